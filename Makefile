@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target sets up all that it needs, in .venv, from Python 3.11+ with pip. Nothing is installed globally.
+
+PYTHON ?=
+BIN := .venv/bin
+WORKERS ?= 2
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check docs docs-check bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
+
+# One stamp per locked set: a second `make` does nothing, a changed lock reinstalls.
+.venv/.stamp-%: requirements/%.txt pyproject.toml .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv $<
+	@touch $@
+
+demo: .venv/.stamp-demo ## the story, end to end, on real MCP servers
+	$(BIN)/remit demo
+
+test: .venv/.stamp-dev ## the tests, without the slow ones
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-all: .venv/.stamp-dev ## every test
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: .venv/.stamp-dev ## format, lint, types, house rules, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/architecture
+	$(BIN)/python docs/build.py --check
+
+docs-check: .venv/.stamp-dev ## links, ADRs, SPDX lines and generated pages are as they should be
+	$(BIN)/python docs/build.py --check
+
+docs: .venv/.stamp-dev ## write the generated reference pages
+	$(BIN)/python docs/build.py
+
+bench: .venv/.stamp-bench ## measure; prints a table and writes build/bench.json
+	$(BIN)/python -m bench
+
+# One resolution for everything (all.txt), then each set as a part of it, so that the sets never disagree.
+lock: .venv/.stamp-lock ## resolve requirements/*.txt anew from pyproject.toml
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --group lock -o requirements/all.txt
+	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --group build -o requirements/run.txt
+	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group build -o requirements/demo.txt
+	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group dev -o requirements/dev.txt
+	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --group bench -o requirements/bench.txt
+	$(UV_COMPILE) -c requirements/all.txt --group lock -o requirements/lock.txt
+
+clean: ## remove .venv, build/ and caches
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
