@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floor 4: the doors for management. A door adds no rules."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floor 4: the web console, for people."""

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test shares: how hypothesis looks for counterexamples."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# No deadline: a slow machine is not a wrong program.
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", parent=settings.get_profile("dev"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
