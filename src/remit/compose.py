@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floor 5: the only file that names adapters."""

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may break a house rule, each with its reason. A line here that nothing needs any more fails the tests."""
+
+# Modules of more than 400 lines.
+LONG_MODULES: dict[str, str] = {}
+
+# Functions of more than 60 lines, as `file::function`.
+LONG_FUNCTIONS: dict[str, str] = {}
+
+# Files that catch `Exception`. Only the edge of a door, or a loop that must outlive one bad item, may.
+CATCH_ALL: dict[str, str] = {}
+
+# Files outside `cli` with an import inside a function.
+LATE_IMPORTS: dict[str, str] = {}
+
+# Two homes for one public class name, as the name.
+SHARED_NAMES: dict[str, str] = {}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of CONTRIBUTING.md that a machine can check and import-linter does not."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from tests.architecture import exceptions
+from tests.architecture.tree import EVERYTHING, HOUSE, Function, SourceFile
+
+SPDX = "# SPDX-License-Identifier: Apache-2.0"
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 60
+EMPTY_WORDS = ("Manager", "Helper", "Handler", "Engine", "Util")
+EMPTY_MODULES = {"utils", "util", "common", "helpers", "helper", "misc", "manager", "base"}
+
+
+def verdict(found: Mapping[str, object], allowed: Mapping[str, str]) -> list[str]:
+    """What is found and not allowed, and what is allowed and no longer found."""
+    broken = [f"{name}: {detail}" for name, detail in sorted(found.items()) if name not in allowed]
+    stale = [f"{name}: listed as an exception, needs none" for name in sorted(allowed) if name not in found]
+    return broken + stale
+
+
+def function_length(function: Function) -> int:
+    """Lines of a function from its `def` to its end, its docstring not counted."""
+    assert function.end_lineno is not None
+    lines = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function) is not None and first.end_lineno is not None:
+        lines -= first.end_lineno - first.lineno + 1
+    return lines
+
+
+def late_imports(file: SourceFile) -> Iterable[ast.stmt]:
+    """The imports inside functions of a file."""
+    for function in file.functions():
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield node
+
+
+def catches_everything(handler: ast.ExceptHandler) -> bool:
+    """Whether an except clause takes whatever comes."""
+    caught = handler.type
+    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(
+        name is None or (isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"})
+        for name in names
+    )
+
+
+def reraises(handler: ast.ExceptHandler) -> bool:
+    """Whether an except clause ends by raising again, which cleans up and hides nothing."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_each_source_file_names_its_licence() -> None:
+    """The SPDX line stands first, or directly below a shebang, in every Python file."""
+    bare = []
+    for file in EVERYTHING:
+        lines = file.text.splitlines()
+        at = 1 if lines and lines[0].startswith("#!") else 0
+        if len(lines) <= at or lines[at] != SPDX:
+            bare.append(file.name)
+    assert not bare
+
+
+def test_each_module_says_what_it_is() -> None:
+    """Every module of the house begins with a docstring."""
+    assert not [file.name for file in HOUSE if ast.get_docstring(file.syntax) is None]
+
+
+def test_each_public_class_name_has_one_home() -> None:
+    """No two modules of the house define a public class of the same name."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for file in HOUSE:
+        for node in file.classes():
+            if not node.name.startswith("_"):
+                homes[node.name].append(file.name)
+    shared = {name: ", ".join(files) for name, files in homes.items() if len(files) > 1}
+    assert not verdict(shared, exceptions.SHARED_NAMES)
+
+
+def test_modules_stay_readable_in_one_sitting() -> None:
+    """A module has at most 400 lines."""
+    long = {file.name: n for file in EVERYTHING if (n := len(file.text.splitlines())) > MAX_MODULE_LINES}
+    assert not verdict(long, exceptions.LONG_MODULES)
+
+
+def test_functions_fit_on_a_screen() -> None:
+    """A function has at most 60 lines, its docstring not counted."""
+    long = {
+        f"{file.name}::{function.name}": length
+        for file in EVERYTHING
+        for function in file.functions()
+        if (length := function_length(function)) > MAX_FUNCTION_LINES
+    }
+    assert not verdict(long, exceptions.LONG_FUNCTIONS)
+
+
+def test_names_say_something() -> None:
+    """No class is a Manager, Helper, Handler or Engine; no module is called utils or common."""
+    classes = {
+        f"{file.name}::{node.name}"
+        for file in HOUSE
+        for node in file.classes()
+        if any(word in node.name for word in EMPTY_WORDS)
+    }
+    modules = {file.name for file in HOUSE if EMPTY_MODULES & set(file.path.with_suffix("").parts)}
+    assert not classes | modules
+
+
+def test_imports_stand_at_the_top() -> None:
+    """Imports inside functions would hide circles; only the command line, which must start fast, has them."""
+    late = {
+        file.name: [node.lineno for node in found]
+        for file in HOUSE
+        if not file.name.startswith("src/remit/cli/") and (found := list(late_imports(file)))
+    }
+    assert not verdict(late, exceptions.LATE_IMPORTS)
+
+
+def test_only_the_edges_catch_everything() -> None:
+    """A clause that catches every exception, and does not raise it again, stands at a listed edge."""
+    found = {
+        file.name: [node.lineno for node in handlers]
+        for file in HOUSE
+        if (
+            handlers := [
+                node
+                for node in ast.walk(file.syntax)
+                if isinstance(node, ast.ExceptHandler) and catches_everything(node) and not reraises(node)
+            ]
+        )
+    }
+    assert not verdict(found, exceptions.CATCH_ALL)
+
+
+def test_test_modules_have_distinct_names() -> None:
+    """Two test modules with one name would be told apart only by their folders."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for file in EVERYTHING:
+        if file.name.startswith("tests/") and file.path.name.startswith("test_"):
+            homes[file.path.name].append(file.name)
+    assert not {name: files for name, files in homes.items() if len(files) > 1}
+
+
+def test_exceptions_have_reasons() -> None:
+    """Every listed exception says why."""
+    lists = [
+        exceptions.LONG_MODULES,
+        exceptions.LONG_FUNCTIONS,
+        exceptions.CATCH_ALL,
+        exceptions.LATE_IMPORTS,
+        exceptions.SHARED_NAMES,
+    ]
+    assert not [name for listed in lists for name, reason in listed.items() if not reason.strip()]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`core` is pure: time and random bytes come in as arguments, and nothing goes out."""
+
+import ast
+
+from tests.architecture.tree import HOUSE, SourceFile
+
+CORE = [file for file in HOUSE if file.name.startswith("src/remit/core/")]
+PORTS = [file for file in HOUSE if file.name.startswith("src/remit/ports/")]
+
+# All that core may import; import-linter's list of forbidden modules says the same from the other side.
+ALLOWED_IN_CORE = {
+    # of the standard library, what only computes
+    "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses",
+    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools",
+    "json", "math", "operator", "posixpath", "re", "string", "struct", "types", "typing", "unicodedata", "urllib",
+    "zoneinfo",
+    # of others, what only computes
+    "cryptography", "joserfc", "msgspec", "orjson", "re2", "rfc8785",
+    "remit",
+}  # fmt: skip
+
+# Names that read a clock, draw entropy or reach outside although their modules are allowed.
+READS_THE_WORLD = {
+    "now", "utcnow", "today", "urandom", "uuid1", "uuid4", "token_bytes", "token_hex", "token_urlsafe", "randbytes",
+    "getrandbits", "generate_private_key", "generate", "generate_key", "urlopen", "read_text", "read_bytes",
+    "write_text", "write_bytes",
+}  # fmt: skip
+REACHES_OUT = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint"}
+
+
+def impure_calls(file: SourceFile) -> list[str]:
+    """The calls of a file that read the world or reach out, as `file:line name`."""
+    found = []
+    for node in ast.walk(file.syntax):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Attribute) and called.attr in READS_THE_WORLD:
+            found.append(f"{file.name}:{node.lineno} .{called.attr}()")
+        elif isinstance(called, ast.Name) and called.id in REACHES_OUT | READS_THE_WORLD:
+            found.append(f"{file.name}:{node.lineno} {called.id}()")
+    return found
+
+
+def test_core_imports_only_what_computes() -> None:
+    """Every import of core is on the list of pure modules."""
+    strange = [
+        f"{file.name} imports {module}"
+        for file in CORE
+        for _, module, _ in file.imports()
+        if module.partition(".")[0] not in ALLOWED_IN_CORE
+        or module.startswith(("urllib.request", "urllib.error"))
+    ]
+    assert not strange
+
+
+def test_core_reads_no_clock_and_draws_no_entropy() -> None:
+    """No call in core reads the time, draws random bytes, opens a file or prints."""
+    assert not [call for file in CORE for call in impure_calls(file)]
+
+
+def test_core_keeps_no_state_of_its_own() -> None:
+    """No function of core rebinds a name of its module."""
+    assert not [
+        f"{file.name}:{node.lineno}"
+        for file in CORE
+        for node in ast.walk(file.syntax)
+        if isinstance(node, ast.Global)
+    ]
+
+
+def test_core_is_not_asynchronous() -> None:
+    """Core awaits nothing: a conversation is a generator that is sent its answers."""
+    assert not [
+        f"{file.name}:{node.lineno}"
+        for file in CORE
+        for node in ast.walk(file.syntax)
+        if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncWith | ast.AsyncFor)
+    ]
+
+
+def test_ports_are_protocols_with_a_docstring_on_every_method() -> None:
+    """Each method of a port says what holds when it returns."""
+    silent = []
+    for file in PORTS:
+        for node in file.classes():
+            is_protocol = any(ast.unparse(base).startswith("Protocol") for base in node.bases)
+            if not is_protocol:
+                continue
+            silent += [
+                f"{file.name}::{node.name}.{method.name}"
+                for method in node.body
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+                and ast.get_docstring(method) is None
+            ]
+    assert not silent
