@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approvals: a human's answer to one exact call, for the exact rules that asked, once, and not for ever."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.decision import RuleRef
+from remit.core.errors import Conflict, Forbidden
+from remit.core.identity import Person, Role
+
+Json = Any
+
+
+class ApprovalState(enum.StrEnum):
+    """pending -> approved -> consumed; pending -> denied | expired; approved -> expired."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    CONSUMED = "consumed"
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for a human's answer, and the answer.
+
+    `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown. `requested_for` is the
+    person behind the task: never the one who answers.
+    """
+
+    tenant: str
+    id: str
+    task: str
+    agent: str
+    requested_for: str
+    tool: str
+    call: str
+    arguments: dict[str, Json]
+    rules: tuple[RuleRef, ...]
+    reasons: tuple[str, ...] = ()
+    state: ApprovalState = ApprovalState.PENDING
+    requested: datetime
+    expires: datetime
+    decided: datetime | None = None
+    decided_by: str = ""
+    comment: str = ""
+
+    def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
+        """Give the approval with a person's answer; who may not answer, or comes too late, is refused."""
+        if Role.APPROVER not in person.roles or not person.active:
+            raise Forbidden(
+                f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
+            )
+        if person.name == self.requested_for:
+            raise Forbidden("who asks does not approve", way_out="ask another approver")
+        if self.state is not ApprovalState.PENDING:
+            raise Conflict(f"approval `{self.id}` is already {self.state.value}")
+        if now >= self.expires:
+            raise Conflict(f"approval `{self.id}` has expired", way_out="let the agent ask again")
+        return msgspec.structs.replace(
+            self,
+            state=ApprovalState.APPROVED if approve else ApprovalState.DENIED,
+            decided=now,
+            decided_by=person.name,
+            comment=comment,
+        )
+
+    def usable_for(self, call: str, now: datetime) -> bool:
+        """Whether it permits exactly this call at `now`."""
+        return self.state is ApprovalState.APPROVED and self.call == call and now < self.expires

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decisions: permit, deny, or defer to a human, each with its reasons."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Outcome(enum.StrEnum):
+    """What was decided."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+    DEFER = "defer"
+
+
+class RuleRef(msgspec.Struct, frozen=True, order=True):
+    """One exact rule: its id and the digest of its text. An approval waives rules by this pair."""
+
+    id: str
+    digest: str
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason of a decision.
+
+    `code` is stable; `rule` names the policy or grant that spoke; `text` is for people; `way_out` says what would make
+    the call permitted, where saying so leaks nothing. `step` is the step of the call (1 to 9).
+    """
+
+    code: str
+    text: str
+    rule: str = ""
+    way_out: str = ""
+    step: int = 4
+    argument: str = ""
+
+
+class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy engine said of one request.
+
+    `permits` are the rules that permit; `forbids` those that forbid and cannot be waived; `waivable` those that forbid
+    unless a human approves (`@otherwise("approval")`). `errors` is not empty when any rule erred, the request did not
+    fit the schema, or an entity was missing: then the answer is a refusal whatever else it says.
+    """
+
+    permits: tuple[RuleRef, ...] = ()
+    forbids: tuple[RuleRef, ...] = ()
+    waivable: tuple[RuleRef, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    errors: tuple[str, ...] = ()
+    obligations: tuple[str, ...] = ()
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one access request.
+
+    `rules` are what decided: on Permit the permitting ones, on Deny the forbidding ones, on Defer exactly the set that
+    an approval would waive. `waived` are the rules that an approval waived, and `approval` names it. `observed` is
+    true when a refusal was recorded but not enforced. `bundle` is the digest of the configuration it was made under.
+    """
+
+    id: str
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+    rules: tuple[RuleRef, ...] = ()
+    waived: tuple[RuleRef, ...] = ()
+    approval: str = ""
+    obligations: tuple[str, ...] = ()
+    bundle: str = ""
+    observed: bool = False
+
+    @property
+    def proceeds(self) -> bool:
+        """Whether the call may go on: permitted, or refused under observe mode."""
+        return self.outcome is Outcome.PERMIT or self.observed
+
+
+def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tuple[RuleRef, ...]]:
+    """Turn a policy answer into an outcome and the rules behind it; forbid wins, default deny.
+
+    A Defer needs every satisfied forbid to be waivable and a permit to stand without them. `waived` holds the rules
+    that an approval has waived; a waivable rule outside of it defers again.
+    """
+    if answer.errors:
+        return Outcome.DENY, answer.forbids
+    if answer.forbids:
+        return Outcome.DENY, answer.forbids
+    if not answer.permits:
+        return Outcome.DENY, ()
+    standing = tuple(rule for rule in answer.waivable if rule not in waived)
+    if standing:
+        return Outcome.DEFER, answer.waivable
+    return Outcome.PERMIT, answer.permits

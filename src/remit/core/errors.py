@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fault that remit raises, as one tree.
+
+A policy outcome is a value (`core.decision`), never an exception. What is raised here is a fault: bad input, a part
+that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for programs, a message for
+people that never holds a secret, the way out, and, apart from both, a `debug` text that stays inside the process.
+"""
+
+from __future__ import annotations
+
+
+class RemitError(Exception):
+    """A fault with a stable code.
+
+    `message` is safe to show to whoever asked; `debug` is not, and is written to no response and no evidence.
+    `way_out` says what would make it work. `step` is the number of the step of a call (1 to 9) where it arose.
+    """
+
+    code = "fault"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        way_out: str = "",
+        debug: str = "",
+        step: int | None = None,
+    ) -> None:
+        """Keep the parts apart; `str(error)` is the public text alone."""
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        self.way_out = way_out
+        self.debug = debug
+        self.step = step
+
+    def __str__(self) -> str:
+        """Give the message and the way out, never the debug text."""
+        return f"{self.message}; {self.way_out}" if self.way_out else self.message
+
+
+class Malformed(RemitError):
+    """Bytes from outside that are not what they claim to be (bad JSON, bad framing, bad encoding)."""
+
+    code = "malformed"
+
+
+class ConfigInvalid(RemitError):
+    """A configuration, policy, tool or task file that cannot be used; names file, line and key where known."""
+
+    code = "config-invalid"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int | None = None,
+        key: str = "",
+        way_out: str = "",
+        code: str | None = None,
+    ) -> None:
+        """Build the one line that a person needs: where, what, and the way out."""
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        at = f"`{key}`: " if key else ""
+        super().__init__(f"{place}{at}{message}", way_out=way_out, code=code)
+        self.file = file
+        self.line = line
+        self.key = key
+
+
+class Unauthenticated(RemitError):
+    """The caller is not who it says, or says nothing (HTTP 401)."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(RemitError):
+    """The caller is known and may not do this management action (HTTP 403)."""
+
+    code = "forbidden"
+
+
+class NotFound(RemitError):
+    """There is no such thing, or the caller may not know that there is."""
+
+    code = "not-found"
+
+
+class Conflict(RemitError):
+    """The state has moved on: a name is taken, an approval was used, an epoch has risen."""
+
+    code = "conflict"
+
+
+class Fenced(Conflict):
+    """A scope of the call has been ended: nothing more is permitted under it."""
+
+    code = "fenced"
+
+
+class BudgetExhausted(Conflict):
+    """A budget of the task or of one of its ancestors cannot pay for this call."""
+
+    code = "budget-exhausted"
+
+
+class OutOfOrder(RemitError):
+    """A step of a call was taken before the one it rests on: a defect, answered by refusing the call."""
+
+    code = "out-of-order"
+
+
+class VerificationFailed(RemitError):
+    """Evidence, a signature or a proof does not hold; says which and where."""
+
+    code = "verification-failed"
+
+
+class NotVerifiable(RemitError):
+    """There is not enough at hand to tell whether the evidence holds (unlike `VerificationFailed`, which says it does not)."""
+
+    code = "not-verifiable"
+
+
+class StoreUnavailable(RemitError):
+    """The store cannot commit: disk full, lost, locked or failing. No call is permitted meanwhile."""
+
+    code = "store-unavailable"
+
+
+class PolicyUnavailable(RemitError):
+    """The policy engine erred, timed out or answered something unknown: the decision is Deny."""
+
+    code = "policy-unavailable"
+
+
+class KeyUnavailable(RemitError):
+    """A signing or sealing key cannot be read or used."""
+
+    code = "key-unavailable"
+
+
+class UpstreamUnreachable(RemitError):
+    """No usable answer came from an upstream.
+
+    `sent` is true when bytes of the request may have reached it, so that its outcome is unknown.
+    """
+
+    code = "upstream-unreachable"
+
+    def __init__(
+        self, message: str, *, sent: bool = False, way_out: str = "", debug: str = "", code: str | None = None
+    ) -> None:
+        """Remember whether the request may have taken effect."""
+        super().__init__(message, way_out=way_out, debug=debug, code=code, step=7)
+        self.sent = sent
+
+
+class UpstreamFault(UpstreamUnreachable):
+    """The upstream answered, but broke its protocol or a limit."""
+
+    code = "upstream-fault"
+
+
+class Busy(RemitError):
+    """A bound on work at hand is reached; try again later (HTTP 429 or 503)."""
+
+    code = "busy"

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events: the facts of the evidence log, of a closed set of kinds.
+
+An event has two parts. `facts` are readable by whoever reads the log: kinds, names of tools and rules, outcomes,
+digests. `sealed` are values that may be personal or secret: arguments, record names, a person's words. The log's leaf
+holds only a salted commitment to each sealed value; the value itself is encrypted under the key of `subject`, so that
+it can be forgotten without breaking a single proof.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+Json = Any
+
+FORMAT = 1
+
+
+class EventKind(enum.StrEnum):
+    """The closed set of kinds. Auditors ask for `tool.called`, `data.read` and `action.executed` by these names."""
+
+    SYSTEM_STARTED = "system.started"
+    SYSTEM_STOPPED = "system.stopped"
+    BUNDLE_APPLIED = "bundle.applied"
+    PERSON_ADDED = "person.added"
+    PERSON_CHANGED = "person.changed"
+    PERSON_SIGNED_IN = "person.signed_in"
+    SIGN_IN_REFUSED = "person.sign_in_refused"
+    AGENT_REGISTERED = "agent.registered"
+    AGENT_CHANGED = "agent.changed"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event
+    TOKEN_REFUSED = "token.refused"  # noqa: S105 - the name of an event
+    TASK_OPENED = "task.opened"
+    TASK_REFUSED = "task.refused"
+    TASK_TURN = "task.turn"
+    TASK_ENDED = "task.ended"
+    DECISION_MADE = "decision.made"
+    TOOL_CALLED = "tool.called"
+    DATA_READ = "data.read"
+    ACTION_EXECUTED = "action.executed"
+    LABEL_RAISED = "label.raised"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_DECIDED = "approval.decided"
+    TOOL_PINNED = "tool.pinned"
+    TOOL_CHANGED = "tool.changed"
+    TOOL_ACCEPTED = "tool.accepted"
+    UPSTREAM_LOST = "upstream.lost"
+    UPSTREAM_RESTORED = "upstream.restored"
+    FENCE_RAISED = "fence.raised"
+    FENCE_LOCKED = "fence.locked"
+    FENCE_UNLOCKED = "fence.unlocked"
+    CLOSURE_MADE = "closure.made"
+
+
+class CallOutcome(enum.StrEnum):
+    """How a call that was dispatched ended. `unknown`: it may or may not have taken effect."""
+
+    OK = "ok"
+    TOOL_ERROR = "tool-error"
+    PROTOCOL_ERROR = "protocol-error"
+    NOT_SENT = "not-sent"
+    UNKNOWN = "unknown"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact, before it becomes a leaf.
+
+    `subject` is whose values `sealed` holds (a person, else the agent). `call` is the id of the decision that a call's
+    events belong to, so that a permit without an outcome can be found after a crash.
+    """
+
+    kind: EventKind
+    at: datetime
+    tenant: str
+    task: str = ""
+    agent: str = ""
+    subject: str = ""
+    call: str = ""
+    facts: dict[str, Json] = {}
+    sealed: dict[str, Json] = {}
+
+
+def timestamp(moment: datetime) -> str:
+    """Give RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def leaf_record(
+    event: Event,
+    *,
+    commitments: dict[str, str],
+    writer: str,
+    sequence: int,
+    writer_previous: str,
+    task_previous: str,
+) -> dict[str, Json]:
+    """Give the record whose RFC 8785 bytes are the leaf.
+
+    `writer` is the incarnation that wrote it and `sequence` its count from 0; `writer_previous` and `task_previous`
+    are the hex leaf hashes of the record before it from the same writer and of the same task (empty for the first).
+    INVARIANT: `facts` hold no floats and only ASCII keys, so that the fast canonical form applies.
+    """
+    record: dict[str, Json] = {
+        "v": FORMAT,
+        "kind": event.kind.value,
+        "at": timestamp(event.at),
+        "tenant": event.tenant,
+        "writer": writer,
+        "seq": sequence,
+        "prev": writer_previous,
+        "facts": event.facts,
+    }
+    if event.task:
+        record["task"] = event.task
+        record["task_prev"] = task_previous
+    if event.agent:
+        record["agent"] = event.agent
+    if event.call:
+        record["call"] = event.call
+    if commitments:
+        record["sealed"] = commitments
+    return record

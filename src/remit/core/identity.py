@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who: agents, people, and the principal that a request is from."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+
+class Assurance(enum.IntEnum):
+    """How an identity was proven, weakest first; carried in the token and in every decision."""
+
+    ASSERTED = 1
+    SHARED_SECRET = 2
+    FEDERATED_BEARER = 3
+    KEY_BOUND = 4
+    ATTESTED = 5
+
+    @property
+    def word(self) -> str:
+        """The word of the design: `asserted`, `shared-secret`, ..."""
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def from_word(cls, word: str) -> Assurance:
+        """Read the word back; an unknown word raises `KeyError`."""
+        return cls[word.upper().replace("-", "_")]
+
+
+class AgentState(enum.StrEnum):
+    """The lifecycle of an agent: only `registered` and `active` agents may open tasks."""
+
+    REGISTERED = "registered"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """A governed non-human identity: one workload, one accountable owner, a purpose.
+
+    `public_jwk` is the key (RFC 7517) with which the workload proves itself. `manifest_digest` covers model, prompt,
+    tools and code, where the owner gave one.
+    """
+
+    tenant: str
+    name: str
+    owner: str
+    purpose: str
+    environment: str = "development"
+    initiative: str = ""
+    groups: tuple[str, ...] = ()
+    state: AgentState = AgentState.REGISTERED
+    public_jwk: dict[str, str] = {}
+    manifest_digest: str = ""
+    created: datetime
+    created_by: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether the agent may act at all."""
+        return self.state in (AgentState.REGISTERED, AgentState.ACTIVE)
+
+
+class Role(enum.StrEnum):
+    """What a person may do in remit. Administrators are not approvers by default."""
+
+    ADMINISTRATOR = "administrator"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who can sign in, own agents, state intents and approve."""
+
+    tenant: str
+    name: str
+    roles: frozenset[Role] = frozenset()
+    groups: tuple[str, ...] = ()
+    created: datetime
+    active: bool = True
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """One link of a chain of actors: RFC 8693 section 4.1, `act`, the outermost being the current actor."""
+
+    name: str
+    kind: str = "ai_agent"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a request is from: the agent that acts, for whom, through which chain, proven how.
+
+    `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is empty when
+    the agent acts for itself.
+    """
+
+    tenant: str
+    agent: str
+    on_behalf_of: str = ""
+    chain: tuple[Actor, ...] = ()
+    assurance: Assurance = Assurance.ASSERTED
+    key_thumbprint: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The token's `sub`: the person where there is one, else the agent."""
+        return self.on_behalf_of or self.agent

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Identifiers: short, typed by their prefix, never guessable where that matters.
+
+An identifier is made from random bytes that the caller brings (core has no entropy of its own).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from remit.core.errors import Malformed
+
+DEFAULT_TENANT = "default"
+
+#: A name that people choose: agents, task types, upstreams, initiatives.
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+
+#: Random bytes behind an identifier: 80 bits, 16 characters of base32.
+ID_BYTES = 10
+
+
+def make_id(prefix: str, entropy: bytes) -> str:
+    """Give `prefix_` and 16 lower-case base32 characters from 10 random bytes."""
+    if len(entropy) != ID_BYTES:
+        raise ValueError(f"an id takes {ID_BYTES} random bytes, not {len(entropy)}")
+    return f"{prefix}_{base64.b32encode(entropy).decode().lower()}"
+
+
+def check_name(value: str, what: str) -> str:
+    """Give `value` back if it can name a `what`, else raise `Malformed` with the rule."""
+    if not NAME.match(value):
+        raise Malformed(
+            f"`{value[:80]}` cannot name {what}",
+            way_out="use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
+        )
+    return value

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels: what is known of data. A label only ever rises within a task.
+
+A label is a point in a product of four parts: data class (a chain), categories (a set), trust (two values) and the
+zones the data came through (a set). `join` is the least label that covers both. What is unknown is the worst.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from remit.core.errors import ConfigInvalid
+
+
+class Trust(enum.StrEnum):
+    """Whether someone outside could have written the data."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Who learns what is sent to a tool: `self`, `internal`, `external`, or a named group (`group:legal`)."""
+
+    name: str
+
+    def __str__(self) -> str:
+        """Give the name."""
+        return self.name
+
+
+class Classes(msgspec.Struct, frozen=True):
+    """The data classes of an organisation, lowest first, and what each audience is cleared for.
+
+    `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed is
+    cleared for the lowest class alone.
+    """
+
+    order: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
+    clearance: dict[str, str] = msgspec.field(
+        default_factory=lambda: {"self": "restricted", "internal": "confidential", "external": "public"}
+    )
+
+    def rank(self, name: str) -> int:
+        """Give the place of a class, 0 for the lowest; an unknown class raises `ConfigInvalid`."""
+        try:
+            return self.order.index(name)
+        except ValueError:
+            raise ConfigInvalid(
+                f"`{name}` is not a data class", way_out=f"use one of {', '.join(self.order)}"
+            ) from None
+
+    @property
+    def top(self) -> str:
+        """The highest class: what unknown data is taken for."""
+        return self.order[-1]
+
+    @property
+    def bottom(self) -> str:
+        """The lowest class."""
+        return self.order[0]
+
+    def cleared(self, audience: Audience, data_class: str) -> bool:
+        """Say whether `audience` may learn data of `data_class`."""
+        ceiling = self.clearance.get(audience.name, self.bottom)
+        return self.rank(data_class) <= self.rank(ceiling)
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What is known of some data."""
+
+    data_class: str = "public"
+    categories: frozenset[str] = frozenset()
+    trust: Trust = Trust.TRUSTED
+    zones: frozenset[str] = frozenset()
+
+    def join(self, other: Label, classes: Classes) -> Label:
+        """Give the least label that covers both; commutative, associative, idempotent."""
+        if other is self or other == self:
+            return self
+        higher = self if classes.rank(self.data_class) >= classes.rank(other.data_class) else other
+        return Label(
+            data_class=higher.data_class,
+            categories=self.categories | other.categories,
+            trust=Trust.UNTRUSTED if Trust.UNTRUSTED in (self.trust, other.trust) else Trust.TRUSTED,
+            zones=self.zones | other.zones,
+        )
+
+    def covers(self, other: Label, classes: Classes) -> bool:
+        """Say whether joining `other` would change nothing."""
+        return self.join(other, classes) == self
+
+
+def worst(classes: Classes) -> Label:
+    """Give the label of data that nobody described: the top class, untrusted."""
+    return Label(data_class=classes.top, trust=Trust.UNTRUSTED)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The path of one call, as a machine that refuses disorder.
+
+    agent -> [1 identify] -> [2 bind] -> [3 describe] -> [4 decide] -> [5 record]
+                                                            |Deny/Defer: record, answer
+          <- [9 close] <- [8 observe] <- [7 forward] <- [6 lease]
+
+`mediate` is a generator without I/O. It yields what it needs next and is sent the answer; a driver
+(`services.mediate`) does the work. Streams, server-initiated requests and deferred outcomes are transitions of the
+same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and only then releases
+it. A driver cannot skip a step, repeat one, or answer one need with the answer to another: that is `OutOfOrder`, and
+the call ends there.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+
+from remit.core.decision import Decision
+from remit.core.errors import OutOfOrder
+from remit.core.event import CallOutcome
+from remit.core.identity import Principal
+from remit.core.request import AccessRequest
+
+Json = Any
+
+
+class Step(enum.IntEnum):
+    """The nine steps; the names in code, docs, traces and error messages."""
+
+    IDENTIFY = 1
+    BIND = 2
+    DESCRIBE = 3
+    DECIDE = 4
+    RECORD = 5
+    LEASE = 6
+    FORWARD = 7
+    OBSERVE = 8
+    CLOSE = 9
+
+
+class ChunkKind(enum.StrEnum):
+    """What an upstream sends while it answers. `result` and `error` are the last of a call."""
+
+    NOTIFICATION = "notification"
+    REQUEST = "request"
+    RESULT = "result"
+    ERROR = "error"
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """One message of an upstream's answer.
+
+    `method` is the JSON-RPC method of a notification or server-initiated request. `body` holds the raw JSON of
+    `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result.
+    `size` is the count of bytes of `body`.
+    """
+
+    kind: ChunkKind
+    body: bytes
+    method: str = ""
+    is_error: bool = False
+    request_id: str | int | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether the upstream has nothing more to say on this call."""
+        return self.kind in (ChunkKind.RESULT, ChunkKind.ERROR)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of the body."""
+        return len(self.body)
+
+
+# What the machine needs, and what it must be sent for it.
+
+
+class Identify(msgspec.Struct, frozen=True):
+    """Step 1. Send a `Principal`."""
+
+
+class Bind(msgspec.Struct, frozen=True):
+    """Step 2. Send any value that stands for the bound task (it is handed on, not looked at)."""
+
+    principal: Principal
+
+
+class Describe(msgspec.Struct, frozen=True):
+    """Step 3. Send an `AccessRequest`."""
+
+    bound: object
+
+
+class Decide(msgspec.Struct, frozen=True):
+    """Step 4. Send a `Decision`."""
+
+    request: AccessRequest
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Step 5. Commit the decision; send `Recorded` once it is durable."""
+
+    request: AccessRequest
+    decision: Decision
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Step 6. Obtain the upstream credential and a connection; send `Leased`."""
+
+    request: AccessRequest
+    decision: Decision
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """Step 7. Look at the local fence, then write the call with nothing awaited between; send `Forwarded`."""
+
+    request: AccessRequest
+    leased: Leased
+
+
+class Receive(msgspec.Struct, frozen=True):
+    """Steps 7 and 8. Wait for the upstream's next message, re-check the fence; send a `Chunk`."""
+
+
+class Observe(msgspec.Struct, frozen=True):
+    """Step 8. Join labels, index values, apply obligations, commit what raises a label; send `Observed`."""
+
+    chunk: Chunk
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Hand a chunk to the agent; send `Released`."""
+
+    chunk: Chunk
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Step 9. Record the outcome, release lease and connection; send `Closed`."""
+
+    outcome: CallOutcome
+
+
+Need = Identify | Bind | Describe | Decide | Record | Lease | Forward | Receive | Observe | Release | Close
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """Answer to `Bind`: the driver's own handle on the live task."""
+
+    handle: Any
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """Answer to `Record`."""
+
+
+class Leased(msgspec.Struct, frozen=True):
+    """Answer to `Lease`: the driver's own handle on credential and connection."""
+
+    handle: Any
+
+
+class Forwarded(msgspec.Struct, frozen=True):
+    """Answer to `Forward`."""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """Answer to `Observe`: the chunk as it may be released, or `None` where it must be withheld."""
+
+    chunk: Chunk | None
+
+
+class Released(msgspec.Struct, frozen=True):
+    """Answer to `Release`."""
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """Answer to `Close`."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """How a call ends that was denied or deferred."""
+
+    request: AccessRequest
+    decision: Decision
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """How a call ends that went upstream: its last chunk has been released."""
+
+    request: AccessRequest
+    decision: Decision
+    outcome: CallOutcome
+
+
+End = Refused | Answered
+
+_ANSWER: dict[type, type] = {
+    Identify: Principal,
+    Bind: Bound,
+    Describe: AccessRequest,
+    Decide: Decision,
+    Record: Recorded,
+    Lease: Leased,
+    Forward: Forwarded,
+    Receive: Chunk,
+    Observe: Observed,
+    Release: Released,
+    Close: Closed,
+}
+
+
+def step_of(need: Need) -> Step:
+    """Give the step that a need belongs to."""
+    return _STEP[type(need)]
+
+
+_STEP: dict[type, Step] = {
+    Identify: Step.IDENTIFY,
+    Bind: Step.BIND,
+    Describe: Step.DESCRIBE,
+    Decide: Step.DECIDE,
+    Record: Step.RECORD,
+    Lease: Step.LEASE,
+    Forward: Step.FORWARD,
+    Receive: Step.FORWARD,
+    Observe: Step.OBSERVE,
+    Release: Step.OBSERVE,
+    Close: Step.CLOSE,
+}
+
+
+def _expect(need: Need, answer: object) -> Any:
+    wanted = _ANSWER[type(need)]
+    if type(answer) is not wanted:
+        raise OutOfOrder(
+            f"step {step_of(need).value} ({step_of(need).name.lower()}) was answered with {type(answer).__name__}, "
+            f"not {wanted.__name__}"
+        )
+    return answer
+
+
+def mediate() -> Generator[Need, object, End]:
+    """Take one call through the nine steps.
+
+    A fault is thrown into the generator by the driver at the need that failed. Before `Forward` it simply ends the
+    call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome that the fault
+    leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
+    """
+    need: Need = Identify()
+    principal: Principal = _expect(need, (yield need))
+    need = Bind(principal)
+    bound: Bound = _expect(need, (yield need))
+    need = Describe(bound.handle)
+    request: AccessRequest = _expect(need, (yield need))
+    need = Decide(request)
+    decision: Decision = _expect(need, (yield need))
+    need = Record(request, decision)
+    _expect(need, (yield need))
+    if not decision.proceeds:
+        return Refused(request, decision)
+    need = Lease(request, decision)
+    try:
+        leased: Leased = _expect(need, (yield need))
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield Close(CallOutcome.NOT_SENT)
+        raise
+    outcome = yield from _exchange(request, leased)
+    return Answered(request, decision, outcome)
+
+
+def _exchange(request: AccessRequest, leased: Leased) -> Generator[Need, object, CallOutcome]:
+    """Steps 7 to 9: forward once, then receive, observe and release until the last chunk, then close."""
+    need: Need = Forward(request, leased)
+    outcome = CallOutcome.NOT_SENT
+    try:
+        _expect(need, (yield need))
+        outcome = CallOutcome.UNKNOWN
+        while True:
+            need = Receive()
+            chunk: Chunk = _expect(need, (yield need))
+            if chunk.last:
+                outcome = _outcome(chunk)
+            need = Observe(chunk)
+            observed: Observed = _expect(need, (yield need))
+            if observed.chunk is not None:
+                need = Release(observed.chunk)
+                _expect(need, (yield need))
+            if chunk.last:
+                break
+    except GeneratorExit:
+        raise
+    except BaseException as fault:
+        yield Close(CallOutcome.UNKNOWN if getattr(fault, "sent", False) else outcome)
+        raise
+    need = Close(outcome)
+    _expect(need, (yield need))
+    return outcome
+
+
+def _outcome(last: Chunk) -> CallOutcome:
+    if last.kind is ChunkKind.ERROR:
+        return CallOutcome.PROTOCOL_ERROR
+    return CallOutcome.TOOL_ERROR if last.is_error else CallOutcome.OK

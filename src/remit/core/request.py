@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access request: everything that a decision may look at, gathered in step 3."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.grant import Grant
+from remit.core.identity import Agent, Principal
+from remit.core.label import Label
+from remit.core.task import Task
+from remit.core.tool import Tier, Tool
+
+Json = Any
+
+
+class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as it is decided.
+
+    `agent` is the registered identity behind `principal.agent`. `label` is the task's label at this moment.
+    `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's grants
+    that name the tool, already instantiated; empty means that the task was not granted it. `observed` is true where
+    the upstream is in observe mode.
+    """
+
+    principal: Principal
+    agent: Agent
+    task: Task
+    tool: Tool
+    arguments: dict[str, Json]
+    grants: tuple[Grant, ...]
+    tier: Tier
+    label: Label
+    cleared: bool
+    now: datetime
+    observed: bool = False
+
+    @property
+    def call_digest(self) -> str:
+        """The digest of exactly this call: task, tool, arguments. What an approval is bound to."""
+        return call_digest(self.task.id, self.tool.id, self.arguments)
+
+
+def call_digest(task: str, tool: str, arguments: dict[str, Json]) -> str:
+    """Give the digest of one exact call (RFC 8785 bytes, SHA-256)."""
+    return digest({"task": task, "tool": tool, "arguments": arguments})

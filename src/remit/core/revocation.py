@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fence: scopes, their epochs, and what an end means.
+
+Every call lies in several scopes: its task, the task's ancestors, its agent, the agent's owner, the tool, the upstream,
+and everything. Each scope has an epoch that only rises. A task remembers the epochs of its scopes from when it was
+opened; once a scope's epoch is higher, nothing of that task is permitted any more. A locked scope also refuses new
+tasks until it is unlocked.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from remit.core.task import Task
+
+
+class ScopeKind(enum.StrEnum):
+    """What can be ended."""
+
+    TASK = "task"
+    AGENT = "agent"
+    OWNER = "owner"
+    TOOL = "tool"
+    UPSTREAM = "upstream"
+    EVERYTHING = "everything"
+
+
+EVERYTHING = "everything:*"
+
+
+def scope(kind: ScopeKind, name: str) -> str:
+    """Give the text form of a scope: `agent:contract-bot`."""
+    return f"{kind.value}:{name}"
+
+
+def task_scopes(*, task: str, ancestors: Iterable[str], agent: str, owner: str) -> tuple[str, ...]:
+    """Give the scopes that a task lies in whatever it calls."""
+    return (
+        EVERYTHING,
+        scope(ScopeKind.OWNER, owner),
+        scope(ScopeKind.AGENT, agent),
+        *(scope(ScopeKind.TASK, ancestor) for ancestor in ancestors),
+        scope(ScopeKind.TASK, task),
+    )
+
+
+def scopes_of(task: Task) -> tuple[str, ...]:
+    """Give the scopes of a task."""
+    return task_scopes(task=task.id, ancestors=task.ancestors, agent=task.agent, owner=task.owner)
+
+
+def call_scopes(task: Task, tool: str) -> tuple[str, ...]:
+    """Give the scopes of a call: those of its task, and the tool and its upstream."""
+    upstream = tool.partition("/")[0]
+    return (*scopes_of(task), scope(ScopeKind.TOOL, tool), scope(ScopeKind.UPSTREAM, upstream))
+
+
+def risen(remembered: Mapping[str, int], current: Mapping[str, int], scopes: Iterable[str]) -> str:
+    """Give the first of `scopes` whose epoch is above the remembered one, or an empty text.
+
+    A scope that is in neither mapping has epoch 0.
+    """
+    for name in scopes:
+        if current.get(name, 0) > remembered.get(name, 0):
+            return name
+    return ""
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """The state of one scope."""
+
+    scope: str
+    epoch: int = 0
+    locked: bool = False
+
+
+class Indeterminate(msgspec.Struct, frozen=True):
+    """A call that was permitted before the fence and whose outcome is not known."""
+
+    decision: str
+    tool: str
+    effect: str
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """One derived permission and when it was first refused."""
+
+    kind: str
+    name: str
+    refused_after_ms: float | None
+    detail: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still be of use to somebody."""
+        return self.refused_after_ms is None
+
+
+class Closure(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of an end: every derived permission, what is indeterminate, what is still open."""
+
+    id: str
+    scope: str
+    epoch: int
+    reason: str
+    ended_by: str
+    at: datetime
+    tasks: tuple[str, ...] = ()
+    closings: tuple[Closing, ...] = ()
+    indeterminate: tuple[Indeterminate, ...] = ()
+    fence_ms: float = 0.0
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left open."""
+        return not any(item.open for item in self.closings)

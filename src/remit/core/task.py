@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks: one piece of work, with the intent behind it, what it may use, and how it ends.
+
+    proposed -> active -> completed | expired | revoked
+    proposed -> denied
+
+Only `active` permits. There is no way back from an ended state.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.errors import Conflict, Malformed
+from remit.core.grant import Grant
+from remit.core.label import Label
+
+Json = Any
+
+
+class TaskState(enum.StrEnum):
+    """Where a task stands."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    DENIED = "denied"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can come after it."""
+        return self not in (TaskState.PROPOSED, TaskState.ACTIVE)
+
+
+TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.PROPOSED: frozenset({TaskState.ACTIVE, TaskState.DENIED, TaskState.EXPIRED, TaskState.REVOKED}),
+    TaskState.ACTIVE: frozenset({TaskState.COMPLETED, TaskState.EXPIRED, TaskState.REVOKED}),
+    TaskState.COMPLETED: frozenset(),
+    TaskState.EXPIRED: frozenset(),
+    TaskState.REVOKED: frozenset(),
+    TaskState.DENIED: frozenset(),
+}
+
+
+class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A typed parameter of a task type.
+
+    `type` is `string`, `integer`, `number` or `boolean`; `constraint` is the YAML form of an argument constraint and is
+    checked before the value is put into any grant.
+    """
+
+    type: str = "string"
+    description: str = ""
+    constraint: dict[str, Json] | None = None
+    required: bool = True
+    default: Json = None
+
+
+class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a task may use up; `None` is no bound. A child's spending counts against every ancestor."""
+
+    calls: int | None = None
+    effectful_calls: int | None = None
+    result_bytes: int | None = None
+
+    def narrow(self, other: Budgets) -> Budgets:
+        """Give the smaller of each bound."""
+        return Budgets(
+            calls=_least(self.calls, other.calls),
+            effectful_calls=_least(self.effectful_calls, other.effectful_calls),
+            result_bytes=_least(self.result_bytes, other.result_bytes),
+        )
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    if a is None:
+        return b
+    return a if b is None else min(a, b)
+
+
+class TaskType(msgspec.Struct, frozen=True, kw_only=True):
+    """A reviewed template for tasks.
+
+    `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a person, a
+    `group:x` of people, or `agent:x` for an issuer that is permitted for this type.
+    """
+
+    name: str
+    purpose: str
+    run_by: tuple[str, ...]
+    stated_by: tuple[str, ...]
+    parameters: dict[str, Parameter] = {}
+    grants: tuple[Grant, ...] = ()
+    budgets: Budgets = Budgets()
+    deadline_s: int = 1800
+    label: Label = Label()
+    requires_person: bool = True
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One authenticated utterance of the person behind the task."""
+
+    text: str
+    at: datetime
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody who may say so wants done.
+
+    INVARIANT: `stated_by` was authenticated by remit or is an issuer that the task type permits. An agent's own words
+    never stand here.
+    """
+
+    goal: str
+    params: dict[str, Json] = {}
+    stated_by: str
+    stated_at: datetime
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the whole intent; in the token as part of `authority_hash`."""
+        return digest(msgspec.to_builtins(self))
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work of one agent.
+
+    `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since then has
+    been ended. `ancestors` holds the ids of parent, grandparent and so on.
+    """
+
+    tenant: str
+    id: str
+    type: str
+    agent: str
+    owner: str
+    on_behalf_of: str = ""
+    initiative: str = ""
+    environment: str = "development"
+    intent: Intent
+    grants: tuple[Grant, ...]
+    budgets: Budgets = Budgets()
+    label: Label = Label()
+    plan: tuple[str, ...] | None = None
+    parent: str = ""
+    ancestors: tuple[str, ...] = ()
+    state: TaskState = TaskState.ACTIVE
+    opened: datetime
+    deadline: datetime
+    ended: datetime | None = None
+    end_reason: str = ""
+    bundle: str = ""
+    epochs: dict[str, int] = {}
+
+    @property
+    def authority_hash(self) -> str:
+        """The digest of what the task may do and why: intent and grants."""
+        return digest(
+            {
+                "intent": msgspec.to_builtins(self.intent),
+                "grants": msgspec.to_builtins(self.grants),
+                "deadline": self.deadline.isoformat(),
+            }
+        )
+
+    def active_at(self, now: datetime) -> bool:
+        """Whether the task permits anything at `now`."""
+        return self.state is TaskState.ACTIVE and now < self.deadline
+
+    def moved(self, state: TaskState, now: datetime, reason: str = "") -> Task:
+        """Give the task in its next state; an illegal move raises `Conflict`."""
+        if state not in TRANSITIONS[self.state]:
+            raise Conflict(
+                f"task `{self.id}` is {self.state.value} and cannot become {state.value}",
+                way_out="open a new task" if self.state.ended else "",
+            )
+        return msgspec.structs.replace(
+            self, state=state, ended=now if state.ended else None, end_reason=reason if state.ended else ""
+        )
+
+    def grants_for(self, tool: str) -> tuple[Grant, ...]:
+        """Give the grants that name `tool`."""
+        return tuple(grant for grant in self.grants if grant.tool == tool)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+
+
+def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
+    """Give the parameters with defaults filled in; a missing, unknown or ill-typed one raises `Malformed`.
+
+    Constraints of parameters are checked by the caller with `core.constraint`, before any grant is instantiated.
+    """
+    unknown = sorted(set(given) - set(task_type.parameters))
+    if unknown:
+        known = ", ".join(task_type.parameters) or "none"
+        raise Malformed(
+            f"task type `{task_type.name}` has no parameter `{unknown[0]}`", way_out=f"it takes: {known}"
+        )
+    out: dict[str, Json] = {}
+    for name, spec in task_type.parameters.items():
+        if name not in given:
+            if spec.required and spec.default is None:
+                raise Malformed(f"parameter `{name}` is missing", way_out=f"give it with `-p {name}=...`")
+            if spec.default is not None:
+                out[name] = spec.default
+            continue
+        value = given[name]
+        kinds = _TYPES[spec.type]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise Malformed(
+                f"parameter `{name}` must be of type {spec.type}", way_out="give a value of that type"
+            )
+        out[name] = value
+    return out
+
+
+def deadline_for(task_type: TaskType, now: datetime, parent: Task | None = None) -> datetime:
+    """Give the deadline of a new task: the type's own, and never past its parent's."""
+    own = now + timedelta(seconds=task_type.deadline_s)
+    return min(own, parent.deadline) if parent else own

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools: one callable operation of an upstream, and what it does to the world.
+
+MCP has more than tools. Reading a resource, getting a prompt, completing an argument and subscribing are operations
+too; each is a tool with a reserved name (`resources:read`, `prompts:get`, `completion:complete`,
+`resources:subscribe`), so that one set of rules covers all of them.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.label import Audience, Classes, Label, Trust, worst
+
+Json = Any
+
+RESOURCE_READ = "resources:read"
+RESOURCE_SUBSCRIBE = "resources:subscribe"
+PROMPT_GET = "prompts:get"
+COMPLETION = "completion:complete"
+RESERVED_OPERATIONS = (RESOURCE_READ, RESOURCE_SUBSCRIBE, PROMPT_GET, COMPLETION)
+
+
+class Effect(enum.StrEnum):
+    """What a call changes."""
+
+    NONE = "none"
+    REVERSIBLE = "reversible"
+    IRREVERSIBLE = "irreversible"
+
+
+class ArgumentRole(enum.StrEnum):
+    """What an argument is for."""
+
+    SELECTOR = "selector"
+    DESTINATION = "destination"
+    CONTENT = "content"
+    AMOUNT = "amount"
+    CODE = "code"
+
+
+class Tier(enum.IntEnum):
+    """How much a call can do; computed, never declared."""
+
+    CONVERSATION = 0
+    ASSISTANT = 1
+    OPERATOR = 2
+    AUTONOMOUS = 3
+
+    @property
+    def word(self) -> str:
+        """The word of the design."""
+        return self.name.lower()
+
+
+class ToolState(enum.StrEnum):
+    """Whether the upstream still offers what was reviewed."""
+
+    PINNED = "pinned"
+    NEW = "new"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """One argument of a tool, as an administrator described it."""
+
+    role: ArgumentRole = ArgumentRole.CONTENT
+    sensitive: bool = False
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """One callable operation with its effect, audience, labels and argument roles.
+
+    `id` is `upstream/name`. `described` is false when no file in `tools/` speaks of it: then it is an untrusted source
+    with an irreversible external effect. `record` and `target` are templates over the arguments (`contracts/{path}`)
+    that name which record a read reads and what an action acts on. `surface` is what the upstream itself says of the
+    tool (description, schemas, annotations) and is pinned by `surface_digest`.
+    """
+
+    upstream: str
+    name: str
+    effect: Effect = Effect.IRREVERSIBLE
+    audience: Audience = Audience("external")
+    label: Label = Label(data_class="restricted", trust=Trust.UNTRUSTED)
+    arguments: dict[str, Argument] = {}
+    record: str = ""
+    target: str = ""
+    production: bool = False
+    financial: bool = False
+    own_conversation: bool = False
+    described: bool = False
+    surface: dict[str, Json] = {}
+    surface_digest: str = ""
+    state: ToolState = ToolState.PINNED
+
+    @property
+    def id(self) -> str:
+        """The name under which grants and policies speak of it."""
+        return f"{self.upstream}/{self.name}"
+
+    @property
+    def tier(self) -> Tier:
+        """The tier of a call to this tool, from what it does."""
+        if self.effect is Effect.IRREVERSIBLE or self.production or self.financial:
+            return Tier.AUTONOMOUS
+        if self.effect is Effect.REVERSIBLE:
+            return Tier.AUTONOMOUS if self.audience.name == "external" else Tier.OPERATOR
+        if self.own_conversation:
+            return Tier.CONVERSATION
+        return Tier.ASSISTANT
+
+    @property
+    def input_schema(self) -> dict[str, Json]:
+        """The JSON Schema of the arguments, as the upstream gave it; empty where it gave none."""
+        schema = self.surface.get("inputSchema")
+        return schema if isinstance(schema, dict) else {}
+
+
+def undescribed(upstream: str, name: str, classes: Classes) -> Tool:
+    """Give the worst case: what a tool is until somebody has described it."""
+    return Tool(upstream=upstream, name=name, label=worst(classes))
+
+
+def surface_of(wire: dict[str, Json]) -> dict[str, Json]:
+    """Take from an upstream's tool entry all that can steer an agent or an argument.
+
+    Everything but `_meta` counts: name, title, description, schemas, annotations, icons. A change in any of it
+    suspends the tool until it has been reviewed.
+    """
+    return {key: value for key, value in wire.items() if key != "_meta"}
+
+
+def surface_digest(surface: dict[str, Json]) -> str:
+    """Give the digest under which a surface is pinned (RFC 8785 bytes, SHA-256)."""
+    return digest(surface)
+
+
+def fill(template: str, arguments: dict[str, Json]) -> str:
+    """Fill `{argument}` places of a `record` or `target` template; a missing argument leaves `?`."""
+    if "{" not in template:
+        return template
+    out: list[str] = []
+    rest = template
+    while True:
+        head, opened, tail = rest.partition("{")
+        out.append(head)
+        if not opened:
+            return "".join(out)
+        name, closed, rest = tail.partition("}")
+        if not closed:
+            out.append("{" + name)
+            return "".join(out)
+        value = arguments.get(name, "?")
+        out.append(value if isinstance(value, str) else msgspec.json.encode(value).decode())

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy engine: what anyone may ever do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from remit.core.decision import PolicyAnswer
+from remit.core.identity import Agent
+from remit.core.request import AccessRequest
+from remit.core.task import TaskType
+from remit.core.tool import Tool
+
+
+class PolicySource(msgspec.Struct, frozen=True):
+    """One policy file as read: its name relative to the bundle, and its text."""
+
+    file: str
+    text: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong with a policy; `severity` is `error` or `warning`. An error keeps the set from being loaded."""
+
+    severity: str
+    text: str
+    file: str = ""
+    line: int | None = None
+    rule: str = ""
+    way_out: str = ""
+
+
+class LoadedPolicy(Protocol):
+    """One version of the policies, parsed and indexed. Immutable; safe to use from one event loop without locks."""
+
+    digest: str
+
+    def evaluate(self, request: AccessRequest) -> PolicyAnswer:
+        """Decide one request, without I/O.
+
+        INVARIANT: any diagnostic of the engine, a request that does not fit the schema, a missing entity or an
+        undefined result stands in `errors`, which makes the decision Deny. Never raises for the content of a request.
+        """
+        ...
+
+    def rules(self) -> Sequence[tuple[str, str, str]]:
+        """Give (id, digest, text) of every rule."""
+        ...
+
+
+class PolicyEngine(Protocol):
+    """Checks and loads policy sources against the registered tools and agents."""
+
+    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+        """Give the engine's schema, generated from the tools and their arguments."""
+        ...
+
+    def check(
+        self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
+    ) -> list[Problem]:
+        """Give what is wrong: syntax, types, an argument that no tool has, a duplicate `@id`."""
+        ...
+
+    def load(
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent],
+    ) -> LoadedPolicy:
+        """Parse and index; raises `ConfigInvalid` with the first error that `check` finds."""
+        ...

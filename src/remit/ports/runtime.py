@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clock and entropy: the two things that core may never reach for itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time. Safe to use from any thread at once; never raises."""
+
+    def now(self) -> datetime:
+        """Give the time of day as an aware datetime in UTC; may jump when the machine's clock is set."""
+        ...
+
+    def boot_s(self) -> float:
+        """Give seconds on a clock that never goes back and goes on during suspend (CLOCK_BOOTTIME); for leases."""
+        ...
+
+
+class Entropy(Protocol):
+    """Unpredictable bytes from the operating system. Safe to use from any thread at once."""
+
+    def bytes(self, count: int) -> bytes:
+        """Give `count` random bytes."""
+        ...

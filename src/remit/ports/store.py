@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store: state and evidence, committed together.
+
+A `Unit` is what must become true at once: checks, changes, and the events that tell of them. The store commits a unit
+whole or not at all. Many units may share one transaction of the database (group commit); each of them stands or falls
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from remit.core.approval import Approval, ApprovalState
+from remit.core.event import Event
+from remit.core.identity import Agent, Person
+from remit.core.label import Label
+from remit.core.revocation import Closure, Fence
+from remit.core.task import Budgets, Task, TaskState
+
+Json = Any
+
+
+# Checks: a unit whose check fails is refused whole, and nothing of it is written.
+
+
+class CheckFence(msgspec.Struct, frozen=True):
+    """Refuse with `Fenced` if any of `scopes` has an epoch above the one in `epochs` (missing: 0)."""
+
+    epochs: dict[str, int]
+    scopes: tuple[str, ...]
+
+
+class CheckUnlocked(msgspec.Struct, frozen=True):
+    """Refuse with `Fenced` if any of `scopes` is locked. For opening tasks."""
+
+    scopes: tuple[str, ...]
+
+
+class TakeBudget(msgspec.Struct, frozen=True):
+    """Count a call against a task and all its ancestors; `BudgetExhausted` if any bound would be passed.
+
+    `bounds` maps each task id to its budgets. A negative count gives back.
+    """
+
+    bounds: dict[str, Budgets]
+    calls: int = 0
+    effectful_calls: int = 0
+    result_bytes: int = 0
+
+
+class ConsumeApproval(msgspec.Struct, frozen=True):
+    """Use an approval up; `Conflict` unless it is approved, for exactly this call, and not expired at `now`."""
+
+    id: str
+    call: str
+    now: datetime
+
+
+# Changes.
+
+
+class PutAgent(msgspec.Struct, frozen=True):
+    """Insert (`expect_new`) or replace an agent; `Conflict` if the name is taken."""
+
+    agent: Agent
+    expect_new: bool = False
+
+
+class PutPerson(msgspec.Struct, frozen=True):
+    """Insert (`expect_new`) or replace a person; `Conflict` if the name is taken."""
+
+    person: Person
+    expect_new: bool = False
+
+
+class PutTask(msgspec.Struct, frozen=True):
+    """Insert a task, or replace it if it is still in state `expected`; `Conflict` otherwise."""
+
+    task: Task
+    expected: TaskState | None = None
+
+
+class RaiseLabel(msgspec.Struct, frozen=True):
+    """Set the task's accumulated label (the caller has joined; a label only rises)."""
+
+    task: str
+    label: Label
+
+
+class RaiseFence(msgspec.Struct, frozen=True):
+    """Raise the epoch of a scope by one, and set or clear its lock where `locked` is not `None`."""
+
+    tenant: str
+    scope: str
+    locked: bool | None = None
+    raise_epoch: bool = True
+
+
+class PutApproval(msgspec.Struct, frozen=True):
+    """Insert an approval, or replace it if it is still in state `expected`; `Conflict` otherwise."""
+
+    approval: Approval
+    expected: ApprovalState | None = None
+
+
+class PutClosure(msgspec.Struct, frozen=True):
+    """Keep a closure."""
+
+    tenant: str
+    closure: Closure
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """What was reviewed of a tool, by digest, and what the upstream offers now."""
+
+    tenant: str
+    tool: str
+    accepted_digest: str
+    accepted_surface: dict[str, Json]
+    offered_digest: str
+    offered_surface: dict[str, Json]
+
+
+class PutPin(msgspec.Struct, frozen=True):
+    """Insert or replace a pin."""
+
+    pin: Pin
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """Something with which a person shows who they are, by the SHA-256 of its secret: a session or a one-time code.
+
+    `kind` is `session` or `code`.
+    """
+
+    tenant: str
+    digest: str
+    kind: str
+    person: str
+    created: datetime
+    expires: datetime
+
+
+class PutCredential(msgspec.Struct, frozen=True):
+    """Keep a credential."""
+
+    credential: Credential
+
+
+class TakeCredential(msgspec.Struct, frozen=True):
+    """Delete a credential; `Conflict` if it is not there: a code is used once."""
+
+    tenant: str
+    digest: str
+
+
+class PutValue(msgspec.Struct, frozen=True):
+    """Keep a small JSON value by key: the last applied bundle and the like."""
+
+    tenant: str
+    key: str
+    value: Json
+
+
+class UseAssertion(msgspec.Struct, frozen=True):
+    """Remember the id of a client assertion until it expires; `Conflict` if it was seen before (RFC 7523 `jti`)."""
+
+    tenant: str
+    digest: str
+    expires: datetime
+
+
+Change = (
+    CheckFence
+    | CheckUnlocked
+    | TakeBudget
+    | ConsumeApproval
+    | PutAgent
+    | PutPerson
+    | PutTask
+    | RaiseLabel
+    | RaiseFence
+    | PutApproval
+    | PutClosure
+    | PutPin
+    | PutCredential
+    | TakeCredential
+    | PutValue
+    | UseAssertion
+)
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """What becomes true at once. Changes apply in order; a check sees the changes before it."""
+
+    changes: tuple[Change, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What a committed unit became: the log index of each of its events, and each raised scope's new epoch."""
+
+    indexes: tuple[int, ...] = ()
+    epochs: dict[str, int] = {}
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it stands in the log: the leaf's exact bytes, and the sealed values where they were asked for.
+
+    `sealed` is the encrypted blob; `None` where the event has none. `opened` holds the values where the reader may
+    see them and the subject's key still exists.
+    """
+
+    index: int
+    tenant: str
+    kind: str
+    task: str
+    leaf: bytes
+    leaf_hash: bytes
+    sealed: bytes | None = None
+    subject: str = ""
+    opened: dict[str, Json] | None = None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a task has used up so far."""
+
+    calls: int = 0
+    effectful_calls: int = 0
+    result_bytes: int = 0
+
+
+class Store(Protocol):
+    """State and evidence of all tenants.
+
+    Durability: when `commit` returns, the unit is as durable as the store was configured to be (`durable`: it survives
+    the loss of power; `buffered`: it survives the death of the process). Concurrency: any number of tasks of one event
+    loop may call at once; units are applied one after another in the order of the calls. Errors: the faults named by
+    each check and change; `StoreUnavailable` when nothing can be committed, after which nothing of the unit is there.
+    Reads see everything committed before they were called.
+    """
+
+    @property
+    def writer(self) -> str:
+        """The incarnation that writes: a random id, new at each start."""
+        ...
+
+    async def commit(self, unit: Unit) -> Receipt:
+        """Commit a unit whole or not at all."""
+        ...
+
+    def epochs(self, tenant: str) -> dict[str, int]:
+        """Give the live mapping of scope to epoch as last committed; from memory, without waiting, not to be changed."""
+        ...
+
+    async def fences(self, tenant: str) -> list[Fence]:
+        """Give every scope that was ever ended or locked."""
+        ...
+
+    async def agent(self, tenant: str, name: str) -> Agent | None:
+        """Give an agent."""
+        ...
+
+    async def agents(self, tenant: str) -> list[Agent]:
+        """Give all agents by name."""
+        ...
+
+    async def person(self, tenant: str, name: str) -> Person | None:
+        """Give a person."""
+        ...
+
+    async def people(self, tenant: str) -> list[Person]:
+        """Give all people by name."""
+        ...
+
+    async def task(self, tenant: str, id: str) -> Task | None:
+        """Give a task with its accumulated label."""
+        ...
+
+    async def tasks(
+        self, tenant: str, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+    ) -> list[Task]:
+        """Give tasks, newest first."""
+        ...
+
+    async def descendants(self, tenant: str, task: str) -> list[Task]:
+        """Give every task that has `task` among its ancestors."""
+        ...
+
+    async def usage(self, tenant: str, task: str) -> Usage:
+        """Give what a task and its descendants have used."""
+        ...
+
+    async def approval(self, tenant: str, id: str) -> Approval | None:
+        """Give an approval."""
+        ...
+
+    async def approvals(
+        self,
+        tenant: str,
+        *,
+        task: str = "",
+        call: str = "",
+        state: ApprovalState | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        """Give approvals, newest first."""
+        ...
+
+    async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
+        """Give closures, newest first."""
+        ...
+
+    async def pins(self, tenant: str) -> list[Pin]:
+        """Give the pins of all tools."""
+        ...
+
+    async def credential(self, tenant: str, digest: str) -> Credential | None:
+        """Give a credential by the digest of its secret, expired or not."""
+        ...
+
+    async def value(self, tenant: str, key: str) -> Json:
+        """Give a small JSON value, or `None`."""
+        ...
+
+    async def size(self, tenant: str) -> int:
+        """Give the number of events in the log."""
+        ...
+
+    async def root(self, tenant: str) -> tuple[int, bytes]:
+        """Give size and Merkle root of the log as committed now, as one consistent pair."""
+        ...
+
+    async def entries(
+        self,
+        tenant: str,
+        *,
+        start: int = 0,
+        limit: int = 100,
+        kinds: Sequence[str] = (),
+        task: str = "",
+        opened: bool = False,
+    ) -> list[Entry]:
+        """Give events from index `start` on, in order; `opened` decrypts what can be decrypted."""
+        ...
+
+    async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
+        """Give the inclusion proof of a leaf in the tree of `size` (RFC 6962 section 2.1.1)."""
+        ...
+
+    async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
+        """Give the consistency proof between two sizes (RFC 6962 section 2.1.2)."""
+        ...
+
+    async def unfinished(self, tenant: str) -> list[Event]:
+        """Give the permitting `decision.made` events that have no `tool.called` after them (facts only)."""
+        ...
+
+    async def forget(self, tenant: str, subject: str) -> bool:
+        """Destroy a subject's key, so that its sealed values can never be read again; proofs still hold."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is in hand and close."""
+        ...

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upstreams: the servers whose tools are governed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from remit.core.mediation import Chunk
+
+Json = Any
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upstream offers, as its own wire entries."""
+
+    protocol: str
+    server: dict[str, Json] = {}
+    capabilities: dict[str, Json] = {}
+    instructions: str = ""
+    tools: tuple[dict[str, Json], ...] = ()
+    resources: tuple[dict[str, Json], ...] = ()
+    resource_templates: tuple[dict[str, Json], ...] = ()
+    prompts: tuple[dict[str, Json], ...] = ()
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One JSON-RPC request for an upstream, as it was decided.
+
+    `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and serialises it
+    once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's own. `task` keys
+    whatever the upstream keeps per task (a session). `wants_progress` asks for progress notifications.
+    """
+
+    method: str
+    params: dict[str, Json]
+    task: str
+    meta: dict[str, Json] = {}
+    wants_progress: bool = False
+    log_level: str = ""
+
+
+class Exchange(Protocol):
+    """One call with a connection in hand. Used by one task of the event loop; not shared."""
+
+    def send(self) -> None:
+        """Write the call now, synchronously, at most once.
+
+        Nothing is awaited between the caller's look at the fence and the bytes leaving for the operating system.
+        Raises `UpstreamUnreachable` (`sent` says whether bytes may have left).
+        """
+        ...
+
+    async def receive(self) -> Chunk:
+        """Give the upstream's next message for this call, the last being a result or an error.
+
+        Raises `UpstreamUnreachable` with `sent=True` when the upstream is lost, `UpstreamFault` when it breaks its
+        protocol or a limit. No retry, no redirect.
+        """
+        ...
+
+    def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
+        """Answer a server-initiated request of this call with a raw JSON result or error."""
+        ...
+
+    def cancel(self, reason: str) -> None:
+        """Tell the upstream that nobody waits any longer, if it can be told; never raises."""
+        ...
+
+    def release(self) -> None:
+        """Give the connection back, or drop it if the exchange did not end; safe to call twice."""
+        ...
+
+
+class Upstream(Protocol):
+    """One MCP server, over any transport and of any protocol era. Safe for many calls at once on one event loop.
+
+    Errors: `UpstreamUnreachable`, `UpstreamFault`, `Busy`. A crashed process is restarted with back-off; the calls that
+    it had in hand end in `UpstreamUnreachable(sent=True)`.
+    """
+
+    name: str
+
+    async def start(
+        self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
+    ) -> None:
+        """Connect and learn what is offered. `on_change` is called when the upstream says that its lists changed,
+        `on_notification` with other notifications that belong to no call (a resource was updated)."""
+        ...
+
+    async def catalogue(self) -> Catalogue:
+        """Ask the upstream for all that it offers, now."""
+        ...
+
+    async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
+        """Get a connection in hand for a call, with the leased credential in `headers`; nothing is sent yet."""
+        ...
+
+    async def end_task(self, task: str) -> None:
+        """Forget what is kept for a task (its session); never raises."""
+        ...
+
+    async def stop(self) -> None:
+        """Close connections and end processes."""
+        ...
