@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the generated pages of the documentation, or check that all of it is as it should be.
+
+`python docs/build.py` writes what `GENERATED` lists. With `--check` it writes nothing, and exits 1 if
+
+- a generated page differs from what would be written now,
+- a relative link or its anchor leads nowhere,
+- a decision record lacks one of its parts or stands in no index,
+- a source file does not begin with its SPDX line,
+- a word of the glossary is defined twice.
+
+To add a generated page, add one line to `GENERATED`.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+SPDX = "SPDX-License-Identifier: Apache-2.0"
+SOURCES = {".py", ".sh", ".cedar", ".cedarschema", ".rego", ".sql", ".yaml", ".yml", ".toml"}
+ADR_PARTS = ("## Context", "## Decision", "## Consequences")
+
+# Page below docs/ -> what writes its text.
+GENERATED: dict[str, Callable[[], str]] = {}
+
+FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\)")
+HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.MULTILINE)
+ANCHOR = re.compile(r"<a\s+(?:id|name)=\"([^\"]+)\"")
+
+
+def repository_files() -> list[Path]:
+    """The files of the repository, without what git ignores."""
+    listed = subprocess.run(  # noqa: S603 - a constant command
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - git is what the reader has
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [path for name in sorted(listed.split("\0")) if name and (path := ROOT / name).is_file()]
+
+
+def shown(path: Path) -> str:
+    """A path as messages write it: from the root."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def slugs(text: str) -> set[str]:
+    """The anchors that a Markdown page offers, as the common renderers name its headings."""
+    seen: dict[str, int] = {}
+    found = set(ANCHOR.findall(text))
+    for heading in HEADING.findall(FENCE.sub("", text)):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        count = seen.get(slug, 0)
+        seen[slug] = count + 1
+        found.add(f"{slug}-{count}" if count else slug)
+    return found
+
+
+def dead_links(files: list[Path]) -> Iterator[str]:
+    """Each relative link of a Markdown page that leads to no file or to no heading."""
+    for page in files:
+        if page.suffix != ".md":
+            continue
+        text = page.read_text(encoding="utf-8")
+        for target in LINK.findall(CODE.sub("", FENCE.sub("", text))):
+            if re.match(r"[a-z][a-z0-9+.-]*:", target, re.IGNORECASE):
+                continue
+            name, _, anchor = target.partition("#")
+            there = (page.parent / name).resolve() if name else page
+            if not there.exists():
+                yield f"{shown(page)}: link `{target}` leads to no file"
+            elif not there.is_relative_to(ROOT):
+                yield f"{shown(page)}: link `{target}` leads out of the repository"
+            elif anchor and there.suffix == ".md" and anchor not in slugs(there.read_text(encoding="utf-8")):
+                yield f"{shown(page)}: link `{target}` leads to no heading of {shown(there)}"
+
+
+def broken_decisions(files: list[Path]) -> Iterator[str]:
+    """Each decision record that lacks a part, shares its number, or is missing from the index."""
+    records = [path for path in files if path.parent == DOCS / "adr" and re.match(r"\d{4}-", path.name)]
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    numbers: dict[str, Path] = {}
+    for record in records:
+        text = record.read_text(encoding="utf-8")
+        parts = [text.find(f"\n{part}\n") for part in ADR_PARTS]
+        if -1 in parts or parts != sorted(parts):
+            yield f"{shown(record)}: needs {', '.join(ADR_PARTS)}, in this order"
+        first = numbers.setdefault(record.name[:4], record)
+        if first != record:
+            yield f"{shown(record)}: number already taken by {shown(first)}"
+        if f"(adr/{record.name})" not in index:
+            yield f"{shown(record)}: not listed in docs/index.md"
+
+
+def bare_sources(files: list[Path]) -> Iterator[str]:
+    """Each source file whose first line, or second below a shebang, is not its SPDX line."""
+    for path in files:
+        with path.open("rb") as opened:
+            head = [opened.readline(), opened.readline()]
+        has_shebang = head[0].startswith(b"#!")
+        if path.suffix not in SOURCES and path.name != "Makefile" and not has_shebang:
+            continue
+        if SPDX.encode() not in head[1 if has_shebang else 0]:
+            yield f"{shown(path)}: begins without `{SPDX}`"
+
+
+def twice_defined(_files: list[Path]) -> Iterator[str]:
+    """Each word that the glossary defines twice."""
+    seen: set[str] = set()
+    for row in re.findall(
+        r"^\| ([^|]+) \|", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        for word in (part.strip() for part in row.split(",")):
+            if word in seen and not set(word) <= set("- "):
+                yield f"docs/glossary.md: `{word}` is defined twice"
+            seen.add(word)
+
+
+def stale_pages(_files: list[Path]) -> Iterator[str]:
+    """Each generated page that differs from what would be written now."""
+    for name, write in GENERATED.items():
+        page = DOCS / name
+        if not page.is_file() or page.read_text(encoding="utf-8") != write():
+            yield f"docs/{name}: not what the code says now; run `make docs`"
+
+
+CHECKS: tuple[Callable[[list[Path]], Iterator[str]], ...] = (
+    stale_pages,
+    dead_links,
+    broken_decisions,
+    bare_sources,
+    twice_defined,
+)
+
+
+def check() -> int:
+    """Print each fault, one a line; return the exit code."""
+    files = repository_files()
+    faults = [fault for look in CHECKS for fault in look(files)]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if not faults:
+        pages = sum(path.suffix == ".md" for path in files)
+        print(f"docs: {pages} pages and {len(files)} files are as they should be")
+    return 1 if faults else 0
+
+
+def write_pages() -> int:
+    """Write each generated page that has changed; return the exit code."""
+    for name, write in GENERATED.items():
+        page = DOCS / name
+        text = write()
+        if not page.is_file() or page.read_text(encoding="utf-8") != text:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+            print(f"wrote docs/{name}")
+    return 0
+
+
+def main() -> int:
+    """Read the command line and do what it says."""
+    parser = argparse.ArgumentParser(description="write or check the documentation")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything is amiss")
+    return check() if parser.parse_args().check else write_pages()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
