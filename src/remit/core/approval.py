@@ -29,8 +29,8 @@ class ApprovalState(enum.StrEnum):
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a human's answer, and the answer.
 
-    `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown. `requested_for` is the
-    person behind the task: never the one who answers.
+    `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown.
+    `requested_for` is the person behind the task: never the one who answers.
     """
 
     tenant: str

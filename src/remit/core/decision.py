@@ -26,8 +26,8 @@ class RuleRef(msgspec.Struct, frozen=True, order=True):
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One reason of a decision.
 
-    `code` is stable; `rule` names the policy or grant that spoke; `text` is for people; `way_out` says what would make
-    the call permitted, where saying so leaks nothing. `step` is the step of the call (1 to 9).
+    `code` is stable; `rule` names the policy or grant that spoke; `text` is for people; `way_out` says what
+    would make the call permitted, where saying so leaks nothing. `step` is the step of the call (1 to 9).
     """
 
     code: str
@@ -41,9 +41,10 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the policy engine said of one request.
 
-    `permits` are the rules that permit; `forbids` those that forbid and cannot be waived; `waivable` those that forbid
-    unless a human approves (`@otherwise("approval")`). `errors` is not empty when any rule erred, the request did not
-    fit the schema, or an entity was missing: then the answer is a refusal whatever else it says.
+    `permits` are the rules that permit; `forbids` those that forbid and cannot be waived; `waivable` those
+    that forbid unless a human approves (`@otherwise("approval")`). `errors` is not empty when any rule erred,
+    the request did not fit the schema, or an entity was missing: then the answer is a refusal whatever else
+    it says.
     """
 
     permits: tuple[RuleRef, ...] = ()
@@ -57,9 +58,10 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one access request.
 
-    `rules` are what decided: on Permit the permitting ones, on Deny the forbidding ones, on Defer exactly the set that
-    an approval would waive. `waived` are the rules that an approval waived, and `approval` names it. `observed` is
-    true when a refusal was recorded but not enforced. `bundle` is the digest of the configuration it was made under.
+    `rules` are what decided: on Permit the permitting ones, on Deny the forbidding ones, on Defer exactly the
+    set that an approval would waive. `waived` are the rules that an approval waived, and `approval` names it.
+    `observed` is true when a refusal was recorded but not enforced. `bundle` is the digest of the
+    configuration it was made under.
     """
 
     id: str
@@ -81,8 +83,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tuple[RuleRef, ...]]:
     """Turn a policy answer into an outcome and the rules behind it; forbid wins, default deny.
 
-    A Defer needs every satisfied forbid to be waivable and a permit to stand without them. `waived` holds the rules
-    that an approval has waived; a waivable rule outside of it defers again.
+    A Defer needs every satisfied forbid to be waivable and a permit to stand without them. `waived` holds the
+    rules that an approval has waived; a waivable rule outside of it defers again.
     """
     if answer.errors:
         return Outcome.DENY, answer.forbids

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every fault that remit raises, as one tree.
 
-A policy outcome is a value (`core.decision`), never an exception. What is raised here is a fault: bad input, a part
-that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for programs, a message for
-people that never holds a secret, the way out, and, apart from both, a `debug` text that stays inside the process.
+A policy outcome is a value (`core.decision`), never an exception. What is raised here is a fault: bad input,
+a part that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for programs,
+a message for people that never holds a secret, the way out, and, apart from both, a `debug` text that stays
+inside the process.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ class RemitError(Exception):
     """A fault with a stable code.
 
     `message` is safe to show to whoever asked; `debug` is not, and is written to no response and no evidence.
-    `way_out` says what would make it work. `step` is the number of the step of a call (1 to 9) where it arose.
+    `way_out` says what would make it work. `step` is the number of the step of a call (1 to 9) where it
+    arose.
     """
 
     code = "fault"
@@ -48,7 +50,9 @@ class Malformed(RemitError):
 
 
 class ConfigInvalid(RemitError):
-    """A configuration, policy, tool or task file that cannot be used; names file, line and key where known."""
+    """A configuration, policy, tool or task file that cannot be used; names file, line and key where
+    known.
+    """
 
     code = "config-invalid"
 
@@ -120,7 +124,9 @@ class VerificationFailed(RemitError):
 
 
 class NotVerifiable(RemitError):
-    """There is not enough at hand to tell whether the evidence holds (unlike `VerificationFailed`, which says it does not)."""
+    """There is not enough at hand to tell whether the evidence holds (unlike `VerificationFailed`, which says
+    it does not).
+    """
 
     code = "not-verifiable"
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events: the facts of the evidence log, of a closed set of kinds.
 
-An event has two parts. `facts` are readable by whoever reads the log: kinds, names of tools and rules, outcomes,
-digests. `sealed` are values that may be personal or secret: arguments, record names, a person's words. The log's leaf
-holds only a salted commitment to each sealed value; the value itself is encrypted under the key of `subject`, so that
-it can be forgotten without breaking a single proof.
+An event has two parts. `facts` are readable by whoever reads the log: kinds, names of tools and rules,
+outcomes, digests. `sealed` are values that may be personal or secret: arguments, record names, a person's
+words. The log's leaf holds only a salted commitment to each sealed value; the value itself is encrypted under
+the key of `subject`, so that it can be forgotten without breaking a single proof.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ FORMAT = 1
 
 
 class EventKind(enum.StrEnum):
-    """The closed set of kinds. Auditors ask for `tool.called`, `data.read` and `action.executed` by these names."""
+    """The closed set of kinds. Auditors ask for `tool.called`, `data.read` and `action.executed` by these
+    names.
+    """
 
     SYSTEM_STARTED = "system.started"
     SYSTEM_STOPPED = "system.stopped"
@@ -32,8 +34,8 @@ class EventKind(enum.StrEnum):
     SIGN_IN_REFUSED = "person.sign_in_refused"
     AGENT_REGISTERED = "agent.registered"
     AGENT_CHANGED = "agent.changed"
-    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event
-    TOKEN_REFUSED = "token.refused"  # noqa: S105 - the name of an event
+    TOKEN_ISSUED = "token.issued"
+    TOKEN_REFUSED = "token.refused"
     TASK_OPENED = "task.opened"
     TASK_REFUSED = "task.refused"
     TASK_TURN = "task.turn"
@@ -69,8 +71,8 @@ class CallOutcome(enum.StrEnum):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact, before it becomes a leaf.
 
-    `subject` is whose values `sealed` holds (a person, else the agent). `call` is the id of the decision that a call's
-    events belong to, so that a permit without an outcome can be found after a crash.
+    `subject` is whose values `sealed` holds (a person, else the agent). `call` is the id of the decision that
+    a call's events belong to, so that a permit without an outcome can be found after a crash.
     """
 
     kind: EventKind
@@ -100,9 +102,10 @@ def leaf_record(
 ) -> dict[str, Json]:
     """Give the record whose RFC 8785 bytes are the leaf.
 
-    `writer` is the incarnation that wrote it and `sequence` its count from 0; `writer_previous` and `task_previous`
-    are the hex leaf hashes of the record before it from the same writer and of the same task (empty for the first).
-    INVARIANT: `facts` hold no floats and only ASCII keys, so that the fast canonical form applies.
+    `writer` is the incarnation that wrote it and `sequence` its count from 0; `writer_previous` and
+    `task_previous` are the hex leaf hashes of the record before it from the same writer and of the same task
+    (empty for the first). INVARIANT: `facts` hold no floats and only ASCII keys, so that the fast canonical
+    form applies.
     """
     record: dict[str, Json] = {
         "v": FORMAT,

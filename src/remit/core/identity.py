@@ -41,8 +41,8 @@ class AgentState(enum.StrEnum):
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """A governed non-human identity: one workload, one accountable owner, a purpose.
 
-    `public_jwk` is the key (RFC 7517) with which the workload proves itself. `manifest_digest` covers model, prompt,
-    tools and code, where the owner gave one.
+    `public_jwk` is the key (RFC 7517) with which the workload proves itself. `manifest_digest` covers model,
+    prompt, tools and code, where the owner gave one.
     """
 
     tenant: str
@@ -94,8 +94,8 @@ class Actor(msgspec.Struct, frozen=True):
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who a request is from: the agent that acts, for whom, through which chain, proven how.
 
-    `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is empty when
-    the agent acts for itself.
+    `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is
+    empty when the agent acts for itself.
     """
 
     tenant: str

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels: what is known of data. A label only ever rises within a task.
 
-A label is a point in a product of four parts: data class (a chain), categories (a set), trust (two values) and the
-zones the data came through (a set). `join` is the least label that covers both. What is unknown is the worst.
+A label is a point in a product of four parts: data class (a chain), categories (a set), trust (two values)
+and the zones the data came through (a set). `join` is the least label that covers both. What is unknown is
+the worst.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Audience(msgspec.Struct, frozen=True):
 class Classes(msgspec.Struct, frozen=True):
     """The data classes of an organisation, lowest first, and what each audience is cleared for.
 
-    `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed is
-    cleared for the lowest class alone.
+    `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed
+    is cleared for the lowest class alone.
     """
 
     order: tuple[str, ...] = ("public", "internal", "confidential", "restricted")

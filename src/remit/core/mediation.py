@@ -6,10 +6,10 @@
           <- [9 close] <- [8 observe] <- [7 forward] <- [6 lease]
 
 `mediate` is a generator without I/O. It yields what it needs next and is sent the answer; a driver
-(`services.mediate`) does the work. Streams, server-initiated requests and deferred outcomes are transitions of the
-same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and only then releases
-it. A driver cannot skip a step, repeat one, or answer one need with the answer to another: that is `OutOfOrder`, and
-the call ends there.
+(`services.mediate`) does the work. Streams, server-initiated requests and deferred outcomes are transitions
+of the same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and
+only then releases it. A driver cannot skip a step, repeat one, or answer one need with the answer to another: that is
+`OutOfOrder`, and the call ends there.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class ChunkKind(enum.StrEnum):
 class Chunk(msgspec.Struct, frozen=True):
     """One message of an upstream's answer.
 
-    `method` is the JSON-RPC method of a notification or server-initiated request. `body` holds the raw JSON of
-    `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result.
+    `method` is the JSON-RPC method of a notification or server-initiated request. `body` holds the raw JSON
+    of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result.
     `size` is the count of bytes of `body`.
     """
 
@@ -238,8 +238,8 @@ def _expect(need: Need, answer: object) -> Any:
     wanted = _ANSWER[type(need)]
     if type(answer) is not wanted:
         raise OutOfOrder(
-            f"step {step_of(need).value} ({step_of(need).name.lower()}) was answered with {type(answer).__name__}, "
-            f"not {wanted.__name__}"
+            f"step {step_of(need).value} ({step_of(need).name.lower()}) "
+            f"was answered with {type(answer).__name__}, not {wanted.__name__}"
         )
     return answer
 
@@ -247,9 +247,9 @@ def _expect(need: Need, answer: object) -> Any:
 def mediate() -> Generator[Need, object, End]:
     """Take one call through the nine steps.
 
-    A fault is thrown into the generator by the driver at the need that failed. Before `Forward` it simply ends the
-    call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome that the fault
-    leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
+    A fault is thrown into the generator by the driver at the need that failed. Before `Forward` it simply
+    ends the call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome
+    that the fault leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
     """
     need: Need = Identify()
     principal: Principal = _expect(need, (yield need))

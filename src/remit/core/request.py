@@ -22,9 +22,9 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call as it is decided.
 
     `agent` is the registered identity behind `principal.agent`. `label` is the task's label at this moment.
-    `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's grants
-    that name the tool, already instantiated; empty means that the task was not granted it. `observed` is true where
-    the upstream is in observe mode.
+    `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's
+    grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
+    is true where the upstream is in observe mode.
     """
 
     principal: Principal

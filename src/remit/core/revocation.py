@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fence: scopes, their epochs, and what an end means.
 
-Every call lies in several scopes: its task, the task's ancestors, its agent, the agent's owner, the tool, the upstream,
-and everything. Each scope has an epoch that only rises. A task remembers the epochs of its scopes from when it was
-opened; once a scope's epoch is higher, nothing of that task is permitted any more. A locked scope also refuses new
-tasks until it is unlocked.
+Every call lies in several scopes: its task, the task's ancestors, its agent, the agent's owner, the tool, the
+upstream, and everything. Each scope has an epoch that only rises. A task remembers the epochs of its scopes
+from when it was opened; once a scope's epoch is higher, nothing of that task is permitted any more. A locked
+scope also refuses new tasks until it is unlocked.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A typed parameter of a task type.
 
-    `type` is `string`, `integer`, `number` or `boolean`; `constraint` is the YAML form of an argument constraint and is
-    checked before the value is put into any grant.
+    `type` is `string`, `integer`, `number` or `boolean`; `constraint` is the YAML form of an argument
+    constraint and is checked before the value is put into any grant.
     """
 
     type: str = "string"
@@ -88,8 +88,8 @@ def _least(a: int | None, b: int | None) -> int | None:
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
-    `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a person, a
-    `group:x` of people, or `agent:x` for an issuer that is permitted for this type.
+    `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a
+    person, a `group:x` of people, or `agent:x` for an issuer that is permitted for this type.
     """
 
     name: str
@@ -114,8 +114,8 @@ class Turn(msgspec.Struct, frozen=True):
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody who may say so wants done.
 
-    INVARIANT: `stated_by` was authenticated by remit or is an issuer that the task type permits. An agent's own words
-    never stand here.
+    INVARIANT: `stated_by` was authenticated by remit or is an issuer that the task type permits. An agent's
+    own words never stand here.
     """
 
     goal: str
@@ -133,8 +133,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
-    `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since then has
-    been ended. `ancestors` holds the ids of parent, grandparent and so on.
+    `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
+    then has been ended. `ancestors` holds the ids of parent, grandparent and so on. A task with `lease_s` above
+    0 ends when nobody has renewed its lease for that many seconds.
     """
 
     tenant: str
@@ -155,6 +156,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     state: TaskState = TaskState.ACTIVE
     opened: datetime
     deadline: datetime
+    lease_s: int = 0
     ended: datetime | None = None
     end_reason: str = ""
     bundle: str = ""
@@ -202,7 +204,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
     """Give the parameters with defaults filled in; a missing, unknown or ill-typed one raises `Malformed`.
 
-    Constraints of parameters are checked by the caller with `core.constraint`, before any grant is instantiated.
+    Constraints of parameters are checked by the caller with `core.constraint`, before any grant is
+    instantiated.
     """
     unknown = sorted(set(given) - set(task_type.parameters))
     if unknown:

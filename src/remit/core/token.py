@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Access tokens: a task's grant in the form that travels (RFC 9068, with a mission claim).
 
-Pure: signatures are checked by whoever holds the keys (`ports.keys`); here claims become a validated value, and back.
-Names that come from drafts alone stand in `DRAFT` and nowhere else.
+Pure: signatures are checked by whoever holds the keys (`ports.keys`); here claims become a validated value,
+and back. Names that come from drafts alone stand in `DRAFT` and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from remit.core.identity import Actor, Assurance, Principal
 
 Json = Any
 
-TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1, the header's `typ`, not a secret
-#: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by construction.
+TOKEN_TYPE = "at+jwt"
+#: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by
+# construction.
 ALGORITHMS = ("ES256", "EdDSA")
 
 #: draft-mcguinness-oauth-mission: the claim that binds a token to a task. Version-pinned here.
@@ -139,8 +140,9 @@ def validate(
 ) -> AccessClaims:
     """Check claims whose signature has been verified, and give them as a value.
 
-    Raises `Unauthenticated` with a code that says what is wrong: `token-type`, `token-claims`, `token-issuer`,
-    `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519 section 4.1.
+    Raises `Unauthenticated` with a code that says what is wrong: `token-type`, `token-claims`,
+    `token-issuer`, `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519
+    section 4.1.
     """
     if str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
         raise Unauthenticated(

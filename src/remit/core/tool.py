@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tools: one callable operation of an upstream, and what it does to the world.
 
-MCP has more than tools. Reading a resource, getting a prompt, completing an argument and subscribing are operations
-too; each is a tool with a reserved name (`resources:read`, `prompts:get`, `completion:complete`,
+MCP has more than tools. Reading a resource, getting a prompt, completing an argument and subscribing are
+operations too; each is a tool with a reserved name (`resources:read`, `prompts:get`, `completion:complete`,
 `resources:subscribe`), so that one set of rules covers all of them.
 """
 
@@ -76,10 +76,11 @@ class Argument(msgspec.Struct, frozen=True):
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """One callable operation with its effect, audience, labels and argument roles.
 
-    `id` is `upstream/name`. `described` is false when no file in `tools/` speaks of it: then it is an untrusted source
-    with an irreversible external effect. `record` and `target` are templates over the arguments (`contracts/{path}`)
-    that name which record a read reads and what an action acts on. `surface` is what the upstream itself says of the
-    tool (description, schemas, annotations) and is pinned by `surface_digest`.
+    `id` is `upstream/name`. `described` is false when no file in `tools/` speaks of it: then it is an
+    untrusted source with an irreversible external effect. `record` and `target` are templates over the
+    arguments (`contracts/{path}`) that name which record a read reads and what an action acts on. `surface`
+    is what the upstream itself says of the tool (description, schemas, annotations) and is pinned by
+    `surface_digest`.
     """
 
     upstream: str
@@ -129,8 +130,8 @@ def undescribed(upstream: str, name: str, classes: Classes) -> Tool:
 def surface_of(wire: dict[str, Json]) -> dict[str, Json]:
     """Take from an upstream's tool entry all that can steer an agent or an argument.
 
-    Everything but `_meta` counts: name, title, description, schemas, annotations, icons. A change in any of it
-    suspends the tool until it has been reviewed.
+    Everything but `_meta` counts: name, title, description, schemas, annotations, icons. A change in any of
+    it suspends the tool until it has been reviewed.
     """
     return {key: value for key, value in wire.items() if key != "_meta"}
 

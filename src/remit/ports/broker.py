@@ -11,7 +11,9 @@ from remit.core.request import AccessRequest
 
 
 class UpstreamCredential(msgspec.Struct, frozen=True):
-    """A credential in the form in which it is injected: headers for one call. `id` names the lease in evidence."""
+    """A credential in the form in which it is injected: headers for one call. `id` names the lease in
+    evidence.
+    """
 
     id: str
     headers: dict[str, str] = {}

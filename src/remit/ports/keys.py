@@ -13,17 +13,20 @@ Json = Any
 
 
 class TokenKeys(Protocol):
-    """Signing and checking of JWTs (RFC 7515, RFC 7519). Synchronous, safe from one event loop; no state but the keys."""
+    """Signing and checking of JWTs (RFC 7515, RFC 7519). Synchronous, safe from one event loop; no state but
+    the keys.
+    """
 
     def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
         """Give a compact JWS over `claims` under the current key; raises `KeyUnavailable`."""
         ...
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Give header and claims of a token of ours whose signature holds; raises `Unauthenticated` otherwise.
+        """Give header and claims of a token of ours whose signature holds; raises `Unauthenticated`
+        otherwise.
 
-        Refuses every algorithm but those of `core.token.ALGORITHMS`, an unknown `kid`, `crit`, and an embedded key,
-        before any key is used.
+        Refuses every algorithm but those of `core.token.ALGORITHMS`, an unknown `kid`, `crit`, and an
+        embedded key, before any key is used.
         """
         ...
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log's head, kept outside the store.
 
-Whoever can roll back the store could roll back everything that the store remembers. So the last signed size and root
-also live elsewhere, change only by compare-and-swap, and start-up refuses a tree that is behind them.
+Whoever can roll back the store could roll back everything that the store remembers. So the last signed size
+and root also live elsewhere, change only by compare-and-swap, and start-up refuses a tree that is behind
+them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import msgspec
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The last signed state of one tenant's log: `size` leaves, Merkle `root` (32 bytes), and the signed note."""
+    """The last signed state of one tenant's log: `size` leaves, Merkle `root` (32 bytes), and the signed
+    note.
+    """
 
     size: int
     root: bytes
@@ -28,5 +31,7 @@ class HeadKeeper(Protocol):
         ...
 
     def swap(self, origin: str, expected: Head | None, new: Head) -> None:
-        """Replace the head if it is still `expected`; raises `Conflict` if it is not, `StoreUnavailable` if it cannot."""
+        """Replace the head if it is still `expected`; raises `Conflict` if it is not, `StoreUnavailable` if
+        it cannot.
+        """
         ...

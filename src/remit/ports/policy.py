@@ -23,7 +23,9 @@ class PolicySource(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong with a policy; `severity` is `error` or `warning`. An error keeps the set from being loaded."""
+    """What is wrong with a policy; `severity` is `error` or `warning`. An error keeps the set from being
+    loaded.
+    """
 
     severity: str
     text: str
@@ -34,15 +36,18 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class LoadedPolicy(Protocol):
-    """One version of the policies, parsed and indexed. Immutable; safe to use from one event loop without locks."""
+    """One version of the policies, parsed and indexed. Immutable; safe to use from one event loop without
+    locks.
+    """
 
     digest: str
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request, without I/O.
 
-        INVARIANT: any diagnostic of the engine, a request that does not fit the schema, a missing entity or an
-        undefined result stands in `errors`, which makes the decision Deny. Never raises for the content of a request.
+        INVARIANT: any diagnostic of the engine, a request that does not fit the schema, a missing entity or
+        an undefined result stands in `errors`, which makes the decision Deny. Never raises for the content of
+        a request.
         """
         ...
 

@@ -15,7 +15,9 @@ class Clock(Protocol):
         ...
 
     def boot_s(self) -> float:
-        """Give seconds on a clock that never goes back and goes on during suspend (CLOCK_BOOTTIME); for leases."""
+        """Give seconds on a clock that never goes back and goes on during suspend (CLOCK_BOOTTIME); for
+        leases.
+        """
         ...
 
 

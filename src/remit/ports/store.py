@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store: state and evidence, committed together.
 
-A `Unit` is what must become true at once: checks, changes, and the events that tell of them. The store commits a unit
-whole or not at all. Many units may share one transaction of the database (group commit); each of them stands or falls
-alone.
+A `Unit` is what must become true at once: checks, changes, and the events that tell of them. The store
+commits a unit whole or not at all. Many units may share one transaction of the database (group commit); each
+of them stands or falls alone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class TakeBudget(msgspec.Struct, frozen=True):
 
 
 class ConsumeApproval(msgspec.Struct, frozen=True):
-    """Use an approval up; `Conflict` unless it is approved, for exactly this call, and not expired at `now`."""
+    """Use an approval up; `Conflict` unless it is approved, for exactly this call, and not expired at
+    `now`.
+    """
 
     id: str
     call: str
@@ -132,7 +134,8 @@ class PutPin(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """Something with which a person shows who they are, by the SHA-256 of its secret: a session or a one-time code.
+    """Something with which a person shows who they are, by the SHA-256 of its secret: a session or a one-time
+    code.
 
     `kind` is `session` or `code`.
     """
@@ -167,7 +170,9 @@ class PutValue(msgspec.Struct, frozen=True):
 
 
 class UseAssertion(msgspec.Struct, frozen=True):
-    """Remember the id of a client assertion until it expires; `Conflict` if it was seen before (RFC 7523 `jti`)."""
+    """Remember the id of a client assertion until it expires; `Conflict` if it was seen before (RFC 7523
+    `jti`).
+    """
 
     tenant: str
     digest: str
@@ -202,17 +207,20 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What a committed unit became: the log index of each of its events, and each raised scope's new epoch."""
+    """What a committed unit became: the log index of each of its events, and each raised scope's new
+    epoch.
+    """
 
     indexes: tuple[int, ...] = ()
     epochs: dict[str, int] = {}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it stands in the log: the leaf's exact bytes, and the sealed values where they were asked for.
+    """One event as it stands in the log: the leaf's exact bytes, and the sealed values where they were asked
+    for.
 
-    `sealed` is the encrypted blob; `None` where the event has none. `opened` holds the values where the reader may
-    see them and the subject's key still exists.
+    `sealed` is the encrypted blob; `None` where the event has none. `opened` holds the values where the
+    reader may see them and the subject's key still exists.
     """
 
     index: int
@@ -237,11 +245,11 @@ class Usage(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """State and evidence of all tenants.
 
-    Durability: when `commit` returns, the unit is as durable as the store was configured to be (`durable`: it survives
-    the loss of power; `buffered`: it survives the death of the process). Concurrency: any number of tasks of one event
-    loop may call at once; units are applied one after another in the order of the calls. Errors: the faults named by
-    each check and change; `StoreUnavailable` when nothing can be committed, after which nothing of the unit is there.
-    Reads see everything committed before they were called.
+    Durability: when `commit` returns, the unit is as durable as the store was configured to be (`durable`: it
+    survives the loss of power; `buffered`: it survives the death of the process). Concurrency: any number of
+    tasks of one event loop may call at once; units are applied one after another in the order of the calls.
+    Errors: the faults named by each check and change; `StoreUnavailable` when nothing can be committed, after
+    which nothing of the unit is there. Reads see everything committed before they were called.
     """
 
     @property
@@ -254,7 +262,9 @@ class Store(Protocol):
         ...
 
     def epochs(self, tenant: str) -> dict[str, int]:
-        """Give the live mapping of scope to epoch as last committed; from memory, without waiting, not to be changed."""
+        """Give the live mapping of scope to epoch as last committed; from memory, without waiting, not to be
+        changed.
+        """
         ...
 
     async def fences(self, tenant: str) -> list[Fence]:
@@ -277,7 +287,7 @@ class Store(Protocol):
         """Give all people by name."""
         ...
 
-    async def task(self, tenant: str, id: str) -> Task | None:
+    async def task(self, tenant: str, task_id: str) -> Task | None:
         """Give a task with its accumulated label."""
         ...
 
@@ -295,7 +305,7 @@ class Store(Protocol):
         """Give what a task and its descendants have used."""
         ...
 
-    async def approval(self, tenant: str, id: str) -> Approval | None:
+    async def approval(self, tenant: str, approval_id: str) -> Approval | None:
         """Give an approval."""
         ...
 

@@ -29,9 +29,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One JSON-RPC request for an upstream, as it was decided.
 
-    `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and serialises it
-    once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's own. `task` keys
-    whatever the upstream keeps per task (a session). `wants_progress` asks for progress notifications.
+    `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and
+    serialises it once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's
+    own. `task` keys whatever the upstream keeps per task (a session). `wants_progress` asks for progress
+    notifications.
     """
 
     method: str
@@ -48,16 +49,16 @@ class Exchange(Protocol):
     def send(self) -> None:
         """Write the call now, synchronously, at most once.
 
-        Nothing is awaited between the caller's look at the fence and the bytes leaving for the operating system.
-        Raises `UpstreamUnreachable` (`sent` says whether bytes may have left).
+        Nothing is awaited between the caller's look at the fence and the bytes leaving for the operating
+        system. Raises `UpstreamUnreachable` (`sent` says whether bytes may have left).
         """
         ...
 
     async def receive(self) -> Chunk:
         """Give the upstream's next message for this call, the last being a result or an error.
 
-        Raises `UpstreamUnreachable` with `sent=True` when the upstream is lost, `UpstreamFault` when it breaks its
-        protocol or a limit. No retry, no redirect.
+        Raises `UpstreamUnreachable` with `sent=True` when the upstream is lost, `UpstreamFault` when it
+        breaks its protocol or a limit. No retry, no redirect.
         """
         ...
 
@@ -70,15 +71,19 @@ class Exchange(Protocol):
         ...
 
     def release(self) -> None:
-        """Give the connection back, or drop it if the exchange did not end; safe to call twice."""
+        """Give the connection back, or drop it if the exchange did not end; safe to call twice.
+
+        A `receive` that is waiting meanwhile ends in `UpstreamUnreachable` (`sent` as it is).
+        """
         ...
 
 
 class Upstream(Protocol):
-    """One MCP server, over any transport and of any protocol era. Safe for many calls at once on one event loop.
+    """One MCP server, over any transport and of any protocol era. Safe for many calls at once on one event
+    loop.
 
-    Errors: `UpstreamUnreachable`, `UpstreamFault`, `Busy`. A crashed process is restarted with back-off; the calls that
-    it had in hand end in `UpstreamUnreachable(sent=True)`.
+    Errors: `UpstreamUnreachable`, `UpstreamFault`, `Busy`. A crashed process is restarted with back-off; the
+    calls that it had in hand end in `UpstreamUnreachable(sent=True)`.
     """
 
     name: str
@@ -86,8 +91,10 @@ class Upstream(Protocol):
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Connect and learn what is offered. `on_change` is called when the upstream says that its lists changed,
-        `on_notification` with other notifications that belong to no call (a resource was updated)."""
+        """Connect and learn what is offered. `on_change` is called when the upstream says that its lists
+        changed, `on_notification` with other notifications that belong to no call (a resource was
+        updated).
+        """
         ...
 
     async def catalogue(self) -> Catalogue:
@@ -95,7 +102,9 @@ class Upstream(Protocol):
         ...
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
-        """Get a connection in hand for a call, with the leased credential in `headers`; nothing is sent yet."""
+        """Get a connection in hand for a call, with the leased credential in `headers`; nothing is sent
+        yet.
+        """
         ...
 
     async def end_task(self, task: str) -> None:
