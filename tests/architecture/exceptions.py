@@ -15,3 +15,8 @@ LATE_IMPORTS: dict[str, str] = {}
 
 # Two homes for one public class name, as the name.
 SHARED_NAMES: dict[str, str] = {}
+
+# Classes whose name has a word that usually says nothing.
+EMPTY_NAMES: dict[str, str] = {
+    "PolicyEngine": "the field's own noun for what evaluates Cedar or Rego; the port is named after it",
+}

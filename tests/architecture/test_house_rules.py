@@ -103,13 +103,14 @@ def test_functions_fit_on_a_screen() -> None:
 def test_names_say_something() -> None:
     """No class is a Manager, Helper, Handler or Engine; no module is called utils or common."""
     classes = {
-        f"{file.name}::{node.name}"
+        node.name: file.name
         for file in HOUSE
         for node in file.classes()
         if any(word in node.name for word in EMPTY_WORDS)
     }
     modules = {file.name for file in HOUSE if EMPTY_MODULES & set(file.name.removesuffix(".py").split("/"))}
-    assert not classes | modules
+    assert not verdict(classes, exceptions.EMPTY_NAMES)
+    assert not modules
 
 
 def test_imports_stand_at_the_top() -> None:
@@ -155,5 +156,6 @@ def test_exceptions_have_reasons() -> None:
         exceptions.CATCH_ALL,
         exceptions.LATE_IMPORTS,
         exceptions.SHARED_NAMES,
+        exceptions.EMPTY_NAMES,
     ]
     assert not [name for listed in lists for name, reason in listed.items() if not reason.strip()]
