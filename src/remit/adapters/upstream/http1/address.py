@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an upstream is, and how much of it is taken."""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Literal
+from urllib.parse import urlsplit
+
+from remit.core.errors import ConfigInvalid
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# `urlsplit` drops tabs and line breaks in silence, so they are refused before it sees them.
+_URL = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port (RFC 6454). `host` is in lower case, an IPv6 address without brackets."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> "Origin":
+        """Give the origin of a base URL; raises `ConfigInvalid`."""
+        return split_base_url(url)[0]
+
+    @property
+    def authority(self) -> str:
+        """The `host` header's value: with the port unless it is the scheme's own (RFC 9110 section 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def split_base_url(url: str) -> tuple[Origin, bytes]:
+    """Split a base URL into its origin and its path, which is `/` when empty; raises `ConfigInvalid`.
+
+    Only `http` and `https`; no user information, query or fragment, none of which belongs in a base URL.
+    """
+    if not _URL.fullmatch(url):
+        raise _unusable(
+            url, "has a character that a URL cannot have", "percent-encode it; write the host in punycode"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _unusable(url, "cannot be parsed", "write it as `https://host:port/path`") from error
+    scheme = parts.scheme
+    if scheme not in ("http", "https"):
+        raise _unusable(url, "is neither http nor https", "use `http://` or `https://`")
+    if "@" in parts.netloc:
+        # The URL may hold a password here: it is not repeated.
+        raise ConfigInvalid(
+            "a base URL holds user information",
+            way_out="move the credential to the upstream's credential section",
+        )
+    if "?" in url or "#" in url:
+        raise _unusable(url, "has a query or a fragment", "end it after the path")
+    host = parts.hostname or ""
+    if not _HOST.fullmatch(host) or port == 0:
+        raise _unusable(url, "has no usable host or port", "write it as `https://host:port/path`")
+    scheme_ok: Literal["http", "https"] = "https" if scheme == "https" else "http"
+    return Origin(scheme_ok, host, port or _DEFAULT_PORTS[scheme]), (parts.path or "/").encode("ascii")
+
+
+def _unusable(url: str, what: str, way_out: str) -> ConfigInvalid:
+    return ConfigInvalid(f"the base URL `{ascii(url)[1:-1]}` {what}", way_out=way_out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of an upstream is taken, and how long is waited for it.
+
+    Sizes are in bytes per response, times in seconds. `connect_timeout_s` bounds the whole of `Pool.acquire`
+    (the wait for a free connection, name resolution, TCP and TLS); `header_timeout_s` runs from the write to
+    the end of the response's head; `idle_timeout_s` is the longest silence within a body while it is being
+    read; `max_idle_s` is how long an unused connection is kept.
+    """
+
+    max_header_bytes: int = 64 * 1024
+    max_header_count: int = 256
+    max_body_bytes: int = 64 * 1024 * 1024
+    max_informational: int = 8
+    connect_timeout_s: float = 10.0
+    header_timeout_s: float = 60.0
+    idle_timeout_s: float = 60.0
+    max_connections: int = 64
+    max_idle_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ConfigInvalid(
+                    f"the limit is `{getattr(self, field.name)}`",
+                    key=field.name,
+                    way_out="give it a value above zero",
+                )

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The head of a request, written so that no two readers can disagree about where it ends."""
+
+import re
+from collections.abc import Sequence
+
+from remit.adapters.upstream.http1.address import Origin
+from remit.core.errors import Malformed
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_ORIGIN_FORM = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # RFC 9112 section 3.2.1; `#` would be a fragment
+_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+# RFC 9112 section 6.3: without a body these say nothing about one.
+_BODILESS = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+# What frames the message or governs the connection is this client's to write, nobody else's.
+_RESERVED = frozenset(
+    (
+        b"accept-encoding",
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"keep-alive",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+# RFC 9110 section 5.5: everything below space but the tab, and DEL.
+_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
+_MAX_KNOWN_NAMES = 1024
+
+
+class RequestHead:
+    """Writes heads of requests to one origin."""
+
+    def __init__(self, origin: Origin) -> None:
+        """Fix what is the same in every request."""
+        authority = origin.authority.encode("ascii")
+        self._fixed = b" HTTP/1.1\r\nhost: " + authority + b"\r\naccept-encoding: identity\r\n"
+        # Names that were found good; callers use few, and the bound keeps strange ones from filling memory.
+        self._known: set[bytes] = set()
+
+    def encode(
+        self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body_bytes: int
+    ) -> bytes:
+        """Give the head's bytes; raises `Malformed` for anything that could change where the head ends.
+
+        `target` is in origin form, `headers` hold neither framing nor connection headers (`content-length` is
+        written here from `body_bytes`).
+        """
+        if method not in _METHODS:
+            raise Malformed(
+                f"the method `{ascii(method)[2:-1]}` is not sent to upstreams",
+                way_out="use a plain HTTP method",
+            )
+        if not _ORIGIN_FORM.fullmatch(target):
+            raise Malformed(
+                "the request target is not a path with an optional query",
+                way_out="percent-encode it, begin it with `/`",
+            )
+        known = self._known
+        parts = [method, b" ", target, self._fixed]
+        values = []
+        for name, value in headers:
+            if name not in known:
+                self._learn(name)
+            parts += (name, b": ", value, b"\r\n")
+            values.append(value)
+        joined = b"".join(values)
+        if len(joined.translate(None, _CONTROLS)) != len(joined):
+            raise Malformed("a header value holds a control character", way_out="encode the value")
+        if body_bytes or method not in _BODILESS:
+            parts.append(b"content-length: %d\r\n\r\n" % body_bytes)
+        else:
+            parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def _learn(self, name: bytes) -> None:
+        """Check a header's name once."""
+        if not _TOKEN.fullmatch(name):
+            raise Malformed(
+                f"the header name `{ascii(name)[2:-1]}` is not a token",
+                way_out="use letters, digits and hyphens",
+            )
+        if name.lower() in _RESERVED:
+            raise Malformed(
+                f"the header `{name.decode('ascii')}` is written by the client itself", way_out="leave it out"
+            )
+        if len(self._known) < _MAX_KNOWN_NAMES:
+            self._known.add(name)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection to an upstream, for its whole life: transport, back-pressure, time, and its end."""
+
+import asyncio
+import select
+from collections.abc import Callable
+from math import inf
+
+from remit.adapters.upstream.http1.address import Limits
+from remit.adapters.upstream.http1.response import Phase, ResponseReader
+from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
+
+# Back-pressure: stop reading above the first, go on below the second (bytes that nobody has taken yet).
+PAUSE_ABOVE_BYTES = 64 * 1024
+RESUME_BELOW_BYTES = 16 * 1024
+# Below this, copying head and body into one piece costs less than writing two.
+_COPY_BELOW_BYTES = 64 * 1024
+
+# As in `response`: names of the module are found faster.
+_IDLE, _HEAD, _BODY, _COMPLETE, _OVER = Phase
+
+
+class Wire(ResponseReader, asyncio.Protocol):
+    """A connection and the response on it. Used by one exchange at a time, from one event loop.
+
+    `on_closed` is called exactly once for each connection that was made, when it is lost.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        origin: str,
+        limits: Limits,
+        on_closed: Callable[["Wire"], None],
+    ) -> None:
+        """Prepare for a connection that is about to be made."""
+        super().__init__(origin, limits)
+        self._loop = loop
+        self._on_closed = on_closed
+        self._transport: asyncio.Transport | None = None
+        self._poll: select.poll | None = None
+        self._paused = False
+        self._collecting = False
+        self._deadline = inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self._waiter: asyncio.Future[None] | None = None
+        self._waits_for = _COMPLETE
+
+    # What the pool and the connection in hand ask for.
+
+    @property
+    def lost(self) -> bool:
+        """Say whether the connection is gone, or was never made."""
+        return self._transport is None
+
+    def usable(self) -> bool:
+        """Say whether a request may be written: connected, and nothing has arrived that nobody asked for."""
+        return self.phase is _IDLE and self._transport is not None and not self._transport.is_closing()
+
+    def quiet(self) -> bool:
+        """Say whether the operating system holds nothing for this connection either: bytes, end or error.
+
+        An end that the event loop has not seen yet would turn the next request into one of unknown outcome,
+        and a response that waits there would be taken for the next request's.
+        """
+        return self.usable() and (self._poll is None or not self._poll.poll(0))
+
+    def write(self, head: bytes, body: bytes, *, head_only: bool) -> None:
+        """Hand a request to the transport. Nothing is awaited; the caller has checked `usable`."""
+        assert self._transport is not None
+        self.expect(head_only=head_only)
+        self._collecting = False
+        self.phase = _HEAD
+        self._expire_in(self._limits.header_timeout_s)
+        if len(body) < _COPY_BELOW_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+
+    async def wait(self, phase: Phase) -> None:
+        """Wait until the exchange has come to this phase; `BODY` also means that there is more to take."""
+        if self._waiter is not None:
+            raise OutOfOrder("two tasks read one response", way_out="read each response from one task")
+        self._waits_for = phase
+        waiter = self._waiter = self._loop.create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def take(self) -> bytes:
+        """Give the next piece of the body that has arrived, and let more arrive."""
+        piece = self.chunks.popleft()
+        self.unread_bytes -= len(piece)
+        if self._paused and self.unread_bytes <= RESUME_BELOW_BYTES:
+            self._resume()
+        return piece
+
+    def collect(self) -> None:
+        """Let the whole body arrive, bounded by the limit on its size alone."""
+        self._collecting = True
+        if self._paused:
+            self._resume()
+
+    def retire(self) -> bool:
+        """End the exchange; say whether the connection may serve another one. If not, it is closed."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self.cut()
+            return False
+        if self.phase is _COMPLETE and self.reusable and transport.get_write_buffer_size() == 0:
+            # (An answer that came before the request was all written leaves bytes that would meet the next
+            # one.)
+            self.phase = _IDLE
+            self.chunks.clear()
+            if self._paused:
+                self._resume()
+        elif self.phase is not _IDLE:
+            self.cut()
+            return False
+        self._expire_in(self._limits.max_idle_s)
+        return True
+
+    def cut(self) -> None:
+        """Close now. Whoever waits for the response gets `UpstreamUnreachable`."""
+        if self.phase is _HEAD or self.phase is _BODY:
+            self.fail(
+                UpstreamUnreachable(
+                    f"the exchange with `{self._origin}` was cut off on this side",
+                    sent=True,
+                    way_out="look at the upstream for the outcome",
+                    code="upstream-cut",
+                )
+            )
+        self._close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; from now on `on_closed` is owed."""
+        # uvloop's transports are not asyncio's by class, only by shape.
+        self._transport = transport  # type: ignore[assignment]
+        socket = transport.get_extra_info("socket")
+        if socket is not None and hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(socket.fileno(), select.POLLIN)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what arrived, if anyone asked for it."""
+        if self.phase is not _HEAD and self.phase is not _BODY:
+            # Before any request or after a complete response: never anyone's answer.
+            self.reusable = False
+            self._close()
+            return
+        self.feed(data)
+        phase = self.phase
+        if phase is _BODY:
+            if self.unread_bytes > PAUSE_ABOVE_BYTES and not self._collecting:
+                self._pause()
+            else:
+                self._expire_in(self._limits.idle_timeout_s)
+        elif phase is _COMPLETE:
+            self._deadline = inf
+            if not self.reusable:
+                self._close()
+        elif phase is _OVER:
+            self._close()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """Take an orderly end; the transport closes itself after it."""
+        self.end("ended the connection", orderly=True)
+        self._close()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Settle what is open and tell the pool."""
+        self.end("reset the connection" if exc else "closed the connection", orderly=False)
+        self._close()
+        self._wake()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport = None
+        self._poll = None
+        self._on_closed(self)
+
+    # Steps of the above.
+
+    def _close(self) -> None:
+        """Close the connection; a complete response stays readable."""
+        self.reusable = False
+        if self.phase is _IDLE:
+            self.phase = _OVER
+        if self._transport is not None:
+            # Not `close`: under TLS that waits for the peer, and nothing of ours is left to deliver.
+            self._transport.abort()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and self.phase >= self._waits_for and not waiter.done():
+            waiter.set_result(None)
+
+    def _pause(self) -> None:
+        self._deadline = inf
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            if self.phase is _BODY:
+                self._expire_in(self._limits.idle_timeout_s)
+
+    # Time: one timer for each connection, set again only when it fires or when a deadline comes nearer,
+    # because a timer for each request would cost as much as reading its answer.
+
+    def _expire_in(self, seconds: float) -> None:
+        deadline = self._deadline = self._loop.time() + seconds
+        if deadline < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = inf
+        left = self._deadline - self._loop.time()
+        if left > 0:
+            if left < inf:
+                self._expire_in(left)
+            return
+        if self.phase is _HEAD:
+            self.fail(self._timed_out("answer", self._limits.header_timeout_s))
+        elif self.phase is _BODY:
+            self.fail(self._timed_out("go on with its response", self._limits.idle_timeout_s))
+        self._close()
+        self._wake()
+
+    def _timed_out(self, what: str, seconds: float) -> UpstreamFault:
+        return UpstreamFault(
+            f"`{self._origin}` did not {what} within {seconds:g} s",
+            sent=True,
+            way_out="look at the upstream for the outcome, or raise its time-out",
+            code="upstream-timeout",
+        )
