@@ -8,18 +8,12 @@ from typing import Protocol
 
 import msgspec
 
+from remit.core.bundle import PolicySource as PolicySource  # the engine's callers take it from here
 from remit.core.decision import PolicyAnswer
 from remit.core.identity import Agent
 from remit.core.request import AccessRequest
 from remit.core.task import TaskType
 from remit.core.tool import Tool
-
-
-class PolicySource(msgspec.Struct, frozen=True):
-    """One policy file as read: its name relative to the bundle, and its text."""
-
-    file: str
-    text: str
 
 
 class Problem(msgspec.Struct, frozen=True):
