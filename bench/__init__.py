@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a governed call costs, against yardsticks measured in the same run."""
+"""The figures: what a governed call costs beside a direct one, a plain relay and a plain MCP proxy."""

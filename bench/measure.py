@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measuring one target: latency alone, throughput under load, CPU per call, peak memory, readiness."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from bench.calls import echo_call
+from bench.figure import Figure
+from bench.load import Outcome, Plan
+from bench.target import Child, Target, Upstream
+
+TEXTS = 2_000
+"""Distinct calls that a run goes round in, so that no target profits from seeing the same bytes again."""
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """How much to send."""
+
+    alone: int
+    loaded: int
+    limit_s: float
+    warm_up: int
+    soak_share: float
+    """The share of a target's soak that is really sent."""
+
+
+FULL = Effort(alone=5_000, loaded=40_000, limit_s=20, warm_up=300, soak_share=1.0)
+QUICK = Effort(alone=500, loaded=4_000, limit_s=4, warm_up=50, soak_share=0.1)
+
+
+class Cpus(msgspec.Struct, frozen=True):
+    """Where things run: the target has one CPU to itself; client and upstream share the other."""
+
+    target: int | None
+    others: int | None
+
+    def words(self) -> str:
+        """The layout in words."""
+        if self.target is None:
+            return "not pinned"
+        return f"target on CPU {self.target}, client and upstream on CPU {self.others}"
+
+
+def layout() -> Cpus:
+    """The first two CPUs that this process may use; no pinning where there is but one, or not Linux."""
+    if sys.platform != "linux":
+        return Cpus(None, None)
+    usable = sorted(os.sched_getaffinity(0))
+    return Cpus(usable[0], usable[1]) if len(usable) > 1 else Cpus(None, None)
+
+
+@contextmanager
+def running_upstream(cpu: int | None) -> Iterator[Upstream]:
+    """The upstream, for as long as the block runs."""
+    child = Child([sys.executable, "-m", "bench.upstream"], cpu, speaks=True)
+    try:
+        yield Upstream(f"http://127.0.0.1:{child.line()}/mcp", child.pid)
+    finally:
+        child.stop()
+
+
+def send(target: Target, concurrency: int, count: int, effort: Effort, cpu: int | None) -> Outcome:
+    """Have the load generator send `count` calls."""
+    calls = [echo_call(n, target.url, target.tool, target.headers) for n in range(min(count, TEXTS))]
+    limit_s = max(effort.limit_s, count / 1_000) if count > effort.loaded else effort.limit_s
+    plan = Plan(target.url, calls, concurrency, count, limit_s, effort.warm_up, cpu)
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.load"],
+        input=msgspec.json.encode(plan),
+        stdout=subprocess.PIPE,
+        timeout=2 * limit_s + 90,
+        check=True,
+    )
+    return msgspec.json.decode(ran.stdout, type=Outcome)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all its children."""
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process and its children have used, in user and system mode."""
+    times = [p.cpu_times() for p in family(pid)]
+    return float(sum(t.user + t.system for t in times))
+
+
+def peak_mb(pid: int) -> float:
+    """Peak resident memory of a process and its children in MB; the present one where that is not known."""
+    total = 0
+    for process in family(pid):
+        status = Path(f"/proc/{process.pid}/status")
+        peak = (
+            [x for x in status.read_text().splitlines() if x.startswith("VmHWM:")] if status.exists() else []
+        )
+        total += int(peak[0].split()[1]) * 1024 if peak else process.memory_info().rss
+    return total / 1e6
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What one target did."""
+
+    alone: Outcome
+    loaded: Outcome
+    soaked: Outcome | None
+    cpu_us: float
+    peak_mb: float
+    sent: int
+    ready_s: float
+
+    def outcomes(self) -> list[Outcome]:
+        """All runs."""
+        return [o for o in (self.alone, self.loaded, self.soaked) if o is not None]
+
+
+def measure(target: Target, effort: Effort, cpus: Cpus) -> Measured:
+    """Start a target before an upstream of its own, send to it, read the clocks, stop it."""
+    with running_upstream(cpus.others) as upstream:
+        try:
+            target.start(upstream, cpus.target)
+            alone = send(target, 1, effort.alone, effort, cpus.others)
+            before = cpu_s(target.pid)
+            loaded = send(target, 16, effort.loaded, effort, cpus.others)
+            used = cpu_s(target.pid) - before
+            soak = int(target.soak * effort.soak_share)
+            soaked = send(target, 16, soak, effort, cpus.others) if soak else None
+            runs = [r for r in (alone, loaded, soaked) if r is not None]
+            return Measured(
+                alone=alone,
+                loaded=loaded,
+                soaked=soaked,
+                cpu_us=used / (loaded.calls + effort.warm_up) * 1e6,
+                peak_mb=peak_mb(target.pid),
+                sent=sum(r.calls + effort.warm_up for r in runs),
+                ready_s=target.ready_s,
+            )
+        finally:
+            target.stop()
+
+
+def figures(name: str, m: Measured, cpus: Cpus) -> list[Figure]:
+    """The figures of one target, without yardsticks."""
+    where = cpus.words()
+    alone = f"{m.alone.calls} echo calls, one at a time over one connection; {where}"
+    loaded = f"{m.loaded.calls} echo calls over 16 connections, one in flight each; {where}"
+    found = [
+        ("p50 at concurrency 1", m.alone.p50_ms, "ms", alone),
+        ("p99 at concurrency 1", m.alone.p99_ms, "ms", alone),
+        ("p50 at concurrency 16", m.loaded.p50_ms, "ms", loaded),
+        ("p99 at concurrency 16", m.loaded.p99_ms, "ms", loaded),
+        ("calls at concurrency 16", m.loaded.calls_per_s, "calls/s", loaded),
+        ("CPU per call", m.cpu_us, "us", f"user and system time of the target's processes; {loaded}"),
+        ("peak memory", m.peak_mb, "MB", f"peak resident set of the target's processes after {m.sent} calls"),
+        (
+            "wrong or missing answers",
+            sum(o.errors for o in m.outcomes()),
+            "calls",
+            "status, id and text checked",
+        ),
+    ]
+    if m.ready_s:
+        found.append(("ready", m.ready_s, "s", "from the start of the process to its first readiness"))
+    return [Figure(name=f"{name}: {n}", value=float(v), unit=u, how=h) for n, v, u, h in found]

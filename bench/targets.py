@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `python -m bench` measures, and what it should find: the place to register more.
+
+A new target is a class with the members of `bench.target.Target` and one line in TARGETS. Other measurements
+(a budget in microseconds, a disk) are functions in PROBES. A bound on any of these is a line in GOALS.
+"""
+
+from collections.abc import Callable
+
+from bench.disk import FDATASYNC, fdatasync
+from bench.figure import Figure, Goal
+from bench.target import Target
+from bench.yardsticks import Direct, Envoy, Fastmcp
+
+TARGETS: list[Target] = [Direct(), Envoy(), Fastmcp()]
+
+PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync}
+"""By the name that `--only` takes; each is told whether the run is quick."""
+
+RATIOS = {
+    "p50 at concurrency 1": "direct",
+    "p99 at concurrency 1": "direct",
+    "p50 at concurrency 16": "direct",
+    "p99 at concurrency 16": "direct",
+    "calls at concurrency 16": "direct",
+    "CPU per call": "envoy",
+    "peak memory": "envoy",
+    "ready": "envoy",
+}
+"""Which target is the yardstick of a figure that has no goal of its own."""
+
+GOALS = [
+    Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),
+    Goal(
+        name="remit-durable: calls at concurrency 16",
+        yardstick="fastmcp: calls at concurrency 16",
+        at_least=30,
+    ),
+    Goal(
+        name="remit-durable: calls at concurrency 16",
+        yardstick="envoy: calls at concurrency 16",
+        at_least=1 / 3,
+    ),
+    Goal(
+        name="remit-buffered: p50 at concurrency 1",
+        yardstick="direct: p50 at concurrency 1",
+        added=True,
+        at_most=0.7,
+    ),
+    Goal(
+        name="remit-durable: p50 at concurrency 1",
+        yardstick="direct: p50 at concurrency 1",
+        added=True,
+        at_most=0.9,
+        plus=FDATASYNC,
+    ),
+    Goal(name="remit-durable: peak memory", at_most=120),
+    Goal(name="remit-buffered: peak memory", at_most=120),
+    Goal(name="remit-durable: ready", at_most=1.5),
+]
