@@ -41,11 +41,12 @@ class Cpus(msgspec.Struct, frozen=True):
     target: int | None
     others: int | None
 
-    def words(self) -> str:
-        """The layout in words."""
+    def words(self, direct: bool = False) -> str:
+        """The layout in words; a direct call has nothing on the target's CPU."""
         if self.target is None:
             return "not pinned"
-        return f"target on CPU {self.target}, client and upstream on CPU {self.others}"
+        others = f"client and upstream on CPU {self.others}"
+        return others if direct else f"target on CPU {self.target}, {others}"
 
 
 def layout() -> Cpus:
@@ -74,10 +75,13 @@ def send(target: Target, concurrency: int, count: int, effort: Effort, cpu: int 
     ran = subprocess.run(
         [sys.executable, "-m", "bench.load"],
         input=msgspec.json.encode(plan),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         timeout=2 * limit_s + 90,
-        check=True,
+        check=False,
     )
+    if ran.returncode:
+        tail = ran.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise RuntimeError(f"the load generator ended with {ran.returncode}: {' '.join(tail)}")
     return msgspec.json.decode(ran.stdout, type=Outcome)
 
 
@@ -115,6 +119,7 @@ class Measured(msgspec.Struct, frozen=True):
     peak_mb: float
     sent: int
     ready_s: float
+    """0 for a direct call, which starts nothing."""
 
     def outcomes(self) -> list[Outcome]:
         """All runs."""
@@ -148,12 +153,13 @@ def measure(target: Target, effort: Effort, cpus: Cpus) -> Measured:
 
 def figures(name: str, m: Measured, cpus: Cpus) -> list[Figure]:
     """The figures of one target, without yardsticks."""
-    where = cpus.words()
+    where = cpus.words(direct=not m.ready_s)
     alone = f"{m.alone.calls} echo calls, one at a time over one connection; {where}"
     loaded = f"{m.loaded.calls} echo calls over 16 connections, one in flight each; {where}"
     found = [
         ("p50 at concurrency 1", m.alone.p50_ms, "ms", alone),
         ("p99 at concurrency 1", m.alone.p99_ms, "ms", alone),
+        ("calls at concurrency 1", m.alone.calls_per_s, "calls/s", alone),
         ("p50 at concurrency 16", m.loaded.p50_ms, "ms", loaded),
         ("p99 at concurrency 16", m.loaded.p99_ms, "ms", loaded),
         ("calls at concurrency 16", m.loaded.calls_per_s, "calls/s", loaded),

@@ -64,25 +64,26 @@ def write(file: Path, figures: list[Figure], about: dict[str, Any], quick: bool)
 
 
 def show(console: Console, figures: list[Figure]) -> None:
-    """Print the figures as a table."""
-    table = Table(title_justify="left")
-    table.add_column("figure", overflow="fold")
+    """Print the figures as a table, a section for each target."""
+    table = Table("figure", title="figures", title_justify="left")
     table.add_column("value", justify="right")
     table.add_column("unit")
     table.add_column("ratio", justify="right")
     table.add_column("to")
     table.add_column("to reach")
     table.add_column("met")
-    section = ""
-    for f in figures:
-        target = f.name.partition(":")[0]
-        if section and target != section:
-            table.add_section()
-        section = target
-        met = "" if f.met is None else "[green]yes[/]" if f.met else "[red]no[/]"
-        ratio = "" if f.ratio is None else f"{f.ratio:.3g}"
-        yardstick = (f.yardstick or "").partition(":")[0]
-        table.add_row(f.name, number(f.value), f.unit, ratio, yardstick, f.target or "", met)
+    sections: dict[str, list[Figure]] = {}
+    for figure in figures:
+        sections.setdefault(figure.name.partition(": ")[0], []).append(figure)
+    for section, members in sections.items():
+        table.add_section()
+        table.add_row(f"[bold]{section}[/]")
+        for f in members:
+            met = "" if f.met is None else "[green]yes[/]" if f.met else "[red]no[/]"
+            ratio = "" if f.ratio is None else f"{f.ratio:.3g}"
+            yardstick = (f.yardstick or "").partition(":")[0]
+            metric = f.name.partition(": ")[2]
+            table.add_row(f"  {metric}", number(f.value), f.unit, ratio, yardstick, f.target or "", met)
     console.print(table)
 
 

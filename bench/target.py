@@ -49,7 +49,7 @@ class Target(Protocol):
     """The process whose CPU time and memory count, with all its children; known after `start`."""
 
     ready_s: float
-    """Seconds from the start of that process to its first readiness; known after `start`."""
+    """Seconds from that process's start until it was ready, known after `start`; 0 if none was started."""
 
     def start(self, upstream: Upstream, cpu: int | None) -> None:
         """Start before this upstream, confined to this CPU, and return when it is ready.

@@ -20,6 +20,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync}
 RATIOS = {
     "p50 at concurrency 1": "direct",
     "p99 at concurrency 1": "direct",
+    "calls at concurrency 1": "direct",
     "p50 at concurrency 16": "direct",
     "p99 at concurrency 16": "direct",
     "calls at concurrency 16": "direct",
