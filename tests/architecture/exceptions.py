@@ -22,3 +22,12 @@ SHARED_NAMES: dict[str, str] = {}
 EMPTY_NAMES: dict[str, str] = {
     "PolicyEngine": "the field's own noun for what evaluates Cedar or Rego; the port is named after it",
 }
+
+# Distributions that the house imports although only another library declares them.
+BORROWED_LIBRARIES: dict[str, str] = {}
+
+# Distributions that are declared although no file imports them.
+LIBRARIES_WITHOUT_AN_IMPORT: dict[str, str] = {
+    "httptools": "uvicorn parses with it",
+    "uvloop": "uvicorn runs on it",
+}

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `pyproject.toml` declares is what the code imports, no less and no more."""
+
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+from tests.architecture import exceptions
+from tests.architecture.test_house_rules import verdict
+from tests.architecture.tree import HOUSE, ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def normal(name: str) -> str:
+    """A distribution's name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared() -> set[str]:
+    """The distributions that remit needs at run time."""
+    return {normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in PROJECT["dependencies"]}
+
+
+def imported() -> dict[str, str]:
+    """Distribution -> one file of the house that imports it."""
+    owners = packages_distributions()
+    found: dict[str, str] = {}
+    for file in HOUSE:
+        for _, module, _ in file.imports():
+            top = module.partition(".")[0]
+            if top not in sys.stdlib_module_names and top != "remit":
+                found.setdefault(normal(owners.get(top, [top])[0]), file.name)
+    return found
+
+
+def test_each_library_that_the_house_imports_is_declared() -> None:
+    """Nothing is imported that comes only by way of another library."""
+    strays = {name: file for name, file in imported().items() if name not in declared()}
+    assert not verdict(strays, exceptions.BORROWED_LIBRARIES)
+
+
+def test_each_declared_library_is_imported() -> None:
+    """Nothing is installed that no file of the house uses."""
+    idle = dict.fromkeys(declared() - set(imported()), "declared, never imported")
+    assert not verdict(idle, exceptions.LIBRARIES_WITHOUT_AN_IMPORT)
+
+
+def test_locks_name_no_index() -> None:
+    """Where packages come from is pip's configuration, not ours; each one has its hash."""
+    for lock in sorted((ROOT / "requirements").glob("*.txt")):
+        text = lock.read_text(encoding="utf-8")
+        assert "://" not in text, lock.name
+        assert not re.search(r"^\s*-{1,2}(i|f|index-url|extra-index-url|find-links)\b", text, re.MULTILINE), (
+            lock.name
+        )
+        assert text.count("==") <= text.count("--hash="), lock.name
+
+
+def test_locks_hold_each_declared_library() -> None:
+    """A library added to `pyproject.toml` is in the locks too (`make lock`)."""
+    for lock in ("run", "demo", "dev", "bench"):
+        text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
+        locked = {normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
+        assert declared() <= locked, lock
