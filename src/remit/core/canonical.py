@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON that has one reading: the strict parser at the door, and the canonical form that is signed and hashed.
+
+`parse_strict` refuses every text that two parsers could read differently (RFC 7493, I-JSON). `encode` writes
+RFC 8785 (JSON Canonicalization Scheme), so that equal values have equal bytes and `digest` names a value.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any, TypeAlias, cast
+
+import orjson
+import rfc8785
+
+from remit.core.errors import Malformed
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that every JSON parser holds exactly (RFC 7493 section 2.2)."""
+
+_DUMP = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_SCALARS = frozenset({str, int, bool, type(None)})
+_BOXES = frozenset({dict, list})
+_PLAIN = _SCALARS | _BOXES
+
+# A string of a JSON text, or the unfinished rest of a broken one. Possessive throughout, and it matches at
+# every quote it meets, so a search is linear on any input.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?(?:"|\Z)', re.DOTALL)
+_STRING_OR_NUMBER = re.compile(
+    rb"(" + _STRING.pattern + rb")|-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+", re.DOTALL
+)
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+_PARSER_DEPTH = 1000
+"""Nesting that orjson surely reads; it refuses from 1025 on."""
+
+
+def encode(value: object) -> bytes:
+    """Write `value` as RFC 8785 bytes.
+
+    Takes what JSON holds: dicts with string keys, lists or tuples, strings, integers within +-(2**53 - 1),
+    finite floats, booleans, None. Raises `Malformed` for anything else: `number-out-of-range`,
+    `lone-surrogate`, `too-deep`, or `not-json` for a type that JSON does not know.
+    """
+    try:
+        fast = orjson.dumps(value, option=_DUMP)
+    except TypeError:  # too large an integer, a lone surrogate, an unknown type, too deep: told apart below
+        return _encode_slowly(value)
+    # orjson agrees with RFC 8785 on strings, integers and literals; not on floats, nor on the order of keys
+    # beyond ASCII (UTF-8 against UTF-16 order), and it also writes types that JSON does not know.
+    return fast if _is_plain(value) else _encode_slowly(value)
+
+
+def encode_trusted(value: object) -> bytes:
+    """Write a record that remit itself has built as RFC 8785 bytes, without looking at it first.
+
+    INVARIANT: the caller built `value` from exact dicts, lists, strings, integers, booleans and None only: no
+    floats, no subclasses, no keys beyond ASCII. Then the result equals `encode(value)`. String values may
+    come from outside, keys and containers may not. Raises `Malformed` as `encode` does.
+    """
+    try:
+        return orjson.dumps(value, option=_DUMP)
+    except TypeError:
+        return _encode_slowly(value)
+
+
+def digest(value: object) -> str:
+    """Name a value by its content: `sha256:` and the hexadecimal SHA-256 of its RFC 8785 bytes."""
+    return "sha256:" + hashlib.sha256(encode(value)).hexdigest()
+
+
+def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64) -> Json:
+    """Read one JSON text of untrusted origin, or refuse it with `Malformed`.
+
+    `max_bytes` bounds its size, `max_depth` the nesting of objects and arrays (a bare scalar has depth 0;
+    beyond 1000 nothing is read, whatever the bound). Refused, by code:
+
+    - `too-large`, `too-deep`;
+    - `duplicate-key`: in any object, also where two keys are equal only once unescaped;
+    - `number-out-of-range`: any number beyond +-(2**53 - 1), however it is written;
+    - `lone-surrogate`: half of a surrogate pair, in a value or a key;
+    - `not-json`: all else that RFC 8259 forbids, with invalid UTF-8, a byte order mark, NaN, trailing data.
+
+    Source: RFC 7493.
+    """
+    if len(data) > max_bytes:
+        raise Malformed(f"JSON of {len(data)} bytes is over the limit of {max_bytes}", code="too-large")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as fault:
+        raise _why_not_json(data, max_depth, fault) from None
+    members, texts = _walk(value, max_depth)
+    # Outside of strings a JSON text has exactly one colon for each member it writes, and a parsed object
+    # keeps one member for each distinct key: the text repeats no key if and only if the two counts agree.
+    # The text holds at least the colons of its members and, unless one is escaped, those of the strings that
+    # were kept; if it holds no more than these, no member was dropped.
+    colons = data.count(b":")
+    if colons != members and colons != members + _colons_in(texts, data):
+        colons = _STRING.sub(b"", data).count(b":")
+        if colons != members:
+            raise Malformed("a JSON object names the same key twice", code="duplicate-key")
+    return cast(Json, value)
+
+
+def _colons_in(texts: Iterable[str], data: bytes) -> int:
+    """Count the colons that parsed strings hold; -1 if the text may have written one of them as an escape."""
+    if b"\\u003a" in data or b"\\u003A" in data:
+        return -1
+    return "".join(texts).count(":")
+
+
+def _walk(value: Any, max_depth: int) -> tuple[int, list[str]]:
+    """Visit a value level by level: check depth and numbers, count members, gather strings and keys."""
+    members = 0
+    texts: list[str] = []
+    level: list[Any] = [[value]] if type(value) not in _BOXES else [value]
+    depth = 0 if type(value) not in _BOXES else 1
+    while level:
+        if depth > max_depth:
+            raise Malformed(f"JSON is nested deeper than {max_depth}", code="too-deep")
+        below: list[Any] = []
+        for box in level:
+            if type(box) is dict:
+                members += len(box)
+                texts += box
+                items: Iterable[Any] = box.values()
+            else:
+                items = box
+            for item in items:
+                kind = type(item)
+                if kind is str:
+                    texts.append(item)
+                elif kind is dict or kind is list:
+                    below.append(item)
+                elif (kind is int or kind is float) and not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:
+                    raise _out_of_range()
+        level = below
+        depth += 1
+    return members, texts
+
+
+def _out_of_range() -> Malformed:
+    return Malformed(
+        "a JSON number is beyond +-(2**53 - 1), where parsers disagree",
+        code="number-out-of-range",
+        way_out="send it as a string",
+    )
+
+
+def _why_not_json(data: bytes, max_depth: int, fault: orjson.JSONDecodeError) -> Malformed:
+    """Find the stable code for a text that the parser refused; linear in the input."""
+    bare = _STRING.sub(b'""', data)
+    bound = min(max_depth, _PARSER_DEPTH)
+    depth = 0
+    for mark in re.finditer(rb"[\[{\]}]", bare):
+        depth += 1 if mark[0] in b"[{" else -1
+        if depth > bound:
+            return Malformed(f"JSON is nested deeper than {bound}", code="too-deep")
+    # A text that becomes valid without its numbers had one that no double can hold (the stand-in is `[]`,
+    # which no other byte can join or follow); one that becomes valid only without its surrogates too had
+    # half a pair.
+    small = _STRING_OR_NUMBER.sub(lambda found: found[1] or b"[]", data)
+    if _is_json(small):
+        return _out_of_range()
+    if _is_json(_SURROGATE_ESCAPE.sub(rb"\\u00", small)):
+        return Malformed("a JSON string holds half of a surrogate pair", code="lone-surrogate")
+    return Malformed(f"not JSON: {fault.msg}", code="not-json")
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether orjson writes `value` exactly as RFC 8785 does. Bounded: orjson has already written it."""
+    if type(value) is dict:
+        if not "".join(value).isascii():
+            return False
+        items: Iterable[object] = value.values()
+    elif type(value) is list:
+        items = value
+    else:
+        return type(value) in _SCALARS
+    kinds = {*map(type, items)}
+    if kinds <= _SCALARS:
+        return True
+    return kinds <= _PLAIN and all(_is_plain(item) for item in items if type(item) in _BOXES)
+
+
+def _encode_slowly(value: object) -> bytes:
+    try:
+        return rfc8785.dumps(cast(Any, value))
+    except (rfc8785.IntegerDomainError, rfc8785.FloatDomainError) as fault:
+        raise Malformed(
+            "a number has no canonical form in JSON", code="number-out-of-range", debug=str(fault)
+        ) from None
+    except RecursionError:
+        raise Malformed("a value is nested too deep for JSON", code="too-deep") from None
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as fault:
+        surrogate = isinstance(fault, UnicodeEncodeError) or isinstance(fault.__cause__, UnicodeEncodeError)
+        raise Malformed(
+            "a string holds half of a surrogate pair"
+            if surrogate
+            else "a value has a type that JSON does not know",
+            code="lone-surrogate" if surrogate else "not-json",
+            debug=str(fault),
+        ) from None
