@@ -28,6 +28,5 @@ BORROWED_LIBRARIES: dict[str, str] = {}
 
 # Distributions that are declared although no file imports them.
 LIBRARIES_WITHOUT_AN_IMPORT: dict[str, str] = {
-    "httptools": "uvicorn parses with it",
     "uvloop": "uvicorn runs on it",
 }
