@@ -100,9 +100,25 @@ class Conflict(RemitError):
 
 
 class Fenced(Conflict):
-    """A scope of the call has been ended: nothing more is permitted under it."""
+    """A scope of the call has been ended: nothing more is permitted under it.
+
+    `sent` is true when the call had already been written to its upstream: its outcome is unknown.
+    """
 
     code = "fenced"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sent: bool = False,
+        code: str | None = None,
+        way_out: str = "",
+        step: int | None = None,
+    ) -> None:
+        """Remember whether the call may have taken effect."""
+        super().__init__(message, code=code, way_out=way_out, step=step)
+        self.sent = sent
 
 
 class BudgetExhausted(Conflict):

@@ -8,8 +8,8 @@
 `mediate` is a generator without I/O. It yields what it needs next and is sent the answer; a driver
 (`services.mediate`) does the work. Streams, server-initiated requests and deferred outcomes are transitions
 of the same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and
-only then releases it. A driver cannot skip a step, repeat one, or answer one need with the answer to another: that is
-`OutOfOrder`, and the call ends there.
+only then releases it. A driver cannot skip a step, repeat one, or answer one need with the answer to another:
+that is `OutOfOrder`, and the call ends there.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Malformed
-from remit.core.grant import Grant
+from remit.core.grant import Grant, GrantTemplate
 from remit.core.label import Label
 
 Json = Any
@@ -97,7 +97,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     run_by: tuple[str, ...]
     stated_by: tuple[str, ...]
     parameters: dict[str, Parameter] = {}
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[GrantTemplate, ...] = ()
     budgets: Budgets = Budgets()
     deadline_s: int = 1800
     label: Label = Label()
@@ -134,8 +134,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
     `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
-    then has been ended. `ancestors` holds the ids of parent, grandparent and so on. A task with `lease_s` above
-    0 ends when nobody has renewed its lease for that many seconds.
+    then has been ended. `ancestors` holds the ids of parent, grandparent and so on. A task with `lease_s` set
+    ends when nobody has renewed its lease for that many seconds.
     """
 
     tenant: str
@@ -164,10 +164,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def authority_hash(self) -> str:
-        """The digest of what the task may do and why: intent and grants."""
+        """The digest of what the task may do and why: grants, deadline, intent without later turns."""
         return digest(
             {
-                "intent": msgspec.to_builtins(self.intent),
+                "intent": msgspec.to_builtins(msgspec.structs.replace(self.intent, turns=())),
                 "grants": msgspec.to_builtins(self.grants),
                 "deadline": self.deadline.isoformat(),
             }

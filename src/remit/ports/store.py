@@ -8,6 +8,7 @@ of them stands or falls alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -200,10 +201,28 @@ Change = (
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """What becomes true at once. Changes apply in order; a check sees the changes before it."""
+    """What becomes true at once, of one tenant. Changes apply in order; a check sees the changes before it.
+
+    `tenant` needs saying only where neither an event nor a change says it. A task replaced by `PutTask` keeps its
+    accumulated label, which `RaiseLabel` alone changes.
+    """
 
     changes: tuple[Change, ...] = ()
     events: tuple[Event, ...] = ()
+    tenant: str = ""
+
+    @property
+    def of_tenant(self) -> str:
+        """Whose state the unit changes; raises `ValueError` if nothing in it says so."""
+        if self.tenant:
+            return self.tenant
+        if self.events:
+            return self.events[0].tenant
+        for change in self.changes:
+            for held in (change, *(getattr(change, name) for name in change.__struct_fields__)):
+                if tenant := getattr(held, "tenant", ""):
+                    return str(tenant)
+        raise ValueError("a unit without events and with checks alone must name its tenant")
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -258,7 +277,14 @@ class Store(Protocol):
         ...
 
     async def commit(self, unit: Unit) -> Receipt:
-        """Commit a unit whole or not at all."""
+        """Commit a unit whole or not at all. Being cancelled meanwhile does not take the unit back."""
+        ...
+
+    def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
+        """Begin to commit a unit without waiting for it; order among calls is kept. `commit` awaits this.
+
+        If the unit is refused and nobody looks at the future, the event loop reports it.
+        """
         ...
 
     def epochs(self, tenant: str) -> dict[str, int]:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client assertions: how a workload with a key proves itself (RFC 7523 section 2.2, `private_key_jwt`)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from remit.core.errors import Unauthenticated
+from remit.core.jwk import import_public
+from remit.core.token import ALGORITHMS
+
+Json = Any
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#: An assertion is short-lived: it may not be valid for longer than this.
+MAX_LIFE_S = 300
+MAX_SIZE = 16_384
+
+
+class ProvenAssertion(msgspec.Struct, frozen=True):
+    """What a valid assertion proves: who, and the id under which it may not come again before `expires`."""
+
+    subject: str
+    token_id: str
+    expires: datetime
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    iss: str
+    sub: str
+    aud: str | list[str]
+    jti: str
+    exp: int
+    iat: int = 0
+
+
+def verify_assertion(
+    assertion: str,
+    public_jwk: dict[str, str],
+    *,
+    subject: str,
+    audiences: tuple[str, ...],
+    now: datetime,
+    leeway_s: int = 5,
+) -> ProvenAssertion:
+    """Check an assertion against a registered public key; raises `Unauthenticated` (code
+    `invalid_client`).
+    """
+    if len(assertion) > MAX_SIZE:
+        raise _invalid("the client assertion is too large")
+    try:
+        signed = jws.deserialize_compact(assertion, import_public(public_jwk), algorithms=list(ALGORITHMS))
+        claims = msgspec.json.decode(signed.payload, type=_Claims)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise _invalid("the client assertion does not hold", debug=repr(error)) from None
+    moment = now.astimezone(UTC).timestamp()
+    if claims.iss != subject or claims.sub != subject:
+        raise _invalid("the client assertion speaks of another client")
+    if not set([claims.aud] if isinstance(claims.aud, str) else claims.aud) & set(audiences):
+        raise _invalid("the client assertion is for another audience")
+    if (
+        moment >= claims.exp + leeway_s
+        or claims.exp - moment > MAX_LIFE_S + leeway_s
+        or claims.iat > moment + leeway_s
+    ):
+        raise _invalid("the client assertion is not valid now, or for too long")
+    if not claims.jti:
+        raise _invalid("the client assertion has no `jti`")
+    return ProvenAssertion(subject, claims.jti, datetime.fromtimestamp(claims.exp + leeway_s, UTC))
+
+
+def _invalid(message: str, debug: str = "") -> Unauthenticated:
+    return Unauthenticated(
+        message,
+        code="invalid_client",
+        way_out="sign a new assertion with the registered key",
+        debug=debug,
+        step=1,
+    )

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approvals: asking a human about one exact call, and taking the answer.
+
+An approval is bound to the digest of task, tool and arguments, and to the exact rules that asked. It permits
+that call once, before it expires. No answer is a refusal.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from remit.core.approval import Approval, ApprovalState
+from remit.core.decision import Decision
+from remit.core.errors import Busy, NotFound
+from remit.core.event import Event, EventKind
+from remit.core.identity import Person
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.request import AccessRequest
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutApproval, Store, Unit
+
+#: Questions that one task may have open at once: people are not to be flooded.
+MAX_PENDING = 20
+
+
+class Approvals:
+    """Asks, lists and answers."""
+
+    def __init__(self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int) -> None:
+        """Take the parts; `ttl_s` is how long a question stays open."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._tenant = tenant
+        self._ttl_s = ttl_s
+
+    async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
+        """Give the approval that a deferred call waits for, and what must be committed for it.
+
+        The same call with the same rules asks one question only, however often it is tried.
+        """
+        pending = await self._store.approvals(
+            self._tenant, task=request.task.id, state=ApprovalState.PENDING, limit=MAX_PENDING + 1
+        )
+        live = [one for one in pending if request.now < one.expires]
+        for one in live:
+            if one.call == request.call_digest and frozenset(one.rules) == frozenset(decision.rules):
+                return one, Unit()
+        if len(live) >= MAX_PENDING:
+            raise Busy(
+                f"task `{request.task.id}` has {MAX_PENDING} questions open",
+                way_out="wait for them to be answered",
+            )
+        approval = Approval(
+            tenant=self._tenant,
+            id=make_id("apr", self._entropy.bytes(ID_BYTES)),
+            task=request.task.id,
+            agent=request.agent.name,
+            requested_for=request.task.on_behalf_of,
+            tool=request.tool.id,
+            call=request.call_digest,
+            arguments=request.arguments,
+            rules=decision.rules,
+            reasons=tuple(reason.text for reason in decision.reasons),
+            requested=request.now,
+            expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
+        )
+        event = Event(
+            kind=EventKind.APPROVAL_REQUESTED,
+            at=request.now,
+            tenant=self._tenant,
+            task=approval.task,
+            agent=approval.agent,
+            subject=request.principal.subject,
+            facts={
+                "approval": approval.id,
+                "tool": approval.tool,
+                "call": approval.call,
+                "rules": [[rule.id, rule.digest] for rule in approval.rules],
+            },
+            sealed={"arguments": approval.arguments},
+        )
+        return approval, Unit((PutApproval(approval),), (event,))
+
+    async def get(self, approval_id: str) -> Approval:
+        """Give an approval, expired where its time has passed; raises `NotFound`."""
+        found = await self._store.approval(self._tenant, approval_id)
+        if found is None:
+            raise NotFound(f"there is no approval `{approval_id[:80]}`", way_out="see `remit approvals`")
+        return self._current(found)
+
+    async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
+        """Give approvals, newest first."""
+        found = [self._current(one) for one in await self._store.approvals(self._tenant, task=task)]
+        return [one for one in found if state is None or one.state is state]
+
+    async def answer(self, approval_id: str, person: Person, *, approve: bool, comment: str = "") -> Approval:
+        """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
+        now = self._clock.now()
+        found = await self.get(approval_id)
+        answered = found.answered(person, approve, now, comment)
+        event = Event(
+            kind=EventKind.APPROVAL_DECIDED,
+            at=now,
+            tenant=self._tenant,
+            task=found.task,
+            agent=found.agent,
+            subject=person.name,
+            facts={
+                "approval": found.id,
+                "state": answered.state.value,
+                "call": found.call,
+                "tool": found.tool,
+            },
+            sealed={"by": person.name, "comment": comment},
+        )
+        await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
+        return answered
+
+    async def withdraw(self, task_id: str) -> list[Approval]:
+        """Give the open approvals of a task that has ended, as expired; the caller commits them."""
+        out: list[Approval] = []
+        for state in (ApprovalState.PENDING, ApprovalState.APPROVED):
+            found = await self._store.approvals(self._tenant, task=task_id, state=state)
+            out += [msgspec.structs.replace(one, state=ApprovalState.EXPIRED) for one in found]
+        return out
+
+    def _current(self, approval: Approval) -> Approval:
+        open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)
+        if approval.state in open_states and self._clock.now() >= approval.expires:
+            return msgspec.structs.replace(approval, state=ApprovalState.EXPIRED)
+        return approval

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps 3 and 4: describe the call, and decide it.
+
+The order of a decision, each a refusal where it fails:
+
+1. the tool is one that somebody reviewed, unchanged since;
+2. policy: forbid wins, default deny, any error of the engine is a refusal;
+3. the task's grants: at least one that names the tool permits these arguments;
+4. what the tier of the call demands (assurance);
+5. budget is reserved;
+6. an approval is looked for where every standing forbid is waivable: it is consumed in step 5.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.approval import Approval, ApprovalState
+from remit.core.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
+from remit.core.errors import BudgetExhausted
+from remit.core.grant import Grant
+from remit.core.identity import Assurance, Principal
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.request import AccessRequest
+from remit.core.tool import Effect, Tier, Tool, ToolState, undescribed
+from remit.ports.runtime import Entropy
+from remit.ports.store import Store, TakeBudget
+from remit.services.live import LiveTask
+from remit.services.policies import Policies
+from remit.services.tools import Tools
+
+Json = Any
+
+#: The least assurance for each tier; a site may ask for more by policy.
+TIER_ASSURANCE = {
+    Tier.CONVERSATION: Assurance.ASSERTED,
+    Tier.ASSISTANT: Assurance.ASSERTED,
+    Tier.OPERATOR: Assurance.SHARED_SECRET,
+    Tier.AUTONOMOUS: Assurance.SHARED_SECRET,
+}
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """A decision with what step 5 must take for it."""
+
+    decision: Decision
+    takes: tuple[TakeBudget, ...] = ()
+    approval: Approval | None = None
+
+
+class Authorizer:
+    """Describes and decides calls."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policies: Policies,
+        tools: Tools,
+        entropy: Entropy,
+        tenant: str,
+        observed: frozenset[str],
+    ) -> None:
+        """Take the parts; `observed` names the upstreams in observe mode."""
+        self._store = store
+        self._policies = policies
+        self._tools = tools
+        self._entropy = entropy
+        self._tenant = tenant
+        self._observed = observed
+
+    def observes(self, upstream: str) -> bool:
+        """Whether an upstream is in observe mode: decided and recorded, never refused."""
+        return upstream in self._observed
+
+    def describe(
+        self,
+        principal: Principal,
+        live: LiveTask,
+        upstream: str,
+        name: str,
+        arguments: dict[str, Json],
+        now: datetime,
+    ) -> AccessRequest:
+        """Step 3. Give the access request of a call, without waiting."""
+        bundle = self._policies.applied.bundle
+        tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
+        return AccessRequest(
+            principal=principal,
+            agent=live.agent,
+            task=live.task,
+            tool=tool,
+            arguments=arguments,
+            grants=live.grants.get(tool.id, ()),
+            tier=tool.tier,
+            label=live.label,
+            cleared=bundle.classes.cleared(tool.audience, live.label.data_class),
+            now=now,
+            observed=upstream in self._observed,
+        )
+
+    def known(self, tool: Tool) -> bool:
+        """Whether an upstream offers the tool."""
+        return self._tools.get(tool.id) is not None
+
+    async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
+        """Step 4. Decide; reserves budget on the live task where the answer is Permit."""
+        grant, reasons = self._refusals(request)
+        answer = self._policies.applied.policy.evaluate(request)
+        approval: Approval | None = None
+        outcome, rules = weigh(answer, frozenset())
+        if reasons or answer.obligations:
+            outcome = Outcome.DENY
+        elif outcome is Outcome.DEFER:
+            approval = await self._approval(request, rules)
+            if approval is not None:
+                outcome, rules = weigh(answer, frozenset(approval.rules))
+        reasons += _policy_reasons(answer, outcome)
+        takes: tuple[TakeBudget, ...] = ()
+        if outcome is Outcome.PERMIT or request.observed:
+            takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not Effect.NONE)
+            try:
+                live.reserve(takes)
+            except BudgetExhausted as error:
+                takes, outcome = (), Outcome.DENY
+                reasons.append(
+                    Reason(code=error.code, text=error.message, way_out=error.way_out, rule="task budget")
+                )
+        decision = Decision(
+            id=make_id("dec", self._entropy.bytes(ID_BYTES)),
+            outcome=outcome,
+            reasons=tuple(reasons),
+            rules=rules,
+            waived=approval.rules if approval and outcome is Outcome.PERMIT else (),
+            approval=approval.id if approval and outcome is Outcome.PERMIT else "",
+            obligations=answer.obligations,
+            bundle=self._policies.applied.digest,
+            observed=request.observed and outcome is not Outcome.PERMIT,
+        )
+        return Ruling(decision, takes, approval if decision.approval else None)
+
+    def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
+        """Give the grant that permits the call, or the reasons outside policy for which it is refused."""
+        tool = request.tool
+        if not request.grants:
+            return None, [
+                Reason(
+                    code="not-granted",
+                    text=f"task type `{request.task.type}` does not grant `{tool.id}`",
+                    rule=f"task type {request.task.type}",
+                    way_out="open a task of a type that grants it",
+                )
+            ]
+        if tool.state in (ToolState.CHANGED, ToolState.GONE):
+            text = (
+                "has changed since it was reviewed"
+                if tool.state is ToolState.CHANGED
+                else "is not offered any more"
+            )
+            return None, [
+                Reason(
+                    code="tool-suspended",
+                    text=f"`{tool.id}` {text}",
+                    rule="pinned tool description",
+                    way_out=f"ask an administrator to run `remit tool diff {tool.id}`",
+                )
+            ]
+        if request.principal.assurance < TIER_ASSURANCE[request.tier]:
+            need = TIER_ASSURANCE[request.tier].word
+            return None, [
+                Reason(
+                    code="assurance",
+                    text=f"a call of tier {request.tier.word} needs an identity of assurance {need} or more",
+                    rule="tier demands",
+                    way_out="authenticate the agent with a key",
+                )
+            ]
+        return self._granting(request)
+
+    def _granting(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
+        """Give the first grant that permits the arguments, or the reasons of the one that came closest."""
+        rank = self._policies.applied.bundle.classes.rank
+        best: list[Reason] | None = None
+        for grant in request.grants:
+            reasons = _argument_reasons(grant, request)
+            for ceiling in grant.result_classes:
+                if rank(request.tool.label.data_class) > rank(ceiling):
+                    text = f"`{request.tool.id}` may return {request.tool.label.data_class} data"
+                    reasons.append(Reason(code="result-class", text=text, rule=f"result_class {ceiling}"))
+            if not reasons:
+                return grant, []
+            if best is None or len(reasons) < len(best):
+                best = reasons
+        return None, best or []
+
+    async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
+        """Give a live approval of exactly this call that waives exactly these rules."""
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
+        )
+        wanted = frozenset(rules)
+        for approval in found:
+            if approval.usable_for(request.call_digest, request.now) and frozenset(approval.rules) >= wanted:
+                return approval
+        return None
+
+
+def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:
+    return [
+        Reason(
+            code=refusal.code,
+            text=refusal.reason,
+            rule=f"grant of {grant.tool} in task type {request.task.type}",
+            way_out=refusal.way_out,
+            argument=refusal.argument,
+        )
+        for refusal in grant.permits(request.arguments)
+    ]
+
+
+def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
+    if answer.errors:
+        text = "; ".join(answer.errors)
+        return [
+            Reason(
+                code="policy-error",
+                text=f"a rule could not be evaluated: {text}",
+                rule="policy engine",
+                way_out="ask an administrator to run `remit policy check`",
+            )
+        ]
+    if outcome is Outcome.PERMIT:
+        return []
+    if answer.obligations:
+        # An obligation that cannot be met is a refusal; this version meets none.
+        names = ", ".join(answer.obligations)
+        return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
+    if not answer.permits and not answer.forbids and not answer.waivable:
+        return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
+    return list(answer.reasons)

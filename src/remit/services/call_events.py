@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the evidence says of a call: the decision, a label that rose, and how the call ended."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.decision import Decision
+from remit.core.event import CallOutcome, Event, EventKind
+from remit.core.request import AccessRequest
+from remit.core.tool import ArgumentRole, Effect, Tool, fill
+from remit.services.live import LiveTask
+
+Json = Any
+
+#: Arguments above this size are committed to by digest and not kept.
+MAX_SEALED_BYTES = 65_536
+
+
+def decision_event(request: AccessRequest, decision: Decision) -> Event:
+    """Give the event of a decision: what was asked, by which rules it was answered, under which bundle."""
+    facts: dict[str, Json] = {
+        "tool": request.tool.id,
+        "outcome": decision.outcome.value,
+        "tier": request.tier.word,
+        "effect": request.tool.effect.value,
+        "audience": request.tool.audience.name,
+        "assurance": request.principal.assurance.word,
+        "class": request.label.data_class,
+        "rules": [[rule.id, rule.digest] for rule in decision.rules],
+        "bundle": decision.bundle,
+    }
+    if decision.reasons:
+        facts["reasons"] = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
+    if decision.approval:
+        facts["approval"] = decision.approval
+    if decision.observed:
+        facts["observed"] = True
+    sealed: dict[str, Json] = {"arguments": kept(request.arguments)}
+    if decision.reasons:
+        sealed["reasons"] = [one.text for one in decision.reasons]
+    return Event(
+        kind=EventKind.DECISION_MADE,
+        at=request.now,
+        tenant=request.principal.tenant,
+        task=request.task.id,
+        agent=request.agent.name,
+        subject=request.principal.subject,
+        call=decision.id,
+        facts=facts,
+        sealed=sealed,
+    )
+
+
+def kept(arguments: dict[str, Json]) -> Json:
+    """Give arguments as evidence keeps them: whole, or by digest where they are very large."""
+    encoded = msgspec.json.encode(arguments)
+    if len(encoded) <= MAX_SEALED_BYTES:
+        return arguments
+    return {"sha256": hashlib.sha256(encoded).hexdigest(), "size_bytes": len(encoded)}
+
+
+def label_event(request: AccessRequest, live: LiveTask) -> Event:
+    """Give the event of a task's label that rose."""
+    facts = {
+        "class": live.label.data_class,
+        "trust": live.label.trust.value,
+        "categories": sorted(live.label.categories),
+        "zones": sorted(live.label.zones),
+        "by": request.tool.id,
+    }
+    return Event(
+        kind=EventKind.LABEL_RAISED,
+        at=request.now,
+        tenant=request.principal.tenant,
+        task=request.task.id,
+        agent=request.agent.name,
+        facts=facts,
+    )
+
+
+def outcome_events(
+    request: AccessRequest,
+    decision: Decision,
+    outcome: CallOutcome,
+    at: datetime,
+    result_bytes: int,
+    ended_by: str,
+) -> tuple[Event, ...]:
+    """Give what auditors ask for: that the tool was called, which record was read, which action was
+    executed.
+    """
+    tool = request.tool
+    common: dict[str, Any] = {
+        "at": at,
+        "tenant": request.principal.tenant,
+        "task": request.task.id,
+        "agent": request.agent.name,
+        "subject": request.principal.subject,
+        "call": decision.id,
+    }
+    facts: dict[str, Json] = {"tool": tool.id, "outcome": outcome.value, "result_bytes": result_bytes}
+    if ended_by:
+        facts["ended_by"] = ended_by
+    if decision.observed:
+        facts["observed"] = True
+    called = Event(kind=EventKind.TOOL_CALLED, facts=facts, **common)
+    if outcome is CallOutcome.NOT_SENT:
+        return (called,)
+    if tool.effect is Effect.NONE:
+        if outcome is not CallOutcome.OK:
+            return (called,)
+        read = Event(
+            kind=EventKind.DATA_READ,
+            facts={
+                "tool": tool.id,
+                "class": tool.label.data_class,
+                "categories": sorted(tool.label.categories),
+                "trust": tool.label.trust.value,
+            },
+            sealed={"record": subject_of(tool, tool.record, ArgumentRole.SELECTOR, request.arguments)},
+            **common,
+        )
+        return (called, read)
+    executed = Event(
+        kind=EventKind.ACTION_EXECUTED,
+        facts={
+            "tool": tool.id,
+            "effect": tool.effect.value,
+            "audience": tool.audience.name,
+            "outcome": outcome.value,
+        },
+        sealed={"target": subject_of(tool, tool.target, ArgumentRole.DESTINATION, request.arguments)},
+        **common,
+    )
+    return (called, executed)
+
+
+def subject_of(tool: Tool, template: str, role: ArgumentRole, arguments: dict[str, Json]) -> Json:
+    """Give what a call was about: by the tool's template, else by the arguments of the role, else the tool
+    itself.
+    """
+    if template:
+        return fill(template, arguments)
+    named = {
+        name: value
+        for name, value in arguments.items()
+        if (spec := tool.arguments.get(name)) and spec.role is role
+    }
+    return kept(named) if named else tool.id

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bound tasks: the only cache of live state.
+
+A task that has made a call is held here with its label, its lease, its use of budgets and the calls that it
+has in hand, so that a call of an already bound task reads nothing from the database. The fence is never
+cached: the store's live mapping of epochs is looked at on each call.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from remit.core.errors import BudgetExhausted, Fenced, NotFound, Unauthenticated
+from remit.core.grant import Grant
+from remit.core.identity import Agent
+from remit.core.label import Classes, Label
+from remit.core.revocation import call_scopes, risen, scopes_of
+from remit.core.task import Budgets, Task, TaskState
+from remit.core.token import AccessClaims
+from remit.ports.runtime import Clock
+from remit.ports.store import Store, TakeBudget, Usage
+
+Json = Any
+
+#: How many bound tasks are held; the least recently used ones with nothing in hand are forgotten first.
+CAPACITY = 10_000
+
+
+class LiveCall:
+    """One call in hand: from its decision to its close."""
+
+    __slots__ = ("cut", "decision", "effect", "on_cut", "scopes", "sent", "tool")
+
+    def __init__(self, decision: str, tool: str, effect: str, scopes: tuple[str, ...]) -> None:
+        """Start with nothing sent; `on_cut` is set once there is an exchange that can be cut."""
+        self.decision = decision
+        self.tool = tool
+        self.effect = effect
+        self.scopes = scopes
+        self.sent = False
+        self.cut = False
+        self.on_cut: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """Cut the call: nothing more of it is sent or released."""
+        self.cut = True
+        if self.on_cut is not None:
+            self.on_cut()
+
+
+class LiveTask:
+    """A bound task. Owned by one event loop; label and budgets have no other home while it lives."""
+
+    def __init__(
+        self,
+        task: Task,
+        agent: Agent,
+        *,
+        used: dict[str, Usage],
+        ancestors: dict[str, Budgets],
+        now_boot_s: float,
+    ) -> None:
+        """Bind a task that is active now; `used` tells what its accounts have spent so far."""
+        self.task = task
+        self.agent = agent
+        self.label: Label = task.label
+        self.bounds = {**ancestors, task.id: task.budgets}
+        self.own = own_accounts(task)
+        self.scopes = scopes_of(task)
+        self.authority_hash = task.authority_hash
+        self.in_hand: set[LiveCall] = set()
+        self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
+        self.grants: dict[str, tuple[Grant, ...]] = {}
+        for grant in task.grants:
+            self.grants[grant.tool] = (*self.grants.get(grant.tool, ()), grant)
+        self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
+        self._used = used
+        self._reserved: dict[str, Usage] = {}
+
+    def call_scopes(self, tool: str) -> tuple[str, ...]:
+        """Give the scopes of a call to `tool`."""
+        found = self._scopes_by_tool.get(tool)
+        if found is None:
+            found = self._scopes_by_tool[tool] = call_scopes(self.task, tool)
+        return found
+
+    def renew(self, now_boot_s: float) -> None:
+        """Start the lease anew."""
+        if self.task.lease_s:
+            self.lease_until_s = now_boot_s + self.task.lease_s
+
+    def lapsed(self, now_boot_s: float) -> bool:
+        """Whether nobody has renewed the lease in time."""
+        return self.lease_until_s is not None and now_boot_s >= self.lease_until_s
+
+    def rise(self, label: Label, classes: Classes) -> bool:
+        """Join `label` into the task's label; say whether it rose."""
+        joined = self.label.join(label, classes)
+        if joined == self.label:
+            return False
+        self.label = joined
+        return True
+
+    def takes(
+        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
+    ) -> tuple[TakeBudget, ...]:
+        """Give what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
+        out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
+        if grant is None:
+            return tuple(out)
+        if grant.calls is not None:
+            out.append(TakeBudget({grant_account(self.task, grant): Budgets(calls=grant.calls)}, calls=1))
+        for name, total in grant.amounts.items():
+            bound = Budgets(calls=_millionths(total, ROUND_FLOOR))
+            spent = _millionths(arguments[name], ROUND_CEILING)
+            out.append(TakeBudget({grant_account(self.task, grant, name): bound}, calls=spent))
+        return tuple(out)
+
+    def reserve(self, takes: tuple[TakeBudget, ...]) -> None:
+        """Hold budget for a call that is being decided; raises `BudgetExhausted` and holds nothing then.
+
+        The commit of step 5 counts it for good, against all ancestors too.
+        """
+        for take in takes:
+            for account, budgets in take.bounds.items():
+                if account in self.own:
+                    self._check(account, budgets, take)
+        for take in takes:
+            self._move(self._reserved, take, 1)
+
+    def _check(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
+        used = _sum(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
+        what = "the grant's ceiling" if "#" in account else "the task's budget"
+        for bound, spent, wanted, word in (
+            (budgets.calls, used.calls, take.calls, "calls" if "#" not in account else ""),
+            (budgets.effectful_calls, used.effectful_calls, take.effectful_calls, "effectful calls"),
+            (budgets.result_bytes, used.result_bytes, 1, "result bytes"),
+        ):
+            if bound is not None and wanted and spent + wanted > bound:
+                raise BudgetExhausted(
+                    " ".join(f"{what} of {word} is used up".split()), way_out="open a new task", step=4
+                )
+
+    def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
+        """Turn a reservation into use, or give it back."""
+        for take in takes:
+            self._move(self._reserved, take, -1)
+            if taken:
+                self._move(self._used, take, 1)
+
+    def count_result(self, size_bytes: int) -> None:
+        """Count what a result brought in."""
+        self._move(self._used, TakeBudget({self.task.id: self.task.budgets}, result_bytes=size_bytes), 1)
+
+    def _move(self, into: dict[str, Usage], take: TakeBudget, sign: int) -> None:
+        change = Usage(sign * take.calls, sign * take.effectful_calls, sign * take.result_bytes)
+        for account in take.bounds:
+            if account in self.own:
+                into[account] = _sum(into.get(account, Usage()), change)
+
+
+def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
+    """Name the account of a grant's ceiling: on its calls, or on the sum of an argument in millionths."""
+    return f"{task.id}#{grant.digest[7:23]}#{argument}"
+
+
+def own_accounts(task: Task) -> frozenset[str]:
+    """Give the accounts that belong to a task alone."""
+    out = {task.id}
+    for grant in task.grants:
+        if grant.calls is not None:
+            out.add(grant_account(task, grant))
+        out.update(grant_account(task, grant, name) for name in grant.amounts)
+    return frozenset(out)
+
+
+def _millionths(value: float, rounding: str) -> int:
+    """Give a number in whole millionths: a sum of these never drifts as a sum of floats does."""
+    return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))
+
+
+def _sum(a: Usage, b: Usage) -> Usage:
+    return Usage(a.calls + b.calls, a.effectful_calls + b.effectful_calls, a.result_bytes + b.result_bytes)
+
+
+class Live:
+    """All bound tasks of one process, which is one enforcement point."""
+
+    def __init__(self, store: Store, clock: Clock, tenant: str) -> None:
+        """Begin with nothing bound."""
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+        self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
+
+    async def bind(self, claims: AccessClaims, now: datetime) -> LiveTask:
+        """Step 2. Give the live task of a token, or refuse.
+
+        Raises `Unauthenticated` where the token names no task or another agent's, `Fenced` where the task has
+        ended, run out, been fenced or lost its lease.
+        """
+        if not claims.task:
+            raise Unauthenticated(
+                "the token is bound to no task",
+                code="no-task",
+                way_out="open a task and use its token",
+                step=2,
+            )
+        live = self._tasks.get(claims.task)
+        if live is None:
+            live = await self.load(claims.task)
+        if live.task.agent != claims.client_id or live.task.on_behalf_of != claims.principal.on_behalf_of:
+            raise Unauthenticated("the token is of another task", code="token-task", step=2)
+        if claims.authority_hash and claims.authority_hash != live.authority_hash:
+            raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
+        self.check(live, now)
+        return live
+
+    def check(self, live: LiveTask, now: datetime) -> None:
+        """Refuse a task that permits nothing any more; from memory alone."""
+        task = live.task
+        if task.state is not TaskState.ACTIVE:
+            raise Fenced(
+                f"task `{task.id}` is {task.state.value}",
+                code="task-ended",
+                way_out="open a new task",
+                step=2,
+            )
+        if now >= task.deadline:
+            raise Fenced(
+                f"task `{task.id}` has run out", code="task-expired", way_out="open a new task", step=2
+            )
+        if live.lapsed(self._clock.boot_s()):
+            raise Fenced(
+                f"the lease of task `{task.id}` has run out",
+                code="task-lease",
+                way_out="open a new task",
+                step=2,
+            )
+        fenced = risen(task.epochs, self._store.epochs(self._tenant), live.scopes)
+        if fenced:
+            raise Fenced(f"`{fenced}` has been ended", code="fenced", way_out="open a new task", step=2)
+
+    def fenced(self, live: LiveTask, scopes: Iterable[str]) -> str:
+        """Give the first of `scopes` that has been ended since the task was opened; from memory, without
+        waiting.
+        """
+        return risen(live.task.epochs, self._store.epochs(self._tenant), scopes)
+
+    async def load(self, task_id: str) -> LiveTask:
+        """Bind a task from the store."""
+        task = await self._store.task(self._tenant, task_id)
+        agent = await self._store.agent(self._tenant, task.agent) if task else None
+        if task is None or agent is None:
+            raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
+        ancestors: dict[str, Budgets] = {}
+        for name in task.ancestors:
+            ancestor = await self._store.task(self._tenant, name)
+            ancestors[name] = ancestor.budgets if ancestor else Budgets(calls=0)
+        used = {name: await self._store.usage(self._tenant, name) for name in own_accounts(task)}
+        # Another call may have bound it while this one read: the first binding stays, for it owns the label.
+        live = self._tasks.get(task_id)
+        if live is None:
+            live = LiveTask(task, agent, used=used, ancestors=ancestors, now_boot_s=self._clock.boot_s())
+            self._tasks[task_id] = live
+            self._shrink()
+        return live
+
+    def get(self, task_id: str) -> LiveTask | None:
+        """Give a bound task, if it is bound."""
+        return self._tasks.get(task_id)
+
+    def all(self) -> list[LiveTask]:
+        """Give every bound task."""
+        return list(self._tasks.values())
+
+    def replace(self, task: Task) -> None:
+        """Show the live task its new state."""
+        live = self._tasks.get(task.id)
+        if live is not None:
+            live.task = task
+
+    def refresh_agent(self, agent: Agent) -> None:
+        """Show live tasks the new state of their agent."""
+        for live in self._tasks.values():
+            if live.agent.name == agent.name:
+                live.agent = agent
+
+    def drop(self, task_id: str) -> None:
+        """Forget a task that has ended."""
+        self._tasks.pop(task_id, None)
+
+    def _shrink(self) -> None:
+        while len(self._tasks) > CAPACITY:
+            for name, live in self._tasks.items():
+                # A task with calls in hand, or whose lease lives here alone, is not forgotten.
+                if not live.in_hand and live.lease_until_s is None:
+                    del self._tasks[name]
+                    break
+            else:
+                return

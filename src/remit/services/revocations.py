@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ending: raise the fence, cut what is in hand, and sign what the end meant.
+
+    1. commit the new epoch of the scope, and the end of every task in it, in one unit
+    2. from that commit on no call is permitted: step 5 of every call re-checks the epoch in its own commit
+    3. cut the calls in hand; those already written to an upstream are indeterminate and are listed
+    4. withdraw open approvals
+    5. ask each door whether the dead task still gets in, and note after how long it was refused
+    6. record the closure
+
+With one process this is the whole protocol: the process that ends is the only enforcement point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import msgspec
+
+from remit.core.approval import ApprovalState
+from remit.core.errors import Conflict, NotFound
+from remit.core.event import Event, EventKind
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.revocation import (
+    EVERYTHING,
+    Closing,
+    Closure,
+    Indeterminate,
+    ScopeKind,
+    risen,
+    scope,
+)
+from remit.core.task import Task, TaskState
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, PutApproval, PutClosure, PutTask, RaiseFence, Receipt, Store, Unit
+from remit.services.approvals import Approvals
+from remit.services.live import Live
+
+#: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
+BATCH = 500
+
+
+class Revocations:
+    """Ends tasks, agents, owners, tools, upstreams, or everything."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, entropy: Entropy, live: Live, approvals: Approvals, tenant: str
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._live = live
+        self._approvals = approvals
+        self._tenant = tenant
+        self._on_end: list[Callable[[str], Awaitable[None]]] = []
+
+    def on_end(self, told: Callable[[str], Awaitable[None]]) -> None:
+        """Have `told` called with the id of each task that ends: sessions and upstream state are let go
+        there.
+        """
+        self._on_end.append(told)
+
+    async def end_task(
+        self, task_id: str, *, reason: str, by: str, state: TaskState = TaskState.REVOKED
+    ) -> Closure:
+        """End a task and all its descendants."""
+        task = await self._store.task(self._tenant, task_id)
+        if task is None:
+            raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
+        if task.state.ended:
+            found = await self._store.closures(self._tenant, scope=scope(ScopeKind.TASK, task_id), limit=1)
+            if found:
+                return found[0]
+        tasks = [task, *await self._store.descendants(self._tenant, task_id)]
+        return await self._end(scope(ScopeKind.TASK, task_id), tasks, reason, by, state, lock=None)
+
+    async def end_scope(
+        self, kind: ScopeKind, name: str, *, reason: str, by: str, lock: bool = False
+    ) -> Closure:
+        """End everything under an agent, an owner, a tool, an upstream, or everything; `lock` keeps it
+        shut.
+        """
+        target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
+        tasks = await self._tasks_in(kind, name)
+        return await self._end(target, tasks, reason, by, TaskState.REVOKED, lock=True if lock else None)
+
+    async def unlock(self, kind: ScopeKind, name: str, *, by: str) -> None:
+        """Let new tasks be opened under a scope again; what was ended stays ended."""
+        target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
+        event = self._event(EventKind.FENCE_UNLOCKED, {"scope": target}, by)
+        await self._store.commit(
+            Unit((RaiseFence(self._tenant, target, locked=False, raise_epoch=False),), (event,))
+        )
+
+    async def expire(self) -> list[Closure]:
+        """End the tasks whose deadline or lease has run out; for a background loop."""
+        now, boot_s = self._clock.now(), self._clock.boot_s()
+        out: list[Closure] = []
+        for task in await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=10_000):
+            live = self._live.get(task.id)
+            if task.lease_s and live is None:
+                # Nobody has bound it since this process started: its lease starts now.
+                live = await self._live.load(task.id)
+            if now >= task.deadline:
+                out.append(await self._expire_one(task.id, "the deadline has passed"))
+            elif live is not None and live.lapsed(boot_s):
+                out.append(await self._expire_one(task.id, "the lease was not renewed"))
+        return out
+
+    async def _expire_one(self, task_id: str, reason: str) -> Closure:
+        return await self.end_task(task_id, reason=reason, by="remit", state=TaskState.EXPIRED)
+
+    async def _tasks_in(self, kind: ScopeKind, name: str) -> list[Task]:
+        # A tool or an upstream may serve many tasks: the fence refuses their calls to it, the tasks live on.
+        if kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM):
+            return []
+        active = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
+        if kind is ScopeKind.AGENT:
+            return [task for task in active if task.agent == name]
+        if kind is ScopeKind.OWNER:
+            return [task for task in active if task.owner == name]
+        return active
+
+    async def _end(
+        self, target: str, tasks: list[Task], reason: str, by: str, state: TaskState, *, lock: bool | None
+    ) -> Closure:
+        started_s, now = self._clock.boot_s(), self._clock.now()
+        open_tasks = [task for task in tasks if not task.state.ended]
+        raise_fence = RaiseFence(self._tenant, target, locked=lock)
+        events = [self._event(EventKind.FENCE_RAISED, {"scope": target, "reason": reason}, by)]
+        if lock:
+            events.append(self._event(EventKind.FENCE_LOCKED, {"scope": target}, by))
+        first, *rest = _batches(open_tasks) or [[]]
+        receipt = await self._commit_ends(first, state, now, reason, by, (raise_fence,), tuple(events))
+        for batch in rest:
+            await self._commit_ends(batch, state, now, reason, by, (), ())
+        fence_ms = (self._clock.boot_s() - started_s) * 1000
+        indeterminate = self._cut(target)
+        closings: list[Closing] = []
+        for task in open_tasks:
+            closings += await self._close_task(task, started_s)
+        closure = Closure(
+            id=make_id("cls", self._entropy.bytes(ID_BYTES)),
+            scope=target,
+            epoch=receipt.epochs.get(target, 0),
+            reason=reason,
+            ended_by=by,
+            at=now,
+            tasks=tuple(task.id for task in open_tasks),
+            closings=tuple(closings),
+            indeterminate=tuple(indeterminate),
+            fence_ms=round(fence_ms, 3),
+        )
+        await self._store.commit(Unit((PutClosure(self._tenant, closure),), (self._closure_event(closure),)))
+        for task in open_tasks:
+            for told in self._on_end:
+                await told(task.id)
+            self._live.drop(task.id)
+        return closure
+
+    async def _commit_ends(
+        self,
+        tasks: list[Task],
+        state: TaskState,
+        now: datetime,
+        reason: str,
+        by: str,
+        changes: tuple[Change, ...],
+        events: tuple[Event, ...],
+    ) -> Receipt:
+        ended_tasks: list[Task] = []
+        puts: list[Change] = []
+        told: list[Event] = []
+        for task in tasks:
+            live = self._live.get(task.id)
+            label = live.label if live is not None else task.label
+            ended = msgspec.structs.replace(task.moved(state, now, reason), label=label)
+            puts.append(PutTask(ended, expected=task.state))
+            told.append(
+                Event(
+                    kind=EventKind.TASK_ENDED,
+                    at=now,
+                    tenant=self._tenant,
+                    task=task.id,
+                    agent=task.agent,
+                    subject=by,
+                    facts={"state": state.value, "reason": reason},
+                    sealed={"by": by},
+                )
+            )
+            ended_tasks.append(ended)
+        receipt = await self._store.commit(Unit((*changes, *puts), (*events, *told)))
+        for ended in ended_tasks:
+            self._live.replace(ended)
+        return receipt
+
+    def _cut(self, target: str) -> list[Indeterminate]:
+        """Cut every call in hand that lies in the scope; gives those that an upstream may already have taken
+        up.
+        """
+        out: list[Indeterminate] = []
+        for live in self._live.all():
+            for call in list(live.in_hand):
+                if target in call.scopes:
+                    if call.sent:
+                        out.append(Indeterminate(call.decision, call.tool, call.effect))
+                    call.stop()
+        return out
+
+    async def _close_task(self, task: Task, started_s: float) -> list[Closing]:
+        withdrawn = await self._approvals.withdraw(task.id)
+        closings = [self._probe(task, started_s)]
+        for one in withdrawn:
+            try:
+                expected = await self._store.approval(self._tenant, one.id)
+                await self._store.commit(
+                    Unit((PutApproval(one, expected=expected.state if expected else ApprovalState.PENDING),))
+                )
+            except Conflict:
+                continue
+            closings.append(Closing("approval", one.id, round((self._clock.boot_s() - started_s) * 1000, 3)))
+        return closings
+
+    def _probe(self, task: Task, started_s: float) -> Closing:
+        """Ask, as step 2 of every call does, whether the task's token still gets in."""
+        epochs = self._store.epochs(self._tenant)
+        live = self._live.get(task.id)
+        refused = (live is not None and live.task.state.ended) or risen(
+            task.epochs,
+            epochs,
+            (EVERYTHING, scope(ScopeKind.TASK, task.id), scope(ScopeKind.AGENT, task.agent)),
+        )
+        elapsed_ms = round((self._clock.boot_s() - started_s) * 1000, 3)
+        return Closing(
+            "token", f"every door, task {task.id}", elapsed_ms if refused or live is None else None
+        )
+
+    def _closure_event(self, closure: Closure) -> Event:
+        return Event(
+            kind=EventKind.CLOSURE_MADE,
+            at=closure.at,
+            tenant=self._tenant,
+            task=closure.tasks[0] if len(closure.tasks) == 1 else "",
+            subject=closure.ended_by,
+            facts={
+                "closure": closure.id,
+                "scope": closure.scope,
+                "epoch": closure.epoch,
+                "tasks": len(closure.tasks),
+                "fence_us": round(closure.fence_ms * 1000),
+                "indeterminate": [one.decision for one in closure.indeterminate],
+                "closings": [
+                    [
+                        one.kind,
+                        one.name,
+                        -1 if one.refused_after_ms is None else round(one.refused_after_ms * 1000),
+                    ]
+                    for one in closure.closings
+                ],
+            },
+            sealed={"by": closure.ended_by},
+        )
+
+    def _event(self, kind: EventKind, facts: dict[str, object], by: str) -> Event:
+        return Event(
+            kind=kind, at=self._clock.now(), tenant=self._tenant, subject=by, facts=facts, sealed={"by": by}
+        )
+
+
+def _batches(tasks: list[Task]) -> list[list[Task]]:
+    return [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools as they are registered: what an administrator wrote about them joined with what the upstream offers.
+
+What an upstream says of a tool (its name, description, schemas, annotations) steers agents, so it is pinned
+by digest when it is first seen. When it changes, the tool is suspended until somebody has looked at the
+difference and accepted it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from remit.core.bundle import Bundle
+from remit.core.errors import Conflict, NotFound
+from remit.core.event import Event, EventKind
+from remit.core.tool import (
+    COMPLETION,
+    PROMPT_GET,
+    RESERVED_OPERATIONS,
+    RESOURCE_READ,
+    RESOURCE_SUBSCRIBE,
+    Tool,
+    ToolState,
+    surface_digest,
+    surface_of,
+    undescribed,
+)
+from remit.ports.runtime import Clock
+from remit.ports.store import Pin, PutPin, Store, Unit
+from remit.ports.upstream import Catalogue
+from remit.services.policies import Policies
+
+_STRING = {"type": "string"}
+#: The argument schemas of the operations that MCP has beside tools.
+OPERATION_SCHEMAS: dict[str, dict[str, object]] = {
+    RESOURCE_READ: {"type": "object", "properties": {"uri": _STRING}, "required": ["uri"]},
+    RESOURCE_SUBSCRIBE: {"type": "object", "properties": {"uri": _STRING}, "required": ["uri"]},
+    PROMPT_GET: {
+        "type": "object",
+        "properties": {"name": _STRING, "arguments": {"type": "object"}},
+        "required": ["name"],
+    },
+    COMPLETION: {
+        "type": "object",
+        "properties": {
+            "ref": {"type": "object"},
+            "argument": {"type": "object"},
+            "context": {"type": "object"},
+        },
+        "required": ["ref", "argument"],
+    },
+}
+_NEEDS_CAPABILITY = {
+    RESOURCE_READ: "resources",
+    RESOURCE_SUBSCRIBE: "resources",
+    PROMPT_GET: "prompts",
+    COMPLETION: "completions",
+}
+
+
+class Tools:
+    """The registered tools of all upstreams."""
+
+    def __init__(self, *, store: Store, clock: Clock, policies: Policies, tenant: str) -> None:
+        """Begin with what the store has pinned."""
+        self._store = store
+        self._clock = clock
+        self._policies = policies
+        self._tenant = tenant
+        self._pins: dict[str, Pin] = {}
+        self._catalogues: dict[str, Catalogue] = {}
+        self._tools: dict[str, Tool] = {}
+        self._lock = asyncio.Lock()
+        policies.use_tools(self._join)
+
+    async def load(self) -> None:
+        """Read the pins."""
+        self._pins = {pin.tool: pin for pin in await self._store.pins(self._tenant)}
+
+    def get(self, tool_id: str) -> Tool | None:
+        """Give a registered tool; `None` where neither the bundle nor an upstream knows it."""
+        return self._tools.get(tool_id)
+
+    def of(self, upstream: str) -> list[Tool]:
+        """Give the tools of one upstream, in the order in which it offers them."""
+        return [tool for tool in self._tools.values() if tool.upstream == upstream]
+
+    def all(self) -> list[Tool]:
+        """Give all registered tools."""
+        return list(self._tools.values())
+
+    def catalogue(self, upstream: str) -> Catalogue | None:
+        """Give what an upstream offered when it was last asked."""
+        return self._catalogues.get(upstream)
+
+    async def learned(self, upstream: str, catalogue: Catalogue) -> None:
+        """Take in what an upstream offers now: pin what is new, suspend what has changed."""
+        async with self._lock:
+            self._catalogues[upstream] = catalogue
+            changes: list[PutPin] = []
+            events: list[Event] = []
+            for wire in catalogue.tools:
+                pin, event = self._compare(upstream, wire)
+                if pin is not None and event is not None:
+                    changes.append(PutPin(pin))
+                    events.append(event)
+            if changes:
+                await self._store.commit(Unit(tuple(changes), tuple(events)))
+                self._pins.update({change.pin.tool: change.pin for change in changes})
+            await self._rejoin()
+
+    def _compare(self, upstream: str, wire: dict[str, object]) -> tuple[Pin | None, Event | None]:
+        surface = surface_of(wire)
+        tool_id = f"{upstream}/{wire.get('name')}"
+        digest = surface_digest(surface)
+        known = self._pins.get(tool_id)
+        if known is None:
+            pin = Pin(self._tenant, tool_id, digest, surface, digest, surface)
+            return pin, self._event(EventKind.TOOL_PINNED, tool_id, {"digest": digest})
+        if known.offered_digest == digest:
+            return None, None
+        pin = msgspec.structs.replace(known, offered_digest=digest, offered_surface=surface)
+        facts = {"accepted": known.accepted_digest, "offered": digest}
+        return pin, self._event(EventKind.TOOL_CHANGED, tool_id, facts)
+
+    async def accept(self, tool_id: str, *, digest: str, by: str) -> Tool:
+        """Accept what the upstream offers now, by the digest that was looked at; raises `Conflict` if it
+        moved on.
+        """
+        async with self._lock:
+            pin = self._pins.get(tool_id)
+            if pin is None:
+                raise NotFound(f"there is no tool `{tool_id}`", way_out="see `remit tool list`")
+            if digest and pin.offered_digest != digest:
+                raise Conflict(
+                    f"`{tool_id}` has changed again since it was looked at",
+                    way_out=f"run `remit tool diff {tool_id}`",
+                )
+            new = msgspec.structs.replace(
+                pin, accepted_digest=pin.offered_digest, accepted_surface=pin.offered_surface
+            )
+            facts = {"accepted": new.accepted_digest, "previous": pin.accepted_digest}
+            event = self._event(EventKind.TOOL_ACCEPTED, tool_id, facts, by=by)
+            await self._store.commit(Unit((PutPin(new),), (event,)))
+            self._pins[tool_id] = new
+            await self._rejoin()
+            return self._tools[tool_id]
+
+    def diff(self, tool_id: str) -> tuple[Pin, list[str]]:
+        """Give the pin and the lines of difference between what was accepted and what is offered now."""
+        pin = self._pins.get(tool_id)
+        if pin is None:
+            raise NotFound(f"there is no tool `{tool_id}`", way_out="see `remit tool list`")
+
+        def lines(surface: dict[str, object]) -> list[str]:
+            return json.dumps(surface, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
+
+        old, new = lines(pin.accepted_surface), lines(pin.offered_surface)
+        return pin, list(difflib.unified_diff(old, new, "accepted", "offered", lineterm="", n=2))
+
+    async def described(self) -> None:
+        """Join anew after another bundle was applied."""
+        async with self._lock:
+            await self._rejoin()
+
+    async def _rejoin(self) -> None:
+        self._tools = {tool.id: tool for tool in self._join(self._policies.applied.bundle)}
+        await self._policies.refresh()
+
+    def _join(self, bundle: Bundle) -> Iterable[Tool]:
+        """Give every tool of a bundle and of the catalogues, described or not."""
+        joined: dict[str, Tool] = {}
+        for upstream, catalogue in self._catalogues.items():
+            for wire in catalogue.tools:
+                name = str(wire.get("name"))
+                joined[f"{upstream}/{name}"] = self._one(bundle, upstream, name)
+            for name in RESERVED_OPERATIONS:
+                if _NEEDS_CAPABILITY[name] in catalogue.capabilities:
+                    joined[f"{upstream}/{name}"] = self._operation(bundle, upstream, name)
+        for tool_id, tool in bundle.tools.items():
+            if tool_id not in joined:
+                offline = tool.upstream not in self._catalogues
+                if tool.name in RESERVED_OPERATIONS:
+                    joined[tool_id] = self._operation(bundle, tool.upstream, tool.name)
+                else:
+                    one = self._one(bundle, tool.upstream, tool.name)
+                    joined[tool_id] = one if offline else msgspec.structs.replace(one, state=ToolState.GONE)
+        return joined.values()
+
+    def _one(self, bundle: Bundle, upstream: str, name: str) -> Tool:
+        tool_id = f"{upstream}/{name}"
+        base = bundle.tools.get(tool_id) or undescribed(upstream, name, bundle.classes)
+        pin = self._pins.get(tool_id)
+        if pin is None:
+            return base
+        state = ToolState.PINNED if pin.accepted_digest == pin.offered_digest else ToolState.CHANGED
+        return msgspec.structs.replace(
+            base, surface=pin.accepted_surface, surface_digest=pin.accepted_digest, state=state
+        )
+
+    def _operation(self, bundle: Bundle, upstream: str, name: str) -> Tool:
+        base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
+        return msgspec.structs.replace(base, surface={"name": name, "inputSchema": OPERATION_SCHEMAS[name]})
+
+    def _event(self, kind: EventKind, tool_id: str, facts: Mapping[str, object], by: str = "") -> Event:
+        return Event(
+            kind=kind,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            subject=by,
+            facts={"tool": tool_id, **facts},
+            sealed={"by": by} if by else {},
+        )
