@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every argument constraint is: a pure judgement of one JSON value, with three answers.
+
+`YES` alone permits. `NO` says that the value was understood and does not fit. `UNDECIDABLE` says that the
+constraint cannot speak of this value: wrong type, not in normal form, a look-alike, a kind that this version
+does not know. `not` turns `NO` into `YES`, and leaves `UNDECIDABLE` as it is, so that nothing slips through a
+negation unread.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from remit.core.canonical import MAX_SAFE_INTEGER, encode
+from remit.core.errors import ConfigInvalid
+
+Json = Any
+
+MAX_DEPTH: Final = 32
+"""How deep constraints and the JSON values inside them may nest."""
+MAX_TEXT: Final = 16_384
+"""The longest string, in code points, that is matched or read for look-alikes; others are undecidable."""
+_SHOWN: Final = 80
+
+
+class Verdict(enum.Enum):
+    """What a constraint says of a value."""
+
+    YES = "yes"
+    NO = "no"
+    UNDECIDABLE = "undecidable"
+
+
+YES = Verdict.YES
+NO = Verdict.NO
+UNDECIDABLE = Verdict.UNDECIDABLE
+
+
+class Constraint:
+    """One condition on one argument of a call.
+
+    INVARIANT: `judge` is total and pure: it never raises for a JSON value, and takes time linear in its size.
+    Two constraints are equal when their canonical JSON is (RFC 8785), so `exact: 1` is not `exact: true`.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    may_be_absent: ClassVar[bool] = False
+
+    def judge(self, value: Json) -> Verdict:
+        """Judge a value that is present."""
+        raise NotImplementedError
+
+    def argument(self) -> Json:
+        """Give what stands behind the kind in the written form."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Give the words that follow "must", such as "be under `contracts/`"."""
+        raise NotImplementedError
+
+    def why(self, value: Json) -> str:
+        """Say why the value is not permitted, without repeating it; empty where `describe` says it all."""
+        return ""
+
+    def spec(self) -> dict[str, Json]:
+        """Give the written form: a mapping of one key, as in a task file."""
+        return {self.kind: self.argument()}
+
+    def canonical(self) -> bytes:
+        """Give the RFC 8785 bytes of the written form; what equality, hashing and digests rest on."""
+        return encode(self.spec())
+
+    def __eq__(self, other: object) -> bool:
+        return self.canonical() == other.canonical() if isinstance(other, Constraint) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.canonical())
+
+    def __repr__(self) -> str:
+        return f"<{shown(self.spec())}>"
+
+
+def type_name(value: Json) -> str:
+    """Give JSON's own name for a value's type."""
+    if value is None:
+        return "null"
+    if type(value) is bool:
+        return "boolean"
+    if type(value) in (int, float):
+        return "number"
+    if type(value) is str:
+        return "string"
+    if type(value) is list:
+        return "array"
+    return "object" if type(value) is dict else "no JSON type"
+
+
+def is_number(value: Json) -> bool:
+    """Whether it is a finite JSON number; a boolean is none."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def same(a: Json, b: Json) -> bool:
+    """Whether two JSON values are one value: types count, but 1 and 1.0 are the same number.
+
+    It descends no deeper than `b`, which is a constraint's own value and therefore shallow.
+    """
+    if type(b) is str or type(b) is bool:
+        return type(a) is type(b) and bool(a == b)
+    if is_number(b):
+        return is_number(a) and bool(a == b)
+    if type(b) is list:
+        return type(a) is list and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if type(b) is dict:
+        return type(a) is dict and a.keys() == b.keys() and all(same(a[key], b[key]) for key in b)
+    return a is None and b is None
+
+
+def plain(value: Json, depth: int = 0) -> Json:
+    """Give a copy of a JSON value with one form per number; what is no I-JSON raises `ConfigInvalid`."""
+    if depth > MAX_DEPTH:
+        raise ConfigInvalid("is nested too deeply", way_out=f"nest at most {MAX_DEPTH} levels")
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is str:
+        return text(value)
+    if type(value) is float and math.isfinite(value) and value.is_integer():
+        value = int(value)
+    if type(value) is int:
+        if abs(value) > MAX_SAFE_INTEGER:
+            raise ConfigInvalid("holds a number beyond 2^53 - 1", way_out="write it as a string")
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {text(key): plain(item, depth + 1) for key, item in value.items()}
+    raise ConfigInvalid(
+        f"holds a value of type `{type(value).__name__}`", way_out="quote it to make it a string"
+    )
+
+
+def text(value: Json) -> str:
+    """Give a well-formed string; anything else raises `ConfigInvalid`."""
+    if not isinstance(value, str):
+        raise ConfigInvalid(f"must be a string, not {type_name(value)}", way_out="quote it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigInvalid("holds a lone surrogate", way_out="write valid Unicode") from None
+    return str(value)
+
+
+def texts(value: Json) -> tuple[str, ...]:
+    """Give a non-empty list of strings, sorted, each once; anything else raises `ConfigInvalid`."""
+    if not isinstance(value, list | tuple) or not value:
+        raise ConfigInvalid("must be a list of at least one string", way_out="write it as `[a, b]`")
+    return tuple(sorted({text(item) for item in value}))
+
+
+def keys_of(value: Json, allowed: tuple[str, ...]) -> dict[str, Json]:
+    """Give a mapping that has only the `allowed` keys; anything else raises `ConfigInvalid`."""
+    if not isinstance(value, dict):
+        raise ConfigInvalid("must be a mapping", way_out=f"its keys: {', '.join(allowed) or 'none'}")
+    for key in value:
+        if key not in allowed:
+            raise ConfigInvalid(f"unknown key `{key}`", way_out=f"known are: {', '.join(allowed) or 'none'}")
+    return value
+
+
+def shown(value: Json) -> str:
+    """Give a constraint's own value as short text for people."""
+    raw = value if isinstance(value, str) else encode(value).decode()
+    raw = "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in raw[: _SHOWN + 1])
+    return raw if len(raw) <= _SHOWN else raw[: _SHOWN - 3] + "..."
+
+
+def listed(values: Sequence[Json]) -> str:
+    """Give several values as short text: the first few, and how many there are."""
+    first = ", ".join(f"`{shown(value)}`" for value in values[:6])
+    return first if len(values) <= 6 else f"{first} and {len(values) - 6} more"
