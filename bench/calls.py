@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from bench.load import Call
+from bench.load import EchoCall
 from bench.upstream import MODERN
 
 META = {
@@ -27,10 +27,10 @@ def wire_headers(tool: str) -> dict[str, str]:
     }
 
 
-def echo_call(number: int, url: str, tool: str, headers: Mapping[str, str]) -> Call:
+def echo_call(number: int, url: str, tool: str, headers: Mapping[str, str]) -> EchoCall:
     """The call with this number: its id and its text of 64 characters are its own."""
     text = f"call {number:08d} " + "the quick brown fox jumps over the lazy dog and sleeps"[:50]
     params = {"name": tool, "arguments": {"text": text}, "_meta": META}
     body = orjson.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}).decode()
     merged = {**wire_headers(tool), **headers}
-    return Call(path=urlsplit(url).path, headers=merged, body=body, id=number, text=text)
+    return EchoCall(path=urlsplit(url).path, headers=merged, body=body, id=number, text=text)

@@ -21,7 +21,7 @@ import orjson
 import uvloop
 
 
-class Call(msgspec.Struct, frozen=True):
+class EchoCall(msgspec.Struct, frozen=True):
     """One call that can be sent many times: path, headers without `host` and `content-length`, body."""
 
     path: str
@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What to send, how hard, and how long: until `count` calls or `limit_s` seconds, whichever is first."""
 
     url: str
-    calls: list[Call]
+    calls: list[EchoCall]
     concurrency: int
     count: int
     limit_s: float
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     cpu: int | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Tally(msgspec.Struct, frozen=True):
     """What came of a plan. Latencies are from the write to the last byte of the answer."""
 
     calls: int
@@ -61,7 +61,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return (self.calls - self.errors) / self.elapsed_s
 
 
-def request(call: Call, host: str) -> bytes:
+def request(call: EchoCall, host: str) -> bytes:
     """The bytes of one HTTP request."""
     body = call.body.encode()
     lines = [f"POST {call.path} HTTP/1.1", f"host: {host}", f"content-length: {len(body)}"]
@@ -69,7 +69,7 @@ def request(call: Call, host: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-def wrong(status: int, streamed: bool, body: bytes, call: Call) -> str | None:
+def wrong(status: int, streamed: bool, body: bytes, call: EchoCall) -> str | None:
     """Why an answer is not the right one, or None if it is."""
     if status != 200:
         return f"status {status}: {body[:200]!r}"
@@ -102,7 +102,7 @@ class Load:
         self.latencies_ns: list[int] = []
         self.errors: Counter[str] = Counter()
 
-    def next(self) -> tuple[Call, bytes] | None:
+    def next(self) -> tuple[EchoCall, bytes] | None:
         """The next call to send, or None when this run is over."""
         if self.sent >= self.count or time.perf_counter() >= self.deadline:
             return None
@@ -117,7 +117,7 @@ class Load:
         loop = asyncio.get_running_loop()
         connections = []
         for _ in range(min(self.plan.concurrency, count)):
-            _, connection = await loop.create_connection(lambda: Connection(self), self.host, self.port)
+            _, connection = await loop.create_connection(lambda: LoadConnection(self), self.host, self.port)
             connections.append(connection)
         start = time.perf_counter()
         self.deadline = start + limit_s
@@ -132,7 +132,7 @@ class Load:
         return elapsed
 
 
-class Connection(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """One keep-alive connection; it sends the next call when the answer to the last is complete."""
 
     transport: asyncio.Transport
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, load: Load) -> None:
         self.load = load
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.call: Call | None = None
+        self.call: EchoCall | None = None
         self.sent_ns = 0
         self.parser = httptools.HttpResponseParser(self)
         self.body: list[bytes] = []
@@ -224,14 +224,14 @@ def percentile(sorted_values: Sequence[int], share: float) -> float:
     )
 
 
-async def carry_out(plan: Plan) -> Outcome:
+async def carry_out(plan: Plan) -> Tally:
     """Carry out a plan, the warm-up first."""
     load = Load(plan)
     if plan.warm_up:
         await load.run(plan.warm_up, plan.limit_s)
     elapsed = await load.run(plan.count, plan.limit_s)
     ordered = sorted(load.latencies_ns)
-    return Outcome(
+    return Tally(
         calls=len(ordered),
         errors=load.errors.total(),
         elapsed_s=elapsed,

@@ -13,8 +13,8 @@ import psutil
 
 from bench.calls import echo_call
 from bench.figure import Figure
-from bench.load import Outcome, Plan
-from bench.target import Child, Target, Upstream
+from bench.load import Plan, Tally
+from bench.target import Child, EchoServer, Target
 
 TEXTS = 2_000
 """Distinct calls that a run goes round in, so that no target profits from seeing the same bytes again."""
@@ -58,16 +58,16 @@ def layout() -> Cpus:
 
 
 @contextmanager
-def running_upstream(cpu: int | None) -> Iterator[Upstream]:
+def running_upstream(cpu: int | None) -> Iterator[EchoServer]:
     """The upstream, for as long as the block runs."""
     child = Child([sys.executable, "-m", "bench.upstream"], cpu, speaks=True)
     try:
-        yield Upstream(f"http://127.0.0.1:{child.line()}/mcp", child.pid)
+        yield EchoServer(f"http://127.0.0.1:{child.line()}/mcp", child.pid)
     finally:
         child.stop()
 
 
-def send(target: Target, concurrency: int, count: int, effort: Effort, cpu: int | None) -> Outcome:
+def send(target: Target, concurrency: int, count: int, effort: Effort, cpu: int | None) -> Tally:
     """Have the load generator send `count` calls."""
     calls = [echo_call(n, target.url, target.tool, target.headers) for n in range(min(count, TEXTS))]
     limit_s = max(effort.limit_s, count / 1_000) if count > effort.loaded else effort.limit_s
@@ -82,7 +82,7 @@ def send(target: Target, concurrency: int, count: int, effort: Effort, cpu: int 
     if ran.returncode:
         tail = ran.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise RuntimeError(f"the load generator ended with {ran.returncode}: {' '.join(tail)}")
-    return msgspec.json.decode(ran.stdout, type=Outcome)
+    return msgspec.json.decode(ran.stdout, type=Tally)
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -112,16 +112,16 @@ def peak_mb(pid: int) -> float:
 class Measured(msgspec.Struct, frozen=True):
     """What one target did."""
 
-    alone: Outcome
-    loaded: Outcome
-    soaked: Outcome | None
+    alone: Tally
+    loaded: Tally
+    soaked: Tally | None
     cpu_us: float
     peak_mb: float
     sent: int
     ready_s: float
     """0 for a direct call, which starts nothing."""
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Tally]:
         """All runs."""
         return [o for o in (self.alone, self.loaded, self.soaked) if o is not None]
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 READY_LIMIT_S = 60.0
 
 
-class Upstream(NamedTuple):
+class EchoServer(NamedTuple):
     """The tool server that runs already."""
 
     url: str
@@ -51,7 +51,7 @@ class Target(Protocol):
     ready_s: float
     """Seconds from that process's start until it was ready, known after `start`; 0 if none was started."""
 
-    def start(self, upstream: Upstream, cpu: int | None) -> None:
+    def start(self, upstream: EchoServer, cpu: int | None) -> None:
         """Start before this upstream, confined to this CPU, and return when it is ready.
 
         Raises:

