@@ -20,16 +20,16 @@ Why a client of its own: docs/adr/0005-upstream-http-client.md.
 from remit.adapters.upstream.http1.address import Limits, Origin, split_base_url
 from remit.adapters.upstream.http1.connection import Connection
 from remit.adapters.upstream.http1.pool import Pool
-from remit.adapters.upstream.http1.response import Head
+from remit.adapters.upstream.http1.response import ResponseHead
 from remit.adapters.upstream.http1.sse import EventStream, ServerSentEvent
 
 __all__ = [
     "Connection",
     "EventStream",
-    "Head",
     "Limits",
     "Origin",
     "Pool",
+    "ResponseHead",
     "ServerSentEvent",
     "split_base_url",
 ]

@@ -4,7 +4,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from remit.adapters.upstream.http1.request import RequestHead
-from remit.adapters.upstream.http1.response import Head, Phase
+from remit.adapters.upstream.http1.response import Phase, ResponseHead
 from remit.adapters.upstream.http1.wire import Wire
 from remit.core.errors import OutOfOrder, UpstreamUnreachable
 
@@ -52,7 +52,7 @@ class Connection:
         self._sent = True
         wire.write(head, body, head_only=method == b"HEAD")
 
-    async def head(self) -> Head:
+    async def head(self) -> ResponseHead:
         """Wait for the response's status and headers, whatever the status is.
 
         Raises `UpstreamUnreachable` (nothing came), `UpstreamFault` (what came breaks HTTP, a limit or a

@@ -21,7 +21,7 @@ _NEVER_WITH_BODY = frozenset((204, 304))
 _WAY_OUT = "look at the upstream for the outcome and repair it"
 
 
-class Head(msgspec.Struct, frozen=True):
+class ResponseHead(msgspec.Struct, frozen=True):
     """Status and headers of a response; names in lower case, values as they came, in the order they came."""
 
     status: int
@@ -66,6 +66,7 @@ class ResponseReader:
         """Begin without an exchange."""
         self._origin = origin
         self._limits = limits
+        self._max_header_bytes = limits.max_header_bytes
         self._parser = httptools.HttpResponseParser(self)
         self.phase = Phase.IDLE
         self.fault: UpstreamUnreachable | None = None
@@ -74,7 +75,7 @@ class ResponseReader:
 
     def expect(self, *, head_only: bool) -> None:
         """Forget the exchange before. `head_only` is for the answer to HEAD."""
-        self.head: Head | None = None
+        self.head: ResponseHead | None = None
         self.chunks.clear()
         self.unread_bytes = 0
         # INVARIANT: true only after a complete response whose end no other reader could see elsewhere.
@@ -108,8 +109,8 @@ class ResponseReader:
         if self._body_bytes == before and self.phase < _COMPLETE:
             # Status lines, chunk extensions, trailers: bytes that llhttp takes in and gives to nobody.
             self._header_bytes += len(data)
-            if self._header_bytes > self._limits.max_header_bytes:
-                self.fail(self._too_large("headers", self._limits.max_header_bytes))
+            if self._header_bytes > self._max_header_bytes:
+                self.fail(self._too_large("headers", self._max_header_bytes))
 
     def end(self, how: str, *, orderly: bool) -> None:
         """Settle what is open when no more bytes will come.
@@ -147,12 +148,10 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is counted and dropped (RFC 9110 section 6.5.1 allows it)."""
         self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > self._limits.max_header_bytes:
-            raise self._refuse(self._too_large("headers", self._limits.max_header_bytes))
+        if self._header_bytes > self._max_header_bytes:
+            raise self._refuse(self._too_large("headers", self._max_header_bytes))
         if self.phase is _HEAD:
             self._headers.append((name.lower(), value))
-            if len(self._headers) > self._limits.max_header_count:
-                raise self._refuse(self._too_large("headers", self._limits.max_header_count, unit="lines"))
 
     def on_headers_complete(self) -> None:
         """Decide whether this head can be trusted to frame its body."""
@@ -163,8 +162,10 @@ class ResponseReader:
         version = self._parser.get_http_version()
         if version not in _VERSIONS_TAKEN:
             raise self._refuse(self._broken("answered in another version of HTTP"))
+        if len(self._headers) > self._limits.max_header_count:
+            raise self._refuse(self._too_large("headers", self._limits.max_header_count, unit="lines"))
         self._check_framing(status, version)
-        self.head = Head(status, self._headers)
+        self.head = ResponseHead(status, self._headers)
         # After an answer to HEAD llhttp expects a body, and httptools has no way to tell it better: the
         # response is complete and the connection is not used again.
         self.phase = _COMPLETE if self._head_only else _BODY

@@ -3,6 +3,7 @@
 
 import asyncio
 import select
+import ssl
 from collections.abc import Callable
 from math import inf
 
@@ -170,7 +171,7 @@ class Wire(ResponseReader, asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Take an orderly end; the transport closes itself after it."""
-        self.end("ended the connection", orderly=True)
+        self.end("ended the connection", orderly=self._ended_in_order())
         self._close()
         self._wake()
 
@@ -187,6 +188,17 @@ class Wire(ResponseReader, asyncio.Protocol):
         self._on_closed(self)
 
     # Steps of the above.
+
+    def _ended_in_order(self) -> bool:
+        """Tell, under TLS, the peer's close_notify from a bare FIN, which asyncio reports in the same way."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        if tls is None:
+            return True
+        try:
+            # Empty only once close_notify has come; without it OpenSSL still waits for more.
+            return not tls.read(1)
+        except ssl.SSLError:
+            return False
 
     def _close(self) -> None:
         """Close the connection; a complete response stays readable."""
