@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How values are kept out of the evidence log and yet bound to it.
+
+A leaf holds a salted commitment to each sensitive value (`commit`), which tells nothing without its salt.
+Values and salts are encrypted together, one blob per event, under a key of their subject (`seal`); that key
+is stored wrapped under a key-encryption key (`wrap_key`). Who deletes a subject's key makes its values
+unreadable for good, while each leaf, and so each proof, stays as it was.
+
+Encryption is AES-256-GCM (NIST SP 800-38D), commitments are HMAC-SHA256 (RFC 2104); all entropy is an
+argument.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from remit.core.canonical import Json, encode, encode_trusted
+from remit.core.errors import Malformed, VerificationFailed
+
+KEY_SIZE = 32
+NONCE_SIZE = 12
+SALT_SIZE = 16
+MAX_SALT_SIZE = 32
+
+# The first byte of a blob says how to read the rest. The contexts keep the blobs of the two purposes apart.
+_VERSION = b"\x01"
+_SEAL_CONTEXT = b"remit seal v1\x00"
+_WRAP_CONTEXT = b"remit wrap v1\x00"
+
+_SCALARS = frozenset({str, int, bool, type(None)})
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+Openings = dict[str, list[Json]]
+"""For each name, what opens its commitment: `[salt in base64url, value]`."""
+
+
+def commit(name: str, value: object, salt: bytes) -> str:
+    """Commit to a named value: base64url of HMAC-SHA256 with `salt` as key, over RFC 8785 of `[name, value]`.
+
+    `salt` is 16 to 32 random bytes, used for this one value only: a guessed value cannot be tried without
+    it. Raises `Malformed` for another size, and for a value that has no canonical form.
+    """
+    if not SALT_SIZE <= len(salt) <= MAX_SALT_SIZE:
+        raise Malformed(f"a salt is {SALT_SIZE} to {MAX_SALT_SIZE} bytes")
+    pair = [name, value]
+    # Lists and scalars other than floats are written alike by both encoders; the check is most of the cost.
+    plain = type(name) is str and type(value) in _SCALARS
+    return _text(hmac.digest(salt, encode_trusted(pair) if plain else encode(pair), "sha256"))
+
+
+def open_commitment(commitment: str, name: str, value: object, salt: bytes) -> bool:
+    """Tell whether `commitment` is to this name and value, in time that does not depend on the answer."""
+    return hmac.compare_digest(
+        commit(name, value, salt).encode(), commitment.encode("utf-8", "surrogatepass")
+    )
+
+
+def conceal(values: Mapping[str, object], salts: Sequence[bytes]) -> tuple[dict[str, str], Openings]:
+    """Split an event's values into the commitments for its leaf and the openings for its sealed blob.
+
+    `salts` has one salt for each value, in the same order.
+    """
+    commitments: dict[str, str] = {}
+    openings: Openings = {}
+    for (name, value), salt in zip(values.items(), salts, strict=True):
+        commitments[name] = commit(name, value, salt)
+        openings[name] = [_text(salt), cast(Json, value)]
+    return commitments, openings
+
+
+def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json]:
+    """Give the values of an unsealed blob, once each is seen to be what its leaf committed to.
+
+    Raises `VerificationFailed` that names the first value that is not, or that one of the two sides lacks.
+    """
+    for name in openings.keys() ^ commitments.keys():
+        raise VerificationFailed(
+            f"the leaf and its sealed values differ about `{name}`", code="commitment-mismatch"
+        )
+    values: dict[str, Json] = {}
+    for name, (salt, value) in openings.items():
+        if not open_commitment(commitments[name], name, value, _bytes(salt)):
+            raise VerificationFailed(
+                f"the sealed `{name}` is not what the leaf committed to", code="commitment-mismatch"
+            )
+        values[name] = value
+    return values
+
+
+def seal(subject_key: bytes, nonce: bytes, openings: Openings, associated_data: bytes) -> bytes:
+    """Encrypt an event's openings under its subject's key of 32 bytes.
+
+    `associated_data` is the event's id or leaf hash: the blob opens for that event alone.
+    INVARIANT: `nonce` is 12 random bytes, never used with this key before (one key seals at most 2**32
+    events).
+    """
+    # Nothing is hashed here, so it need not be canonical: it only has to come back as it was.
+    try:
+        plaintext = orjson.dumps(openings)
+    except TypeError as fault:
+        raise Malformed("a value has no form in JSON", code="not-json", debug=str(fault)) from None
+    return _encrypt(subject_key, nonce, plaintext, _SEAL_CONTEXT + associated_data)
+
+
+def unseal(subject_key: bytes, sealed: bytes, associated_data: bytes) -> Openings:
+    """Decrypt what `seal` made; `VerificationFailed` for another key, another event or a changed blob."""
+    plaintext = _decrypt(subject_key, sealed, _SEAL_CONTEXT + associated_data, "sealed values")
+    return cast(Openings, orjson.loads(plaintext))  # authentic, so written by `seal`
+
+
+def wrap_key(sealing_key: bytes, nonce: bytes, subject_key: bytes, subject: str) -> bytes:
+    """Encrypt a subject's key under the key-encryption key, for this subject alone.
+
+    AES-GCM rather than AES key wrap (RFC 5649), because that binds no name: a wrapped key could change its
+    subject. INVARIANT: `nonce` is 12 random bytes, never used with this key before.
+    """
+    if len(subject_key) != KEY_SIZE:
+        raise Malformed(f"a subject's key is {KEY_SIZE} bytes")
+    return _encrypt(sealing_key, nonce, subject_key, _WRAP_CONTEXT + subject.encode())
+
+
+def unwrap_key(sealing_key: bytes, wrapped: bytes, subject: str) -> bytes:
+    """Decrypt what `wrap_key` made; `VerificationFailed` for another key or subject, or a changed blob."""
+    return _decrypt(sealing_key, wrapped, _WRAP_CONTEXT + subject.encode(), "wrapped key")
+
+
+def _cipher(key: bytes) -> AESGCM:
+    if len(key) != KEY_SIZE:
+        raise Malformed(f"a key for sealing is {KEY_SIZE} bytes")
+    return AESGCM(key)
+
+
+def _encrypt(key: bytes, nonce: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
+    if len(nonce) != NONCE_SIZE:
+        raise Malformed(f"a nonce is {NONCE_SIZE} bytes")
+    return _VERSION + nonce + _cipher(key).encrypt(nonce, plaintext, associated_data)
+
+
+def _decrypt(key: bytes, blob: bytes, associated_data: bytes, what: str) -> bytes:
+    if blob[:1] != _VERSION or len(blob) < 1 + NONCE_SIZE + 16:
+        raise Malformed(f"the {what} are in no form that is known here")
+    nonce, ciphertext = blob[1 : 1 + NONCE_SIZE], blob[1 + NONCE_SIZE :]
+    try:
+        return _cipher(key).decrypt(nonce, ciphertext, associated_data)
+    except InvalidTag:
+        raise VerificationFailed(
+            f"the {what} do not open: another key, another place, or changed", code="unseal-failed"
+        ) from None
+
+
+def _text(data: bytes) -> str:
+    """Write base64url without padding (RFC 7515 appendix C)."""
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
+
+
+def _bytes(text: Json) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4))
+    except (binascii.Error, ValueError):
+        raise Malformed("a salt is not base64url") from None
