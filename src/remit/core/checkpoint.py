@@ -7,10 +7,10 @@ one.
 - `Checkpoint`: origin, size and root of a log, as the text of a note (c2sp.org/tlog-checkpoint); a log signs
 it
   with key type 0x01, a witness adds a timestamped cosignature of type 0x04 (c2sp.org/tlog-cosignature).
-- `Receipt`: one leaf's inclusion proof and a checkpoint, all that an auditor needs (c2sp.org/tlog-proof).
+- `LogProof`: one leaf's inclusion proof and a checkpoint, all that an auditor needs (c2sp.org/tlog-proof).
 
 What comes from outside is parsed here and refused as `Malformed`; nothing in it counts before
-`open_checkpoint` or `Receipt.verify` has returned. Private keys never come here: signing takes a function.
+`open_checkpoint` or `LogProof.verify` has returned. Private keys never come here: signing takes a function.
 """
 
 import base64
@@ -262,7 +262,7 @@ def open_checkpoint(
     return OpenedCheckpoint(checkpoint, log, cosigned)
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class LogProof(msgspec.Struct, frozen=True):
     """Proof, for keeping and for showing, that a leaf is in a log: verifiable offline with public keys alone.
 
     `checkpoint` is the signed note, verbatim. `extra` is the application's and is not authenticated.
@@ -280,7 +280,7 @@ class Receipt(msgspec.Struct, frozen=True):
         return "\n".join([*lines, "", ""]).encode() + self.checkpoint
 
     @classmethod
-    def parse(cls, data: bytes) -> "Receipt":
+    def parse(cls, data: bytes) -> "LogProof":
         """Read a receipt; `Malformed` if it is none. Says nothing yet of whether it holds."""
         if len(data) > 2 * MAX_NOTE_BYTES:
             raise Malformed(f"a receipt of {len(data)} bytes is too large", code="too-large")

@@ -31,20 +31,20 @@ u3VmNKNDU4AY32g+iUJ2YaZavgbKfDPbCFfptxF2fGor92k8CO0UkZrJHZyWJC7ohIQCWlNLISXgQ94+
 """
 
 
-def _receipt(index: int, extra: bytes = b"") -> cp.Receipt:
+def _receipt(index: int, extra: bytes = b"") -> cp.LogProof:
     hashes = [merkle.leaf_hash(leaf) for leaf in LEAVES]
     frontier, _ = merkle.new_tile_nodes(merkle.Frontier(), hashes)
     reader = merkle.TileReader(lambda _level, start, count: hashes[start : start + count], len(hashes))
     path = tuple(merkle.inclusion_proof(index, len(hashes), reader))
     note = cp.sign_checkpoint(cp.Checkpoint(LOG.name, len(hashes), frontier.root()), LOG, SIGNER.sign)
-    return cp.Receipt(index, path, note.encode(), extra)
+    return cp.LogProof(index, path, note.encode(), extra)
 
 
 def test_a_receipt_is_fixed_byte_for_byte() -> None:
     """The format does not drift, and what is written is read back and verifies."""
     receipt = _receipt(4, b"age-v1.2.1")
     assert receipt.encode().decode() == FIXED
-    again = cp.Receipt.parse(FIXED.encode())
+    again = cp.LogProof.parse(FIXED.encode())
     assert again == receipt
     assert again.verify(LEAVES[4], LOG).checkpoint.size == 7
 
@@ -52,7 +52,7 @@ def test_a_receipt_is_fixed_byte_for_byte() -> None:
 @pytest.mark.parametrize("index", range(7))
 def test_every_leaf_has_a_receipt_that_is_for_it_alone(index: int) -> None:
     """A receipt verifies for its own leaf and no other."""
-    receipt = cp.Receipt.parse(_receipt(index).encode())
+    receipt = cp.LogProof.parse(_receipt(index).encode())
     receipt.verify(LEAVES[index], LOG)
     for other in range(7):
         if other != index:
@@ -63,8 +63,8 @@ def test_every_leaf_has_a_receipt_that_is_for_it_alone(index: int) -> None:
 def test_a_log_of_one_leaf_has_a_receipt_without_path() -> None:
     """The smallest receipt has no hashes between its index and its checkpoint."""
     note = cp.sign_checkpoint(cp.Checkpoint(LOG.name, 1, merkle.leaf_hash(b"only")), LOG, SIGNER.sign)
-    receipt = cp.Receipt(0, (), note.encode())
-    assert cp.Receipt.parse(receipt.encode()) == receipt
+    receipt = cp.LogProof(0, (), note.encode())
+    assert cp.LogProof.parse(receipt.encode()) == receipt
     receipt.verify(b"only", LOG)
 
 
@@ -78,7 +78,7 @@ def test_a_change_of_any_line_of_a_receipt_is_noticed() -> None:
         changed = line[:at] + ("1" if line[at] != "1" else "2") + line[at + 1 :]
         data = "\n".join([*lines[:number], changed, *lines[number + 1 :]])
         with pytest.raises((Malformed, VerificationFailed)):
-            cp.Receipt.parse(data.encode()).verify(LEAVES[4], LOG)
+            cp.LogProof.parse(data.encode()).verify(LEAVES[4], LOG)
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_a_mangled_receipt_is_refused(old: str, new: str) -> None:
     """What is not exactly the format is refused before anything is verified."""
     assert old in FIXED
     with pytest.raises(Malformed):
-        cp.Receipt.parse(FIXED.replace(old, new, 1).encode()).verify(LEAVES[4], LOG)
+        cp.LogProof.parse(FIXED.replace(old, new, 1).encode()).verify(LEAVES[4], LOG)
