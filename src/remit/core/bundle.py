@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bundle: tools, task types and policies as one value, applied whole or not at all, named by its digest."""
+"""The bundle: tools, task types and policies as one value, applied whole or not at all."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class PolicySource(msgspec.Struct, frozen=True):
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything that decides.
 
-    `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file names.
-    `files` maps each file that was read, relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
+    `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
+    names. `files` maps each file that was read, relative to the bundle's folder, to the hexadecimal SHA-256
+    of its bytes.
 
     INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
     """

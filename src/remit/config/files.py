@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a bundle's folder: bounded, and never outside of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from remit.core.errors import ConfigInvalid
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_TOTAL_BYTES: Final = 16 * 1024 * 1024
+MAX_FILES: Final = 2000
+MAX_FOLDERS_DEEP: Final = 8
+
+#: What stands beside the files of a bundle and is not part of it.
+_BESIDE: Final = (".md", ".txt", ".json", ".bak", ".swp", ".orig", "~")
+
+
+class Folder:
+    """One reading of the files of a bundle; the bounds hold for all of them together."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is the folder of `remit.yaml`, and nothing outside of it is read."""
+        self.root = Path(os.path.abspath(root))
+        self._real = self.root.resolve()
+        self._bytes = 0
+        self._files = 0
+        self.problems: list[ConfigInvalid] = []
+
+    def name(self, path: Path) -> str:
+        """Give a path as messages and digests write it: from the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+    def read(self, path: Path) -> bytes:
+        """Read one file; a missing, foreign or oversized one raises `ConfigInvalid`."""
+        name = self.name(path)
+        self._inside(path, name)
+        try:
+            descriptor = os.open(
+                path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+            )
+        except FileNotFoundError:
+            raise ConfigInvalid(
+                "there is no such file", file=name, way_out="create it, or run `remit init`"
+            ) from None
+        except OSError as fault:
+            raise ConfigInvalid(
+                f"cannot be read: {fault.strerror}", file=name, way_out="make it a file that remit may read"
+            ) from None
+        with os.fdopen(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigInvalid("is not a plain file", file=name, way_out="put a plain file there")
+            content = opened.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ConfigInvalid(
+                f"is larger than {MAX_FILE_BYTES // 1024} KiB",
+                file=name,
+                way_out="split it into several files",
+            )
+        self._files += 1
+        self._bytes += len(content)
+        if self._files > MAX_FILES or self._bytes > MAX_TOTAL_BYTES:
+            raise ConfigInvalid(
+                f"the bundle has more than {MAX_FILES} files or {MAX_TOTAL_BYTES // 2**20} MiB",
+                file=name,
+                way_out="keep other files out of its folders",
+                code="bundle-too-large",
+            )
+        return content
+
+    def list(self, folder: str, key: str, endings: tuple[str, ...], *, required: bool) -> list[Path]:
+        """Give the files of one folder of the bundle that have one of `endings`, in the order of their names.
+
+        What is wrong with the folder is noted in `problems`; so is a file that would silently not be read.
+        """
+        top = Path(os.path.abspath(self.root / folder))
+        if top == self.root or not top.is_relative_to(self.root):
+            self._note(
+                f"`{folder}` is not below the folder of `remit.yaml`",
+                key=key,
+                way_out="move it there: a bundle is one folder",
+            )
+            return []
+        if not top.is_dir():
+            if required:
+                self._note(
+                    f"there is no folder `{folder}`",
+                    key=key,
+                    way_out=f"create `{folder}/`, or run `remit init`",
+                )
+            return []
+        found: list[Path] = []
+        for path in self._walk(top, 0):
+            name = path.name.lower()
+            if path.name.endswith(endings):
+                found.append(path)
+            elif not name.endswith(_BESIDE):
+                self._note(
+                    "would not be read",
+                    file=self.name(path),
+                    way_out=f"name it `*{endings[0]}`, or move it away",
+                )
+        return sorted(found, key=self.name)
+
+    def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
+        if depth > MAX_FOLDERS_DEEP:
+            self._note(
+                "is nested too deeply",
+                file=self.name(folder),
+                way_out=f"nest at most {MAX_FOLDERS_DEEP} folders",
+            )
+            return
+        try:
+            self._inside(folder, self.name(folder))
+            with os.scandir(folder) as entries:
+                here = sorted(entries, key=lambda entry: entry.name)
+        except ConfigInvalid as fault:
+            self.problems.append(fault)
+            return
+        except OSError as fault:
+            self._note(
+                f"cannot be read: {fault.strerror}", file=self.name(folder), way_out="let remit read it"
+            )
+            return
+        for entry in here[: MAX_FILES + 1]:
+            if entry.name.startswith(".") or entry.name == "__pycache__":
+                continue
+            if entry.is_dir():
+                yield from self._walk(folder / entry.name, depth + 1)
+            else:
+                yield folder / entry.name
+        if len(here) > MAX_FILES:
+            self._note(
+                f"has more than {MAX_FILES} entries",
+                file=self.name(folder),
+                way_out="keep other files out of it",
+            )
+
+    def _inside(self, path: Path, name: str) -> None:
+        """Refuse a path that a symbolic link leads out of the bundle."""
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError):
+            raise ConfigInvalid("is a link to nowhere", file=name, way_out="remove it") from None
+        if not real.is_relative_to(self._real):
+            raise ConfigInvalid(
+                "is a link that leads out of the bundle's folder",
+                file=name,
+                way_out="put the file itself there",
+            )
+
+    def _note(self, message: str, *, file: str = "remit.yaml", key: str = "", way_out: str = "") -> None:
+        self.problems.append(ConfigInvalid(message, file=file, key=key, way_out=way_out))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a file in `tools/` and a file in `tasks/` may say. Schema and reference are generated from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from remit.config.settings import Name, Seconds, Section, Size, Text, UpstreamName
+from remit.core.label import Trust
+from remit.core.tool import ArgumentRole, Effect
+
+Json = Any
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class LabelForm(Section, frozen=True, kw_only=True):
+    """What is known of data that comes from here."""
+
+    data_class: Annotated[
+        str, Meta(description="Data class. Unless given: for a tool the highest, for a task the lowest.")
+    ] = field(name="class", default="")
+    categories: Annotated[tuple[Name, ...], Meta(description="Categories, such as `pii` or `secret`.")] = ()
+    trust: Annotated[
+        Trust | None,
+        Meta(
+            description="`untrusted` where someone outside could have written it. Unless given: for a tool "
+            "`untrusted`, for a task `trusted`."
+        ),
+    ] = None
+    zone: Annotated[str, Meta(description="Trust zone that the data comes through.")] = ""
+
+
+class ArgumentForm(Section, frozen=True, kw_only=True):
+    """One argument of a tool."""
+
+    role: Annotated[ArgumentRole, Meta(description="What the argument is for.")] = ArgumentRole.CONTENT
+    sensitive: Annotated[
+        bool, Meta(description="Whether its value is hidden from people who read evidence.")
+    ] = False
+
+
+class ToolForm(Section, frozen=True, kw_only=True):
+    """One tool: what a call does, who learns what is sent to it, what its results carry."""
+
+    effect: Annotated[Effect, Meta(description="What a call changes.")] = Effect.IRREVERSIBLE
+    audience: Annotated[
+        str,
+        Meta(description="Who learns what is sent to it: `self`, `internal`, `external` or `group:name`."),
+    ] = "external"
+    labels: Annotated[
+        LabelForm | None, Meta(description="What its results carry; the worst unless given.")
+    ] = None
+    arguments: Annotated[dict[Text, ArgumentForm], Meta(description="Its arguments, by name.")] = {}
+    record: Annotated[
+        str, Meta(description="Which record a read reads, over the arguments: `contracts/{id}`.")
+    ] = ""
+    target: Annotated[str, Meta(description="What an action acts on, over the arguments.")] = ""
+    production: Annotated[bool, Meta(description="Whether it touches production systems.")] = False
+    financial: Annotated[bool, Meta(description="Whether it moves money or commits to it.")] = False
+    own_conversation: Annotated[
+        bool, Meta(description="Whether it reads and changes nothing outside the agent's own conversation.")
+    ] = False
+
+
+class ToolsFile(Section, frozen=True, kw_only=True):
+    """A file in `tools/`: the tools of one upstream. An upstream may be described in several files."""
+
+    upstream: Annotated[UpstreamName, Meta(description="The upstream, as `remit.yaml` names it.")]
+    tools: Annotated[
+        dict[Text, ToolForm],
+        Meta(
+            min_length=1,
+            description="Tools by the upstream's own names. `resources:read`, `resources:subscribe`, "
+            "`prompts:get` and `completion:complete` stand for the operations that MCP has beside tools.",
+        ),
+    ]
+
+
+class ParameterForm(Section, frozen=True, kw_only=True):
+    """A parameter of a task type."""
+
+    type: Annotated[Literal["string", "integer", "number", "boolean"], Meta(description="Its type.")] = (
+        "string"
+    )
+    description: Annotated[str, Meta(description="What it is, for people.")] = ""
+    constraint: Annotated[
+        dict[str, Json] | None,
+        Meta(description="What a value must satisfy, in the form of an argument constraint."),
+    ] = None
+    required: Annotated[bool, Meta(description="Whether it must be given.")] = True
+    default: Annotated[Json, Meta(description="Its value where none is given.")] = None
+
+
+class BudgetsForm(Section, frozen=True, kw_only=True):
+    """What a task may use up; no bound unless given."""
+
+    calls: Annotated[Count | None, Meta(description="Calls in all.")] = None
+    effectful_calls: Annotated[Count | None, Meta(description="Calls that change something.")] = None
+    result_bytes: Annotated[Size | None, Meta(description="Size of all results together.")] = None
+
+
+class TaskFile(Section, frozen=True, kw_only=True):
+    """A file in `tasks/`: one task type, the reviewed template of one kind of work."""
+
+    task: Annotated[Name, Meta(description="Its name.")]
+    purpose: Annotated[Text, Meta(description="What the work is for, in one sentence.")]
+    run_by: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="The agents that may run it: names, or `group:name`."),
+    ]
+    stated_by: Annotated[
+        tuple[Text, ...],
+        Meta(
+            min_length=1,
+            description="Who may state its intent: a person, `group:name`, or `agent:name` for an issuer.",
+        ),
+    ]
+    parameters: Annotated[dict[Name, ParameterForm], Meta(description="Its parameters, by name.")] = {}
+    grants: Annotated[
+        tuple[dict[str, Json], ...],
+        Meta(
+            description="What it may call: `tool`, `arguments` (a constraint for each), `other_arguments`, "
+            "`ceilings`. Strings may hold `{parameter}`."
+        ),
+    ] = ()
+    deadline: Annotated[Seconds, Meta(ge=1, description="How long a task of this type may last.")] = 1800
+    budgets: BudgetsForm = BudgetsForm()
+    labels: Annotated[
+        LabelForm | None, Meta(description="What its intent carries; public and trusted unless given.")
+    ] = None
+    requires_person: Annotated[bool, Meta(description="Whether it must be opened on behalf of a person.")] = (
+        True
+    )

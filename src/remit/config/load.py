@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading `remit.yaml`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from remit.config.files import Folder
+from remit.config.lines import Node, read_text, read_yaml
+from remit.config.secret import looks_secret
+from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
+from remit.config.shape import Problems, read, suggestion
+from remit.core.bundle import file_digest
+from remit.core.errors import ConfigInvalid
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What remit writes itself, so that no configuration can break the framing of a request.
+_OWN_HEADERS = frozenset(
+    {"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+def config_path(where: Path | str) -> Path:
+    """Give the path of the configuration: a file, or the `remit.yaml` of a folder. Absolute."""
+    path = Path(os.path.abspath(where))
+    return path / CONFIG_NAME if path.is_dir() else path
+
+
+def load_config(where: Path | str = CONFIG_NAME) -> Config:
+    """Read the configuration; raises `ConfigInvalid` with the first problem and the number of others."""
+    config, problems = examine_config(where)
+    if problems or config is None:
+        raise first_of(problems)
+    return config
+
+
+def examine_config(where: Path | str = CONFIG_NAME) -> tuple[Config | None, list[ConfigInvalid]]:
+    """Read the configuration and give it, as far as it could be read, with all that is wrong with it."""
+    path = config_path(where)
+    folder = Folder(path.parent)
+    try:
+        content = folder.read(path)
+        node = read_yaml(read_text(content, path.name), path.name)
+    except ConfigInvalid as fault:
+        return None, [fault]
+    problems = Problems(path.name, path.parent)
+    config = read(node, Config, problems)
+    if isinstance(config, msgspec.UnsetType):
+        return None, _in_order(problems.found)
+    _check(config, node, problems)
+    config = msgspec.structs.replace(config, file=str(path), file_sha256=file_digest(content))
+    return config, _in_order(problems.found)
+
+
+def first_of(problems: list[ConfigInvalid]) -> ConfigInvalid:
+    """Give the first problem as the exception to raise; its way out says how many others there are."""
+    first = problems[0]
+    others = len(problems) - 1
+    if others:
+        more = f"{others} more problem{'s' if others > 1 else ''}: `remit policy check` lists all"
+        first.way_out = f"{first.way_out} ({more})" if first.way_out else more
+    return first
+
+
+def _in_order(found: list[ConfigInvalid]) -> list[ConfigInvalid]:
+    return sorted(found, key=lambda problem: problem.line or 0)
+
+
+def _check(config: Config, node: Node, problems: Problems) -> None:
+    """Check what no single value can say of itself."""
+    for name, upstream in config.upstreams.items():
+        _check_upstream(f"upstreams.{name}", upstream, node, problems)
+    _check_classes(config, node, problems)
+    if config.listen.public_url:
+        _check_url(config.listen.public_url, "listen.public_url", node, problems)
+    places = {
+        "store.path": config.store.path,
+        "keys.path": config.keys.path,
+        "log_head.path": config.log_head.path,
+    }
+    real = {key: os.path.abspath(config.at(path)) for key, path in places.items()}
+    for key in ("keys.path", "log_head.path"):
+        # Keys and head are what a stolen or rolled back store is checked against: they stay apart from it.
+        if real[key] == real["store.path"] or (key == "log_head.path" and real[key] == real["keys.path"]):
+            problems.add("is used twice", line=node.line_of(key), key=key, way_out="give each its own place")
+
+
+def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: Problems) -> None:
+    line = node.line_of(key)
+    if bool(upstream.command) == bool(upstream.url):
+        what = "has both `command` and `url`" if upstream.url else "has neither `command` nor `url`"
+        problems.add(
+            what, line=line, key=key, way_out="give `command` for a local program or `url` for a server"
+        )
+        return
+    foreign = (
+        {"headers": upstream.headers, "tls_ca": upstream.tls_ca}
+        if upstream.command
+        else {"env": upstream.env}
+    )
+    for name, value in foreign.items():
+        if value:
+            problems.add(
+                f"has no meaning beside `{'command' if upstream.command else 'url'}`",
+                line=node.line_of(f"{key}.{name}"),
+                key=f"{key}.{name}",
+                way_out="remove it",
+            )
+    if upstream.url:
+        _check_url(upstream.url, f"{key}.url", node, problems)
+    for place, word in enumerate(upstream.command):
+        if looks_secret(word):
+            problems.add(
+                "looks like a secret written out",
+                line=node.line_of(f"{key}.command[{place}]"),
+                key=f"{key}.command",
+                way_out="pass it under `env:`, as `NAME: env:NAME` or `NAME: file:path`",
+            )
+    for name in upstream.headers:
+        at = f"{key}.headers.{name}"
+        if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            problems.add(
+                "cannot be set", line=node.line_of(at), key=at, way_out="remove it; remit writes the framing"
+            )
+    for name in upstream.env:
+        if not name or "=" in name or "\0" in name:
+            at = f"{key}.env.{name}"
+            problems.add(
+                "cannot name a variable", line=node.line_of(at), key=at, way_out="use letters, digits and `_`"
+            )
+
+
+def _check_url(url: str, key: str, node: Node, problems: Problems) -> None:
+    line = node.line_of(key)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        problems.add("is not a URL", line=line, key=key, way_out="write `https://host/path`")
+        return
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or port == 0
+        or any(c.isspace() for c in url)
+    ):
+        problems.add("is not an http or https URL", line=line, key=key, way_out="write `https://host/path`")
+    elif "@" in parts.netloc:
+        problems.add(
+            "holds a name or password",
+            line=line,
+            key=key,
+            way_out="give it as a header: `Authorization: env:NAME`",
+        )
+    elif parts.fragment or (parts.query and key.startswith("listen")):
+        problems.add(
+            "has a part that cannot be used", line=line, key=key, way_out="remove what follows `#` or `?`"
+        )
+
+
+def _check_classes(config: Config, node: Node, problems: Problems) -> None:
+    order = config.classes.order
+    if len(set(order)) != len(order):
+        problems.add(
+            "names a class twice",
+            line=node.line_of("classes.order"),
+            key="classes.order",
+            way_out="keep one of them",
+        )
+    for audience, data_class in (config.classes.clearance or {}).items():
+        key = f"classes.clearance.{audience}"
+        if data_class not in order:
+            problems.add(
+                f"`{data_class}` is not a data class",
+                line=node.line_of(key),
+                key=key,
+                way_out=suggestion(data_class, order),
+            )
+        if fault := audience_fault(audience):
+            problems.add(fault, line=node.line_of(key), key=key, way_out=AUDIENCE_RULE)
+
+
+AUDIENCE_RULE = "use `self`, `internal`, `external` or `group:name`"
+
+
+def audience_fault(audience: str) -> str:
+    """Say what is wrong with an audience's name; empty where nothing is."""
+    if audience in ("self", "internal", "external") or re.fullmatch(
+        r"group:[a-z0-9][a-z0-9._-]{0,62}", audience
+    ):
+        return ""
+    return f"`{audience[:80]}` is no audience"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that `remit init` makes: small, commented, and running as it is."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from remit.core.errors import ConfigInvalid
+
+
+def scaffold(target: Path, *, python: str = sys.executable) -> list[Path]:
+    """Write the starting files into `target` and give them, in order.
+
+    Nothing that is there is overwritten: any file in the way raises `ConfigInvalid`, and nothing is written at all.
+    `python` starts the example server; it must have remit's own libraries.
+    """
+    wanted = {target / name: text for name, text in _templates(resources.files("remit") / "templates")}
+    for path in wanted:
+        if path.exists() or path.is_symlink():
+            raise ConfigInvalid(
+                "is there already", file=str(path), way_out="choose an empty folder, or move the file away"
+            )
+    for path, text in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Inside double quotes YAML reads a backslash as an escape.
+        path.write_text(text.replace("@python@", python.replace("\\", "\\\\")), encoding="utf-8")
+    return list(wanted)
+
+
+def _templates(folder: Traversable, below: str = "") -> list[tuple[str, str]]:
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir() and entry.name != "__pycache__":
+            found += _templates(entry, f"{below}{entry.name}/")
+        elif entry.is_file():
+            found.append((below + entry.name, entry.read_text(encoding="utf-8")))
+    return found

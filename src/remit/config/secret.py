@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that may be secrets. A secret is named in the configuration, never written there."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.core.errors import ConfigInvalid, KeyUnavailable
+
+MAX_SECRET_BYTES: Final = 64 * 1024
+
+_REFERENCE: Final = re.compile(
+    r"(?:(?P<lead>[A-Za-z][A-Za-z0-9-]{0,31}) )?(?P<scheme>env|file|openbao):(?P<name>\S.*)"
+)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+#: Names under which a literal is taken for a secret.
+_SECRET_NAME: Final = re.compile(
+    r"authorization|cookie|secret|token|passw|pwd|credential|api[-_]?key|apikey|private[-_]?key|access[-_]?key|"
+    r"signing[-_]?key|(?:^|[-_])auth(?:$|[-_])|session[-_]?id",
+    re.IGNORECASE,
+)
+#: What well-known credentials look like, whatever they are called.
+_SECRET_VALUE: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bgh[oprsu]_[A-Za-z0-9]{20}|\bgithub_pat_|\bglpat-|\bxox[abprs]-|"
+    r"\bsk-[A-Za-z0-9_-]{16}|\bAKIA[0-9A-Z]{16}|\bASIA[0-9A-Z]{16}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.|\bhvs\.[A-Za-z0-9_-]{16}|"
+    r"\bAIza[0-9A-Za-z_-]{30}|^(?:Bearer|Basic) \S{8}|[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecretRef:
+    """A value of a header or an environment variable: a reference to a secret, or a plain literal.
+
+    `scheme` is `env`, `file` or `plain`; `name` the variable, the absolute path or the literal itself. `lead`
+    is put before the resolved value with a blank between: `Bearer env:GIT_TOKEN`.
+    """
+
+    scheme: str
+    name: str
+    lead: str = ""
+
+    def __repr__(self) -> str:
+        """Name the reference; a literal is not shown, in case it should not have been one."""
+        return f"SecretRef({self.where})"
+
+    @property
+    def where(self) -> str:
+        """Where the value comes from, for people."""
+        return "plain" if self.scheme == "plain" else f"{self.scheme}:{self.name}"
+
+    @property
+    def secret(self) -> bool:
+        """Whether it names a secret."""
+        return self.scheme != "plain"
+
+    def resolve(self, environ: Mapping[str, str] | None = None) -> str:
+        """Give the value, read now; raises `KeyUnavailable` if there is none, or it is not kept safely."""
+        if self.scheme == "plain":
+            return self.name
+        value = self._from_file() if self.scheme == "file" else self._from_environment(environ)
+        if not value or any(ch in value for ch in "\r\n\0"):
+            raise KeyUnavailable(
+                f"secret `{self.where}` is empty or has more than one line", way_out="store one line in it"
+            )
+        return f"{self.lead} {value}" if self.lead else value
+
+    def _from_environment(self, environ: Mapping[str, str] | None) -> str:
+        value = (os.environ if environ is None else environ).get(self.name)
+        if value is None:
+            raise KeyUnavailable(
+                f"environment variable `{self.name}` is not set",
+                way_out=f"export {self.name} before starting remit",
+            )
+        return value
+
+    def _from_file(self) -> str:
+        path = Path(self.name)
+        try:
+            with path.open("rb") as opened:
+                status = os.fstat(opened.fileno())
+                if fault := _unsafe(status):
+                    raise KeyUnavailable(f"secret file `{path}` {fault}", way_out=f"run `chmod 600 {path}`")
+                content = opened.read(MAX_SECRET_BYTES + 1)
+        except OSError as fault:
+            raise KeyUnavailable(
+                f"secret file `{path}` cannot be read: {fault.strerror}",
+                way_out="create it, readable by remit alone",
+            ) from None
+        if len(content) > MAX_SECRET_BYTES:
+            raise KeyUnavailable(
+                f"secret file `{path}` is too large", way_out=f"keep it below {MAX_SECRET_BYTES} bytes"
+            )
+        try:
+            return content.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise KeyUnavailable(f"secret file `{path}` is not UTF-8", way_out="store text in it") from None
+
+
+def _unsafe(status: os.stat_result) -> str:
+    """Say who else may read the file; empty where nobody may."""
+    if not hasattr(os, "getuid"):
+        return ""  # Windows: the mode bits say nothing there
+    if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        return "is open to other users"
+    # A mounted secret belongs to the platform and is readable only through remit's group.
+    if status.st_mode & stat.S_IRGRP and status.st_uid == os.getuid():
+        return "is open to its group"
+    return ""
+
+
+def read_secret(written: str, *, name: str, folder: Path) -> SecretRef:
+    """Read what stands for a header or variable called `name`.
+
+    Raises `ConfigInvalid`, which never repeats the value.
+    """
+    if found := _REFERENCE.fullmatch(written):
+        lead, scheme, rest = found["lead"] or "", found["scheme"], found["name"]
+        if scheme == "openbao":
+            raise ConfigInvalid(
+                "`openbao:` references are not in this version",
+                way_out="use `env:NAME` or `file:path` for now",
+            )
+        if scheme == "env" and not _VARIABLE.fullmatch(rest):
+            raise ConfigInvalid("names no environment variable", way_out="write `env:NAME`")
+        return SecretRef(scheme, rest if scheme == "env" else str(folder / rest), lead)
+    if _SECRET_NAME.search(name) or looks_secret(written):
+        raise ConfigInvalid(
+            "looks like a secret written out",
+            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
+        )
+    if any(ch in written for ch in "\r\n\0"):
+        raise ConfigInvalid("has more than one line", way_out="write one line")
+    return SecretRef("plain", written)
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text looks like a credential, or holds a password in a URL."""
+    return _SECRET_VALUE.search(text) is not None

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `remit.yaml` may say: one frozen section per part. Schema and reference are generated from these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from remit.config.quantities import DURATION_PATTERN, SIZE_PATTERN
+from remit.config.secret import SecretRef
+from remit.core.ids import DEFAULT_TENANT
+from remit.core.label import Classes
+
+CONFIG_NAME: Final = "remit.yaml"
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+Size = Annotated[int, Meta(extra={"quantity": "size", "pattern": SIZE_PATTERN})]
+Seconds = Annotated[int, Meta(extra={"quantity": "duration", "pattern": DURATION_PATTERN})]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+# Without `__` and a `_` at its end, `upstream__tool` is read in one way only.
+UpstreamName = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9.-]|_(?!_)(?!$)){0,62}$")]
+Text = Annotated[str, Meta(min_length=1)]
+
+INTERNAL: Final = Meta(extra={"internal": True})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the configuration; an unknown key is an error that names it."""
+
+
+class ListenSection(Section, frozen=True, kw_only=True):
+    """Where remit listens."""
+
+    host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8700
+    public_url: Annotated[
+        str, Meta(description="The address under which clients reach remit; from host and port unless given.")
+    ] = ""
+
+    @property
+    def url(self) -> str:
+        """The public address, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+class StoreSection(Section, frozen=True, kw_only=True):
+    """Where state and evidence are kept."""
+
+    kind: Annotated[Literal["sqlite"], Meta(description="Which store.")] = "sqlite"
+    path: Annotated[Text, Meta(description="Database file.")] = ".remit/remit.db"
+    durability: Annotated[
+        Literal["durable", "buffered"],
+        Meta(
+            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a crash "
+            "of remit, and the last moments before a power loss may be missing."
+        ),
+    ] = "durable"
+
+
+class KeysSection(Section, frozen=True, kw_only=True):
+    """Where the keys for tokens, checkpoints and sealing are kept, apart from the store."""
+
+    kind: Annotated[Literal["file"], Meta(description="Which key store.")] = "file"
+    path: Annotated[Text, Meta(description="Folder of the keys, readable by remit alone.")] = ".remit/keys"
+
+
+class LogHeadSection(Section, frozen=True, kw_only=True):
+    """Where the last signed size and root of the log are kept, apart from the store."""
+
+    kind: Annotated[Literal["file"], Meta(description="Which keeper.")] = "file"
+    path: Annotated[Text, Meta(description="Folder of the heads.")] = ".remit/head"
+
+
+class PolicySection(Section, frozen=True, kw_only=True):
+    """What anyone may ever do."""
+
+    kind: Annotated[Literal["cedar"], Meta(description="Policy language.")] = "cedar"
+    path: Annotated[Text, Meta(description="Folder of the policies, inside the folder of this file.")] = (
+        "policies"
+    )
+
+
+class ClassesSection(Section, frozen=True, kw_only=True):
+    """The data classes of the organisation."""
+
+    order: Annotated[tuple[Name, ...], Meta(min_length=1, description="The classes, lowest first.")] = (
+        Classes().order
+    )
+    clearance: Annotated[
+        dict[str, str] | None,
+        Meta(description="The highest class that each audience may learn; any other: the lowest."),
+    ] = None
+
+
+class LimitsSection(Section, frozen=True, kw_only=True):
+    """Bounds on what is taken in, held and waited for."""
+
+    max_request_bytes: Annotated[Size, Meta(description="Largest request from an agent.")] = MIB
+    max_depth: Annotated[int, Meta(ge=4, le=256, description="Deepest nesting of a request's JSON.")] = 64
+    max_result_bytes: Annotated[Size, Meta(description="Largest result of one call.")] = 64 * MIB
+    max_buffered_bytes: Annotated[
+        Size, Meta(description="Most memory for results in hand, all calls together.")
+    ] = 256 * MIB
+    max_calls_in_flight: Annotated[
+        int, Meta(ge=1, description="Most calls at once; one more is answered `busy`.")
+    ] = 1024
+    max_calls_per_task: Annotated[int, Meta(ge=1, description="Most calls at once of one task.")] = 64
+    call_timeout_s: Annotated[Seconds, Meta(ge=1, description="Longest wait for an upstream's answer.")] = 300
+    approval_ttl_s: Annotated[
+        Seconds, Meta(ge=1, description="How long an approval can be given and used.")
+    ] = 900
+    token_ttl_s: Annotated[Seconds, Meta(ge=1, le=3600, description="Lifetime of an access token.")] = 300
+    task_lease_s: Annotated[
+        Seconds,
+        Meta(ge=1, description="A task of a local relay ends when its relay was not heard of for this long."),
+    ] = 15
+    session_ttl_s: Annotated[Seconds, Meta(ge=60, description="How long a person stays signed in.")] = (
+        12 * 3600
+    )
+
+
+class UpstreamSection(Section, frozen=True, kw_only=True):
+    """One MCP server: either a `command` that speaks over stdio, or a `url`."""
+
+    command: Annotated[
+        tuple[Text, ...], Meta(description="Program and arguments, started without a shell.")
+    ] = ()
+    env: Annotated[
+        dict[str, SecretRef],
+        Meta(description="Environment of the program: literals, or secrets as `env:X` or `file:path`."),
+    ] = {}
+    cwd: Annotated[Text, Meta(description="Working folder of the program.")] = "."
+    url: Annotated[str, Meta(description="Address of a streamable HTTP endpoint.")] = ""
+    headers: Annotated[
+        dict[str, SecretRef],
+        Meta(
+            description="Headers of requests: literals, or secrets as `env:X`, `Bearer env:X`, `file:path`."
+        ),
+    ] = {}
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for `url`.")] = ""
+    mode: Annotated[
+        Literal["enforce", "observe"],
+        Meta(description="`observe` decides and records, and refuses nothing."),
+    ] = "enforce"
+
+    @property
+    def observed(self) -> bool:
+        """Whether decisions are only recorded."""
+        return self.mode == "observe"
+
+
+class InitiativeSection(Section, frozen=True, kw_only=True):
+    """An AI programme's unit."""
+
+    sponsor: Annotated[Text, Meta(description="The person who answers for it.")]
+    description: Annotated[str, Meta(description="What it is for.")] = ""
+    agents: Annotated[tuple[Name, ...], Meta(description="Its agents.")] = ()
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The configuration of remit. Paths are relative to the folder of the file."""
+
+    tenant: Annotated[
+        Name, Meta(description="Whose data this is; part of every key and of the log's origin.")
+    ] = DEFAULT_TENANT
+    listen: ListenSection = ListenSection()
+    store: StoreSection = StoreSection()
+    keys: KeysSection = KeysSection()
+    log_head: LogHeadSection = LogHeadSection()
+    policy: PolicySection = PolicySection()
+    tools: Annotated[
+        Text, Meta(description="Folder of tool descriptions, inside the folder of this file.")
+    ] = "tools"
+    tasks: Annotated[Text, Meta(description="Folder of task types, inside the folder of this file.")] = (
+        "tasks"
+    )
+    classes: ClassesSection = ClassesSection()
+    limits: LimitsSection = LimitsSection()
+    upstreams: Annotated[
+        dict[UpstreamName, UpstreamSection], Meta(min_length=1, description="The governed servers, by name.")
+    ]
+    initiatives: Annotated[dict[Name, InitiativeSection], Meta(description="AI programmes, by name.")] = {}
+    groups: Annotated[
+        dict[Name, tuple[Text, ...]],
+        Meta(description="Groups, by name: people, and agents as `agent:name`."),
+    ] = {}
+    file: Annotated[str, INTERNAL] = CONFIG_NAME
+    file_sha256: Annotated[str, INTERNAL] = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that all paths are relative to."""
+        return Path(self.file).parent
+
+    def at(self, path: str) -> Path:
+        """Give a path of the configuration, made absolute."""
+        return self.folder / path
+
+    @property
+    def data_classes(self) -> Classes:
+        """The classes as core knows them; without a clearance of their own, the usual one."""
+        order, clearance = self.classes.order, self.classes.clearance
+        if clearance is None:
+            if order == Classes().order:
+                return Classes()
+            clearance = {"self": order[-1], "internal": order[max(0, len(order) - 2)], "external": order[0]}
+        return Classes(order=order, clearance=clearance)
