@@ -149,8 +149,9 @@ async def test_what_follows_a_response_answers_nobody(extra: bytes) -> None:
 
 
 @each_loop
-async def test_a_response_that_comes_while_nobody_asks_answers_nobody() -> None:
-    """A second response some time after the first, on a connection that is idle, closes the connection."""
+@pytest.mark.parametrize("late", [EVIL, b"H", b"\r\n"])
+async def test_a_response_that_comes_while_nobody_asks_answers_nobody(late: bytes) -> None:
+    """Anything that comes some time after a response, on a connection that is idle, closes the connection."""
     sent = asyncio.Event()
 
     async def serve(visit: Visit) -> None:
@@ -158,7 +159,7 @@ async def test_a_response_that_comes_while_nobody_asks_answers_nobody() -> None:
         visit.say(OK)
         await visit.writer.drain()
         await asyncio.sleep(0.02)
-        visit.say(EVIL)
+        visit.say(late)
         sent.set()
         await visit.request()
         visit.say(EVIL)
@@ -168,6 +169,7 @@ async def test_a_response_that_comes_while_nobody_asks_answers_nobody() -> None:
             assert await ask(pool) == (200, b"ok")
             await sent.wait()
             sent.clear()
+            await asyncio.sleep(0.01)
             assert peer.visits == visits
 
 

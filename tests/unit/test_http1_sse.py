@@ -23,6 +23,7 @@ def event(data: bytes, type: bytes = b"message", last_id: bytes = b"") -> Server
         (b"", []),
         (b"data: a\n\n", [event(b"a")]),
         (b"data: a\r\n\r\n", [event(b"a")]),
+        (b"data: a\r\ndata: b\r\n\r\n", [event(b"a\nb")]),
         (b"data: a\r\r", [event(b"a")]),
         (b"data: a\n\r\ndata: b\r\n\r", [event(b"a"), event(b"b")]),
         (b"\xef\xbb\xbfdata: a\n\n", [event(b"a")]),
@@ -48,8 +49,10 @@ def event(data: bytes, type: bytes = b"message", last_id: bytes = b"") -> Server
     ],
 )
 def test_a_stream_means_its_events(stream: bytes, events: list[ServerSentEvent]) -> None:
-    """Line ends, fields, comments, ids and types are read as the standard says."""
+    """Line ends, fields, comments, ids and types are read as the standard says, whole or byte by byte."""
     assert read(stream) == events
+    slow = EventStream(max_event_bytes=4096)
+    assert [event for byte in stream for event in slow.feed(bytes((byte,)))] == events
 
 
 @pytest.mark.parametrize(
