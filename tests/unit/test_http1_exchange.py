@@ -142,7 +142,7 @@ async def test_responses_without_a_body_end_at_their_head() -> None:
     async with raw_peer(answering(*answers)) as peer, pool_of(peer) as pool:
         assert await ask(pool, b"GET", b"") == (204, b"")
         assert peer.visits == 1
-        # The next two state the length of a body that they do not have. If they were wrong about that, it would
+        # The next two state the length of a body that they do not have. If that were wrong, the body would
         # follow, so their connections are not used again.
         assert await ask(pool, b"GET", b"") == (304, b"")
         assert await ask(pool, b"HEAD", b"") == (200, b"")
