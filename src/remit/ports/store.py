@@ -203,8 +203,8 @@ Change = (
 class Unit(msgspec.Struct, frozen=True):
     """What becomes true at once, of one tenant. Changes apply in order; a check sees the changes before it.
 
-    `tenant` needs saying only where neither an event nor a change says it. A task replaced by `PutTask` keeps its
-    accumulated label, which `RaiseLabel` alone changes.
+    `tenant` needs saying only where neither an event nor a change says it. A task replaced by `PutTask` keeps
+    its accumulated label, which `RaiseLabel` alone changes.
     """
 
     changes: tuple[Change, ...] = ()

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log heads as files, one for each origin, in a folder that is not the store's."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from remit.core.errors import Conflict, StoreUnavailable
+from remit.ports.log import Head
+
+_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file holds, as JSON."""
+
+    origin: str
+    size: int
+    root: str
+    note: str
+
+
+class FileHeadKeeper:
+    """`ports.log.HeadKeeper` on a folder (mode 0700) with one file (mode 0600) for each origin.
+
+    Compare-and-swap holds among all processes of this machine: every swap reads, compares and renames under a
+    lock. The new file and the folder's entry for it are on the disk before `swap` returns.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep heads in `folder`, which is created when it is missing."""
+        self._folder = folder
+
+    def read(self, origin: str) -> Head | None:
+        """Give the head of a log, or `None` if it never had one."""
+        place = self._place(origin)
+        try:
+            data = place.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            raise _unavailable(place, fault) from fault
+        try:
+            record = msgspec.json.decode(data, type=_Record)
+            root = base64.b64decode(record.root, validate=True)
+        except (msgspec.DecodeError, ValueError) as fault:
+            # Not "no head": whoever can damage the file could otherwise make start-up forget what was signed.
+            raise StoreUnavailable(
+                f"the head file `{place}` is damaged",
+                way_out="restore it from a copy, or from a witness of the log",
+                debug=str(fault),
+            ) from fault
+        if record.origin != origin or len(root) != hashlib.sha256().digest_size or record.size < 0:
+            raise StoreUnavailable(
+                f"the head file `{place}` is of another log", way_out="restore it from a copy"
+            )
+        return Head(record.size, root, record.note)
+
+    def swap(self, origin: str, expected: Head | None, new: Head) -> None:
+        """Replace the head if it is still `expected`; a head never becomes smaller."""
+        place = self._place(origin)
+        try:
+            with self._locked(place):
+                present = self.read(origin)
+                if present != expected or (present is not None and new.size < present.size):
+                    raise Conflict(
+                        f"the head of log `{origin}` is at {present.size if present else 0} events by now",
+                        way_out="read it again; if another process signs this log, stop one of them",
+                    )
+                self._replace(place, _Record(origin, new.size, base64.b64encode(new.root).decode(), new.note))
+        except OSError as fault:
+            raise _unavailable(place, fault) from fault
+
+    def _place(self, origin: str) -> Path:
+        # Readable, and different for different origins whatever characters they hold.
+        digest = hashlib.sha256(origin.encode()).hexdigest()[:16]
+        return self._folder / f"{_PLAIN.sub('_', origin)[:80]}-{digest}.head"
+
+    @contextmanager
+    def _locked(self, place: Path) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _replace(self, place: Path, record: _Record) -> None:
+        fresh = place.with_suffix(".new")
+        out = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            data = msgspec.json.encode(record) + b"\n"
+            while data:
+                data = data[os.write(out, data) :]
+            os.fsync(out)
+        finally:
+            os.close(out)
+        fresh.replace(place)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _unavailable(place: Path, fault: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the head file `{place}` cannot be used: {fault.strerror or 'input/output error'}",
+        way_out="make its folder readable and writable for this user, and free space on its disk",
+        debug=str(fault),
+    )

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each check and change of a unit is applied.
+
+The two checks that every call makes (`CheckFence`, `TakeBudget`) look at memory alone. The others speak SQL;
+a unit that holds one of them runs inside a savepoint, so that a refusal half-way leaves nothing of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from remit.adapters.store.sqlite.memory import Counter, Memory
+from remit.core.approval import Approval, ApprovalState
+from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
+from remit.core.revocation import risen
+from remit.ports.store import (
+    CheckFence,
+    CheckUnlocked,
+    ConsumeApproval,
+    PutAgent,
+    PutApproval,
+    PutClosure,
+    PutCredential,
+    PutPerson,
+    PutPin,
+    PutTask,
+    PutValue,
+    RaiseFence,
+    RaiseLabel,
+    TakeBudget,
+    TakeCredential,
+    UseAssertion,
+)
+
+#: A spent assertion's id is kept this long past its expiry, more than clocks are ever apart.
+ASSERTION_GRACE = timedelta(hours=1)
+
+IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
+"""Changes that never speak SQL beyond reading a row that is not in memory yet."""
+
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """Give microseconds since 1970, exactly: how times that are sorted by stand in the tables."""
+    return (moment - _EPOCH_START) // _MICROSECOND
+
+
+def text(value: object) -> str:
+    """Give a value as the JSON text that the tables hold."""
+    return msgspec.json.encode(value).decode()
+
+
+class ForgetSubject(msgspec.Struct, frozen=True):
+    """Delete a subject's key. Only the store itself makes this change (`Store.forget`)."""
+
+    tenant: str
+    subject: str
+
+
+class Changes:
+    """Applies changes, one after another, to the tables and to what is known in memory."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, memory: Memory, drop_key: Callable[[str, str], bool]
+    ) -> None:
+        """Build the table of what to do for each kind of change."""
+        self._sql = connection
+        self._memory = memory
+        self._drop_key = drop_key
+        self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
+            CheckFence: self._check_fence,
+            CheckUnlocked: self._check_unlocked,
+            TakeBudget: self._take_budget,
+            ConsumeApproval: self._consume_approval,
+            PutAgent: self._put_agent,
+            PutPerson: self._put_person,
+            PutTask: self._put_task,
+            RaiseLabel: self._raise_label,
+            RaiseFence: self._raise_fence,
+            PutApproval: self._put_approval,
+            PutClosure: self._put_closure,
+            PutPin: self._put_pin,
+            PutCredential: self._put_credential,
+            TakeCredential: self._take_credential,
+            PutValue: self._put_value,
+            UseAssertion: self._use_assertion,
+            ForgetSubject: self._forget_subject,
+        }
+
+    def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
+        """Apply one change; a raised scope's new epoch goes into `epochs`. Raises what the change says."""
+        self._apply[type(change)](tenant, change, epochs)
+
+    def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
+        scope = risen(change.epochs, self._memory.epochs.get(tenant, {}), change.scopes)
+        if scope:
+            raise Fenced(f"`{scope}` has been ended", way_out="open a new task", step=5)
+
+    def _check_unlocked(self, tenant: str, change: CheckUnlocked, _: dict[str, int]) -> None:
+        for scope in change.scopes:
+            if (tenant, scope) in self._memory.locks:
+                raise Fenced(f"`{scope}` is locked", way_out="ask an operator to unlock it")
+
+    def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
+        memory = self._memory
+        calls, effectful, size = change.calls, change.effectful_calls, change.result_bytes
+        taken = []
+        for task, bound in change.bounds.items():
+            key = (tenant, task)
+            old = memory.counter(key)
+            new = Counter(
+                max(0, old.calls + calls),
+                max(0, old.effectful_calls + effectful),
+                max(0, old.result_bytes + size),
+                old.last_event,
+                old.last_hash,
+            )
+            if (
+                (calls > 0 and bound.calls is not None and new.calls > bound.calls)
+                or (
+                    effectful > 0
+                    and bound.effectful_calls is not None
+                    and new.effectful_calls > bound.effectful_calls
+                )
+                or (size > 0 and bound.result_bytes is not None and new.result_bytes > bound.result_bytes)
+            ):
+                raise BudgetExhausted(
+                    f"the budget of task `{task}` is used up",
+                    way_out="open a new task, or ask for a task type with a larger budget",
+                )
+            taken.append((key, new))
+        for key, new in taken:
+            memory.put_counter(key, new)
+
+    def _consume_approval(self, tenant: str, change: ConsumeApproval, _: dict[str, int]) -> None:
+        row = self._sql.execute(
+            "select body from approvals where tenant = ? and id = ?", (tenant, change.id)
+        ).fetchone()
+        approval = msgspec.json.decode(row[0], type=Approval) if row else None
+        if approval is None or not approval.usable_for(change.call, change.now):
+            state = approval.state.value if approval else "unknown"
+            raise Conflict(
+                f"approval `{change.id}` ({state}) does not permit this call now",
+                way_out="make the call again to ask anew",
+            )
+        used = msgspec.structs.replace(approval, state=ApprovalState.CONSUMED)
+        self._sql.execute(
+            "update approvals set state = ?, body = ? where tenant = ? and id = ?",
+            (used.state.value, text(used), tenant, change.id),
+        )
+
+    def _put_agent(self, _: str, change: PutAgent, __: dict[str, int]) -> None:
+        agent = change.agent
+        self._put_named("agents", "name", (agent.tenant, agent.name, text(agent)), change.expect_new)
+
+    def _put_person(self, _: str, change: PutPerson, __: dict[str, int]) -> None:
+        person = change.person
+        self._put_named("people", "name", (person.tenant, person.name, text(person)), change.expect_new)
+
+    def _put_named(self, table: str, key: str, row: tuple[str, str, str], expect_new: bool) -> None:
+        end = "nothing" if expect_new else "update set body = excluded.body"
+        statement = f"insert into {table} values (?, ?, ?) on conflict (tenant, {key}) do {end}"  # noqa: S608
+        done = self._sql.execute(statement, row)
+        if done.rowcount == 0:
+            raise Conflict(f"the name `{row[1]}` is taken", way_out="choose another name")
+
+    def _put_task(self, _: str, change: PutTask, __: dict[str, int]) -> None:
+        task = change.task
+        if change.expected is None:
+            done = self._sql.execute(
+                "insert into tasks values (?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
+                (
+                    task.tenant,
+                    task.id,
+                    task.agent,
+                    task.state.value,
+                    micros(task.opened),
+                    text(task.label),
+                    text(task),
+                ),
+            )
+            if done.rowcount == 0:
+                raise Conflict(f"there is a task `{task.id}` already")
+            if task.ancestors:
+                self._sql.executemany(
+                    "insert into lineage values (?, ?, ?)",
+                    [(task.tenant, ancestor, task.id) for ancestor in task.ancestors],
+                )
+            return
+        done = self._sql.execute(
+            "update tasks set agent = ?, state = ?, body = ? where tenant = ? and id = ? and state = ?",
+            (task.agent, task.state.value, text(task), task.tenant, task.id, change.expected.value),
+        )
+        if done.rowcount == 0:
+            raise Conflict(f"task `{task.id}` is not {change.expected.value} any more")
+
+    def _raise_label(self, tenant: str, change: RaiseLabel, _: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "update tasks set label = ? where tenant = ? and id = ?",
+            (text(change.label), tenant, change.task),
+        )
+        if done.rowcount == 0:
+            raise NotFound(f"there is no task `{change.task}`")
+
+    def _raise_fence(self, _: str, change: RaiseFence, epochs: dict[str, int]) -> None:
+        memory, tenant, scope = self._memory, change.tenant, change.scope
+        epoch = (
+            memory.raise_epoch(tenant, scope)
+            if change.raise_epoch
+            else memory.epochs.get(tenant, {}).get(scope, 0)
+        )
+        if change.locked is not None:
+            memory.set_lock((tenant, scope), change.locked)
+        self._sql.execute(
+            "insert or replace into fences values (?, ?, ?, ?)",
+            (tenant, scope, epoch, (tenant, scope) in memory.locks),
+        )
+        epochs[scope] = epoch
+
+    def _put_approval(self, _: str, change: PutApproval, __: dict[str, int]) -> None:
+        approval = change.approval
+        if change.expected is None:
+            done = self._sql.execute(
+                "insert into approvals values (?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
+                (
+                    approval.tenant,
+                    approval.id,
+                    approval.task,
+                    approval.call,
+                    approval.state.value,
+                    micros(approval.requested),
+                    text(approval),
+                ),
+            )
+            if done.rowcount == 0:
+                raise Conflict(f"there is an approval `{approval.id}` already")
+            return
+        done = self._sql.execute(
+            "update approvals set state = ?, body = ? where tenant = ? and id = ? and state = ?",
+            (approval.state.value, text(approval), approval.tenant, approval.id, change.expected.value),
+        )
+        if done.rowcount == 0:
+            raise Conflict(f"approval `{approval.id}` is not {change.expected.value} any more")
+
+    def _put_closure(self, _: str, change: PutClosure, __: dict[str, int]) -> None:
+        closure = change.closure
+        self._sql.execute(
+            "insert or replace into closures values (?, ?, ?, ?, ?)",
+            (change.tenant, closure.id, closure.scope, micros(closure.at), text(closure)),
+        )
+
+    def _put_pin(self, _: str, change: PutPin, __: dict[str, int]) -> None:
+        pin = change.pin
+        self._sql.execute("insert or replace into pins values (?, ?, ?)", (pin.tenant, pin.tool, text(pin)))
+
+    def _put_credential(self, _: str, change: PutCredential, __: dict[str, int]) -> None:
+        credential = change.credential
+        self._sql.execute(
+            "insert or replace into credentials values (?, ?, ?, ?)",
+            (credential.tenant, credential.digest, micros(credential.expires), text(credential)),
+        )
+
+    def _take_credential(self, _: str, change: TakeCredential, __: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "delete from credentials where tenant = ? and digest = ?", (change.tenant, change.digest)
+        )
+        if done.rowcount == 0:
+            raise Conflict("this code was used already, or never given", way_out="ask for a new one")
+
+    def _put_value(self, _: str, change: PutValue, __: dict[str, int]) -> None:
+        self._sql.execute(
+            "insert or replace into kept_values values (?, ?, ?)",
+            (change.tenant, change.key, text(change.value)),
+        )
+
+    def _use_assertion(self, _: str, change: UseAssertion, __: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "insert into assertions values (?, ?, ?) on conflict (tenant, digest) do nothing",
+            (change.tenant, change.digest, micros(change.expires)),
+        )
+        if done.rowcount == 0:
+            raise Conflict("this assertion was used before", way_out="sign a new one with another `jti`")
+
+    def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
+        )
+        if not self._drop_key(change.tenant, change.subject) and done.rowcount == 0:
+            raise NotFound(f"there is no key of `{change.subject}`")

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store on one SQLite file: the port's methods, each handed to who does it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from remit.adapters.store.sqlite import reads
+from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, micros
+from remit.adapters.store.sqlite.ledger import Ledger
+from remit.adapters.store.sqlite.memory import Memory
+from remit.adapters.store.sqlite.nodes import reader
+from remit.adapters.store.sqlite.reads import ReadPool
+from remit.adapters.store.sqlite.schema import Durability, open_writer
+from remit.adapters.store.sqlite.subjects import Opener, Subjects
+from remit.adapters.store.sqlite.writer import Writer
+from remit.core.approval import Approval, ApprovalState
+from remit.core.errors import NotFound, StoreUnavailable, VerificationFailed
+from remit.core.event import Event
+from remit.core.identity import Agent, Person
+from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
+from remit.core.merkle import leaf_hash, root_at
+from remit.core.revocation import Closure, Fence
+from remit.core.task import Task, TaskState
+from remit.ports.keys import SealingKeys
+from remit.ports.log import Head, HeadKeeper
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
+
+#: At start at most so many leaves at the end of a log are hashed again; `remit audit verify` hashes all.
+MAX_TAIL = 20_000
+
+
+class SqliteStore:
+    """State and evidence in one file, written by this process alone (`ports.store.Store`).
+
+    Open it with `open`, use it on one event loop, `close` it.
+    """
+
+    def __init__(
+        self,
+        *,
+        lock: int,
+        connections: tuple[sqlite3.Connection, sqlite3.Connection],
+        memory: Memory,
+        ledger: Ledger,
+        writer: Writer,
+        pool: ReadPool,
+        incarnation: str,
+        opener: Opener,
+    ) -> None:
+        """Put the parts together; `open` makes them."""
+        self._lock = lock
+        self._connections = connections
+        self._memory = memory
+        self._ledger = ledger
+        self._writer = writer
+        self._pool = pool
+        self._incarnation = incarnation
+        self._opener = opener
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        durability: Durability,
+        clock: Clock,
+        entropy: Entropy,
+        sealing: SealingKeys,
+        heads: HeadKeeper | None = None,
+        origin: Callable[[str], str] = str,
+    ) -> SqliteStore:
+        """Open the store at `path`, creating it if there is none.
+
+        `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
+        raises `VerificationFailed`. A file that another process writes raises `StoreUnavailable`, naming that
+        process; a file that is no store, or a newer one, raises `ConfigInvalid`. Blocks: call it before the
+        event loop has work.
+        """
+        lock = lock_file(path)
+        connections: list[sqlite3.Connection] = []
+        try:
+            connections.append(open_writer(path, durability))
+            connections.append(open_writer(path, durability))
+            connection = connections[0]
+            connection.execute(
+                "delete from assertions where expires < ?", (micros(clock.now() - ASSERTION_GRACE),)
+            )
+            incarnation = make_id("writer", entropy.bytes(ID_BYTES))
+            memory = Memory(connection)
+            subjects = Subjects(connection, sealing, entropy)
+            ledger = Ledger(connection, memory, subjects, incarnation)
+            for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
+                check_head(
+                    connection,
+                    tenant,
+                    ledger.tree(tenant).size,
+                    heads.read(origin(tenant)) if heads else None,
+                )
+            writer = Writer(connection, connections[1], durability, memory, ledger)
+        except BaseException:
+            for opened in connections:
+                opened.close()
+            os.close(lock)
+            raise
+        return cls(
+            lock=lock,
+            connections=(connections[0], connections[1]),
+            memory=memory,
+            ledger=ledger,
+            writer=writer,
+            pool=ReadPool(path),
+            incarnation=incarnation,
+            opener=Opener(sealing),
+        )
+
+    @property
+    def writer(self) -> str:
+        """The incarnation that writes."""
+        return self._incarnation
+
+    async def commit(self, unit: Unit) -> Receipt:
+        """Commit a unit whole or not at all."""
+        # Shielded: the batch goes on for the others when one caller stops waiting.
+        return await self._writer.submit(unit)
+
+    def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
+        """Begin to commit a unit without waiting for it."""
+        return self._writer.submit(unit)
+
+    def epochs(self, tenant: str) -> dict[str, int]:
+        """Give the live mapping of scope to committed epoch."""
+        return self._memory.live.setdefault(tenant, {})
+
+    async def fences(self, tenant: str) -> list[Fence]:
+        """Give every scope that was ever ended or locked."""
+        return await self._pool.run(reads.fences, tenant)
+
+    async def agent(self, tenant: str, name: str) -> Agent | None:
+        """Give an agent."""
+        query = "select body from agents where tenant = ? and name = ?"
+        return await self._pool.run(reads.body, Agent, query, tenant, name)
+
+    async def agents(self, tenant: str) -> list[Agent]:
+        """Give all agents by name."""
+        query = "select body from agents where tenant = ? order by name"
+        return await self._pool.run(reads.bodies, Agent, query, tenant)
+
+    async def person(self, tenant: str, name: str) -> Person | None:
+        """Give a person."""
+        query = "select body from people where tenant = ? and name = ?"
+        return await self._pool.run(reads.body, Person, query, tenant, name)
+
+    async def people(self, tenant: str) -> list[Person]:
+        """Give all people by name."""
+        query = "select body from people where tenant = ? order by name"
+        return await self._pool.run(reads.bodies, Person, query, tenant)
+
+    async def task(self, tenant: str, id: str) -> Task | None:
+        """Give a task with its accumulated label."""
+        return await self._pool.run(reads.task, tenant, id)
+
+    async def tasks(
+        self, tenant: str, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+    ) -> list[Task]:
+        """Give tasks, newest first."""
+        return await self._pool.run(reads.tasks, tenant, agent, state.value if state else "", limit)
+
+    async def descendants(self, tenant: str, task: str) -> list[Task]:
+        """Give every task that has `task` among its ancestors."""
+        return await self._pool.run(reads.descendants, tenant, task)
+
+    async def usage(self, tenant: str, task: str) -> Usage:
+        """Give what a task and its descendants have used."""
+        return await self._pool.run(reads.usage, tenant, task)
+
+    async def approval(self, tenant: str, id: str) -> Approval | None:
+        """Give an approval."""
+        query = "select body from approvals where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Approval, query, tenant, id)
+
+    async def approvals(
+        self,
+        tenant: str,
+        *,
+        task: str = "",
+        call: str = "",
+        state: ApprovalState | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        """Give approvals, newest first."""
+        return await self._pool.run(reads.approvals, tenant, task, call, state.value if state else "", limit)
+
+    async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
+        """Give closures, newest first."""
+        return await self._pool.run(reads.closures, tenant, scope, limit)
+
+    async def pins(self, tenant: str) -> list[Pin]:
+        """Give the pins of all tools."""
+        query = "select body from pins where tenant = ? order by tool"
+        return await self._pool.run(reads.bodies, Pin, query, tenant)
+
+    async def credential(self, tenant: str, digest: str) -> Credential | None:
+        """Give a credential by the digest of its secret, expired or not."""
+        query = "select body from credentials where tenant = ? and digest = ?"
+        return await self._pool.run(reads.body, Credential, query, tenant, digest)
+
+    async def value(self, tenant: str, key: str) -> Json:
+        """Give a small JSON value, or `None`."""
+        query = "select body from kept_values where tenant = ? and key = ?"
+        return await self._pool.run(reads.body, Any, query, tenant, key)
+
+    async def size(self, tenant: str) -> int:
+        """Give the number of events in the log."""
+        return self._ledger.tree(tenant).size
+
+    async def root(self, tenant: str) -> tuple[int, bytes]:
+        """Give size and Merkle root as committed now."""
+        tree = self._ledger.tree(tenant)
+        return tree.size, tree.root()
+
+    async def entries(
+        self,
+        tenant: str,
+        *,
+        start: int = 0,
+        limit: int = 100,
+        kinds: Sequence[str] = (),
+        task: str = "",
+        opened: bool = False,
+    ) -> list[Entry]:
+        """Give events from index `start` on, in order; `opened` decrypts what can be decrypted."""
+        opener = self._opener if opened else None
+        return await self._pool.run(reads.entries, tenant, start, limit, tuple(kinds), task, opener)
+
+    async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
+        """Give the inclusion proof of a leaf in the tree of `size`."""
+        return await self._pool.run(reads.inclusion, tenant, index, size)
+
+    async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
+        """Give the consistency proof between two sizes."""
+        return await self._pool.run(reads.consistency, tenant, old, new)
+
+    async def unfinished(self, tenant: str) -> list[Event]:
+        """Give the permitting decisions that have no `tool.called` after them."""
+        # Everything submitted before is committed first, so that no outcome on its way is overlooked.
+        await self.commit(Unit(tenant=tenant))
+        return await self._pool.run(reads.events, tenant, self._ledger.unfinished(tenant))
+
+    async def forget(self, tenant: str, subject: str) -> bool:
+        """Destroy a subject's key, in the file and in its write-ahead log."""
+        change: Any = ForgetSubject(tenant, subject)
+        try:
+            await self.commit(Unit(changes=(change,), tenant=tenant))
+        except NotFound:
+            return False
+        await self._writer.scrub()
+        return True
+
+    async def close(self) -> None:
+        """Commit what is in hand and close."""
+        await self._writer.close()
+        self._pool.close()
+        for connection in reversed(self._connections):
+            connection.close()  # the last one to close copies the write-ahead log into the file
+        os.close(self._lock)
+
+
+def lock_file(path: Path) -> int:
+    """Take the lock that makes this the one process that writes; give its descriptor, which holds it while
+    open.
+    """
+    place = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise StoreUnavailable(
+            f"`{place}` cannot be opened", way_out="create its folder and make it writable", debug=str(fault)
+        ) from fault
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise StoreUnavailable(
+            f"the store `{path}` is in use by process {holder or 'unknown'}",
+            way_out="stop that process, or give this one a file of its own",
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def check_head(connection: sqlite3.Connection, tenant: str, size: int, head: Head | None) -> None:
+    """Refuse a log that is behind its last signed head, or whose last leaves are not what their hashes
+    say.
+    """
+    if head is not None:
+        if size < head.size:
+            raise VerificationFailed(
+                f"the log of tenant `{tenant}` has {size} events, and {head.size} were signed",
+                code="log-rolled-back",
+                way_out="restore the newest copy of the store; events are missing from this one",
+            )
+        if root_at(head.size, reader(connection, tenant, size)) != head.root:
+            raise VerificationFailed(
+                f"the log of tenant `{tenant}` is not the one whose first {head.size} events were signed",
+                code="log-rewritten",
+                way_out="restore the true store, and find out who changed this one",
+            )
+    since = max(head.size if head else 0, size - MAX_TAIL)
+    rows = connection.execute(
+        "select idx, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx", (tenant, since)
+    )
+    for expected, (index, leaf, hashed) in enumerate(rows, since):
+        if index != expected or leaf_hash(leaf) != hashed:
+            raise VerificationFailed(
+                f"event {expected} of tenant `{tenant}` is not what was recorded",
+                code="leaf-changed",
+                way_out="restore the true store, and find out who changed this one",
+            )

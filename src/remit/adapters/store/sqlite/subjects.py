@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys of subjects: made on demand, kept wrapped under the sealing key, forgotten on request."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import orjson
+
+from remit.adapters.store.sqlite.memory import Key
+from remit.core.canonical import Json
+from remit.core.event import Event
+from remit.core.merkle import leaf_hash
+from remit.core.seal import (
+    KEY_SIZE,
+    NONCE_SIZE,
+    SALT_SIZE,
+    Openings,
+    conceal,
+    reveal,
+    seal,
+    unseal,
+    unwrap_key,
+    wrap_key,
+)
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Entropy
+
+#: Unwrapped keys kept in memory; the oldest go first, and are unwrapped again when needed.
+MAX_KEYS = 10_000
+
+Held = tuple[int, bytes]
+
+
+class Subjects:
+    """The keys under which this process seals. Every change can be taken back until `settle`."""
+
+    def __init__(self, connection: sqlite3.Connection, sealing: SealingKeys, entropy: Entropy) -> None:
+        """Keep keys in the table of `connection`."""
+        self._sql = connection
+        self._sealing = sealing
+        self._entropy = entropy
+        self._keys: dict[Key, Held] = {}
+        self._created: dict[Key, tuple[int, bytes]] = {}  # not in the table yet
+
+    def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
+        """Give the commitments for an event's leaf, what opens them, and a nonce to encrypt that with."""
+        count = len(event.sealed)
+        fresh = self._entropy.bytes(NONCE_SIZE + SALT_SIZE * count)  # one call to the system for all of it
+        salts = [fresh[at : at + SALT_SIZE] for at in range(NONCE_SIZE, len(fresh), SALT_SIZE)]
+        commitments, openings = conceal(event.sealed, salts)
+        return commitments, openings, fresh[:NONCE_SIZE]
+
+    def seal(self, event: Event, openings: Openings, nonce: bytes, leaf_hash: bytes) -> tuple[int, bytes]:
+        """Give the id of the subject's key, and an event's values encrypted under it for this leaf alone."""
+        key_id, key = self._key((event.tenant, event.subject))
+        return key_id, seal(key, nonce, openings, leaf_hash)
+
+    def _key(self, name: Key) -> Held:
+        held = self._keys.get(name)
+        if held is not None:
+            return held
+        kek = self._sealing.sealing_key()
+        row = self._sql.execute(
+            "select id, wrapped from subject_keys where tenant = ? and subject = ?", name
+        ).fetchone()
+        if row:
+            held = (row[0], unwrap_key(kek, row[1], wrapped_for(*name)))
+        else:
+            # Random and of 63 bits, what SQLite's integers hold: never given twice, also not after a
+            # forgetting.
+            key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
+            held = (key_id, self._entropy.bytes(KEY_SIZE))
+            nonce = self._entropy.bytes(NONCE_SIZE)
+            self._created[name] = (key_id, wrap_key(kek, nonce, held[1], wrapped_for(*name)))
+        if len(self._keys) >= MAX_KEYS:
+            del self._keys[next(iter(self._keys))]
+        self._keys[name] = held
+        return held
+
+    def created(self) -> list[tuple[str, int, str, bytes]]:
+        """Give the rows of keys that the batch in hand brings along."""
+        return [
+            (tenant, key_id, subject, wrapped)
+            for (tenant, subject), (key_id, wrapped) in self._created.items()
+        ]
+
+    def drop(self, tenant: str, subject: str) -> bool:
+        """Forget a key in memory; say whether there was one that is not in the table yet."""
+        name = (tenant, subject)
+        self._keys.pop(name, None)
+        return self._created.pop(name, None) is not None
+
+    def settle(self) -> None:
+        """The batch is committed."""
+        self._created.clear()
+
+    def restore(self) -> None:
+        """The batch cannot be committed: keys that it brought along are not there."""
+        for name in self._created:
+            self._keys.pop(name, None)
+        self._created.clear()
+
+
+class Opener:
+    """Opens what was sealed, for readers. Safe to use from several threads at once."""
+
+    def __init__(self, sealing: SealingKeys) -> None:
+        """Unwrap with the current sealing key."""
+        self._sealing = sealing
+
+    def __call__(
+        self, tenant: str, subject: str, wrapped: bytes, leaf: bytes, sealed: bytes
+    ) -> dict[str, Json]:
+        """Give the values of one event; `VerificationFailed` if they are not what its leaf commits to."""
+        key = unwrap_key(self._sealing.sealing_key(), wrapped, wrapped_for(tenant, subject))
+        commitments = orjson.loads(leaf).get("sealed", {})
+        return reveal(unseal(key, sealed, leaf_hash(leaf)), commitments)
+
+
+def wrapped_for(tenant: str, subject: str) -> str:
+    """Give the name that a wrapped key is bound to: it cannot change its subject, nor its tenant."""
+    return f"{tenant}\x00{subject}"

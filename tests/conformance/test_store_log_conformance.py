@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every store keeps to as a log: leaves, chains, proofs, sealed values, restarts
+(`ports.store.Store`).
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remit.adapters.log.file import FileHeadKeeper
+from remit.core.canonical import encode
+from remit.core.errors import VerificationFailed
+from remit.core.event import EventKind
+from remit.core.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
+from remit.ports.log import Head
+from remit.ports.store import Store, Unit
+from tests.conformance.stores import Open, each_store
+from tests.world import TENANT, a_permit, an_event, an_outcome
+
+pytestmark = each_store
+
+
+@pytest.fixture
+async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    opened = open_store(tmp_path)
+    yield opened
+    await opened.close()
+
+
+def mth(leaves: list[bytes]) -> bytes:
+    """The tree hash exactly as RFC 6962 section 2.1 defines it."""
+    if len(leaves) <= 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest() if leaves else hashlib.sha256(b"").digest()
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return hashlib.sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
+
+
+async def all_leaves(store: Store) -> list[bytes]:
+    """Give every leaf of the log."""
+    return [entry.leaf for entry in await store.entries(TENANT, limit=10**6)]
+
+
+async def test_the_empty_log_has_the_empty_root(store: Store) -> None:
+    """RFC 6962 section 2.1: the hash of an empty list is the hash of an empty string."""
+    assert await store.root(TENANT) == (0, EMPTY_ROOT)
+
+
+async def test_events_become_leaves_in_the_order_of_the_calls(store: Store) -> None:
+    """Each has the next index, in canonical bytes, under the hash that the tree uses."""
+    first = await store.commit(Unit(events=(an_event(), an_event(EventKind.TASK_OPENED))))
+    second = await store.commit(Unit(events=(an_event(EventKind.TASK_ENDED),)))
+    assert (first.indexes, second.indexes) == ((0, 1), (2,))
+    entries = await store.entries(TENANT)
+    assert [entry.kind for entry in entries] == ["task.turn", "task.opened", "task.ended"]
+    for entry in entries:
+        assert encode(json.loads(entry.leaf)) == entry.leaf
+        assert entry.leaf_hash == leaf_hash(entry.leaf)
+    assert await store.root(TENANT) == (3, mth([entry.leaf for entry in entries]))
+
+
+async def test_leaves_are_chained_per_writer_and_per_task(store: Store) -> None:
+    """`prev` and `task_prev` name the leaf before, `seq` counts from 0."""
+    for task in ("a", "b", "a", "", "a", "b"):
+        await store.commit(Unit(events=(an_event(task=task),)))
+    entries = await store.entries(TENANT)
+    records = [json.loads(entry.leaf) for entry in entries]
+    hashes = [entry.leaf_hash.hex() for entry in entries]
+    assert {record["writer"] for record in records} == {store.writer}
+    assert [record["seq"] for record in records] == list(range(6))
+    assert [record["prev"] for record in records] == ["", *hashes[:-1]]
+    assert [record.get("task_prev") for record in records] == ["", "", hashes[0], None, hashes[2], hashes[1]]
+
+
+async def test_events_are_found_by_kind_task_and_place(store: Store) -> None:
+    """The filters work together, in order, and stop at the limit."""
+    for n in range(6):
+        call = f"call_{n}"
+        task = f"task_{n % 2}"
+        await store.commit(Unit(events=(a_permit(call, task), an_outcome(call, task), an_event(task=task))))
+
+    async def found(**wanted: object) -> list[int]:
+        return [entry.index for entry in await store.entries(TENANT, **wanted)]  # type: ignore[arg-type]
+
+    assert await found(start=16) == [16, 17]
+    assert await found(start=2, limit=2) == [2, 3]
+    assert await found(kinds=["tool.called"]) == [1, 4, 7, 10, 13, 16]
+    assert await found(kinds=["task.turn"], start=6) == [8, 11, 14, 17]
+    assert await found(kinds=["task.turn", "tool.called"], limit=3) == [1, 2, 4]
+    assert await found(task="task_1") == [3, 4, 5, 9, 10, 11, 15, 16, 17]
+    assert await found(task="task_1", start=5, limit=2) == [5, 9]
+    assert await found(task="task_1", kinds=["tool.called"], start=5) == [10, 16]
+    assert await found(task="task_9") == []
+    assert await found(start=18) == []
+
+
+async def test_proofs_of_a_log_over_several_tiles_verify(store: Store) -> None:
+    """Inclusion of each kind of place, and consistency between sizes, against roots computed from scratch."""
+    await asyncio.gather(*(store.commit(Unit(events=(an_event(facts={"n": n}),))) for n in range(600)))
+    leaves = await all_leaves(store)
+    size, root = await store.root(TENANT)
+    assert (size, root) == (600, mth(leaves))
+    for index in (0, 1, 255, 256, 511, 512, 598, 599):
+        proof = await store.inclusion(TENANT, index, size)
+        verify_inclusion(leaf_hash(leaves[index]), index, size, proof, root)
+    for old in (1, 2, 255, 256, 257, 512, 513, 599, 600):
+        proof = await store.consistency(TENANT, old, size)
+        verify_consistency(old, size, proof, mth(leaves[:old]), root)
+        old_proof = await store.inclusion(TENANT, old - 1, old)
+        verify_inclusion(leaf_hash(leaves[old - 1]), old - 1, old, old_proof, mth(leaves[:old]))
+    with pytest.raises(VerificationFailed):
+        await store.inclusion(TENANT, 600, 600)
+    with pytest.raises(VerificationFailed):
+        await store.inclusion(TENANT, 0, 1000)
+
+
+async def test_a_log_goes_on_after_a_restart(open_store: Open, tmp_path: Path) -> None:
+    """Indexes and tree go on; the new writer's chain begins anew, the task's does not."""
+    for run in range(3):
+        store = open_store(tmp_path, seed=str(run))
+        for n in range(300):
+            await store.commit(Unit(events=(an_event(task="task_one", facts={"n": n}),)))
+        await store.close()
+    store = open_store(tmp_path, seed="last")
+    entries = await store.entries(TENANT, limit=10**6)
+    assert [entry.index for entry in entries] == list(range(900))
+    assert await store.root(TENANT) == (900, mth([entry.leaf for entry in entries]))
+    records = [json.loads(entry.leaf) for entry in entries]
+    assert [records[n]["seq"] for n in (299, 300, 600)] == [299, 0, 0]
+    assert records[300]["prev"] == ""
+    assert records[300]["task_prev"] == entries[299].leaf_hash.hex()
+    await store.close()
+
+
+async def test_sealed_values_are_in_no_leaf_and_open_for_who_may(store: Store) -> None:
+    """The leaf holds commitments; the blob opens only when it is asked for."""
+    await store.commit(Unit(events=(a_permit("call_one"), an_event())))
+    closed = await store.entries(TENANT)
+    assert closed[0].sealed is not None
+    assert (closed[0].opened, closed[0].subject) == (None, "lena")
+    assert (closed[1].sealed, closed[1].opened) == (None, None)
+    assert b"C-42" not in closed[0].leaf + closed[0].sealed
+    assert set(json.loads(closed[0].leaf)["sealed"]) == {"arguments", "amount"}
+    opened = await store.entries(TENANT, opened=True)
+    assert opened[0].opened == {"arguments": {"path": "contracts/C-42.md"}, "amount": 1.5}
+
+
+async def test_a_forgotten_subject_can_never_be_read_again(open_store: Open, tmp_path: Path) -> None:
+    """Its values and its name are gone, proofs still hold, others are untouched, and it may begin anew."""
+    store = open_store(tmp_path)
+    await store.commit(Unit(events=(a_permit("call_one"), a_permit("call_two", subject="omar"))))
+    root = await store.root(TENANT)
+    assert await store.forget(TENANT, "lena")
+    assert not await store.forget(TENANT, "lena")
+    assert not await store.forget("other", "omar")
+    lena, omar = await store.entries(TENANT, opened=True)
+    assert (lena.opened, lena.subject) == (None, "")
+    assert omar.opened is not None
+    assert await store.root(TENANT) == root
+    await store.commit(Unit(events=(a_permit("call_three"),)))
+    await store.close()
+    store = open_store(tmp_path, seed="second")
+    opened = [entry.opened is not None for entry in await store.entries(TENANT, opened=True)]
+    assert opened == [False, True, True]
+    await store.close()
+
+
+async def test_a_permit_without_outcome_is_found(open_store: Open, tmp_path: Path) -> None:
+    """Also after a restart, however long ago; one that has its outcome, or was no permit, is not."""
+    store = open_store(tmp_path)
+    await store.commit(Unit(events=(a_permit("old"), a_permit("done"), a_permit("seen"))))
+    denied = msgspec.structs.replace(a_permit("denied"), facts={"outcome": "deny"})
+    observed = msgspec.structs.replace(a_permit("observed"), facts={"outcome": "deny", "observed": True})
+    await store.commit(Unit(events=(an_outcome("done"), denied, observed)))
+    for n in range(300):
+        await store.commit(Unit(events=(a_permit(f"call_{n}"), an_outcome(f"call_{n}"))))
+    pending = store.submit(Unit(events=(an_outcome("seen"),)))
+    assert [event.call for event in await store.unfinished(TENANT)] == ["old", "observed"]
+    await pending
+    await store.close()
+    store = open_store(tmp_path, seed="second")
+    found = await store.unfinished(TENANT)
+    assert [event.call for event in found] == ["old", "observed"]
+    assert found[0] == msgspec.structs.replace(a_permit("old"), sealed={}, subject="")
+    assert await store.unfinished("other") == []
+    await store.commit(Unit(events=(an_outcome("old"),)))
+    assert [event.call for event in await store.unfinished(TENANT)] == ["observed"]
+    await store.close()
+
+
+async def test_a_log_behind_its_signed_head_is_refused(open_store: Open, tmp_path: Path) -> None:
+    """A store that was rolled back, emptied or exchanged does not start."""
+    heads = FileHeadKeeper(tmp_path / "heads")
+    ours, theirs, empty = tmp_path / "ours", tmp_path / "theirs", tmp_path / "empty"
+    signed: list[Head] = []
+    for folder, count in ((ours, 3), (theirs, 5)):
+        folder.mkdir()
+        store = open_store(folder, heads=heads)
+        for n in range(count):
+            await store.commit(Unit(events=(an_event(facts={"of": folder.name, "n": n}),)))
+        signed.append(Head(*await store.root(TENANT), note="a signed note"))
+        await store.close()
+    empty.mkdir()
+    heads.swap(TENANT, None, signed[0])
+    await open_store(ours, heads=heads).close()
+    with pytest.raises(VerificationFailed, match="not the one"):
+        open_store(theirs, heads=heads)
+    with pytest.raises(VerificationFailed, match="has 0 events, and 3 were signed"):
+        open_store(empty, heads=heads)
+    heads.swap(TENANT, signed[0], signed[1])
+    with pytest.raises(VerificationFailed, match="has 3 events, and 5 were signed"):
+        open_store(ours, heads=heads)
