@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from remit.core.bundle import Bundle
-from remit.core.errors import Conflict, NotFound
+from remit.core.errors import Conflict, NotFound, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.tool import (
     COMPLETION,
@@ -146,9 +146,15 @@ class Tools:
             )
             facts = {"accepted": new.accepted_digest, "previous": pin.accepted_digest}
             event = self._event(EventKind.TOOL_ACCEPTED, tool_id, facts, by=by)
-            await self._store.commit(Unit((PutPin(new),), (event,)))
             self._pins[tool_id] = new
-            await self._rejoin()
+            try:
+                # A policy may name an argument that the new surface has no more: then it is not accepted.
+                await self._rejoin()
+                await self._store.commit(Unit((PutPin(new),), (event,)))
+            except RemitError:
+                self._pins[tool_id] = pin
+                await self._rejoin()
+                raise
             return self._tools[tool_id]
 
     def diff(self, tool_id: str) -> tuple[Pin, list[str]]:

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence log: signing its head, proving from it, exporting it, and mending what a crash left open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from remit.core.checkpoint import Checkpoint, LogProof, VerifierKey, sign_checkpoint
+from remit.core.errors import NotFound
+from remit.core.event import CallOutcome, Event, EventKind
+from remit.core.export import checkpoint_line, event_line, header_line
+from remit.ports.keys import CheckpointKeys
+from remit.ports.log import Head, HeadKeeper
+from remit.ports.runtime import Clock
+from remit.ports.store import Entry, Store, Unit
+
+#: Events read from the store at a time while exporting.
+PAGE = 500
+
+
+class Evidence:
+    """The log of one tenant."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        heads: HeadKeeper,
+        keys: CheckpointKeys,
+        clock: Clock,
+        tenant: str,
+        origin: str,
+    ) -> None:
+        """Take the parts; `origin` names the log in every checkpoint."""
+        self._store = store
+        self._heads = heads
+        self._keys = keys
+        self._clock = clock
+        self._tenant = tenant
+        self._lock = asyncio.Lock()
+        self._key = VerifierKey.parse(keys.verifier)
+        self.origin = origin
+
+    @property
+    def verifier(self) -> str:
+        """The public key, in the form in which a verifier takes it."""
+        return str(self._key)
+
+    async def recover(self) -> int:
+        """Write `tool.called` with outcome `unknown` for each permit whose outcome a crash has swallowed."""
+        unfinished = await self._store.unfinished(self._tenant)
+        events = tuple(
+            Event(
+                kind=EventKind.TOOL_CALLED,
+                at=self._clock.now(),
+                tenant=self._tenant,
+                task=event.task,
+                agent=event.agent,
+                call=event.call,
+                facts={
+                    "tool": event.facts.get("tool", ""),
+                    "outcome": CallOutcome.UNKNOWN.value,
+                    "ended_by": "restart",
+                },
+            )
+            for event in unfinished
+        )
+        if events:
+            await self._store.commit(Unit(events=events))
+        return len(events)
+
+    async def checkpoint(self) -> Head:
+        """Sign the log as it is committed now, and keep the head outside the store; gives the head."""
+        async with self._lock:
+            size, root = await self._store.root(self._tenant)
+            previous = self._heads.read(self.origin)
+            if previous is not None and previous.size == size and previous.root == root:
+                return previous
+            note = sign_checkpoint(Checkpoint(self.origin, size, root), self._key, self._keys.sign_note)
+            head = Head(size, root, note.encode().decode())
+            self._heads.swap(self.origin, previous, head)
+            return head
+
+    async def prove(self, index: int) -> LogProof:
+        """Give a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof)."""
+        head = await self.checkpoint()
+        if not 0 <= index < head.size:
+            raise NotFound(f"there is no event {index}", way_out=f"the log has {head.size} events")
+        path = await self._store.inclusion(self._tenant, index, head.size)
+        return LogProof(index, tuple(path), head.note.encode())
+
+    async def entry(self, index: int) -> Entry:
+        """Give one event with its values, where they can still be read."""
+        found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)
+        if not found or found[0].index != index:
+            raise NotFound(f"there is no event {index}", way_out="see `remit audit log`")
+        return found[0]
+
+    async def export(self, *, task: str = "", values: bool = True) -> AsyncIterator[bytes]:
+        """Give the lines of an export: of everything, or of one task; `values` includes the openings."""
+        head = await self.checkpoint()
+        yield header_line(self.origin, self.verifier, head.size, task)
+        start = 0
+        while start < head.size:
+            page = await self._store.entries(self._tenant, start=start, limit=PAGE, task=task, opened=values)
+            page = [entry for entry in page if entry.index < head.size]
+            if not page:
+                break
+            for entry in page:
+                path = await self._store.inclusion(self._tenant, entry.index, head.size) if task else None
+                yield event_line(entry.index, entry.leaf, entry.openings, path)
+            start = page[-1].index + 1
+        yield checkpoint_line(head.note)
+
+    async def pages(
+        self, *, start: int = 0, limit: int = 100, kinds: tuple[str, ...] = (), task: str = ""
+    ) -> list[Entry]:
+        """Give events for reading."""
+        return await self._store.entries(
+            self._tenant, start=start, limit=min(limit, 1000), kinds=kinds, task=task, opened=True
+        )
+
+    async def size(self) -> int:
+        """Give the number of events."""
+        return await self._store.size(self._tenant)
+
+
+def readable(entry: Entry) -> dict[str, object]:
+    """Give an event as people and programs read it: its record, with the opened values in place."""
+    record: dict[str, object] = msgspec.json.decode(entry.leaf)
+    record["index"] = entry.index
+    record["hash"] = entry.leaf_hash.hex()
+    if entry.openings:
+        record["values"] = {name: value for name, (_, value) in entry.openings.items()}
+    return record

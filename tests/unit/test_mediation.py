@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nine steps as a machine: their order, what a refusal skips, and what a fault leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.core.decision import Decision, Outcome
+from remit.core.errors import Fenced, OutOfOrder, UpstreamUnreachable
+from remit.core.event import CallOutcome
+from remit.core.identity import Agent, Principal
+from remit.core.label import Label
+from remit.core.mediation import (
+    Answered,
+    Bind,
+    Bound,
+    Chunk,
+    ChunkKind,
+    Close,
+    Closed,
+    Decide,
+    Describe,
+    Forward,
+    Forwarded,
+    Identify,
+    Lease,
+    Leased,
+    Need,
+    Observe,
+    Observed,
+    Receive,
+    Record,
+    Recorded,
+    Refused,
+    Release,
+    Released,
+    Step,
+    mediate,
+    step_of,
+)
+from remit.core.request import AccessRequest
+from remit.core.task import Intent, Task
+from remit.core.tool import Tier, Tool
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+PRINCIPAL = Principal(tenant="default", agent="contract-bot")
+RESULT = Chunk(ChunkKind.RESULT, b"{}")
+NOTE = Chunk(ChunkKind.NOTIFICATION, b"{}", method="notifications/progress")
+
+
+def request() -> AccessRequest:
+    """Give a request that is of no further interest."""
+    agent = Agent(
+        tenant="default", name="contract-bot", owner="legal", purpose="read", created=NOW, created_by="ada"
+    )
+    task = Task(
+        tenant="default",
+        id="tsk_1",
+        type="t",
+        agent="contract-bot",
+        owner="legal",
+        intent=Intent(goal="g", stated_by="lena", stated_at=NOW),
+        grants=(),
+        opened=NOW,
+        deadline=NOW,
+    )
+    return AccessRequest(
+        principal=PRINCIPAL,
+        agent=agent,
+        task=task,
+        tool=Tool(upstream="u", name="t"),
+        arguments={},
+        grants=(),
+        tier=Tier.ASSISTANT,
+        label=Label(),
+        cleared=True,
+        now=NOW,
+    )
+
+
+def decision(outcome: Outcome = Outcome.PERMIT, *, observed: bool = False) -> Decision:
+    """Give a decision with this outcome."""
+    return Decision(id="dec_1", outcome=outcome, observed=observed)
+
+
+ANSWERS: dict[type, Any] = {
+    Identify: PRINCIPAL,
+    Bind: Bound("live"),
+    Describe: request(),
+    Decide: decision(),
+    Record: Recorded(),
+    Lease: Leased("connection"),
+    Forward: Forwarded(),
+    Receive: RESULT,
+    Observe: Observed(RESULT),
+    Release: Released(),
+    Close: Closed(),
+}
+
+
+def drive(
+    answers: dict[type, Any], fail_at: type | None = None, fault: BaseException | None = None
+) -> tuple[list[Need], Any]:
+    """Drive a machine to its end; gives the needs in order, and how it ended."""
+    machine: Generator[Need, object, Any] = mediate()
+    need = next(machine)
+    seen = [need]
+    try:
+        while True:
+            if fail_at is type(need) and fault is not None:
+                fail_at = None
+                need = machine.throw(fault)
+            else:
+                answer = answers[type(need)]
+                need = machine.send(answer.pop(0) if isinstance(answer, list) else answer)
+            seen.append(need)
+    except StopIteration as stop:
+        return seen, stop.value
+
+
+def kinds(needs: list[Need]) -> list[type]:
+    """Give the kinds of needs."""
+    return [type(need) for need in needs]
+
+
+def test_a_permitted_call_takes_the_nine_steps_in_order() -> None:
+    """A permitted call goes through steps 1 to 9 without leaving one out or turning back."""
+    needs, end = drive(ANSWERS)
+    steps = [step_of(need) for need in needs]
+    assert steps == sorted(steps)
+    assert set(steps) == set(Step)
+    assert isinstance(end, Answered)
+    assert end.outcome is CallOutcome.OK
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DENY, Outcome.DEFER])
+def test_a_refused_call_is_recorded_and_goes_no_further(outcome: Outcome) -> None:
+    """A denied or deferred call ends after step 5: nothing is leased or forwarded."""
+    needs, end = drive({**ANSWERS, Decide: decision(outcome)})
+    assert kinds(needs) == [Identify, Bind, Describe, Decide, Record]
+    assert isinstance(end, Refused)
+
+
+def test_a_refusal_in_observe_mode_is_recorded_and_goes_on() -> None:
+    """Under observe mode the refusal is recorded and the call is forwarded all the same."""
+    needs, end = drive({**ANSWERS, Decide: decision(Outcome.DENY, observed=True)})
+    assert Forward in kinds(needs)
+    assert isinstance(end, Answered)
+
+
+@pytest.mark.parametrize("kind", list(ANSWERS))
+def test_a_need_takes_only_its_own_answer(kind: type) -> None:
+    """An answer that belongs to another step is out of order, whatever the step."""
+    for other, wrong in ANSWERS.items():
+        if type(wrong) is type(ANSWERS[kind]):
+            continue
+        with pytest.raises(OutOfOrder):
+            drive({**ANSWERS, kind: wrong})
+        assert other is not kind
+
+
+def test_every_chunk_is_observed_before_it_is_released() -> None:
+    """Nothing is released that was not observed first, and each chunk is observed once."""
+    answers = {
+        **ANSWERS,
+        Receive: [NOTE, NOTE, RESULT],
+        Observe: [Observed(NOTE), Observed(NOTE), Observed(RESULT)],
+    }
+    needs, _ = drive(answers)
+    tail = kinds(needs)[kinds(needs).index(Receive) :]
+    assert tail == [Receive, Observe, Release] * 3 + [Close]
+
+
+def test_a_withheld_chunk_is_not_released() -> None:
+    """A chunk that observation withholds never reaches the agent."""
+    needs, _ = drive({**ANSWERS, Receive: [NOTE, RESULT], Observe: [Observed(None), Observed(RESULT)]})
+    assert [need.chunk for need in needs if isinstance(need, Release)] == [RESULT]
+
+
+@pytest.mark.parametrize("kind", [Identify, Bind, Describe, Decide, Record])
+def test_a_fault_before_the_lease_ends_the_call_with_nothing_to_close(kind: type) -> None:
+    """A fault in steps 1 to 5 is raised again, and no further step is asked for."""
+    with pytest.raises(Fenced):
+        drive(ANSWERS, kind, Fenced("ended"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "outcome"),
+    [
+        (Lease, UpstreamUnreachable("down"), CallOutcome.NOT_SENT),
+        (Forward, Fenced("ended"), CallOutcome.NOT_SENT),
+        (Forward, UpstreamUnreachable("lost", sent=True), CallOutcome.UNKNOWN),
+        (Receive, UpstreamUnreachable("lost", sent=True), CallOutcome.UNKNOWN),
+        (Receive, Fenced("ended", sent=True), CallOutcome.UNKNOWN),
+        (Observe, RuntimeError("bug"), CallOutcome.OK),
+    ],
+)
+def test_a_fault_after_the_record_closes_the_call_with_what_is_known(
+    kind: type, fault: BaseException, outcome: CallOutcome
+) -> None:
+    """After step 5 a fault still closes the call: not sent, unknown, or what the upstream had already
+    said.
+    """
+    machine = mediate()
+    need = next(machine)
+    while type(need) is not kind:
+        need = machine.send(ANSWERS[type(need)])
+    closing = machine.throw(fault)
+    assert closing == Close(outcome)
+    with pytest.raises(type(fault)):
+        machine.send(Closed())
+
+
+@pytest.mark.parametrize(
+    ("chunk", "outcome"),
+    [
+        (RESULT, CallOutcome.OK),
+        (msgspec.structs.replace(RESULT, is_error=True), CallOutcome.TOOL_ERROR),
+        (Chunk(ChunkKind.ERROR, b"{}"), CallOutcome.PROTOCOL_ERROR),
+    ],
+)
+def test_the_last_chunk_decides_the_outcome(chunk: Chunk, outcome: CallOutcome) -> None:
+    """A result, a tool's own error and a protocol error are told apart."""
+    _, end = drive({**ANSWERS, Receive: chunk, Observe: Observed(chunk)})
+    assert end.outcome is outcome
+
+
+def test_a_machine_that_is_dropped_asks_for_nothing_more() -> None:
+    """Closing the generator in the middle of a call neither hangs nor asks for a further step."""
+    machine = mediate()
+    need = next(machine)
+    while not isinstance(need, Receive):
+        need = machine.send(ANSWERS[type(need)])
+    machine.close()
