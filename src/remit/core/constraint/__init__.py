@@ -25,20 +25,10 @@ token or the store holds.
 
 from remit.core.constraint.address import EmailDomain, UrlHost
 from remit.core.constraint.base import Constraint, Verdict, shown
+from remit.core.constraint.composed import AllOf, AnyOf, Anything, Not, NotUnderstood, OptionalArgument
 from remit.core.constraint.path import Glob, PathUnder, path_fault
 from remit.core.constraint.placeholder import Parameters, fill, fill_value, names_in, sample
-from remit.core.constraint.shape import (
-    AllOf,
-    AnyOf,
-    Anything,
-    Each,
-    Fields,
-    Length,
-    Not,
-    NotUnderstood,
-    OptionalArgument,
-    Range,
-)
+from remit.core.constraint.shape import Each, Fields, Length, Range
 from remit.core.constraint.subset import Subset, is_subset
 from remit.core.constraint.text import Exact, OneOf, Pattern, Prefix, folded, hidden
 from remit.core.constraint.written import KINDS, decode, load

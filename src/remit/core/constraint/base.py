@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from remit.core.canonical import MAX_SAFE_INTEGER, encode
@@ -37,6 +37,17 @@ class Verdict(enum.Enum):
 YES = Verdict.YES
 NO = Verdict.NO
 UNDECIDABLE = Verdict.UNDECIDABLE
+
+
+def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
+    """Join verdicts that must all be `YES`: `UNDECIDABLE` outweighs `NO`, which outweighs `YES`."""
+    worst = YES
+    for verdict in verdicts:
+        if verdict is UNDECIDABLE:
+            return UNDECIDABLE
+        if verdict is NO:
+            worst = NO
+    return worst
 
 
 class Constraint:

@@ -24,7 +24,9 @@ from remit.core.errors import ConfigInvalid
 _BRACES: Final = re2.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_-]*)\}|[{}]")
 # Escapes and classes such as `\p{Greek}` and `\x{10FFFF}` are taken whole, so that no name is read out of
 # them.
-_PATTERN_BRACES: Final = re2.compile(r"(?s)\\[pPx]\{[^}]*\}|\\.|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+_PATTERN_BRACES: Final = re2.compile(
+    r"(?s)\\[pPx]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]|\{([A-Za-z_][A-Za-z0-9_-]*)\}"
+)
 _LABEL: Final = re2.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 
 
@@ -212,13 +214,23 @@ def _fill_host(value: str, parameters: Parameters) -> str:
 
 
 def _fill_pattern(value: str, parameters: Parameters) -> str:
-    out, at = [], 0
+    out, at, quoted, filled = [], 0, False, False
     for match in _PATTERN_BRACES.finditer(value):
         out.append(value[at : match.start()])
         at = match.end()
-        name = match.group(1)
-        # A group keeps a quantifier or class around the placeholder from taking the text apart.
-        out.append(f"(?:{re2.escape(parameters.component(name))})" if name else match.group(0))
+        name, token = match.group(1), match.group(0)
+        quoted = quoted or token == r"\Q"
+        filled = filled or name is not None
+        if token[0] == "[" and any(found.group(1) for found in _BRACES.finditer(token)):
+            raise ConfigInvalid(
+                "has a placeholder in a character class", way_out="put it outside the brackets"
+            )
+        # A group keeps a quantifier after the placeholder from taking the text apart.
+        out.append(f"(?:{re2.escape(parameters.component(name))})" if name else token)
+    if quoted and filled:
+        raise ConfigInvalid(
+            r"has a placeholder beside `\Q`", way_out="escape the other characters one by one"
+        )
     return "".join([*out, value[at:]])
 
 

@@ -12,18 +12,9 @@ from collections.abc import Iterator
 
 from remit.core.constraint.address import EmailDomain, UrlHost
 from remit.core.constraint.base import YES, Constraint, Json
+from remit.core.constraint.composed import AllOf, AnyOf, Anything, Not, OptionalArgument
 from remit.core.constraint.path import Glob, PathUnder
-from remit.core.constraint.shape import (
-    AllOf,
-    AnyOf,
-    Anything,
-    Each,
-    Fields,
-    Length,
-    Not,
-    OptionalArgument,
-    Range,
-)
+from remit.core.constraint.shape import Each, Fields, Length, Range
 from remit.core.constraint.text import Exact, OneOf, Prefix
 
 

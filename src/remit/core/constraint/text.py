@@ -36,6 +36,8 @@ from remit.core.errors import ConfigInvalid
 
 MAX_PATTERN: Final = 1024
 """The longest regular expression, in code points."""
+MAX_PROGRAM: Final = 2500
+"""The largest program of a pattern, in RE2 instructions; time is at worst program times text."""
 _PROGRAM_BYTES: Final = 1 << 20
 
 # Letters and marks that are drawn as nothing (Unicode's Default_Ignorable_Code_Point beyond category Cf,
@@ -202,13 +204,18 @@ def compile_pattern(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = _PROGRAM_BYTES
     try:
-        return re2.compile(pattern, options)
+        compiled = re2.compile(pattern, options)
     except re2.error as error:
         detail = error.args[0] if error.args else b""
         words = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
         raise ConfigInvalid(
             f"is no usable pattern: {words}", way_out="use RE2 syntax (no look-around, no back-references)"
         ) from None
+    if compiled.programsize > MAX_PROGRAM:
+        raise ConfigInvalid(
+            "is too large a pattern", way_out="use smaller repetitions, or `length` beside a pattern"
+        )
+    return compiled
 
 
 # A flag group that names the flag; a false alarm only makes the constraint stricter.

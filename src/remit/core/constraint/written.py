@@ -8,23 +8,13 @@ from typing import Final
 
 from remit.core.constraint.address import EmailDomain, UrlHost
 from remit.core.constraint.base import MAX_DEPTH, Constraint, Json, keys_of, text
+from remit.core.constraint.composed import AllOf, AnyOf, Anything, Not, NotUnderstood, OptionalArgument
 from remit.core.constraint.path import Glob, PathUnder
-from remit.core.constraint.shape import (
-    AllOf,
-    AnyOf,
-    Anything,
-    Each,
-    Fields,
-    Length,
-    Not,
-    NotUnderstood,
-    OptionalArgument,
-    Range,
-)
+from remit.core.constraint.shape import Each, Fields, Length, Range
 from remit.core.constraint.text import Exact, OneOf, Pattern, Prefix
 from remit.core.errors import ConfigInvalid
 
-MAX_PARTS: Final = 1000
+MAX_PARTS: Final = 200
 """How many constraints one constraint may be made of."""
 
 
