@@ -238,8 +238,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it stands in the log: the leaf's exact bytes, and the sealed values where they were asked
     for.
 
-    `sealed` is the encrypted blob; `None` where the event has none. `opened` holds the values where the
-    reader may see them and the subject's key still exists.
+    `sealed` is the encrypted blob; `None` where the event has none. `openings` holds salt and value by
+    name, where the reader may see them and the subject's key still exists.
     """
 
     index: int
@@ -250,7 +250,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     leaf_hash: bytes
     sealed: bytes | None = None
     subject: str = ""
-    opened: dict[str, Json] | None = None
+    openings: dict[str, list[Json]] | None = None
+
+    @property
+    def opened(self) -> dict[str, Json] | None:
+        """The values alone; `None` where they were not asked for or can no longer be read."""
+        return {name: value for name, (_, value) in self.openings.items()} if self.openings else None
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -212,7 +212,7 @@ def _of_task(
 
 def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
     index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped = row
-    opened = opener(tenant, subject, wrapped, leaf, sealed) if opener and sealed and wrapped else None
+    openings = opener(tenant, subject, wrapped, leaf, sealed) if opener and sealed and wrapped else None
     return Entry(
         index=index,
         tenant=tenant,
@@ -222,7 +222,7 @@ def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
         leaf_hash=leaf_hash,
         sealed=sealed,
         subject=subject or "",
-        opened=opened,
+        openings=openings,
     )
 
 

@@ -83,11 +83,13 @@ MIGRATIONS: tuple[str, ...] = (
     -- The log. `task_before` is the index of the event of the same task before this one: following it
     -- back from `counters.last_event` reads a task's history without an index that every call would have
     -- to write. `open_from` is the low-water mark: no permitted decision before it lacks its outcome.
+    -- With rowids, unlike the others: rows of half a page and more would spill into overflow pages without them
+    -- (1970 bytes a row against 940, and a sixth fewer calls a second).
     create table events (
         tenant text not null, idx integer not null, kind text not null, task text not null,
         task_before integer, open_from integer not null, leaf blob not null, leaf_hash blob not null,
         subject_key integer, sealed blob, primary key (tenant, idx)
-    ) strict, without rowid;
+    ) strict;
     create index events_of_rare_kinds on events (tenant, kind, idx) where {RARE};
 
     -- What a task used up, and where its chain of events stands. One row a task and batch carries both.

@@ -111,11 +111,13 @@ class Opener:
 
     def __call__(
         self, tenant: str, subject: str, wrapped: bytes, leaf: bytes, sealed: bytes
-    ) -> dict[str, Json]:
-        """Give the values of one event; `VerificationFailed` if they are not what its leaf commits to."""
+    ) -> Openings:
+        """Give the openings of one event; `VerificationFailed` if they are not what its leaf commits to."""
         key = unwrap_key(self._sealing.sealing_key(), wrapped, wrapped_for(tenant, subject))
         commitments = orjson.loads(leaf).get("sealed", {})
-        return reveal(unseal(key, sealed, leaf_hash(leaf)), commitments)
+        openings = unseal(key, sealed, leaf_hash(leaf))
+        reveal(openings, commitments)
+        return openings
 
 
 def wrapped_for(tenant: str, subject: str) -> str:
