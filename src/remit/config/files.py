@@ -29,6 +29,7 @@ class Folder:
         self._real = self.root.resolve()
         self._bytes = 0
         self._files = 0
+        self._walked: set[Path] = set()
         self.problems: list[ConfigInvalid] = []
 
     def name(self, path: Path) -> str:
@@ -116,6 +117,12 @@ class Folder:
             return
         try:
             self._inside(folder, self.name(folder))
+            if (real := folder.resolve()) in self._walked:
+                self._note(
+                    "is read already under another name", file=self.name(folder), way_out="remove the link"
+                )
+                return
+            self._walked.add(real)
             with os.scandir(folder) as entries:
                 here = sorted(entries, key=lambda entry: entry.name)
         except ConfigInvalid as fault:
@@ -129,7 +136,7 @@ class Folder:
         for entry in here[: MAX_FILES + 1]:
             if entry.name.startswith(".") or entry.name == "__pycache__":
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from self._walk(folder / entry.name, depth + 1)
             else:
                 yield folder / entry.name
@@ -155,3 +162,10 @@ class Folder:
 
     def _note(self, message: str, *, file: str = "remit.yaml", key: str = "", way_out: str = "") -> None:
         self.problems.append(ConfigInvalid(message, file=file, key=key, way_out=way_out))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links: refused when it is read as a file
+        return False

@@ -14,6 +14,14 @@ from remit.core.tool import ArgumentRole, Effect
 Json = Any
 
 Count = Annotated[int, Meta(ge=0)]
+# What `{parameter}` in a grant can hold.
+ParameterName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$",
+        extra={"rule": "use 1 to 63 letters, digits, `_` and `-`, beginning with a letter"},
+    ),
+]
 
 
 class LabelForm(Section, frozen=True, kw_only=True):
@@ -118,7 +126,9 @@ class TaskFile(Section, frozen=True, kw_only=True):
             description="Who may state its intent: a person, `group:name`, or `agent:name` for an issuer.",
         ),
     ]
-    parameters: Annotated[dict[Name, ParameterForm], Meta(description="Its parameters, by name.")] = {}
+    parameters: Annotated[
+        dict[ParameterName, ParameterForm], Meta(description="Its parameters, by name.")
+    ] = {}
     grants: Annotated[
         tuple[dict[str, Json], ...],
         Meta(

@@ -2,7 +2,7 @@
 """YAML that has one reading, with the line of everything in it.
 
 What is read is the plain part of YAML 1.2 (core schema): mappings, lists and scalars. Refused are keys given
-twice, anchors, aliases and merge keys (which can make a small file large), tags (which can change what a value
+twice, anchors, aliases and merge keys (which make a small file large), tags (which can change what a value
 is), directives, several documents in one file, and nesting deeper than 32.
 """
 
@@ -63,6 +63,11 @@ class Node:
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
         return self.value
+
+    def child_line(self, key: str, name: str) -> int:
+        """Give the line of an entry of a mapping below `key`; unlike in `line_of`, `name` may hold dots."""
+        below: Node = self.value[key]
+        return below.key_lines.get(name, below.line)
 
     def line_of(self, path: str) -> int:
         """Give the line of a dotted path (`grants[0].arguments.path`), as far down as it leads."""

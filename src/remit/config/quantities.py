@@ -9,7 +9,7 @@ from typing import Final
 SIZE_PATTERN: Final = r"^[0-9]+ ?(B|KiB|MiB|GiB|kB|MB|GB)$"
 DURATION_PATTERN: Final = r"^[0-9]+ ?(s|m|h|d)( ?[0-9]+ ?(s|m|h|d))*$"
 
-_SIZE: Final = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
+_SIZE: Final = re.compile(r"([0-9]{1,18}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9} ?[smhd] ?)+(?<! )")
 _PART: Final = re.compile(r"([0-9]+) ?([smhd])")
 _BYTES: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}

@@ -14,7 +14,7 @@ from remit.core.errors import ConfigInvalid
 def scaffold(target: Path, *, python: str = sys.executable) -> list[Path]:
     """Write the starting files into `target` and give them, in order.
 
-    Nothing that is there is overwritten: any file in the way raises `ConfigInvalid`, and nothing is written at all.
+    Nothing is overwritten: any file in the way raises `ConfigInvalid`, and then nothing is written.
     `python` starts the example server; it must have remit's own libraries.
     """
     wanted = {target / name: text for name, text in _templates(resources.files("remit") / "templates")}

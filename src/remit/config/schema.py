@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published JSON Schemas and the reference page, generated from the same declarations that files are read by."""
+"""The published JSON Schemas and the reference page, from the same declarations that files are read by."""
 
 from __future__ import annotations
 
@@ -180,11 +180,12 @@ def reference() -> str:
     out = [
         "# Configuration",
         "",
-        "Generated from the code by `make docs`. An unknown key is an error. JSON Schemas, for editors:",
-        "[remit.yaml](schemas/remit.json), [tools/*.yaml](schemas/tools.json), [tasks/*.yaml](schemas/tasks.json).",
+        "Generated from the code by `make docs`. An unknown key is an error. For editors there are",
+        "JSON Schemas: [remit.yaml](schemas/remit.json), [tools](schemas/tools.json),",
+        "[tasks](schemas/tasks.json).",
         "",
-        "Sizes are bytes or `64 KiB`, `1 MiB`, `1 GiB`; durations are seconds or `15s`, `30m`, `1h 30m`, `2d`.",
-        "Secrets are named, never written: `env:NAME` or `file:path` (a file that other users cannot read), in a",
+        "Sizes are bytes or `64 KiB`, `1 MiB`, `1 GiB`; durations are seconds or `15s`, `30m`, `1h 30m`.",
+        "Secrets are named, never written: `env:NAME` or `file:path` (a file closed to other users), in a",
         "header also after one word: `Bearer env:NAME`.",
     ]
     for name, form in SCHEMAS.values():

@@ -140,11 +140,11 @@ class _Reader:
     def _dict(self, node: Node, kind: inspect.DictType, key: str, line: int) -> Any:
         if not isinstance(node.value, dict):
             return self._refuse("must be a mapping", line, key, "write `name: value` lines below it")
-        names, _, _ = unwrapped(kind.key_type)
+        names, extra, _ = unwrapped(kind.key_type)
         out = {}
         for name, item in node.value.items():
             at, where = node.key_lines[name], _join(key, name)
-            if self._scalar(name, names, {}, where, at, what="name") is MISSING:
+            if self._scalar(name, names, extra, where, at) is MISSING:
                 continue
             value = self.read(item, kind.value_type, where, at)
             if value is not MISSING:
@@ -165,16 +165,14 @@ class _Reader:
             return self._refuse("is empty", line, key, "add at least one entry")
         return tuple(out)
 
-    def _scalar(
-        self, value: Json, kind: inspect.Type, extra: dict[str, Any], key: str, line: int, what: str = ""
-    ) -> Any:
+    def _scalar(self, value: Json, kind: inspect.Type, extra: dict[str, Any], key: str, line: int) -> Any:
         if "quantity" in extra and isinstance(kind, inspect.IntType):
             try:
                 value = size_bytes(value) if extra["quantity"] == "size" else duration_s(value)
             except ValueError as fault:
                 return self._refuse(str(fault), line, key, _QUANTITY_WAYS[extra["quantity"]])
         if isinstance(kind, inspect.StrType):
-            return self._text(value, kind, key, line, what)
+            return self._text(value, kind, key, line, extra.get("rule", ""))
         if isinstance(kind, inspect.BoolType):
             return (
                 value
@@ -198,7 +196,7 @@ class _Reader:
         assert kind.cls is SecretRef
         return self._secret(value, key, line)
 
-    def _text(self, value: Json, kind: inspect.StrType, key: str, line: int, what: str) -> Any:
+    def _text(self, value: Json, kind: inspect.StrType, key: str, line: int, rule: str) -> Any:
         if not isinstance(value, str):
             return self._refuse(
                 "must be a text", line, key, "put it in quotes" if value is not None else "write one"
@@ -206,9 +204,6 @@ class _Reader:
         if kind.min_length and not value:
             return self._refuse("is empty", line, key, "write one")
         if kind.pattern and not re.search(kind.pattern.replace("$", r"\Z"), value):
-            rule = "use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
-            if "(?!_)" in kind.pattern:
-                rule += "; no `__`, and no `_` at the end, because tools are named `upstream__tool`"
             return self._refuse(f"`{value[:80]}` cannot be a name here", line, key, rule)
         return value
 
