@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a set of policies, said so that its author can mend it: file, line, rule, and the way
+out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import cedarpy
+import msgspec
+
+from remit.adapters.policy.cedar.facts import context_shape, parameters
+from remit.adapters.policy.cedar.index import action_closure, resource_closure
+from remit.adapters.policy.cedar.rule import CedarRule
+from remit.adapters.policy.cedar.schema import GROUPS, schema_text
+from remit.adapters.policy.cedar.shape import Path, Shape
+from remit.adapters.policy.cedar.text import nearest
+from remit.core.identity import Agent
+from remit.core.label import Classes
+from remit.core.task import TaskType
+from remit.core.tool import Tool
+from remit.ports.policy import Problem
+
+_FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
+_ABSENT = re.compile(r"attribute `?([^`]+?)`? in context|optional attribute `([^`]+)`")
+_NO_ACTION = "unable to find an applicable action"
+
+
+class World(msgspec.Struct, frozen=True):
+    """What policies may speak of. `agents` may be left out; then names of agents and groups are not looked
+    at.
+    """
+
+    tools: Sequence[Tool]
+    task_types: Sequence[TaskType]
+    classes: Classes
+    agents: Sequence[Agent] = ()
+
+
+def problems_of(rules: Sequence[CedarRule], world: World) -> list[Problem]:
+    """Give what is wrong with `rules` in `world`, errors of names first, then those of types."""
+    out = list(_doubled(world.tools))
+    if out:
+        return out
+    shapes = _Shapes(world)
+    sound: list[CedarRule] = []
+    for rule in rules:
+        found = [*_names(rule, world), *_asked(rule)]
+        if not found:
+            found = list(_reads(rule, shapes))
+        out += found
+        if all(problem.severity != "error" for problem in found):
+            sound.append(rule)
+    return out + list(_types(sound, schema_text(world.tools, world.task_types, world.classes)))
+
+
+def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for tool in tools:
+        if tool.id in seen:
+            yield Problem("error", f"two tools are called `{tool.id}`", way_out="rename one of the upstreams")
+        seen.add(tool.id)
+
+
+def _names(rule: CedarRule, world: World) -> Iterator[Problem]:
+    """Every entity that a rule names is one that exists, or one that may yet come (agents and groups)."""
+    known: dict[str, set[str]] = {
+        "Action": {*GROUPS, *(tool.id for tool in world.tools)},
+        "Tool": {tool.id for tool in world.tools},
+        "Upstream": {tool.upstream for tool in world.tools},
+        "Agent": {agent.name for agent in world.agents},
+        "Group": {group for agent in world.agents for group in agent.groups},
+    }
+    for kind, name in sorted(rule.uids):
+        if kind not in known:
+            yield rule.problem(
+                f"there is no entity type `{kind}`", at=kind, way_out=nearest(kind, [*known, "Action"])
+            )
+        elif name not in known[kind]:
+            later = kind in ("Agent", "Group")
+            if later and not world.agents:
+                continue
+            yield rule.problem(
+                f"there is no {kind.lower()} `{name}`",
+                at=name,
+                severity="warning" if later else "error",
+                way_out=nearest(name, known[kind]),
+            )
+
+
+def _asked(rule: CedarRule) -> Iterator[Problem]:
+    for kind, name in sorted(rule.reads.asked):
+        yield rule.problem(
+            f'a condition asks something of `{kind}::"{name}"`, which is not part of the call',
+            at=name,
+            way_out="ask `principal`, `resource` or `context`; a named entity may only be compared with",
+        )
+
+
+class _Shapes:
+    """The contexts of all tools, and which of them a rule can meet."""
+
+    def __init__(self, world: World) -> None:
+        params = parameters(world.task_types)
+        self.bare = context_shape(Tool(upstream="", name=""), params)
+        self._contexts = [(tool, context_shape(tool, params)) for tool in world.tools]
+
+    def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
+        """Give the tools in a rule's scope, with their contexts."""
+        return [
+            (tool, shape)
+            for tool, shape in self._contexts
+            if rule.action.matches(*action_closure(tool)) and rule.resource.matches(*resource_closure(tool))
+        ]
+
+
+def _reads(rule: CedarRule, shapes: _Shapes) -> Iterator[Problem]:
+    """Every fact that a rule reads exists for at least one call in its scope; `has` alone would hide a
+    misspelt one.
+    """
+    met = shapes.met_by(rule)
+    if not met and (rule.action.uids or rule.resource.uids):
+        yield rule.problem(
+            "no registered tool is in the scope of this rule",
+            severity="warning",
+            way_out="compare its action with its resource",
+        )
+    for path in sorted(rule.reads.paths, key=str):
+        if path[:1] != ("args",) or len(path) < 2:
+            if not shapes.bare.has(path):
+                yield _unknown(rule, path, [shapes.bare])
+            continue
+        if any(shape.has(path) for _, shape in met):
+            continue
+        known = [shape for tool, shape in met if tool.input_schema]
+        if known:
+            yield _unknown(rule, path, known)
+        elif met:
+            yield rule.problem(
+                f"whether `{met[0][0].id}` has an argument `{path[1]}` is not known yet",
+                at=path[1] or "",
+                severity="warning",
+                way_out="connect its upstream and check again; until then its calls are refused",
+            )
+
+
+def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
+    """Say where along `path` the facts end, and what stands there instead."""
+    names = [name for name in path if name is not None]
+    level = list(shapes)
+    for depth, name in enumerate(names):
+        below = [shape.fields[name] for shape in level if name in shape.fields]
+        if not below:
+            hidden = [shape.hidden[name] for shape in level if name in shape.hidden]
+            place = ".".join(("context", *names[: depth + 1]))
+            if hidden:
+                return rule.problem(
+                    f"policies cannot read `{place}`: it is {hidden[0]}",
+                    at=name,
+                    way_out="ask `context.arg_names.contains(...)` whether it is given at all",
+                )
+            what = (
+                f"no tool in its scope has an argument `{name}`"
+                if names[0] == "args" and depth == 1
+                else f"there is no `{place}`"
+            )
+            return rule.problem(
+                what, at=name, way_out=nearest(name, (field for shape in level for field in shape.fields))
+            )
+        level = below
+    return rule.problem(f"there is no `context.{'.'.join(names)}`", way_out="compare with schema.cedarschema")
+
+
+def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
+    """Give what Cedar's own strict validation finds."""
+    if not rules:
+        return
+    # Cedar numbers the policies of one text in order: `policy0` is the first rule.
+    result = cedarpy.validate_policies("\n".join(rule.text for rule in rules), schema)
+    if not result.validation_passed and not result.errors:
+        yield Problem(
+            "error", "the policies do not fit the schema", way_out="compare with schema.cedarschema"
+        )
+    for fault in result.errors:
+        text = _FOR_POLICY.sub("", fault.error)
+        if text.startswith(_NO_ACTION):
+            continue  # a group of actions that no tool is in yet; unknown names were found above
+        number = fault.policy_id.removeprefix("policy")
+        if not number.isdigit() or int(number) >= len(rules):
+            yield Problem("error", text, way_out="compare with schema.cedarschema")
+            continue
+        absent = _ABSENT.search(text)
+        name = next((group for group in absent.groups() if group), "") if absent else ""
+        yield rules[int(number)].problem(
+            text,
+            at=name.rpartition(".")[2],
+            way_out=f"ask `context{_has(name)}` first, or narrow the rule's action"
+            if name
+            else "compare with schema.cedarschema, which lists every attribute and its type",
+        )
+
+
+def _has(name: str) -> str:
+    before, _, last = name.rpartition(".")
+    return f".{before} has {last}" if before else f" has {last}"
+
+
+def validate_alone(rules: Sequence[CedarRule], schema: str) -> tuple[str, ...]:
+    """Give the ids of the rules that do not fit the schema of one tool, which was not there when they were
+    checked.
+    """
+    return tuple(sorted({problem.rule or "*" for problem in _types(rules, schema)}))

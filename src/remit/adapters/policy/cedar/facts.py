@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The facts that policies may read of a call: `context`, and the attributes of agents and tools.
+
+New facts are added as further attributes of `context`; no policy that exists reads them, so none changes
+its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from remit.adapters.policy.cedar.shape import (
+    BOOL,
+    DECIMAL,
+    MOMENT,
+    STRING,
+    STRINGS,
+    WHOLE,
+    Kind,
+    Misfit,
+    Shape,
+    arguments,
+    fit,
+    record,
+)
+from remit.core.errors import ConfigInvalid
+from remit.core.identity import Agent
+from remit.core.label import Classes, Label, Trust
+from remit.core.request import AccessRequest
+from remit.core.task import TaskType
+from remit.core.tool import Tool
+
+Json = Any
+
+AGENT = record(
+    name=STRING,
+    owner=STRING,
+    purpose=STRING,
+    environment=STRING,
+    initiative=STRING,
+    state=STRING,
+    manifest=STRING,
+)
+TOOL = record(
+    name=STRING,
+    upstream=STRING,
+    effect=STRING,
+    audience=STRING,
+    production=BOOL,
+    financial=BOOL,
+    described=BOOL,
+    state=STRING,
+    tier=STRING,
+    tier_level=WHOLE,
+    data_class=STRING,
+    data_class_level=WHOLE,
+    untrusted=BOOL,
+)
+LABEL = record(**{"class": STRING}, class_level=WHOLE, categories=STRINGS, untrusted=BOOL, zones=STRINGS)
+_PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
+
+
+def parameters(task_types: Iterable[TaskType]) -> Shape:
+    """Give the record of intent parameters: those of all task types, each optional.
+
+    A name to which two task types give different types has no type for policies and stands in `hidden`.
+    """
+    fields: dict[str, Shape] = {}
+    hidden: dict[str, str] = {}
+    for task_type in task_types:
+        for name, spec in task_type.parameters.items():
+            shape = _PARAMETERS.get(spec.type)
+            if name.startswith("__") or shape is None:
+                hidden[name] = "of a type that Cedar does not have"
+            elif fields.setdefault(name, shape) != shape:
+                hidden[name] = "of several types"
+    kept = {name: shape for name, shape in fields.items() if name not in hidden}
+    return Shape(Kind.RECORD, fields=kept, hidden=hidden)
+
+
+def context_shape(tool: Tool, params: Shape) -> Shape:
+    """Give the type of `context` for calls of `tool`."""
+    task = record(
+        id=STRING,
+        type=STRING,
+        purpose=STRING,
+        environment=STRING,
+        initiative=STRING,
+        owner=STRING,
+        on_behalf_of=STRING,
+        stated_by=STRING,
+        parent=BOOL,
+        depth=WHOLE,
+        params=params,
+    )
+    return record(
+        args=arguments(tool.input_schema),
+        arg_names=STRINGS,
+        tier=STRING,
+        tier_level=WHOLE,
+        effect=STRING,
+        audience=STRING,
+        cleared=BOOL,
+        assurance=STRING,
+        assurance_level=WHOLE,
+        label=LABEL,
+        task=task,
+        now=MOMENT,
+    )
+
+
+class Facts:
+    """Gathers the facts of a request as plain values, each only where some policy reads it."""
+
+    def __init__(self, classes: Classes, task_types: Sequence[TaskType], limit: int) -> None:
+        """Keep what a request does not carry itself: the order of classes, the purposes of task types."""
+        self._classes = classes
+        self._purposes = {one.name: one.purpose for one in task_types}
+        self._limit = limit
+        self._sources: Mapping[str, Callable[[AccessRequest], Json]] = {
+            "args": lambda request: request.arguments,
+            "arg_names": lambda request: list(request.arguments),
+            "tier": lambda request: request.tier.word,
+            "tier_level": lambda request: int(request.tier),
+            "effect": lambda request: request.tool.effect.value,
+            "audience": lambda request: request.tool.audience.name,
+            "cleared": lambda request: request.cleared,
+            "assurance": lambda request: request.principal.assurance.word,
+            "assurance_level": lambda request: int(request.principal.assurance),
+            "label": lambda request: self._label(request.label),
+            "task": self._task,
+            "now": lambda request: request.now,
+        }
+
+    def context(self, shape: Shape, request: AccessRequest) -> bytes:
+        """Give `context` as Cedar JSON, of the (pruned) type `shape`; raises `Misfit`."""
+        out: dict[str, Json] = {}
+        for name, below in shape.fields.items():
+            out[name] = fit(below, self._sources[name](request), name, self._limit)
+        try:
+            return msgspec.json.encode(out)
+        except (UnicodeEncodeError, ValueError, TypeError):
+            raise Misfit("context", "holds text that is not Unicode") from None
+
+    def agent(self, agent: Agent) -> dict[str, Json]:
+        """Give an agent's attributes."""
+        return {
+            "name": agent.name,
+            "owner": agent.owner,
+            "purpose": agent.purpose,
+            "environment": agent.environment,
+            "initiative": agent.initiative,
+            "state": agent.state.value,
+            "manifest": agent.manifest_digest,
+        }
+
+    def tool(self, tool: Tool) -> dict[str, Json]:
+        """Give a tool's attributes; raises `Misfit` if its data class is not one of the organisation's."""
+        return {
+            "name": tool.name,
+            "upstream": tool.upstream,
+            "effect": tool.effect.value,
+            "audience": tool.audience.name,
+            "production": tool.production,
+            "financial": tool.financial,
+            "described": tool.described,
+            "state": tool.state.value,
+            "tier": tool.tier.word,
+            "tier_level": int(tool.tier),
+            "data_class": tool.label.data_class,
+            "data_class_level": self._rank(tool.label),
+            "untrusted": tool.label.trust is Trust.UNTRUSTED,
+        }
+
+    def _rank(self, label: Label) -> int:
+        try:
+            return self._classes.rank(label.data_class)
+        except ConfigInvalid:
+            raise Misfit("label.class", "is not one of the configured data classes") from None
+
+    def _label(self, label: Label) -> dict[str, Json]:
+        return {
+            "class": label.data_class,
+            "class_level": self._rank(label),
+            "categories": label.categories,
+            "untrusted": label.trust is Trust.UNTRUSTED,
+            "zones": label.zones,
+        }
+
+    def _task(self, request: AccessRequest) -> dict[str, Json]:
+        task = request.task
+        return {
+            "id": task.id,
+            "type": task.type,
+            "purpose": self._purposes.get(task.type, ""),
+            "environment": task.environment,
+            "initiative": task.initiative,
+            "owner": task.owner,
+            "on_behalf_of": request.principal.on_behalf_of,
+            "stated_by": task.intent.stated_by,
+            "parent": bool(task.parent),
+            "depth": len(task.ancestors),
+            "params": task.intent.params,
+        }

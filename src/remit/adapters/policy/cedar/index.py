@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rules can speak of a call: the index by tool and agent, so that unrelated rules cost nothing.
+
+INVARIANT: a rule that is left out for a call could not have matched it by its scope alone. Cedar evaluates
+a condition only where the scope matches, so the answer, errors included, is the one that the whole set
+would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
+
+from remit.adapters.policy.cedar.reads import Uid
+from remit.adapters.policy.cedar.rule import CedarRule
+from remit.adapters.policy.cedar.schema import groups_of
+from remit.core.identity import Agent
+from remit.core.tool import Tool
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """A bounded mapping that forgets what was used least recently."""
+
+    def __init__(self, size: int) -> None:
+        """Keep at most `size` entries."""
+        self._size = size
+        self._kept: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """Give the entry and count it as used now."""
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self._kept[key] = found
+        return found
+
+    def put(self, key: K, value: V) -> V:
+        """Keep an entry; the oldest goes if there is no room."""
+        if len(self._kept) >= self._size:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = value
+        return value
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def action_closure(tool: Tool) -> tuple[Uid, frozenset[Uid]]:
+    """Give a tool's action and all its ancestors, itself included."""
+    own = ("Action", tool.id)
+    return own, frozenset({own, *(("Action", group) for group in groups_of(tool))})
+
+
+def resource_closure(tool: Tool) -> tuple[Uid, frozenset[Uid]]:
+    """Give a tool as a resource and all its ancestors, itself included."""
+    own = ("Tool", tool.id)
+    return own, frozenset({own, ("Upstream", tool.upstream)})
+
+
+def principal_closure(agent: Agent) -> tuple[Uid, frozenset[Uid]]:
+    """Give an agent and all its ancestors, itself included."""
+    own = ("Agent", agent.name)
+    return own, frozenset({own, *(("Group", group) for group in agent.groups)})
+
+
+class RuleIndex:
+    """The rules, found by the tool and the agent of a call."""
+
+    def __init__(self, rules: Sequence[CedarRule], *, tools_kept: int = 2048) -> None:
+        """Index `rules`; what each tool needs is worked out when the tool is first called."""
+        self._rules = rules
+        self._by_tool: Recent[tuple[str, str, str], tuple[int, ...]] = Recent(tools_kept)
+
+    def for_tool(self, tool: Tool) -> tuple[int, ...]:
+        """Give the numbers of the rules whose action and resource can match `tool`."""
+        key = (tool.upstream, tool.name, tool.effect.value)
+        found = self._by_tool.get(key)
+        if found is None:
+            action, resource = action_closure(tool), resource_closure(tool)
+            found = self._by_tool.put(
+                key,
+                tuple(
+                    number
+                    for number, rule in enumerate(self._rules)
+                    if rule.action.matches(*action) and rule.resource.matches(*resource)
+                ),
+            )
+        return found
+
+    def candidates(self, tool: Tool, agent: Agent) -> tuple[int, ...]:
+        """Give the numbers of the rules that can match a call of `tool` by `agent`."""
+        principal = principal_closure(agent)
+        rules = self._rules
+        return tuple(number for number in self.for_tool(tool) if rules[number].principal.matches(*principal))

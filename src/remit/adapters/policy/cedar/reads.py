@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy's condition looks at: which parts of the context, and which entities it names.
+
+The analysis errs on one side. Whatever it does not understand counts as reading everything, so that a fact
+may be kept from Cedar only where no policy could see it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from remit.adapters.policy.cedar.shape import Path
+
+Json = Any
+Uid = tuple[str, str]
+"""An entity's type and id."""
+
+_BESIDE = frozenset({"==", "!=", "contains", "containsAll", "containsAny"})
+
+
+class Reads(msgspec.Struct):
+    """What conditions read.
+
+    `paths` are the reads below `context`. `uids` are the entities that are named. `asked` are named
+    entities whose own attributes, groups or type a condition asks for: those would have to be at hand for
+    every request, and are refused.
+    """
+
+    paths: set[Path] = msgspec.field(default_factory=set)
+    uids: set[Uid] = msgspec.field(default_factory=set)
+    asked: set[Uid] = msgspec.field(default_factory=set)
+
+    def expression(self, node: Json, *, compared: bool = False) -> None:
+        """Read one expression of Cedar's JSON form. `compared` says that a literal here is only compared
+        with.
+        """
+        if not isinstance(node, dict) or len(node) != 1:
+            self.paths.add(())
+            return
+        ((name, body),) = node.items()
+        if name == "Value":
+            self._value(body, compared)
+        elif name == "Var":
+            if body == "context":
+                self.paths.add(())
+        elif name in (".", "has"):
+            path = _chain(body.get("left"))
+            if path is None:
+                self.expression(body.get("left"))
+            else:
+                self.paths.add((*path, body["attr"], *((None,) if name == "has" else ())))
+        elif name == "in":
+            self.expression(body["left"])
+            self.expression(body["right"], compared=True)
+        elif name == "is":
+            self.expression(body["left"])
+            if body.get("in") is not None:
+                self.expression(body["in"], compared=True)
+        elif name == "like":
+            self.expression(body["left"])
+        elif name == "Record":
+            self._all(list(body.values()))
+        elif isinstance(body, list):
+            self._all(body, compared=compared and name == "Set")
+        elif isinstance(body, dict):
+            self._all(list(body.values()), compared=name in _BESIDE)
+        else:
+            self.paths.add(())
+
+    def _all(self, nodes: list[Json], *, compared: bool = False) -> None:
+        for node in nodes:
+            self.expression(node, compared=compared)
+
+    def _value(self, body: Json, compared: bool) -> None:
+        if isinstance(body, dict) and "__entity" in body:
+            uid = (str(body["__entity"]["type"]), str(body["__entity"]["id"]))
+            self.uids.add(uid)
+            if not compared:
+                self.asked.add(uid)
+        elif isinstance(body, dict | list):
+            self.paths.add(())
+
+
+def _chain(node: Json) -> Path | None:
+    """Give the names between `context` and here; `None` if this is no chain that begins at `context`."""
+    names: list[str] = []
+    while isinstance(node, dict) and len(node) == 1:
+        if node.get("Var") == "context":
+            return tuple(reversed(names))
+        if "." not in node:
+            return None
+        names.append(node["."]["attr"])
+        node = node["."]["left"]
+    return None
+
+
+def of_policy(policy: Json) -> Reads:
+    """Give what the conditions of one policy (Cedar's JSON form) read."""
+    reads = Reads()
+    for condition in policy.get("conditions", []):
+        reads.expression(condition.get("body"))
+    return reads

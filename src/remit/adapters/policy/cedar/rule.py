@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules: single Cedar policies with their id, annotations, digest, place in a file, scope and reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import cedarpy
+import msgspec
+
+from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
+from remit.adapters.policy.cedar.text import Piece, nearest, pieces
+from remit.core.decision import RuleRef
+from remit.ports.policy import PolicySource, Problem
+
+Json = Any
+
+ANNOTATIONS = ("id", "reason", "way_out", "otherwise")
+# Ids stand in evidence, approvals and command lines: one alphabet, so that two ids that look alike are alike.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Which entities one part of a policy's scope can match.
+
+    `uids` and `below` of `None` match everything; else an entity matches if it is one of `uids`, or if it
+    or one of its ancestors is in `below`. `type` narrows to one entity type.
+    """
+
+    uids: frozenset[Uid] | None = None
+    below: frozenset[Uid] | None = None
+    type: str = ""
+
+    def matches(self, uid: Uid, ancestors: frozenset[Uid]) -> bool:
+        """Say whether the scope can match an entity; `ancestors` include the entity itself."""
+        if self.type and self.type != uid[0]:
+            return False
+        if self.uids is not None:
+            return uid in self.uids
+        return self.below is None or not self.below.isdisjoint(ancestors)
+
+
+class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy. `policy` is its form in Cedar's JSON; `text` is as written."""
+
+    ref: RuleRef
+    text: str
+    file: str
+    line: int
+    permits: bool
+    waivable: bool
+    reason: str
+    way_out: str
+    policy: Json
+    principal: Scope
+    action: Scope
+    resource: Scope
+    reads: Reads
+    uids: frozenset[Uid]
+
+    def problem(self, text: str, *, at: str = "", severity: str = "error", way_out: str = "") -> Problem:
+        """Give a problem of this rule, on the line where `at` first stands in it."""
+        found = self.text.find(at) if at else -1
+        line = self.line + (self.text.count("\n", 0, found) if found >= 0 else 0)
+        return Problem(
+            severity=severity, text=text, file=self.file, line=line, rule=self.ref.id, way_out=way_out
+        )
+
+
+def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Problem]]:
+    """Give the rules of all files, and what is wrong with the text, the annotations and the ids."""
+    rules: list[CedarRule] = []
+    problems: list[Problem] = []
+    homes: dict[str, CedarRule] = {}
+    for source in sources:
+        for number, piece in enumerate(pieces(source.text), 1):
+            rule = _parsed(source, piece, number, problems)
+            if rule is None:
+                continue
+            first = homes.setdefault(rule.ref.id, rule)
+            if first is not rule:
+                place = f"{first.file}:{first.line}"
+                problems.append(
+                    rule.problem(
+                        f"rule id `{rule.ref.id}` is taken by {place}",
+                        at="@id",
+                        way_out="give it another `@id`",
+                    )
+                )
+            rules.append(rule)
+    return rules, problems
+
+
+def _parsed(source: PolicySource, piece: Piece, number: int, problems: list[Problem]) -> CedarRule | None:
+    def wrong(text: str, way_out: str = "", severity: str = "error", rule: str = "") -> None:
+        problems.append(
+            Problem(
+                severity=severity, text=text, file=source.file, line=piece.line, rule=rule, way_out=way_out
+            )
+        )
+
+    try:
+        parsed = json.loads(cedarpy.policies_to_json_str(piece.text))
+    except ValueError as fault:
+        wrong(f"not a Cedar policy: {fault}", "see docs/explanation/policy.md for the form of a policy")
+        return None
+    if parsed["templates"]:
+        wrong("a template (`?principal`, `?resource`) is not supported", "write one policy per principal")
+        return None
+    (policy,) = parsed["staticPolicies"].values()
+    notes: dict[str, str | None] = policy.get("annotations", {})
+    rule_id = notes.get("id") or f"{PurePosixPath(source.file).stem}#{number}"
+    if "id" in notes and not _ID.match(notes["id"] or ""):
+        wrong(
+            f"`@id` {json.dumps(notes['id'] or '')} has characters that an id cannot have",
+            "use up to 128 ASCII letters, digits and `._:#/-`",
+        )
+        return None
+    if not _ID.match(rule_id):
+        wrong("no id can be derived from the file's name", 'add `@id("...")`')
+        return None
+    for name in notes:
+        if name not in ANNOTATIONS:
+            wrong(f"annotation `@{name}` has no meaning here", nearest(name, ANNOTATIONS), "warning", rule_id)
+    permits = policy["effect"] == "permit"
+    otherwise = notes.get("otherwise")
+    if "otherwise" in notes and (permits or otherwise != "approval"):
+        wrong("`@otherwise` must be `approval`, on a forbid", 'write `@otherwise("approval")`', rule=rule_id)
+        return None
+    return _rule(source, piece, rule_id, policy, waivable=otherwise == "approval")
+
+
+def _rule(source: PolicySource, piece: Piece, rule_id: str, policy: Json, *, waivable: bool) -> CedarRule:
+    reads = of_policy(policy)
+    principal, action, resource = (_scope(policy[part]) for part in ("principal", "action", "resource"))
+    uids = set(reads.uids)
+    for scope in (principal, action, resource):
+        uids |= (scope.uids or frozenset()) | (scope.below or frozenset())
+    notes = policy.get("annotations", {})
+    canonical = json.dumps(policy, sort_keys=True, separators=(",", ":"))
+    return CedarRule(
+        ref=RuleRef(rule_id, "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()),
+        text=piece.text,
+        file=source.file,
+        line=piece.line,
+        permits=policy["effect"] == "permit",
+        waivable=waivable,
+        reason=notes.get("reason") or "",
+        way_out=notes.get("way_out") or "",
+        policy=policy,
+        principal=principal,
+        action=action,
+        resource=resource,
+        reads=reads,
+        uids=frozenset(uids),
+    )
+
+
+def _uid(entity: Json) -> Uid:
+    return str(entity["type"]), str(entity["id"])
+
+
+def _scope(part: Json) -> Scope:
+    """Read one part of a scope. A form that is not understood matches everything: it is only looked at too
+    often.
+    """
+    match part:
+        case {"op": "==", "entity": entity}:
+            return Scope(uids=frozenset({_uid(entity)}))
+        case {"op": "in", "entity": entity}:
+            return Scope(below=frozenset({_uid(entity)}))
+        case {"op": "in", "entities": [*entities]}:
+            return Scope(below=frozenset(_uid(one) for one in entities))
+        case {"op": "is", "entity_type": str(kind), "in": {"entity": entity}}:
+            return Scope(below=frozenset({_uid(entity)}), type=kind)
+        case {"op": "is", "entity_type": str(kind), **rest} if not rest:
+            return Scope(type=kind)
+        case _:
+            return Scope()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Cedar schema, generated from the registered tools: one action per tool, with the tool's own
+arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from remit.adapters.policy.cedar.facts import AGENT, LABEL, TOOL, context_shape, parameters
+from remit.adapters.policy.cedar.shape import Kind, Shape
+from remit.adapters.policy.cedar.text import attribute, quoted
+from remit.core.identity import Assurance
+from remit.core.label import Classes
+from remit.core.task import TaskType
+from remit.core.tool import Effect, Tier, Tool
+
+CALL = "call"
+GROUPS = (CALL, *(f"effect:{effect.value}" for effect in Effect))
+"""The groups of actions: every call, and the calls of each effect. No tool's id lacks a `/`, so none
+collides.
+"""
+
+_ENTITIES = f"""\
+entity Group;
+entity Agent in [Group] {AGENT};
+entity Upstream;
+entity Tool in [Upstream] {TOOL};
+"""
+
+
+def groups_of(tool: Tool) -> tuple[str, ...]:
+    """Give the action groups that a tool's action is in."""
+    return (CALL, f"effect:{tool.effect.value}")
+
+
+def _head(named: Iterable[str] = ()) -> list[str]:
+    lines = [_ENTITIES, f'action "{CALL}";']
+    lines += [f'action "{group}" in [Action::"{CALL}"];' for group in GROUPS if group != CALL]
+    lines += [f"action {quoted(name)};" for name in sorted(named)]
+    return lines
+
+
+def _parents(tool: Tool) -> str:
+    return "[" + ", ".join(f'Action::"{group}"' for group in groups_of(tool)) + "]"
+
+
+def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
+    """Give the schema for calls of one tool with exactly the context that its policies read.
+
+    `named` are other actions that the policies mention; they are declared, and nothing can be asked with
+    them.
+    """
+    others = set(named) - {tool.id, *GROUPS}
+    lines = _head(others)
+    lines.append(
+        f"action {quoted(tool.id)} in {_parents(tool)} appliesTo "
+        f"{{ principal: [Agent], resource: [Tool], context: {context} }};"
+    )
+    return "\n".join(lines)
+
+
+def schema_text(tools: Sequence[Tool], task_types: Sequence[TaskType], classes: Classes) -> str:
+    """Give the whole schema, for people, for `check`, and to be kept with the bundle.
+
+    A tool whose arguments are not known yet (no `inputSchema` has been seen) has an action that nothing
+    applies to.
+    """
+    params = parameters(task_types)
+    lines = [
+        "// generated from the registered tools and task types; changes made here are lost",
+        _levels("tier_level", [tier.word for tier in Tier], 0),
+        _levels("assurance_level", [one.word for one in Assurance], 1),
+        _levels("class_level", classes.order, 0),
+        "",
+        *_head(),
+        "",
+        f"type Label = {LABEL};",
+        *_hidden("task.params", params),
+        f"type Params = {params};",
+        f"type Task = {_named_record(_task_shape(params), {'params': 'Params'})};",
+    ]
+    for tool in sorted(tools, key=lambda one: one.id):
+        lines += ["", *_action(tool, params)]
+    return "\n".join(lines) + "\n"
+
+
+def _task_shape(params: Shape) -> Shape:
+    return context_shape(Tool(upstream="", name=""), params).fields["task"]
+
+
+def _action(tool: Tool, params: Shape) -> list[str]:
+    if not tool.input_schema:
+        return [
+            f"// the arguments of {quoted(tool.id)} are not known until its upstream has been seen",
+            f"action {quoted(tool.id)} in {_parents(tool)};",
+        ]
+    context = context_shape(tool, params)
+    return [
+        *_hidden("args", context.fields["args"]),
+        f"action {quoted(tool.id)} in {_parents(tool)} appliesTo {{",
+        "  principal: [Agent],",
+        "  resource: [Tool],",
+        f"  context: {_named_record(context, {'label': 'Label', 'task': 'Task'})}",
+        "};",
+    ]
+
+
+def _named_record(shape: Shape, names: dict[str, str]) -> str:
+    """Write a record with some fields by the names of their common types."""
+    inner = ", ".join(f"{attribute(name)}: {names.get(name, below)}" for name, below in shape.fields.items())
+    return f"{{ {inner} }}"
+
+
+def _levels(name: str, words: Iterable[str], start: int) -> str:
+    return f"// {name}: " + ", ".join(f"{quoted(word)} {level}" for level, word in enumerate(words, start))
+
+
+def _hidden(path: str, shape: Shape) -> list[str]:
+    """Say, as comments, what policies cannot read and why."""
+    lines = [
+        f"// not readable by policies: {path}.{quoted(name)}, {why}" for name, why in shape.hidden.items()
+    ]
+    for name, below in shape.fields.items():
+        if below.kind is Kind.RECORD:
+            lines += _hidden(f"{path}.{attribute(name)}", below)
+    return lines

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cedar text as people write it: cut into single policies that keep their place, and strings written
+safely.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+# A string literal, a line comment, or the semicolon that ends a policy. Linear: every branch begins
+# differently.
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;', re.DOTALL)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_RESERVED = frozenset({"true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar"})
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """The text of one policy and the line (from 1) on which its first word stands."""
+
+    text: str
+    line: int
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Cut a policy file at the semicolons that end policies; what holds only comments and space is left
+    out.
+    """
+    start = 0
+    first: int | None = None
+    position = 0
+    for mark in _MARK.finditer(text):
+        first = _first_word(text, position, mark.start()) if first is None else first
+        position = mark.end()
+        if mark.group() == ";":
+            begin = mark.start() if first is None else first
+            yield Piece(text[begin:position], text.count("\n", 0, begin) + 1)
+            start, first = position, None
+        elif mark.group()[0] == '"' and first is None:
+            first = mark.start()
+    first = _first_word(text, max(start, position), len(text)) if first is None else first
+    if first is not None:
+        yield Piece(text[first:], text.count("\n", 0, first) + 1)
+
+
+def _first_word(text: str, start: int, end: int) -> int | None:
+    for at in range(start, end):
+        if not text[at].isspace():
+            return at
+    return None
+
+
+def quoted(value: str) -> str:
+    """Write a Cedar string literal. Nothing in `value` can end the literal or the line it stands on."""
+    return '"' + "".join(_escaped(char) for char in value) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable():
+        return char
+    # A lone surrogate is no Unicode scalar value and cannot be written in Cedar at all.
+    return f"\\u{{{ord(char):x}}}" if not 0xD800 <= ord(char) <= 0xDFFF else "\\u{fffd}"
+
+
+def attribute(name: str) -> str:
+    """Write an attribute's name in a schema: bare where Cedar allows it, else as a literal."""
+    return name if _IDENTIFIER.match(name) and name not in _RESERVED else quoted(name)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give the way out for a misspelt name: the nearest one, or the shortest list of what there is."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    if not names:
+        return "there is none yet"
+    shown = ", ".join(f"`{one}`" for one in names[:8])
+    return f"use one of {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
