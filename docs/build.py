@@ -17,7 +17,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+
+from remit.config.schema import REFERENCE, SCHEMAS, config_page
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -26,7 +29,9 @@ SOURCES = {".py", ".sh", ".cedar", ".cedarschema", ".rego", ".sql", ".yaml", ".y
 ADR_PARTS = ("## Context", "## Decision", "## Consequences")
 
 # Page below docs/ -> what writes its text.
-GENERATED: dict[str, Callable[[], str]] = {}
+GENERATED: dict[str, Callable[[], str]] = {
+    **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
+}
 
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")

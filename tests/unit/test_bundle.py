@@ -67,7 +67,8 @@ def test_a_bundle_holds_what_its_files_say(tmp_path: Path) -> None:
     got = bundle(tmp_path, {"policies/a/second.cedar": "forbid (principal, action, resource);"})
     read = got.tools["files/read"]
     assert (read.effect, read.audience.name, read.tier) == (Effect.NONE, "self", Tier.ASSISTANT)
-    assert (read.label.data_class, read.label.categories, read.label.zones) == ("internal", {"pii"}, {"dms"})
+    assert read.label.data_class == "internal"
+    assert (read.label.categories, read.label.zones) == (frozenset({"pii"}), frozenset({"dms"}))
     assert read.described
     task = got.task_types["read"]
     assert (task.deadline_s, task.budgets.calls, task.budgets.result_bytes) == (600, 5, 2 * 2**20)

@@ -78,6 +78,11 @@ def generate() -> dict[str, str]:
     return {**pages, REFERENCE: reference()}
 
 
+def config_page(page: str) -> str:
+    """Give the text of one generated page."""
+    return generate()[page]
+
+
 def json_schema(name: str, form: Any) -> dict[str, Json]:
     """Give the JSON Schema of one kind of file (draft 2020-12)."""
     defs: dict[str, Json] = {"Constraint": _CONSTRAINT, "Grant": _GRANT} if form is TaskFile else {}
