@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stands between remit and an upstream's process, so that none outlives remit.
+
+    python -I -S guard.py FD GRACE_S PROGRAM [ARGUMENT...]
+
+A program of its own, of the standard library alone. FD is the reading end of a pipe whose writing end only
+remit holds: when it ends (remit closed it, or died in whatever way) the guard asks the program's process
+group to end, and after GRACE_S seconds kills it and every other descendant. On Linux descendants that left
+the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program dies with a killed guard
+(PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec is safe.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+CANNOT_START = 127
+_POLL_MS = 20
+
+
+def prctl(option: int, value: int) -> None:
+    """Set an option of this process where the operating system has it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def start(command: list[str], guard: int) -> int:
+    """Start the program in a process group of its own; give its process id."""
+    pid = os.fork()
+    if pid:
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        return pid
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == guard:
+            os.execvp(command[0], command)  # noqa: S606 - that is what a guard is for; there is no shell
+    except OSError as error:
+        os.write(2, f"`{command[0]}` cannot be started: {error.strerror}\n".encode())
+    os._exit(CANNOT_START)
+
+
+def reap(main: int, status: int | None) -> int | None:
+    """Take in whoever ended; give the program's exit status once it is known."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == main:
+                status = os.waitstatus_to_exitcode(ended)
+    return status
+
+
+def kill_group(group: int, number: int) -> None:
+    """Send a signal to the program's process group."""
+    with contextlib.suppress(OSError):
+        os.killpg(group, number)
+
+
+def children() -> list[int]:
+    """Give the processes whose parent is the guard by now."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/{me}/task/{me}/children", encoding="ascii") as listed:
+            return [int(pid) for pid in listed.read().split()]
+    except OSError:
+        return []
+
+
+def kill_all(main: int, status: int | None) -> int | None:
+    """Kill the group and every descendant, those that become orphans meanwhile included."""
+    kill_group(main, signal.SIGKILL)
+    for _ in range(250):
+        status = reap(main, status)
+        left = children()
+        if not left and (status is not None or sys.platform != "linux"):
+            break
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL_MS / 1000)
+    return status
+
+
+def watch(main: int, lifeline: int, woken: int, grace_s: float) -> int | None:
+    """Wait for the program's end, or for remit's."""
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN | select.POLLHUP)
+    poll.register(woken, select.POLLIN)
+    deadline = None
+    while True:
+        status = reap(main, None)
+        if status is not None:
+            return status
+        if deadline is not None and time.monotonic() >= deadline:
+            return None
+        ready = {fd for fd, _ in poll.poll(None if deadline is None else _POLL_MS)}
+        if woken in ready:
+            os.read(woken, 512)
+        if lifeline in ready:
+            poll.unregister(lifeline)
+            kill_group(main, signal.SIGTERM)
+            deadline = time.monotonic() + grace_s
+
+
+def main(arguments: list[str]) -> int:
+    """Guard one program from its start to its end; give its exit status, 128 + n for signal n."""
+    lifeline, grace_s, command = int(arguments[0]), float(arguments[1]), arguments[2:]
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    os.set_inheritable(lifeline, False)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    # The end of remit is the end of the lifeline; no signal to the guard may leave the program behind.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.set_wakeup_fd(wake)
+    pid = start(command, os.getpid())
+    # The program's streams are its own: kept open here, their ends would not be seen.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    status = watch(pid, lifeline, woken, grace_s)
+    status = kill_all(pid, status)
+    return 128 + signal.SIGKILL if status is None else status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    os._exit(main(sys.argv[1:]))

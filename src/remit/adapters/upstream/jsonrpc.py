@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON-RPC 2.0 messages: the envelope is read once, what it holds stays bytes.
+
+A result of many megabytes is never turned into objects here. It is checked to be JSON in UTF-8 without line
+breaks between its values, so that whoever embeds it in another message cannot be misled about its end.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+import orjson
+
+from remit.core.errors import Malformed, UpstreamFault
+from remit.core.mediation import Chunk, ChunkKind
+
+Json = Any
+RequestId = str | int
+
+_ABSENT = msgspec.Raw(b"")
+_RESULT, _ERROR = ChunkKind.RESULT, ChunkKind.ERROR
+# Where an id stands in most servers' messages: before the result, or at the very end.
+_ID_AT_START = re.compile(rb'^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
+_ID_AT_END = re.compile(rb'"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$')
+
+#: What is said upstream to a question that this version does not pass on.
+NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
+METHOD_NOT_FOUND = -32601
+
+
+class Message(msgspec.Struct):
+    """One message from a server. What was absent is empty bytes."""
+
+    jsonrpc: str
+    id: RequestId | None = None
+    method: str = ""
+    params: msgspec.Raw = _ABSENT
+    result: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
+
+    @property
+    def is_response(self) -> bool:
+        """Whether it ends a call."""
+        return not self.method and (bool(self.result) or bool(self.error))
+
+
+class RpcError(msgspec.Struct):
+    """The `error` of a response."""
+
+    code: int
+    message: str = ""
+    data: Json = None
+
+
+class _Flags(msgspec.Struct):
+    """What a result says of itself; everything else is skipped over."""
+
+    isError: bool = False  # noqa: N815 - the wire's own name
+    resultType: str = "complete"  # noqa: N815 - the wire's own name
+
+
+_decode_message = msgspec.json.Decoder(Message).decode
+_decode_flags = msgspec.json.Decoder(_Flags).decode
+_decode_error = msgspec.json.Decoder(RpcError).decode
+
+
+def read_message(data: bytes, name: str) -> Message:
+    """Read one message of the upstream `name`; raises `UpstreamFault`.
+
+    Batches (JSON-RPC 2.0 section 6) are refused: no protocol revision that is spoken here has them.
+    """
+    try:
+        message = _decode_message(data)
+        if not data.isascii():
+            data.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise broken(name, "sent something that is not a JSON-RPC message", debug=str(error)) from error
+    if message.jsonrpc != "2.0":
+        raise broken(name, "speaks another version of JSON-RPC")
+    if not message.method and bool(message.result) == bool(message.error):
+        raise broken(name, "sent a response that is neither a result nor an error")
+    return message
+
+
+def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
+    """Give the last chunk of a call from its response; raises `UpstreamFault` for a result of wrong shape.
+
+    A `resultType` other than `complete` (2026-07-28: the server asks its user something) becomes an error:
+    this version does not pass a server's questions on.
+    """
+    if message.error:
+        body = standalone(message.error)
+        try:
+            _decode_error(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise broken(name, "sent an error without code", debug=str(error)) from error
+        return Chunk(_ERROR, body)
+    body = standalone(message.result)
+    try:
+        flags = _decode_flags(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise broken(name, "sent a result of the wrong shape", debug=str(error)) from error
+    if modern and flags.resultType != "complete":
+        return Chunk(_ERROR, _not_passed_on(flags.resultType))
+    return Chunk(_RESULT, body, is_error=flags.isError)
+
+
+def notification_chunk(message: Message) -> Chunk:
+    """Give the chunk of a notification or of a server's request."""
+    kind = ChunkKind.NOTIFICATION if message.id is None else ChunkKind.REQUEST
+    return Chunk(kind, standalone(message.params) or b"{}", message.method, request_id=message.id)
+
+
+def standalone(raw: msgspec.Raw) -> bytes:
+    """Copy a raw value out of its message, without line breaks (JSON has none but between its values)."""
+    body = bytes(raw)
+    if b"\n" in body or b"\r" in body:
+        return msgspec.json.format(body, indent=-1)
+    return body
+
+
+def read_error(message: Message) -> RpcError:
+    """Give the error of a response, code 0 where it has no usable one."""
+    try:
+        return _decode_error(message.error)
+    except (msgspec.DecodeError, RecursionError):
+        return RpcError(0)
+
+
+def read_value(raw: msgspec.Raw, name: str) -> dict[str, Json]:
+    """Read a small object (params of a notification, result of a handshake); raises `UpstreamFault`."""
+    if not raw:
+        return {}
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise broken(name, "sent a value that is not JSON", debug=str(error)) from error
+    if not isinstance(value, dict):
+        raise broken(name, "sent a value that is not an object")
+    return value
+
+
+def write_request(request_id: RequestId, method: str, params: dict[str, Json]) -> bytes:
+    """Serialise a request once; raises `Malformed` for a value that JSON cannot carry."""
+    try:
+        return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise Malformed(
+            "the arguments cannot be written as JSON",
+            way_out="use strings, finite numbers within 64 bits, lists and objects",
+            debug=str(error),
+        ) from error
+
+
+def write_notification(method: str, params: dict[str, Json]) -> bytes:
+    """Serialise a notification."""
+    return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def write_response(request_id: RequestId, body: bytes, *, error: bool) -> bytes:
+    """Serialise the answer to a server's request from its raw result or error."""
+    return orjson.dumps(
+        {"jsonrpc": "2.0", "id": request_id, "error" if error else "result": orjson.Fragment(body)}
+    )
+
+
+def guess_id(head: bytes, tail: bytes) -> int | None:
+    """Find whose message this was when it cannot be read as a whole, from its first and last bytes."""
+    found = _ID_AT_START.search(head) or _ID_AT_END.search(tail)
+    return int(found[1]) if found else None
+
+
+def broken(name: str, what: str, *, debug: str = "") -> UpstreamFault:
+    """The fault of an upstream that breaks its protocol; its calls may have taken effect."""
+    return UpstreamFault(
+        f"upstream `{name}` {what}",
+        sent=True,
+        way_out="look at the upstream for the outcome and repair it",
+        debug=debug,
+    )
+
+
+def too_large(name: str, limit: int) -> UpstreamFault:
+    """The fault of an answer beyond the limit."""
+    return UpstreamFault(
+        f"the answer of upstream `{name}` exceeds {limit} bytes",
+        sent=True,
+        way_out="ask for less, or raise `max_result_bytes`",
+        code="upstream-too-large",
+    )
+
+
+def _not_passed_on(result_type: str) -> bytes:
+    return orjson.dumps(
+        {
+            "code": -32603,
+            "message": "the tool did not complete: it asks something that is not passed on to the agent",
+            "data": {"code": "not-passed-on", "resultType": result_type[:40]},
+        }
+    )

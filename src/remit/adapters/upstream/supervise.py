@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process of an upstream: started behind a guard, spoken to in lines, ended with all it started."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from remit.adapters.upstream.guard import CANNOT_START
+from remit.core.errors import ConfigInvalid, UpstreamUnreachable
+
+log = logging.getLogger(__name__)
+
+_GUARD = str(Path(__file__).with_name("guard.py"))
+#: The only variables of remit's own environment that a process inherits; none of them holds a secret.
+INHERITED = ("PATH", "HOME", "LANG")
+_MAX_LOG_LINE_BYTES = 4096
+_MAX_LOG_LINES = 200  # in one minute
+_KEEP_LOG_LINES = 5
+_EDGE_BYTES = 256
+
+OnLine = Callable[[bytes], None]
+#: Told of a line beyond the limit: its first and last bytes.
+OnOverlong = Callable[[bytes, bytes], None]
+
+
+class LineReader(asyncio.Protocol):
+    """Cuts a stream into lines of at most `max_bytes`; what is longer is dropped and told of at its end."""
+
+    def __init__(
+        self, max_bytes: int, on_line: OnLine, on_overlong: OnOverlong, on_end: Callable[[], None]
+    ) -> None:
+        """Begin at the start of a line."""
+        self._max_bytes = max_bytes
+        self._on_line = on_line
+        self._on_overlong = on_overlong
+        self._on_end = on_end
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+        self._head = b""
+        self._dropping = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes."""
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            self._take(data[start:end])
+            self._finish()
+            start = end + 1
+        if start < len(data):
+            self._take(data[start:] if start else data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that nothing more comes; a line without its end is none."""
+        self._on_end()
+
+    def _take(self, piece: bytes) -> None:
+        self._size_bytes += len(piece)
+        if self._size_bytes > self._max_bytes and not self._dropping:
+            self._dropping = True
+            self._head = b"".join((*self._pieces, piece))[:_EDGE_BYTES]
+            self._pieces = [p[-_EDGE_BYTES:] for p in self._pieces[-1:]]
+        self._pieces.append(piece)
+        if self._dropping:
+            self._pieces = [b"".join(self._pieces)[-_EDGE_BYTES:]]
+
+    def _finish(self) -> None:
+        line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        dropped, head = self._dropping, self._head
+        self._pieces, self._size_bytes, self._dropping, self._head = [], 0, False, b""
+        if dropped:
+            self._on_overlong(head, line)
+        elif line and not line.isspace():
+            self._on_line(line)
+
+
+class Input(asyncio.BaseProtocol):
+    """The writing side of a process; what cannot be written at once waits in the transport's buffer."""
+
+
+class ChildProcess:
+    """A process that was started. `ended` is set when its output has ended; then it is of no more use."""
+
+    def __init__(
+        self,
+        name: str,
+        max_line_bytes: int,
+        on_line: OnLine,
+        on_overlong: OnOverlong,
+        on_end: Callable[[], None],
+    ) -> None:
+        """Prepare; `start` starts it. `on_end` is called when it says no more."""
+        self._name = name
+        self._tell_end = on_end
+        self._output = LineReader(max_line_bytes, on_line, on_overlong, self._on_end)
+        self._errors = LineReader(_MAX_LOG_LINE_BYTES, self._on_log, self._on_long_log, lambda: None)
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._input: asyncio.WriteTransport | None = None
+        self._transports: list[asyncio.BaseTransport] = []
+        self._lifeline = -1
+        self._logged = 0
+        self._minute = 0.0
+        self.last_words: list[str] = []
+        self.ended = asyncio.Event()
+
+    async def start(self, command: Sequence[str], env: Mapping[str, str], cwd: str, grace_s: float) -> None:
+        """Start the program behind its guard; raises `UpstreamUnreachable`."""
+        reading, self._lifeline = os.pipe()
+        argv = [sys.executable, "-I", "-S", _GUARD, str(reading), str(grace_s), *command]
+        try:
+            # In a thread: it waits for the operating system. Without `preexec_fn`, which is not safe here.
+            popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, reading)
+        except OSError as error:
+            self._cut_lifeline()
+            raise UpstreamUnreachable(
+                f"upstream `{self._name}` cannot be started",
+                way_out="check its `command` and `cwd`",
+                debug=str(error),
+            ) from error
+        finally:
+            os.close(reading)
+        loop = asyncio.get_running_loop()
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        self._input, _ = await loop.connect_write_pipe(Input, popen.stdin)
+        output, _ = await loop.connect_read_pipe(lambda: self._output, popen.stdout)
+        errors, _ = await loop.connect_read_pipe(lambda: self._errors, popen.stderr)
+        self._transports = [self._input, output, errors]
+
+    @property
+    def alive(self) -> bool:
+        """Whether lines can be written to it."""
+        return self._input is not None and not self._input.is_closing() and not self.ended.is_set()
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """How many bytes wait for the process to read them."""
+        return self._input.get_write_buffer_size() if self._input is not None else 0
+
+    def write(self, message: bytes) -> None:
+        """Write one line now; the caller has looked at `alive`."""
+        assert self._input is not None
+        self._input.write(message + b"\n")
+
+    def cut(self) -> None:
+        """Have the guard end it now."""
+        self._cut_lifeline()
+
+    async def stop(self, patience_s: float) -> None:
+        """End it: close its input, wait, then have the guard end it and all it started. Never raises."""
+        if self._input is not None:
+            self._input.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), patience_s)
+        await self.reap()
+
+    async def reap(self) -> int:
+        """Wait until the guard is gone and with it everything it guarded; give the exit status."""
+        self._cut_lifeline()
+        popen = self._popen
+        status = CANNOT_START
+        if popen is not None:
+            # The guard ends by itself; no portable way to wait for that does without a thread.
+            while (ended := popen.poll()) is None:  # noqa: ASYNC110 - as said
+                await asyncio.sleep(0.01)
+            status = ended
+        for transport in self._transports:
+            transport.close()
+        return status
+
+    def _cut_lifeline(self) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def _on_end(self) -> None:
+        self.ended.set()
+        self._tell_end()
+
+    def _on_log(self, line: bytes) -> None:
+        """Pass a line of the process's own log on, at most so many in a minute."""
+        text = ascii(line.decode("utf-8", "replace").rstrip())[1:-1]
+        self.last_words = [*self.last_words[1 - _KEEP_LOG_LINES :], text]
+        minute = asyncio.get_running_loop().time() // 60
+        self._logged = self._logged + 1 if minute == self._minute else 1
+        self._minute = minute
+        if self._logged <= _MAX_LOG_LINES:
+            log.info("upstream %s: %s", self._name, text)
+        elif self._logged == _MAX_LOG_LINES + 1:
+            log.warning("upstream %s: says more than %d lines a minute", self._name, _MAX_LOG_LINES)
+
+    def _on_long_log(self, head: bytes, tail: bytes) -> None:
+        self._on_log(head)
+
+
+def _open(argv: list[str], env: Mapping[str, str], cwd: str, lifeline: int) -> subprocess.Popen[bytes]:
+    pipe: int | IO[bytes] = subprocess.PIPE
+    return subprocess.Popen(  # noqa: S603 - the configuration names the program; no shell reads it
+        argv,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env=dict(env),
+        cwd=cwd,
+        bufsize=0,
+        pass_fds=(lifeline,),
+        # A session of its own: a terminal's Ctrl-C is remit's to act on, in its own order.
+        start_new_session=True,
+    )
+
+
+def own_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Give a process's environment: what its configuration says, and the little it cannot do without."""
+    for key, value in env.items():
+        if not key or "=" in key or "\0" in key or "\0" in value:
+            raise ConfigInvalid("an environment variable cannot be set", key="env", way_out="rename it")
+    return {**{key: os.environ[key] for key in INHERITED if key in os.environ}, **env}
