@@ -1,2 +1,298 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 5: the only file that names adapters."""
+"""Floor 5: the only file that names adapters. Puts one process together from its configuration."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.keys.file import FileCheckpointKeys, FileSealingKeys, FileTokenKeys
+from remit.adapters.log.file import FileHeadKeeper
+from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.adapters.store.sqlite import SqliteStore
+from remit.adapters.upstream import Buffered, McpHttp, McpStdio, UpstreamLimits
+from remit.config import Config, UpstreamSection, load_bundle, load_config
+from remit.core.event import Event, EventKind
+from remit.core.identity import Memberships
+from remit.ports.broker import Broker
+from remit.ports.policy import PolicyEngine
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Store, Unit
+from remit.ports.upstream import Upstream
+from remit.services.approvals import Approvals
+from remit.services.authenticate import Authenticator
+from remit.services.authorize import Authorizer
+from remit.services.directory import Directory
+from remit.services.evidence import Evidence
+from remit.services.house import House
+from remit.services.live import Live
+from remit.services.mediate import Mediator
+from remit.services.policies import Applied, Policies
+from remit.services.reports import Reports
+from remit.services.revocations import Revocations
+from remit.services.tasks import Tasks
+from remit.services.tools import Tools
+from remit.services.upkeep import Upkeep
+
+
+def policy_engine(config: Config) -> PolicyEngine:
+    """Give the engine that the configuration names."""
+    return CedarPolicies(classes=config.data_classes)
+
+
+def log_origin(tenant: str) -> str:
+    """Name a tenant's log in its checkpoints."""
+    return f"remit/{tenant}"
+
+
+def memberships(config: Config) -> Memberships:
+    """Give who belongs where by the configuration."""
+    initiatives = {agent: name for name, one in config.initiatives.items() for agent in one.agents}
+    return Memberships(groups=dict(config.groups), initiatives=initiatives)
+
+
+def open_store(config: Config, clock: Clock, entropy: Entropy) -> tuple[SqliteStore, FileHeadKeeper]:
+    """Open the store, held against the last signed head that is kept outside of it."""
+    heads = FileHeadKeeper(config.at(config.log_head.path))
+    path = config.at(config.store.path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = SqliteStore.open(
+        path,
+        durability=config.store.durability,
+        clock=clock,
+        entropy=entropy,
+        sealing=FileSealingKeys(config.at(config.keys.path), entropy),
+        heads=heads,
+        origin=log_origin,
+    )
+    return store, heads
+
+
+def upstream_of(
+    name: str,
+    section: UpstreamSection,
+    config: Config,
+    buffered: Buffered,
+    on_state: Callable[[str, bool], None],
+) -> Upstream:
+    """Give the adapter of one upstream."""
+    limits = UpstreamLimits(
+        max_result_bytes=config.limits.max_result_bytes, call_timeout_s=config.limits.call_timeout_s
+    )
+    if section.url:
+        context = ssl.create_default_context(
+            cafile=str(config.at(section.tls_ca)) if section.tls_ca else None
+        )
+        return McpHttp(
+            name,
+            section.url,
+            limits=limits,
+            buffered=buffered,
+            ssl_context=context if section.url.startswith("https:") else None,
+            credential=lambda: {key: ref.resolve() for key, ref in section.headers.items()},
+            on_state=on_state,
+        )
+    return McpStdio(
+        name,
+        list(section.command),
+        env={key: ref.resolve() for key, ref in section.env.items()},
+        cwd=config.at(section.cwd),
+        limits=limits,
+        buffered=buffered,
+        on_state=on_state,
+    )
+
+
+def brokers_of(config: Config) -> dict[str, Broker]:
+    """Give the broker of each upstream that needs a credential."""
+    return {
+        name: StandingBroker(name, {key: ref.resolve for key, ref in section.headers.items()})
+        for name, section in config.upstreams.items()
+        if section.headers
+    }
+
+
+def build(
+    config: Config, store: Store, heads: FileHeadKeeper, upstreams: Mapping[str, Upstream], public_url: str
+) -> House:
+    """Put the services together; nothing is started and nothing is applied yet."""
+    clock, entropy, tenant = SystemClock(), SystemEntropy(), config.tenant
+    members = memberships(config)
+    token_keys = FileTokenKeys(config.at(config.keys.path))
+    checkpoint_keys = FileCheckpointKeys(config.at(config.keys.path), log_origin(tenant))
+    policies = Policies(
+        engine=policy_engine(config), store=store, clock=clock, tenant=tenant, members=members
+    )
+    tools = Tools(store=store, clock=clock, policies=policies, tenant=tenant)
+    live = Live(store, clock, tenant, members)
+    authenticator = Authenticator(
+        store=store,
+        keys=token_keys,
+        clock=clock,
+        entropy=entropy,
+        tenant=tenant,
+        issuer=public_url,
+        audience=f"{public_url}/mcp",
+        token_ttl_s=int(config.limits.token_ttl_s),
+        session_ttl_s=int(config.limits.session_ttl_s),
+        members=members,
+    )
+    authorizer = Authorizer(
+        store=store,
+        policies=policies,
+        tools=tools,
+        entropy=entropy,
+        tenant=tenant,
+        observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+    )
+    approvals = Approvals(
+        store=store, clock=clock, entropy=entropy, tenant=tenant, ttl_s=int(config.limits.approval_ttl_s)
+    )
+    revocations = Revocations(
+        store=store, clock=clock, entropy=entropy, live=live, approvals=approvals, tenant=tenant
+    )
+    tasks = Tasks(
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        policies=policies,
+        authenticator=authenticator,
+        live=live,
+        members=members,
+        tenant=tenant,
+    )
+    mediator = Mediator(
+        authenticator=authenticator,
+        live=live,
+        authorizer=authorizer,
+        approvals=approvals,
+        policies=policies,
+        store=store,
+        clock=clock,
+        tenant=tenant,
+        upstreams=upstreams,
+        brokers=brokers_of(config),
+        call_timeout_s=config.limits.call_timeout_s,
+    )
+    return House(
+        tenant=tenant,
+        public_url=public_url,
+        clock=clock,
+        entropy=entropy,
+        token_keys=token_keys,
+        store=store,
+        upstreams=upstreams,
+        policies=policies,
+        tools=tools,
+        live=live,
+        authenticator=authenticator,
+        authorizer=authorizer,
+        approvals=approvals,
+        revocations=revocations,
+        tasks=tasks,
+        directory=Directory(
+            store=store, clock=clock, live=live, policies=policies, revocations=revocations, tenant=tenant
+        ),
+        mediator=mediator,
+        evidence=Evidence(
+            store=store,
+            heads=heads,
+            keys=checkpoint_keys,
+            clock=clock,
+            tenant=tenant,
+            origin=log_origin(tenant),
+        ),
+        reports=Reports(
+            store=store,
+            clock=clock,
+            live=live,
+            tools=tools,
+            authenticator=authenticator,
+            authorizer=authorizer,
+            approvals=approvals,
+            tenant=tenant,
+        ),
+    )
+
+
+async def reload(config_path: Path, house: House, *, by: str) -> Applied:
+    """Read the bundle anew and put it in force; what upstreams, store and keys are does not change with
+    it.
+    """
+    applied = await house.policies.apply(load_bundle(load_config(config_path)), by=by)
+    await house.tools.described()
+    return applied
+
+
+@asynccontextmanager
+async def open_house(config: Config, public_url: str = "") -> AsyncIterator[House]:
+    """Open everything that the configuration names, mend what a crash left, and close it all at the end.
+
+    Raises `ConfigInvalid`, `StoreUnavailable` or `VerificationFailed` before anything is served.
+    """
+    bundle = load_bundle(config)
+    async with AsyncExitStack() as stack:
+        store, heads = open_store(config, SystemClock(), SystemEntropy())
+        stack.push_async_callback(store.close)
+        upkeep = Upkeep()
+        buffered = Buffered(config.limits.max_buffered_bytes)
+        told: list[tuple[str, bool]] = []
+        upstreams = {
+            name: upstream_of(name, section, config, buffered, lambda one, up: told.append((one, up)))
+            for name, section in config.upstreams.items()
+        }
+        house = build(config, store, heads, upstreams, public_url or config.listen.public_url)
+        await house.tools.load()
+        await house.policies.apply(bundle, by="remit")
+        await house.evidence.recover()
+        await house.evidence.checkpoint()
+        for name, upstream in upstreams.items():
+            stack.push_async_callback(upstream.stop)
+            await _start(house, upkeep, name, upstream)
+        house.revocations.on_end(partial(_forget_task, upstreams))
+        upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
+        upkeep.every("end what has run out", 1.0, house.revocations.expire)
+        upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
+        upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
+        stack.push_async_callback(upkeep.close)
+        yield house
+        await upkeep.close()
+        await house.mediator.retry_late()
+        await house.evidence.checkpoint()
+
+
+async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
+    """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
+
+    async def learn() -> None:
+        await house.tools.learned(name, await upstream.catalogue())
+
+    await upstream.start(
+        on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
+        on_notification=lambda method, params: None,
+    )
+    await learn()
+
+
+async def _forget_task(upstreams: Mapping[str, Upstream], task: str) -> None:
+    for upstream in upstreams.values():
+        await upstream.end_task(task)
+
+
+async def _tell(house: House, told: list[tuple[str, bool]]) -> None:
+    """Write to the evidence that upstreams were lost or came back."""
+    while told:
+        name, up = told[0]
+        event = Event(
+            kind=EventKind.UPSTREAM_RESTORED if up else EventKind.UPSTREAM_LOST,
+            at=house.clock.now(),
+            tenant=house.tenant,
+            facts={"upstream": name},
+        )
+        await house.store.commit(Unit(events=(event,)))
+        told.pop(0)

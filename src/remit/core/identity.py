@@ -109,3 +109,30 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def subject(self) -> str:
         """The token's `sub`: the person where there is one, else the agent."""
         return self.on_behalf_of or self.agent
+
+
+class Memberships(msgspec.Struct, frozen=True):
+    """Who belongs where by configuration: groups of people and of agents (`agent:name`), initiatives of agents.
+
+    What was given at registration stays; the configuration adds to it.
+    """
+
+    groups: dict[str, tuple[str, ...]] = {}
+    initiatives: dict[str, str] = {}
+
+    def of_agent(self, agent: Agent) -> Agent:
+        """Give the agent with all its groups and its initiative."""
+        named = f"agent:{agent.name}"
+        more = tuple(group for group, members in self.groups.items() if named in members)
+        initiative = self.initiatives.get(agent.name, agent.initiative)
+        if initiative == agent.initiative and set(more) <= set(agent.groups):
+            return agent
+        groups = tuple(dict.fromkeys((*agent.groups, *more)))
+        return msgspec.structs.replace(agent, groups=groups, initiative=initiative)
+
+    def of_person(self, person: Person) -> Person:
+        """Give the person with all their groups."""
+        more = tuple(group for group, members in self.groups.items() if person.name in members)
+        if set(more) <= set(person.groups):
+            return person
+        return msgspec.structs.replace(person, groups=tuple(dict.fromkeys((*person.groups, *more))))

@@ -8,8 +8,7 @@ of them stands or falls alone.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -71,6 +70,13 @@ class PutAgent(msgspec.Struct, frozen=True):
 
     agent: Agent
     expect_new: bool = False
+
+
+class UseAgent(msgspec.Struct, frozen=True):
+    """Refuse with `Conflict` unless the agent may act now; one that was only registered becomes active."""
+
+    tenant: str
+    name: str
 
 
 class PutPerson(msgspec.Struct, frozen=True):
@@ -186,6 +192,7 @@ Change = (
     | TakeBudget
     | ConsumeApproval
     | PutAgent
+    | UseAgent
     | PutPerson
     | PutTask
     | RaiseLabel
@@ -285,7 +292,7 @@ class Store(Protocol):
         """Commit a unit whole or not at all. Being cancelled meanwhile does not take the unit back."""
         ...
 
-    def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
+    def submit(self, unit: Unit) -> Awaitable[Receipt]:
         """Begin to commit a unit without waiting for it; order among calls is kept. `commit` awaits this.
 
         If the unit is refused and nobody looks at the future, the event loop reports it.

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from remit.core.assertion import verify_assertion
 from remit.core.errors import Conflict, Unauthenticated
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Assurance, Person
+from remit.core.identity import Agent, Assurance, Memberships, Person
 from remit.core.ids import make_id
 from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims, validate
 from remit.ports.keys import TokenKeys
@@ -25,7 +25,6 @@ from remit.ports.store import Credential, PutCredential, Store, TakeCredential, 
 #: Verified tokens remembered at once.
 CACHE = 20_000
 LEEWAY_S = 5
-SESSION_TTL_S = 12 * 3600
 CODE_TTL_S = 15 * 60
 #: Refusals written to the evidence per second; more of them are counted, and the count is written.
 REFUSALS_PER_S = 20
@@ -52,10 +51,13 @@ class Authenticator:
         issuer: str,
         audience: str,
         token_ttl_s: int,
+        session_ttl_s: int,
+        members: Memberships,
     ) -> None:
         """Take the parts; `issuer` and `audience` are what tokens are issued and accepted under."""
         self._store = store
         self._keys = keys
+        self._members = members
         self._clock = clock
         self._entropy = entropy
         self._tenant = tenant
@@ -66,6 +68,7 @@ class Authenticator:
         self.issuer = issuer
         self.audience = audience
         self.token_ttl_s = token_ttl_s
+        self.session_ttl_s = session_ttl_s
 
     def claims(self, token: str, now: datetime) -> AccessClaims:
         """Give the claims of an access token of ours; raises `Unauthenticated` with the reason code."""
@@ -103,8 +106,9 @@ class Authenticator:
             return
         more, self._refused_more = self._refused_more, 0
         facts = {"code": error.code, "door": where, **({"further": more} if more else {})}
+        kind = EventKind.SIGN_IN_REFUSED if error.code == "sign-in-code" else EventKind.TOKEN_REFUSED
         await self._store.commit(
-            Unit(events=(Event(kind=EventKind.TOKEN_REFUSED, at=now, tenant=self._tenant, facts=facts),))
+            Unit(events=(Event(kind=kind, at=now, tenant=self._tenant, facts=facts),))
         )
 
     async def agent_by_assertion(self, assertion: str, client_id: str) -> Agent:
@@ -184,10 +188,16 @@ class Authenticator:
             facts={"token": claims.token_id, "expires": claims.expires, "assurance": claims.assurance.word},
         )
 
+    async def agent_token(self, agent: Agent) -> tuple[str, AccessClaims]:
+        """Issue a token that can only open tasks and get their tokens; it is recorded before it is given."""
+        token, claims = self.token(agent)
+        await self._store.commit(Unit(events=(self.token_event(claims),)))
+        return token, claims
+
     # People.
 
-    async def make_code(self, person: str) -> str:
-        """Make a one-time sign-in code for a person: 15 minutes, once."""
+    async def make_code(self, person: str, *, by: str) -> str:
+        """Make a one-time sign-in code for a person: 15 minutes, once. `by` is who asked for it."""
         code = "-".join(
             make_id("", self._entropy.bytes(10))[1:][start : start + 4] for start in (0, 4, 8, 12)
         )
@@ -205,7 +215,8 @@ class Authenticator:
                             expires=now + timedelta(seconds=CODE_TTL_S),
                         )
                     ),
-                )
+                ),
+                events=(self._person_event(person, "sign-in-code", by),),
             )
         )
         return code
@@ -231,7 +242,7 @@ class Authenticator:
             await self.refused(error, "sign-in")
             raise error
         secret = "rms_" + self._entropy.bytes(32).hex()
-        expires = now + timedelta(seconds=SESSION_TTL_S)
+        expires = now + timedelta(seconds=self.session_ttl_s)
         session = Credential(
             tenant=self._tenant,
             digest=secret_digest(secret),
@@ -268,8 +279,24 @@ class Authenticator:
         person = await self._store.person(self._tenant, found.person)
         if person is None or not person.active:
             raise Unauthenticated("this person may not sign in", code="no-session", step=1)
-        return person
+        return self._members.of_person(person)
 
     async def sign_out(self, secret: str) -> None:
-        """End a session."""
-        await self._store.commit(Unit(changes=(TakeCredential(self._tenant, secret_digest(secret)),)))
+        """End a session; raises `Unauthenticated` where there is none."""
+        person = await self.person(secret)
+        await self._store.commit(
+            Unit(
+                changes=(TakeCredential(self._tenant, secret_digest(secret)),),
+                events=(self._person_event(person.name, "signed-out", person.name),),
+            )
+        )
+
+    def _person_event(self, person: str, change: str, by: str) -> Event:
+        return Event(
+            kind=EventKind.PERSON_CHANGED,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            subject=person,
+            facts={"change": change},
+            sealed={"person": person, "by": by},
+        )

@@ -16,7 +16,7 @@ from typing import Any
 
 from remit.core.errors import BudgetExhausted, Fenced, NotFound, Unauthenticated
 from remit.core.grant import Grant
-from remit.core.identity import Agent
+from remit.core.identity import Agent, Memberships
 from remit.core.label import Classes, Label
 from remit.core.revocation import call_scopes, risen, scopes_of
 from remit.core.task import Budgets, Task, TaskState
@@ -69,6 +69,7 @@ class LiveTask:
         self.agent = agent
         self.label: Label = task.label
         self.bounds = {**ancestors, task.id: task.budgets}
+        self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
         self.scopes = scopes_of(task)
         self.authority_hash = task.authority_hash
@@ -190,8 +191,9 @@ def _sum(a: Usage, b: Usage) -> Usage:
 class Live:
     """All bound tasks of one process, which is one enforcement point."""
 
-    def __init__(self, store: Store, clock: Clock, tenant: str) -> None:
+    def __init__(self, store: Store, clock: Clock, tenant: str, members: Memberships) -> None:
         """Begin with nothing bound."""
+        self._members = members
         self._store = store
         self._clock = clock
         self._tenant = tenant
@@ -265,6 +267,7 @@ class Live:
         # Another call may have bound it while this one read: the first binding stays, for it owns the label.
         live = self._tasks.get(task_id)
         if live is None:
+            agent = self._members.of_agent(agent)
             live = LiveTask(task, agent, used=used, ancestors=ancestors, now_boot_s=self._clock.boot_s())
             self._tasks[task_id] = live
             self._shrink()
@@ -288,7 +291,7 @@ class Live:
         """Show live tasks the new state of their agent."""
         for live in self._tasks.values():
             if live.agent.name == agent.name:
-                live.agent = agent
+                live.agent = self._members.of_agent(agent)
 
     def drop(self, task_id: str) -> None:
         """Forget a task that has ended."""

@@ -8,6 +8,7 @@ One `Drive` takes one call through the nine steps. It holds no rule of its own: 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -16,7 +17,15 @@ from typing import Any, Protocol
 import msgspec
 
 from remit.core.decision import Decision, Outcome, Reason
-from remit.core.errors import Conflict, Fenced, KeyUnavailable, NotFound, RemitError, UpstreamUnreachable
+from remit.core.errors import (
+    Conflict,
+    Fenced,
+    KeyUnavailable,
+    NotFound,
+    RemitError,
+    StoreUnavailable,
+    UpstreamUnreachable,
+)
 from remit.core.identity import Principal
 from remit.core.mediation import (
     Bind,
@@ -64,6 +73,8 @@ from remit.services.live import Live, LiveCall, LiveTask
 from remit.services.policies import Policies
 
 Json = Any
+
+log = logging.getLogger("remit.mediate")
 
 #: Outcomes that could not be written yet and are tried again.
 MAX_LATE = 10_000
@@ -142,11 +153,13 @@ class Mediator:
 
     def write_later(self, unit: Unit) -> None:
         """Commit a unit without waiting for it; one that fails is tried again by `retry_late`."""
-        future = self.store.submit(unit)
+        future = asyncio.ensure_future(self.store.submit(unit))
 
         def done(finished: asyncio.Future[Any]) -> None:
-            if finished.cancelled() or finished.exception() is not None:
+            if finished.cancelled() or isinstance(finished.exception(), StoreUnavailable):
                 self._late.append(unit)
+            elif (fault := finished.exception()) is not None:
+                log.error("an outcome could not be written: %s", fault)
 
         future.add_done_callback(done)
 
@@ -351,7 +364,8 @@ class Drive:
         assert self._request is not None
         assert self._ruling is not None
         request, decision = self._request, self._ruling.decision
-        take = TakeBudget(self._live.bounds, result_bytes=self._result_bytes)
+        # What came in has come in: it is counted, and the bound refuses the next call.
+        take = TakeBudget(self._live.unbounded, result_bytes=self._result_bytes)
         self._live.count_result(self._result_bytes)
         events = outcome_events(
             request, decision, need.outcome, self._m.clock.now(), self._result_bytes, self._ended_by

@@ -14,7 +14,7 @@ import msgspec
 from remit.core.bundle import Bundle
 from remit.core.errors import ConfigInvalid
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent
+from remit.core.identity import Agent, Memberships
 from remit.core.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
 from remit.ports.runtime import Clock
@@ -38,9 +38,12 @@ class Applied(msgspec.Struct, frozen=True):
 class Policies:
     """Holds the version in force and replaces it atomically."""
 
-    def __init__(self, *, engine: PolicyEngine, store: Store, clock: Clock, tenant: str) -> None:
+    def __init__(
+        self, *, engine: PolicyEngine, store: Store, clock: Clock, tenant: str, members: Memberships
+    ) -> None:
         """Begin with nothing applied: until then nothing is permitted."""
         self._engine = engine
+        self._members = members
         self._store = store
         self._clock = clock
         self._tenant = tenant
@@ -104,4 +107,5 @@ class Policies:
 
     def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
         tools = list(self._tools(bundle))
+        agents = [self._members.of_agent(agent) for agent in agents]
         return self._engine.load(bundle.policies, tools, list(bundle.task_types.values()), agents)

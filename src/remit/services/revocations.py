@@ -121,6 +121,8 @@ class Revocations:
             return [task for task in active if task.agent == name]
         if kind is ScopeKind.OWNER:
             return [task for task in active if task.owner == name]
+        if kind is ScopeKind.TASK:
+            return [task for task in active if name == task.id or name in task.ancestors]
         return active
 
     async def _end(

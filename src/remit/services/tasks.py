@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,13 +11,13 @@ import msgspec
 from remit.core.constraint import Verdict, load
 from remit.core.errors import Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, AgentState, Person, Role
+from remit.core.identity import Agent, Memberships, Person, Role
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import ScopeKind, scope, scopes_of
 from remit.core.task import Intent, Task, TaskState, TaskType, Turn, check_parameters, deadline_for
 from remit.core.tool import RESERVED_OPERATIONS
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, CheckUnlocked, PutAgent, PutTask, Store, Unit
+from remit.ports.store import Change, CheckUnlocked, PutTask, Store, Unit, UseAgent
 from remit.services.authenticate import Authenticator
 from remit.services.live import Live
 from remit.services.policies import Policies
@@ -27,7 +27,7 @@ Json = Any
 MAX_GOAL_CHARS = 8_000
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True):
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked for when a task is opened.
 
     `plan` lists the tools that the work will need: the task is narrowed to them. `lease_s` above 0 makes the
@@ -55,6 +55,7 @@ class Tasks:
         policies: Policies,
         authenticator: Authenticator,
         live: Live,
+        members: Memberships,
         tenant: str,
     ) -> None:
         """Take the parts."""
@@ -64,6 +65,7 @@ class Tasks:
         self._policies = policies
         self._authenticator = authenticator
         self._live = live
+        self._members = members
         self._tenant = tenant
 
     async def open(
@@ -160,9 +162,11 @@ class Tasks:
         task = msgspec.structs.replace(task, epochs=epochs)
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         locks = (*scopes_of(task), *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
-        changes: list[Change] = [CheckUnlocked(locks), PutTask(task)]
-        if agent.state is AgentState.REGISTERED:
-            changes.append(PutAgent(msgspec.structs.replace(agent, state=AgentState.ACTIVE)))
+        changes: tuple[Change, ...] = (
+            CheckUnlocked(locks),
+            UseAgent(self._tenant, agent.name),
+            PutTask(task),
+        )
         event = Event(
             kind=EventKind.TASK_OPENED,
             at=task.opened,
@@ -185,7 +189,7 @@ class Tasks:
                 "on_behalf_of": task.on_behalf_of,
             },
         )
-        return task, Unit(tuple(changes), (event,))
+        return task, Unit(changes, (event,))
 
     async def turn(self, task_id: str, text: str, person: Person) -> Task:
         """Add a later utterance of the very person who stated the intent."""
@@ -227,12 +231,17 @@ class Tasks:
         await self._store.commit(Unit(events=(self._authenticator.token_event(claims),)))
         return token, claims.expires
 
-    async def renew(self, task_id: str) -> datetime | None:
-        """Renew the lease of a task; gives when it runs out by the time of day, for show."""
+    async def renew(self, task_id: str) -> datetime:
+        """Renew the lease of a task; gives when the task ends unless it is renewed, by the time of day, for
+        show.
+        """
         live = await self._live.load(task_id)
-        self._live.check(live, self._clock.now())
+        now = self._clock.now()
+        self._live.check(live, now)
         live.renew(self._clock.boot_s())
-        return live.task.deadline
+        if not live.task.lease_s:
+            return live.task.deadline
+        return min(live.task.deadline, now + timedelta(seconds=live.task.lease_s))
 
     async def get(self, task_id: str) -> Task:
         """Give a task as it stands now; raises `NotFound`."""
@@ -250,7 +259,7 @@ class Tasks:
             )
         if not agent.usable:
             raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", way_out="ask its owner")
-        return agent
+        return self._members.of_agent(agent)
 
 
 def _check_parameter(task_type: TaskType, name: str, value: Json) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from remit.adapters.store.sqlite.memory import Counter, Memory
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
+from remit.core.identity import Agent, AgentState
 from remit.core.revocation import risen
 from remit.ports.store import (
     CheckFence,
@@ -34,6 +35,7 @@ from remit.ports.store import (
     RaiseLabel,
     TakeBudget,
     TakeCredential,
+    UseAgent,
     UseAssertion,
 )
 
@@ -80,6 +82,7 @@ class Changes:
             TakeBudget: self._take_budget,
             ConsumeApproval: self._consume_approval,
             PutAgent: self._put_agent,
+            UseAgent: self._use_agent,
             PutPerson: self._put_person,
             PutTask: self._put_task,
             RaiseLabel: self._raise_label,
@@ -159,6 +162,19 @@ class Changes:
     def _put_agent(self, _: str, change: PutAgent, __: dict[str, int]) -> None:
         agent = change.agent
         self._put_named("agents", "name", (agent.tenant, agent.name, text(agent)), change.expect_new)
+
+    def _use_agent(self, _: str, change: UseAgent, __: dict[str, int]) -> None:
+        where = (change.tenant, change.name)
+        row = self._sql.execute("select body from agents where tenant = ? and name = ?", where).fetchone()
+        agent = msgspec.json.decode(row[0], type=Agent) if row else None
+        if agent is None or not agent.usable:
+            state = agent.state.value if agent else "unknown"
+            raise Conflict(f"agent `{change.name}` is {state}", way_out="ask its owner")
+        if agent.state is AgentState.REGISTERED:
+            active = msgspec.structs.replace(agent, state=AgentState.ACTIVE)
+            self._sql.execute(
+                "update agents set body = ? where tenant = ? and name = ?", (text(active), *where)
+            )
 
     def _put_person(self, _: str, change: PutPerson, __: dict[str, int]) -> None:
         person = change.person

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.sqlite.memory import Memory
+from remit.adapters.store.sqlite.memory import Counter, Memory
 from remit.adapters.store.sqlite.nodes import frontier, stored_size, tenants
 from remit.adapters.store.sqlite.subjects import Subjects
 from remit.core.canonical import encode_trusted
@@ -26,6 +26,7 @@ from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 CHUNK = 64
 
 _EVENT_COLUMNS = 10
+_NO_TASK = Counter()
 _INSERT_EVENTS = "insert into events values "
 _PUT_COUNTERS = "replace into counters values "
 
@@ -140,19 +141,15 @@ class Ledger:
         open_from = next(iter(log.unfinished.values()), first)
         rows: list[Any] = []
         hashes: list[bytes] = []
-        ends: dict[str, tuple[int | None, str]] = {}
+        ends: dict[str, Counter] = {}
         index = first
         for event in events:
             if event.tenant != tenant:
                 raise ValueError(f"a unit of tenant `{tenant}` holds an event of `{event.tenant}`")
             task = event.task
-            if not task:
-                before, task_previous = None, ""
-            elif task in ends:
-                before, task_previous = ends[task]
-            else:
-                counter = self._memory.counter((tenant, task))
-                before, task_previous = counter.last_event, counter.last_hash
+            counter = _NO_TASK
+            if task:
+                counter = ends.get(task) or self._memory.counter((tenant, task))
             concealed = self._subjects.conceal(event) if event.sealed else None
             leaf = encode_trusted(
                 leaf_record(
@@ -161,7 +158,7 @@ class Ledger:
                     writer=self._writer,
                     sequence=sequence,
                     writer_previous=previous,
-                    task_previous=task_previous,
+                    task_previous=counter.last_hash,
                 )
             )
             hashed = leaf_hash(leaf)
@@ -170,8 +167,11 @@ class Ledger:
                 self._subjects.seal(event, concealed[1], concealed[2], hashed) if concealed else (None, None)
             )
             if task:
-                ends[task] = (index, previous)
-            rows += (tenant, index, event.kind.value, task, before, open_from, leaf, hashed, key_id, blob)
+                ends[task] = Counter(
+                    counter.calls, counter.effectful_calls, counter.result_bytes, index, previous
+                )
+            place = (tenant, index, event.kind.value, task, counter.last_event, open_from)
+            rows += (*place, leaf, hashed, key_id, blob)
             hashes.append(hashed)
             index += 1
             sequence += 1
@@ -182,13 +182,10 @@ class Ledger:
         self._touched[tenant] = log
         return tuple(range(first, index))
 
-    def _accept(
-        self, log: _TenantLog, events: tuple[Event, ...], ends: dict[str, tuple[int | None, str]]
-    ) -> None:
-        memory, tenant, index = self._memory, events[0].tenant, log.size
-        for task, (last_event, last_hash) in ends.items():
-            old = memory.counter((tenant, task))
-            memory.put_counter((tenant, task), old._replace(last_event=last_event, last_hash=last_hash))
+    def _accept(self, log: _TenantLog, events: tuple[Event, ...], ends: dict[str, Counter]) -> None:
+        tenant, index = events[0].tenant, log.size
+        for task, counter in ends.items():
+            self._memory.put_counter((tenant, task), counter)
         for event in events:
             if event.kind is EventKind.TOOL_CALLED:
                 opened = log.unfinished.pop(event.call, None)

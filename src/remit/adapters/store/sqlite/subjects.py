@@ -8,7 +8,6 @@ import sqlite3
 import orjson
 
 from remit.adapters.store.sqlite.memory import Key
-from remit.core.canonical import Json
 from remit.core.event import Event
 from remit.core.merkle import leaf_hash
 from remit.core.seal import (
@@ -109,9 +108,7 @@ class Opener:
         """Unwrap with the current sealing key."""
         self._sealing = sealing
 
-    def __call__(
-        self, tenant: str, subject: str, wrapped: bytes, leaf: bytes, sealed: bytes
-    ) -> Openings:
+    def __call__(self, tenant: str, subject: str, wrapped: bytes, leaf: bytes, sealed: bytes) -> Openings:
         """Give the openings of one event; `VerificationFailed` if they are not what its leaf commits to."""
         key = unwrap_key(self._sealing.sealing_key(), wrapped, wrapped_for(tenant, subject))
         commitments = orjson.loads(leaf).get("sealed", {})

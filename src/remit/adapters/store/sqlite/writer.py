@@ -32,6 +32,9 @@ MAX_BATCH = 128
 #: Pages written to the write-ahead log before the background copies them into the file.
 CHECKPOINT_PAGES = 1000
 
+#: Pages after which a copy that failed is tried again.
+RETRY_PAGES = 100
+
 _NOTHING = Receipt()
 
 Waiting = tuple[Unit, "asyncio.Future[Receipt]"]
@@ -229,6 +232,8 @@ class Writer:
             self._ledger.settle()
         else:
             self._undo()
+            # A full disk may hold a long write-ahead log: copying it into the file lets it be used again.
+            self._pages = CHECKPOINT_PAGES
         for (_, future), outcome in batch:
             if future.done():
                 continue  # its caller stopped waiting; what was submitted is committed all the same
@@ -275,8 +280,9 @@ class Writer:
         self._between.append((self._copy, self._copied_rest))
         self._wake()
 
-    def _copied_rest(self, _: sqlite3.Error | None) -> None:
-        # A fault here loses nothing: the log keeps everything until a later copy succeeds.
-        self._pages = 0
+    def _copied_rest(self, fault: sqlite3.Error | None) -> None:
+        # A fault here loses nothing: the log keeps everything until a later copy succeeds, and that comes
+        # soon.
+        self._pages = 0 if fault is None else CHECKPOINT_PAGES - RETRY_PAGES
         self._copying = False
         self._next()
