@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every policy engine owes the port. A new engine adds its factory and its dialect, and passes
+unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from remit.adapters.policy.cedar import CedarPolicies
+from remit.core.decision import Outcome, weigh
+from remit.core.errors import ConfigInvalid
+from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource
+from tests.policy_requests import CLERK, PAY, READ, SUMMARISE, TOOLS, agent, request, source
+
+
+class Dialect(NamedTuple):
+    """One engine, and the rules of this suite in its language."""
+
+    engine: Callable[[], PolicyEngine]
+    permit_all: str
+    forbid_43: str
+    ask_for_pay: str
+    ask_errs: str
+    forbid_errs: str
+    group_only: str
+    misspelt: str
+    doubled: str
+    broken: str
+
+
+CEDAR = Dialect(
+    engine=CedarPolicies,
+    permit_all='@id("all") permit (principal, action in Action::"call", resource);',
+    forbid_43='@id("not-43") @reason("not {tool}") forbid (principal, action == Action::"contracts/read", resource)'
+    ' when { context.args.path == "C-43" };',
+    ask_for_pay='@id("ask") @otherwise("approval") forbid (principal, action == Action::"bank/pay", resource);',
+    ask_errs='@id("ask-errs") @otherwise("approval") forbid (principal, action, resource)'
+    " when { context.tier_level + 9223372036854775807 > 0 };",
+    forbid_errs='@id("errs") forbid (principal, action == Action::"contracts/read", resource)'
+    " when { context.args has lines && context.args.lines + 9223372036854775807 > 0 };",
+    group_only='@id("interns") forbid (principal in Group::"interns", action, resource);',
+    misspelt='@id("typo") forbid (principal, action == Action::"contracts/read", resource)\n'
+    ' when { context.args.pth == "x" };',
+    doubled='@id("all") permit (principal, action, resource);',
+    broken="permit (principal, action",
+)
+
+pytestmark = pytest.mark.parametrize("dialect", [CEDAR], ids=["cedar"])
+
+
+def load(dialect: Dialect, *texts: str) -> LoadedPolicy:
+    return dialect.engine().load(source("\n".join(texts)), TOOLS, [SUMMARISE], [CLERK])
+
+
+def test_nothing_is_permitted_by_default(dialect: Dialect) -> None:
+    """With no rule at all a request is denied, without an error."""
+    answer = load(dialect).evaluate(request())
+    assert not answer.errors
+    assert weigh(answer, frozenset())[0] is Outcome.DENY
+
+
+def test_a_permit_is_named(dialect: Dialect) -> None:
+    """A permitted request names the permitting rule by id and digest."""
+    policy = load(dialect, dialect.permit_all)
+    answer = policy.evaluate(request())
+    assert [(ref.id, ref.digest) for ref in answer.permits] == [rule[:2] for rule in policy.rules()]
+    assert weigh(answer, frozenset())[0] is Outcome.PERMIT
+
+
+def test_forbid_wins(dialect: Dialect) -> None:
+    """A satisfied forbid denies whatever permits, and its reason names the tool."""
+    answer = load(dialect, dialect.permit_all, dialect.forbid_43).evaluate(request(READ, {"path": "C-43"}))
+    assert [ref.id for ref in answer.forbids] == ["not-43"]
+    assert [reason.text for reason in answer.reasons] == ["not contracts/read"]
+    assert weigh(answer, frozenset())[0] is Outcome.DENY
+
+
+def test_a_waivable_forbid_defers_where_a_permit_stands(dialect: Dialect) -> None:
+    """A waivable forbid defers, and once exactly it is waived the request is permitted."""
+    policy = load(dialect, dialect.permit_all, dialect.ask_for_pay)
+    answer = policy.evaluate(request(PAY, {"to": "x", "amount": 1}))
+    assert weigh(answer, frozenset()) == (Outcome.DEFER, answer.waivable)
+    assert weigh(answer, frozenset(answer.waivable))[0] is Outcome.PERMIT
+
+
+def test_a_waivable_forbid_alone_denies(dialect: Dialect) -> None:
+    """Where nothing permits, there is nothing for a human to approve."""
+    answer = load(dialect, dialect.ask_for_pay).evaluate(request(PAY, {"to": "x", "amount": 1}))
+    assert weigh(answer, frozenset())[0] is Outcome.DENY
+
+
+@pytest.mark.parametrize("which", ["forbid_errs", "ask_errs"])
+def test_a_rule_that_errs_refuses(dialect: Dialect, which: str) -> None:
+    """A forbid whose condition errs denies, and the error names the rule and not the values."""
+    policy = load(dialect, dialect.permit_all, getattr(dialect, which))
+    answer = policy.evaluate(request(READ, {"path": "C-42", "lines": 77123}))
+    assert weigh(answer, frozenset())[0] is Outcome.DENY
+    assert answer.errors
+    assert "errs" in answer.errors[0]
+    assert "77123" not in str(answer)
+
+
+def test_an_argument_that_does_not_fit_refuses(dialect: Dialect) -> None:
+    """An argument of another type than declared is an error where a rule reads it."""
+    answer = load(dialect, dialect.permit_all, dialect.forbid_43).evaluate(request(READ, {"path": 43}))
+    assert answer.errors
+
+
+def test_an_agent_registered_later_is_known(dialect: Dialect) -> None:
+    """The groups of an agent that came after loading count."""
+    policy = load(dialect, dialect.permit_all, dialect.group_only)
+    intern = agent("new-one", "interns")
+    assert weigh(policy.evaluate(request(by=intern)), frozenset())[0] is Outcome.DENY
+    assert weigh(policy.evaluate(request()), frozenset())[0] is Outcome.PERMIT
+
+
+def test_an_agent_that_changes_groups_is_noticed(dialect: Dialect) -> None:
+    """The groups of the request's own agent count, not those of an earlier request."""
+    policy = load(dialect, dialect.permit_all, dialect.group_only)
+    assert weigh(policy.evaluate(request(by=agent("clerk"))), frozenset())[0] is Outcome.PERMIT
+    moved = agent("clerk", "interns")
+    assert weigh(policy.evaluate(request(by=moved)), frozenset())[0] is Outcome.DENY
+
+
+def test_a_misspelt_argument_fails_the_check(dialect: Dialect) -> None:
+    """A rule that names an argument which no tool has is found, with file, line, rule and the way out."""
+    problems = dialect.engine().check(source("\n\n" + dialect.misspelt), TOOLS, [SUMMARISE])
+    (found,) = [problem for problem in problems if problem.severity == "error"]
+    assert (found.file, found.line, found.rule) == ("policies/test.cedar", 4, "typo")
+    assert "`pth`" in found.text
+    assert "`path`" in found.way_out
+
+
+@pytest.mark.parametrize("which", ["misspelt", "broken"])
+def test_what_does_not_check_does_not_load(dialect: Dialect, which: str) -> None:
+    """Loading raises with the first error, naming the file and the line."""
+    with pytest.raises(ConfigInvalid, match=r"policies/test\.cedar:\d+: "):
+        load(dialect, dialect.permit_all, getattr(dialect, which))
+
+
+def test_two_rules_cannot_share_an_id(dialect: Dialect) -> None:
+    """A doubled id is an error that says where the first stands."""
+    sources = [*source(dialect.permit_all, "a"), PolicySource("b", dialect.doubled)]
+    (problem,) = dialect.engine().check(sources, TOOLS, [])
+    assert (problem.severity, problem.file) == ("error", "b")
+    assert "a:1" in problem.text
+
+
+def test_the_digest_follows_the_rules(dialect: Dialect) -> None:
+    """Equal rules have equal digests, another rule gives another."""
+    one, same, other = (
+        load(dialect, *texts)
+        for texts in ((dialect.permit_all,), (dialect.permit_all,), (dialect.permit_all, dialect.forbid_43))
+    )
+    assert one.digest == same.digest != other.digest
+
+
+def test_the_schema_names_every_tool(dialect: Dialect) -> None:
+    """The schema for people names each tool and its arguments."""
+    schema = dialect.engine().schema(TOOLS, [SUMMARISE])
+    assert all(
+        tool.id in schema and all(name in schema for name in tool.input_schema["properties"])
+        for tool in TOOLS
+    )
