@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from remit.api.openapi import document_text, reference_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,8 @@ ADR_PARTS = ("## Context", "## Decision", "## Consequences")
 # Page below docs/ -> what writes its text.
 GENERATED: dict[str, Callable[[], str]] = {
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
+    "reference/api.md": reference_page,
+    "reference/openapi.json": document_text,
 }
 
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 4: the doors for management. A door adds no rules."""
+"""Doors for management: REST, the token endpoint, health and figures."""
+
+from remit.api.app import PATHS, app
+
+__all__ = ["PATHS", "app"]

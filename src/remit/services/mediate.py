@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -48,6 +48,7 @@ from remit.core.mediation import (
     Receive,
     Record,
     Recorded,
+    Refused,
     Release,
     Released,
     mediate,
@@ -145,11 +146,18 @@ class Mediator:
         self.brokers = brokers
         self.call_timeout_s = call_timeout_s
         self._late: deque[Unit] = deque(maxlen=MAX_LATE)
+        self.ends: Counter[str] = Counter()
         self.on_step: Callable[[str, int], None] | None = None
 
     async def run(self, asked: Asked, sink: Sink) -> End:
         """Take one call to its end; a fault ends it and is raised with the step where it arose."""
-        return await Drive(self, asked, sink).run()
+        try:
+            end = await Drive(self, asked, sink).run()
+        except RemitError:
+            self.ends["fault"] += 1
+            raise
+        self.ends[(end.decision.outcome if isinstance(end, Refused) else end.outcome).value] += 1
+        return end
 
     def write_later(self, unit: Unit) -> None:
         """Commit a unit without waiting for it; one that fails is tried again by `retry_late`."""

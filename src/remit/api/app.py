@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The management doors as one ASGI application: REST, token endpoint, health, figures, OpenAPI."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from remit.api import oauth
+from remit.api.health import Health
+from remit.api.openapi import OPENAPI_PATH, document
+from remit.api.rest.callers import own_origins, refuse_cross_site, visiting
+from remit.api.rest.endpoint import Desk, Endpoint, Visit
+from remit.api.rest.table import ENDPOINTS
+from remit.api.rest.tries import Tries
+from remit.api.wire import answer, body, no_body, no_query, problem, query
+from remit.core.bundle import Bundle
+from remit.core.errors import Malformed, NotFound, RemitError
+from remit.services.house import House
+
+log = logging.getLogger("remit.api")
+
+#: The paths that belong to this application; whoever puts the doors together sends these here.
+PATHS = ("/api/", "/oauth/", oauth.METADATA_PATH, "/health/", "/metrics")
+
+Serve = Callable[[Request], Awaitable[Response]]
+
+
+def app(
+    house: House,
+    *,
+    reload: Callable[[], Bundle],
+    remote_sign_in: bool = False,
+    max_body_bytes: int = 1024 * 1024,
+    max_depth: int = 64,
+    watch_s: float = 0.5,
+) -> Starlette:
+    """Give the application.
+
+    `reload` reads the bundle from its files and raises `ConfigInvalid`; it is called in a thread.
+    `remote_sign_in` lets people sign in with a code from other machines. Addresses are those of the
+    connection: the server in front of this application must not take them from a header.
+    """
+    desk = Desk(
+        house=house,
+        reload=reload,
+        remote_sign_in=remote_sign_in,
+        max_body_bytes=max_body_bytes,
+        max_depth=max_depth,
+        watch_s=watch_s,
+        tries=Tries(house.clock),
+    )
+    origins = own_origins(house.public_url)
+    routes = [*_rest(desk), *_others(house)]
+    guarded = [
+        Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
+    ]
+    made = Starlette(routes=guarded, exception_handlers={HTTPException: _unknown})
+    made.router.redirect_slashes = False
+    return made
+
+
+def _rest(desk: Desk) -> Iterable[tuple[str, dict[str, Serve]]]:
+    by_path: dict[str, dict[str, Serve]] = {}
+    for endpoint in ENDPOINTS:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(endpoint, desk)
+    return by_path.items()
+
+
+def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
+    health = Health(house)
+    told = document()
+
+    async def token(request: Request) -> Response:
+        return await oauth.token(request, house)
+
+    async def jwks(_: Request) -> Response:
+        return oauth.jwks(house)
+
+    async def metadata(_: Request) -> Response:
+        return oauth.metadata(house)
+
+    async def live(_: Request) -> Response:
+        return health.live()
+
+    async def ready(_: Request) -> Response:
+        return await health.ready()
+
+    async def metrics(_: Request) -> Response:
+        return await health.metrics()
+
+    async def openapi(_: Request) -> Response:
+        return answer(told)
+
+    return (
+        (oauth.TOKEN_PATH, {"POST": token}),
+        (oauth.JWKS_PATH, {"GET": jwks}),
+        (oauth.METADATA_PATH, {"GET": metadata}),
+        ("/health/live", {"GET": live}),
+        ("/health/ready", {"GET": ready}),
+        ("/metrics", {"GET": metrics}),
+        (OPENAPI_PATH, {"GET": openapi}),
+    )
+
+
+def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
+    async def serve(request: Request) -> Response:
+        visit = await visiting(request, endpoint, desk)
+        given = await _read(request, endpoint, visit)
+        result = await endpoint.serve(given)
+        return result if isinstance(result, Response) else answer(result, endpoint.status)
+
+    return serve
+
+
+async def _read(request: Request, endpoint: Endpoint, visit: Visit) -> Visit:
+    """Read body and query, once it is known that the caller may call at all."""
+    asked = taken = None
+    if endpoint.asks is not None:
+        asked = query(request, endpoint.asks)
+    else:
+        no_query(request)
+    if endpoint.takes is not None:
+        taken = await body(
+            request, endpoint.takes, max_bytes=visit.desk.max_body_bytes, max_depth=visit.desk.max_depth
+        )
+    elif request.method == "POST":
+        await no_body(request)
+    return visit.saying(body=taken, query=asked)
+
+
+def _methods(serving: dict[str, Serve]) -> Serve:
+    async def serve(request: Request) -> Response:
+        # A HEAD is answered as a GET: the server leaves the body out.
+        method = "GET" if request.method == "HEAD" else request.method
+        return await serving[method](request)
+
+    return serve
+
+
+def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
+    """The edge of the door: what is raised inside becomes a problem, and nothing of a defect is told."""
+
+    async def edge(request: Request) -> Response:
+        try:
+            refuse_cross_site(request, origins)
+            return await serve(request)
+        except RemitError as error:
+            response = problem(error)
+            if response.status_code == 500:
+                log.error("%s %s: %s", request.method, request.url.path, error.message, exc_info=error)
+            return response
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception as error:
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            return problem(RemitError("a defect", code="defect"))
+
+    return edge
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    """Answer for a path or a method that there is not."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if status == 405:
+        response = problem(
+            Malformed(
+                f"`{request.method}` is not possible here", code="method", way_out=f"see {OPENAPI_PATH}"
+            )
+        )
+        headers = getattr(error, "headers", None) or {}
+        response.headers.update({"Allow": headers["Allow"]} if "Allow" in headers else {})
+        return response
+    return problem(NotFound("there is nothing here", code="no-route", way_out=f"see {OPENAPI_PATH}"))

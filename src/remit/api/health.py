@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether remit lives, whether it can decide, and its figures (Prometheus text format 0.0.4)."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.responses import Response
+
+from remit.api.wire import HEADERS, answer
+from remit.core.approval import ApprovalState
+from remit.core.errors import RemitError
+from remit.ports.store import PutValue, Unit
+from remit.services.house import House
+
+#: How long an answer about the store stands, so that asking does not become writing.
+PROBE_S = 2.0
+PROBE_KEY = "health.probe"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else."""
+
+    ready: bool
+    store: str
+    bundle: str
+    upstreams_known: int
+    upstreams: int
+
+
+class Health:
+    """Asks the parts how they are."""
+
+    def __init__(self, house: House) -> None:
+        """Begin without an answer."""
+        self._house = house
+        self._asked_s = -PROBE_S
+        self._store = ""
+
+    def live(self) -> Response:
+        """Say that this process answers."""
+        return answer({"status": "live"})
+
+    async def ready(self) -> Response:
+        """Say whether calls can be decided: 200 or 503."""
+        house = self._house
+        store = await self._probe()
+        try:
+            _ = house.policies.applied
+            bundle = "applied"
+        except RemitError as error:
+            bundle = error.code
+        ready = store == "writable" and bundle == "applied"
+        known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
+        told = Readiness(
+            ready=ready, store=store, bundle=bundle, upstreams_known=known, upstreams=len(house.upstreams)
+        )
+        return answer(told, 200 if ready else 503)
+
+    async def _probe(self) -> str:
+        """Write to the store, at most once in `PROBE_S`."""
+        now_s = self._house.clock.boot_s()
+        if now_s - self._asked_s >= PROBE_S:
+            self._asked_s = now_s
+            try:
+                value = {"at": self._house.clock.now().isoformat()}
+                await self._house.store.commit(Unit((PutValue(self._house.tenant, PROBE_KEY, value),)))
+                self._store = "writable"
+            except RemitError as error:
+                self._store = error.code
+        return self._store
+
+    async def metrics(self) -> Response:
+        """Give the figures."""
+        house = self._house
+        pending = await house.store.approvals(house.tenant, state=ApprovalState.PENDING, limit=10_000)
+        now = house.clock.now()
+        live = house.live.all()
+        lines = [
+            *_family(
+                "remit_calls_total",
+                "counter",
+                "Governed calls since start, by how they ended.",
+                {f'{{ended="{ended}"}}': count for ended, count in sorted(house.mediator.ends.items())},
+            ),
+            *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
+            *_family(
+                "remit_calls_in_hand", "gauge", "Calls in hand.", {"": sum(len(one.in_hand) for one in live)}
+            ),
+            *_family(
+                "remit_log_events", "gauge", "Events in the evidence log.", {"": await house.evidence.size()}
+            ),
+            *_family(
+                "remit_approvals_pending",
+                "gauge",
+                "Approvals that wait for a human.",
+                {"": sum(now < one.expires for one in pending)},
+            ),
+            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
+        ]
+        return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
+
+
+def _family(name: str, kind: str, told: str, values: dict[str, int]) -> list[str]:
+    return [
+        f"# HELP {name} {told}",
+        f"# TYPE {name} {kind}",
+        *(f"{name}{label} {value}" for label, value in values.items()),
+    ]

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenAPI 3.1 document, and the reference page, both from the route table that serves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from remit import __version__
+from remit.api.oauth import JWKS_PATH, METADATA_PATH, TOKEN_PATH, OAuthError, OAuthToken
+from remit.api.rest.endpoint import Endpoint, Items
+from remit.api.rest.table import ENDPOINTS
+from remit.api.wire import ProblemDetails
+from remit.services.duties import ROLES, Duty
+
+Json = Any
+
+OPENAPI_PATH = "/api/v1/openapi.json"
+_REF = "#/components/schemas/{name}"
+_PLACE = re.compile(r"\{(\w+)(?::path)?\}")
+
+
+def callers(endpoint: Endpoint) -> str:
+    """Say in words who may call an endpoint."""
+    if endpoint.open:
+        return "anybody"
+    out: list[str] = []
+    if endpoint.people is Duty.OWN:
+        out.append("a signed-in person")
+    elif endpoint.people is Duty.OVERSEE:
+        out.append("a person with any role")
+    elif endpoint.people is not None:
+        out.append(" or ".join(sorted(role.value for role in ROLES[endpoint.people])))
+    if endpoint.agents:
+        out.append("an agent")
+    if endpoint.tasks:
+        out.append("the task's own token")
+    return ", ".join(out)
+
+
+def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Json]:
+    """Give the OpenAPI document of the management interface."""
+    kinds = _kinds(endpoints)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    known = {_key(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    paths: dict[str, dict[str, Json]] = {}
+    for endpoint in endpoints:
+        path = _PLACE.sub(r"{\1}", endpoint.path)
+        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, known, components)
+    paths |= _others(known)
+    told = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "remit",
+            "version": __version__,
+            "description": "Management of remit: agents, tasks, approvals, policies, evidence. A request with"
+            " a field or a parameter that is not listed is refused.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": {
+                "session": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A person's session, from POST /api/v1/sign-in.",
+                },
+                "agent": {
+                    "type": "oauth2",
+                    "description": "An agent's token, by a client assertion with the agent's key.",
+                    "flows": {
+                        "clientCredentials": {
+                            "tokenUrl": TOKEN_PATH,
+                            "scopes": {"remit:agent": "open tasks and get their tokens"},
+                        }
+                    },
+                },
+                "task": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token bound to a task.",
+                },
+            },
+        },
+    }
+    plain: dict[str, Json] = msgspec.json.decode(msgspec.json.encode(told))
+    return plain
+
+
+def _kinds(endpoints: Sequence[Endpoint]) -> list[Json]:
+    out: list[Json] = [ProblemDetails, OAuthError, OAuthToken]
+    for endpoint in endpoints:
+        for kind in (endpoint.takes, endpoint.asks, endpoint.gives):
+            if kind is not None and all(_key(kind) != _key(one) for one in out):
+                out.append(kind)
+    return out
+
+
+def _key(kind: Json) -> str:
+    return repr(kind)
+
+
+def _operation(endpoint: Endpoint, known: dict[str, Json], components: dict[str, Json]) -> dict[str, Json]:
+    out: dict[str, Json] = {
+        "operationId": _operation_id(endpoint),
+        "tags": [endpoint.tag],
+        "summary": endpoint.summary,
+        "description": f"Who may call: {callers(endpoint)}.",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in _PLACE.findall(endpoint.path)
+        ],
+        "responses": {
+            str(endpoint.status): _success(endpoint, known),
+            "default": {
+                "description": "A problem (RFC 9457).",
+                "content": {"application/problem+json": {"schema": known[_key(ProblemDetails)]}},
+            },
+        },
+        "security": _security(endpoint),
+    }
+    if endpoint.asks is not None:
+        schema = components[known[_key(endpoint.asks)]["$ref"].rpartition("/")[2]]
+        needed = schema.get("required", [])
+        out["parameters"] += [
+            {"name": name, "in": "query", "required": name in needed, "schema": shape}
+            for name, shape in schema["properties"].items()
+        ]
+    if endpoint.takes is not None:
+        out["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": known[_key(endpoint.takes)]}},
+        }
+    return out
+
+
+def _success(endpoint: Endpoint, known: dict[str, Json]) -> dict[str, Json]:
+    if endpoint.status == 204:
+        return {"description": "Done."}
+    plain = endpoint.media == "application/json"
+    schema = known[_key(endpoint.gives)] if plain else {"type": "string"}
+    return {"description": "Done.", "content": {endpoint.media: {"schema": schema}}}
+
+
+def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+    out: list[dict[str, list[str]]] = []
+    if endpoint.people is not None:
+        out.append({"session": []})
+    if endpoint.agents:
+        out.append({"agent": ["remit:agent"]})
+    if endpoint.tasks:
+        out.append({"task": []})
+    return out
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    rest = endpoint.path.removeprefix("/api/v1/")
+    words = [word for word in re.split(r"[^a-z]+", _PLACE.sub(r"\1", rest)) if word]
+    return "_".join([endpoint.method.lower(), *words])
+
+
+def _others(known: dict[str, Json]) -> dict[str, Json]:
+    """The paths beside the REST interface."""
+
+    def given(summary: str, media: str, schema: Json, **codes: str) -> dict[str, Json]:
+        responses: dict[str, Json] = {
+            "200": {"description": "Done.", "content": {media: {"schema": schema}}},
+            **{code.lstrip("_"): {"description": text} for code, text in codes.items()},
+        }
+        return {"summary": summary, "responses": responses, "security": []}
+
+    token = given(
+        "Get an agent's token for a client assertion (RFC 6749, RFC 7523)",
+        "application/json",
+        known[_key(OAuthToken)],
+    )
+    needed = ["grant_type", "client_assertion_type", "client_assertion"]
+    token["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        name: {"type": "string"} for name in (*needed, "client_id", "scope", "resource")
+                    },
+                    "required": needed,
+                }
+            }
+        },
+    }
+    token["responses"]["default"] = {
+        "description": "An OAuth error (RFC 6749 section 5.2).",
+        "content": {"application/json": {"schema": known[_key(OAuthError)]}},
+    }
+    document_, text = {"type": "object"}, {"type": "string"}
+    return {
+        TOKEN_PATH: {"post": token},
+        JWKS_PATH: {"get": given("Public keys of tokens (RFC 7517)", "application/jwk-set+json", document_)},
+        METADATA_PATH: {"get": given("What is supported (RFC 8414)", "application/json", document_)},
+        "/health/live": {"get": given("Whether remit answers", "application/json", document_)},
+        "/health/ready": {
+            "get": given("Whether remit can decide calls", "application/json", document_, _503="It cannot.")
+        },
+        "/metrics": {"get": given("Figures in the Prometheus text format", "text/plain", text)},
+        OPENAPI_PATH: {"get": given("This document", "application/json", document_)},
+    }
+
+
+def document_text() -> str:
+    """Give `docs/reference/openapi.json`."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def reference_page() -> str:
+    """Give `docs/reference/api.md`."""
+    lines = [
+        "# REST interface",
+        "",
+        "Generated from the route table that serves; the whole contract is in [openapi.json](openapi.json),",
+        f"and at `{OPENAPI_PATH}` of a running remit. Send and expect JSON. Errors are",
+        "`application/problem+json` (RFC 9457) with a stable `code` and, where saying so leaks nothing, a `way_out`.",
+        "",
+        "People send their session, agents their access token: `Authorization: Bearer ...`.",
+    ]
+    tag = ""
+    for endpoint in ENDPOINTS:
+        if endpoint.tag != tag:
+            tag = endpoint.tag
+            lines += ["", f"## {tag}"]
+        lines += ["", *_entry(endpoint)]
+    lines += ["", "## Beside the interface", "", "| path | what |", "| --- | --- |"]
+    for path, operations in document()["paths"].items():
+        if path.startswith("/api/v1/") and path != OPENAPI_PATH:
+            continue
+        lines += [f"| `{method.upper()} {path}` | {one['summary']} |" for method, one in operations.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(endpoint: Endpoint) -> list[str]:
+    path = _PLACE.sub(r"{\1}", endpoint.path)
+    out = [f"### `{endpoint.method} {path}`", "", f"{endpoint.summary}. By {callers(endpoint)}."]
+    for word, kind in (("Query", endpoint.asks), ("Body", endpoint.takes)):
+        if kind is not None:
+            out += ["", f"{word}: {_fields(kind)}"]
+    if endpoint.media != "application/json":
+        out += ["", f"Answer: `{endpoint.media}`"]
+    elif endpoint.gives is not None:
+        out += ["", f"Answer ({endpoint.status}): {_fields(endpoint.gives)}"]
+    return out
+
+
+def _fields(kind: Json) -> str:
+    """Say what an object has: the answers are structs, lists of structs, or open objects."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        return ", ".join(f"`{field.name}`{'' if field.required else ' (optional)'}" for field in fields)
+    if kind.__origin__ is Items:
+        return f"`items`, each with {_fields(get_args(kind)[0])}"
+    return "an object"

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who calls a management door: a person by a session, or an agent by an access token."""
+
+from __future__ import annotations
+
+import contextlib
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from remit.api.rest.endpoint import Desk, Endpoint, Visit
+from remit.core.errors import Fenced, Forbidden, RemitError, Unauthenticated
+from remit.core.token import AGENT_SCOPE
+from remit.services.duties import require
+from remit.services.house import House
+
+SESSION_PREFIX = "rms_"
+MAX_BEARER = 16_384
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def own_origins(public_url: str) -> frozenset[str]:
+    """Give the origins of remit's own pages; the names of the local machine stand for each other."""
+    parts = urlsplit(public_url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    hosts = _LOOPBACK if host in _LOOPBACK else (host,)
+    return frozenset(f"{parts.scheme}://{name}{port}" for name in hosts)
+
+
+def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
+    """Refuse what a browser sends in the name of another site: there is no CORS here."""
+    origin = request.headers.get("origin")
+    if (origin is not None and origin.lower() not in origins) or request.headers.get(
+        "sec-fetch-site"
+    ) == "cross-site":
+        raise Forbidden(
+            "requests from other sites are refused", code="cross-site", way_out="use remit's own pages"
+        )
+
+
+def bearer(request: Request) -> str:
+    """Give the bearer credential (RFC 6750 section 2.1), or an empty text where there is none."""
+    given = request.headers.getlist("authorization")
+    if not given:
+        return ""
+    scheme, _, secret = given[0].partition(" ")
+    secret = secret.strip()
+    if len(given) > 1 or scheme.lower() != "bearer" or not secret or len(secret) > MAX_BEARER:
+        raise Unauthenticated(
+            "the credential is not a bearer token",
+            code="authorization",
+            way_out="send `Authorization: Bearer ...`",
+            step=1,
+        )
+    return secret
+
+
+async def visiting(request: Request, endpoint: Endpoint, desk: Desk) -> Visit:
+    """Give the visit with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
+
+    A refused credential is written to the evidence.
+    """
+    client = request.client.host if request.client else ""
+    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
+    place = {name: str(value) for name, value in request.path_params.items()}
+    visit = Visit(desk=desk, place=place, client=client, proxied=proxied)
+    if endpoint.open:
+        return visit
+    try:
+        secret = bearer(request)
+        if not secret:
+            raise Unauthenticated(
+                "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
+            )
+        if secret.startswith(SESSION_PREFIX):
+            return await _person(visit, endpoint, secret)
+        return await _agent(visit, endpoint, secret)
+    except Unauthenticated as error:
+        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
+            await desk.house.authenticator.refused(error, "api")
+        raise
+
+
+async def _person(visit: Visit, endpoint: Endpoint, secret: str) -> Visit:
+    person = await visit.house.authenticator.person(secret)
+    if endpoint.people is None:
+        raise Forbidden("this is for agents", code="caller", way_out="use the agent's token")
+    require(person, endpoint.people)
+    return visit.by_person(person, secret)
+
+
+async def _agent(visit: Visit, endpoint: Endpoint, secret: str) -> Visit:
+    house: House = visit.house
+    now = house.clock.now()
+    claims = house.authenticator.claims(secret, now)
+    if not (endpoint.agents or endpoint.tasks):
+        raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")
+    if claims.task:
+        if not endpoint.tasks:
+            raise Forbidden(
+                "a token of a task cannot do this", code="caller", way_out="use the agent's own token"
+            )
+        try:
+            live = await house.live.bind(claims, now)
+        except Fenced as ended:
+            # The token of an ended task opens no door any more, this one included.
+            raise Unauthenticated(ended.message, code=ended.code, way_out=ended.way_out, step=2) from None
+        agent = live.agent
+    else:
+        if not endpoint.agents or claims.scope != AGENT_SCOPE:
+            raise Forbidden("this needs the token of a task", code="caller", way_out="use the task's token")
+        found = await house.store.agent(house.tenant, claims.client_id)
+        if found is None:
+            raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
+        agent = found
+    if not agent.usable:
+        raise Unauthenticated(
+            f"the agent is {agent.state.value}", code="agent-state", way_out="ask its owner", step=1
+        )
+    return visit.by_agent(agent, claims)

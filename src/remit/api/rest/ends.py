@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ending and locking, and the closures that say what an end meant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.views import ClosureView, View, closure_view
+from remit.core.errors import Malformed, NotFound
+from remit.core.revocation import EVERYTHING, ScopeKind, scope
+from remit.services.duties import Duty, end_task, require
+from remit.services.house import House
+
+
+class EndScope(Body, frozen=True, kw_only=True):
+    """What to end, and why. Without `kind` it is found by its name."""
+
+    name: str = ""
+    kind: ScopeKind | None = None
+    reason: str = ""
+
+
+class Unlock(Body, frozen=True, kw_only=True):
+    """What may be used again."""
+
+    kind: ScopeKind
+    name: str = ""
+
+
+class Unlocked(View, frozen=True, kw_only=True):
+    """A scope under which tasks may be opened again."""
+
+    scope: str
+    locked: bool
+
+
+class ClosureFilter(Body, frozen=True, kw_only=True):
+    """Which closures to list; `scope` as `task:tsk_...` or `agent:name`."""
+
+    scope: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+async def kinds_of(house: House, name: str) -> list[ScopeKind]:
+    """Give what a name names."""
+    found: list[ScopeKind] = []
+    if name == "everything":
+        found.append(ScopeKind.EVERYTHING)
+    if await house.store.task(house.tenant, name) is not None:
+        found.append(ScopeKind.TASK)
+    agents = await house.directory.agents()
+    if any(agent.name == name for agent in agents):
+        found.append(ScopeKind.AGENT)
+    if any(agent.owner == name for agent in agents):
+        found.append(ScopeKind.OWNER)
+    if house.tools.get(name) is not None:
+        found.append(ScopeKind.TOOL)
+    if name in house.upstreams:
+        found.append(ScopeKind.UPSTREAM)
+    return found
+
+
+async def meant(house: House, wanted: EndScope) -> ScopeKind:
+    """Give the kind of scope that is meant.
+
+    Raises `NotFound` for a name that names nothing (a fence on a misspelt name would look like an end and
+    end nothing), and `Malformed` for one that names several things.
+    """
+    if wanted.kind is ScopeKind.EVERYTHING:
+        return ScopeKind.EVERYTHING
+    found = await kinds_of(house, wanted.name)
+    if wanted.kind is not None:
+        found = [kind for kind in found if kind is wanted.kind]
+    if not found:
+        what = wanted.kind.value if wanted.kind else "task, agent, owner, tool or upstream"
+        raise NotFound(f"there is no {what} `{wanted.name[:80]}`", way_out="see `remit who`")
+    if len(found) > 1:
+        kinds = " and ".join(kind.value for kind in found)
+        raise Malformed(
+            f"`{wanted.name[:80]}` names {kinds}", code="ambiguous", way_out="say which by `kind`"
+        )
+    return found[0]
+
+
+async def end(visit: Visit) -> ClosureView:
+    """End a task, or everything under a scope."""
+    wanted: EndScope = visit.body
+    person, house = visit.someone, visit.house
+    kind = await meant(house, wanted)
+    if kind is ScopeKind.TASK:
+        task = end_task(await house.tasks.get(wanted.name), person)
+        return closure_view(await house.revocations.end_task(task.id, reason=wanted.reason, by=visit.by))
+    require(person, Duty.END)
+    closure = await house.revocations.end_scope(kind, wanted.name, reason=wanted.reason, by=visit.by)
+    return closure_view(closure)
+
+
+async def lock(visit: Visit) -> ClosureView:
+    """End everything under a scope, and keep it shut."""
+    wanted: EndScope = visit.body
+    kind = await meant(visit.house, wanted)
+    if kind is ScopeKind.TASK:
+        raise Malformed("a task cannot be locked", way_out="end it: an ended task never opens again")
+    closure = await visit.house.revocations.end_scope(
+        kind, wanted.name, reason=wanted.reason, by=visit.by, lock=True
+    )
+    return closure_view(closure)
+
+
+async def unlock(visit: Visit) -> Unlocked:
+    """Let new tasks be opened under a scope again."""
+    wanted: Unlock = visit.body
+    name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
+    fences = await visit.house.store.fences(visit.house.tenant)
+    if not any(fence.scope == name and fence.locked for fence in fences):
+        raise NotFound(f"`{name[:80]}` is not locked")
+    await visit.house.revocations.unlock(wanted.kind, wanted.name, by=visit.by)
+    return Unlocked(scope=name, locked=False)
+
+
+async def closures(visit: Visit) -> Items[ClosureView]:
+    """Give closures, newest first."""
+    wanted: ClosureFilter = visit.query
+    found = await visit.house.store.closures(visit.house.tenant, scope=wanted.scope, limit=wanted.limit)
+    return Items(tuple(closure_view(one) for one in found))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/end",
+        summary="End a task (one's own; any, as operator), or all of an agent, owner, tool or upstream",
+        serve=end,
+        people=Duty.OWN,
+        takes=EndScope,
+        gives=ClosureView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/lock",
+        summary="End everything under a scope and keep it shut until it is unlocked",
+        serve=lock,
+        people=Duty.ADMINISTER,
+        takes=EndScope,
+        gives=ClosureView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/unlock",
+        summary="Let new tasks be opened under a scope again; what was ended stays ended",
+        serve=unlock,
+        people=Duty.ADMINISTER,
+        takes=Unlock,
+        gives=Unlocked,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/closures",
+        summary="List the records of what was ended, newest first",
+        serve=closures,
+        people=Duty.OVERSEE,
+        asks=ClosureFilter,
+        gives=Items[ClosureView],
+    ),
+)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence: reading events, proving them, exporting them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from remit.api.rest.endpoint import Body, Endpoint, Visit
+from remit.api.rest.views import View
+from remit.api.wire import HEADERS
+from remit.core.errors import Malformed
+from remit.core.event import EventKind
+from remit.services.duties import Duty
+from remit.services.evidence import readable
+
+Json = Any
+
+
+class EventFilter(Body, frozen=True, kw_only=True):
+    """Which events to give: from index `start` on, in order. `start` below 0 counts from the end.
+
+    `kinds` are separated by commas.
+    """
+
+    start: int = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    kinds: str = ""
+    task: str = ""
+
+
+class EventPage(View, frozen=True, kw_only=True):
+    """Events as they stand in the log, with their values where these can still be read.
+
+    `next` is where to go on, or `None` at the end; `size` is the number of events in the log.
+    """
+
+    items: tuple[dict[str, Json], ...]
+    next: int | None
+    size: int
+
+
+class HeadView(View, frozen=True, kw_only=True):
+    """The signed head of the log: size, Merkle root (hex), the C2SP signed note, and the public key."""
+
+    origin: str
+    size: int
+    root: str
+    checkpoint: str
+    verifier: str
+
+
+class ExportFilter(Body, frozen=True, kw_only=True):
+    """What to export: everything, or one task; `values=false` leaves out what was said."""
+
+    task: str = ""
+    values: bool = True
+
+
+async def events(visit: Visit) -> EventPage:
+    """Give a page of events."""
+    wanted: EventFilter = visit.query
+    kinds = tuple(kind for kind in wanted.kinds.split(",") if kind)
+    for kind in kinds:
+        if kind not in set(EventKind):
+            raise Malformed(
+                f"there is no kind of event `{kind[:80]}`", way_out="see docs/reference/events.md"
+            )
+    size = await visit.house.evidence.size()
+    start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
+    found = await visit.house.evidence.pages(start=start, limit=wanted.limit, kinds=kinds, task=wanted.task)
+    after = found[-1].index + 1 if len(found) == wanted.limit else None
+    return EventPage(items=tuple(readable(one) for one in found), next=after, size=size)
+
+
+async def proof(visit: Visit) -> Response:
+    """Prove that an event is in the log."""
+    index = visit.place["index"]
+    if not (index.isascii() and index.isdigit() and len(index) < 16):
+        raise Malformed("the index of an event is a number", way_out="see `remit audit log`")
+    made = await visit.house.evidence.prove(int(index))
+    return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
+
+
+async def export(visit: Visit) -> StreamingResponse:
+    """Give an export, line by line."""
+    wanted: ExportFilter = visit.query
+    lines = visit.house.evidence.export(task=wanted.task, values=wanted.values)
+    # The first line signs a checkpoint: what can fail does so before an answer has begun.
+    first = await anext(lines)
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield first
+        async for line in lines:
+            yield line
+
+    return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
+
+
+async def head(visit: Visit) -> HeadView:
+    """Give the signed head."""
+    evidence = visit.house.evidence
+    signed = await evidence.checkpoint()
+    return HeadView(
+        origin=evidence.origin,
+        size=signed.size,
+        root=signed.root.hex(),
+        checkpoint=signed.note,
+        verifier=evidence.verifier,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/events",
+        summary="Read the evidence, in order",
+        serve=events,
+        people=Duty.AUDIT,
+        asks=EventFilter,
+        gives=EventPage,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/events/head",
+        summary="Show the signed head of the log",
+        serve=head,
+        people=Duty.OVERSEE,
+        gives=HeadView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/events/export",
+        summary="Export the evidence, so that it verifies offline",
+        serve=export,
+        people=Duty.AUDIT,
+        asks=ExportFilter,
+        media="application/jsonl",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/events/{index}/proof",
+        summary="Prove that an event is in the log (C2SP tlog-proof), verifiable offline",
+        serve=proof,
+        people=Duty.AUDIT,
+        media="text/plain",
+    ),
+)

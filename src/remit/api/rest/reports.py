@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions `who` and `can`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.api.rest.endpoint import Body, Endpoint, Visit
+from remit.core.errors import Malformed
+from remit.services.duties import Duty, ask_about
+
+Json = Any
+
+
+class AskWho(Body, frozen=True, kw_only=True):
+    """Whom to ask about: an agent, a task or a person by name."""
+
+    x: str
+
+
+class AskCan(Body, frozen=True, kw_only=True):
+    """What to ask: may `x` (a task or an agent) call `tool` with `arguments` right now?
+
+    Without `tool`: what may it do at all. Without `arguments`: under which grants.
+    """
+
+    x: str
+    tool: str = ""
+    arguments: dict[str, Json] | None = None
+
+
+class AskToken(Body, frozen=True, kw_only=True):
+    """Whom to ask about, where that may be an access token: in the body, so that no log of addresses has
+    it.
+    """
+
+    x: str
+
+
+async def who(visit: Visit) -> dict[str, Json]:
+    """Say who somebody is."""
+    asked: AskWho = visit.query
+    if asked.x.count(".") == 2:
+        raise Malformed("a token does not belong into an address", way_out="send it by POST")
+    await _may_ask(visit, asked.x)
+    return await visit.house.reports.who(asked.x)
+
+
+async def who_token(visit: Visit) -> dict[str, Json]:
+    """Say whom a token speaks for, or who somebody is."""
+    asked: AskToken = visit.body
+    if asked.x.count(".") != 2:
+        await _may_ask(visit, asked.x)
+        return await visit.house.reports.who(asked.x)
+    told = await visit.house.reports.who(asked.x)
+    if told.get("valid"):
+        task = told["task"]
+        await _may_ask(visit, task["task"] if task else told["agent"])
+    return told
+
+
+async def can(visit: Visit) -> dict[str, Json]:
+    """Say what somebody may do right now."""
+    asked: AskCan = visit.body
+    if asked.arguments is not None and not asked.tool:
+        raise Malformed("`arguments` are those of a `tool`", way_out="name the tool")
+    await _may_ask(visit, asked.x)
+    return await visit.house.reports.can(asked.x, asked.tool, asked.arguments)
+
+
+async def _may_ask(visit: Visit, name: str) -> None:
+    house = visit.house
+    task = await house.store.task(house.tenant, name)
+    agent = await house.store.agent(house.tenant, name)
+    ask_about(visit.someone, name, task, agent)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/who",
+        summary="Say who an agent, a task or a person is, and on whose behalf it acts",
+        serve=who,
+        people=Duty.OWN,
+        asks=AskWho,
+        gives=dict[str, Any],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/who",
+        summary="The same, where what is asked about may be an access token",
+        serve=who_token,
+        people=Duty.OWN,
+        takes=AskToken,
+        gives=dict[str, Any],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/can",
+        summary="Say what a task or an agent may do right now, by which rule, until when",
+        serve=can,
+        people=Duty.OWN,
+        takes=AskCan,
+        gives=dict[str, Any],
+    ),
+)

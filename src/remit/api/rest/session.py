@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing in and out, and who one is."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from remit.api.rest.endpoint import Body, Endpoint, Visit
+from remit.api.rest.views import Moment, View
+from remit.core.errors import Forbidden, Unauthenticated
+from remit.core.identity import Role
+from remit.services.duties import Duty
+
+
+class SignIn(Body, frozen=True, kw_only=True):
+    """A one-time code, as an administrator or the first start gave it."""
+
+    code: str
+
+
+class Session(View, frozen=True, kw_only=True):
+    """A session: its secret is shown this once, and goes into `Authorization: Bearer`."""
+
+    session: str
+    person: str
+    expires: Moment
+
+
+class Me(View, frozen=True, kw_only=True):
+    """Who the caller is: `kind` is `person` or `agent`; `task` is what an agent's token is bound to."""
+
+    kind: str
+    name: str
+    roles: tuple[Role, ...] = ()
+    groups: tuple[str, ...] = ()
+    task: str = ""
+
+
+async def sign_in(visit: Visit) -> Session:
+    """Exchange a code for a session."""
+    if not visit.desk.remote_sign_in and (visit.proxied or not is_loopback(visit.client)):
+        raise Forbidden(
+            "signing in with a code works on this machine alone",
+            code="not-loopback",
+            way_out="run `remit login` where remit runs",
+        )
+    visit.desk.tries.check(visit.client)
+    try:
+        secret, person, expires = await visit.house.authenticator.sign_in(visit.body.code)
+    except Unauthenticated:
+        visit.desk.tries.failed(visit.client)
+        raise
+    return Session(session=secret, person=person.name, expires=expires)
+
+
+async def sign_out(visit: Visit) -> None:
+    """End the session of the request."""
+    await visit.house.authenticator.sign_out(visit.secret)
+
+
+async def me(visit: Visit) -> Me:
+    """Say who the caller is."""
+    if visit.person is not None:
+        person = visit.person
+        return Me(
+            kind="person", name=person.name, roles=tuple(sorted(person.roles)), groups=tuple(person.groups)
+        )
+    agent = visit.agent
+    if agent is None:
+        raise Unauthenticated("nobody is signed in", code="no-session")
+    return Me(
+        kind="agent", name=agent.name, groups=agent.groups, task=visit.claims.task if visit.claims else ""
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of this machine; a name is not."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/sign-in",
+        summary="Exchange a one-time code for a session (from this machine alone, unless configured)",
+        serve=sign_in,
+        open=True,
+        takes=SignIn,
+        gives=Session,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/sign-out",
+        summary="End the session of this request",
+        serve=sign_out,
+        people=Duty.OWN,
+        status=204,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/me",
+        summary="Say who the caller is",
+        serve=me,
+        people=Duty.OWN,
+        agents=True,
+        tasks=True,
+        gives=Me,
+    ),
+)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The route table: every endpoint of the REST interface, in the order in which the documents show them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from remit.api.rest import approvals, ends, events, policies, registry, reports, session, tasks, tools
+from remit.api.rest.endpoint import Endpoint
+
+_PARTS = {
+    "Signing in": session.ENDPOINTS,
+    "People and agents": registry.ENDPOINTS,
+    "Tasks": tasks.ENDPOINTS,
+    "Ending": ends.ENDPOINTS,
+    "Approvals": approvals.ENDPOINTS,
+    "Questions": reports.ENDPOINTS,
+    "Tools": tools.ENDPOINTS,
+    "Policies": policies.ENDPOINTS,
+    "Evidence": events.ENDPOINTS,
+}
+
+ENDPOINTS: tuple[Endpoint, ...] = tuple(
+    msgspec.structs.replace(endpoint, tag=tag) for tag, part in _PARTS.items() for endpoint in part
+)

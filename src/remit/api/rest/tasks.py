@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks: opening, showing, extending, renewing and completing them, and their tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.views import (
+    ClosureView,
+    Moment,
+    TaskTypeView,
+    TaskView,
+    View,
+    closure_view,
+    task_type_view,
+    task_view,
+)
+from remit.core.task import TaskState
+from remit.services.duties import Duty, end_task, may, own_task
+from remit.services.tasks import Opening
+
+#: Tasks looked through for one answer.
+MOST = 10_000
+
+
+class TaskFilter(Body, frozen=True, kw_only=True):
+    """Which tasks to list."""
+
+    agent: str = ""
+    state: TaskState | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class TurnText(Body, frozen=True, kw_only=True):
+    """What the person who stated the intent adds to it."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Completing(Body, frozen=True, kw_only=True):
+    """Why a task is done."""
+
+    reason: str = "completed"
+
+
+class TaskToken(View, frozen=True, kw_only=True):
+    """An access token (RFC 9068) bound to a task; `expires` in seconds since the epoch."""
+
+    access_token: str
+    token_type: str
+    expires: int
+    expires_in: int
+    task: str
+
+
+class Renewed(View, frozen=True, kw_only=True):
+    """A renewed lease: without a further renewal the task ends at `until`."""
+
+    task: str
+    until: Moment
+
+
+async def task_types(visit: Visit) -> Items[TaskTypeView]:
+    """Give the task types in force."""
+    bundle = visit.house.policies.applied.bundle
+    return Items(tuple(task_type_view(bundle.task_types[name]) for name in sorted(bundle.task_types)))
+
+
+async def listed(visit: Visit) -> Items[TaskView]:
+    """Give tasks, newest first: with a role all, else one's own."""
+    wanted: TaskFilter = visit.query
+    person = visit.someone
+    sees_all = may(person, Duty.OVERSEE)
+    found = await visit.house.store.tasks(
+        visit.house.tenant, agent=wanted.agent, state=wanted.state, limit=wanted.limit if sees_all else MOST
+    )
+    mine = [task for task in found if sees_all or own_task(task, person)]
+    now = visit.house.clock.now()
+    return Items(tuple(task_view(task, now) for task in mine[: wanted.limit]))
+
+
+async def opened(visit: Visit) -> TaskView:
+    """Open a task."""
+    task = await visit.house.tasks.open(visit.body, person=visit.person, agent=visit.agent)
+    return task_view(task, visit.house.clock.now())
+
+
+async def shown(visit: Visit) -> TaskView:
+    """Give one task."""
+    return task_view(await visit.task(), visit.house.clock.now())
+
+
+async def turn(visit: Visit) -> TaskView:
+    """Extend a task's intent."""
+    task = await visit.task()
+    said: TurnText = visit.body
+    extended = await visit.house.tasks.turn(task.id, said.text, visit.someone)
+    return task_view(extended, visit.house.clock.now())
+
+
+async def token(visit: Visit) -> TaskToken:
+    """Issue a token for a task to the agent that does it."""
+    task = await visit.task()
+    access_token, expires = await visit.house.tasks.token(task.id)
+    return TaskToken(
+        access_token=access_token,
+        token_type="Bearer",
+        expires=expires,
+        expires_in=max(0, expires - int(visit.house.clock.now().timestamp())),
+        task=task.id,
+    )
+
+
+async def renew(visit: Visit) -> Renewed:
+    """Renew a task's lease."""
+    task = await visit.task()
+    return Renewed(task=task.id, until=await visit.house.tasks.renew(task.id))
+
+
+async def complete(visit: Visit) -> ClosureView:
+    """End a task as completed; ending it again gives the same closure."""
+    task = await visit.task()
+    if visit.person is not None:
+        end_task(task, visit.person)
+    done: Completing = visit.body
+    closure = await visit.house.revocations.end_task(
+        task.id, reason=done.reason, by=visit.by, state=TaskState.COMPLETED
+    )
+    return closure_view(closure)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/task-types",
+        summary="List the task types in force",
+        serve=task_types,
+        people=Duty.OWN,
+        agents=True,
+        gives=Items[TaskTypeView],
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tasks",
+        summary="List tasks, newest first; without a role, one's own",
+        serve=listed,
+        people=Duty.OWN,
+        asks=TaskFilter,
+        gives=Items[TaskView],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks",
+        summary="Open a task, as a person whom its type lets state the intent, or as an agent that it names",
+        serve=opened,
+        people=Duty.OWN,
+        agents=True,
+        takes=Opening,
+        gives=TaskView,
+        status=201,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tasks/{task}",
+        summary="Show a task",
+        serve=shown,
+        people=Duty.OWN,
+        agents=True,
+        tasks=True,
+        gives=TaskView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/turn",
+        summary="Add a later utterance of the person who stated the intent",
+        serve=turn,
+        people=Duty.OWN,
+        takes=TurnText,
+        gives=TaskView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/token",
+        summary="Issue an access token bound to the task, to the agent whose task it is",
+        serve=token,
+        agents=True,
+        gives=TaskToken,
+        status=201,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/renew",
+        summary="Renew the lease of a task",
+        serve=renew,
+        agents=True,
+        tasks=True,
+        gives=Renewed,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/complete",
+        summary="End a task as completed, and fence it",
+        serve=complete,
+        people=Duty.OWN,
+        agents=True,
+        tasks=True,
+        takes=Completing,
+        gives=ClosureView,
+    ),
+)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools: what is registered, what has changed at an upstream, and accepting it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.views import ToolView, View, tool_view
+from remit.core.tool import Tool
+from remit.services.duties import Duty
+
+Json = Any
+
+
+class AcceptTool(Body, frozen=True, kw_only=True):
+    """The digest of the offered surface that was looked at."""
+
+    digest: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class ToolDiff(View, frozen=True, kw_only=True):
+    """What was accepted of a tool, what its upstream offers now, and the lines in which they differ."""
+
+    tool: str
+    changed: bool
+    accepted_digest: str
+    offered_digest: str
+    accepted: dict[str, Json]
+    offered: dict[str, Json]
+    lines: tuple[str, ...]
+
+
+def _view(visit: Visit, tool: Tool) -> ToolView:
+    return tool_view(tool, observed=visit.house.authorizer.observes(tool.upstream))
+
+
+async def tools(visit: Visit) -> Items[ToolView]:
+    """Give all registered tools."""
+    return Items(tuple(_view(visit, tool) for tool in visit.house.tools.all()))
+
+
+async def diff(visit: Visit) -> ToolDiff:
+    """Give the difference between what was accepted and what is offered."""
+    pin, lines = visit.house.tools.diff(visit.place["tool"])
+    return ToolDiff(
+        tool=pin.tool,
+        changed=pin.accepted_digest != pin.offered_digest,
+        accepted_digest=pin.accepted_digest,
+        offered_digest=pin.offered_digest,
+        accepted=pin.accepted_surface,
+        offered=pin.offered_surface,
+        lines=tuple(lines),
+    )
+
+
+async def accept(visit: Visit) -> ToolView:
+    """Accept what is offered, by its digest."""
+    wanted: AcceptTool = visit.body
+    return _view(
+        visit, await visit.house.tools.accept(visit.place["tool"], digest=wanted.digest, by=visit.by)
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/tools",
+        summary="List registered tools",
+        serve=tools,
+        people=Duty.OWN,
+        gives=Items[ToolView],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tools/{tool:path}/accept",
+        summary="Accept what an upstream offers now, by the digest that was looked at",
+        serve=accept,
+        people=Duty.ADMINISTER,
+        takes=AcceptTool,
+        gives=ToolView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tools/{tool:path}/diff",
+        summary="Show how what an upstream offers differs from what was accepted",
+        serve=diff,
+        people=Duty.OVERSEE,
+        gives=ToolDiff,
+    ),
+)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often a caller may fail to sign in."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from remit.core.errors import Busy
+from remit.ports.runtime import Clock
+
+#: Failures of one address within `WINDOW_S` before it must wait.
+MAX_FAILURES = 10
+WINDOW_S = 60
+#: Addresses remembered; the oldest are forgotten first.
+MAX_ADDRESSES = 4096
+
+
+class Tries:
+    """Failures by address. A code has 80 random bits, so this spares the evidence, not the code."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with no failures."""
+        self._clock = clock
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        """Raise `Busy` if an address has failed too often of late."""
+        failures = self._failures.get(address)
+        now = self._clock.boot_s()
+        while failures and failures[0] <= now - WINDOW_S:
+            failures.popleft()
+        if failures and len(failures) >= MAX_FAILURES:
+            raise Busy("too many failures to sign in", code="too-many-tries", way_out="wait a minute")
+
+    def failed(self, address: str) -> None:
+        """Count a failure."""
+        self._failures.setdefault(address, deque(maxlen=MAX_FAILURES)).append(self._clock.boot_s())
+        self._failures.move_to_end(address)
+        if len(self._failures) > MAX_ADDRESSES:
+            self._failures.popitem(last=False)

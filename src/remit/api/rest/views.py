@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the interface shows of each thing: the public shape, apart from how the house keeps it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from remit.core.approval import Approval
+from remit.core.identity import Agent, AgentState, Person, Role
+from remit.core.revocation import Closing, Closure, Indeterminate
+from remit.core.task import Task, TaskState, TaskType
+from remit.core.tool import ArgumentRole, Tool, ToolState
+
+Json = Any
+Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The public shape of a thing."""
+
+
+class PersonView(View, frozen=True, kw_only=True):
+    """A person."""
+
+    name: str
+    roles: tuple[Role, ...]
+    groups: tuple[str, ...]
+    active: bool
+    created: Moment
+
+
+class AgentView(View, frozen=True, kw_only=True):
+    """An agent with its public key (RFC 7517)."""
+
+    name: str
+    owner: str
+    purpose: str
+    environment: str
+    initiative: str
+    groups: tuple[str, ...]
+    state: AgentState
+    public_jwk: dict[str, str]
+    manifest_digest: str
+    created: Moment
+    created_by: str
+
+
+class GrantView(View, frozen=True, kw_only=True):
+    """What a task may call: the tool, and in words what its arguments must be."""
+
+    tool: str
+    says: tuple[str, ...]
+
+
+class TaskView(View, frozen=True, kw_only=True):
+    """A task as it stands now."""
+
+    id: str
+    type: str
+    agent: str
+    owner: str
+    on_behalf_of: str
+    stated_by: str
+    goal: str
+    params: dict[str, Json]
+    turns: int
+    plan: tuple[str, ...] | None
+    grants: tuple[GrantView, ...]
+    label: dict[str, Json]
+    state: TaskState
+    opened: Moment
+    deadline: Moment
+    lease_s: int
+    ended: Moment | None
+    end_reason: str
+    bundle: str
+    parent: str
+
+
+class TaskTypeView(View, frozen=True, kw_only=True):
+    """A task type of the bundle in force; `parameters` maps names to their type and description."""
+
+    name: str
+    purpose: str
+    run_by: tuple[str, ...]
+    stated_by: tuple[str, ...]
+    parameters: dict[str, Json]
+    tools: tuple[str, ...]
+    deadline_s: int
+    requires_person: bool
+
+
+class ToolView(View, frozen=True, kw_only=True):
+    """A registered tool; `state` other than `pinned` means that its calls are refused."""
+
+    tool: str
+    upstream: str
+    name: str
+    state: ToolState
+    described: bool
+    tier: str
+    effect: str
+    audience: str
+    label: dict[str, Json]
+    arguments: dict[str, ArgumentRole]
+    description: str
+    digest: str
+    observed: bool
+
+
+class ApprovalView(View, frozen=True, kw_only=True):
+    """A question to a human about one exact call, and the answer; `rules` are pairs of id and digest."""
+
+    id: str
+    task: str
+    agent: str
+    requested_for: str
+    tool: str
+    call: str
+    arguments: dict[str, Json]
+    rules: tuple[tuple[str, str], ...]
+    reasons: tuple[str, ...]
+    state: str
+    requested: Moment
+    expires: Moment
+    decided: Moment | None
+    decided_by: str
+    comment: str
+
+
+class ClosureView(View, frozen=True, kw_only=True):
+    """The record of an end; `closed` says that nothing is left open."""
+
+    id: str
+    scope: str
+    epoch: int
+    reason: str
+    ended_by: str
+    at: Moment
+    tasks: tuple[str, ...]
+    closings: tuple[Closing, ...]
+    indeterminate: tuple[Indeterminate, ...]
+    fence_ms: float
+    closed: bool
+
+
+def person_view(person: Person) -> PersonView:
+    """Show a person."""
+    return PersonView(
+        name=person.name,
+        roles=tuple(sorted(person.roles)),
+        groups=person.groups,
+        active=person.active,
+        created=person.created,
+    )
+
+
+def agent_view(agent: Agent) -> AgentView:
+    """Show an agent."""
+    return AgentView(**{name: getattr(agent, name) for name in AgentView.__struct_fields__})
+
+
+def task_view(task: Task, now: datetime) -> TaskView:
+    """Show a task; one whose deadline has passed is shown as expired, whether or not that is recorded yet."""
+    lapsed = task.state is TaskState.ACTIVE and now >= task.deadline
+    return TaskView(
+        id=task.id,
+        type=task.type,
+        agent=task.agent,
+        owner=task.owner,
+        on_behalf_of=task.on_behalf_of,
+        stated_by=task.intent.stated_by,
+        goal=task.intent.goal,
+        params=task.intent.params,
+        turns=len(task.intent.turns),
+        plan=task.plan,
+        grants=tuple(GrantView(tool=one.tool, says=tuple(one.describe())) for one in task.grants),
+        label=msgspec.to_builtins(task.label),
+        state=TaskState.EXPIRED if lapsed else task.state,
+        opened=task.opened,
+        deadline=task.deadline,
+        lease_s=task.lease_s,
+        ended=task.ended,
+        end_reason=task.end_reason,
+        bundle=task.bundle,
+        parent=task.parent,
+    )
+
+
+def task_type_view(task_type: TaskType) -> TaskTypeView:
+    """Show a task type."""
+    return TaskTypeView(
+        name=task_type.name,
+        purpose=task_type.purpose,
+        run_by=task_type.run_by,
+        stated_by=task_type.stated_by,
+        parameters={name: msgspec.to_builtins(one) for name, one in task_type.parameters.items()},
+        tools=tuple(sorted({grant.tool for grant in task_type.grants})),
+        deadline_s=task_type.deadline_s,
+        requires_person=task_type.requires_person,
+    )
+
+
+def tool_view(tool: Tool, *, observed: bool) -> ToolView:
+    """Show a tool."""
+    description = tool.surface.get("description")
+    return ToolView(
+        tool=tool.id,
+        upstream=tool.upstream,
+        name=tool.name,
+        state=tool.state,
+        described=tool.described,
+        tier=tool.tier.word,
+        effect=tool.effect.value,
+        audience=tool.audience.name,
+        label=msgspec.to_builtins(tool.label),
+        arguments={name: argument.role for name, argument in tool.arguments.items()},
+        description=description if isinstance(description, str) else "",
+        digest=tool.surface_digest,
+        observed=observed,
+    )
+
+
+def approval_view(approval: Approval) -> ApprovalView:
+    """Show an approval."""
+    known = {name: getattr(approval, name) for name in ApprovalView.__struct_fields__}
+    known["rules"] = tuple((rule.id, rule.digest) for rule in approval.rules)
+    return ApprovalView(**known | {"state": approval.state.value})
+
+
+def closure_view(closure: Closure) -> ClosureView:
+    """Show a closure."""
+    return ClosureView(**{name: getattr(closure, name) for name in ClosureView.__struct_fields__})

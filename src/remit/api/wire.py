@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What travels: reading bodies and queries strictly, and writing answers and problems (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.core.canonical import parse_strict
+from remit.core.errors import (
+    Busy,
+    ConfigInvalid,
+    Conflict,
+    Forbidden,
+    KeyUnavailable,
+    Malformed,
+    NotFound,
+    PolicyUnavailable,
+    RemitError,
+    StoreUnavailable,
+    Unauthenticated,
+)
+
+Json = Any
+T = TypeVar("T")
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+#: Nothing that a management door answers may be kept by a cache, sniffed, or framed.
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_BY_CODE = {
+    "too-large": 413,
+    "content-type": 415,
+    "content-encoding": 415,
+    "too-many-tries": 429,
+    "method": 405,
+}
+_BY_FAULT: tuple[tuple[type[RemitError], int], ...] = (
+    (Unauthenticated, 401),
+    (Forbidden, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Malformed, 400),
+    (ConfigInvalid, 400),
+    (Busy, 503),
+    (StoreUnavailable, 503),
+    (KeyUnavailable, 503),
+    (PolicyUnavailable, 503),
+)
+_ENCODER = msgspec.json.Encoder()
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fault as RFC 9457 writes it. `code` is stable, `way_out` says what would make it work, `step` is the
+    step of a call (1 to 9) where there is one.
+    """
+
+    type: str = msgspec.field(default_factory=lambda: "about:blank")
+    title: str
+    status: int
+    detail: str
+    code: str
+    step: int | None = None
+    way_out: str = ""
+
+
+def status_of(error: RemitError) -> int:
+    """Give the HTTP status of a fault; 500 for what is no fault of the caller and no known shortage."""
+    if isinstance(error, Malformed | Busy) and error.code in _BY_CODE:
+        return _BY_CODE[error.code]
+    return next((status for kind, status in _BY_FAULT if isinstance(error, kind)), 500)
+
+
+def problem(error: RemitError) -> Response:
+    """Give a fault as an answer; one that is no fault of the caller tells nothing but its code."""
+    status = status_of(error)
+    told = status != 500
+    details = ProblemDetails(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=error.message if told else "remit could not do this",
+        code=error.code,
+        step=error.step,
+        way_out=error.way_out if told else "look into the log of remit",
+    )
+    headers = dict(HEADERS)
+    if status == 401:
+        # RFC 6750 section 3.
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if status in (429, 503):
+        headers["Retry-After"] = "1"
+    return Response(_ENCODER.encode(details), status_code=status, headers=headers, media_type=PROBLEM)
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """Give a value as a JSON answer."""
+    if status == 204:
+        return Response(status_code=204, headers=HEADERS)
+    return Response(_ENCODER.encode(value), status_code=status, headers=HEADERS, media_type=JSON)
+
+
+async def read(request: Request, media: str, max_bytes: int) -> bytes:
+    """Read a body of one media type; raises `Malformed` for another one, or for too much."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Malformed(
+            "the body is compressed", code="content-encoding", way_out="send it without Content-Encoding"
+        )
+    found = b""
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > max_bytes:
+            raise Malformed(f"the body is over the limit of {max_bytes} bytes", code="too-large")
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != media and (found or given):
+        raise Malformed(
+            f"the body is not `{media}`", code="content-type", way_out=f"send Content-Type: {media}"
+        )
+    return found
+
+
+async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: int) -> T:
+    """Read a JSON body of a known shape; an unknown field, or a second reading of the text, is refused."""
+    data = await read(request, JSON, max_bytes)
+    value = parse_strict(data or b"{}", max_bytes=max_bytes, max_depth=max_depth)
+    return shaped(value, kind, strict=True)
+
+
+async def no_body(request: Request) -> None:
+    """Make sure that nothing is sent where nothing is taken; an empty object counts as nothing."""
+    if (await read(request, JSON, 1024)).strip() not in (b"", b"{}"):
+        raise Malformed("nothing is taken here but an empty body", way_out="send no body")
+
+
+def query(request: Request, kind: type[T]) -> T:
+    """Read the query string into a known shape; a parameter that is unknown or given twice is refused."""
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise Malformed(f"`{name[:80]}` is given twice", way_out="give it once")
+        given[name] = value
+    return shaped(given, kind, strict=False)
+
+
+def no_query(request: Request) -> None:
+    """Make sure that no parameter is given where none is known: it would be silently without effect."""
+    for name in request.query_params:
+        raise Malformed(f"there is no parameter `{name[:80]}`", way_out="leave it out")
+
+
+def shaped(value: Json, kind: type[T], *, strict: bool) -> T:
+    """Give a value of a known shape; raises `Malformed` that says where it does not fit."""
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        told = str(error)
+        raise Malformed(
+            told[:1].lower() + told[1:400], code="shape", way_out="see /api/v1/openapi.json"
+        ) from None
