@@ -96,15 +96,15 @@ NOT_PLAIN = {k: v for k, v in PATHS.items() if k not in {"sibling with the same 
 
 @pytest.mark.parametrize("value", NOT_PLAIN.values(), ids=NOT_PLAIN.keys())
 def test_a_negation_does_not_permit_what_cannot_be_read(value: object) -> None:
-    """`not` of a path constraint refuses the same tricks: it permits only what is understood to be elsewhere."""
+    """`not` of a path constraint permits only what is understood to be elsewhere."""
     for inner in ({"path_under": "contracts"}, {"glob": "contracts/**"}):
         assert Grant("files/read", {"path": {"not": inner}}).permits({"path": value})
 
 
 @pytest.mark.parametrize(
     "value",
-    ["contracts/a.md", "contracts", "contracts/.draft/a b.md", "contracts/Übersicht.md", "contracts/契約/一.md",
-     "contracts/50% off.md", "contracts/a..b.md", "contracts/-x", "contracts/a~1.md"],
+    ["contracts/a.md", "contracts", "contracts/.draft/a b.md", "contracts/Übersicht.md",
+     "contracts/契約/第.md", "contracts/50% off.md", "contracts/a..b.md", "contracts/-x", "contracts/a~1.md"],
 )  # fmt: skip
 def test_an_ordinary_path_inside_is_permitted(value: str) -> None:
     """Dot files, blanks, other scripts and a lone percent sign are ordinary."""

@@ -222,14 +222,16 @@ def _translate(name: str) -> tuple[str, str, bool]:
     """Give one name of a glob as a sample of what it matches, as RE2, and whether it has a wildcard."""
     if name == "**":
         return "x", _ANY_NAMES, True
-    if "**" in name:
-        raise ConfigInvalid(
-            "holds `**` beside other characters", way_out="write `**` as a whole name: `a/**/b`"
-        )
-    sample, expression, wild = [], [], False
+    sample: list[str] = []
+    expression: list[str] = []
+    wild = False
     chars = iter(name)
     for ch in chars:
         if ch in ("*", "?"):
+            if ch == "*" and expression[-1:] == ["[^/]*"]:
+                raise ConfigInvalid(
+                    "holds `**` beside other characters", way_out="write `**` as a whole name: `a/**/b`"
+                )
             wild = True
             sample.append("x")
             expression.append("[^/]*" if ch == "*" else "[^/]")

@@ -66,6 +66,8 @@ class _Reading:
                 return NotUnderstood(spec)
             if fault.key:
                 raise
+            if isinstance(spec, dict) and len(spec) == 1:
+                key = f"{key}.{next(iter(spec))}" if key else str(next(iter(spec)))
             raise ConfigInvalid(fault.message, key=key, way_out=fault.way_out) from None
 
     def _read(self, spec: Json, key: str, top: bool, depth: int) -> Constraint:
@@ -79,10 +81,7 @@ class _Reading:
         ((kind, argument),) = spec.items()
         key = f"{key}.{kind}" if key else str(kind)
         if kind in SIMPLE:
-            try:
-                return SIMPLE[kind](argument)
-            except ConfigInvalid as fault:
-                raise ConfigInvalid(fault.message, key=key, way_out=fault.way_out) from None
+            return SIMPLE[kind](argument)
         if kind == "optional" and not top:
             raise ConfigInvalid(
                 "`optional` has no meaning here", way_out="put it directly under an argument or field"

@@ -50,7 +50,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
                 f"grant of `{self.tool}` has been narrowed too often", way_out="delegate less deeply"
             )
         # Compiled now, so that no call pays for it; the fields stay plain JSON values.
-        self.__dict__["_checks"] = tuple(ready(layer) for layer in self.layers)
+        _ = self._checks
 
     def __eq__(self, other: object) -> bool:
         return self._canonical == other._canonical if isinstance(other, Grant) else NotImplemented
@@ -75,6 +75,10 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
     def layers(self) -> tuple[Layer, ...]:
         """All conditions, the grant's own first."""
         return (Layer(self.arguments, self.other_arguments, self.ceilings), *self.ancestors)
+
+    @cached_property
+    def _checks(self) -> tuple[ReadyLayer, ...]:
+        return tuple(ready(layer) for layer in self.layers)
 
     @cached_property
     def _canonical(self) -> bytes:
@@ -113,7 +117,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
 
     def permits(self, arguments: dict[str, Json]) -> tuple[Refusal, ...]:
         """Say what keeps the arguments from being permitted; an empty answer permits. Nothing is counted."""
-        checks: tuple[ReadyLayer, ...] = self.__dict__["_checks"]
+        checks = self._checks
         for check in checks:
             if not fits(check, arguments):
                 break
@@ -159,7 +163,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         """Say in short sentences what a call must satisfy."""
         out = [
             f"`{shown(rule.name)}` must {rule.constraint.describe()}"
-            for check in self.__dict__["_checks"]
+            for check in self._checks
             for rule in check.rules
         ]
         return tuple(dict.fromkeys(out))

@@ -45,7 +45,7 @@ def keyed(read: Callable[[], _T], key: str) -> _T:
     try:
         return read()
     except ConfigInvalid as fault:
-        if fault.key.startswith(key):
+        if fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")):
             raise
         at = f"{key}.{fault.key}" if fault.key else key
         raise ConfigInvalid(_bare(fault), key=at, way_out=fault.way_out) from None
