@@ -173,7 +173,11 @@ def test_each_mistake_in_a_folder_is_one_line(
         ("files/read\n", "filez/read\n", "tasks/read.yaml:10: `grants[0].tool`: `filez` is no upstream"),
         ("files/read\n", "files/raed\n", "did you mean `files/read`?"),
         ("files/read\n", "files/*\n", "names no tool"),
-        ("{exact: ", "{exakt: ", "read.yaml:12: `grants[0].arguments.path`: unknown constraint `exakt`"),
+        (
+            "{exact: ",
+            "{exakt: ",
+            "read.yaml:12: `grants[0].arguments.path.exakt`: unknown constraint `exakt`",
+        ),
         ("    arguments:", "    argument:", "grants[0]"),
         (
             "[reader, ",
