@@ -15,7 +15,9 @@ from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
-from remit.adapters.upstream import Buffered, McpHttp, McpStdio, UpstreamLimits
+from remit.adapters.upstream.bounds import BufferBound
+from remit.adapters.upstream.mcp_http import McpHttp
+from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.config import Config, UpstreamSection, load_bundle, load_config
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
@@ -77,33 +79,35 @@ def upstream_of(
     name: str,
     section: UpstreamSection,
     config: Config,
-    buffered: Buffered,
+    bound: BufferBound,
     on_state: Callable[[str, bool], None],
 ) -> Upstream:
     """Give the adapter of one upstream."""
-    limits = UpstreamLimits(
-        max_result_bytes=config.limits.max_result_bytes, call_timeout_s=config.limits.call_timeout_s
-    )
-    if section.url:
-        context = ssl.create_default_context(
-            cafile=str(config.at(section.tls_ca)) if section.tls_ca else None
-        )
-        return McpHttp(
+    limits = config.limits
+    if not section.url:
+        return McpStdio(
             name,
-            section.url,
-            limits=limits,
-            buffered=buffered,
-            ssl_context=context if section.url.startswith("https:") else None,
-            credential=lambda: {key: ref.resolve() for key, ref in section.headers.items()},
+            section.command,
+            entropy=SystemEntropy(),
+            bound=bound,
+            env={key: ref.resolve() for key, ref in section.env.items()},
+            cwd=str(config.at(section.cwd)),
+            max_result_bytes=limits.max_result_bytes,
             on_state=on_state,
         )
-    return McpStdio(
+    context: ssl.SSLContext | None = None
+    if section.url.startswith("https:"):
+        trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
+        context = ssl.create_default_context(cafile=trusted)
+    return McpHttp(
         name,
-        list(section.command),
-        env={key: ref.resolve() for key, ref in section.env.items()},
-        cwd=config.at(section.cwd),
-        limits=limits,
-        buffered=buffered,
+        section.url,
+        entropy=SystemEntropy(),
+        bound=bound,
+        headers={key: ref.resolve() for key, ref in section.headers.items()},
+        max_result_bytes=limits.max_result_bytes,
+        call_timeout_s=limits.call_timeout_s,
+        ssl_context=context,
         on_state=on_state,
     )
 
@@ -240,10 +244,10 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         store, heads = open_store(config, SystemClock(), SystemEntropy())
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
-        buffered = Buffered(config.limits.max_buffered_bytes)
+        bound = BufferBound(config.limits.max_buffered_bytes)
         told: list[tuple[str, bool]] = []
         upstreams = {
-            name: upstream_of(name, section, config, buffered, lambda one, up: told.append((one, up)))
+            name: upstream_of(name, section, config, bound, lambda one, up: told.append((one, up)))
             for name, section in config.upstreams.items()
         }
         house = build(config, store, heads, upstreams, public_url or config.listen.public_url)

@@ -240,4 +240,6 @@ def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
         return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
     if not answer.permits and not answer.forbids and not answer.waivable:
         return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
+    if outcome is Outcome.DENY and not answer.forbids and not answer.waivable:
+        return []  # policy permits: what refuses stands in the grant's own reasons
     return list(answer.reasons)
