@@ -67,12 +67,12 @@ class Backoff:
         """Begin at the shortest wait."""
         self._entropy = entropy
         self._base_s = base_s
-        self._max_s = max_s
+        self.max_s = max_s
         self.failures = 0
 
     def next_s(self) -> float:
         """Count a failure; give the seconds to wait after it."""
-        longest = min(self._max_s, self._base_s * 2.0 ** min(self.failures, 30))
+        longest = min(self.max_s, self._base_s * 2.0 ** min(self.failures, 30))
         self.failures += 1
         chance = int.from_bytes(self._entropy.bytes(4), "big") / 2**32
         return longest * (0.5 + chance / 2)

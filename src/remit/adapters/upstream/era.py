@@ -54,7 +54,7 @@ _FIXED_HEADERS = (
 )
 _NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _PARAM_ANNOTATION = "x-mcp-header"
-_PARAM_PREFIX = b"mcp-param-"
+PARAM_PREFIX: Final = b"mcp-param-"
 _PARAM_TYPES = frozenset(("string", "integer", "boolean"))
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN_VALUE = re.compile(r"[\x20-\x7e]*")
@@ -212,7 +212,7 @@ def param_headers(schema: Json) -> ParamHeaders | None:
             name = node[_PARAM_ANNOTATION]
             if not path or not isinstance(name, str) or not _TOKEN.fullmatch(name):
                 return None
-            header = _PARAM_PREFIX + name.lower().encode("ascii")
+            header = PARAM_PREFIX + name.lower().encode("ascii")
             if header in seen or node.get("type") not in _PARAM_TYPES:
                 return None
             seen.add(header)
@@ -230,14 +230,10 @@ def param_headers(schema: Json) -> ParamHeaders | None:
 # Keywords of JSON Schema 2020-12 that hold schemas, or name them in an object; all others hold data.
 _SCHEMAS = frozenset(
     (
-        "items",
-        "contains",
-        "unevaluatedItems",
-        "additionalProperties",
-        "propertyNames",
-        "unevaluatedProperties",
+        *("items", "contains", "unevaluatedItems", "additionalProperties", "propertyNames"),
+        *("unevaluatedProperties", "not", "if", "then", "else", "contentSchema"),
+        *("allOf", "anyOf", "oneOf", "prefixItems"),
     )
-    + ("not", "if", "then", "else", "contentSchema", "allOf", "anyOf", "oneOf", "prefixItems")
 )
 _SCHEMA_MAPS = frozenset(("patternProperties", "dependentSchemas", "$defs", "definitions"))
 

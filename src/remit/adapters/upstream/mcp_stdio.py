@@ -17,11 +17,10 @@ from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reacha
 from remit.adapters.upstream.catalogue import ask_for_all
 from remit.adapters.upstream.guard import CANNOT_START
 from remit.adapters.upstream.jsonrpc import Message, RequestId
+from remit.adapters.upstream.local import LocalExchange
+from remit.adapters.upstream.stdio_exchange import ListenExchange, StdioExchange
 from remit.adapters.upstream.stdio_session import (
     MAX_UNWRITTEN_BYTES,
-    ListenExchange,
-    LocalExchange,
-    StdioExchange,
     StdioSession,
 )
 from remit.adapters.upstream.supervise import own_environment
@@ -43,7 +42,7 @@ class McpStdio:
     process is lost and when it answers again. Times in seconds: `start_timeout_s` for the handshake and each
     question of our own, `probe_timeout_s` for a legacy server's silence to the modern question, `grace_s`
     between asking a process to end and killing it. `counts` counts what was dropped and why (`malformed`,
-    `late`, `unattributed`, `dropped`), `restarts` too.
+    `late`, `unattributed`, `dropped`), `restarts` too. With `probe=False` only the legacy handshake is tried.
     """
 
     def __init__(
@@ -61,6 +60,7 @@ class McpStdio:
         grace_s: float = 2.0,
         restart_base_s: float = 0.5,
         restart_max_s: float = 60.0,
+        probe: bool = True,
         on_state: OnState | None = None,
     ) -> None:
         """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
@@ -80,7 +80,7 @@ class McpStdio:
         self._restart_max_s = restart_max_s
         self._reachability = Reachability(name, on_state)
         self._session: StdioSession | None = None
-        self._probe = True
+        self._probe = self._may_probe = probe
         self._retry_at: float | None = None
         self._supervision: asyncio.Task[None] | None = None
         self._up_since = 0.0
@@ -237,7 +237,7 @@ class McpStdio:
         """Shake hands, and let calls in."""
         probed = self._probe
         # Should the process end at the modern question, the next one is not asked it; and so in turn.
-        self._probe = not probed
+        self._probe = self._may_probe and not probed
         known = await era.negotiate(self._asker(session), self.name, probe=probed)
         self._probe = probed
         session.handshake = known

@@ -2,13 +2,13 @@
 """The conversation with one process, from its start to its end: who asked, and whose each message is."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from remit.adapters.upstream import era
-from remit.adapters.upstream.bounds import BufferBound, Hold
+from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.jsonrpc import (
     NOT_OFFERED,
     Message,
@@ -17,22 +17,43 @@ from remit.adapters.upstream.jsonrpc import (
     notification_chunk,
     read_message,
     read_value,
-    response_chunk,
     too_large,
     write_notification,
     write_request,
     write_response,
 )
 from remit.adapters.upstream.supervise import ChildProcess
-from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
-from remit.core.mediation import Chunk, ChunkKind
-from remit.ports.upstream import Call
+from remit.core.errors import UpstreamFault, UpstreamUnreachable
+from remit.core.mediation import Chunk
 
 Json = Any
 
-MAX_WAITING_NOTIFICATIONS = 256
+#: With more than this unread by the process, it is sent nothing more.
+MAX_UNWRITTEN_BYTES = 1024 * 1024
 #: A process that writes more than this that is no message is not an MCP server (any more).
 MAX_MALFORMED = 1_000
+
+
+class WaitingCall(Protocol):
+    """What the session does to a call whose answer it waits for."""
+
+    wants_progress: bool
+
+    def take_response(self, message: Message) -> None:
+        """Keep the last message of the call."""
+        ...
+
+    def take_notification(self, chunk: Chunk) -> None:
+        """Keep a notification, unless its reader is too far behind."""
+        ...
+
+    def take_listening(self) -> None:
+        """Learn that a subscription has begun."""
+        ...
+
+    def fail(self, fault: UpstreamUnreachable) -> None:
+        """End with a fault."""
+        ...
 
 
 class StdioSession:
@@ -57,7 +78,7 @@ class StdioSession:
         self.handshake: era.Handshake | None = None
         self.stamp = era.Stamp("")
         self.ids = count(1)
-        self.calls: dict[RequestId, StdioExchange] = {}
+        self.calls: dict[RequestId, WaitingCall] = {}
         self._asked: dict[RequestId, asyncio.Future[Message]] = {}
         self._listening: set[RequestId] = set()
         self._malformed = 0
@@ -180,7 +201,7 @@ class StdioSession:
         else:
             self.counts["unattributed"] += 1
 
-    def _call(self, request_id: Json) -> "StdioExchange | None":
+    def _call(self, request_id: Json) -> "WaitingCall | None":
         # `True` equals 1 as a key; a token of another type than ours is not ours.
         return self.calls.get(request_id) if type(request_id) is int else None
 
@@ -207,206 +228,3 @@ class StdioSession:
             answer.set_exception(fault)
         if self._malformed > MAX_MALFORMED:
             self.child.cut()
-
-
-#: With more than this unread by the process, it is sent nothing more.
-MAX_UNWRITTEN_BYTES = 1024 * 1024
-
-
-class StdioExchange:
-    """`ports.upstream.Exchange` over the standard streams of a shared process."""
-
-    __slots__ = (
-        "_chunks",
-        "_fault",
-        "_hold",
-        "_message",
-        "_released",
-        "_request_id",
-        "_sent",
-        "_session",
-        "_waiter",
-        "_waiting_bytes",
-        "wants_progress",
-    )
-
-    def __init__(self, session: StdioSession, call: Call) -> None:
-        """Number and serialise the call; nothing is written yet."""
-        self._session = session
-        self._request_id = next(session.ids)
-        self._message = write_request(
-            self._request_id, call.method, session.stamp.params(call, self._request_id)
-        )
-        self.wants_progress = call.wants_progress
-        self._chunks: deque[Chunk] = deque()
-        self._waiting_bytes = 0
-        self._fault: UpstreamUnreachable | None = None
-        self._hold = Hold(session.bound)
-        self._waiter: asyncio.Future[None] | None = None
-        self._sent = False
-        self._released = False
-
-    def send(self) -> None:
-        """Hand the line to the transport now."""
-        if self._sent or self._released:
-            raise OutOfOrder("a call is sent once", way_out="prepare another")
-        if not self._session.child.alive:
-            raise self._session.gone(sent=False)
-        self._sent = True
-        self._session.calls[self._request_id] = self
-        self._session.child.write(self._message)
-        self._message = b""
-
-    async def receive(self) -> Chunk:
-        """Give the next message of this call."""
-        if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
-        while True:
-            if self._released:
-                raise self._cut()
-            if self._chunks:
-                chunk = self._chunks.popleft()
-                # What is given out stays counted until the next one is asked for.
-                self._hold.resize(self._waiting_bytes)
-                self._waiting_bytes -= chunk.size
-                return chunk
-            if self._fault is not None:
-                raise self._fault
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-
-    def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:
-        """Answer a server's request; none is ever given out here."""
-        if self._session.child.alive:
-            self._session.child.write(write_response(request_id, body, error=error))
-
-    def cancel(self, reason: str) -> None:
-        """Tell the process that nobody waits, once, and only of a call that is still open."""
-        if self._session.calls.get(self._request_id) is self:
-            del self._session.calls[self._request_id]
-            self._session.tell(era.CANCELLED, {"requestId": self._request_id, "reason": reason})
-
-    def release(self) -> None:
-        """Forget the call; an answer that still comes is dropped."""
-        if self._released:
-            return
-        self._released = True
-        if self._session.calls.get(self._request_id) is self:
-            del self._session.calls[self._request_id]
-        self._chunks.clear()
-        self._hold.release()
-        self._wake()
-
-    # What the session calls.
-
-    def take_response(self, message: Message) -> None:
-        """Keep the last message of the call."""
-        handshake = self._session.handshake
-        modern = handshake is not None and handshake.modern
-        try:
-            if len(message.result) > self._session.max_result_bytes:
-                raise too_large(self._session.name, self._session.max_result_bytes)
-            self._take(response_chunk(message, self._session.name, modern=modern))
-        except UpstreamFault as fault:
-            self.fail(fault)
-
-    def take_notification(self, chunk: Chunk) -> None:
-        """Keep a notification, unless its reader is too far behind."""
-        if len(self._chunks) >= MAX_WAITING_NOTIFICATIONS:
-            self._session.counts["dropped"] += 1
-            return
-        try:
-            self._take(chunk)
-        except UpstreamFault:
-            self._session.counts["dropped"] += 1
-
-    def take_listening(self) -> None:
-        """Only a `ListenExchange` waits for this."""
-
-    def fail(self, fault: UpstreamUnreachable) -> None:
-        """End the call with a fault; what was received before it is still given out."""
-        self._fault = fault
-        self._wake()
-
-    def _take(self, chunk: Chunk) -> None:
-        self._hold.resize(self._waiting_bytes + chunk.size)
-        self._waiting_bytes += chunk.size
-        self._chunks.append(chunk)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _cut(self) -> UpstreamUnreachable:
-        return UpstreamUnreachable(
-            f"the call to upstream `{self._session.name}` was cut off on this side",
-            sent=self._sent,
-            way_out="look at the upstream for the outcome",
-            code="upstream-cut",
-        )
-
-
-class ListenExchange(StdioExchange):
-    """`resources/subscribe` to a modern process: `subscriptions/listen`, answered when it is listening."""
-
-    __slots__ = ("_kept", "_wanted")
-
-    def __init__(self, session: StdioSession, call: Call, kept: dict[tuple[str, str], RequestId]) -> None:
-        """Remember whose it is."""
-        super().__init__(session, call)
-        self._kept = kept
-        self._wanted = (call.task, str(call.params.get("uri")))
-
-    def send(self) -> None:
-        """Begin to listen; the stream stays open when the exchange has ended."""
-        if self._sent or self._released:
-            raise OutOfOrder("a call is sent once", way_out="prepare another")
-        if not self._session.child.alive:
-            raise self._session.gone(sent=False)
-        self._sent = True
-        self._session.calls[self._request_id] = self
-        self._session.listen({"resourceSubscriptions": [self._wanted[1]]}, self._request_id)
-
-    def take_listening(self) -> None:
-        """It listens: that is the answer."""
-        del self._session.calls[self._request_id]
-        before = self._kept.pop(self._wanted, None)
-        if before is not None:
-            self._session.unlisten(before)
-        self._kept[self._wanted] = self._request_id
-        self._take(Chunk(ChunkKind.RESULT, b"{}"))
-
-
-class LocalExchange:
-    """A call that ends here: what it asks is done when it is sent, and nothing goes upstream as a call."""
-
-    __slots__ = ("_act", "_sent")
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        """Take what is to be done."""
-        self._act = act
-        self._sent = False
-
-    def send(self) -> None:
-        """Do it."""
-        self._sent = True
-        self._act()
-
-    async def receive(self) -> Chunk:
-        """Give the empty result."""
-        if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
-        return Chunk(ChunkKind.RESULT, b"{}")
-
-    def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:
-        """Nobody asks."""
-
-    def cancel(self, reason: str) -> None:
-        """Nobody waits."""
-
-    def release(self) -> None:
-        """Nothing is held."""

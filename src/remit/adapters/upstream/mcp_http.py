@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An MCP server at an address, over streamable HTTP: one POST for each call.
+
+A legacy server gets a session for each task; a modern one keeps none. See docs/explanation/upstreams.md.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from remit.adapters.upstream import era
+from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
+from remit.adapters.upstream.catalogue import ask_for_all
+from remit.adapters.upstream.http1 import Limits, split_base_url
+from remit.adapters.upstream.http_answer import HttpAnswer, SessionLost, credential
+from remit.adapters.upstream.http_exchange import (
+    Headers,
+    HttpExchange,
+    HttpSession,
+    ListenHttpExchange,
+)
+from remit.adapters.upstream.http_posts import HttpPosts, stream_limits
+from remit.adapters.upstream.jsonrpc import Message, write_notification, write_request
+from remit.adapters.upstream.local import LocalExchange
+from remit.core.errors import Busy, RemitError, UpstreamFault, UpstreamUnreachable
+from remit.ports.runtime import Entropy
+from remit.ports.upstream import Call, Catalogue, Exchange
+
+Json = Any
+
+log = logging.getLogger(__name__)
+
+MAX_SESSIONS = 10_000
+_STOP_S = 2.0
+_NOT_KNOWN = msgspec.Raw(b'{"code":-32601,"message":"not known"}')
+
+
+class McpHttp(HttpPosts):
+    """`ports.upstream.Upstream` over streamable HTTP.
+
+    `headers` is the credential for questions of our own (handshake, lists, notifications); a call carries
+    what its lease gives, and nothing else. `on_state(name, up)` is told when no connection can be had, and
+    when it answers again. Times in seconds: `call_timeout_s` bounds the silence of a call, `ask_timeout_s`
+    a question of our own. With `probe=False` only the legacy handshake is tried.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        entropy: Entropy,
+        bound: BufferBound,
+        headers: Mapping[str, str] | None = None,
+        max_result_bytes: int = 64 * 1024 * 1024,
+        max_connections: int = 64,
+        max_streams: int = 64,
+        connect_timeout_s: float = 10.0,
+        call_timeout_s: float = 300.0,
+        ask_timeout_s: float = 30.0,
+        retry_base_s: float = 0.5,
+        retry_max_s: float = 60.0,
+        ssl_context: ssl.SSLContext | None = None,
+        probe: bool = True,
+        on_state: OnState | None = None,
+    ) -> None:
+        """Connect to nothing yet; raises `ConfigInvalid` for an address that cannot be used."""
+        origin, target = split_base_url(url)
+        limits = Limits(
+            # A stream holds notifications beside its result; each event is bounded by itself.
+            max_body_bytes=2 * max_result_bytes + 16 * 1024 * 1024,
+            connect_timeout_s=connect_timeout_s,
+            header_timeout_s=call_timeout_s,
+            idle_timeout_s=call_timeout_s,
+            max_connections=max_connections,
+        )
+        super().__init__(
+            name,
+            origin,
+            target,
+            credential=credential(dict(headers or {})),
+            limits=limits,
+            stream_limits=stream_limits(limits, max_streams),
+            tls=ssl_context,
+            bound=bound,
+            max_result_bytes=max_result_bytes,
+            ask_timeout_s=ask_timeout_s,
+            reachability=Reachability(name, on_state),
+        )
+        self._backoff = Backoff(entropy, base_s=retry_base_s, max_s=retry_max_s)
+        self._probe = probe
+        self._known: era.Handshake | None = None
+        self._stamp = era.Stamp("")
+        self._own: HttpSession | None = None
+        self._connecting: asyncio.Task[era.Handshake] | None = None
+        self._param_headers: dict[str, era.ParamHeaders] | None = None
+        self._sessions: dict[str, HttpSession] = {}
+        self._opening: dict[str, asyncio.Task[HttpSession]] = {}
+        self._followed: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        self._stopped = False
+        self.on_lost = self._woken.set
+
+    async def start(
+        self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
+    ) -> None:
+        """Connect and learn what it speaks. If this raises, the upstream is down, and goes on being tried
+        with back-off until `stop`.
+        """
+        self.on_change, self.on_notification = on_change, on_notification
+        try:
+            await self._connected()
+        finally:
+            if not self._stopped:
+                self._watching = asyncio.create_task(self._watch(), name=f"upstream {self.name}")
+
+    async def catalogue(self) -> Catalogue:
+        """Ask for every list, now; once more in a new session if the server has forgotten ours."""
+        for last in (False, True):
+            known = await self._connected()
+            try:
+                asked = await ask_for_all(self._ask_own, known, self.name)
+            except SessionLost:
+                self._known = self._own = None
+                self._woken.set()
+                if last:
+                    raise
+                continue
+            self._param_headers = asked.param_headers
+            return asked.catalogue
+        raise AssertionError("unreachable")
+
+    async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
+        """Serialise a call and put a connection in hand for it, opening the task's session if need be."""
+        known = self._known or await self._connected()
+        self.bound.admit()
+        lease = credential(headers) if headers else ()
+        session: HttpSession | None = None
+        if not known.modern:
+            session = self._sessions.get(call.task) or await self._session(call.task, lease)
+            if call.log_level and call.log_level != session.log_level and known.offers("logging"):
+                await self.ask(era.SET_LEVEL, {"level": call.log_level}, known.version, session, lease)
+                session.log_level = call.log_level
+        elif call.method == era.SUBSCRIBE:
+            return await self._prepare_listening(call, lease)
+        elif call.method == era.UNSUBSCRIBE:
+            key = (call.task, str(call.params.get("uri")))
+            return LocalExchange(lambda: self._unfollow(key))
+        request_id = next(self.ids)
+        params = self._stamp.params(call, request_id)
+        body = write_request(request_id, call.method, params)
+        repeated: era.ParamHeaders = ()
+        if session is None and call.method == "tools/call":
+            if self._param_headers is None:
+                await self.catalogue()
+            repeated = (self._param_headers or {}).get(call.params.get("name", ""), ())
+        sent = era.http_headers(known.version, call.method, call.params, repeated)
+        sent += lease
+        if session is not None and session.id is not None:
+            sent.append((era.SESSION_HEADER, session.id))
+        connection = await self.acquire(self.pool)
+        answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
+        exchange = HttpExchange(self, connection, answer, request_id, sent, body, session)
+        if session is not None and call.method == era.SUBSCRIBE:
+            listening = session
+            exchange.on_result = lambda: self._follow_session(call.task, listening)
+        return exchange
+
+    async def end_task(self, task: str) -> None:
+        """End the task's session and subscriptions; never raises."""
+        for key in [key for key in self._followed if key[0] == task]:
+            self._unfollow(key)
+        opening = self._opening.get(task)
+        if opening is not None:
+            await asyncio.wait((opening,))
+        session = self._sessions.pop(task, None)
+        if session is not None and session.id is not None:
+            with contextlib.suppress(RemitError, TimeoutError):
+                await self._delete(session)
+
+    async def stop(self) -> None:
+        """Take leave of every session, then cut every connection."""
+        self._stopped = True
+        running = [self._watching, self._connecting, *self._opening.values(), *self._followed.values()]
+        tasks = [task for task in running if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        sessions = {id(s): s for s in (self._own, *self._sessions.values()) if s is not None and s.id}
+        for session in sessions.values():
+            self.later(self._delete(session))
+        self._sessions.clear()
+        self._own = None
+        await self.close(_STOP_S)
+
+    # Handshakes and sessions.
+
+    async def _connected(self) -> era.Handshake:
+        """Give what the upstream speaks; ask it if it is not known, once for all who wait."""
+        if self._known is not None:
+            return self._known
+        if self._stopped:
+            raise UpstreamUnreachable(f"upstream `{self.name}` is no longer used", way_out="start it again")
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(_retrieve)
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> era.Handshake:
+        known, own = await self._shake_hands(self.credential, probe=self._probe)
+        self._stamp = era.Stamp(known.version)
+        self._own = None if known.modern else own
+        self._param_headers = None
+        self._known = known
+        return known
+
+    async def _shake_hands(self, lease: Headers, *, probe: bool) -> tuple[era.Handshake, HttpSession]:
+        session_id: bytes | None = None
+
+        async def ask(method: str, params: dict[str, Json], version: str) -> Message:
+            nonlocal session_id
+            try:
+                message, head = await self.ask(method, params, version, None, lease)
+            except UpstreamFault as fault:
+                status = getattr(fault, "status", 0)
+                if method == era.DISCOVER and 400 <= status < 500 and status not in (401, 403, 429):
+                    # An older server's way of not knowing the question.
+                    return Message("2.0", error=_NOT_KNOWN)
+                raise
+            if method == era.INITIALIZE:
+                session_id = head.get(era.SESSION_HEADER)
+            return message
+
+        known = await era.negotiate(ask, self.name, probe=probe)
+        session = HttpSession(known.version, session_id, lease)
+        if not known.modern:
+            told = write_notification(era.INITIALIZED, {})
+            await self.post(told, [*session.headers(), *lease])
+        return known, session
+
+    async def _session(self, task: str, lease: Headers) -> HttpSession:
+        """Give the task's session; open it, once for all who wait."""
+        if self._own is not None and self._own.id is None:
+            return self._own  # the server keeps none, for nobody
+        if len(self._sessions) >= MAX_SESSIONS:
+            raise Busy(f"upstream `{self.name}` has {MAX_SESSIONS} sessions open", way_out="end a task")
+        opening = self._opening.get(task)
+        if opening is None:
+            opening = self._opening[task] = asyncio.create_task(self._open_session(task, lease))
+            opening.add_done_callback(_retrieve)
+            opening.add_done_callback(lambda _: self._opening.pop(task, None))
+        return await asyncio.shield(opening)
+
+    async def _open_session(self, task: str, lease: Headers) -> HttpSession:
+        known, session = await self._shake_hands(lease, probe=False)
+        if known.modern:
+            self._known = None
+            raise UpstreamFault(
+                f"upstream `{self.name}` has changed its protocol",
+                way_out="call again",
+                code="upstream-version",
+            )
+        self._sessions[task] = session
+        return session
+
+    def forget_session(self, session: HttpSession) -> None:
+        """Have the next call of its task open another."""
+        for task, known in tuple(self._sessions.items()):
+            if known is session:
+                del self._sessions[task]
+                self._unfollow((task, ""))
+
+    async def _delete(self, session: HttpSession) -> None:
+        await self.post(b"", [*session.headers(), *session.credential], method=b"DELETE")
+
+    async def _ask_own(self, method: str, params: dict[str, Json], version: str) -> Message:
+        message, _ = await self.ask(method, params, version, self._own, self.credential)
+        return message
+
+    # Streams: our own, that of a task's session, and those of a modern task's subscriptions.
+
+    async def _prepare_listening(self, call: Call, lease: Headers) -> Exchange:
+        uri = str(call.params.get("uri"))
+        request_id = next(self.ids)
+        assert self._known is not None
+        version = self._known.version
+        params = era.stamped({"notifications": {"resourceSubscriptions": [uri]}}, version)
+        headers = [*era.http_headers(version, era.LISTEN, params), *lease]
+        connection = await self.acquire(self.streams)
+        answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
+        body = write_request(request_id, era.LISTEN, params)
+        exchange = ListenHttpExchange(self, connection, answer, request_id, headers, body, None)
+        exchange.keep = lambda kept, over: self._keep((call.task, uri), self.follow(kept, over, None))
+        return exchange
+
+    def _follow_session(self, task: str, session: HttpSession) -> None:
+        if session.id is not None and (task, "") not in self._followed:
+            self._keep((task, ""), self._follow_get(session))
+
+    def _keep(self, key: tuple[str, str], following: Any) -> None:
+        self._unfollow(key)
+
+        async def run() -> None:
+            with contextlib.suppress(RemitError):
+                await following
+
+        task = asyncio.create_task(run())
+        self._followed[key] = task
+        task.add_done_callback(lambda ended: self._followed.get(key) is ended and self._followed.pop(key))
+
+    def _unfollow(self, key: tuple[str, str]) -> None:
+        task = self._followed.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+    async def _follow_get(self, session: HttpSession) -> bool:
+        """Follow a session's own stream (2025-11-25) until it ends; False where the server has none."""
+        headers = [pair for pair in session.headers() if pair[0] not in (b"content-type", b"accept")]
+        opened = await self.open_stream(
+            b"GET", [*headers, (b"accept", b"text/event-stream"), *session.credential]
+        )
+        if opened is None:
+            return False
+        await self.follow(*opened, session)
+        return True
+
+    async def _follow_own(self, known: era.Handshake) -> bool:
+        """Follow what belongs to no task: the lists that change. False where the server tells nothing."""
+        if not known.modern:
+            own = self._own
+            return own is not None and own.id is not None and await self._follow_get(own)
+        if not known.changes():
+            return False
+        params = era.stamped({"notifications": known.changes()}, known.version)
+        headers = [*era.http_headers(known.version, era.LISTEN, params), *self.credential]
+        body = write_request(next(self.ids), era.LISTEN, params)
+        opened = await self.open_stream(b"POST", headers, body)
+        if opened is None:
+            return False
+        await self.follow(*opened, None)
+        return True
+
+    async def _watch(self) -> None:
+        """Stay connected: follow the lists where that is offered, and come back with back-off when lost."""
+        loop = asyncio.get_running_loop()
+        missed = False
+        while True:
+            self._woken.clear()
+            began = loop.time()
+            try:
+                known = await self._connected()
+                if missed:
+                    self.on_change()  # it may have said so while nobody listened
+                    missed = False
+                if not await self._follow_own(known):
+                    await self._woken.wait()
+                    self._known = self._own = None
+            except RemitError as fault:
+                log.info("upstream %s: %s", self.name, fault)
+                # Whoever answers next may be another, of another era.
+                self._known = self._own = None
+                if not isinstance(fault, UpstreamFault):
+                    self.reachability.tell(False)
+            missed = True
+            if loop.time() - began > self._backoff.max_s:
+                self._backoff.reset()
+            await asyncio.sleep(self._backoff.next_s())
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Look at a task's fault, so that it is nobody's unless someone waits for it."""
+    if not task.cancelled():
+        task.exception()
