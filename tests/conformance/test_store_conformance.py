@@ -12,6 +12,7 @@ import pytest
 from remit.core.approval import ApprovalState
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, Malformed, NotFound
 from remit.core.event import EventKind
+from remit.core.identity import AgentState
 from remit.core.label import Label, Trust
 from remit.core.revocation import EVERYTHING, Closing, Closure, Fence
 from remit.core.task import Budgets, TaskState
@@ -36,6 +37,7 @@ from remit.ports.store import (
     TakeCredential,
     Unit,
     Usage,
+    UseAgent,
     UseAssertion,
 )
 from tests.conformance.stores import Open, each_store
@@ -135,6 +137,19 @@ async def test_a_name_is_taken_once(store: Store) -> None:
     changed = an_agent(purpose="something else")
     await store.commit(Unit(changes=(PutAgent(changed),)))
     assert await store.agent(TENANT, "contract-bot") == changed
+
+
+async def test_only_an_agent_that_may_act_is_used(store: Store) -> None:
+    """A registered one becomes active by it; a suspended or an unknown one refuses the unit."""
+    await store.commit(
+        Unit(changes=(PutAgent(an_agent()), PutAgent(an_agent("b", state=AgentState.SUSPENDED))))
+    )
+    await store.commit(Unit(changes=(UseAgent(TENANT, "contract-bot"), PutTask(a_task()))))
+    assert await store.agent(TENANT, "contract-bot") == an_agent(state=AgentState.ACTIVE)
+    for name in ("b", "nobody"):
+        with pytest.raises(Conflict, match=name):
+            await store.commit(Unit(changes=(PutTask(a_task("task_two")), UseAgent(TENANT, name))))
+    assert await store.task(TENANT, "task_two") is None
 
 
 async def test_a_refused_unit_leaves_nothing(store: Store) -> None:

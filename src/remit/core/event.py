@@ -88,7 +88,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def timestamp(moment: datetime) -> str:
     """Give RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not `strftime`, which takes five times as long, and each event has one of these.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def leaf_record(

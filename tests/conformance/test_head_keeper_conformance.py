@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every keeper of log heads keeps to (`ports.log.HeadKeeper`)."""
+
+import hashlib
+import multiprocessing
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.log.file import FileHeadKeeper
+from remit.core.errors import Conflict, StoreUnavailable
+from remit.ports.log import Head, HeadKeeper
+
+Keep = Callable[[Path], HeadKeeper]
+
+each_keeper = pytest.mark.parametrize("keep", [FileHeadKeeper], ids=["file"])
+
+ORIGIN = "remit.example/default"
+
+
+def a_head(size: int, note: str = "a note\n") -> Head:
+    """Give a head of some log of this size."""
+    return Head(size, hashlib.sha256(str(size).encode()).digest(), note)
+
+
+@each_keeper
+def test_a_log_without_a_head_has_none(keep: Keep, tmp_path: Path) -> None:
+    """Also while nothing was ever kept."""
+    assert keep(tmp_path / "heads").read(ORIGIN) is None
+
+
+@each_keeper
+def test_a_head_outlives_its_keeper(keep: Keep, tmp_path: Path) -> None:
+    """What was swapped in is read back, note and all, by another keeper of the same place."""
+    head = a_head(3, "remit.example/default\n3\nabc=\n\n\N{EM DASH} remit.example/default xyz\n")
+    keep(tmp_path).swap(ORIGIN, None, head)
+    assert keep(tmp_path).read(ORIGIN) == head
+
+
+@each_keeper
+def test_a_head_changes_only_from_what_was_expected(keep: Keep, tmp_path: Path) -> None:
+    """A stale, a missing and an invented expectation are conflicts, and change nothing."""
+    heads = keep(tmp_path)
+    with pytest.raises(Conflict):
+        heads.swap(ORIGIN, a_head(1), a_head(2))
+    heads.swap(ORIGIN, None, a_head(1))
+    heads.swap(ORIGIN, a_head(1), a_head(2))
+    for expected in (None, a_head(1), a_head(2, "another note\n")):
+        with pytest.raises(Conflict):
+            heads.swap(ORIGIN, expected, a_head(5))
+    assert heads.read(ORIGIN) == a_head(2)
+
+
+@each_keeper
+def test_a_head_never_becomes_smaller(keep: Keep, tmp_path: Path) -> None:
+    """A log only grows, whoever asks."""
+    heads = keep(tmp_path)
+    heads.swap(ORIGIN, None, a_head(7))
+    with pytest.raises(Conflict):
+        heads.swap(ORIGIN, a_head(7), a_head(6))
+    assert heads.read(ORIGIN) == a_head(7)
+
+
+@each_keeper
+@pytest.mark.parametrize(
+    "other", ["remit.example/default2", "remit.example_default", "REMIT.example/default"]
+)
+def test_logs_have_heads_of_their_own(keep: Keep, tmp_path: Path, other: str) -> None:
+    """Origins that look alike do not share a place."""
+    heads = keep(tmp_path)
+    heads.swap(ORIGIN, None, a_head(1))
+    assert heads.read(other) is None
+    heads.swap(other, None, a_head(2))
+    assert heads.read(ORIGIN) == a_head(1)
+
+
+def _race(keep: Keep, folder: Path, mine: int) -> int:
+    """Advance the head fifty times against another process; give how often it was this one."""
+    won = 0
+    heads = keep(folder)
+    for _ in range(50):
+        present = heads.read(ORIGIN)
+        try:
+            heads.swap(ORIGIN, present, a_head(present.size + 1 if present else 1, f"by {mine}\n"))
+            won += 1
+        except Conflict:
+            pass
+    return won
+
+
+@each_keeper
+def test_of_two_processes_only_one_wins_each_swap(keep: Keep, tmp_path: Path) -> None:
+    """The final size is the number of swaps that succeeded: none was lost, none done twice."""
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        won = pool.starmap(_race, [(keep, tmp_path, 1), (keep, tmp_path, 2)])
+    head = keep(tmp_path).read(ORIGIN)
+    assert head is not None
+    assert head.size == sum(won)
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Mode 0600 in a folder of mode 0700."""
+    folder = tmp_path / "heads"
+    FileHeadKeeper(folder).swap(ORIGIN, None, a_head(1))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"null", b'{"origin":"x","size":1,"root":"","note":""}', b"\xff\x00"]
+)
+def test_a_damaged_file_is_a_fault_and_not_a_log_without_a_head(tmp_path: Path, damage: bytes) -> None:
+    """Else whoever can write to the file could make start-up forget what was signed."""
+    heads = FileHeadKeeper(tmp_path)
+    heads.swap(ORIGIN, None, a_head(1))
+    next(tmp_path.glob("*.head")).write_bytes(damage)
+    with pytest.raises(StoreUnavailable):
+        heads.read(ORIGIN)
+    with pytest.raises(StoreUnavailable):
+        heads.swap(ORIGIN, None, a_head(2))

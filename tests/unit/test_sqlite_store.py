@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the store on SQLite adds to the port: lock, schema, checks at start, write-ahead log."""
+
+import asyncio
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.store.sqlite import Durability, SqliteStore
+from remit.adapters.store.sqlite.schema import VERSION
+from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
+from remit.ports.store import Unit
+from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_event, an_outcome
+
+
+def opened(folder: Path, durability: Durability = "buffered", seed: str = "first") -> SqliteStore:
+    """Open the store in a folder."""
+    return SqliteStore.open(
+        folder / "remit.db",
+        durability=durability,
+        clock=WorldClock(),
+        entropy=WorldEntropy(seed),
+        sealing=WorldSealingKeys(),
+    )
+
+
+async def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
+    """In the same process or another: the lock is the operating system's."""
+    store = opened(tmp_path)
+    with pytest.raises(StoreUnavailable, match=f"in use by process {os.getpid()}"):
+        opened(tmp_path)
+    script = (
+        "import sys; from pathlib import Path; from tests.unit.test_sqlite_store import opened\n"
+        "from remit.core.errors import StoreUnavailable\n"
+        "try: opened(Path(sys.argv[1]))\n"
+        "except StoreUnavailable as fault: print(fault)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, tmp_path, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await child.communicate()
+    assert f"in use by process {os.getpid()}" in said.decode()
+    await store.close()
+    await opened(tmp_path).close()
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """The file stays as it is."""
+    await opened(tmp_path).close()
+    with sqlite3.connect(tmp_path / "remit.db") as connection:
+        connection.execute("insert into schema_version values (?)", (VERSION + 1,))
+    connection.close()
+    with pytest.raises(ConfigInvalid, match=f"schema version {VERSION + 1}"):
+        opened(tmp_path)
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    """And is not written to."""
+    (tmp_path / "remit.db").write_bytes(b"a shopping list, and nothing like a database at all" * 100)
+    with pytest.raises(ConfigInvalid, match="not a store"):
+        opened(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_a_clear_fault(tmp_path: Path) -> None:
+    """The message says what would help."""
+    with pytest.raises(StoreUnavailable, match="create its folder"):
+        opened(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update events set leaf = zeroblob(300) where idx = 2",
+        "delete from events where idx = 1",
+        "update events set leaf_hash = zeroblob(32) where idx = 3",
+    ],
+)
+async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(tmp_path: Path, damage: str) -> None:
+    """One byte, one row, one hash."""
+    store = opened(tmp_path)
+    for n in range(5):
+        await store.commit(Unit(events=(a_permit(f"call_{n}"),)))
+    await store.close()
+    with sqlite3.connect(tmp_path / "remit.db") as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(VerificationFailed):
+        opened(tmp_path)
+    # Whoever finds this can still look at the file: the lock was given back.
+    with pytest.raises(VerificationFailed):
+        opened(tmp_path)
+
+
+async def test_a_closed_store_takes_nothing_more(tmp_path: Path) -> None:
+    """What was submitted before is committed; what comes after is refused."""
+    store = opened(tmp_path, "durable")
+    pending = [store.submit(Unit(events=(an_event(),))) for _ in range(300)]
+    await store.close()
+    assert [future.result().indexes for future in pending] == [(n,) for n in range(300)]
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.commit(Unit(events=(an_event(),)))
+    store = opened(tmp_path)
+    assert await store.size(TENANT) == 300
+    await store.close()
+
+
+@pytest.mark.parametrize("durability", ["durable", "buffered"])
+async def test_the_write_ahead_log_stays_small_under_unbroken_writing(
+    tmp_path: Path, durability: Durability
+) -> None:
+    """There is never a moment without a commit, and still the log begins again and again from its start."""
+    store = opened(tmp_path, durability)
+
+    async def caller(me: int) -> None:
+        for n in range(400):
+            call = f"call_{me}_{n}"
+            await store.commit(Unit(events=(a_permit(call), an_outcome(call))))
+
+    await asyncio.gather(*(caller(me) for me in range(16)))
+    assert (tmp_path / "remit.db").stat().st_size > 8_000_000
+    assert (tmp_path / "remit.db-wal").stat().st_size < 12_000_000
+    await store.close()
+    assert not (tmp_path / "remit.db-wal").exists()
+
+
+async def test_a_forgotten_key_is_in_no_file(tmp_path: Path) -> None:
+    """Neither its wrapped bytes nor the name it belonged to are left in the file or its write-ahead log."""
+    store = opened(tmp_path)
+    await store.commit(Unit(events=(a_permit("call_one", subject="subject-that-shall-go"),)))
+    with sqlite3.connect(tmp_path / "remit.db") as connection:
+        ((wrapped,),) = connection.execute("select wrapped from subject_keys")
+    connection.close()
+    assert await store.forget(TENANT, "subject-that-shall-go")
+    left = b"".join(file.read_bytes() for file in sorted(tmp_path.iterdir()))  # noqa: ASYNC240
+    assert wrapped not in left
+    assert b"subject-that-shall-go" not in left
+    await store.close()
