@@ -35,9 +35,11 @@ class Dialect(NamedTuple):
 CEDAR = Dialect(
     engine=CedarPolicies,
     permit_all='@id("all") permit (principal, action in Action::"call", resource);',
-    forbid_43='@id("not-43") @reason("not {tool}") forbid (principal, action == Action::"contracts/read", resource)'
+    forbid_43='@id("not-43") @reason("not {tool}")'
+    ' forbid (principal, action == Action::"contracts/read", resource)'
     ' when { context.args.path == "C-43" };',
-    ask_for_pay='@id("ask") @otherwise("approval") forbid (principal, action == Action::"bank/pay", resource);',
+    ask_for_pay='@id("ask") @otherwise("approval")'
+    ' forbid (principal, action == Action::"bank/pay", resource);',
     ask_errs='@id("ask-errs") @otherwise("approval") forbid (principal, action, resource)'
     " when { context.tier_level + 9223372036854775807 > 0 };",
     forbid_errs='@id("errs") forbid (principal, action == Action::"contracts/read", resource)'
@@ -53,6 +55,7 @@ pytestmark = pytest.mark.parametrize("dialect", [CEDAR], ids=["cedar"])
 
 
 def load(dialect: Dialect, *texts: str) -> LoadedPolicy:
+    """Load rules of one dialect."""
     return dialect.engine().load(source("\n".join(texts)), TOOLS, [SUMMARISE], [CLERK])
 
 

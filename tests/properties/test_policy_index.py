@@ -70,6 +70,7 @@ conditions = st.sampled_from(
         'context has args && context.args has tags && context.args.tags.contains("x")',
         "context.args == context.args",
         "context.label == context.label",
+        "(if context.cleared then context else context).label.untrusted",
         'context.task.purpose == "legal-review" && context.task.params has contract',
         'context.now > datetime("2026-01-01")',
         'context.arg_names.contains("body")',
@@ -97,18 +98,15 @@ def policies(draw: st.DrawFn) -> str:
 @st.composite
 def requests(draw: st.DrawFn) -> AccessRequest:
     """A request that fits the schema."""
-    tool, arguments = draw(
-        st.sampled_from(
-            [
-                (READ, {"path": "C-42"}),
-                (READ, {"path": "D-1", "lines": 7}),
-                (DRAFT, {"title": "x", "body": "y"}),
-                (DEPLOY, {"change": "c"}),
-                (PAY, {"to": "z", "amount": 10.75, "tags": ["x"]}),
-                (PAY, {"to": "z", "amount": 2}),
-            ]
-        )
-    )
+    calls: list[tuple[Tool, dict[str, Any]]] = [
+        (READ, {"path": "C-42"}),
+        (READ, {"path": "D-1", "lines": 7}),
+        (DRAFT, {"title": "x", "body": "y"}),
+        (DEPLOY, {"change": "c"}),
+        (PAY, {"to": "z", "amount": 10.75, "tags": ["x"]}),
+        (PAY, {"to": "z", "amount": 2}),
+    ]
+    tool, arguments = draw(st.sampled_from(calls))
     label = Label(
         categories=frozenset(draw(st.sets(st.sampled_from(["pii", "secret"])))),
         trust=draw(st.sampled_from(Trust)),
@@ -217,7 +215,9 @@ READER = CedarPolicies().load(
 
 @given(st.dictionaries(st.sampled_from(["to", "amount", "tags", "__entity", "__extn", "other"]), anything))
 def test_no_argument_makes_the_engine_raise_or_look_away(arguments: dict[str, Any]) -> None:
-    """Whatever stands in arguments, evaluation returns; permitted is only what fits the declared types whole."""
+    """Whatever stands in arguments, evaluation returns; permitted is only what fits the declared types
+    whole.
+    """
     answer = READER.evaluate(request(PAY, arguments))
     if not answer.errors and not answer.forbids:
         assert isinstance(arguments["to"], str)

@@ -183,6 +183,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
         yield Problem(
             "error", "the policies do not fit the schema", way_out="compare with schema.cedarschema"
         )
+    said: set[tuple[str, str]] = set()
     for fault in result.errors:
         text = _FOR_POLICY.sub("", fault.error)
         if text.startswith(_NO_ACTION):
@@ -193,6 +194,9 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
             continue
         absent = _ABSENT.search(text)
         name = next((group for group in absent.groups() if group), "") if absent else ""
+        if name and (number, name) in said:
+            continue  # Cedar says it again for each further tool
+        said.add((number, name))
         yield rules[int(number)].problem(
             text,
             at=name.rpartition(".")[2],
