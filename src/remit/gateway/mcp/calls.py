@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls: everything that reaches an upstream, handed to the nine steps and to nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final
+
+from remit.core.decision import Outcome
+from remit.core.errors import NotFound, RemitError, Unauthenticated
+from remit.core.event import CallOutcome
+from remit.core.mediation import Answered, Chunk, Refused
+from remit.core.token import AccessClaims
+from remit.core.tool import COMPLETION, PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.gateway.mcp.answer import LOG_LEVELS, WATCH_AFTER_S, Answer
+from remit.gateway.mcp.headers import Head, check_params
+from remit.gateway.mcp.listing import Listing, Place
+from remit.gateway.mcp.sessions import Session
+from remit.gateway.mcp.wire import (
+    CANCELLED,
+    INVALID_PARAMS,
+    META_LOG_LEVEL,
+    RESOURCE_NOT_FOUND,
+    Incoming,
+    Receive,
+    RequestId,
+    Send,
+    WireFault,
+    bad_params,
+    fault_of,
+    object_param,
+    refusal,
+    text_param,
+)
+from remit.services.house import House
+from remit.services.mediate import Asked
+
+Json = Any
+
+UNSUBSCRIBE: Final = "resources/unsubscribe"
+#: Methods that are calls, in both eras.
+CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "completion/complete"))
+
+# W3C Trace Context and Baggage: all that travels of an agent's `_meta`, in their own narrow forms.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACESTATE = re.compile(
+    r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[!-+\--<>-~]{1,256}(?:,[a-z0-9][a-z0-9_\-*/@]{0,255}=[!-+\--<>-~]{1,256}){0,31}"
+)
+_BAGGAGE = re.compile(
+    r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}=[!#-+\--:<-\[\]-~]{0,256}(?:,[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}=[!#-+\--:<-\[\]-~]{0,256}){0,31}"
+)
+_TRAVELS: Final = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE, "baggage": _BAGGAGE}
+MAX_TRACE: Final = 512
+
+
+class Visit:
+    """One HTTP request at the door, and what is known of it so far."""
+
+    __slots__ = (
+        "answer",
+        "begun",
+        "claims",
+        "head",
+        "id",
+        "modern",
+        "place",
+        "receive",
+        "send",
+        "session",
+        "token",
+    )
+
+    claims: AccessClaims
+    place: Place
+
+    def __init__(self, head: Head, receive: Receive, send: Send) -> None:
+        """Begin with nothing known but its headers."""
+        self.head = head
+        self.receive = receive
+        self.send = send
+        self.token = ""
+        self.modern = False
+        self.id: RequestId | None = None
+        self.session: Session | None = None
+        self.answer: Answer | None = None
+        self.begun = False
+
+
+class Quiet:
+    """A `Sink` for calls that the door makes on an agent's behalf: nothing of the answer is handed on."""
+
+    async def release(self, chunk: Chunk) -> None:
+        """Let it go."""
+
+
+class Calls:
+    """Turns requests into calls, and their ends into answers."""
+
+    def __init__(self, house: House, listing: Listing) -> None:
+        """Take the services and what tasks see."""
+        self._house = house
+        self._listing = listing
+
+    async def run(self, visit: Visit, message: Incoming) -> bool:
+        """Take one call from request to response; say whether the upstream did what was asked."""
+        asked = await self.asked(visit, message)
+        token = message.meta.get("progressToken") if asked.wants_progress else None
+        answer = Answer(
+            visit.send,
+            message.id,
+            modern=visit.modern,
+            cacheable=asked.name == RESOURCE_READ,
+            progress_token=token,
+            log_level=asked.log_level,
+        )
+        visit.answer = answer
+        call = asyncio.current_task()
+        assert call is not None
+        watchers: list[asyncio.Task[None]] = []
+        loop = call.get_loop()
+        timer = loop.call_later(
+            WATCH_AFTER_S, lambda: watchers.append(loop.create_task(answer.watch(visit.receive, call)))
+        )
+        try:
+            return await self._mediate(visit, message, asked, answer)
+        except asyncio.CancelledError:
+            session = visit.session
+            if answer.gone:
+                call.uncancel()
+                return False
+            if session is None or message.id not in session.dropped:
+                raise
+            call.uncancel()
+            await answer.fail(WireFault("the request was cancelled", CANCELLED, code="cancelled"))
+            return False
+        finally:
+            timer.cancel()
+            for watcher in watchers:
+                watcher.cancel()
+
+    async def _mediate(self, visit: Visit, message: Incoming, asked: Asked, answer: Answer) -> bool:
+        try:
+            end = await self._house.mediator.run(asked, answer)
+        except RemitError as error:
+            if isinstance(error, Unauthenticated) and not answer.streaming:
+                raise
+            if isinstance(error, NotFound) and error.code == "no-upstream":
+                error = unknown(visit, message)
+            await answer.fail(fault_of(error))
+            return False
+        if isinstance(end, Refused):
+            await answer.fail(await self._refusal(visit, message, end))
+            return False
+        return end.outcome is CallOutcome.OK
+
+    async def _refusal(self, visit: Visit, message: Incoming, end: Refused) -> WireFault:
+        if not end.request.grants:
+            # What a task was not granted does not exist on the wire; the reason stands in the evidence.
+            return unknown(visit, message)
+        if end.decision.outcome is not Outcome.DEFER:
+            return refusal(end)
+        approval = await self._house.store.approval(self._house.tenant, end.decision.approval)
+        return refusal(end, approval.expires.isoformat() if approval else "")
+
+    async def quietly(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
+        """Make a call whose answer nobody sees; say whether it was permitted and done."""
+        asked = Asked(token=visit.token, upstream=upstream, name=name, arguments=arguments)
+        try:
+            end = await self._house.mediator.run(asked, Quiet())
+        except Unauthenticated:
+            raise
+        except RemitError:
+            return False
+        return isinstance(end, Answered) and end.outcome is CallOutcome.OK
+
+    # From a request to what is asked.
+
+    async def asked(self, visit: Visit, message: Incoming) -> Asked:
+        """Give the call that a request asks for: decided values only, nothing else of its params."""
+        params = message.params
+        method = message.method
+        if method == "tools/call":
+            upstream, name = self._named(visit, message, text_param(params, "name"))
+            if name in RESERVED_OPERATIONS:
+                raise unknown(visit, message)
+            arguments = object_param(params, "arguments")
+            if visit.modern:
+                await self._check_params(visit, upstream, name, arguments)
+        elif method == "prompts/get":
+            upstream, own = self._named(visit, message, text_param(params, "name"))
+            name, arguments = PROMPT_GET, {"name": own}
+            if params.get("arguments") is not None:
+                arguments["arguments"] = object_param(params, "arguments")
+        elif method == "completion/complete":
+            name = COMPLETION
+            upstream, arguments = await self._completion(visit, message)
+        else:
+            name = RESOURCE_READ if method == "resources/read" else RESOURCE_SUBSCRIBE
+            uri = text_param(params, "uri")
+            upstream, arguments = await self.owner(visit, message, name, uri), {"uri": uri}
+        meta = message.meta
+        return Asked(
+            token=visit.token,
+            upstream=upstream,
+            name=name,
+            arguments=arguments,
+            method=method if method == UNSUBSCRIBE else "",
+            meta=_travelling(meta) if meta else {},
+            wants_progress=isinstance(meta.get("progressToken"), str | int),
+            log_level=_log_level(visit, meta),
+        )
+
+    def _named(self, visit: Visit, message: Incoming, name: str) -> tuple[str, str]:
+        found = visit.place.split(name)
+        if found is None:
+            raise unknown(visit, message)
+        return found
+
+    async def owner(self, visit: Visit, message: Incoming, operation: str, uri: str) -> str:
+        """Give the upstream of a resource at this address."""
+        if not visit.place.joined:
+            return visit.place.upstreams[0]
+        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        try:
+            found = self._listing.upstream_of(live, visit.place, operation, uri)
+        except NotFound as error:
+            raise bad_params(error.message, error.way_out) from None
+        if not found:
+            raise unknown(visit, message)
+        return found
+
+    async def _completion(self, visit: Visit, message: Incoming) -> tuple[str, dict[str, Json]]:
+        params = message.params
+        ref, argument = object_param(params, "ref"), object_param(params, "argument")
+        if ref.get("type") == "ref/prompt":
+            upstream, own = self._named(visit, message, text_param(ref, "name"))
+            ref = {"type": "ref/prompt", "name": own}
+        elif ref.get("type") == "ref/resource":
+            uri = text_param(ref, "uri")
+            upstream = await self.owner(visit, message, COMPLETION, uri)
+            ref = {"type": "ref/resource", "uri": uri}
+        else:
+            raise bad_params("`ref` must be a prompt or a resource")
+        arguments: dict[str, Json] = {"ref": ref, "argument": argument}
+        if params.get("context") is not None:
+            arguments["context"] = object_param(params, "context")
+        return upstream, arguments
+
+    async def _check_params(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> None:
+        """Compare repeated arguments, for a tool that the task sees: of others nothing is said."""
+        tool = self._house.tools.get(f"{upstream}/{name}")
+        if tool is None or not (rules := self._listing.rules(tool)):
+            return
+        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        if self._listing.tool(live, upstream, name) is not None:
+            check_params(rules, visit.head, arguments)
+
+
+def unknown(visit: Visit, message: Incoming) -> WireFault:
+    """The error of something that does not exist, as far as this task can tell."""
+    params = message.params
+    if message.method == "tools/call":
+        return WireFault(f"Unknown tool: {_shown(params.get('name'))}", INVALID_PARAMS, code="unknown-tool")
+    if message.method == "prompts/get":
+        return WireFault(
+            f"Unknown prompt: {_shown(params.get('name'))}", INVALID_PARAMS, code="unknown-prompt"
+        )
+    if message.method == "completion/complete":
+        return WireFault("Unknown reference", INVALID_PARAMS, code="unknown-reference")
+    uri = _shown(params.get("uri"))
+    code = INVALID_PARAMS if visit.modern else RESOURCE_NOT_FOUND
+    return WireFault(f"Resource not found: {uri}", code, code="unknown-resource", data={"uri": uri})
+
+
+def _shown(name: Json) -> str:
+    return name[:200] if isinstance(name, str) else ""
+
+
+def _travelling(meta: dict[str, Json]) -> dict[str, Json]:
+    return {
+        key: value
+        for key, form in _TRAVELS.items()
+        if isinstance(value := meta.get(key), str) and len(value) <= MAX_TRACE and form.fullmatch(value)
+    }
+
+
+def _log_level(visit: Visit, meta: dict[str, Json]) -> str:
+    level = meta.get(META_LOG_LEVEL) if visit.modern else visit.session.log_level if visit.session else ""
+    return level if isinstance(level, str) and level in LOG_LEVELS else ""

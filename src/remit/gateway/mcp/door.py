@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The MCP door: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
+
+In this order, each a refusal where it fails, and nothing is read of a body before the headers are good:
+
+1. where: the address, `Origin` and `Host` (against DNS rebinding)
+2. how much: a bound on requests in hand
+3. who: the bearer token (RFC 6750), never from the query (401 with RFC 9728 metadata)
+4. what: method, content types, size, one strict JSON-RPC message
+5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
+
+The door adds no rules. Whatever reaches an upstream goes through `services.mediate`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from remit.core.errors import RemitError, StoreUnavailable, Unauthenticated
+from remit.core.ids import NAME
+from remit.gateway.mcp.answer import respond
+from remit.gateway.mcp.calls import Calls, Visit
+from remit.gateway.mcp.headers import SESSION, VERSION, Head, accepted, is_json
+from remit.gateway.mcp.listing import Listing, Place, check_joined
+from remit.gateway.mcp.methods import Methods
+from remit.gateway.mcp.sessions import Sessions
+from remit.gateway.mcp.subscriptions import LIST_CHANGES, RESOURCE_UPDATED, Subscriptions
+from remit.gateway.mcp.wire import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    LEGACY_VERSIONS,
+    META_VERSION,
+    METHOD_NOT_FOUND,
+    Incoming,
+    Receive,
+    Scope,
+    Send,
+    WireFault,
+    busy,
+    error_body,
+    error_frame,
+    fault_of,
+    http_status,
+    read_incoming,
+)
+from remit.services.house import House
+
+Json = Any
+_LOG = logging.getLogger(__name__)
+
+PREFIX: Final = "/mcp"
+METADATA: Final = "/.well-known/oauth-protected-resource"
+_LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
+
+
+class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the door takes on at most; sizes in bytes, times in seconds."""
+
+    max_request_bytes: int = 4 * 1024 * 1024
+    max_depth: int = 64
+    max_calls_in_flight: int = 1024
+    body_timeout_s: float = 30.0
+    sessions_per_task: int = 32
+    sessions: int = 10_000
+    session_idle_s: float = 1800.0
+    streams_per_task: int = 32
+    streams: int = 2000
+
+
+class McpDoor:
+    """The ASGI application. Used from one event loop."""
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        limits: McpLimits | None = None,
+        origins: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+    ) -> None:
+        """Take the services.
+
+        `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
+        `Host` values that are answered.
+
+        Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
+        """
+        check_joined(house.upstreams)
+        self._house = house
+        self._limits = limits or McpLimits()
+        self._base = house.public_url.rstrip("/")
+        self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, _origin(self._base)))
+        self._hosts = frozenset(one.lower() for one in hosts)
+        names = tuple(house.upstreams)
+        self._places = {
+            f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
+        }
+        self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
+        self._in_hand = 0
+        listing = Listing(house.tools, house.authorizer)
+        self._sessions = Sessions(
+            house.clock,
+            house.entropy,
+            per_task=self._limits.sessions_per_task,
+            total=self._limits.sessions,
+            idle_s=self._limits.session_idle_s,
+        )
+        self._subscriptions = Subscriptions(
+            per_task=self._limits.streams_per_task, total=self._limits.streams
+        )
+        calls = Calls(house, listing)
+        self._methods = Methods(house, listing, calls, self._sessions, self._subscriptions)
+
+    # What others tell the door.
+
+    async def on_end(self, task_id: str) -> None:
+        """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
+        self._sessions.end_task(task_id)
+        self._subscriptions.end_task(task_id)
+
+    def changed(self, upstream: str) -> None:
+        """Announce that what an upstream offers, or what of it was accepted, has changed."""
+        for method in LIST_CHANGES:
+            self._subscriptions.announce(method, upstream)
+
+    def notified(self, upstream: str, method: str, params: Json) -> None:
+        """Announce what an upstream says outside of calls; only a resource's update is passed on."""
+        if method == RESOURCE_UPDATED and isinstance(params, dict) and isinstance(params.get("uri"), str):
+            self._subscriptions.announce(method, upstream, params["uri"])
+
+    def owns(self, path: str) -> bool:
+        """Say whether a path belongs to this door."""
+        return path == PREFIX or path.startswith((PREFIX + "/", METADATA))
+
+    # One request.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["path"].startswith(METADATA):
+            await self._metadata(scope, send)
+            return
+        visit = Visit(Head(scope["headers"]), receive, send)
+        self._in_hand += 1
+        try:
+            await self._serve(scope, visit)
+        except Unauthenticated as error:
+            await self._unauthenticated(scope, visit, error)
+        except RemitError as error:
+            await self._fail(visit, fault_of(error))
+        except Exception:  # noqa: BLE001 - the edge of the door
+            # A defect of ours: the agent learns that and nothing else.
+            _LOG.exception("a request ended in a defect")
+            await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
+        finally:
+            self._in_hand -= 1
+
+    async def _serve(self, scope: Scope, visit: Visit) -> None:
+        self._check_where(visit.head)
+        if self._in_hand > self._limits.max_calls_in_flight:
+            raise busy("too many requests are in hand")
+        self._identify(visit)
+        place = self._places.get(scope["path"])
+        if place is None:
+            raise WireFault(
+                "there is no such upstream", METHOD_NOT_FOUND, status=404, code="no-upstream",
+                way_out="see `remit tool list`",
+            )  # fmt: skip
+        visit.place = place
+        method = scope["method"]
+        version = visit.head.get(VERSION)
+        old = not version or version in _LEGACY
+        if method == "POST":
+            self._check_post(visit.head)
+            message = read_incoming(
+                await self._body(visit),
+                max_bytes=self._limits.max_request_bytes,
+                max_depth=self._limits.max_depth,
+            )
+            visit.id = message.id
+            # An envelope of the newer era under an older header is for that era to refuse, as a mismatch.
+            if old and META_VERSION not in message.meta:
+                await self._legacy(visit, message)
+            else:
+                visit.modern = True
+                await self._methods.modern(visit, message)
+        elif old and method == "GET":
+            await self._stream(visit)
+        elif old and method == "DELETE":
+            self._sessions.find(visit.head.get(SESSION), visit.claims, place)
+            self._sessions.close(visit.head.get(SESSION).decode("latin-1"))
+            await respond(visit.send, 204, b"")
+        else:
+            allow = b"GET, POST, DELETE" if old else b"POST"
+            raise WireFault(
+                f"`{method}` is not served here", INVALID_REQUEST, status=405, code="method-not-allowed",
+                headers=((b"allow", allow),),
+            )  # fmt: skip
+
+    async def _legacy(self, visit: Visit, message: Incoming) -> None:
+        if message.method != "initialize":
+            visit.session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+        await self._methods.legacy(visit, message)
+
+    async def _stream(self, visit: Visit) -> None:
+        if not accepted(visit.head.get(b"accept"))[1]:
+            raise _not_acceptable("text/event-stream")
+        session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+        # Streams have a bound of their own.
+        self._in_hand -= 1
+        try:
+            await self._methods.stream(visit, session)
+        finally:
+            self._in_hand += 1
+
+    # The checks before the body.
+
+    def _check_where(self, head: Head) -> None:
+        origin = head.values.get(b"origin")
+        if origin is not None and (
+            b"origin" in head.twice or origin.decode("latin-1").lower() not in self._origins
+        ):
+            raise WireFault("this origin may not call", INVALID_REQUEST, status=403, code="origin")
+        if self._hosts and head.get(b"host").decode("latin-1").lower() not in self._hosts:
+            raise WireFault("this host is not served here", INVALID_REQUEST, status=421, code="host")
+
+    def _identify(self, visit: Visit) -> None:
+        token = visit.head.bearer()
+        if token is None:
+            given = b"authorization" in visit.head.values
+            raise Unauthenticated(
+                "the request shows no usable bearer token" if given else "the request shows no token",
+                code="bad-authorization" if given else "no-token",
+                way_out="send `Authorization: Bearer` with a task's access token, once",
+                step=1,
+            )
+        visit.token = token
+        visit.claims = self._house.authenticator.claims(token, self._house.clock.now())
+
+    def _check_post(self, head: Head) -> None:
+        if b"content-type" in head.twice or not is_json(head.get(b"content-type")):
+            raise WireFault(
+                "the body must be `application/json`", INVALID_REQUEST, status=415, code="content-type"
+            )
+        if accepted(head.get(b"accept")) != (True, True):
+            raise _not_acceptable("application/json, text/event-stream")
+        length = head.get(b"content-length")
+        if length and (not length.isdigit() or int(length[:20]) > self._limits.max_request_bytes):
+            raise self._too_large()
+
+    async def _body(self, visit: Visit) -> bytes:
+        first = await visit.receive()
+        body: bytes = first.get("body", b"")
+        if not first.get("more_body", False):
+            return body
+        parts, size = [body], len(body)
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                while True:
+                    if size > self._limits.max_request_bytes:
+                        raise self._too_large()
+                    part = await visit.receive()
+                    if part["type"] == "http.disconnect":
+                        raise WireFault(
+                            "the request broke off", INVALID_REQUEST, status=400, code="broken-off"
+                        )
+                    parts.append(part.get("body", b""))
+                    size += len(parts[-1])
+                    if not part.get("more_body", False):
+                        break
+        except TimeoutError:
+            raise WireFault(
+                "the body did not arrive in time", INVALID_REQUEST, status=408, code="body-timeout"
+            ) from None
+        return b"".join(parts)
+
+    def _too_large(self) -> WireFault:
+        limit = self._limits.max_request_bytes
+        return WireFault(
+            f"the body is over the limit of {limit} bytes", INVALID_REQUEST, status=413, code="too-large",
+            headers=((b"connection", b"close"),),
+        )  # fmt: skip
+
+    # What is answered outside of methods.
+
+    async def _fail(self, visit: Visit, fault: WireFault) -> None:
+        if visit.answer is not None and visit.answer.begun:
+            await visit.answer.fail(fault)
+            return
+        if visit.begun:
+            # The stream just ends: there is no place for an error in it.
+            await visit.send({"type": "http.response.body", "body": b""})
+            return
+        body = error_frame(visit.id) + error_body(fault) + b"}"
+        await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)
+
+    async def _unauthenticated(self, scope: Scope, visit: Visit, error: Unauthenticated) -> None:
+        # RFC 6750 section 3.1: no error code where no credentials were shown. The refusal stands whether or
+        # not it can be written down.
+        with contextlib.suppress(StoreUnavailable):
+            await self._house.authenticator.refused(error, "mcp")
+        fault = fault_of(error)
+        if fault.status == 401:
+            metadata = f'resource_metadata="{self._base}{METADATA}{_resource_path(scope["path"])}"'
+            challenge = (
+                f"Bearer {metadata}"
+                if error.code == "no-token"
+                else (f'Bearer error="invalid_token", error_description="{error.code}", {metadata}')
+            )
+            fault.headers = ((b"www-authenticate", challenge.encode("latin-1")),)
+        await self._fail(visit, fault)
+
+    async def _metadata(self, scope: Scope, send: Send) -> None:
+        """RFC 9728: which authorization server issues tokens for this resource.
+
+        Any upstream's name gets a document, so that names cannot be tried out without a token.
+        """
+        path = scope["path"][len(METADATA) :].rstrip("/")
+        if scope["method"] not in ("GET", "HEAD"):
+            await respond(send, 405, b"", ((b"allow", b"GET, HEAD"),))
+            return
+        if path and path != _resource_path(path):
+            await respond(send, 404, b"")
+            return
+        document = {
+            "resource": f"{self._base}{path}",
+            "authorization_servers": [self._house.authenticator.issuer],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "remit",
+        }
+        await respond(send, 200, b"" if scope["method"] == "HEAD" else orjson.dumps(document))
+
+
+def _origin(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def _resource_path(path: str) -> str:
+    """Give the path of the resource that a request path belongs to."""
+    name = path.removeprefix(PREFIX + "/").rstrip("/")
+    return f"{PREFIX}/{name}" if path.startswith(PREFIX + "/") and NAME.match(name) else PREFIX
+
+
+def _not_acceptable(kinds: str) -> WireFault:
+    return WireFault(f"the request must accept `{kinds}`", INVALID_REQUEST, status=406, code="not-acceptable")

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The headers of a request: what is asked for, who asks, and whether they say the same as the body.
+
+2026-07-28 repeats method, name and some arguments in headers, so that intermediaries can route without
+reading bodies. Whoever reads the body must refuse a request whose headers disagree with it (-32020): else a
+request for one tool could travel as a request for another.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from remit.gateway.mcp.wire import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    META_CAPABILITIES,
+    META_VERSION,
+    MODERN_VERSIONS,
+    UNSUPPORTED_VERSION,
+    Incoming,
+    WireFault,
+)
+
+Json = Any
+
+VERSION: Final = b"mcp-protocol-version"
+METHOD: Final = b"mcp-method"
+NAME: Final = b"mcp-name"
+SESSION: Final = b"mcp-session-id"
+_PARAM: Final = b"mcp-param-"
+_READ: Final = frozenset(
+    (
+        b"authorization", b"content-type", b"content-length", b"accept", b"origin", b"host",
+        VERSION, METHOD, NAME, SESSION,
+    )
+)  # fmt: skip
+#: Methods whose `Mcp-Name` repeats a param, and which.
+NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_ENCODED = re.compile(rb"=\?base64\?(.*)\?=")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_DECIMAL = re.compile(r"(-?[0-9]{1,20})(?:\.0+)?")
+
+ParamRule = tuple[tuple[str, ...], bytes, str]
+
+
+class Head:
+    """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`."""
+
+    __slots__ = ("params", "twice", "values")
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        """Read the headers in one pass; the ASGI server has put the names in lower case."""
+        values: dict[bytes, bytes] = {}
+        self.values = values
+        self.twice: set[bytes] = set()
+        self.params: dict[bytes, bytes] = {}
+        for name, value in raw:
+            if name in _READ:
+                if name not in values:
+                    values[name] = value
+                elif name == b"accept":
+                    values[name] += b"," + value
+                else:
+                    self.twice.add(name)
+            elif name[:10] == _PARAM:
+                if name in self.params:
+                    self.twice.add(name)
+                self.params[name] = value
+
+    def get(self, name: bytes) -> bytes:
+        """Give a header's value, empty where it is absent."""
+        return self.values.get(name, b"")
+
+    def bearer(self) -> str | None:
+        """Give the bearer token (RFC 6750 section 2.1), None where there is not exactly one."""
+        value = self.values.get(b"authorization")
+        if value is None or b"authorization" in self.twice:
+            return None
+        scheme, _, token = value.partition(b" ")
+        token = token.strip()
+        if scheme.lower() != b"bearer" or not token or b" " in token:
+            return None
+        return token.decode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def accepted(value: bytes) -> tuple[bool, bool]:
+    """Say whether an `Accept` header takes JSON, and whether it takes an event stream."""
+    kinds = {part.partition(b";")[0].strip().lower() for part in value.split(b",")}
+    anything = b"*/*" in kinds
+    json = anything or b"application/json" in kinds or b"application/*" in kinds
+    return json, anything or b"text/event-stream" in kinds or b"text/*" in kinds
+
+
+@lru_cache(maxsize=256)
+def is_json(content_type: bytes) -> bool:
+    """Say whether a `Content-Type` is JSON."""
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
+
+
+def decoded(value: bytes | None) -> str | None:
+    """Give a header's text: as it is, or out of `=?base64?...?=`; None where it is absent or malformed."""
+    if value is None:
+        return None
+    found = _ENCODED.fullmatch(value) if value[:2] == b"=?" else None
+    try:
+        if found is None:
+            return value.decode("ascii")
+        raw = base64.b64decode(found[1], validate=True)
+        # One text, one form: another spelling of the same bytes is malformed.
+        return raw.decode() if base64.b64encode(raw) == found[1] else None
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def check_version(version: object) -> None:
+    """Refuse a protocol version that this door does not speak in the stateless era."""
+    if version not in MODERN_VERSIONS:
+        raise WireFault(
+            "unsupported protocol version",
+            UNSUPPORTED_VERSION,
+            status=400,
+            code="unsupported-version",
+            data={"supported": list(MODERN_VERSIONS), "requested": str(version)[:80]},
+        )
+
+
+def check_modern(head: Head, message: Incoming) -> None:
+    """Hold a 2026-07-28 request against its headers; raises `WireFault`.
+
+    In this order: the envelope in `_meta` is there (-32602), the headers agree with the body (-32020), the
+    version is spoken here (-32022).
+    """
+    meta = message.params.get("_meta")
+    if type(meta) is not dict or META_VERSION not in meta or META_CAPABILITIES not in meta:
+        raise WireFault(
+            f"`params._meta` must hold `{META_VERSION}` and `{META_CAPABILITIES}`",
+            INVALID_PARAMS,
+            status=400,
+            code="no-envelope",
+        )
+    for name in (VERSION, METHOD, NAME):
+        if name in head.twice:
+            raise mismatch(f"header `{name.decode()}` came more than once")
+    if decoded(head.values.get(VERSION)) != meta[META_VERSION]:
+        raise mismatch("header `mcp-protocol-version` is missing or does not match `_meta`")
+    if METHOD not in head.values:
+        raise mismatch("header `mcp-method` is missing")
+    if NAME not in head.values and message.method in NAMED_BY:
+        raise mismatch("header `mcp-name` is missing")
+    check_repeated(head, message)
+    check_version(meta[META_VERSION])
+
+
+def check_repeated(head: Head, message: Incoming) -> None:
+    """Refuse a request whose `Mcp-Method` or `Mcp-Name`, where there, is not what the body says.
+
+    In the older era these headers mean nothing to MCP, but something on the way may still read them.
+    """
+    if METHOD in head.values and decoded(head.values[METHOD]) != message.method:
+        raise mismatch("header `mcp-method` does not match the body")
+    named_by = NAMED_BY.get(message.method)
+    if NAME in head.values and named_by and decoded(head.values[NAME]) != message.params.get(named_by):
+        raise mismatch(f"header `mcp-name` does not match `{named_by}` of the body")
+
+
+def mismatch(message: str) -> WireFault:
+    """The fault of headers that disagree with the body."""
+    return WireFault(
+        message,
+        HEADER_MISMATCH,
+        status=400,
+        code="header-mismatch",
+        way_out="send headers that repeat the body",
+    )
+
+
+# `Mcp-Param-*`: arguments that a tool's schema wants repeated (`x-mcp-header`).
+
+_ANNOTATION: Final = "x-mcp-header"
+_KINDS: Final = frozenset(("string", "integer", "boolean"))
+_SCHEMAS: Final = frozenset(
+    (
+        "items", "contains", "unevaluatedItems", "additionalProperties", "propertyNames",
+        "unevaluatedProperties", "not", "if", "then", "else", "contentSchema", "allOf", "anyOf", "oneOf",
+        "prefixItems",
+    )
+)  # fmt: skip
+_NAMED_SCHEMAS: Final = frozenset(("patternProperties", "dependentSchemas", "$defs", "definitions"))
+
+
+def param_rules(schema: Json) -> tuple[ParamRule, ...]:
+    """Give (path, header, type) of each argument that is repeated in a header.
+
+    Empty for a schema with an annotation where none may stand: clients drop such a tool.
+    """
+    found: list[ParamRule] = []
+    # (path, schema); the path is None below any keyword but `properties`, where no annotation may stand.
+    todo: list[tuple[tuple[str, ...] | None, Json]] = [((), schema)]
+    while todo:
+        path, node = todo.pop()
+        if not isinstance(node, dict):
+            continue
+        if _ANNOTATION in node:
+            name, kind = node[_ANNOTATION], node.get("type")
+            if not path or not isinstance(name, str) or not _TOKEN.fullmatch(name):
+                return ()
+            if not isinstance(kind, str) or kind not in _KINDS:
+                return ()
+            found.append((path, _PARAM + name.lower().encode(), kind))
+        for keyword, below in node.items():
+            if keyword == "properties" and isinstance(below, dict):
+                todo += [((*path, key) if path is not None else None, one) for key, one in below.items()]
+            elif keyword in _NAMED_SCHEMAS and isinstance(below, dict):
+                todo += [(None, one) for one in below.values()]
+            elif keyword in _SCHEMAS:
+                todo += [(None, one) for one in (below if isinstance(below, list) else (below,))]
+    names = {header for _, header, _ in found}
+    return tuple(found) if len(names) == len(found) else ()
+
+
+def check_params(rules: tuple[ParamRule, ...], head: Head, arguments: dict[str, Json]) -> None:
+    """Hold the `Mcp-Param-*` headers of a call against its arguments; raises `WireFault` (-32020)."""
+    for path, header, kind in rules:
+        value: Json = arguments
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        raw = head.params.get(header)
+        written = _written(value)
+        if header in head.twice or (raw is None) != (written is None):
+            raise mismatch(f"header `{header.decode()}` and the argument must come together, once")
+        if raw is not None and written is not None and not _same(decoded(raw), value, written, kind):
+            raise mismatch(f"header `{header.decode()}` does not match the argument")
+
+
+def _written(value: Json) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def _same(text: str | None, value: Json, written: str, kind: str) -> bool:
+    if text is None:
+        return False
+    if kind == "integer" and isinstance(value, int | float) and not isinstance(value, bool):
+        # 42 and 42.0 are the same integer.
+        found = _DECIMAL.fullmatch(text)
+        if found is not None:
+            return int(found[1]) == value
+    return text == written

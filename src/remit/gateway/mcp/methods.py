@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods of MCP that this door answers, in each era, and its streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+
+from remit.core.errors import Fenced, RemitError
+from remit.core.tool import RESOURCE_SUBSCRIBE
+from remit.gateway.mcp.answer import (
+    KEEP_ALIVE_S,
+    LOG_LEVELS,
+    SIGN_OF_LIFE,
+    STREAM_HEADERS,
+    respond,
+    respond_value,
+)
+from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
+from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
+from remit.gateway.mcp.listing import Listing, Place, server_info
+from remit.gateway.mcp.sessions import Session, Sessions
+from remit.gateway.mcp.subscriptions import (
+    FILTER,
+    LIST_CHANGES,
+    RESOURCE_UPDATED,
+    Listener,
+    Subscriptions,
+)
+from remit.gateway.mcp.wire import (
+    INVALID_REQUEST,
+    LEGACY_VERSIONS,
+    META_SERVER,
+    META_SUBSCRIPTION,
+    METHOD_NOT_FOUND,
+    MODERN_VERSIONS,
+    Incoming,
+    WireFault,
+    bad_params,
+    event,
+    notification,
+    object_param,
+    result_frame,
+    text_param,
+)
+from remit.services.house import House
+from remit.services.live import LiveTask
+
+Json = Any
+
+#: Milliseconds for which an agent may reuse a list: what it shows can be suspended at any time.
+LIST_TTL_MS: Final = 1000
+#: Resources that one stream or session may follow.
+MAX_FOLLOWED: Final = 100
+
+_LISTS: Final[dict[str, tuple[str, Callable[[Listing, LiveTask, Place], list[Json]]]]] = {
+    "tools/list": ("tools", Listing.tools),
+    "resources/list": ("resources", Listing.resources),
+    "resources/templates/list": ("resourceTemplates", Listing.templates),
+    "prompts/list": ("prompts", Listing.prompts),
+}
+
+
+class Methods:
+    """Answers what was read and checked."""
+
+    def __init__(
+        self,
+        house: House,
+        listing: Listing,
+        calls: Calls,
+        sessions: Sessions,
+        subscriptions: Subscriptions,
+    ) -> None:
+        """Take the parts of the door."""
+        self._house = house
+        self._listing = listing
+        self._calls = calls
+        self._sessions = sessions
+        self._subscriptions = subscriptions
+
+    async def modern(self, visit: Visit, message: Incoming) -> None:
+        """Answer one request of 2026-07-28."""
+        method = message.method
+        if message.id is None:
+            # Nothing that an agent could tell has a meaning in this era: it cancels by hanging up.
+            check_version(decoded(visit.head.get(VERSION)))
+            await respond(visit.send, 202, b"")
+            return
+        check_modern(visit.head, message)
+        if method in CALLS:
+            await self._calls.run(visit, message)
+        elif method in _LISTS:
+            key, entries = _LISTS[method]
+            listed = entries(self._listing, await self._bound(visit), visit.place)
+            await respond_value(visit.send, message.id, {"resultType": "complete", key: listed, **_CACHED})
+        elif method == "server/discover":
+            await self._discover(visit, message)
+        elif method == "subscriptions/listen":
+            await self._listen(visit, message)
+        else:
+            raise _no_method(method)
+
+    async def legacy(self, visit: Visit, message: Incoming) -> None:
+        """Answer one request of a session; raises where there should be a session and is none."""
+        check_repeated(visit.head, message)
+        method, session = message.method, visit.session
+        if session is None:
+            await self._initialize(visit, message)
+        elif message.id is None:
+            if method == "notifications/cancelled":
+                session.cancel(message.params.get("requestId"))
+            await respond(visit.send, 202, b"")
+        elif method in CALLS or method in ("resources/subscribe", UNSUBSCRIBE):
+            await self._in_session(visit, session, message)
+        elif method in _LISTS:
+            key, entries = _LISTS[method]
+            listed = entries(self._listing, await self._bound(visit), visit.place)
+            await respond_value(visit.send, message.id, {key: listed})
+        elif method == "ping":
+            await respond_value(visit.send, message.id, {})
+        elif method == "logging/setLevel":
+            level = text_param(message.params, "level")
+            if level not in LOG_LEVELS:
+                raise bad_params(f"`{level[:40]}` is not a level", f"use one of {', '.join(LOG_LEVELS)}")
+            session.log_level = level
+            await respond_value(visit.send, message.id, {})
+        else:
+            raise _no_method(method)
+
+    async def _bound(self, visit: Visit) -> LiveTask:
+        return await self._house.live.bind(visit.claims, self._house.clock.now())
+
+    async def _discover(self, visit: Visit, message: Incoming) -> None:
+        live = await self._bound(visit)
+        await respond_value(
+            visit.send,
+            message.id,
+            {
+                "resultType": "complete",
+                "supportedVersions": [*LEGACY_VERSIONS, *MODERN_VERSIONS],
+                "capabilities": self._listing.capabilities(live, visit.place, modern=True),
+                **_CACHED,
+                "_meta": {META_SERVER: server_info(visit.place)},
+            },
+        )
+
+    async def _initialize(self, visit: Visit, message: Incoming) -> None:
+        if message.id is None:
+            raise WireFault("`initialize` is a request", INVALID_REQUEST, status=400, code="not-jsonrpc")
+        live = await self._bound(visit)
+        asked = text_param(message.params, "protocolVersion")
+        version = asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[-1]
+        session_id = self._sessions.open(visit.claims, visit.place, version)
+        await respond_value(
+            visit.send,
+            message.id,
+            {
+                "protocolVersion": version,
+                "capabilities": self._listing.capabilities(live, visit.place, modern=False),
+                "serverInfo": server_info(visit.place),
+            },
+            ((SESSION, session_id.encode()),),
+        )
+
+    async def _in_session(self, visit: Visit, session: Session, message: Incoming) -> None:
+        assert message.id is not None
+        if message.id in session.in_hand:
+            raise WireFault("this `id` is in use", INVALID_REQUEST, status=400, code="id-in-use")
+        call = asyncio.current_task()
+        assert call is not None
+        session.in_hand[message.id] = call
+        try:
+            if message.method in CALLS:
+                await self._calls.run(visit, message)
+            else:
+                await self._follow(visit, session, message)
+        finally:
+            session.in_hand.pop(message.id, None)
+            session.dropped.discard(message.id)
+
+    async def _follow(self, visit: Visit, session: Session, message: Incoming) -> None:
+        """Subscribe a session to a resource, or end that. An upstream is told when the last one leaves."""
+        uri = text_param(message.params, "uri")
+        upstream = await self._calls.owner(visit, message, RESOURCE_SUBSCRIBE, uri)
+        follows = (upstream, uri) in session.uris
+        if message.method == UNSUBSCRIBE:
+            session.uris.discard((upstream, uri))
+            if follows and self._subscriptions.unfollow(session.task, upstream, uri):
+                await self._calls.run(visit, message)
+            else:
+                await respond_value(visit.send, message.id, {})
+            return
+        if not follows and len(session.uris) >= MAX_FOLLOWED:
+            raise bad_params(f"a session follows at most {MAX_FOLLOWED} resources")
+        if await self._calls.run(visit, message) and (upstream, uri) not in session.uris:
+            session.uris.add((upstream, uri))
+            self._subscriptions.follow(session.task, upstream, uri)
+
+    # Streams.
+
+    def _still(self, visit: Visit, live: LiveTask) -> Callable[[str], None]:
+        """Give what looks whether a task may still hear from an upstream: token, task, fence."""
+        house = self._house
+
+        def still(upstream: str) -> None:
+            now = house.clock.now()
+            house.authenticator.claims(visit.token, now)
+            house.live.check(live, now)
+            if upstream:
+                fenced = house.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
+                if fenced:
+                    raise Fenced(f"`{fenced}` has been ended", way_out="open a new task", step=8)
+
+        return still
+
+    async def stream(self, visit: Visit, session: Session) -> None:
+        """Serve the one stream of a session (GET)."""
+        if session.listener is not None:
+            raise WireFault("this session has a stream", INVALID_REQUEST, status=409, code="stream-open")
+        live = await self._bound(visit)
+        listener = Listener(session.task, visit.place, LIST_CHANGES, self._still(visit, live))
+        listener.uris = session.uris
+        self._subscriptions.add(listener)
+        session.listener = listener
+        try:
+            await _begin(visit)
+            await _piece(visit, SIGN_OF_LIFE)
+            await self._pass_on(visit, listener, {})
+            await visit.send({"type": "http.response.body", "body": b""})
+        finally:
+            session.listener = None
+            self._subscriptions.remove(listener)
+
+    async def _listen(self, visit: Visit, message: Incoming) -> None:
+        """Serve `subscriptions/listen` (2026-07-28): what is honoured first, then what is announced."""
+        wanted = object_param(message.params, "notifications")
+        uris = wanted.get("resourceSubscriptions") or []
+        if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+            raise bad_params("`resourceSubscriptions` must be a list of URIs")
+        if len(uris) > MAX_FOLLOWED:
+            raise bad_params(f"a stream follows at most {MAX_FOLLOWED} resources")
+        live = await self._bound(visit)
+        kinds = [key for key in FILTER if wanted.get(key) is True]
+        methods = frozenset(FILTER[key] for key in kinds)
+        listener = Listener(live.task.id, visit.place, methods, self._still(visit, live))
+        self._subscriptions.add(listener)
+        try:
+            honoured: dict[str, Json] = dict.fromkeys(kinds, True)
+            followed = [uri for uri in dict.fromkeys(uris) if await self._listen_to(visit, listener, uri)]
+            if followed:
+                honoured["resourceSubscriptions"] = followed
+            meta = {"_meta": {META_SUBSCRIPTION: message.id}}
+            await _begin(visit)
+            told = orjson.dumps({"notifications": honoured, **meta})
+            await _piece(visit, event(notification("notifications/subscriptions/acknowledged", told)))
+            await self._pass_on(visit, listener, meta)
+            end = result_frame(message.id) + orjson.dumps({"resultType": "complete", **meta}) + b"}"
+            await visit.send({"type": "http.response.body", "body": event(end)})
+        finally:
+            for upstream, uri in listener.uris:
+                self._subscriptions.unfollow(listener.task, upstream, uri)
+            self._subscriptions.remove(listener)
+
+    async def _listen_to(self, visit: Visit, listener: Listener, uri: str) -> bool:
+        """Subscribe to one resource, through the nine steps; what is refused is left out."""
+        asked = Incoming("resources/subscribe", {"uri": uri})
+        try:
+            upstream = await self._calls.owner(visit, asked, RESOURCE_SUBSCRIBE, uri)
+        except WireFault:
+            return False
+        if not await self._calls.quietly(visit, upstream, RESOURCE_SUBSCRIBE, {"uri": uri}):
+            return False
+        listener.uris.add((upstream, uri))
+        self._subscriptions.follow(listener.task, upstream, uri)
+        return True
+
+    async def _pass_on(self, visit: Visit, listener: Listener, meta: dict[str, Json]) -> None:
+        """Write announcements until the agent hangs up, the stream is closed, or the task lost its right."""
+        watcher = asyncio.get_running_loop().create_task(_close_with(visit, listener))
+        try:
+            while True:
+                found = await listener.next(KEEP_ALIVE_S)
+                if listener.closed:
+                    return
+                if found is None:
+                    await _piece(visit, SIGN_OF_LIFE)
+                    continue
+                method, _, uri = found
+                params = {"uri": uri, **meta} if method == RESOURCE_UPDATED else meta
+                await _piece(visit, event(notification(method, orjson.dumps(params))))
+        except RemitError:
+            # The agent learns why from its next request; the stream just ends.
+            return
+        finally:
+            watcher.cancel()
+
+
+async def _close_with(visit: Visit, listener: Listener) -> None:
+    while (await visit.receive())["type"] != "http.disconnect":
+        pass
+    listener.close()
+
+
+async def _begin(visit: Visit) -> None:
+    visit.begun = True
+    await visit.send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+
+
+async def _piece(visit: Visit, data: bytes) -> None:
+    await visit.send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+def _no_method(method: str) -> WireFault:
+    return WireFault(f"there is no method `{method[:80]}`", METHOD_NOT_FOUND, code="no-method")
+
+
+_CACHED: Final = {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions of the protocol revisions until 2025-11-25.
+
+A session is a convenience of the wire and no proof of anything: each of its requests shows a token, and a
+session answers only to the agent, person and task that opened it. To everybody else it does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Any
+
+from remit.core.token import AccessClaims
+from remit.gateway.mcp.listing import Place
+from remit.gateway.mcp.subscriptions import Listener
+from remit.gateway.mcp.wire import INVALID_REQUEST, RequestId, WireFault, busy
+from remit.ports.runtime import Clock, Entropy
+
+Json = Any
+
+
+class Session:
+    """One session: what its client agreed on, and what it has in hand."""
+
+    __slots__ = (
+        "agent", "dropped", "in_hand", "listener", "log_level", "on_behalf_of", "path", "task", "uris",
+        "used_s", "version",
+    )  # fmt: skip
+
+    def __init__(self, claims: AccessClaims, place: Place, version: str, now_s: float) -> None:
+        """Bind the session to whoever opened it."""
+        self.agent = claims.client_id
+        self.on_behalf_of = claims.subject
+        self.task = claims.task
+        self.path = place.path
+        self.version = version
+        self.log_level = ""
+        self.in_hand: dict[RequestId, asyncio.Task[Any]] = {}
+        self.dropped: set[RequestId] = set()
+        self.listener: Listener | None = None
+        self.uris: set[tuple[str, str]] = set()
+        self.used_s = now_s
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits on it."""
+        return not self.in_hand and self.listener is None
+
+    def belongs_to(self, claims: AccessClaims, place: Place) -> bool:
+        """Say whether it is this caller's session, at this address."""
+        return (
+            self.task == claims.task
+            and self.agent == claims.client_id
+            and self.on_behalf_of == claims.subject
+            and self.path == place.path
+        )
+
+    def cancel(self, request_id: Json) -> None:
+        """Cancel one of the requests in hand, if it is one."""
+        if isinstance(request_id, str | int) and (task := self.in_hand.get(request_id)) is not None:
+            self.dropped.add(request_id)
+            task.cancel()
+
+
+class Sessions:
+    """All sessions of one process. Used from one event loop."""
+
+    def __init__(self, clock: Clock, entropy: Entropy, *, per_task: int, total: int, idle_s: float) -> None:
+        """Take the bounds; a session that is idle for `idle_s` seconds is forgotten."""
+        self._clock = clock
+        self._entropy = entropy
+        self._per_task = per_task
+        self._total = total
+        self._idle_s = idle_s
+        # Least recently used first.
+        self._all: OrderedDict[str, Session] = OrderedDict()
+        self._by_task: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
+    def open(self, claims: AccessClaims, place: Place, version: str) -> str:
+        """Open a session and give its id; a task's oldest idle one makes room. Raises `busy`."""
+        now_s = self._clock.boot_s()
+        self._forget_idle(now_s)
+        own = self._by_task.setdefault(claims.task, set())
+        if len(own) >= self._per_task:
+            self._make_room(own)
+        if len(self._all) >= self._total:
+            raise busy("there are too many sessions")
+        session_id = self._entropy.bytes(20).hex()
+        self._all[session_id] = Session(claims, place, version, now_s)
+        self._by_task.setdefault(claims.task, set()).add(session_id)
+        return session_id
+
+    def find(self, session_id: bytes, claims: AccessClaims, place: Place) -> Session:
+        """Give the caller's own session; raises a 404 for any other, as for one that never was."""
+        if not session_id:
+            raise WireFault(
+                "header `mcp-session-id` is missing",
+                INVALID_REQUEST,
+                status=400,
+                code="no-session",
+                way_out="begin with `initialize`",
+            )
+        name = session_id.decode("latin-1")
+        session = self._all.get(name)
+        now_s = self._clock.boot_s()
+        if session is not None and session.idle and now_s - session.used_s > self._idle_s:
+            self.close(name)
+            session = None
+        if session is None or not session.belongs_to(claims, place):
+            raise WireFault(
+                "there is no such session",
+                INVALID_REQUEST,
+                status=404,
+                code="no-session",
+                way_out="begin anew with `initialize`",
+            )
+        session.used_s = now_s
+        self._all.move_to_end(name)
+        return session
+
+    def close(self, session_id: str) -> None:
+        """End a session: its requests are cancelled, its stream is closed."""
+        session = self._all.pop(session_id, None)
+        if session is None:
+            return
+        own = self._by_task.get(session.task)
+        if own is not None:
+            own.discard(session_id)
+            if not own:
+                del self._by_task[session.task]
+        for request_id in list(session.in_hand):
+            session.cancel(request_id)
+        if session.listener is not None:
+            session.listener.close()
+
+    def end_task(self, task_id: str) -> None:
+        """End all sessions of a task."""
+        for session_id in list(self._by_task.get(task_id, ())):
+            self.close(session_id)
+
+    def _make_room(self, own: set[str]) -> None:
+        for session_id, session in self._all.items():
+            if session_id in own and session.idle:
+                self.close(session_id)
+                return
+        raise busy("this task has too many sessions")
+
+    def _forget_idle(self, now_s: float) -> None:
+        stale = []
+        for session_id, session in self._all.items():
+            if now_s - session.used_s <= self._idle_s:
+                break
+            if session.idle:
+                stale.append(session_id)
+        for session_id in stale:
+            self.close(session_id)

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON-RPC as it comes in and goes out, and which error each fault becomes.
+
+Remit's own error codes lie in -31099..-31000: JSON-RPC 2.0 leaves them to applications, and MCP allocates
+within -32099..-32000 only. An upstream cannot forge one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from remit.core.canonical import parse_strict
+from remit.core.decision import Outcome
+from remit.core.errors import (
+    Busy,
+    Conflict,
+    Fenced,
+    Malformed,
+    NotFound,
+    OutOfOrder,
+    RemitError,
+    Unauthenticated,
+    UpstreamUnreachable,
+)
+from remit.core.mediation import Refused
+
+Json = Any
+RequestId = str | int
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+#: MCP until 2025-11-25; later revisions answer -32602.
+RESOURCE_NOT_FOUND: Final = -32002
+HEADER_MISMATCH: Final = -32020
+UNSUPPORTED_VERSION: Final = -32022
+BUSY: Final = -32000
+
+UNAUTHENTICATED: Final = -31000
+REFUSED: Final = -31001
+APPROVAL_REQUIRED: Final = -31002
+TASK_ENDED: Final = -31003
+UPSTREAM_FAILED: Final = -31004
+UNAVAILABLE: Final = -31005
+CANCELLED: Final = -31006
+OWN_CODES: Final = range(-31099, -30999)
+#: Codes that speak of one connection (this one or the upstream's), never of what was asked.
+HOP_CODES: Final = frozenset((PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH, -32021, UNSUPPORTED_VERSION))
+
+LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN_VERSIONS: Final = ("2026-07-28",)
+
+RESERVED_META: Final = "io.modelcontextprotocol/"
+META_VERSION: Final = RESERVED_META + "protocolVersion"
+META_CAPABILITIES: Final = RESERVED_META + "clientCapabilities"
+META_LOG_LEVEL: Final = RESERVED_META + "logLevel"
+META_SUBSCRIPTION: Final = RESERVED_META + "subscriptionId"
+META_SERVER: Final = RESERVED_META + "serverInfo"
+
+#: 2026-07-28: the HTTP status that goes with an error code; every other code goes with 200.
+_STATUS: Final = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    INVALID_PARAMS: 400,
+    HEADER_MISMATCH: 400,
+    -32021: 400,
+    UNSUPPORTED_VERSION: 400,
+    METHOD_NOT_FOUND: 404,
+}
+
+
+class WireFault(RemitError):
+    """A request that ends in a JSON-RPC error with an HTTP status; `status` 0 leaves it to the era."""
+
+    code = "bad-request"
+
+    def __init__(
+        self,
+        message: str,
+        rpc_code: int,
+        *,
+        status: int = 0,
+        code: str | None = None,
+        way_out: str = "",
+        data: dict[str, Json] | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        """Keep what goes on the wire; `data` joins `code` and `way_out` there."""
+        super().__init__(message, code=code, way_out=way_out)
+        self.rpc_code = rpc_code
+        self.status = status
+        self.data = data or {}
+        self.headers = headers
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """One message of an agent: a request, or a notification where `id` is None."""
+
+    method: str
+    params: dict[str, Json]
+    id: RequestId | None = None
+
+    @property
+    def meta(self) -> dict[str, Json]:
+        """The `_meta` of the params, empty where there is none or it is no object."""
+        meta = self.params.get("_meta")
+        return meta if isinstance(meta, dict) else {}
+
+
+def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming:
+    """Read one JSON-RPC message strictly; raises `WireFault` with -32700 or -32600.
+
+    Batches are refused: the newer revisions have none, and one HTTP request is one decision.
+    """
+    try:
+        value = parse_strict(body, max_bytes=max_bytes, max_depth=max_depth)
+    except Malformed as fault:
+        status = 413 if fault.code == "too-large" else 400
+        raise WireFault(
+            fault.message, PARSE_ERROR, status=status, code=fault.code, way_out=fault.way_out
+        ) from None
+    if type(value) is list:
+        raise _invalid("a batch is not accepted", "batch", "send one message in each request")
+    if type(value) is not dict or value.get("jsonrpc") != "2.0":
+        raise _invalid("this is not a JSON-RPC 2.0 message", "not-jsonrpc")
+    method, params, request_id = value.get("method"), value.get("params"), value.get("id")
+    if type(method) is not str:
+        raise _invalid("a message needs a `method`", "not-jsonrpc", "this door asks nothing of agents")
+    if "id" in value and type(request_id) is not str and type(request_id) is not int:
+        raise _invalid("an `id` is a string or an integer", "not-jsonrpc")
+    if params is None and "params" not in value:
+        params = {}
+    if type(params) is not dict:
+        raise _invalid("`params` is an object", "not-jsonrpc")
+    return Incoming(method, params, request_id)  # type: ignore[arg-type]  # looked at above
+
+
+def _invalid(message: str, code: str, way_out: str = "") -> WireFault:
+    return WireFault(message, INVALID_REQUEST, status=400, code=code, way_out=way_out)
+
+
+def bad_params(message: str, way_out: str = "") -> WireFault:
+    """The fault of params that a method cannot work with."""
+    return WireFault(message, INVALID_PARAMS, code="invalid-params", way_out=way_out)
+
+
+def text_param(params: dict[str, Json], name: str) -> str:
+    """Give a param that must be a string."""
+    value = params.get(name)
+    if type(value) is not str:
+        raise bad_params(f"`{name}` must be a string")
+    return value
+
+
+def object_param(params: dict[str, Json], name: str) -> dict[str, Json]:
+    """Give a param that is an object where it is there."""
+    value = params.get(name)
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise bad_params(f"`{name}` must be an object")
+    return value
+
+
+# What goes out.
+
+
+def result_frame(request_id: RequestId | None) -> bytes:
+    """Give what stands before the raw JSON of a result."""
+    return b'{"jsonrpc":"2.0","id":' + orjson.dumps(request_id) + b',"result":'
+
+
+def error_frame(request_id: RequestId | None) -> bytes:
+    """Give what stands before the raw JSON of an error."""
+    return b'{"jsonrpc":"2.0","id":' + orjson.dumps(request_id) + b',"error":'
+
+
+def notification(method: str, params: bytes) -> bytes:
+    """Give a notification around raw params."""
+    return b'{"jsonrpc":"2.0","method":' + orjson.dumps(method) + b',"params":' + params + b"}"
+
+
+def event(message: bytes) -> bytes:
+    """Give one SSE event. INVARIANT: the data has no line break, so nothing in it can begin another event."""
+    if b"\n" in message or b"\r" in message:
+        message = msgspec.json.format(message, indent=-1)
+    return b"event: message\ndata: " + message + b"\n\n"
+
+
+def error_body(fault: WireFault) -> bytes:
+    """Give the raw `error` object of a fault."""
+    data: dict[str, Json] = {"code": fault.code}
+    if fault.step is not None:
+        data["step"] = fault.step
+    if fault.way_out:
+        data["way_out"] = fault.way_out
+    data.update(fault.data)
+    return orjson.dumps({"code": fault.rpc_code, "message": str(fault), "data": data})
+
+
+def http_status(fault: WireFault, *, modern: bool) -> int:
+    """Give the HTTP status of a fault in the agent's era."""
+    return fault.status or (_STATUS.get(fault.rpc_code, 200) if modern else 200)
+
+
+def rpc_status(code: int, *, modern: bool) -> int:
+    """Give the HTTP status that goes with an upstream's error code."""
+    return _STATUS.get(code, 200) if modern else 200
+
+
+# What a fault becomes.
+
+
+def fault_of(error: RemitError) -> WireFault:
+    """Give the wire form of any fault; what is not known here is an internal error without details."""
+    if isinstance(error, WireFault):
+        return error
+    if isinstance(error, Unauthenticated) and error.code != "no-task":
+        return _as(error, UNAUTHENTICATED, 401)
+    # A valid token that permits nothing, now or any more: authenticating again would not help, so 403.
+    if isinstance(error, Fenced | Unauthenticated) or error.code == "no-task":
+        return _as(error, TASK_ENDED, 403, _outcome(error) if isinstance(error, Fenced) else {})
+    if isinstance(error, UpstreamUnreachable):
+        return _as(error, UPSTREAM_FAILED, 0, _outcome(error))
+    if isinstance(error, Busy):
+        return busy(error.message)
+    if isinstance(error, NotFound):
+        return _as(error, METHOD_NOT_FOUND, 404)
+    if isinstance(error, Malformed):
+        return _as(error, INVALID_PARAMS, 0)
+    if isinstance(error, Conflict):
+        return _as(error, REFUSED, 0)
+    if isinstance(error, OutOfOrder):
+        return WireFault("the call could not be completed", INTERNAL_ERROR, status=500, code="fault")
+    return _as(error, UNAVAILABLE, 503)
+
+
+def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | None = None) -> WireFault:
+    fault = WireFault(
+        error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=data
+    )
+    fault.step = error.step
+    return fault
+
+
+def _outcome(error: Fenced | UpstreamUnreachable) -> dict[str, Json]:
+    return {"outcome": "unknown" if error.sent else "not-sent"}
+
+
+def busy(message: str) -> WireFault:
+    """The fault of a bound that is reached."""
+    return WireFault(
+        message, BUSY, status=503, code="busy", way_out="try again later", headers=((b"retry-after", b"1"),)
+    )
+
+
+def refusal(refused: Refused, expires: str = "") -> WireFault:
+    """Give the wire form of a call that was denied or deferred; `expires` is that of the approval."""
+    decision = refused.decision
+    reasons = decision.reasons
+    first = reasons[0] if reasons else None
+    data: dict[str, Json] = {
+        "decision": decision.id,
+        "reasons": [
+            {key: value for key, value in msgspec.to_builtins(one).items() if value != ""} for one in reasons
+        ],
+    }
+    if first is not None and first.rule:
+        data["rule"] = first.rule
+    if decision.outcome is Outcome.DEFER:
+        way_out = f"ask an approver to run `remit approve {decision.approval}`, then call again"
+        text = first.text if first else "this call needs the approval of a person"
+        data["approval"] = decision.approval
+        if expires:
+            data["expires"] = expires
+        fault = WireFault(text, APPROVAL_REQUIRED, code="approval-required", way_out=way_out, data=data)
+    else:
+        fault = WireFault(
+            first.text if first else "refused",
+            REFUSED,
+            code=first.code if first else "refused",
+            way_out=first.way_out if first else "",
+            data=data,
+        )
+    fault.step = first.step if first else 4
+    return fault
