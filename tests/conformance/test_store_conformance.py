@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from remit.core.approval import ApprovalState
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, Malformed, NotFound
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
@@ -19,11 +17,9 @@ from remit.core.task import Budgets, TaskState
 from remit.ports.store import (
     CheckFence,
     CheckUnlocked,
-    ConsumeApproval,
     Credential,
     Pin,
     PutAgent,
-    PutApproval,
     PutClosure,
     PutCredential,
     PutPerson,
@@ -34,14 +30,12 @@ from remit.ports.store import (
     RaiseLabel,
     Store,
     TakeBudget,
-    TakeCredential,
     Unit,
     Usage,
     UseAgent,
-    UseAssertion,
 )
 from tests.conformance.stores import Open, each_store
-from tests.world import START, TENANT, a_person, a_task, an_agent, an_approval, an_event
+from tests.world import START, TENANT, a_person, a_task, an_agent, an_event
 
 pytestmark = each_store
 
@@ -262,50 +256,6 @@ async def test_a_budget_binds_a_task_and_its_ancestors(store: Store) -> None:
     assert await store.usage(TENANT, "parent") == Usage(2, 1, 500)
 
 
-async def test_an_approval_permits_one_call_once(store: Store) -> None:
-    """It must be approved, for exactly this call, in time, and it is used up."""
-    pending = an_approval()
-    use = Unit(changes=(ConsumeApproval(pending.id, pending.call, START),), tenant=TENANT)
-    await store.commit(Unit(changes=(PutApproval(pending),)))
-    with pytest.raises(Conflict):
-        await store.commit(use)
-    approved = msgspec.structs.replace(pending, state=ApprovalState.APPROVED, decided=START)
-    await store.commit(Unit(changes=(PutApproval(approved, expected=ApprovalState.PENDING),)))
-    with pytest.raises(Conflict):
-        await store.commit(Unit(changes=(PutApproval(approved, expected=ApprovalState.PENDING),)))
-    for change in (
-        ConsumeApproval(pending.id, "sha256:another-call", START),
-        ConsumeApproval(pending.id, pending.call, pending.expires),
-        ConsumeApproval("approval_none", pending.call, START),
-    ):
-        with pytest.raises(Conflict):
-            await store.commit(Unit(changes=(change,), tenant=TENANT))
-    first, second = await asyncio.gather(store.commit(use), store.commit(use), return_exceptions=True)
-    assert not isinstance(first, BaseException)
-    assert isinstance(second, Conflict)
-    found = await store.approval(TENANT, pending.id)
-    assert found is not None
-    assert found.state is ApprovalState.CONSUMED
-
-
-async def test_approvals_are_found_by_task_call_and_state(store: Store) -> None:
-    """Newest first, and no more than asked for."""
-    for n in range(3):
-        await store.commit(
-            Unit(
-                changes=(
-                    PutApproval(
-                        an_approval(f"approval_{n}", call=f"call-{n}", requested=START + timedelta(n))
-                    ),
-                )
-            )
-        )
-    assert [a.id for a in await store.approvals(TENANT, limit=2)] == ["approval_2", "approval_1"]
-    assert [a.id for a in await store.approvals(TENANT, call="call-0")] == ["approval_0"]
-    assert await store.approvals(TENANT, task="task_two") == []
-    assert len(await store.approvals(TENANT, task="task_one", state=ApprovalState.PENDING)) == 3
-
-
 async def test_a_task_moves_only_from_the_state_it_is_in(store: Store) -> None:
     """A task that two would end is ended once."""
     task = a_task()
@@ -353,25 +303,6 @@ async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
     assert [task.id for task in await store.descendants(TENANT, "b")] == ["c"]
     assert [task.id for task in await store.tasks(TENANT, agent="contract-bot", limit=2)] == ["c", "b"]
     assert [task.id for task in await store.tasks(TENANT, state=TaskState.PROPOSED)] == ["d"]
-
-
-async def test_a_code_is_taken_once(store: Store) -> None:
-    """Whoever comes second finds nothing."""
-    code = Credential(tenant=TENANT, digest="d", kind="code", person="lena", created=START, expires=START)
-    await store.commit(Unit(changes=(PutCredential(code),)))
-    taking = Unit(changes=(TakeCredential(TENANT, "d"),))
-    results = await asyncio.gather(store.commit(taking), store.commit(taking), return_exceptions=True)
-    assert [isinstance(result, Conflict) for result in results] == [False, True]
-    assert await store.credential(TENANT, "d") is None
-
-
-async def test_an_assertion_is_used_once(store: Store) -> None:
-    """Its id is remembered, in each tenant for itself."""
-    use = UseAssertion(TENANT, "jti", START + timedelta(minutes=1))
-    await store.commit(Unit(changes=(use,)))
-    with pytest.raises(Conflict):
-        await store.commit(Unit(changes=(use,)))
-    await store.commit(Unit(changes=(msgspec.structs.replace(use, tenant="other"),)))
 
 
 async def test_a_unit_belongs_to_one_tenant(store: Store) -> None:

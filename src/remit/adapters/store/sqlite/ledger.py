@@ -19,6 +19,7 @@ from remit.adapters.store.sqlite.nodes import frontier, stored_size, tenants
 from remit.adapters.store.sqlite.subjects import Subjects
 from remit.core.canonical import encode_trusted
 from remit.core.decision import Outcome
+from remit.core.errors import VerificationFailed
 from remit.core.event import Event, EventKind, leaf_record
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 
@@ -261,8 +262,13 @@ _decoder = msgspec.json.Decoder(_Leaf)
 
 
 def from_leaf(leaf: bytes) -> Event:
-    """Give the facts of an event back from its leaf."""
-    found = _decoder.decode(leaf)
+    """Give the facts of an event back from its leaf; `VerificationFailed` if it is none."""
+    try:
+        found = _decoder.decode(leaf)
+    except msgspec.MsgspecError as fault:
+        raise VerificationFailed(
+            "an event in the log is not what was recorded", code="leaf-changed", debug=str(fault)
+        ) from None
     return Event(
         kind=found.kind,
         at=found.at,

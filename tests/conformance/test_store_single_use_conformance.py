@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every store keeps to about things that are used once: approvals, codes, assertions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remit.core.approval import ApprovalState
+from remit.core.errors import Conflict
+from remit.ports.store import (
+    ConsumeApproval,
+    Credential,
+    PutApproval,
+    PutCredential,
+    Store,
+    TakeCredential,
+    Unit,
+    UseAssertion,
+)
+from tests.conformance.stores import Open, each_store
+from tests.world import START, TENANT, an_approval
+
+pytestmark = each_store
+
+
+@pytest.fixture
+async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    opened = open_store(tmp_path)
+    yield opened
+    await opened.close()
+
+
+async def test_an_approval_permits_one_call_once(store: Store) -> None:
+    """It must be approved, for exactly this call, in time, and it is used up."""
+    pending = an_approval()
+    use = Unit(changes=(ConsumeApproval(pending.id, pending.call, START),), tenant=TENANT)
+    await store.commit(Unit(changes=(PutApproval(pending),)))
+    with pytest.raises(Conflict):
+        await store.commit(use)
+    approved = msgspec.structs.replace(pending, state=ApprovalState.APPROVED, decided=START)
+    await store.commit(Unit(changes=(PutApproval(approved, expected=ApprovalState.PENDING),)))
+    with pytest.raises(Conflict):
+        await store.commit(Unit(changes=(PutApproval(approved, expected=ApprovalState.PENDING),)))
+    for change in (
+        ConsumeApproval(pending.id, "sha256:another-call", START),
+        ConsumeApproval(pending.id, pending.call, pending.expires),
+        ConsumeApproval("approval_none", pending.call, START),
+    ):
+        with pytest.raises(Conflict):
+            await store.commit(Unit(changes=(change,), tenant=TENANT))
+    first, second = await asyncio.gather(store.commit(use), store.commit(use), return_exceptions=True)
+    assert not isinstance(first, BaseException)
+    assert isinstance(second, Conflict)
+    found = await store.approval(TENANT, pending.id)
+    assert found is not None
+    assert found.state is ApprovalState.CONSUMED
+
+
+async def test_approvals_are_found_by_task_call_and_state(store: Store) -> None:
+    """Newest first, and no more than asked for."""
+    for n in range(3):
+        await store.commit(
+            Unit(
+                changes=(
+                    PutApproval(
+                        an_approval(f"approval_{n}", call=f"call-{n}", requested=START + timedelta(n))
+                    ),
+                )
+            )
+        )
+    assert [a.id for a in await store.approvals(TENANT, limit=2)] == ["approval_2", "approval_1"]
+    assert [a.id for a in await store.approvals(TENANT, call="call-0")] == ["approval_0"]
+    assert await store.approvals(TENANT, task="task_two") == []
+    assert len(await store.approvals(TENANT, task="task_one", state=ApprovalState.PENDING)) == 3
+
+
+async def test_a_code_is_taken_once(store: Store) -> None:
+    """Whoever comes second finds nothing."""
+    code = Credential(tenant=TENANT, digest="d", kind="code", person="lena", created=START, expires=START)
+    await store.commit(Unit(changes=(PutCredential(code),)))
+    taking = Unit(changes=(TakeCredential(TENANT, "d"),))
+    results = await asyncio.gather(store.commit(taking), store.commit(taking), return_exceptions=True)
+    assert [isinstance(result, Conflict) for result in results] == [False, True]
+    assert await store.credential(TENANT, "d") is None
+
+
+async def test_an_assertion_is_used_once(store: Store) -> None:
+    """Its id is remembered, in each tenant for itself."""
+    use = UseAssertion(TENANT, "jti", START + timedelta(minutes=1))
+    await store.commit(Unit(changes=(use,)))
+    with pytest.raises(Conflict):
+        await store.commit(Unit(changes=(use,)))
+    await store.commit(Unit(changes=(msgspec.structs.replace(use, tenant="other"),)))
