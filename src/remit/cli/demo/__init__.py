@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit demo`: the story, end to end, on real MCP servers."""

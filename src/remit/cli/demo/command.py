@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit demo`: tells the story from beginning to end; exits 0 only if every step ended as it should."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from remit.cli.demo.ending import step_6, step_7, step_8
+from remit.cli.demo.stage import Stage, stage
+from remit.cli.demo.story import step_1, step_2, step_3, step_4, step_5
+from remit.cli.demo.teller import Teller
+
+
+def demo(keep: Path | None = None) -> int:
+    """Tell the story in a folder of its own, which is deleted at the end unless `keep` names one."""
+    tell = Teller(Console(width=110, soft_wrap=False))
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(_tell(keep.resolve(), tell))
+    with tempfile.TemporaryDirectory(prefix="remit-demo-", ignore_cleanup_errors=True) as folder:
+        return asyncio.run(_tell(Path(folder).resolve(), tell))
+
+
+async def _tell(folder: Path, tell: Teller) -> int:
+    started = time.monotonic()
+    tell.title(
+        "remit: the story of contract-bot",
+        "It works for the legal team. It may summarise a contract, but not export it; draft a change, but not "
+        "deploy it.\nIts tools are five MCP servers, one of them written by others. The client is the official one.",
+    )
+    async with stage(folder) as made:
+        await cast_of(made)
+        await the_story(made, tell)
+    return tell.end(time.monotonic() - started)
+
+
+async def cast_of(made: Stage) -> None:
+    """Bring in the people and the agents."""
+    await made.add_person("lena", [])
+    await made.add_person("omar", ["approver"])
+    await made.register("contract-bot", "Summarise contracts and draft changes for the legal team")
+    await made.register("ticket-bot", "Look through tickets for the legal team")
+
+
+async def the_story(made: Stage, tell: Teller) -> None:
+    """Tell the eight steps in order."""
+    await step_1(made, tell)
+    task, token = await step_2(made, tell)
+    await step_3(made, tell, token)
+    await step_4(made, tell, task, token)
+    change, token = await step_5(made, tell)
+    await step_6(made, tell, change, token)
+    await step_7(made, tell, task)
+    await step_8(made, tell)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage of the story: a folder, a gateway as its own process, people who are signed in, agents with
+keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from remit.core.errors import ConfigInvalid
+
+Json = Any
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#: The servers of the story, and the folder of each.
+SERVERS = {"contracts": "legal", "mail": "mail", "deploy": "deploy", "tickets": "tickets"}
+
+
+def examples() -> Path:
+    """Give the folder of the examples: beside the source, or packed into the installed package."""
+    import remit
+
+    package = Path(remit.__file__).parent
+    for place in (package.parents[1] / "examples", package / "examples"):
+        if (place / "story" / "bundle").is_dir():
+            return place
+    raise ConfigInvalid(
+        "the story's files are not here", way_out="run `make demo` in a clone of the repository"
+    )
+
+
+def git_server() -> list[str]:
+    """Give the command of the MCP server that others wrote; raises `ConfigInvalid` where it is not
+    installed.
+    """
+    beside = Path(sys.executable).with_name("mcp-server-git")
+    found = str(beside) if beside.exists() else shutil.which("mcp-server-git")
+    if not found:
+        raise ConfigInvalid("`mcp-server-git` is not installed", way_out="run `pip install 'remit[demo]'`")
+    return [found]
+
+
+def set_up(folder: Path, port: int) -> None:
+    """Lay the story's bundle and data into an empty folder."""
+    source = examples()
+    shutil.copytree(source / "story" / "bundle", folder, dirs_exist_ok=True)
+    shutil.copytree(
+        Path(__file__).parents[2] / "templates" / "policies", folder / "policies", dirs_exist_ok=True
+    )
+    for place in SERVERS.values():
+        data = source / "story" / place
+        if data.is_dir():
+            shutil.copytree(data, folder / place, dirs_exist_ok=True)
+        (folder / place).mkdir(exist_ok=True)
+    make_repository(folder / "repo")
+    upstreams: dict[str, Json] = {
+        name: {"command": [sys.executable, str(source / "servers" / f"{name}.py"), place]}
+        for name, place in SERVERS.items()
+    }
+    upstreams["git"] = {"command": [*git_server(), "--repository", str(folder / "repo")]}
+    config = {
+        "listen": {"port": port, "public_url": f"http://127.0.0.1:{port}"},
+        "upstreams": upstreams,
+        "initiatives": {"legal-assist": {"sponsor": "lena", "agents": ["contract-bot", "ticket-bot"]}},
+        "groups": {"legal": ["lena"]},
+    }
+    (folder / "remit.yaml").write_text(json.dumps(config, indent=2))
+
+
+def make_repository(folder: Path) -> None:
+    """Make a git repository with one commit."""
+    folder.mkdir()
+    (folder / "template.md").write_text("# Contract template\n")
+    who = ["-c", "user.name=Lena Example", "-c", "user.email=lena@example.com"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "Add the template"]):
+        subprocess.run(["git", "-C", str(folder), *command], check=True, env=_git_env())  # noqa: S603, S607
+
+
+def _git_env() -> dict[str, str]:
+    return {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Stage:
+    """What the steps of the story work with."""
+
+    folder: Path
+    url: str
+    http: httpx2.AsyncClient
+    process: subprocess.Popen[bytes]
+    sessions: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, ECKey] = field(default_factory=dict)
+
+    async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
+        """Make one call to the management interface; raises `RuntimeError` with the problem's text on a
+        refusal.
+        """
+        bearer = token or self.sessions.get(by, "")
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        answer = await self.http.request(method, self.url + path, json=body, headers=headers)
+        if answer.status_code >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json() if answer.content else None
+
+    async def sign_in(self, name: str, code: str) -> None:
+        """Sign a person in with a one-time code."""
+        self.sessions[name] = (await self.ask("POST", "/api/v1/sign-in", {"code": code}))["session"]
+
+    async def add_person(self, name: str, roles: list[str]) -> None:
+        """Add a person and sign them in."""
+        await self.ask("POST", "/api/v1/people", {"name": name, "roles": roles}, by="admin")
+        code = (await self.ask("POST", f"/api/v1/people/{name}/code", {}, by="admin"))["code"]
+        await self.sign_in(name, code)
+
+    async def register(self, name: str, purpose: str) -> None:
+        """Register an agent with a key of its own; only the public part leaves this process."""
+        key = ECKey.generate_key("P-256")
+        self.keys[name] = key
+        agent = {
+            "name": name,
+            "owner": "legal-team",
+            "purpose": purpose,
+            "environment": "production",
+            "public_jwk": key.as_dict(private=False, kty="EC"),
+        }
+        agent["public_jwk"] = {
+            member: key.as_dict(private=False)[member] for member in ("kty", "crv", "x", "y")
+        }
+        await self.ask("POST", "/api/v1/agents", agent, by="admin")
+
+    async def agent_token(self, name: str) -> str:
+        """Prove an agent by its key (RFC 7523); gives a token that is bound to no task."""
+        now = int(time.time())
+        claims = {
+            "iss": name,
+            "sub": name,
+            "aud": self.url,
+            "iat": now,
+            "exp": now + 60,
+            "jti": secrets.token_hex(16),
+        }
+        assertion = jwt.encode({"alg": "ES256"}, claims, self.keys[name], algorithms=["ES256"])
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": name,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        answer = await self.http.post(f"{self.url}/oauth/token", data=form)
+        token: str = answer.raise_for_status().json()["access_token"]
+        return token
+
+    async def open_task(self, agent: str, task_type: str, goal: str, params: Json = None) -> tuple[str, str]:
+        """Open a task at lena's word; gives its id and its first access token."""
+        opening = {"agent": agent, "task_type": task_type, "goal": goal, "params": params or {}}
+        task: str = (await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"]
+        token = await self.ask("POST", f"/api/v1/tasks/{task}/token", {}, token=await self.agent_token(agent))
+        return task, token["access_token"]
+
+    async def raw(self, method: str, params: Json, token: str = "") -> httpx2.Response:
+        """Send one MCP request of the newest era by hand."""
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "story", "version": "1"},
+        }
+        headers = {
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": method,
+            "Accept": "application/json, text/event-stream",
+        }
+        if "name" in params:
+            headers["Mcp-Name"] = params["name"]
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        return await self.http.post(f"{self.url}/mcp", json=body, headers=headers)
+
+    @asynccontextmanager
+    async def client(self, token: str) -> AsyncIterator[Client]:
+        """Give the official MCP client, talking to remit with this token."""
+        async with AsyncExitStack() as stack:
+            http = httpx2.AsyncClient(
+                headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
+            )
+            await stack.enter_async_context(http)
+            transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
+            yield await stack.enter_async_context(Client(transport, mode="auto"))
+
+    async def events(self, task: str = "", kinds: str = "") -> list[dict[str, Json]]:
+        """Read the evidence."""
+        query = "&".join(
+            part for part in (f"task={task}" if task else "", f"kinds={kinds}" if kinds else "") if part
+        )
+        found: Json = await self.ask("GET", f"/api/v1/events?limit=1000&{query}", by="admin")
+        return list(found["events"] if isinstance(found, dict) else found)
+
+
+def remit_command(*args: str) -> list[str]:
+    """Give the command line of this very remit."""
+    return [sys.executable, "-m", "remit", *args]
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """Start remit in a process of its own, and give the stage once it serves."""
+    port = free_port()
+    set_up(folder, port)
+    ready = folder / "ready.json"
+    log = folder / "up.log"
+    command = remit_command("up", "--config", str(folder / "remit.yaml"), "--ready-file", str(ready))
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder)  # noqa: ASYNC220, S603
+    try:
+        await asyncio.to_thread(_wait, process, ready, log)
+        async with httpx2.AsyncClient(timeout=30, trust_env=False) as http:
+            made = Stage(folder, f"http://127.0.0.1:{port}", http, process)
+            await made.sign_in("admin", _code(log))
+            yield made
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(process.wait, 15)
+        if process.poll() is None:
+            process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
+    for _ in range(600):
+        if ready.exists():
+            return
+        if process.poll() is not None:
+            raise ConfigInvalid(f"remit did not start: {log.read_text()[-2000:]}")
+        time.sleep(0.05)
+    raise ConfigInvalid("remit was not ready within 30 s", way_out=f"look at {log}")
+
+
+def _code(log: Path) -> str:
+    """Read the one-time code of the first administrator from what `remit up` printed."""
+    for word in log.read_text().split():
+        if word.count("-") == 3 and len(word) == 19 and word.replace("-", "").isalnum():
+            return word
+    raise ConfigInvalid("remit printed no sign-in code", way_out=f"look at {log}")
