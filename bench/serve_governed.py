@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""remit as the bench runs it: `python -m bench.serve_governed remit.yaml`.
+
+The parts of one process as `remit up` runs them: every service, the MCP door and the management doors. It
+opens one task and writes the task's token as its first line, then serves until it is stopped.
+"""
+
+import sys
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from joserfc.jwk import ECKey
+
+from bench.governed_bundle import AGENT, TASK_TYPE
+from remit.api import app as management
+from remit.compose import open_house
+from remit.config import load_bundle, load_config
+from remit.gateway.mcp import McpDoor
+from remit.gateway.mcp.wire import Receive, Scope, Send
+from remit.services.directory import NewAgent, NewPerson
+from remit.services.house import House
+from remit.services.tasks import Opening
+
+
+async def open_task(house: House) -> str:
+    """Register an agent, open its task at a person's word; gives the task's token."""
+    person = await house.directory.add_person(NewPerson(name="ana", groups=("staff",)), by="bench")
+    key = {name: str(value) for name, value in ECKey.generate_key("P-256").as_dict(private=False).items()}
+    await house.directory.register(
+        NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", public_jwk=key), by="bench"
+    )
+    task = await house.tasks.open(Opening(agent=AGENT, task_type=TASK_TYPE), person=person)
+    token, _ = await house.tasks.token(task.id)
+    return token
+
+
+async def serve(config_path: Path) -> None:
+    """Serve until stopped."""
+    config = load_config(config_path)
+    async with open_house(config) as house:
+        door = McpDoor(house)
+        house.revocations.on_end(door.on_end)
+        desk = management(house, reload=lambda: load_bundle(load_config(config_path)))
+
+        async def both(scope: Scope, receive: Receive, send: Send) -> None:
+            await (door if door.owns(scope["path"]) else desk)(scope, receive, send)
+
+        sys.stdout.write(f"{await open_task(house)}\n")
+        sys.stdout.flush()
+        settings = uvicorn.Config(
+            both,
+            host=config.listen.host,
+            port=config.listen.port,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+        )
+        await uvicorn.Server(settings).serve()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(Path(sys.argv[1])))
