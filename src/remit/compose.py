@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from remit import api
 from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.keys.file import FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.log.file import FileHeadKeeper
@@ -19,8 +22,10 @@ from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.config import Config, UpstreamSection, load_bundle, load_config
+from remit.core.errors import UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
+from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
@@ -40,6 +45,13 @@ from remit.services.revocations import Revocations
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 from remit.services.upkeep import Upkeep
+
+log = logging.getLogger("remit")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def policy_engine(config: Config) -> PolicyEngine:
@@ -275,12 +287,45 @@ async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) ->
 
     async def learn() -> None:
         await house.tools.learned(name, await upstream.catalogue())
+        house.announcements.changed(name)
 
-    await upstream.start(
-        on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
-        on_notification=lambda method, params: None,
+    try:
+        await upstream.start(
+            on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
+            on_notification=partial(house.announcements.notified, name),
+        )
+        await learn()
+    except UpstreamUnreachable as error:
+        # The others serve; this one is learned of when it comes, and is refused until then.
+        log.warning("upstream `%s`: %s", name, error)
+
+
+def application(house: House, config: Config) -> Application:
+    """Give everything that is served on the one port: the MCP door, and the management doors."""
+    door = McpDoor(
+        house,
+        limits=McpLimits(
+            max_request_bytes=config.limits.max_request_bytes,
+            max_depth=config.limits.max_depth,
+            max_calls_in_flight=config.limits.max_calls_in_flight,
+        ),
     )
-    await learn()
+    house.revocations.on_end(door.on_end)
+    house.announcements.listen(door.changed, door.notified)
+    management = api.app(
+        house,
+        reload=lambda: load_bundle(load_config(config.file)),
+        max_body_bytes=config.limits.max_request_bytes,
+        max_depth=config.limits.max_depth,
+    )
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and door.owns(scope["path"]):
+            await door(scope, receive, send)
+        else:
+            await management(scope, receive, send)
+
+    return serve
 
 
 async def _forget_task(upstreams: Mapping[str, Upstream], task: str) -> None:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
@@ -22,6 +23,32 @@ from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
+
+Json = Any
+
+
+class Announcements:
+    """Passes on what upstreams say outside of calls, to whichever doors want to hear it."""
+
+    def __init__(self) -> None:
+        """Begin with nobody listening."""
+        self._changed: list[Callable[[str], None]] = []
+        self._notified: list[Callable[[str, str, Json], None]] = []
+
+    def listen(self, changed: Callable[[str], None], notified: Callable[[str, str, Json], None]) -> None:
+        """Have `changed(upstream)` and `notified(upstream, method, params)` called from now on."""
+        self._changed.append(changed)
+        self._notified.append(notified)
+
+    def changed(self, upstream: str) -> None:
+        """What an upstream offers, or what of it was accepted, has changed."""
+        for told in self._changed:
+            told(upstream)
+
+    def notified(self, upstream: str, method: str, params: Json) -> None:
+        """An upstream has sent a notification that belongs to no call."""
+        for told in self._notified:
+            told(upstream, method, params)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +74,4 @@ class House:
     mediator: Mediator
     evidence: Evidence
     reports: Reports
+    announcements: Announcements = field(default_factory=Announcements)
