@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
@@ -267,9 +268,9 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await house.policies.apply(bundle, by="remit")
         await house.evidence.recover()
         await house.evidence.checkpoint()
-        for name, upstream in upstreams.items():
+        for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
-            await _start(house, upkeep, name, upstream)
+        await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
         house.revocations.on_end(partial(_forget_task, upstreams))
         upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
         upkeep.every("end what has run out", 1.0, house.revocations.expire)

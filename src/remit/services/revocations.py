@@ -140,7 +140,7 @@ class Revocations:
             await self._commit_ends(batch, state, now, reason, by, (), ())
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         indeterminate = self._cut(target)
-        closings: list[Closing] = []
+        closings = [self._probe(task, started_s) for task in open_tasks]
         for task in open_tasks:
             closings += await self._close_task(task, started_s)
         closure = Closure(
@@ -212,8 +212,8 @@ class Revocations:
         return out
 
     async def _close_task(self, task: Task, started_s: float) -> list[Closing]:
+        closings: list[Closing] = []
         withdrawn = await self._approvals.withdraw(task.id)
-        closings = [self._probe(task, started_s)]
         for one in withdrawn:
             try:
                 expected = await self._store.approval(self._tenant, one.id)

@@ -221,7 +221,7 @@ class Stage:
             part for part in (f"task={task}" if task else "", f"kinds={kinds}" if kinds else "") if part
         )
         found: Json = await self.ask("GET", f"/api/v1/events?limit=1000&{query}", by="admin")
-        return list(found["events"] if isinstance(found, dict) else found)
+        return list(found["items"])
 
 
 def remit_command(*args: str) -> list[str]:
