@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stands between remit and an upstream's process, so that none outlives remit.
 
-    python -I -S guard.py FD GRACE_S PROGRAM [ARGUMENT...]
+    python -I -S guard.py LIFELINE DEATHLINE GRACE_S PROGRAM [ARGUMENT...]
 
-A program of its own, of the standard library alone. FD is the reading end of a pipe whose writing end only
-remit holds: when it ends (remit closed it, or died in whatever way) the guard asks the program's process
-group to end, and after GRACE_S seconds kills it and every other descendant. On Linux descendants that left
-the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program dies with a killed guard
-(PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec is safe.
+A program of its own, of the standard library alone. LIFELINE is the reading end of a pipe whose writing end
+only remit holds: when it ends (remit closed it, or died in whatever way) the guard asks the program's process
+group to end, and after GRACE_S seconds kills it and every other descendant. DEATHLINE is the writing end of a
+pipe that only the guard holds: remit sees its end whoever still has the program's output open.
+
+On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program dies
+with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec is safe.
 """
 
 import contextlib
@@ -116,9 +118,11 @@ def watch(main: int, lifeline: int, woken: int, grace_s: float) -> int | None:
 
 def main(arguments: list[str]) -> int:
     """Guard one program from its start to its end; give its exit status, 128 + n for signal n."""
-    lifeline, grace_s, command = int(arguments[0]), float(arguments[1]), arguments[2:]
+    lifeline, deathline, grace_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
+    command = arguments[3:]
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(lifeline, False)
+    os.set_inheritable(deathline, False)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from remit.adapters.upstream import era
 from remit.adapters.upstream.bounds import Backoff, BufferBound, OnState, Reachability
 from remit.adapters.upstream.catalogue import ask_for_all
-from remit.adapters.upstream.http1 import Limits, split_base_url
+from remit.adapters.upstream.http1 import Connection, Limits, split_base_url
 from remit.adapters.upstream.http_answer import HttpAnswer, SessionLost, credential
 from remit.adapters.upstream.http_exchange import (
     Headers,
@@ -105,7 +105,8 @@ class McpHttp(HttpPosts):
         self._watching: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._stopped = False
-        self.on_lost = self._woken.set
+        self._own_stream: Connection | None = None
+        self.on_lost = self._wake
 
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
@@ -296,23 +297,32 @@ class McpHttp(HttpPosts):
         answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
         body = write_request(request_id, era.LISTEN, params)
         exchange = ListenHttpExchange(self, connection, answer, request_id, headers, body, None)
-        exchange.keep = lambda kept, over: self._keep((call.task, uri), self.follow(kept, over, None))
+
+        def keep(kept: HttpAnswer, over: Connection) -> None:
+            self._keep((call.task, uri), lambda: self.follow(kept, over, None))
+            # Whether it began or not, the connection is given up with the task.
+            self._followed[call.task, uri].add_done_callback(lambda _: over.abort())
+
+        exchange.keep = keep
         return exchange
 
     def _follow_session(self, task: str, session: HttpSession) -> None:
         if session.id is not None and (task, "") not in self._followed:
-            self._keep((task, ""), self._follow_get(session))
+            self._keep((task, ""), lambda: self._follow_get(session))
 
-    def _keep(self, key: tuple[str, str], following: Any) -> None:
+    def _keep(self, key: tuple[str, str], follow: Callable[[], Awaitable[object]]) -> None:
         self._unfollow(key)
 
         async def run() -> None:
             with contextlib.suppress(RemitError):
-                await following
+                await follow()
 
-        task = asyncio.create_task(run())
-        self._followed[key] = task
-        task.add_done_callback(lambda ended: self._followed.get(key) is ended and self._followed.pop(key))
+        def forget(ended: asyncio.Task[None]) -> None:
+            if self._followed.get(key) is ended:
+                del self._followed[key]
+
+        task = self._followed[key] = asyncio.create_task(run())
+        task.add_done_callback(forget)
 
     def _unfollow(self, key: tuple[str, str]) -> None:
         task = self._followed.pop(key, None)
@@ -327,7 +337,7 @@ class McpHttp(HttpPosts):
         )
         if opened is None:
             return False
-        await self.follow(*opened, session)
+        await self._follow_stream(session, *opened)
         return True
 
     async def _follow_own(self, known: era.Handshake) -> bool:
@@ -343,8 +353,22 @@ class McpHttp(HttpPosts):
         opened = await self.open_stream(b"POST", headers, body)
         if opened is None:
             return False
-        await self.follow(*opened, None)
+        await self._follow_stream(None, *opened)
         return True
+
+    async def _follow_stream(
+        self, session: HttpSession | None, answer: HttpAnswer, connection: Connection
+    ) -> None:
+        if session is self._own:
+            self._own_stream = connection
+        await self.follow(answer, connection, session)
+
+    def _wake(self) -> None:
+        """Have the watch look again; a stream to a server that takes no connection is not worth waiting on."""
+        self._woken.set()
+        if self._own_stream is not None:
+            self._own_stream.abort()
+            self._own_stream = None
 
     async def _watch(self) -> None:
         """Stay connected: follow the lists where that is offered, and come back with back-off when lost."""

@@ -71,7 +71,7 @@ class McpStdio:
         self._command = tuple(command)
         self._env = own_environment(env or {})
         self._cwd = cwd
-        self._bound = bound
+        self.bound = bound
         self._max_result_bytes = max_result_bytes
         self._start_timeout_s = start_timeout_s
         self._probe_timeout_s = probe_timeout_s
@@ -118,7 +118,7 @@ class McpStdio:
                 f"upstream `{self.name}` is a process and takes no credential with a call",
                 way_out="give it in the upstream's `env`",
             )
-        self._bound.admit()
+        self.bound.admit()
         if len(session.calls) >= MAX_CALLS or session.child.unwritten_bytes > MAX_UNWRITTEN_BYTES:
             raise Busy(f"upstream `{self.name}` does not keep up with its calls", way_out="try again")
         assert session.handshake is not None
@@ -200,7 +200,7 @@ class McpStdio:
         session = StdioSession(
             self.name,
             max_result_bytes=self._max_result_bytes,
-            bound=self._bound,
+            bound=self.bound,
             counts=self.counts,
             on_change=self._on_change,
             on_notification=self._on_notification,

@@ -23,6 +23,7 @@ _MAX_LOG_LINE_BYTES = 4096
 _MAX_LOG_LINES = 200  # in one minute
 _KEEP_LOG_LINES = 5
 _EDGE_BYTES = 256
+_LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
 
 OnLine = Callable[[bytes], None]
 #: Told of a line beyond the limit: its first and last bytes.
@@ -83,6 +84,18 @@ class Input(asyncio.BaseProtocol):
     """The writing side of a process; what cannot be written at once waits in the transport's buffer."""
 
 
+class Deathline(asyncio.Protocol):
+    """Sees the end of the guard."""
+
+    def __init__(self, on_death: Callable[[], None]) -> None:
+        """Tell it to `on_death`."""
+        self._on_death = on_death
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, or is no longer looked at."""
+        self._on_death()
+
+
 class ChildProcess:
     """A process that was started. `ended` is set when its output has ended; then it is of no more use."""
 
@@ -111,12 +124,15 @@ class ChildProcess:
     async def start(self, command: Sequence[str], env: Mapping[str, str], cwd: str, grace_s: float) -> None:
         """Start the program behind its guard; raises `UpstreamUnreachable`."""
         reading, self._lifeline = os.pipe()
-        argv = [sys.executable, "-I", "-S", _GUARD, str(reading), str(grace_s), *command]
+        deathline, dying = os.pipe()
+        lines = (reading, dying)
+        argv = [sys.executable, "-I", "-S", _GUARD, *map(str, lines), str(grace_s), *command]
         try:
             # In a thread: it waits for the operating system. Without `preexec_fn`, which is not safe here.
-            popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, reading)
+            popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, lines)
         except OSError as error:
             self._cut_lifeline()
+            os.close(deathline)
             raise UpstreamUnreachable(
                 f"upstream `{self._name}` cannot be started",
                 way_out="check its `command` and `cwd`",
@@ -124,6 +140,7 @@ class ChildProcess:
             ) from error
         finally:
             os.close(reading)
+            os.close(dying)
         loop = asyncio.get_running_loop()
         assert popen.stdin is not None
         assert popen.stdout is not None
@@ -131,7 +148,8 @@ class ChildProcess:
         self._input, _ = await loop.connect_write_pipe(Input, popen.stdin)
         output, _ = await loop.connect_read_pipe(lambda: self._output, popen.stdout)
         errors, _ = await loop.connect_read_pipe(lambda: self._errors, popen.stderr)
-        self._transports = [self._input, output, errors]
+        death, _ = await loop.connect_read_pipe(lambda: Deathline(self._on_death), os.fdopen(deathline, "rb"))
+        self._transports = [self._input, output, errors, death]
 
     @property
     def alive(self) -> bool:
@@ -180,8 +198,14 @@ class ChildProcess:
             self._lifeline = -1
 
     def _on_end(self) -> None:
+        if self.ended.is_set():
+            return
         self.ended.set()
         self._tell_end()
+
+    def _on_death(self) -> None:
+        """The guard is gone. Whoever still has the output open says no more that counts."""
+        asyncio.get_running_loop().call_later(_LAST_WORDS_S, self._on_end)
 
     def _on_log(self, line: bytes) -> None:
         """Pass a line of the process's own log on, at most so many in a minute."""
@@ -199,7 +223,9 @@ class ChildProcess:
         self._on_log(head)
 
 
-def _open(argv: list[str], env: Mapping[str, str], cwd: str, lifeline: int) -> subprocess.Popen[bytes]:
+def _open(
+    argv: list[str], env: Mapping[str, str], cwd: str, lines: tuple[int, int]
+) -> subprocess.Popen[bytes]:
     pipe: int | IO[bytes] = subprocess.PIPE
     return subprocess.Popen(  # noqa: S603 - the configuration names the program; no shell reads it
         argv,
@@ -209,7 +235,7 @@ def _open(argv: list[str], env: Mapping[str, str], cwd: str, lifeline: int) -> s
         env=dict(env),
         cwd=cwd,
         bufsize=0,
-        pass_fds=(lifeline,),
+        pass_fds=lines,
         # A session of its own: a terminal's Ctrl-C is remit's to act on, in its own order.
         start_new_session=True,
     )
