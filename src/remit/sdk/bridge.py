@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MCP over standard streams, carried to the gateway over streamable HTTP, in both eras of the protocol.
+
+    2026-07-28  stateless: each request is a POST of its own with headers derived from its body; closing its
+                stream cancels it
+    2025-11-25  a session: its id is kept, a GET stream brings what the server says unasked. Where the session
+                is gone (a new task after the old one ran out), the client's own `initialize` is said again
+
+Messages are passed on as they are; only what the transport needs is read from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from remit.sdk.door import Reply, Door
+from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
+from remit.sdk.message import Envelope, Id, id_key, look, next_cursor, one_line, read_message
+from remit.sdk.sse import EventTooLarge, ServerEvent, events
+from remit.sdk.stdio import Lines, LineWriter
+
+Json = Any
+
+ACCEPT: Final = "application/json, text/event-stream"
+SESSION: Final = "mcp-session-id"
+MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+#: Requests in hand at once; further lines wait.
+IN_HAND: Final = 256
+#: How long the end of input waits for answers that are still on their way.
+LAST_ANSWERS_S: Final = 5.0
+RECONNECT_S: Final = 1.0
+RESUMES: Final = 5
+PARSE_ERROR, INVALID_REQUEST, SERVER_ERROR = -32700, -32600, -32000
+
+
+class Bridge:
+    """One client on standard streams, one gateway."""
+
+    def __init__(
+        self,
+        door: Door,
+        lines: Lines,
+        out: LineWriter,
+        *,
+        upstream: str = "",
+        notice: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Take both sides; `notice` is told, in one line for people, what no message can carry."""
+        self._door = door
+        self._lines = lines
+        self._out = out
+        self._upstream = upstream
+        self._notice = notice
+        self._session = ""
+        self._version = ""
+        self._hello = b""
+        self._renewing = asyncio.Lock()
+        self._mirrored: dict[str, Mirrored] | None = None
+        self._requests: dict[Id, asyncio.Task[None]] = {}
+        self._listening: asyncio.Task[None] | None = None
+        self._room = asyncio.Semaphore(IN_HAND)
+
+    async def run(self) -> None:
+        """Carry messages until the input ends or nobody reads the output; then end the session."""
+        try:
+            async for line in self._lines:
+                await self._take(line)
+            await self._last_answers()
+        except BrokenPipeError:
+            pass
+        finally:
+            await self._close()
+
+    async def _last_answers(self) -> None:
+        if self._requests:
+            await asyncio.wait(self._requests.values(), timeout=LAST_ANSWERS_S)
+
+    async def _close(self) -> None:
+        open_tasks = [*self._requests.values(), *([self._listening] if self._listening else [])]
+        for task in open_tasks:
+            task.cancel()
+        await asyncio.gather(*open_tasks, return_exceptions=True)
+        if self._session:
+            try:
+                answer = await self._door.send("DELETE", self._upstream, self._session_headers(), None)
+                answer.response.release()
+            except AgentFault:
+                pass  # the end of the task ends the session too
+
+    async def _take(self, line: bytes | None) -> None:
+        if line is None:
+            await self._fail(None, INVALID_REQUEST, "the message is too large")
+            return
+        try:
+            message = read_message(line)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as fault:
+            broken = not isinstance(fault, msgspec.ValidationError)
+            what = "the message is not JSON" if broken else "the message is no JSON-RPC object"
+            await self._fail(None, PARSE_ERROR if broken else INVALID_REQUEST, what)
+            return
+        if message.is_request:
+            await self._room.acquire()
+            task = asyncio.create_task(self._request(line, message))
+            self._requests[id_key(message.id)] = task
+            task.add_done_callback(lambda done: self._done(id_key(message.id), done))
+        elif not self._cancels(message):
+            await self._post_only(line, message)
+
+    def _done(self, key: Id, task: asyncio.Task[None]) -> None:
+        self._room.release()
+        if self._requests.get(key) is task:
+            del self._requests[key]
+        if not task.cancelled() and isinstance(fault := task.exception(), BaseException):
+            self._notice(f"an answer was lost: {type(fault).__name__}")
+
+    def _cancels(self, message: Envelope) -> bool:
+        """Cancel as the stateless era does: by closing the request's own stream."""
+        if message.method != "notifications/cancelled" or self._version < STATELESS_FROM:
+            return False
+        wanted = message.params.get("requestId") if isinstance(message.params, dict) else None
+        task = self._requests.get(id_key(wanted)) if isinstance(wanted, str | int | float) else None
+        if task is not None:
+            task.cancel()
+        return True
+
+    # Requests: a POST each, answered by JSON or by a stream.
+
+    async def _request(self, line: bytes, message: Envelope) -> None:
+        try:
+            answer = await self._send(line, message)
+            if answer.status == 404 and self._session and message.method != "initialize":
+                answer.response.release()
+                await self._greet_again()
+                answer = await self._send(line, message)
+            async with answer.response:
+                if answer.status >= 300 or answer.status == 202:
+                    await self._refused(message, answer)
+                elif answer.headers.get("Content-Type", "").partition(";")[0].strip() == "text/event-stream":
+                    await self._stream(message, answer)
+                else:
+                    await self._answered(message, await _whole(answer))
+        except (aiohttp.ClientError, TimeoutError, EventTooLarge, GatewayUnreachable) as fault:
+            told = str(fault) if isinstance(fault, AgentFault) else "the connection to the gateway broke"
+            await self._fail(
+                message.id, SERVER_ERROR, f"{told}; whether the call was carried out is not known"
+            )
+        except AgentFault as fault:
+            code = fault.code if isinstance(fault, GatewayRefused) else ""
+            await self._fail(message.id, SERVER_ERROR, str(fault), code)
+
+    async def _send(self, line: bytes, message: Envelope) -> Reply:
+        version = stateless_version(message.params)
+        if message.method == "initialize":
+            self._session, self._version, self._hello = "", "", line
+        headers = {"accept": ACCEPT, "content-type": "application/json"}
+        if version:
+            self._version = version
+            mirrored = await self._mirrors(message) if message.method == "tools/call" else {}
+            headers |= request_headers(version, message.method, message.params, mirrored)
+        else:
+            headers |= self._session_headers()
+        answer = await self._door.send("POST", self._upstream, headers, line)
+        if message.method == "initialize" and answer.status < 300:
+            self._session = answer.headers.get(SESSION, "")
+        return answer
+
+    def _session_headers(self) -> dict[str, str]:
+        headers = {SESSION: self._session} if self._session else {}
+        return headers | ({"mcp-protocol-version": self._version} if self._version else {})
+
+    async def _stream(self, message: Envelope, answer: Reply) -> None:
+        """Pass on what a stream brings until it has brought the answer; take it up again where it broke."""
+        last = ""
+        wait_s = RECONNECT_S
+        for attempt in range(RESUMES + 1):
+            try:
+                async with answer.response:
+                    async for event in events(answer.response.content.iter_any(), MAX_ANSWER_BYTES):
+                        last = event.id or last
+                        wait_s = event.retry_ms / 1000 if event.retry_ms is not None else wait_s
+                        if await self._event(message, event):
+                            return
+            except (aiohttp.ClientError, TimeoutError):
+                if not last:
+                    raise
+            if not last or attempt == RESUMES:
+                break
+            # MCP 2025-11-25, "Resumability and Redelivery": come again, naming the last event.
+            await asyncio.sleep(min(wait_s, 30.0))
+            headers = {"accept": "text/event-stream", "last-event-id": last, **self._session_headers()}
+            answer = await self._door.send("GET", self._upstream, headers, None)
+            if answer.status != 200:
+                answer.response.release()
+                break
+        raise GatewayUnreachable("the stream ended before the answer")
+
+    async def _event(self, message: Envelope | None, event: ServerEvent) -> bool:
+        """Pass on one event; say whether it was the answer to `message`."""
+        if event.kind != "message" or not event.data.strip():
+            return False
+        shape = look(event.data)
+        if message is not None and shape.is_answer and id_key(shape.id) == id_key(message.id):
+            await self._answered(message, event.data)
+            return True
+        await self._out.write(one_line(event.data))
+        return False
+
+    async def _answered(self, message: Envelope, body: bytes) -> None:
+        if message.method in ("initialize", "tools/list"):
+            self._learn(message, body)
+        await self._out.write(one_line(body))
+
+    def _learn(self, message: Envelope, body: bytes) -> None:
+        try:
+            result = json.loads(body).get("result")
+        except (ValueError, AttributeError):
+            return
+        if not isinstance(result, dict):
+            return
+        if message.method == "initialize" and isinstance(result.get("protocolVersion"), str):
+            self._version = result["protocolVersion"]
+        for tool in result.get("tools") or () if message.method == "tools/list" else ():
+            if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+                known = self._mirrored if self._mirrored is not None else {}
+                known[tool["name"]] = mirrored_by(tool.get("inputSchema"))
+                self._mirrored = known
+
+    async def _mirrors(self, message: Envelope) -> Mirrored:
+        """Give what a tool wants mirrored; a client that never listed the tools has them listed for it."""
+        if self._mirrored is None:
+            self._mirrored = {}
+            params: dict[str, Json] = {"_meta": message.params["_meta"]}
+            for _ in range(20):
+                line = json.dumps({"jsonrpc": "2.0", "id": "remit", "method": "tools/list", "params": params})
+                asked = Envelope(id="remit", method="tools/list", params=params)
+                answer = await self._send(line.encode(), asked)
+                async with answer.response:
+                    body = await _whole(answer)
+                self._learn(asked, body)
+                cursor = next_cursor(body)
+                if not cursor:
+                    break
+                params["cursor"] = cursor
+        name = message.params.get("name")
+        return self._mirrored.get(name, {}) if isinstance(name, str) else {}
+
+    async def _refused(self, message: Envelope, answer: Reply) -> None:
+        """Give the client the gateway's own error under the client's id, or one that says what happened."""
+        body = answer.body if answer.body is not None else await _whole(answer)
+        try:
+            told = json.loads(body)
+        except ValueError:
+            told = None
+        if isinstance(told, dict) and isinstance(told.get("error"), dict):
+            told["id"] = message.id
+            await self._out.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            return
+        facts = told if isinstance(told, dict) else {}
+        why = str(facts.get("detail") or f"the gateway answered {answer.status}")
+        await self._fail(message.id, SERVER_ERROR, why, str(facts.get("code") or ""))
+
+    # Notifications and answers of the client's own: a POST that brings nothing back.
+
+    async def _post_only(self, line: bytes, message: Envelope) -> None:
+        headers = {"accept": ACCEPT, "content-type": "application/json", **self._session_headers()}
+        try:
+            answer = await self._door.send("POST", self._upstream, headers, line)
+        except AgentFault as fault:
+            self._notice(f"a message was not delivered: {fault}")
+            return
+        answer.response.release()
+        if answer.status >= 300:
+            self._notice(f"the gateway refused `{message.method or 'an answer'}` with {answer.status}")
+        if message.method == "notifications/initialized":
+            self._listen()
+
+    def _listen(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+        self._listening = asyncio.create_task(self._hear()) if self._session else None
+
+    async def _hear(self) -> None:
+        """Pass on what the server says unasked, for as long as it offers a stream for that."""
+        last = ""
+        wait_s = RECONNECT_S
+        while True:
+            headers = {"accept": "text/event-stream", **self._session_headers()}
+            if last:
+                headers["last-event-id"] = last
+            try:
+                answer = await self._door.send("GET", self._upstream, headers, None)
+                async with answer.response:
+                    if answer.status != 200:
+                        return
+                    async for event in events(answer.response.content.iter_any()):
+                        last = event.id or last
+                        wait_s = event.retry_ms / 1000 if event.retry_ms is not None else wait_s
+                        await self._event(None, event)
+            except (aiohttp.ClientError, TimeoutError, EventTooLarge, GatewayUnreachable):
+                pass
+            except AgentFault:
+                return
+            await asyncio.sleep(min(wait_s, 30.0))
+
+    async def _greet_again(self) -> None:
+        """Begin a new session with the client's own words; its answer is not for the client any more."""
+        gone = self._session
+        async with self._renewing:
+            if self._session != gone or not self._hello:
+                return
+            hello = read_message(self._hello)
+            answer = await self._send(self._hello, hello)
+            async with answer.response:
+                body = await _final(answer, hello.id)
+            self._learn(hello, body)
+            ready = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+            await self._post_only(ready, Envelope(method="notifications/initialized"))
+
+    async def _fail(self, id: Id | msgspec.UnsetType, code: int, message: str, reason: str = "") -> None:
+        error: dict[str, Json] = {"code": code, "message": message}
+        if reason:
+            error["data"] = {"code": reason}
+        wanted = None if id is msgspec.UNSET else id
+        await self._out.write(json.dumps({"jsonrpc": "2.0", "id": wanted, "error": error}).encode())
+
+
+async def _whole(answer: Reply) -> bytes:
+    if answer.body is not None:
+        return answer.body
+    out = bytearray()
+    async for chunk in _bounded(answer):
+        out += chunk
+    return bytes(out)
+
+
+async def _bounded(answer: Reply) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in answer.response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            raise EventTooLarge
+        yield chunk
+
+
+async def _final(answer: Reply, wanted: Id | msgspec.UnsetType) -> bytes:
+    """Give the answer to `wanted`, from a body or from a stream."""
+    if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+        return await _whole(answer)
+    async for event in events(answer.response.content.iter_any(), MAX_ANSWER_BYTES):
+        if event.data and (shape := look(event.data)).is_answer and id_key(shape.id) == id_key(wanted):
+            return event.data
+    raise GatewayUnreachable("the stream ended before the answer")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running a program as a child: signals go on to it, its exit is ours, and it does not outlive us."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from remit.sdk import lineage
+from remit.sdk.faults import AgentFault
+
+FORWARDED: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
+)
+#: What a terminal sends to all of its foreground group by itself.
+_FROM_KEYBOARD: Final = frozenset(
+    getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasattr(signal, name)
+)
+#: How often adopted descendants that have ended are collected.
+BURY_S: Final = 1.0
+
+
+class Signals:
+    """From `with` on, signals that would end this process are kept, and handed to the child once it is there."""
+
+    def __init__(self) -> None:
+        """Catch nothing yet."""
+        self._child: int | None = None
+        self.pending: list[int] = []
+        self.arrived = asyncio.Event()
+
+    def __enter__(self) -> Signals:
+        loop = asyncio.get_running_loop()
+        for number in FORWARDED:
+            with contextlib.suppress(NotImplementedError):  # Windows: the child gets the console's own events
+                loop.add_signal_handler(number, self._caught, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in FORWARDED:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+    def hand_to(self, child: int | None) -> None:
+        """Send what came so far, and all that comes, to `child`."""
+        self._child = child
+        for number in self.pending if child is not None else ():
+            self._send(number)
+
+    def _caught(self, number: int) -> None:
+        self.arrived.set()
+        if self._child is None:
+            self.pending.append(number)
+        elif not (number in _FROM_KEYBOARD and in_foreground()):
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child, number)
+
+
+def in_foreground() -> bool:
+    """Whether this process is in the foreground of a terminal: the keyboard's signals reach its child then."""
+    if not hasattr(os, "tcgetpgrp"):
+        return False
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+async def run_child(argv: Sequence[str], env: Mapping[str, str], signals: Signals) -> int:
+    """Run a program to its end; gives the exit code for this process: its own, or 128 + the signal's number.
+
+    It shares our standard streams and process group. On Linux it gets SIGTERM when this process ends in any
+    way, and its orphans stay below this process. Raises `AgentFault` where it cannot be started.
+    """
+    lineage.adopt_orphans()
+    own = os.getpid()
+    prepare = (lambda: lineage.end_with_parent(own, signal.SIGTERM)) if sys.platform == "linux" else None
+    try:
+        child = await asyncio.create_subprocess_exec(*argv, env=dict(env), preexec_fn=prepare)
+    except (OSError, ValueError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        raise AgentFault(
+            f"`{argv[0]}` cannot be started: {why}", way_out="check the command after `--`"
+        ) from None
+    signals.hand_to(child.pid)
+    burying = asyncio.create_task(_bury(child.pid))
+    try:
+        code = await child.wait()
+    finally:
+        signals.hand_to(None)
+        burying.cancel()
+    return code if code >= 0 else 128 - code
+
+
+async def _bury(keep: int) -> None:
+    while True:
+        await asyncio.sleep(BURY_S)
+        lineage.bury(keep)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task's way to the gateway's MCP endpoint: the token is put on here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import aiohttp
+
+from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.wire import Gateway, segment
+
+#: Read of a refusal, to show it.
+MAX_REFUSAL_BYTES: Final = 64 * 1024
+
+
+class Tokens(Protocol):
+    """Where the token comes from."""
+
+    async def token(self, *, not_this: str = "") -> str:
+        """Give a token that holds; never `not_this`, which was refused. Raises `GatewayRefused`."""
+        ...
+
+
+class Reply:
+    """An answer of the gateway: status and headers, and its body either still to be read or read already."""
+
+    def __init__(self, response: aiohttp.ClientResponse, body: bytes | None = None) -> None:
+        """Take the response; with `body` it was read and released."""
+        self.response = response
+        self.body = body
+        self.status = response.status
+        self.headers = response.headers
+
+
+class Door:
+    """Sends MCP requests to the gateway as the task, each with the token of that moment."""
+
+    def __init__(self, gateway: Gateway, tokens: Tokens) -> None:
+        """Take the pool and the source of tokens."""
+        self._gateway = gateway
+        self._tokens = tokens
+
+    async def send(
+        self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply:
+        """Send one request; the caller closes the answer's response.
+
+        A 401 is the gateway refusing the token before it has looked at the call, so that alone is sent again,
+        once, with a new token. Raises `GatewayUnreachable`, or `GatewayRefused` where no token is to be had.
+        """
+        token = await self._tokens.token()
+        answer = await self._send(method, upstream, headers, body, token)
+        if answer.status != 401:
+            return answer
+        refusal = await _read_refusal(answer.response)
+        try:
+            fresh = await self._tokens.token(not_this=token)
+        except (GatewayRefused, GatewayUnreachable):
+            return Reply(answer.response, refusal)
+        return await self._send(method, upstream, headers, body, fresh)
+
+    async def _send(
+        self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None, token: str
+    ) -> Reply:
+        path = f"/mcp/{segment(upstream)}" if upstream else "/mcp"
+        # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
+        return Reply(
+            await self._gateway.exchange(
+                method, path, headers={**headers, "Authorization": f"Bearer {token}"}, body=body
+            )
+        )
+
+
+async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.content.read(MAX_REFUSAL_BYTES)
+    except (aiohttp.ClientError, TimeoutError):
+        return b""
+    finally:
+        response.release()

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong between an agent and its gateway."""
+
+from __future__ import annotations
+
+
+class AgentFault(Exception):
+    """A fault on the agent's side of the wire; `way_out` says what would make it work. Never holds a
+    secret.
+    """
+
+    def __init__(self, message: str, *, way_out: str = "") -> None:
+        """Keep the two parts apart; `str(fault)` joins them."""
+        super().__init__(message)
+        self.message = message
+        self.way_out = way_out
+
+    def __str__(self) -> str:
+        """Give the message and the way out."""
+        return f"{self.message}; {self.way_out}" if self.way_out else self.message
+
+
+class KeyUnusable(AgentFault):
+    """The agent's key cannot be read, or others could read it too."""
+
+
+class GatewayUnreachable(AgentFault):
+    """No answer came from the gateway. Whether it saw the request is not known."""
+
+
+class GatewayRefused(AgentFault):
+    """The gateway answered, and refused.
+
+    `status` is the HTTP status, `code` the stable code of the problem (RFC 9457) or of the OAuth error.
+    """
+
+    def __init__(self, message: str, *, status: int, code: str = "", way_out: str = "") -> None:
+        """Keep status and code for programs."""
+        super().__init__(message, way_out=way_out)
+        self.status = status
+        self.code = code

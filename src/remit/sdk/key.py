@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent's key: a JWK (RFC 7517) in a file that its owner alone can read, and what is signed with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+import time
+from pathlib import Path
+from typing import Final, Literal
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
+
+from remit.sdk.faults import KeyUnusable
+
+#: Lifetime of a client assertion. It is used at once; this only allows for clocks that disagree.
+ASSERTION_TTL_S: Final = 60
+MAX_KEY_BYTES: Final = 8192
+_ALGORITHMS: Final = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+#: Whether the mode bits of a file say who may read it.
+_HAS_MODES: Final = os.name == "posix"
+
+
+class AgentKey:
+    """The private key with which an agent proves itself; its text form never shows the key."""
+
+    __slots__ = ("_key", "algorithm")
+
+    def __init__(self, key: ECKey | OKPKey) -> None:
+        """Take a private key of P-256 (signs ES256) or Ed25519 (signs EdDSA, RFC 8037)."""
+        public = key.as_dict(private=False)
+        algorithm = _ALGORITHMS.get((str(public.get("kty")), str(public.get("crv"))))
+        if algorithm is None or not key.is_private:
+            raise KeyUnusable(
+                "the key is not a private key of P-256 or Ed25519",
+                way_out="make one with `remit agent register`",
+            )
+        self._key = key
+        self.algorithm = algorithm
+
+    def __repr__(self) -> str:
+        """Name the key by its thumbprint (RFC 7638)."""
+        return f"AgentKey({self.thumbprint})"
+
+    @classmethod
+    def generate(cls, curve: Literal["Ed25519", "P-256"] = "Ed25519") -> AgentKey:
+        """Make a new key."""
+        if curve == "P-256":
+            return cls(ECKey.generate_key("P-256", private=True))
+        return cls(OKPKey.generate_key("Ed25519", private=True))
+
+    @classmethod
+    def load(cls, path: Path) -> AgentKey:
+        """Read a key from its file; raises `KeyUnusable` where others can read or replace it."""
+        try:
+            descriptor = os.open(
+                path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+            )
+        except OSError as fault:
+            raise KeyUnusable(
+                f"the key `{path}` cannot be read: {fault.strerror}",
+                way_out="register the agent, or name its key",
+            ) from None
+        with os.fdopen(descriptor, "rb") as opened:
+            _refuse_shared(path, os.fstat(descriptor), "file", "600")
+            _refuse_shared(path.parent, path.parent.stat(), "folder", "700")
+            content = opened.read(MAX_KEY_BYTES + 1)
+        try:
+            if len(content) > MAX_KEY_BYTES:
+                raise ValueError("too large")
+            members = json.loads(content)
+            key = ECKey.import_key(members) if members.get("kty") == "EC" else OKPKey.import_key(members)
+            _ = key.private_key
+        except (JoseError, ValueError, TypeError, AttributeError, KeyError):
+            raise KeyUnusable(f"`{path}` holds no key", way_out="register the agent anew") from None
+        return cls(key)
+
+    def save(self, path: Path) -> None:
+        """Write the key to a new file (0600, in a folder of 0700); an existing file is never replaced.
+
+        The file appears whole or not at all, and stays after a power loss once this has returned.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_shared(path.parent, path.parent.stat(), "folder", "700")
+        draft = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(json.dumps(self._key.as_dict(private=True), sort_keys=True).encode() + b"\n")
+                opened.flush()
+                os.fsync(descriptor)
+            # A link, not a rename: it fails where the name is taken.
+            os.link(draft, path)
+        except FileExistsError:
+            raise KeyUnusable(f"`{path}` is there already", way_out="use it, or move it away") from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                draft.unlink()
+        _sync_folder(path.parent)
+
+    @property
+    def public_jwk(self) -> dict[str, str]:
+        """The public part, as it is registered."""
+        members = self._key.as_dict(private=False)
+        return {name: str(members[name]) for name in ("kty", "crv", "x", "y") if name in members}
+
+    @property
+    def thumbprint(self) -> str:
+        """The RFC 7638 thumbprint of the public part (SHA-256, base64url)."""
+        return str(self._key.thumbprint())
+
+    def assertion(self, agent: str, audience: str, *, now: float | None = None) -> str:
+        """Sign a client assertion (RFC 7523 section 3): short-lived, for one audience, usable once."""
+        moment = int(time.time() if now is None else now)
+        claims = {
+            "iss": agent,
+            "sub": agent,
+            "aud": audience,
+            "jti": secrets.token_urlsafe(24),
+            "iat": moment,
+            "exp": moment + ASSERTION_TTL_S,
+        }
+        header = {"alg": self.algorithm, "typ": "JWT", "kid": self.thumbprint}
+        payload = json.dumps(claims, separators=(",", ":")).encode()
+        return str(jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm]))
+
+
+def _refuse_shared(path: Path, status: os.stat_result, what: str, mode: str) -> None:
+    if not _HAS_MODES:
+        return
+    if status.st_uid not in (os.getuid(), 0):
+        raise KeyUnusable(
+            f"the {what} `{path}` belongs to another user", way_out="keep keys in a place of your own"
+        )
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyUnusable(f"the {what} `{path}` is open to other users", way_out=f"run `chmod {mode} {path}`")
+
+
+def _sync_folder(folder: Path) -> None:
+    if not _HAS_MODES:
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The local relay: an MCP endpoint on the loopback interface that needs no secret, for one process tree.
+
+A request passes when all of this holds: the connection comes from a descendant of this process (where the
+system can tell), `Host` names this address and no `Origin` names another (DNS rebinding), and the path is the
+one that was told to the child. Then it goes to the gateway with the task's token; what the child sends as
+Authorization never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from aiohttp import web
+
+from remit.sdk import lineage
+from remit.sdk.door import Reply, Door
+from remit.sdk.faults import AgentFault, GatewayRefused
+
+Json = Any
+
+HOST: Final = "127.0.0.1"
+#: Held in memory to be sent again after a refused token; the gateway's own limit is lower.
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+METHODS: Final = ("GET", "POST", "DELETE")
+#: What of a request goes to the gateway, beside `Mcp-*`.
+PASSED_ON: Final = frozenset({"accept", "content-type", "last-event-id"})
+#: What of an answer goes to the child, beside `Mcp-*`; not `WWW-Authenticate`, or the client would log in.
+PASSED_BACK: Final = frozenset({"content-type", "content-encoding", "cache-control", "allow", "retry-after"})
+_UPSTREAM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class Relay:
+    """One listening relay. `notice` is called with one line for people about each kind of refusal, once."""
+
+    def __init__(
+        self,
+        door: Door,
+        *,
+        only_descendants: bool,
+        upstream: str = "",
+        notice: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Take the door; with `upstream` nothing but that upstream is served."""
+        self._door = door
+        self._guarded = only_descendants and lineage.CAN_TELL
+        self._upstream = upstream
+        self._notice = notice
+        self._noticed: set[str] = set()
+        self._known: WeakKeyDictionary[asyncio.BaseTransport, bool] = WeakKeyDictionary()
+        self._path = secrets.token_hex(16)
+        self._web = web.Server(self._serve, handler_cancellation=True, access_log=None, auto_decompress=False)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """The address for the child; whoever knows it and passes the other checks acts as the task."""
+        return f"http://{HOST}:{self._port}/{self._path}/mcp"
+
+    async def start(self) -> str:
+        """Listen, and give the address."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._web, HOST, 0)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self.url
+
+    async def close(self) -> None:
+        """Stop listening and cut what is open."""
+        if self._server is not None:
+            self._server.close()
+        await self._web.shutdown(0)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            status, why = refusal
+            self._tell(why)
+            return _error(status, "relay", why)
+        upstream = self._wanted(request.path)
+        if upstream is None:
+            return _error(404, "no-such-path", "there is nothing here")
+        if request.method not in METHODS:
+            return _error(405, "method", "use GET, POST or DELETE")
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            return _error(415, "content-encoding", "the body is compressed; send it as it is")
+        body = await _body(request)
+        if body is None:
+            return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes")
+        try:
+            headers = _passed_on(request)
+            answer = await self._door.send(request.method, upstream, headers, body or None)
+        except GatewayRefused as fault:
+            return _error(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
+        except AgentFault as fault:
+            # Whether the gateway saw the call is not known: nothing is sent again.
+            return _error(502, "gateway-unreachable", str(fault))
+        return await _give_back(request, answer)
+
+    def _refusal(self, request: web.BaseRequest) -> tuple[int, str] | None:
+        """Give why a request is refused before its path is looked at."""
+        hosts = {f"{name}:{self._port}" for name in (HOST, "localhost")}
+        if request.headers.getall("Host", []) not in [[host] for host in hosts]:
+            return 421, "the Host header names another place"
+        origins = request.headers.getall("Origin", [])
+        if any(origin not in {f"http://{host}" for host in hosts} for origin in origins):
+            return 403, "a page of another origin asked"
+        if self._guarded and not self._from_descendant(request.transport):
+            return 403, "the connection is not from the process that remit started, nor from a child of it"
+        return None
+
+    def _from_descendant(self, transport: asyncio.BaseTransport | None) -> bool:
+        if transport is None:
+            return False
+        known = self._known.get(transport)
+        if known is None:
+            peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+            known = bool(peer and own) and lineage.descends(os.getpid(), peer, own)
+            self._known[transport] = known
+        return known
+
+    def _wanted(self, path: str) -> str | None:
+        """Give the upstream that a path asks for (empty: all), or None where the path is not ours."""
+        first, _, rest = path.removeprefix("/").partition("/")
+        if not hmac.compare_digest(first.encode(), self._path.encode()):
+            return None
+        if rest == "mcp":
+            return self._upstream
+        name = rest.removeprefix("mcp/")
+        if name == rest or not _UPSTREAM.fullmatch(name) or (self._upstream and name != self._upstream):
+            return None
+        return name
+
+    def _tell(self, why: str) -> None:
+        if why not in self._noticed:
+            self._noticed.add(why)
+            self._notice(f"the relay refused a request: {why}")
+
+
+def _passed_on(request: web.BaseRequest) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for name, value in request.headers.items():
+        lower = name.lower()
+        if lower in PASSED_ON or lower.startswith("mcp-"):
+            if lower in out:
+                # Two values could be read in two ways by two parsers.
+                raise GatewayRefused(f"the header `{name[:60]}` is given twice", status=403, code="headers")
+            out[lower] = value
+    return out
+
+
+async def _body(request: web.BaseRequest) -> bytes | None:
+    out = bytearray()
+    async for chunk in request.content.iter_any():
+        out += chunk
+        if len(out) > MAX_REQUEST_BYTES:
+            return None
+    return bytes(out)
+
+
+async def _give_back(request: web.BaseRequest, answer: Reply) -> web.StreamResponse:
+    """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
+    async with answer.response:
+        if 300 <= answer.status < 400:
+            return _error(502, "redirect", "the gateway answered with a redirect; give its own address")
+        back = web.StreamResponse(status=answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() in PASSED_BACK or name.lower().startswith("mcp-"):
+                back.headers.add(name, value)
+        if answer.body is not None:
+            back.content_length = len(answer.body)
+        elif "Content-Length" in answer.headers:
+            back.content_length = int(answer.headers["Content-Length"])
+        await back.prepare(request)
+        try:
+            if answer.body is not None:
+                await back.write(answer.body)
+            else:
+                async for chunk in answer.response.content.iter_any():
+                    await back.write(chunk)
+            await back.write_eof()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if isinstance(request.transport, asyncio.Transport):
+                with suppress(OSError):
+                    request.transport.abort()
+        return back
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    """Reply as a JSON-RPC error without an id, which MCP clients show as the reason."""
+    error: Json = {"code": -32000, "message": message, "data": {"code": code}}
+    text = json.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+    return web.Response(status=status, text=text, content_type="application/json")

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent at a gateway, and its task there: tokens by assertion, a lease kept alive, an end.
+
+async with AgentSession("http://127.0.0.1:8700", "note-bot", AgentKey.load(path)) as agent:
+    task = await agent.open("tidy-note", params={"note": "shopping"}, lease_s=15)
+    token = await task.token()
+    ...
+    await task.complete("done")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.key import AgentKey
+from remit.sdk.wire import Gateway, segment
+
+Json = Any
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#: A token is replaced when less than this part of its life is left.
+REFRESH_PART: Final = 0.25
+#: Codes with which the gateway says that a task has ended.
+ENDED: Final = frozenset({"task-ended", "task-expired", "task-lease", "fenced", "no-task"})
+#: Codes of an end that nobody ordered: time went by while nobody renewed, for instance in a machine's sleep.
+RAN_OUT: Final = frozenset({"task-expired", "task-lease"})
+COMPLETE_TRIES: Final = 3
+
+
+class _Token:
+    """An access token with the moment from which it is replaced, by the monotonic clock."""
+
+    __slots__ = ("refresh_at", "text")
+
+    def __init__(self, answer: Json, asked_at: float) -> None:
+        try:
+            self.text = str(answer["access_token"])
+            life_s = float(answer["expires_in"])
+        except (TypeError, KeyError, ValueError):
+            raise GatewayUnreachable("the gateway gave no token", way_out="check the address") from None
+        # Counted from when it was asked for: what the answer took is not added to its life.
+        self.refresh_at = asked_at + life_s * (1 - REFRESH_PART)
+
+
+class _TokenSource:
+    """Holds one token and gets the next; callers at once share one request."""
+
+    def __init__(self) -> None:
+        self._held: _Token | None = None
+        self._lock = asyncio.Lock()
+
+    async def token(self, *, not_this: str = "") -> str:
+        async with self._lock:
+            held = self._held
+            if held is None or time.monotonic() >= held.refresh_at or held.text == not_this:
+                asked_at = time.monotonic()
+                held = self._held = _Token(await self._ask(), asked_at)
+            return held.text
+
+    async def _ask(self) -> Json:
+        raise NotImplementedError
+
+
+class AgentSession(_TokenSource):
+    """An agent with its key at one gateway. Use it inside one event loop."""
+
+    def __init__(
+        self, base_url: str, agent: str, key: AgentKey, *, ca_file: str = "", issuer: str = ""
+    ) -> None:
+        """Take the address and the key; `issuer` is what the gateway calls itself, if not its address."""
+        super().__init__()
+        self.gateway = Gateway(base_url, ca_file=ca_file)
+        self.agent = agent
+        self._key = key
+        self._issuer = issuer or self.gateway.base_url
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; tasks that are open stay open until they are completed or run out."""
+        await self.gateway.close()
+
+    async def _ask(self) -> Json:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.agent,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self._key.assertion(self.agent, self._issuer),
+        }
+        return await self.gateway.ask("POST", "/oauth/token", form=form)
+
+    async def ask(self, method: str, path: str, *, body: Json = None) -> Json:
+        """Ask a management endpoint as this agent; a token that ran out on the way is replaced once."""
+        token = await self.token()
+        try:
+            return await self.gateway.ask(method, path, bearer=token, body=body)
+        except GatewayRefused as refused:
+            if refused.status != 401 or refused.code in ENDED:
+                raise
+        token = await self.token(not_this=token)
+        return await self.gateway.ask(method, path, bearer=token, body=body)
+
+    async def open(
+        self,
+        task_type: str,
+        *,
+        goal: str = "",
+        params: Mapping[str, Json] | None = None,
+        on_behalf_of: str = "",
+        plan: Sequence[str] | None = None,
+        lease_s: int = 0,
+        person_session: str = "",
+    ) -> TaskSession:
+        """Open a task of this agent, and give it.
+
+        With `person_session` (what `remit login` got) the person states the intent, else the agent does,
+        where the task type permits that. With `lease_s` above 0 the task ends when `keep` has not renewed it
+        for so long.
+        """
+        asked: dict[str, Json] = {
+            "agent": self.agent,
+            "task_type": task_type,
+            "goal": goal,
+            "params": dict(params or {}),
+            "on_behalf_of": on_behalf_of,
+            "lease_s": lease_s,
+        }
+        if plan is not None:
+            asked["plan"] = list(plan)
+        if person_session:
+            task = await self.gateway.ask("POST", "/api/v1/tasks", bearer=person_session, body=asked)
+        else:
+            task = await self.ask("POST", "/api/v1/tasks", body=asked)
+        return TaskSession(self, task)
+
+    def task(self, facts: Json) -> TaskSession:
+        """Give a task of this agent that was opened elsewhere, from what the gateway said of it."""
+        return TaskSession(self, facts)
+
+
+class TaskSession(_TokenSource):
+    """One open task: its token, its lease, its end."""
+
+    def __init__(self, agent: AgentSession, facts: Json) -> None:
+        """Take the task as the gateway gave it."""
+        super().__init__()
+        if not isinstance(facts, dict) or not isinstance(facts.get("id"), str):
+            raise GatewayUnreachable("the gateway gave no task", way_out="check the address")
+        self.agent = agent
+        self.facts: dict[str, Json] = facts
+        self.id: str = facts["id"]
+        self.lease_s = int(facts.get("lease_s") or 0)
+        self._path = f"/api/v1/tasks/{segment(self.id)}"
+
+    async def _ask(self) -> Json:
+        return await self.agent.ask("POST", f"{self._path}/token")
+
+    async def renew(self) -> None:
+        """Renew the lease; raises `GatewayRefused` with a code of `ENDED` when the task has ended."""
+        await self.agent.ask("POST", f"{self._path}/renew")
+
+    async def keep(self) -> GatewayRefused:
+        """Renew the lease at a third of its length until the task has ended; give the refusal that said so.
+
+        A gateway that is not reachable is asked again: what ends the task then is its lease, at the gateway.
+        """
+        while True:
+            await asyncio.sleep(max(self.lease_s / 3, 0.2) if self.lease_s else 3600)
+            try:
+                await self.renew()
+            except GatewayUnreachable:
+                continue
+            except GatewayRefused as refused:
+                if refused.code in ENDED or refused.status in (403, 404, 409):
+                    return refused
+
+    async def complete(self, reason: str = "completed") -> Json:
+        """End the task and give its closure.
+
+        Asked again a few times where no answer comes, since ending twice gives the same closure; raises
+        `GatewayUnreachable` then, and the lease ends the task.
+        """
+        for attempt in range(COMPLETE_TRIES):
+            try:
+                return await self.agent.ask("POST", f"{self._path}/complete", body={"reason": reason})
+            except GatewayUnreachable:
+                if attempt + 1 == COMPLETE_TRIES:
+                    raise
+                await asyncio.sleep(0.3 * (attempt + 1))
+        raise AssertionError("the loop returns or raises")

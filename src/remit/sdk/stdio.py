@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines of bytes on this process's standard streams, for the event loop; pipes, files and terminals alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+#: The longest line that is taken in; a longer one is reported and skipped to its end.
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+_CHUNK: Final = 64 * 1024
+#: Lines read ahead of whoever works on them.
+_AHEAD: Final = 16
+
+Give = Callable[[bytes | None], None]
+
+
+class Lines:
+    """Lines from a descriptor. A thread reads, since a regular file or a terminal cannot be waited for."""
+
+    def __init__(self, descriptor: int, limit: int = MAX_LINE_BYTES) -> None:
+        """Take the descriptor; it is not closed here."""
+        self._descriptor = descriptor
+        self._limit = limit
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+
+    async def __aiter__(self) -> AsyncIterator[bytes | None]:
+        """Give each line without its end; None for one that was too long. Ends with the stream."""
+        loop = asyncio.get_running_loop()
+        # A daemon: nothing can wake a thread that reads a pipe which nobody writes to or closes.
+        threading.Thread(target=self._read, args=(loop,), name="remit-stdin", daemon=True).start()
+        while True:
+            line = await self._queue.get()
+            if line is None:
+                return
+            yield None if line == b"\n" else line
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        def give(line: bytes | None) -> None:
+            asyncio.run_coroutine_threadsafe(self._queue.put(line), loop).result()
+
+        with contextlib.suppress(RuntimeError, OSError, asyncio.CancelledError):  # the loop has gone
+            self._split(give)
+            give(None)
+
+    def _split(self, give: Give) -> None:
+        held, skipping = bytearray(), False
+        while chunk := os.read(self._descriptor, _CHUNK):
+            *whole, rest = chunk.split(b"\n")
+            for part in whole:
+                if skipping or len(held) + len(part) > self._limit:
+                    give(b"\n")
+                elif line := bytes(held + part).strip(b" \t\r"):
+                    give(line)
+                held.clear()
+                skipping = False
+            if not skipping:
+                held += rest
+            if len(held) > self._limit:
+                held.clear()
+                skipping = True
+        if line := bytes(held).strip(b" \t\r"):
+            give(line)
+
+
+class LineWriter:
+    """Writes whole lines to a descriptor, one after the other; a slow reader makes the writer wait."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the descriptor; it is not closed here."""
+        self._descriptor = descriptor
+        self._turn = asyncio.Lock()
+
+    async def write(self, line: bytes) -> None:
+        """Write a line; raises `BrokenPipeError` where nobody reads any more."""
+        async with self._turn:
+            await asyncio.to_thread(self._write, line + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]

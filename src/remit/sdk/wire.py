@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway as an agent reaches it: one origin, TLS verified, no redirects, no proxies, no cookies."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+
+from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
+
+Json = Any
+
+CONNECT_TIMEOUT_S: Final = 10
+ANSWER_TIMEOUT_S: Final = 30
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+#: Below the five seconds after which common servers close an idle connection: a request is not sent into
+#: one that is being closed, which could not be told from one that was carried out.
+IDLE_S: Final = 2
+#: How much of an answer is held before its sender is made to wait.
+READ_AHEAD_BYTES: Final = 64 * 1024
+
+
+class Gateway:
+    """A connection pool to one gateway. Made and closed inside one event loop."""
+
+    def __init__(self, base_url: str, *, ca_file: str = "") -> None:
+        """Take the gateway's address; plain `http:` is for the local machine alone.
+
+        `ca_file` names the certificate authorities to trust instead of the system's.
+        """
+        self.base_url = checked_base(base_url)
+        tls: ssl.SSLContext | bool = True
+        if self.base_url.startswith("https:"):
+            tls = ssl.create_default_context(cafile=ca_file or None)
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=0, keepalive_timeout=IDLE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+            auto_decompress=False,
+            # Proxies and passwords of the environment are not ours to use: tokens go to the gateway alone.
+            trust_env=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            read_bufsize=READ_AHEAD_BYTES,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
+
+    async def exchange(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
+        """Send one request and give its answer, with the body still to be read. The caller closes it.
+
+        Nothing is sent twice and no redirect is followed. Raises `GatewayUnreachable`.
+        """
+        try:
+            return await self._http.request(
+                method,
+                self.base_url + path,
+                headers={**headers, "Accept-Encoding": "identity", "User-Agent": "remit-agent"},
+                data=body,
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise self.unreachable(fault) from None
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        bearer: str = "",
+        body: Json = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Json:
+        """Ask a management endpoint, and give its JSON answer (None for an empty one).
+
+        Raises `GatewayRefused` for any other status than 2xx, `GatewayUnreachable` for no usable answer.
+        """
+        headers = {"Accept": "application/json, application/problem+json"}
+        data: bytes | None = None
+        if bearer:
+            headers["Authorization"] = f"Bearer {bearer}"
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            data = urlencode(form).encode()
+        elif body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body, ensure_ascii=False).encode()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                response = await self.exchange(method, path, headers=headers, body=data)
+                async with response:
+                    answer = await _bounded(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise self.unreachable(fault) from None
+        return self._read(response.status, answer)
+
+    def _read(self, status: int, answer: bytes) -> Json:
+        try:
+            value = json.loads(answer) if answer else None
+        except ValueError:
+            value = None
+            if 200 <= status < 300:
+                raise GatewayUnreachable(
+                    f"what answers at {self.base_url} is not a remit gateway", way_out="check the address"
+                ) from None
+        if 200 <= status < 300:
+            return value
+        told: dict[str, Json] = value if isinstance(value, dict) else {}
+        message = str(told.get("detail") or told.get("error_description") or f"the gateway answered {status}")
+        code = str(told.get("code") or told.get("error") or "")
+        raise GatewayRefused(message[:600], status=status, code=code, way_out=str(told.get("way_out") or ""))
+
+    def unreachable(self, fault: BaseException) -> GatewayUnreachable:
+        """Give a transport's fault as ours."""
+        what = (
+            "the certificate does not hold"
+            if isinstance(fault, ssl.SSLError | aiohttp.ClientSSLError)
+            else ""
+        )
+        what = what or ("it did not answer in time" if isinstance(fault, TimeoutError) else "no connection")
+        return GatewayUnreachable(
+            f"the gateway at {self.base_url} is not reachable ({what})", way_out="start it with `remit up`"
+        )
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    out = bytearray()
+    async for chunk in response.content.iter_any():
+        out += chunk
+        if len(out) > MAX_ANSWER_BYTES:
+            raise GatewayUnreachable("the gateway's answer is too large", way_out="check the address")
+    return bytes(out)
+
+
+def checked_base(base_url: str) -> str:
+    """Give a gateway's address in the form that is used; raises `AgentFault` for one that is not safe."""
+    base = base_url.rstrip("/")
+    try:
+        parts = urlsplit(base)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise AgentFault(f"`{base_url[:200]}` is no gateway's address", way_out="write `https://host`")
+    if "@" in parts.netloc:
+        raise AgentFault("the gateway's address holds a name or password", way_out="remove it")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise AgentFault(
+            f"`{base}` would send tokens in the clear",
+            way_out="use `https:` for a gateway on another machine",
+        )
+    return base
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: `localhost`, or an address of the loopback interface."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def segment(text: str) -> str:
+    """Give a text as one segment of a path."""
+    return quote(text, safe="")
