@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole house for tests: every service on a real store, real keys and the real policy engine.
+
+Only the clock, the entropy and the upstreams are the world's. `HouseWorld.ask` speaks to the management
+doors as a client does, without a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from joserfc import jws
+from joserfc.jwk import ECKey
+
+from remit.adapters.keys.file import FileCheckpointKeys, FileTokenKeys
+from remit.adapters.log.file import FileHeadKeeper
+from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.store.sqlite import SqliteStore
+from remit.api import app
+from remit.core.bundle import Bundle, PolicySource
+from remit.core.grant import GrantTemplate
+from remit.core.identity import Memberships, Role
+from remit.core.label import Audience, Label
+from remit.core.task import Parameter, TaskType
+from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.ports.upstream import Catalogue, Upstream
+from remit.services.approvals import Approvals
+from remit.services.authenticate import Authenticator
+from remit.services.authorize import Authorizer
+from remit.services.directory import Directory, NewAgent, NewPerson
+from remit.services.evidence import Evidence
+from remit.services.house import House
+from remit.services.live import Live
+from remit.services.mediate import Mediator
+from remit.services.policies import Policies
+from remit.services.reports import Reports
+from remit.services.revocations import Revocations
+from remit.services.tasks import Tasks
+from remit.services.tools import Tools
+from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
+
+Json = Any
+Heard = Callable[[bytes], Awaitable[None]]
+
+PUBLIC_URL = "http://127.0.0.1:8700"
+ORIGIN = f"remit/{TENANT}"
+LOOPBACK = "127.0.0.1"
+
+READ = Tool(
+    upstream="contracts",
+    name="read",
+    effect=Effect.NONE,
+    audience=Audience("self"),
+    label=Label(),
+    arguments={"path": Argument(ArgumentRole.SELECTOR)},
+    described=True,
+)
+DEPLOY = Tool(
+    upstream="changes",
+    name="deploy",
+    effect=Effect.IRREVERSIBLE,
+    audience=Audience("internal"),
+    label=Label(),
+    arguments={"change": Argument(ArgumentRole.SELECTOR)},
+    production=True,
+    described=True,
+)
+SUMMARISE = TaskType(
+    name="summarise-contract",
+    purpose="Summarise one contract",
+    run_by=("contract-bot",),
+    stated_by=("group:legal",),
+    parameters={"id": Parameter(constraint={"pattern": "C-[0-9]{1,6}"})},
+    grants=(GrantTemplate("contracts/read", {"path": {"exact": "contracts/{id}.md"}}),),
+)
+NIGHTLY = TaskType(
+    name="nightly-check",
+    purpose="Look whether contracts have run out",
+    run_by=("contract-bot", "other-bot"),
+    stated_by=("agent:contract-bot",),
+    grants=(GrantTemplate("contracts/read", other_arguments=True),),
+    requires_person=False,
+)
+PERMIT = '@id("permit-granted")\n@reason("granted")\npermit (principal, action, resource);\n'
+
+
+def a_bundle(digest: str = "sha256:one", policy: str = PERMIT) -> Bundle:
+    """Give the bundle of the legal team."""
+    return Bundle(
+        tools={tool.id: tool for tool in (READ, DEPLOY)},
+        task_types={one.name: one for one in (SUMMARISE, NIGHTLY)},
+        policies=(PolicySource("base.cedar", policy),),
+        digest=digest,
+    )
+
+
+def wire_tool(name: str, argument: str, description: str) -> dict[str, Json]:
+    """Give a tool as an upstream offers it."""
+    schema = {"type": "object", "properties": {argument: {"type": "string"}}, "required": [argument]}
+    return {"name": name, "description": description, "inputSchema": schema}
+
+
+def a_catalogue(description: str = "Reads a contract") -> Catalogue:
+    """Give what the upstream `contracts` offers."""
+    return Catalogue(protocol="2026-07-28", tools=(wire_tool("read", "path", description),))
+
+
+def make_house(folder: Path, clock: WorldClock, upstreams: Mapping[str, Upstream] | None = None) -> House:
+    """Put a house together as `compose` does, on the world's clock and entropy."""
+    entropy, members = WorldEntropy("house"), Memberships()
+    heads = FileHeadKeeper(folder / "head")
+    store = SqliteStore.open(
+        folder / "remit.db",
+        durability="buffered",
+        clock=clock,
+        entropy=entropy,
+        sealing=WorldSealingKeys(),
+        heads=heads,
+        origin=lambda tenant: f"remit/{tenant}",
+    )
+    token_keys = FileTokenKeys(folder / "keys")
+    policies = Policies(engine=CedarPolicies(), store=store, clock=clock, tenant=TENANT, members=members)
+    tools = Tools(store=store, clock=clock, policies=policies, tenant=TENANT)
+    live = Live(store, clock, TENANT, members)
+    authenticator = Authenticator(
+        store=store,
+        keys=token_keys,
+        clock=clock,
+        entropy=entropy,
+        tenant=TENANT,
+        issuer=PUBLIC_URL,
+        audience=f"{PUBLIC_URL}/mcp",
+        token_ttl_s=300,
+        session_ttl_s=12 * 3600,
+        members=members,
+    )
+    authorizer = Authorizer(
+        store=store, policies=policies, tools=tools, entropy=entropy, tenant=TENANT, observed=frozenset()
+    )
+    approvals = Approvals(store=store, clock=clock, entropy=entropy, tenant=TENANT, ttl_s=900)
+    revocations = Revocations(
+        store=store, clock=clock, entropy=entropy, live=live, approvals=approvals, tenant=TENANT
+    )
+    tasks = Tasks(
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        policies=policies,
+        authenticator=authenticator,
+        live=live,
+        members=members,
+        tenant=TENANT,
+    )
+    return House(
+        tenant=TENANT,
+        public_url=PUBLIC_URL,
+        clock=clock,
+        entropy=entropy,
+        token_keys=token_keys,
+        store=store,
+        upstreams=upstreams or {},
+        policies=policies,
+        tools=tools,
+        live=live,
+        authenticator=authenticator,
+        authorizer=authorizer,
+        approvals=approvals,
+        revocations=revocations,
+        tasks=tasks,
+        directory=Directory(
+            store=store, clock=clock, live=live, policies=policies, revocations=revocations, tenant=TENANT
+        ),
+        mediator=Mediator(
+            authenticator=authenticator,
+            live=live,
+            authorizer=authorizer,
+            approvals=approvals,
+            policies=policies,
+            store=store,
+            clock=clock,
+            tenant=TENANT,
+            upstreams=upstreams or {},
+            brokers={},
+            call_timeout_s=30,
+        ),
+        evidence=Evidence(
+            store=store,
+            heads=heads,
+            keys=FileCheckpointKeys(folder / "keys", ORIGIN),
+            clock=clock,
+            tenant=TENANT,
+            origin=ORIGIN,
+        ),
+        reports=Reports(
+            store=store,
+            clock=clock,
+            live=live,
+            tools=tools,
+            authenticator=authenticator,
+            authorizer=authorizer,
+            approvals=approvals,
+            tenant=TENANT,
+        ),
+    )
+
+
+@dataclass
+class Told:
+    """What a door answered."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    @property
+    def json(self) -> Json:
+        """The answer's body as JSON."""
+        return json.loads(self.content)
+
+
+async def exchange(
+    asgi: Any,
+    method: str,
+    path: str,
+    headers: list[tuple[str, str]],
+    content: bytes,
+    client: str,
+    heard: Heard | None = None,
+) -> Told:
+    """Send one request to an ASGI application and gather the answer; `heard` is told of each part of it."""
+    place, _, search = path.partition("?")
+    told, sent = Told(), False
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": place,
+        "raw_path": place.encode(),
+        "query_string": search.encode(),
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
+        "client": (client, 50_000),
+        "server": (LOOPBACK, 8700),
+    }
+
+    async def receive() -> dict[str, Json]:
+        nonlocal sent
+        if sent:
+            await asyncio.Event().wait()  # this client waits for its answer, however long it takes
+        sent = True
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    async def send(message: dict[str, Json]) -> None:
+        if message["type"] == "http.response.start":
+            told.status = message["status"]
+            told.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        elif message["type"] == "http.response.body":
+            told.content += message.get("body", b"")
+            if heard is not None:
+                await heard(message.get("body", b""))
+
+    await asgi(scope, receive, send)
+    return told
+
+
+class HouseWorld:
+    """A house with people, two agents and a bundle, behind its management doors."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = WorldClock()
+        self.house = make_house(folder, self.clock)
+        self.on_disk: Bundle | Exception = a_bundle("sha256:two")
+        self.asgi = app(self.house, reload=self._reload, watch_s=0)
+        self.keys = {name: ECKey.generate_key("P-256") for name in ("contract-bot", "other-bot")}
+        self._assertions = 0
+
+    def _reload(self) -> Bundle:
+        if isinstance(self.on_disk, Exception):
+            raise self.on_disk
+        return self.on_disk
+
+    async def settle_in(self) -> None:
+        """Apply the bundle, and register people and agents."""
+        house = self.house
+        await house.policies.apply(a_bundle(), by="remit")
+        await house.tools.learned("contracts", a_catalogue())
+        people = {
+            "root": ((Role.ADMINISTRATOR,), ()),
+            "ada": ((Role.APPROVER,), ()),
+            "otto": ((Role.OPERATOR,), ()),
+            "audra": ((Role.AUDITOR,), ()),
+            "lena": ((), ("legal",)),
+            "leo": ((), ("legal",)),
+        }
+        for name, (roles, groups) in people.items():
+            await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
+        for name, key in self.keys.items():
+            await house.directory.register(
+                NewAgent(name=name, owner="lena", purpose="reads contracts", public_jwk=self.public(name)),
+                by="root",
+            )
+            assert key.is_private
+
+    def public(self, agent: str) -> dict[str, str]:
+        """Give the public key of an agent."""
+        return {name: str(value) for name, value in self.keys[agent].as_dict(private=False).items()}
+
+    async def session(self, person: str) -> str:
+        """Sign a person in."""
+        code = await self.house.authenticator.make_code(person, by="root")
+        return (await self.house.authenticator.sign_in(code))[0]
+
+    def assertion(self, agent: str, **changes: Json) -> str:
+        """Sign a client assertion with an agent's key."""
+        self._assertions += 1
+        claims: dict[str, Json] = {
+            "iss": agent,
+            "sub": agent,
+            "aud": PUBLIC_URL,
+            "jti": f"assertion-{self._assertions}",
+            "exp": int((self.clock.now() + timedelta(seconds=60)).timestamp()),
+        } | changes
+        return jws.serialize_compact(
+            {"alg": "ES256"}, json.dumps(claims).encode(), self.keys[agent], algorithms=["ES256"]
+        )
+
+    async def agent_token(self, agent: str = "contract-bot") -> str:
+        """Get an agent's token as an agent does."""
+        told = await self.form(
+            {
+                "grant_type": "client_credentials",
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                "client_assertion": self.assertion(agent),
+            }
+        )
+        assert told.status == 200, told.content
+        return str(told.json["access_token"])
+
+    async def form(self, fields: Mapping[str, str] | bytes, headers: Mapping[str, str] | None = None) -> Told:
+        """Send a form to the token endpoint."""
+        content = fields if isinstance(fields, bytes) else urlencode(fields).encode()
+        given = {"content-type": "application/x-www-form-urlencoded"} | dict(headers or {})
+        return await exchange(self.asgi, "POST", "/oauth/token", list(given.items()), content, LOOPBACK)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Json = None,
+        *,
+        by: str = "",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        client: str = LOOPBACK,
+        heard: Heard | None = None,
+    ) -> Told:
+        """Send a request to a management door; `by` is a session or a token."""
+        given: dict[str, str] = {}
+        if by:
+            given["authorization"] = f"Bearer {by}"
+        if body is not None or content is not None:
+            given["content-type"] = "application/json"
+        given |= dict(headers or {})
+        data = content if content is not None else b"" if body is None else json.dumps(body).encode()
+        return await exchange(self.asgi, method, path, list(given.items()), data, client, heard)
+
+    async def open(self, session: str, contract: str = "C-42", **more: Json) -> str:
+        """Open a task as a person, and give its id."""
+        body = {"agent": "contract-bot", "task_type": "summarise-contract", "params": {"id": contract}} | more
+        told = await self.ask("POST", "/api/v1/tasks", body, by=session)
+        assert told.status == 201, told.content
+        return str(told.json["id"])
+
+    async def kinds(self) -> list[str]:
+        """Give the kinds of all events so far."""
+        found = await self.house.evidence.pages(limit=1000)
+        return [entry.kind for entry in found]
+
+
+@asynccontextmanager
+async def house_world(folder: Path) -> AsyncIterator[HouseWorld]:
+    """Open a house world, settled in, and close its store at the end."""
+    world = HouseWorld(folder)
+    await world.settle_in()
+    try:
+        yield world
+    finally:
+        await world.house.store.close()
