@@ -5,7 +5,9 @@
 LONG_MODULES: dict[str, str] = {}
 
 # Functions of more than 60 lines, as `file::function`.
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {
+    "tests/house_world.py::make_house": "one constructor call for each service, no decision among them",
+}
 
 # Files that catch `Exception`. Only the edge of a door, or a loop that must outlive one bad item, may.
 CATCH_ALL: dict[str, str] = {

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from remit.api import oauth
 from remit.api.health import Health
 from remit.api.openapi import OPENAPI_PATH, document
-from remit.api.rest.callers import own_origins, refuse_cross_site, visiting
-from remit.api.rest.endpoint import Desk, Endpoint, Visit
+from remit.api.rest.callers import own_origins, received, refuse_cross_site
+from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.api.rest.table import ENDPOINTS
 from remit.api.rest.tries import Tries
 from remit.api.wire import answer, body, no_body, no_query, problem, query
@@ -111,15 +111,15 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
 
 def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
     async def serve(request: Request) -> Response:
-        visit = await visiting(request, endpoint, desk)
-        given = await _read(request, endpoint, visit)
+        errand = await received(request, endpoint, desk)
+        given = await _read(request, endpoint, errand)
         result = await endpoint.serve(given)
         return result if isinstance(result, Response) else answer(result, endpoint.status)
 
     return serve
 
 
-async def _read(request: Request, endpoint: Endpoint, visit: Visit) -> Visit:
+async def _read(request: Request, endpoint: Endpoint, errand: Errand) -> Errand:
     """Read body and query, once it is known that the caller may call at all."""
     asked = taken = None
     if endpoint.asks is not None:
@@ -128,11 +128,11 @@ async def _read(request: Request, endpoint: Endpoint, visit: Visit) -> Visit:
         no_query(request)
     if endpoint.takes is not None:
         taken = await body(
-            request, endpoint.takes, max_bytes=visit.desk.max_body_bytes, max_depth=visit.desk.max_depth
+            request, endpoint.takes, max_bytes=errand.desk.max_body_bytes, max_depth=errand.desk.max_depth
         )
     elif request.method == "POST":
         await no_body(request)
-    return visit.saying(body=taken, query=asked)
+    return errand.saying(body=taken, query=asked)
 
 
 def _methods(serving: dict[str, Serve]) -> Serve:

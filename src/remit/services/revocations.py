@@ -135,9 +135,9 @@ class Revocations:
         if lock:
             events.append(self._event(EventKind.FENCE_LOCKED, {"scope": target}, by))
         first, *rest = _batches(open_tasks) or [[]]
-        receipt = await self._commit_ends(first, state, now, reason, by, (raise_fence,), tuple(events))
+        receipt = await self._end_batch(first, state, now, reason, by, (raise_fence,), tuple(events))
         for batch in rest:
-            await self._commit_ends(batch, state, now, reason, by, (), ())
+            await self._end_batch(batch, state, now, reason, by, (), ())
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         indeterminate = self._cut(target)
         closings = [self._probe(task, started_s) for task in open_tasks]
@@ -161,6 +161,27 @@ class Revocations:
                 await told(task.id)
             self._live.drop(task.id)
         return closure
+
+    async def _end_batch(
+        self,
+        tasks: list[Task],
+        state: TaskState,
+        now: datetime,
+        reason: str,
+        by: str,
+        changes: tuple[Change, ...],
+        events: tuple[Event, ...],
+    ) -> Receipt:
+        """Commit the ends of a batch. A task that ends by itself meanwhile must not keep the fence down."""
+        while True:
+            try:
+                return await self._commit_ends(tasks, state, now, reason, by, changes, events)
+            except Conflict:
+                found = [await self._store.task(self._tenant, task.id) for task in tasks]
+                still = [task for task in found if task is not None and not task.state.ended]
+                if len(still) == len(tasks):
+                    raise
+                tasks = still
 
     async def _commit_ends(
         self,

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import msgspec
 from starlette.responses import StreamingResponse
 
-from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ApprovalView, approval_view
 from remit.api.wire import HEADERS
 from remit.core.approval import Approval, ApprovalState
@@ -28,71 +28,71 @@ class ApprovalFilter(Body, frozen=True, kw_only=True):
     task: str = ""
 
 
-class Answer(Body, frozen=True, kw_only=True):
+class ApprovalAnswer(Body, frozen=True, kw_only=True):
     """A human's answer."""
 
     approve: bool
     comment: str = ""
 
 
-async def _visible(visit: Visit, person: Person, state: ApprovalState | None, task: str) -> list[Approval]:
-    found = await visit.house.approvals.listed(state, task)
+async def _visible(errand: Errand, person: Person, state: ApprovalState | None, task: str) -> list[Approval]:
+    found = await errand.house.approvals.listed(state, task)
     if may(person, Duty.APPROVE) or may(person, Duty.AUDIT):
         return found
-    return [one for one in found if await _sees(visit, person, one)]
+    return [one for one in found if await _sees(errand, person, one)]
 
 
-async def _sees(visit: Visit, person: Person, approval: Approval) -> bool:
-    task = await visit.house.store.task(visit.house.tenant, approval.task)
+async def _sees(errand: Errand, person: Person, approval: Approval) -> bool:
+    task = await errand.house.store.task(errand.house.tenant, approval.task)
     return see_approval(approval, task, person)
 
 
-async def listed(visit: Visit) -> Items[ApprovalView]:
+async def listed(errand: Errand) -> Items[ApprovalView]:
     """Give the approvals that the caller may see, newest first."""
-    wanted: ApprovalFilter = visit.query
-    found = await _visible(visit, visit.someone, wanted.state, wanted.task)
+    wanted: ApprovalFilter = errand.query
+    found = await _visible(errand, errand.someone, wanted.state, wanted.task)
     return Items(tuple(approval_view(one) for one in found))
 
 
-async def _one(visit: Visit) -> Approval:
-    approval = await visit.house.approvals.get(visit.place["approval"])
-    if not await _sees(visit, visit.someone, approval):
+async def _one(errand: Errand) -> Approval:
+    approval = await errand.house.approvals.get(errand.place["approval"])
+    if not await _sees(errand, errand.someone, approval):
         raise NotFound(f"there is no approval `{approval.id}`", way_out="see `remit approvals`")
     return approval
 
 
-async def shown(visit: Visit) -> ApprovalView:
+async def shown(errand: Errand) -> ApprovalView:
     """Give one approval with the arguments of the call, the rules that asked, and why."""
-    return approval_view(await _one(visit))
+    return approval_view(await _one(errand))
 
 
-async def answered(visit: Visit) -> ApprovalView:
+async def answered(errand: Errand) -> ApprovalView:
     """Take an answer."""
-    approval = await _one(visit)
-    answer: Answer = visit.body
-    done = await visit.house.approvals.answer(
-        approval.id, visit.someone, approve=answer.approve, comment=answer.comment
+    approval = await _one(errand)
+    answer: ApprovalAnswer = errand.body
+    done = await errand.house.approvals.answer(
+        approval.id, errand.someone, approve=answer.approve, comment=answer.comment
     )
     return approval_view(done)
 
 
-async def watched(visit: Visit) -> StreamingResponse:
+async def watched(errand: Errand) -> StreamingResponse:
     """Tell of each new and each changed approval, for as long as the session lives."""
-    return StreamingResponse(_changes(visit), media_type="text/event-stream", headers=HEADERS)
+    return StreamingResponse(_changes(errand), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _changes(visit: Visit) -> AsyncIterator[bytes]:
+async def _changes(errand: Errand) -> AsyncIterator[bytes]:
     known: dict[str, ApprovalState] = {}
     quiet = 0
     first = True
     while True:
         try:
             # The session is looked at each time: signing out, and losing a role, ends the watching.
-            person = await visit.house.authenticator.person(visit.secret)
+            person = await errand.house.authenticator.person(errand.secret)
         except Unauthenticated:
             return
         told = False
-        for approval in reversed(await _visible(visit, person, None, "")):
+        for approval in reversed(await _visible(errand, person, None, "")):
             if known.get(approval.id) is approval.state:
                 continue
             known[approval.id] = approval.state
@@ -105,7 +105,7 @@ async def _changes(visit: Visit) -> AsyncIterator[bytes]:
         quiet = 0 if told else quiet + 1
         if quiet % QUIET_LOOKS == 1:
             yield b": nothing new\n\n"
-        await asyncio.sleep(visit.desk.watch_s)
+        await asyncio.sleep(errand.desk.watch_s)
 
 
 ENDPOINTS = (
@@ -141,7 +141,7 @@ ENDPOINTS = (
         summary="Approve or deny one exact call, once; never what was asked for oneself",
         serve=answered,
         people=Duty.APPROVE,
-        takes=Answer,
+        takes=ApprovalAnswer,
         gives=ApprovalView,
     ),
 )

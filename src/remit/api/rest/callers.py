@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from remit.api.rest.endpoint import Desk, Endpoint, Visit
+from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, RemitError, Unauthenticated
 from remit.core.token import AGENT_SCOPE
 from remit.services.duties import require
@@ -56,17 +56,17 @@ def bearer(request: Request) -> str:
     return secret
 
 
-async def visiting(request: Request, endpoint: Endpoint, desk: Desk) -> Visit:
-    """Give the visit with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
+async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
+    """Give the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
 
     A refused credential is written to the evidence.
     """
     client = request.client.host if request.client else ""
     proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
     place = {name: str(value) for name, value in request.path_params.items()}
-    visit = Visit(desk=desk, place=place, client=client, proxied=proxied)
+    errand = Errand(desk=desk, place=place, client=client, proxied=proxied)
     if endpoint.open:
-        return visit
+        return errand
     try:
         secret = bearer(request)
         if not secret:
@@ -74,24 +74,24 @@ async def visiting(request: Request, endpoint: Endpoint, desk: Desk) -> Visit:
                 "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
             )
         if secret.startswith(SESSION_PREFIX):
-            return await _person(visit, endpoint, secret)
-        return await _agent(visit, endpoint, secret)
+            return await _person(errand, endpoint, secret)
+        return await _agent(errand, endpoint, secret)
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await desk.house.authenticator.refused(error, "api")
         raise
 
 
-async def _person(visit: Visit, endpoint: Endpoint, secret: str) -> Visit:
-    person = await visit.house.authenticator.person(secret)
+async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
+    person = await errand.house.authenticator.person(secret)
     if endpoint.people is None:
         raise Forbidden("this is for agents", code="caller", way_out="use the agent's token")
     require(person, endpoint.people)
-    return visit.by_person(person, secret)
+    return errand.by_person(person, secret)
 
 
-async def _agent(visit: Visit, endpoint: Endpoint, secret: str) -> Visit:
-    house: House = visit.house
+async def _agent(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
+    house: House = errand.house
     now = house.clock.now()
     claims = house.authenticator.claims(secret, now)
     if not (endpoint.agents or endpoint.tasks):
@@ -118,4 +118,4 @@ async def _agent(visit: Visit, endpoint: Endpoint, secret: str) -> Visit:
         raise Unauthenticated(
             f"the agent is {agent.state.value}", code="agent-state", way_out="ask its owner", step=1
         )
-    return visit.by_agent(agent, claims)
+    return errand.by_agent(agent, claims)

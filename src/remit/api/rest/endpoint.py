@@ -51,7 +51,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Errand:
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
 
     `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
@@ -74,16 +74,16 @@ class Visit:
         """All services."""
         return self.desk.house
 
-    def by_person(self, person: Person, secret: str) -> Visit:
-        """Give the visit as a person's."""
+    def by_person(self, person: Person, secret: str) -> Errand:
+        """Give the errand as a person's."""
         return replace(self, person=person, secret=secret)
 
-    def by_agent(self, agent: Agent, claims: AccessClaims) -> Visit:
-        """Give the visit as an agent's."""
+    def by_agent(self, agent: Agent, claims: AccessClaims) -> Errand:
+        """Give the errand as an agent's."""
         return replace(self, agent=agent, claims=claims)
 
-    def saying(self, *, body: Json, query: Json) -> Visit:
-        """Give the visit with what it says."""
+    def saying(self, *, body: Json, query: Json) -> Errand:
+        """Give the errand with what it says."""
         return replace(self, body=body, query=query)
 
     @property
@@ -128,7 +128,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     summary: str
-    serve: Callable[[Visit], Awaitable[Any]]
+    serve: Callable[[Errand], Awaitable[Any]]
     people: Duty | None = None
     agents: bool = False
     tasks: bool = False

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ClosureView, View, closure_view
 from remit.core.errors import Malformed, NotFound
 from remit.core.revocation import EVERYTHING, ScopeKind, scope
@@ -85,46 +85,46 @@ async def meant(house: House, wanted: EndScope) -> ScopeKind:
     return found[0]
 
 
-async def end(visit: Visit) -> ClosureView:
+async def end(errand: Errand) -> ClosureView:
     """End a task, or everything under a scope."""
-    wanted: EndScope = visit.body
-    person, house = visit.someone, visit.house
+    wanted: EndScope = errand.body
+    person, house = errand.someone, errand.house
     kind = await meant(house, wanted)
     if kind is ScopeKind.TASK:
         task = end_task(await house.tasks.get(wanted.name), person)
-        return closure_view(await house.revocations.end_task(task.id, reason=wanted.reason, by=visit.by))
+        return closure_view(await house.revocations.end_task(task.id, reason=wanted.reason, by=errand.by))
     require(person, Duty.END)
-    closure = await house.revocations.end_scope(kind, wanted.name, reason=wanted.reason, by=visit.by)
+    closure = await house.revocations.end_scope(kind, wanted.name, reason=wanted.reason, by=errand.by)
     return closure_view(closure)
 
 
-async def lock(visit: Visit) -> ClosureView:
+async def lock(errand: Errand) -> ClosureView:
     """End everything under a scope, and keep it shut."""
-    wanted: EndScope = visit.body
-    kind = await meant(visit.house, wanted)
+    wanted: EndScope = errand.body
+    kind = await meant(errand.house, wanted)
     if kind is ScopeKind.TASK:
         raise Malformed("a task cannot be locked", way_out="end it: an ended task never opens again")
-    closure = await visit.house.revocations.end_scope(
-        kind, wanted.name, reason=wanted.reason, by=visit.by, lock=True
+    closure = await errand.house.revocations.end_scope(
+        kind, wanted.name, reason=wanted.reason, by=errand.by, lock=True
     )
     return closure_view(closure)
 
 
-async def unlock(visit: Visit) -> Unlocked:
+async def unlock(errand: Errand) -> Unlocked:
     """Let new tasks be opened under a scope again."""
-    wanted: Unlock = visit.body
+    wanted: Unlock = errand.body
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
-    fences = await visit.house.store.fences(visit.house.tenant)
+    fences = await errand.house.store.fences(errand.house.tenant)
     if not any(fence.scope == name and fence.locked for fence in fences):
         raise NotFound(f"`{name[:80]}` is not locked")
-    await visit.house.revocations.unlock(wanted.kind, wanted.name, by=visit.by)
+    await errand.house.revocations.unlock(wanted.kind, wanted.name, by=errand.by)
     return Unlocked(scope=name, locked=False)
 
 
-async def closures(visit: Visit) -> Items[ClosureView]:
+async def closures(errand: Errand) -> Items[ClosureView]:
     """Give closures, newest first."""
-    wanted: ClosureFilter = visit.query
-    found = await visit.house.store.closures(visit.house.tenant, scope=wanted.scope, limit=wanted.limit)
+    wanted: ClosureFilter = errand.query
+    found = await errand.house.store.closures(errand.house.tenant, scope=wanted.scope, limit=wanted.limit)
     return Items(tuple(closure_view(one) for one in found))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from remit.api.rest.endpoint import Body, Endpoint, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand
 from remit.api.rest.views import View
 from remit.api.wire import HEADERS
 from remit.core.errors import Malformed
@@ -60,35 +60,35 @@ class ExportFilter(Body, frozen=True, kw_only=True):
     values: bool = True
 
 
-async def events(visit: Visit) -> EventPage:
+async def events(errand: Errand) -> EventPage:
     """Give a page of events."""
-    wanted: EventFilter = visit.query
+    wanted: EventFilter = errand.query
     kinds = tuple(kind for kind in wanted.kinds.split(",") if kind)
     for kind in kinds:
         if kind not in set(EventKind):
             raise Malformed(
                 f"there is no kind of event `{kind[:80]}`", way_out="see docs/reference/events.md"
             )
-    size = await visit.house.evidence.size()
+    size = await errand.house.evidence.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    found = await visit.house.evidence.pages(start=start, limit=wanted.limit, kinds=kinds, task=wanted.task)
+    found = await errand.house.evidence.pages(start=start, limit=wanted.limit, kinds=kinds, task=wanted.task)
     after = found[-1].index + 1 if len(found) == wanted.limit else None
     return EventPage(items=tuple(readable(one) for one in found), next=after, size=size)
 
 
-async def proof(visit: Visit) -> Response:
+async def proof(errand: Errand) -> Response:
     """Prove that an event is in the log."""
-    index = visit.place["index"]
+    index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
         raise Malformed("the index of an event is a number", way_out="see `remit audit log`")
-    made = await visit.house.evidence.prove(int(index))
+    made = await errand.house.evidence.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
 
-async def export(visit: Visit) -> StreamingResponse:
+async def export(errand: Errand) -> StreamingResponse:
     """Give an export, line by line."""
-    wanted: ExportFilter = visit.query
-    lines = visit.house.evidence.export(task=wanted.task, values=wanted.values)
+    wanted: ExportFilter = errand.query
+    lines = errand.house.evidence.export(task=wanted.task, values=wanted.values)
     # The first line signs a checkpoint: what can fail does so before an answer has begun.
     first = await anext(lines)
 
@@ -100,9 +100,9 @@ async def export(visit: Visit) -> StreamingResponse:
     return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
 
 
-async def head(visit: Visit) -> HeadView:
+async def head(errand: Errand) -> HeadView:
     """Give the signed head."""
-    evidence = visit.house.evidence
+    evidence = errand.house.evidence
     signed = await evidence.checkpoint()
     return HeadView(
         origin=evidence.origin,

@@ -7,7 +7,7 @@ import asyncio
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import View
 from remit.core.bundle import Bundle, PolicySource
 from remit.core.errors import ConfigInvalid
@@ -51,17 +51,17 @@ class SchemaText(View, frozen=True, kw_only=True):
     schema: str
 
 
-async def check(visit: Visit) -> CheckedPolicies:
+async def check(errand: Errand) -> CheckedPolicies:
     """Check policies against the tools that are registered now."""
-    wanted: CheckPolicies = visit.body
+    wanted: CheckPolicies = errand.body
     try:
         if wanted.policies is None:
-            bundle = await _reload(visit)
+            bundle = await _reload(errand)
         else:
             bundle = msgspec.structs.replace(
-                visit.house.policies.applied.bundle, policies=tuple(wanted.policies)
+                errand.house.policies.applied.bundle, policies=tuple(wanted.policies)
             )
-        problems = visit.house.policies.check(bundle)
+        problems = errand.house.policies.check(bundle)
     except ConfigInvalid as error:
         problems = [
             Problem(
@@ -75,37 +75,37 @@ async def check(visit: Visit) -> CheckedPolicies:
     return CheckedPolicies(sound=all(one.severity != "error" for one in problems), problems=tuple(problems))
 
 
-async def apply(visit: Visit) -> AppliedView:
+async def apply(errand: Errand) -> AppliedView:
     """Read the server's bundle anew and put it in force."""
-    bundle = await _reload(visit)
-    await visit.house.policies.apply(bundle, by=visit.by)
-    await visit.house.tools.described()
-    return _applied(visit)
+    bundle = await _reload(errand)
+    await errand.house.policies.apply(bundle, by=errand.by)
+    await errand.house.tools.described()
+    return _applied(errand)
 
 
-async def applied(visit: Visit) -> AppliedView:
+async def applied(errand: Errand) -> AppliedView:
     """Say which bundle is in force."""
-    return _applied(visit)
+    return _applied(errand)
 
 
-async def rules(visit: Visit) -> Items[RuleView]:
+async def rules(errand: Errand) -> Items[RuleView]:
     """Give every rule in force."""
-    found = visit.house.policies.applied.policy.rules()
+    found = errand.house.policies.applied.policy.rules()
     return Items(tuple(RuleView(id=rule, digest=digest, text=text) for rule, digest, text in found))
 
 
-async def schema(visit: Visit) -> SchemaText:
+async def schema(errand: Errand) -> SchemaText:
     """Give the policy schema."""
-    return SchemaText(schema=visit.house.policies.schema())
+    return SchemaText(schema=errand.house.policies.schema())
 
 
-async def _reload(visit: Visit) -> Bundle:
+async def _reload(errand: Errand) -> Bundle:
     # Reads files: not on the event loop.
-    return await asyncio.to_thread(visit.desk.reload)
+    return await asyncio.to_thread(errand.desk.reload)
 
 
-def _applied(visit: Visit) -> AppliedView:
-    now = visit.house.policies.applied
+def _applied(errand: Errand) -> AppliedView:
+    now = errand.house.policies.applied
     return AppliedView(
         digest=now.digest,
         tools=len(now.bundle.tools),

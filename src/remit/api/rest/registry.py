@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import AgentView, PersonView, View, agent_view, person_view
 from remit.core.identity import AgentState
 from remit.services.authenticate import CODE_TTL_S
@@ -26,48 +26,48 @@ class MoveAgent(Body, frozen=True, kw_only=True):
     reason: str = ""
 
 
-async def people(visit: Visit) -> Items[PersonView]:
+async def people(errand: Errand) -> Items[PersonView]:
     """Give all people."""
-    return Items(tuple(person_view(one) for one in await visit.house.directory.people()))
+    return Items(tuple(person_view(one) for one in await errand.house.directory.people()))
 
 
-async def add_person(visit: Visit) -> PersonView:
+async def add_person(errand: Errand) -> PersonView:
     """Add a person."""
-    return person_view(await visit.house.directory.add_person(visit.body, by=visit.by))
+    return person_view(await errand.house.directory.add_person(errand.body, by=errand.by))
 
 
-async def make_code(visit: Visit) -> CodeView:
+async def make_code(errand: Errand) -> CodeView:
     """Make a code for a person who is there."""
-    person = await visit.house.directory.person(visit.place["name"])
-    code = await visit.house.authenticator.make_code(person.name, by=visit.by)
+    person = await errand.house.directory.person(errand.place["name"])
+    code = await errand.house.authenticator.make_code(person.name, by=errand.by)
     return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
 
 
-async def agents(visit: Visit) -> Items[AgentView]:
+async def agents(errand: Errand) -> Items[AgentView]:
     """Give all agents, or a person's own."""
-    found = await visit.house.directory.agents()
-    person = visit.someone
+    found = await errand.house.directory.agents()
+    person = errand.someone
     mine = may(person, Duty.OVERSEE)
     return Items(tuple(agent_view(one) for one in found if mine or one.owner == person.name))
 
 
-async def register(visit: Visit) -> AgentView:
+async def register(errand: Errand) -> AgentView:
     """Register an agent."""
-    return agent_view(await visit.house.directory.register(visit.body, by=visit.by))
+    return agent_view(await errand.house.directory.register(errand.body, by=errand.by))
 
 
-async def agent(visit: Visit) -> AgentView:
+async def agent(errand: Errand) -> AgentView:
     """Give an agent."""
-    found = await visit.house.directory.agent(visit.place["name"])
-    ask_about(visit.someone, found.name, None, found)
+    found = await errand.house.directory.agent(errand.place["name"])
+    ask_about(errand.someone, found.name, None, found)
     return agent_view(found)
 
 
-async def move(visit: Visit) -> AgentView:
+async def move(errand: Errand) -> AgentView:
     """Change an agent's state."""
-    wanted: MoveAgent = visit.body
-    moved = await visit.house.directory.move(
-        visit.place["name"], wanted.state, by=visit.by, reason=wanted.reason
+    wanted: MoveAgent = errand.body
+    moved = await errand.house.directory.move(
+        errand.place["name"], wanted.state, by=errand.by, reason=wanted.reason
     )
     return agent_view(moved)
 

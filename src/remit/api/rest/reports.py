@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.api.rest.endpoint import Body, Endpoint, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand
 from remit.core.errors import Malformed
 from remit.services.duties import Duty, ask_about
 
@@ -37,42 +37,42 @@ class AskToken(Body, frozen=True, kw_only=True):
     x: str
 
 
-async def who(visit: Visit) -> dict[str, Json]:
+async def who(errand: Errand) -> dict[str, Json]:
     """Say who somebody is."""
-    asked: AskWho = visit.query
+    asked: AskWho = errand.query
     if asked.x.count(".") == 2:
         raise Malformed("a token does not belong into an address", way_out="send it by POST")
-    await _may_ask(visit, asked.x)
-    return await visit.house.reports.who(asked.x)
+    await _may_ask(errand, asked.x)
+    return await errand.house.reports.who(asked.x)
 
 
-async def who_token(visit: Visit) -> dict[str, Json]:
+async def who_token(errand: Errand) -> dict[str, Json]:
     """Say whom a token speaks for, or who somebody is."""
-    asked: AskToken = visit.body
+    asked: AskToken = errand.body
     if asked.x.count(".") != 2:
-        await _may_ask(visit, asked.x)
-        return await visit.house.reports.who(asked.x)
-    told = await visit.house.reports.who(asked.x)
+        await _may_ask(errand, asked.x)
+        return await errand.house.reports.who(asked.x)
+    told = await errand.house.reports.who(asked.x)
     if told.get("valid"):
         task = told["task"]
-        await _may_ask(visit, task["task"] if task else told["agent"])
+        await _may_ask(errand, task["task"] if task else told["agent"])
     return told
 
 
-async def can(visit: Visit) -> dict[str, Json]:
+async def can(errand: Errand) -> dict[str, Json]:
     """Say what somebody may do right now."""
-    asked: AskCan = visit.body
+    asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
         raise Malformed("`arguments` are those of a `tool`", way_out="name the tool")
-    await _may_ask(visit, asked.x)
-    return await visit.house.reports.can(asked.x, asked.tool, asked.arguments)
+    await _may_ask(errand, asked.x)
+    return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
 
 
-async def _may_ask(visit: Visit, name: str) -> None:
-    house = visit.house
+async def _may_ask(errand: Errand, name: str) -> None:
+    house = errand.house
     task = await house.store.task(house.tenant, name)
     agent = await house.store.agent(house.tenant, name)
-    ask_about(visit.someone, name, task, agent)
+    ask_about(errand.someone, name, task, agent)
 
 
 ENDPOINTS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from remit.api.rest.endpoint import Body, Endpoint, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand
 from remit.api.rest.views import Moment, View
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.identity import Role
@@ -18,7 +18,7 @@ class SignIn(Body, frozen=True, kw_only=True):
     code: str
 
 
-class Session(View, frozen=True, kw_only=True):
+class NewSession(View, frozen=True, kw_only=True):
     """A session: its secret is shown this once, and goes into `Authorization: Bearer`."""
 
     session: str
@@ -36,40 +36,40 @@ class Me(View, frozen=True, kw_only=True):
     task: str = ""
 
 
-async def sign_in(visit: Visit) -> Session:
+async def sign_in(errand: Errand) -> NewSession:
     """Exchange a code for a session."""
-    if not visit.desk.remote_sign_in and (visit.proxied or not is_loopback(visit.client)):
+    if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
         raise Forbidden(
             "signing in with a code works on this machine alone",
             code="not-loopback",
             way_out="run `remit login` where remit runs",
         )
-    visit.desk.tries.check(visit.client)
+    errand.desk.tries.check(errand.client)
     try:
-        secret, person, expires = await visit.house.authenticator.sign_in(visit.body.code)
+        secret, person, expires = await errand.house.authenticator.sign_in(errand.body.code)
     except Unauthenticated:
-        visit.desk.tries.failed(visit.client)
+        errand.desk.tries.failed(errand.client)
         raise
-    return Session(session=secret, person=person.name, expires=expires)
+    return NewSession(session=secret, person=person.name, expires=expires)
 
 
-async def sign_out(visit: Visit) -> None:
+async def sign_out(errand: Errand) -> None:
     """End the session of the request."""
-    await visit.house.authenticator.sign_out(visit.secret)
+    await errand.house.authenticator.sign_out(errand.secret)
 
 
-async def me(visit: Visit) -> Me:
+async def me(errand: Errand) -> Me:
     """Say who the caller is."""
-    if visit.person is not None:
-        person = visit.person
+    if errand.person is not None:
+        person = errand.person
         return Me(
             kind="person", name=person.name, roles=tuple(sorted(person.roles)), groups=tuple(person.groups)
         )
-    agent = visit.agent
+    agent = errand.agent
     if agent is None:
         raise Unauthenticated("nobody is signed in", code="no-session")
     return Me(
-        kind="agent", name=agent.name, groups=agent.groups, task=visit.claims.task if visit.claims else ""
+        kind="agent", name=agent.name, groups=agent.groups, task=errand.claims.task if errand.claims else ""
     )
 
 
@@ -91,7 +91,7 @@ ENDPOINTS = (
         serve=sign_in,
         open=True,
         takes=SignIn,
-        gives=Session,
+        gives=NewSession,
     ),
     Endpoint(
         method="POST",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import (
     ClosureView,
     Moment,
@@ -63,71 +63,71 @@ class Renewed(View, frozen=True, kw_only=True):
     until: Moment
 
 
-async def task_types(visit: Visit) -> Items[TaskTypeView]:
+async def task_types(errand: Errand) -> Items[TaskTypeView]:
     """Give the task types in force."""
-    bundle = visit.house.policies.applied.bundle
+    bundle = errand.house.policies.applied.bundle
     return Items(tuple(task_type_view(bundle.task_types[name]) for name in sorted(bundle.task_types)))
 
 
-async def listed(visit: Visit) -> Items[TaskView]:
+async def listed(errand: Errand) -> Items[TaskView]:
     """Give tasks, newest first: with a role all, else one's own."""
-    wanted: TaskFilter = visit.query
-    person = visit.someone
+    wanted: TaskFilter = errand.query
+    person = errand.someone
     sees_all = may(person, Duty.OVERSEE)
-    found = await visit.house.store.tasks(
-        visit.house.tenant, agent=wanted.agent, state=wanted.state, limit=wanted.limit if sees_all else MOST
+    found = await errand.house.store.tasks(
+        errand.house.tenant, agent=wanted.agent, state=wanted.state, limit=wanted.limit if sees_all else MOST
     )
     mine = [task for task in found if sees_all or own_task(task, person)]
-    now = visit.house.clock.now()
+    now = errand.house.clock.now()
     return Items(tuple(task_view(task, now) for task in mine[: wanted.limit]))
 
 
-async def opened(visit: Visit) -> TaskView:
+async def opened(errand: Errand) -> TaskView:
     """Open a task."""
-    task = await visit.house.tasks.open(visit.body, person=visit.person, agent=visit.agent)
-    return task_view(task, visit.house.clock.now())
+    task = await errand.house.tasks.open(errand.body, person=errand.person, agent=errand.agent)
+    return task_view(task, errand.house.clock.now())
 
 
-async def shown(visit: Visit) -> TaskView:
+async def shown(errand: Errand) -> TaskView:
     """Give one task."""
-    return task_view(await visit.task(), visit.house.clock.now())
+    return task_view(await errand.task(), errand.house.clock.now())
 
 
-async def turn(visit: Visit) -> TaskView:
+async def turn(errand: Errand) -> TaskView:
     """Extend a task's intent."""
-    task = await visit.task()
-    said: TurnText = visit.body
-    extended = await visit.house.tasks.turn(task.id, said.text, visit.someone)
-    return task_view(extended, visit.house.clock.now())
+    task = await errand.task()
+    said: TurnText = errand.body
+    extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
+    return task_view(extended, errand.house.clock.now())
 
 
-async def token(visit: Visit) -> TaskToken:
+async def token(errand: Errand) -> TaskToken:
     """Issue a token for a task to the agent that does it."""
-    task = await visit.task()
-    access_token, expires = await visit.house.tasks.token(task.id)
+    task = await errand.task()
+    access_token, expires = await errand.house.tasks.token(task.id)
     return TaskToken(
         access_token=access_token,
         token_type="Bearer",
         expires=expires,
-        expires_in=max(0, expires - int(visit.house.clock.now().timestamp())),
+        expires_in=max(0, expires - int(errand.house.clock.now().timestamp())),
         task=task.id,
     )
 
 
-async def renew(visit: Visit) -> Renewed:
+async def renew(errand: Errand) -> Renewed:
     """Renew a task's lease."""
-    task = await visit.task()
-    return Renewed(task=task.id, until=await visit.house.tasks.renew(task.id))
+    task = await errand.task()
+    return Renewed(task=task.id, until=await errand.house.tasks.renew(task.id))
 
 
-async def complete(visit: Visit) -> ClosureView:
+async def complete(errand: Errand) -> ClosureView:
     """End a task as completed; ending it again gives the same closure."""
-    task = await visit.task()
-    if visit.person is not None:
-        end_task(task, visit.person)
-    done: Completing = visit.body
-    closure = await visit.house.revocations.end_task(
-        task.id, reason=done.reason, by=visit.by, state=TaskState.COMPLETED
+    task = await errand.task()
+    if errand.person is not None:
+        end_task(task, errand.person)
+    done: Completing = errand.body
+    closure = await errand.house.revocations.end_task(
+        task.id, reason=done.reason, by=errand.by, state=TaskState.COMPLETED
     )
     return closure_view(closure)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.api.rest.endpoint import Body, Endpoint, Items, Visit
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ToolView, View, tool_view
 from remit.core.tool import Tool
 from remit.services.duties import Duty
@@ -33,18 +33,18 @@ class ToolDiff(View, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-def _view(visit: Visit, tool: Tool) -> ToolView:
-    return tool_view(tool, observed=visit.house.authorizer.observes(tool.upstream))
+def _view(errand: Errand, tool: Tool) -> ToolView:
+    return tool_view(tool, observed=errand.house.authorizer.observes(tool.upstream))
 
 
-async def tools(visit: Visit) -> Items[ToolView]:
+async def tools(errand: Errand) -> Items[ToolView]:
     """Give all registered tools."""
-    return Items(tuple(_view(visit, tool) for tool in visit.house.tools.all()))
+    return Items(tuple(_view(errand, tool) for tool in errand.house.tools.all()))
 
 
-async def diff(visit: Visit) -> ToolDiff:
+async def diff(errand: Errand) -> ToolDiff:
     """Give the difference between what was accepted and what is offered."""
-    pin, lines = visit.house.tools.diff(visit.place["tool"])
+    pin, lines = errand.house.tools.diff(errand.place["tool"])
     return ToolDiff(
         tool=pin.tool,
         changed=pin.accepted_digest != pin.offered_digest,
@@ -56,11 +56,11 @@ async def diff(visit: Visit) -> ToolDiff:
     )
 
 
-async def accept(visit: Visit) -> ToolView:
+async def accept(errand: Errand) -> ToolView:
     """Accept what is offered, by its digest."""
-    wanted: AcceptTool = visit.body
+    wanted: AcceptTool = errand.body
     return _view(
-        visit, await visit.house.tools.accept(visit.place["tool"], digest=wanted.digest, by=visit.by)
+        errand, await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
     )
 
 
