@@ -8,12 +8,15 @@ from typing import Protocol
 
 import msgspec
 
-from remit.core.bundle import PolicySource as PolicySource  # the engine's callers take it from here
+from remit.core.bundle import PolicySource
 from remit.core.decision import PolicyAnswer
 from remit.core.identity import Agent
 from remit.core.request import AccessRequest
 from remit.core.task import TaskType
 from remit.core.tool import Tool
+
+# `PolicySource` is at home in core; the engine's callers take it from here.
+__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem"]
 
 
 class Problem(msgspec.Struct, frozen=True):
