@@ -21,7 +21,7 @@ import uvicorn
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.core.bundle import Bundle, PolicySource
-from remit.core.event import Event
+from remit.core.event import EventKind
 from remit.core.grant import GrantTemplate
 from remit.core.label import Audience, Label
 from remit.core.task import TaskType
@@ -30,7 +30,7 @@ from remit.gateway.mcp import McpDoor, McpLimits
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
-from tests.house_world import HouseWorld, Told, exchange, make_house
+from tests.house_world import Told, exchange, make_house
 from tests.scripted_mcp import ScriptedHttp, scripted_http
 from tests.world import WorldClock, WorldEntropy
 
@@ -66,7 +66,7 @@ def a_tool(upstream: str, name: str, **changes: Json) -> Tool:
 
 
 def a_bundle() -> Bundle:
-    """Give a bundle in which `files/error` needs an approval, and `crash` and others are granted to nobody."""
+    """Give a bundle in which `files/error` needs an approval, and nobody is granted `crash`."""
     operations = ("resources:read", "resources:subscribe")
     tools = [a_tool(upstream, name) for upstream in ("files", "notes") for name in (*GRANTED, *operations)]
     tools.append(a_tool("files", "error", financial=True))
@@ -79,7 +79,9 @@ def a_bundle() -> Bundle:
         for name in operations
     ]
     types = [
-        TaskType(name="work", purpose="Do", run_by=("bot",), stated_by=("group:staff",), grants=tuple(grants)),
+        TaskType(
+            name="work", purpose="Do", run_by=("bot",), stated_by=("group:staff",), grants=tuple(grants)
+        ),
         TaskType(
             name="little",
             purpose="Do less",
@@ -185,10 +187,10 @@ class GatewayWorld:
         assert told.status == 200, told.content
         return told.headers["mcp-session-id"]
 
-    async def events(self) -> list[Event]:
-        """Give all events so far."""
+    async def facts(self, kind: EventKind) -> list[Json]:
+        """Give the facts of all events of a kind so far."""
         entries = await self.house.evidence.pages(limit=1000)
-        return [entry.event for entry in entries]
+        return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def calls(self, upstream: str = "files") -> list[Json]:
         """Give the params of the tool calls that reached an upstream."""

@@ -14,7 +14,7 @@ from remit.core.mediation import Answered, Chunk, Refused
 from remit.core.token import AccessClaims
 from remit.core.tool import COMPLETION, PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.gateway.mcp.answer import LOG_LEVELS, WATCH_AFTER_S, Answer
-from remit.gateway.mcp.headers import Head, check_params
+from remit.gateway.mcp.headers import DoorHeaders, check_params
 from remit.gateway.mcp.listing import Listing, Place
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.mcp.wire import (
@@ -74,7 +74,7 @@ class Visit:
     claims: AccessClaims
     place: Place
 
-    def __init__(self, head: Head, receive: Receive, send: Send) -> None:
+    def __init__(self, head: DoorHeaders, receive: Receive, send: Send) -> None:
         """Begin with nothing known but its headers."""
         self.head = head
         self.receive = receive

@@ -27,7 +27,7 @@ from remit.core.errors import RemitError, StoreUnavailable, Unauthenticated
 from remit.core.ids import NAME
 from remit.gateway.mcp.answer import respond
 from remit.gateway.mcp.calls import Calls, Visit
-from remit.gateway.mcp.headers import SESSION, VERSION, Head, accepted, is_json
+from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.methods import Methods
 from remit.gateway.mcp.sessions import Sessions
@@ -146,7 +146,7 @@ class McpDoor:
         if scope["path"].startswith(METADATA):
             await self._metadata(scope, send)
             return
-        visit = Visit(Head(scope["headers"]), receive, send)
+        visit = Visit(DoorHeaders(scope["headers"]), receive, send)
         self._in_hand += 1
         try:
             await self._serve(scope, visit)
@@ -221,7 +221,7 @@ class McpDoor:
 
     # The checks before the body.
 
-    def _check_where(self, head: Head) -> None:
+    def _check_where(self, head: DoorHeaders) -> None:
         origin = head.values.get(b"origin")
         if origin is not None and (
             b"origin" in head.twice or origin.decode("latin-1").lower() not in self._origins
@@ -243,7 +243,7 @@ class McpDoor:
         visit.token = token
         visit.claims = self._house.authenticator.claims(token, self._house.clock.now())
 
-    def _check_post(self, head: Head) -> None:
+    def _check_post(self, head: DoorHeaders) -> None:
         if b"content-type" in head.twice or not is_json(head.get(b"content-type")):
             raise WireFault(
                 "the body must be `application/json`", INVALID_REQUEST, status=415, code="content-type"
@@ -306,6 +306,7 @@ class McpDoor:
         with contextlib.suppress(StoreUnavailable):
             await self._house.authenticator.refused(error, "mcp")
         fault = fault_of(error)
+        fault.step = error.step or 1
         if fault.status == 401:
             metadata = f'resource_metadata="{self._base}{METADATA}{_resource_path(scope["path"])}"'
             challenge = (

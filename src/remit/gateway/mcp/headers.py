@@ -47,7 +47,7 @@ _DECIMAL = re.compile(r"(-?[0-9]{1,20})(?:\.0+)?")
 ParamRule = tuple[tuple[str, ...], bytes, str]
 
 
-class Head:
+class DoorHeaders:
     """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`."""
 
     __slots__ = ("params", "twice", "values")
@@ -129,7 +129,7 @@ def check_version(version: object) -> None:
         )
 
 
-def check_modern(head: Head, message: Incoming) -> None:
+def check_modern(head: DoorHeaders, message: Incoming) -> None:
     """Hold a 2026-07-28 request against its headers; raises `WireFault`.
 
     In this order: the envelope in `_meta` is there (-32602), the headers agree with the body (-32020), the
@@ -156,7 +156,7 @@ def check_modern(head: Head, message: Incoming) -> None:
     check_version(meta[META_VERSION])
 
 
-def check_repeated(head: Head, message: Incoming) -> None:
+def check_repeated(head: DoorHeaders, message: Incoming) -> None:
     """Refuse a request whose `Mcp-Method` or `Mcp-Name`, where there, is not what the body says.
 
     In the older era these headers mean nothing to MCP, but something on the way may still read them.
@@ -223,7 +223,7 @@ def param_rules(schema: Json) -> tuple[ParamRule, ...]:
     return tuple(found) if len(names) == len(found) else ()
 
 
-def check_params(rules: tuple[ParamRule, ...], head: Head, arguments: dict[str, Json]) -> None:
+def check_params(rules: tuple[ParamRule, ...], head: DoorHeaders, arguments: dict[str, Json]) -> None:
     """Hold the `Mcp-Param-*` headers of a call against its arguments; raises `WireFault` (-32020)."""
     for path, header, kind in rules:
         value: Json = arguments

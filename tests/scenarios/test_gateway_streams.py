@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams, cancellation and disconnects: nobody waits for an agent that has gone, an end cuts everything."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.core.event import EventKind
+from remit.core.revocation import ScopeKind
+from remit.gateway.mcp import McpLimits
+from tests.gateway_world import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world, messages
+
+Json = Any
+URI = "note://1"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
+    """The door and its house."""
+    async with gateway_world(tmp_path, McpLimits(max_calls_in_flight=4, streams_per_task=2)) as world:
+        yield world
+
+
+class Line:
+    """A connection of an agent that stays open until it hangs up."""
+
+    def __init__(
+        self, world: GatewayWorld, body: Json, headers: dict[str, str], method: str = "POST"
+    ) -> None:
+        self.sent: list[Json] = []
+        self.hung_up = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._content = json.dumps(body).encode() if body is not None else b""
+        given = {
+            "authorization": f"Bearer {world.token}",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+        } | headers
+        raw = [(name.encode(), value.encode()) for name, value in given.items()]
+        scope = {"type": "http", "method": method, "path": "/mcp/files", "headers": raw}
+        self.task = asyncio.create_task(world.door(scope, self._receive, self._send))
+        self._read = False
+
+    async def _receive(self) -> dict[str, Json]:
+        if not self._read:
+            self._read = True
+            return {"type": "http.request", "body": self._content, "more_body": False}
+        await self.hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: MutableMapping[str, Json]) -> None:
+        self.sent.append(message)
+        self._heard.set()
+
+    @property
+    def messages(self) -> list[Json]:
+        """The messages that came so far."""
+        text = b"".join(one.get("body", b"") for one in self.sent).decode()
+        return [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: ")]
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        async with asyncio.timeout(10):
+            while not ready():
+                self._heard.clear()
+                await asyncio.wait({asyncio.create_task(self._heard.wait())}, timeout=0.02)
+
+
+def listen(world: GatewayWorld, id: Json = "sub", **wanted: Json) -> Line:
+    """Open a stream of 2026-07-28."""
+    params = {"notifications": wanted, "_meta": ENVELOPE}
+    body = {"jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params}
+    return Line(world, body, {"mcp-protocol-version": MODERN, "mcp-method": "subscriptions/listen"})
+
+
+def call(world: GatewayWorld, name: str, session: str = "", id: Json = 7) -> Line:
+    """Begin a call that may take its time."""
+    params: Json = {"name": name, "arguments": {}}
+    if session:
+        headers = {"mcp-protocol-version": LEGACY, "mcp-session-id": session}
+    else:
+        params["_meta"] = ENVELOPE
+        headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": name}
+    return Line(world, {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}, headers)
+
+
+async def ended(world: GatewayWorld, line: Line) -> Json:
+    """Wait for the end of the only call, and give what the evidence says of it."""
+    async with asyncio.timeout(10):
+        await line.task
+        while not (found := await world.facts(EventKind.TOOL_CALLED)):  # noqa: ASYNC110 - written behind
+            await asyncio.sleep(0.01)
+    return found[0]
+
+
+async def test_progress_makes_a_stream(world: GatewayWorld) -> None:
+    """What comes before the result makes an event stream; the result is its last event."""
+    told = await world.call("progress", meta={"progressToken": "mine"})
+    assert told.headers["content-type"] == "text/event-stream"
+    *before, last = messages(told)
+    assert [one["params"]["progressToken"] for one in before] == ["mine", "mine"]
+    assert last["id"] == 7
+    assert "result" in last
+
+
+async def test_nothing_is_told_that_was_not_asked_for(world: GatewayWorld) -> None:
+    """Without a progress token there is no progress, without a level there are no log messages."""
+    assert (await world.call("progress")).headers["content-type"] == "application/json"
+    assert len(messages(await world.call("log"))) == 1
+    quiet = await world.call("log", meta={"io.modelcontextprotocol/logLevel": "error"})
+    assert len(messages(quiet)) == 1
+
+
+async def test_an_agents_meta_does_not_travel(world: GatewayWorld) -> None:
+    """Of `_meta` only trace context of the right form goes upstream."""
+    trace = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "tracestate": "a=b,c=d"}
+    await world.call(
+        "echo", {"text": "ok"}, meta={**trace, "baggage": "no spaces = here", "secret": "x", "a/b": 1}
+    )
+    (params,) = world.calls()
+    assert {
+        key: value for key, value in params["_meta"].items() if "modelcontextprotocol" not in key
+    } == trace
+
+
+async def test_a_disconnect_cancels_the_call(world: GatewayWorld) -> None:
+    """An agent that hangs up ends its call; the evidence says that the outcome is unknown."""
+    line = call(world, "hang")
+    await line.until(lambda: bool(world.calls()))
+    line.hung_up.set()
+    assert (await ended(world, line))["ended_by"] == "agent"
+    assert line.sent == []
+
+
+async def test_a_session_can_cancel_its_own_call(world: GatewayWorld) -> None:
+    """`notifications/cancelled` ends the request that it names, in its own session alone."""
+    mine, other = await world.session(), await world.session()
+    line = call(world, "hang", mine)
+    await line.until(lambda: bool(world.calls()))
+    params = {"requestId": 7}
+    assert (await world.legacy("notifications/cancelled", params, session=other, id=None)).status == 202
+    await asyncio.sleep(0.05)
+    assert not line.task.done()
+    assert (await world.legacy("notifications/cancelled", params, session=mine, id=None)).status == 202
+    assert (await ended(world, line))["outcome"] == "unknown"
+    assert b'"code":-31006' in line.sent[-1]["body"]
+
+
+async def test_an_end_cuts_calls_in_hand(world: GatewayWorld) -> None:
+    """The end of the task ends its waiting call at once, and none of its answer is released."""
+    line = call(world, "hang")
+    await line.until(lambda: bool(world.calls()))
+    closure = await world.house.revocations.end_task(world.task, reason="done", by="lena")
+    assert len(closure.indeterminate) == 1
+    assert (await ended(world, line))["ended_by"] == "fence"
+    assert line.sent[0]["status"] == 403
+
+
+async def test_too_many_calls_are_busy(world: GatewayWorld) -> None:
+    """Beyond the bound an agent is told to come again: 503 with Retry-After."""
+    lines = [call(world, "hang", id=n) for n in range(4)]
+    await lines[0].until(lambda: len(world.calls()) == 4)
+    told = await world.call("echo", {"text": "ok"})
+    assert (told.status, told.headers["retry-after"], told.json["error"]["code"]) == (503, "1", -32000)
+    for line in lines:
+        line.hung_up.set()
+        await line.task
+    assert (await world.call("echo", {"text": "ok"})).status == 200
+
+
+async def test_a_stream_tells_what_changed(world: GatewayWorld) -> None:
+    """The first event says what is honoured; then come announcements with the stream's id, and no others."""
+    line = listen(world, toolsListChanged=True, resourceSubscriptions=[URI, "secret://1"])
+    await line.until(lambda: len(line.messages) >= 1)
+    first = line.messages[0]
+    assert first["method"] == "notifications/subscriptions/acknowledged"
+    assert first["params"]["notifications"] == {"toolsListChanged": True, "resourceSubscriptions": [URI]}
+    world.door.changed("notes")
+    world.door.notified("files", "notifications/resources/updated", {"uri": "note://2"})
+    world.door.notified("files", "notifications/message", {"data": "secret"})
+    world.door.changed("files")
+    world.door.notified("files", "notifications/resources/updated", {"uri": URI, "extra": "secret"})
+    await line.until(lambda: line.messages[-1]["method"].endswith("updated") and len(line.messages) >= 3)
+    told = {one["method"] for one in line.messages[1:]}
+    assert told == {"notifications/tools/list_changed", "notifications/resources/updated"}
+    for one in line.messages:
+        assert one["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": "sub"}
+        assert "extra" not in one["params"]
+    line.hung_up.set()
+    await line.task
+
+
+async def test_an_end_closes_streams(world: GatewayWorld) -> None:
+    """The end of a task closes its streams and sessions; nothing is announced on them after that."""
+    session = await world.session()
+    new = listen(world, toolsListChanged=True)
+    old = Line(world, None, {"mcp-protocol-version": LEGACY, "mcp-session-id": session}, "GET")
+    await new.until(lambda: bool(new.messages))
+    await old.until(lambda: len(old.sent) >= 2)
+    await world.house.revocations.end_task(world.task, reason="done", by="lena")
+    async with asyncio.timeout(10):
+        await asyncio.gather(new.task, old.task)
+    heard = len(new.messages), len(old.messages)
+    world.door.changed("files")
+    assert (len(new.messages), len(old.messages)) == heard
+
+
+async def test_a_fenced_upstream_announces_nothing(world: GatewayWorld) -> None:
+    """The fence is looked at before each announcement, whoever raised it."""
+    line = listen(world, toolsListChanged=True)
+    await line.until(lambda: bool(line.messages))
+    await world.house.revocations.end_scope(ScopeKind.UPSTREAM, "files", reason="bad", by="lena")
+    world.door.changed("files")
+    async with asyncio.timeout(10):
+        await line.task
+    assert "notifications/tools/list_changed" not in {one.get("method") for one in line.messages}
+
+
+async def test_a_session_has_one_stream(world: GatewayWorld) -> None:
+    """A second GET on a session is a conflict; streams of a task have a bound."""
+    session = await world.session()
+    headers = {"mcp-protocol-version": LEGACY, "mcp-session-id": session}
+    first = Line(world, None, headers, "GET")
+    await first.until(lambda: len(first.sent) >= 2)
+    second = Line(world, None, headers, "GET")
+    await second.task
+    assert second.sent[0]["status"] == 409
+    third, fourth = listen(world), listen(world)
+    await fourth.task
+    assert fourth.sent[0]["status"] == 503
+    for line in (first, third):
+        line.hung_up.set()
+        await line.task
+
+
+async def test_a_session_follows_a_resource(world: GatewayWorld) -> None:
+    """A subscription is a call of its own: granted ones are followed until they are given up."""
+    session = await world.session()
+    assert "error" in (await world.legacy("resources/subscribe", {"uri": "secret://1"}, session=session)).json
+    told = await world.legacy("resources/subscribe", {"uri": URI}, session=session)
+    assert told.json["result"] == {} or told.json["result"] == {"resultType": "complete"}
+    line = Line(world, None, {"mcp-protocol-version": LEGACY, "mcp-session-id": session}, "GET")
+    await line.until(lambda: len(line.sent) >= 2)
+    world.door.notified("files", "notifications/resources/updated", {"uri": URI})
+    await line.until(lambda: any(one["params"] == {"uri": URI} for one in line.messages))
+    line.hung_up.set()
+    await line.task
