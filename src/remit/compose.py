@@ -36,8 +36,10 @@ from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
 from remit.services.directory import Directory
+from remit.services.drive import Parts
 from remit.services.evidence import Evidence
 from remit.services.house import House
+from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.policies import Applied, Policies
@@ -184,17 +186,19 @@ def build(
         tenant=tenant,
     )
     mediator = Mediator(
-        authenticator=authenticator,
-        live=live,
-        authorizer=authorizer,
-        approvals=approvals,
-        policies=policies,
-        store=store,
-        clock=clock,
-        tenant=tenant,
-        upstreams=upstreams,
-        brokers=brokers_of(config),
-        call_timeout_s=config.limits.call_timeout_s,
+        Parts(
+            authenticator=authenticator,
+            live=live,
+            authorizer=authorizer,
+            approvals=approvals,
+            policies=policies,
+            store=store,
+            late=LateOutcomes(store),
+            clock=clock,
+            upstreams=upstreams,
+            brokers=brokers_of(config),
+            call_timeout_s=config.limits.call_timeout_s,
+        )
     )
     return House(
         tenant=tenant,
@@ -281,6 +285,22 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await upkeep.close()
         await house.mediator.retry_late()
         await house.evidence.checkpoint()
+
+
+@asynccontextmanager
+async def open_records(config: Config) -> AsyncIterator[House]:
+    """Open what the configuration keeps and nothing that serves: no upstream is started, no bundle applied.
+
+    For registering before the first start. Raises `StoreUnavailable` while another process has it open.
+    """
+    store, heads = open_store(config, SystemClock(), SystemEntropy())
+    try:
+        house = build(config, store, heads, {}, config.listen.url)
+        await house.evidence.recover()
+        yield house
+        await house.evidence.checkpoint()
+    finally:
+        await store.close()
 
 
 async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from remit.sdk.door import Reply, Door
+from remit.sdk.door import Door, Reply
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
 from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
 from remit.sdk.message import Envelope, Id, id_key, look, next_cursor, one_line, read_message

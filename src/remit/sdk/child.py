@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Self
 
 from remit.sdk import lineage
 from remit.sdk.faults import AgentFault
@@ -26,7 +26,7 @@ BURY_S: Final = 1.0
 
 
 class Signals:
-    """From `with` on, signals that would end this process are kept, and handed to the child once it is there."""
+    """From `with` on, signals that would end this process are kept, and go to the child once it is there."""
 
     def __init__(self) -> None:
         """Catch nothing yet."""
@@ -34,7 +34,7 @@ class Signals:
         self.pending: list[int] = []
         self.arrived = asyncio.Event()
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
         for number in FORWARDED:
             with contextlib.suppress(NotImplementedError):  # Windows: the child gets the console's own events
@@ -67,7 +67,7 @@ class Signals:
 
 
 def in_foreground() -> bool:
-    """Whether this process is in the foreground of a terminal: the keyboard's signals reach its child then."""
+    """Whether this process is in the foreground of a terminal, whose keyboard then signals the child too."""
     if not hasattr(os, "tcgetpgrp"):
         return False
     try:

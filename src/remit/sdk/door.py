@@ -42,9 +42,7 @@ class Door:
         self._gateway = gateway
         self._tokens = tokens
 
-    async def send(
-        self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
+    async def send(self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send one request; the caller closes the answer's response.
 
         A 401 is the gateway refusing the token before it has looked at the call, so that alone is sent again,

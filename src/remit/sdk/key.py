@@ -9,11 +9,12 @@ import os
 import secrets
 import stat
 import time
+import warnings
 from pathlib import Path
 from typing import Final, Literal
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey
 
 from remit.sdk.faults import KeyUnusable
@@ -48,7 +49,7 @@ class AgentKey:
         return f"AgentKey({self.thumbprint})"
 
     @classmethod
-    def generate(cls, curve: Literal["Ed25519", "P-256"] = "Ed25519") -> AgentKey:
+    def generate(cls, curve: Literal["P-256", "Ed25519"] = "P-256") -> AgentKey:
         """Make a new key."""
         if curve == "P-256":
             return cls(ECKey.generate_key("P-256", private=True))
@@ -127,7 +128,10 @@ class AgentKey:
         }
         header = {"alg": self.algorithm, "typ": "JWT", "kid": self.thumbprint}
         payload = json.dumps(claims, separators=(",", ":")).encode()
-        return str(jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm]))
+        with warnings.catch_warnings():
+            # RFC 9864 renames EdDSA to Ed25519; the old name is what servers know today.
+            warnings.simplefilter("ignore", SecurityWarning)
+            return str(jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm]))
 
 
 def _refuse_shared(path: Path, status: os.stat_result, what: str, mode: str) -> None:

@@ -24,7 +24,7 @@ import aiohttp
 from aiohttp import web
 
 from remit.sdk import lineage
-from remit.sdk.door import Reply, Door
+from remit.sdk.door import Door, Reply
 from remit.sdk.faults import AgentFault, GatewayRefused
 
 Json = Any

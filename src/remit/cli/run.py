@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from remit.cli.faults import UsageFault
+from remit.cli.parser import Pairs, Switch, pairs, verb
+from remit.cli.tasking import (
+    Wanted,
+    agent_session,
+    child_environment,
+    closure_line,
+    open_task,
+    opened_line,
+    planned,
+    remark,
+)
+
+if TYPE_CHECKING:
+    from remit.sdk.child import Signals
+    from remit.sdk.session import AgentSession, TaskSession
+
+app = verb("run")
+
+
+@app.default
+def run(
+    *command: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
+    agent: str,
+    task: str,
+    param: Pairs = (),
+    for_: Annotated[str, Parameter(name="--for")] = "",
+    intent: str = "",
+    plan: str = "",
+    key: Path | None = None,
+    alone: Switch = False,
+    lease: int = 15,
+) -> int:
+    """Run a program inside one task: `remit run --agent A --task T -- CMD...`.
+
+    The program gets `REMIT_MCP_URL`, the address of a relay on this machine that is meant for it and its
+    children alone, and no secret. When it exits, however it exits, the task is completed and fenced; its exit
+    code is passed on. If remit itself is killed, the task ends when its lease runs out.
+
+    Parameters
+    ----------
+    agent
+        The agent that works; its key is `.remit/agents/AGENT.key.json` unless `--key` names another.
+    task
+        The task type.
+    param
+        A parameter of the task as `name=value`; may be given several times.
+    for_
+        The person on whose behalf it works.
+    intent
+        What is wanted, in words.
+    plan
+        The tools that will be needed, separated by commas; the task is narrowed to them.
+    key
+        The file of the agent's key.
+    alone
+        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
+    lease
+        Seconds after which the task ends when this process is not heard of.
+    """
+    import asyncio
+
+    if not command:
+        raise UsageFault("no program is given", way_out="write `remit run --agent A --task T -- CMD...`")
+    if not 3 <= lease <= 3600:
+        raise UsageFault("`--lease` is out of bounds", way_out="give 3 to 3600 seconds")
+    wanted = Wanted(
+        agent=agent,
+        task=task,
+        params=pairs(param, "-p"),
+        on_behalf_of=for_,
+        intent=intent,
+        plan=planned(plan),
+        alone=alone,
+        lease_s=lease,
+        key=key,
+    )
+    return asyncio.run(_governed(wanted, command))
+
+
+async def _governed(wanted: Wanted, command: tuple[str, ...]) -> int:
+    from remit.sdk.child import Signals
+
+    with Signals() as signals:
+        async with agent_session(wanted) as agent:
+            task = await open_task(agent, wanted)
+            remark(opened_line(task))
+            try:
+                return await _beside_relay(agent, task, command, signals)
+            finally:
+                await complete(task)
+
+
+async def _beside_relay(
+    agent: AgentSession, task: TaskSession, command: tuple[str, ...], signals: Signals
+) -> int:
+    import asyncio
+
+    from remit.sdk import lineage
+    from remit.sdk.child import run_child
+    from remit.sdk.door import Door
+    from remit.sdk.relay import Relay
+
+    if signals.pending:  # it was told to stop while the task was being opened
+        return 128 + signals.pending[0]
+    if not lineage.CAN_TELL:
+        remark("this system does not tell whose connection it is: only its address guards the relay")
+    relay = Relay(Door(agent.gateway, task), only_descendants=True, notice=remark)
+    env = child_environment() | {"REMIT_MCP_URL": await relay.start()}
+    keeping = asyncio.create_task(_keep(task))
+    try:
+        return await run_child(command, env, signals)
+    finally:
+        keeping.cancel()
+        await relay.close()
+
+
+async def _keep(task: TaskSession) -> None:
+    refusal = await task.keep()
+    remark(f"task {task.id} has ended before the command: {refusal.message}")
+
+
+async def complete(task: TaskSession) -> None:
+    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
+    from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+    from remit.sdk.session import ENDED
+
+    try:
+        remark(closure_line(task, await task.complete()))
+    except GatewayRefused as refused:
+        if refused.code in ENDED:
+            remark(f"task {task.id} had ended already: {refused.message}")
+        else:
+            remark(f"task {task.id} could not be completed: {refused}")
+    except GatewayUnreachable as fault:
+        remark(
+            f"task {task.id} could not be completed: {fault.message}; "
+            f"its lease ends it within {task.lease_s} s"
+        )

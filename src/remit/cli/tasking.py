@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `remit run` and `remit connect` share: the agent with its key, its task, and the words about both."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from remit.cli.agent import key_place
+from remit.cli.invocation import current
+from remit.cli.plain import plain
+from remit.cli.sessions import secret_for
+from remit.core.errors import ConfigInvalid, Unauthenticated
+
+if TYPE_CHECKING:
+    from remit.sdk.session import AgentSession, TaskSession
+
+Json = Any
+
+#: What a child never inherits: our own settings, of which some are secrets.
+OURS = "REMIT_"
+
+
+class Wanted(NamedTuple):
+    """The task to open. With `alone` the agent states the intent itself, even if somebody is signed in."""
+
+    agent: str
+    task: str
+    params: Mapping[str, Json]
+    on_behalf_of: str = ""
+    intent: str = ""
+    plan: tuple[str, ...] | None = None
+    alone: bool = False
+    lease_s: int = 15
+    key: Path | None = None
+
+
+def agent_session(wanted: Wanted) -> AgentSession:
+    """Give the agent at the gateway; raises `KeyUnusable`."""
+    from remit.sdk.key import AgentKey
+    from remit.sdk.session import AgentSession
+
+    key = AgentKey.load(wanted.key or key_place(wanted.agent))
+    return AgentSession(current().base_url(), wanted.agent, key, ca_file=os.environ.get("REMIT_CA_FILE", ""))
+
+
+async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
+    """Open the task: at the word of whoever is signed in, else, where the task type permits, of the agent."""
+    return await agent.open(
+        wanted.task,
+        goal=wanted.intent,
+        params=wanted.params,
+        on_behalf_of=wanted.on_behalf_of,
+        plan=wanted.plan,
+        lease_s=wanted.lease_s,
+        person_session="" if wanted.alone else _person(agent.gateway.base_url),
+    )
+
+
+def _person(base_url: str) -> str:
+    try:
+        return secret_for(base_url)
+    except Unauthenticated:
+        if current().profile:
+            raise
+        return ""
+
+
+def planned(plan: str) -> tuple[str, ...] | None:
+    """Read `--plan a/b,c/d`; None where it was not given."""
+    names = tuple(part.strip() for part in plan.split(",") if part.strip())
+    return names or None
+
+
+def child_environment() -> dict[str, str]:
+    """Give the child's environment: ours, without remit's own settings and the upstreams' credentials."""
+    hidden = _credentials()
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(OURS) and name not in hidden
+    }
+
+
+def _credentials() -> set[str]:
+    """Give the variables that the configuration here names as secrets of upstreams."""
+    try:
+        config = current().load_config()
+    except ConfigInvalid:
+        return set()
+    return {
+        ref.name
+        for upstream in config.upstreams.values()
+        for ref in (*upstream.env.values(), *upstream.headers.values())
+        if ref.scheme == "env"
+    }
+
+
+def remark(line: str) -> None:
+    """Say something beside the child's own output: one line on standard error."""
+    sys.stderr.write(f"remit: {plain(line)}\n")
+    sys.stderr.flush()
+
+
+def opened_line(task: TaskSession) -> str:
+    """Say that a task is open."""
+    facts = task.facts
+    whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
+    what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
+    return f"{what}, at the latest until {facts.get('deadline')}"
+
+
+def closure_line(task: TaskSession, closure: Json) -> str:
+    """Say that a task has ended, how fast that held, and what is still open."""
+    found = closure if isinstance(closure, dict) else {}
+    closings = found.get("closings") or ()
+    unsure = len(found.get("indeterminate") or ())
+    parts = [f"task {task.id} {found.get('reason') or 'ended'}"]
+    if isinstance(found.get("fence_ms"), int | float):
+        parts.append(f"fenced after {found['fence_ms']:.1f} ms")
+    parts.append(f"{len(closings)} permission{'' if len(closings) == 1 else 's'} checked")
+    parts.append("nothing left open" if found.get("closed") else "something is still open: see `remit end`")
+    if unsure:
+        parts.append(f"{unsure} call{'' if unsure == 1 else 's'} with an unknown outcome")
+    return ", ".join(parts)
