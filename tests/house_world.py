@@ -36,8 +36,10 @@ from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
 from remit.services.directory import Directory, NewAgent, NewPerson
+from remit.services.drive import Parts
 from remit.services.evidence import Evidence
 from remit.services.house import House
+from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.policies import Policies
@@ -179,17 +181,19 @@ def make_house(folder: Path, clock: WorldClock, upstreams: Mapping[str, Upstream
             store=store, clock=clock, live=live, policies=policies, revocations=revocations, tenant=TENANT
         ),
         mediator=Mediator(
-            authenticator=authenticator,
-            live=live,
-            authorizer=authorizer,
-            approvals=approvals,
-            policies=policies,
-            store=store,
-            clock=clock,
-            tenant=TENANT,
-            upstreams=upstreams or {},
-            brokers={},
-            call_timeout_s=30,
+            Parts(
+                authenticator=authenticator,
+                live=live,
+                authorizer=authorizer,
+                approvals=approvals,
+                policies=policies,
+                store=store,
+                late=LateOutcomes(store),
+                clock=clock,
+                upstreams=upstreams or {},
+                brokers={},
+                call_timeout_s=30,
+            )
         ),
         evidence=Evidence(
             store=store,

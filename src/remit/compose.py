@@ -267,7 +267,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
             name: upstream_of(name, section, config, bound, lambda one, up: told.append((one, up)))
             for name, section in config.upstreams.items()
         }
-        house = build(config, store, heads, upstreams, public_url or config.listen.public_url)
+        house = build(config, store, heads, upstreams, public_url or config.listen.url)
         await house.tools.load()
         await house.policies.apply(bundle, by="remit")
         await house.evidence.recover()

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of `core.mediation`: does the work of each step, in the order that the machine asks for.
+
+One `Drive` takes one call through the nine steps. It holds no rule of its own: who may do what stands in
+`authorize`, what an end means in `live` and `revocations`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from remit.core.decision import Decision, Outcome, Reason
+from remit.core.errors import (
+    Conflict,
+    Fenced,
+    KeyUnavailable,
+    NotFound,
+    RemitError,
+    UpstreamUnreachable,
+)
+from remit.core.identity import Principal
+from remit.core.mediation import (
+    Bind,
+    Bound,
+    Chunk,
+    ChunkKind,
+    Close,
+    Closed,
+    Decide,
+    Describe,
+    End,
+    Forward,
+    Forwarded,
+    Identify,
+    Lease,
+    Leased,
+    Need,
+    Observe,
+    Observed,
+    Receive,
+    Record,
+    Recorded,
+    Release,
+    Released,
+    mediate,
+    step_of,
+)
+from remit.core.request import AccessRequest
+from remit.core.token import AccessClaims
+from remit.core.tool import (
+    COMPLETION,
+    PROMPT_GET,
+    RESOURCE_READ,
+    RESOURCE_SUBSCRIBE,
+)
+from remit.ports.broker import Broker, UpstreamCredential
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, CheckFence, ConsumeApproval, RaiseLabel, Store, TakeBudget, Unit
+from remit.ports.upstream import Call, Exchange, Upstream
+from remit.services.approvals import Approvals
+from remit.services.authenticate import Authenticator
+from remit.services.authorize import Authorizer, Ruling
+from remit.services.call_events import decision_event, label_event, outcome_events
+from remit.services.late import LateOutcomes
+from remit.services.live import Live, LiveCall, LiveTask
+from remit.services.policies import Policies
+
+Json = Any
+
+
+METHODS = {
+    RESOURCE_READ: "resources/read",
+    RESOURCE_SUBSCRIBE: "resources/subscribe",
+    PROMPT_GET: "prompts/get",
+    COMPLETION: "completion/complete",
+}
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as a door received it, parsed once.
+
+    `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
+    overrides the JSON-RPC method for operations that have more than one (unsubscribe).
+    """
+
+    token: str
+    upstream: str
+    name: str
+    arguments: dict[str, Json]
+    method: str = ""
+    meta: dict[str, Json] = {}
+    wants_progress: bool = False
+    log_level: str = ""
+
+
+class Sink(Protocol):
+    """Where released chunks go: the agent's side of the door."""
+
+    async def release(self, chunk: Chunk) -> None:
+        """Hand a chunk to the agent; waits while the agent does not keep up. Raises where the agent is
+        gone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a drive works with; the same for all calls."""
+
+    authenticator: Authenticator
+    live: Live
+    authorizer: Authorizer
+    approvals: Approvals
+    policies: Policies
+    store: Store
+    late: LateOutcomes
+    clock: Clock
+    upstreams: Mapping[str, Upstream]
+    brokers: Mapping[str, Broker]
+    call_timeout_s: float
+
+
+class Drive:
+    """One call on its way."""
+
+    def __init__(self, parts: Parts, asked: Asked, sink: Sink) -> None:
+        """Begin before step 1."""
+        self._m = parts
+        self._asked = asked
+        self._sink = sink
+        self._now: datetime = parts.clock.now()
+        self._claims: AccessClaims | None = None
+        self._live: LiveTask | None = None
+        self._ruling: Ruling | None = None
+        self._request: AccessRequest | None = None
+        self._call: LiveCall | None = None
+        self._exchange: Exchange | None = None
+        self._credential: UpstreamCredential | None = None
+        self._asking = Unit()
+        self._result_bytes = 0
+        self._ended_by = ""
+        self._deadline = 0.0
+        self._steps: dict[type, Callable[[Any], Awaitable[object]]] = {
+            Identify: self._identify,
+            Bind: self._bind,
+            Describe: self._describe,
+            Decide: self._decide,
+            Record: self._record,
+            Lease: self._lease,
+            Forward: self._forward,
+            Receive: self._receive,
+            Observe: self._observe,
+            Release: self._release,
+            Close: self._close,
+        }
+
+    async def run(self) -> End:
+        """Do what the machine asks for until it ends."""
+        machine = mediate()
+        need: Need = next(machine)
+        try:
+            while True:
+                try:
+                    answer = await self._steps[type(need)](need)
+                except BaseException as fault:  # noqa: BLE001 - the machine closes the call, then raises it again
+                    if isinstance(fault, RemitError) and fault.step is None:
+                        fault.step = step_of(need).value
+                    self._ended_by = self._ended_by or _ended_by(fault)
+                    need = machine.throw(fault)
+                else:
+                    need = machine.send(answer)
+        except StopIteration as stop:
+            end: End = stop.value
+            return end
+        finally:
+            self._let_go()
+
+    # The nine steps.
+
+    async def _identify(self, need: Identify) -> Principal:
+        self._claims = self._m.authenticator.claims(self._asked.token, self._now)
+        return self._claims.principal
+
+    async def _bind(self, need: Bind) -> Bound:
+        assert self._claims is not None
+        self._live = await self._m.live.bind(self._claims, self._now)
+        return Bound(self._live)
+
+    async def _describe(self, need: Describe) -> AccessRequest:
+        assert self._claims is not None
+        assert self._live is not None
+        asked = self._asked
+        if asked.upstream not in self._m.upstreams:
+            raise NotFound(f"there is no upstream `{asked.upstream[:80]}`", code="no-upstream")
+        self._request = self._m.authorizer.describe(
+            self._claims.principal, self._live, asked.upstream, asked.name, asked.arguments, self._now
+        )
+        return self._request
+
+    async def _decide(self, need: Decide) -> Decision:
+        assert self._live is not None
+        ruling = await self._m.authorizer.decide(need.request, self._live)
+        if ruling.decision.outcome is Outcome.DEFER and not ruling.decision.observed:
+            approval, self._asking = await self._m.approvals.asking(need.request, ruling.decision)
+            ruling = Ruling(msgspec.structs.replace(ruling.decision, approval=approval.id))
+        self._ruling = ruling
+        return ruling.decision
+
+    async def _record(self, need: Record) -> Recorded:
+        """Step 5: one commit, then the effect."""
+        assert self._live is not None
+        assert self._ruling is not None
+        request, decision = need.request, need.decision
+        if not decision.proceeds:
+            event = decision_event(request, decision)
+            await self._m.store.commit(Unit(self._asking.changes, (event, *self._asking.events)))
+            return Recorded()
+        live, ruling = self._live, self._ruling
+        scopes = live.call_scopes(request.tool.id)
+        call = LiveCall(decision.id, request.tool.id, request.tool.effect.value, scopes)
+        changes: list[Change] = [CheckFence(live.task.epochs, scopes)]
+        events = [decision_event(request, decision)]
+        changes += ruling.takes
+        if ruling.approval is not None:
+            changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
+        if live.rise(request.tool.label, self._m.policies.applied.bundle.classes):
+            # INVARIANT: the label rises here, before anything that carries it can be released.
+            changes.append(RaiseLabel(live.task.id, live.label))
+            events.append(label_event(request, live))
+        live.in_hand.add(call)
+        self._call = call
+        try:
+            await self._m.store.commit(Unit(tuple(changes), tuple(events)))
+        except Conflict as lost:
+            # A fence, an ancestor's budget or another use of the approval came first: the refusal is a fact
+            # too.
+            self._settle(taken=False)
+            await self._m.store.commit(Unit(events=(decision_event(request, _lost(decision, lost)),)))
+            raise
+        except BaseException:
+            self._settle(taken=False)
+            raise
+        self._settle(taken=True)
+        return Recorded()
+
+    async def _lease(self, need: Lease) -> Leased:
+        asked = self._asked
+        broker = self._m.brokers.get(asked.upstream)
+        headers: dict[str, str] = {}
+        if broker is not None:
+            self._credential = await broker.lease(need.request)
+            headers = self._credential.headers
+        self._exchange = await self._m.upstreams[asked.upstream].prepare(
+            wire_call(asked, need.request), headers
+        )
+        return Leased(self._exchange)
+
+    async def _forward(self, need: Forward) -> Forwarded:
+        """Step 7. INVARIANT: nothing is awaited between the look at the fence and the write."""
+        assert self._live is not None
+        assert self._call is not None
+        assert self._exchange is not None
+        call, exchange = self._call, self._exchange
+        self._look(call)
+        self._deadline = self._m.clock.boot_s() + self._m.call_timeout_s
+        call.on_cut = exchange.release
+        exchange.send()
+        call.sent = True
+        return Forwarded()
+
+    async def _receive(self, need: Receive) -> Chunk:
+        assert self._call is not None
+        assert self._exchange is not None
+        left = self._deadline - self._m.clock.boot_s()
+        try:
+            async with asyncio.timeout(left):
+                chunk = await self._exchange.receive()
+        except TimeoutError:
+            self._exchange.cancel("timed out")
+            raise UpstreamUnreachable(
+                f"upstream `{self._asked.upstream}` did not answer in time",
+                sent=True,
+                code="upstream-timeout",
+            ) from None
+        except UpstreamUnreachable:
+            self._look(self._call)
+            raise
+        self._look(self._call)
+        return chunk
+
+    async def _observe(self, need: Observe) -> Observed:
+        assert self._exchange is not None
+        chunk = need.chunk
+        if chunk.kind is ChunkKind.REQUEST:
+            # An answer to the server's own question would be a disclosure that nobody decided: refused.
+            if chunk.request_id is not None:
+                self._exchange.respond(chunk.request_id, NOT_OFFERED, error=True)
+            return Observed(None)
+        self._result_bytes += chunk.size
+        return Observed(chunk)
+
+    async def _release(self, need: Release) -> Released:
+        await self._sink.release(need.chunk)
+        return Released()
+
+    async def _close(self, need: Close) -> Closed:
+        """Step 9. The outcome is written behind the answer; until then the call counts as unfinished."""
+        assert self._live is not None
+        assert self._request is not None
+        assert self._ruling is not None
+        request, decision = self._request, self._ruling.decision
+        # What came in has come in: it is counted, and the bound refuses the next call.
+        take = TakeBudget(self._live.unbounded, result_bytes=self._result_bytes)
+        self._live.count_result(self._result_bytes)
+        events = outcome_events(
+            request, decision, need.outcome, self._m.clock.now(), self._result_bytes, self._ended_by
+        )
+        changes: tuple[Change, ...] = (take,) if _bounded(self._live) else ()
+        self._m.late.write(Unit(changes, events))
+        if self._credential is not None:
+            await self._m.brokers[self._asked.upstream].release(self._credential)
+        return Closed()
+
+    # What the steps share.
+
+    def _look(self, call: LiveCall) -> None:
+        """Look at the local fence; raises `Fenced` with `sent` set where the upstream may have acted."""
+        assert self._live is not None
+        fenced = "this call" if call.cut else self._m.live.fenced(self._live, call.scopes)
+        if fenced:
+            self._ended_by = "fence"
+            raise Fenced(f"`{fenced}` has been ended", way_out="open a new task", sent=call.sent)
+
+    def _settle(self, *, taken: bool) -> None:
+        if self._live is not None and self._ruling is not None:
+            self._live.settle(self._ruling.takes, taken=taken)
+
+    def _let_go(self) -> None:
+        if self._exchange is not None:
+            if self._ended_by in ("agent", "fence", "timeout"):
+                self._exchange.cancel(self._ended_by)
+            self._exchange.release()
+        if self._live is not None and self._call is not None:
+            self._live.in_hand.discard(self._call)
+
+
+def _lost(decision: Decision, lost: Conflict) -> Decision:
+    reason = Reason(code=lost.code, text=lost.message, way_out=lost.way_out, step=5)
+    return msgspec.structs.replace(
+        decision,
+        outcome=Outcome.DENY,
+        reasons=(*decision.reasons, reason),
+        approval="",
+        waived=(),
+        observed=False,
+    )
+
+
+NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
+
+
+def _ended_by(fault: BaseException) -> str:
+    if isinstance(fault, Fenced):
+        return "fence"
+    if isinstance(fault, UpstreamUnreachable):
+        return "timeout" if fault.code == "upstream-timeout" else "upstream"
+    if isinstance(fault, KeyUnavailable):
+        return "credential"
+    return "agent" if isinstance(fault, asyncio.CancelledError | ConnectionError) else "fault"
+
+
+def _bounded(live: LiveTask) -> bool:
+    return any(budgets.result_bytes is not None for budgets in live.bounds.values())
+
+
+def wire_call(asked: Asked, request: AccessRequest) -> Call:
+    """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
+    reserved = METHODS.get(asked.name)
+    if reserved is None:
+        method, params = "tools/call", {"name": request.tool.name, "arguments": request.arguments}
+    else:
+        method, params = asked.method or reserved, request.arguments
+    return Call(
+        method=method,
+        params=params,
+        task=request.task.id,
+        meta=asked.meta,
+        wants_progress=asked.wants_progress,
+        log_level=asked.log_level,
+    )

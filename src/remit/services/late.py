@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outcomes that are written behind the answer: one commit that nobody waits for, tried again while the store
+is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+
+from remit.core.errors import RemitError, StoreUnavailable
+from remit.ports.store import Store, Unit
+
+log = logging.getLogger("remit.mediate")
+
+#: Outcomes that could not be written yet and are tried again.
+MAX_LATE = 10_000
+
+
+class LateOutcomes:
+    """Writes units without waiting for them. Until one is written, its call counts as unfinished."""
+
+    def __init__(self, store: Store) -> None:
+        """Begin with nothing late."""
+        self._store = store
+        self._late: deque[Unit] = deque(maxlen=MAX_LATE)
+
+    def write(self, unit: Unit) -> None:
+        """Commit a unit without waiting for it; one that fails is tried again by `retry`."""
+        future = asyncio.ensure_future(self._store.submit(unit))
+
+        def done(finished: asyncio.Future[Any]) -> None:
+            if finished.cancelled() or isinstance(finished.exception(), StoreUnavailable):
+                self._late.append(unit)
+            elif (fault := finished.exception()) is not None:
+                log.error("an outcome could not be written: %s", fault)
+
+        future.add_done_callback(done)
+
+    async def retry(self) -> int:
+        """Try again what could not be written; gives how many are still left. For a background loop."""
+        for _ in range(len(self._late)):
+            unit = self._late.popleft()
+            try:
+                await self._store.commit(unit)
+            except RemitError:
+                self._late.appendleft(unit)
+                break
+        return len(self._late)
