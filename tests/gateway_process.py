@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole gateway as a process of its own that tests may kill, and a client that speaks to it by hand.
+
+    python -m tests.gateway_process FOLDER
+
+It governs one mailbox (`examples/servers/mail.py`, over stdio), whose outbox says what really happened, and
+when. SIGUSR1 makes its disk full, as SQLite's own bound on pages has it; SIGUSR2 makes room again.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import uvicorn
+from joserfc import jws
+from joserfc.jwk import ECKey
+
+from remit.compose import application, open_house
+from remit.config import load_config
+from remit.core.checkpoint import VerifierKey
+from remit.core.export import ExportReport, verify_export
+from remit.core.identity import Role
+from remit.services.directory import NewAgent, NewPerson
+from remit.services.house import House
+
+Json = Any
+
+ROOT = Path(__file__).resolve().parents[1]
+MODERN = "2026-07-28"
+META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "scenario", "version": "1"},
+}
+PEOPLE: dict[str, tuple[Role, ...]] = {
+    "root": (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR),
+    "omar": (Role.APPROVER,),
+    "lena": (),
+}
+AGENTS = ("mail-bot", "other-bot")
+
+TOOLS = """
+upstream: mail
+tools:
+  send:
+    effect: irreversible
+    audience: external
+    labels: {class: public, trust: trusted}
+    arguments:
+      to: {role: destination}
+      subject: {role: content}
+      body: {role: content}
+    target: "{to}"
+  inbox:
+    effect: none
+    audience: self
+    labels: {class: public, trust: trusted}
+    record: the inbox
+"""
+TASK = """
+task: send-mail
+purpose: Send mails
+run_by: [mail-bot, other-bot]
+stated_by: [lena]
+deadline: 2h
+grants:
+  - tool: mail/inbox
+  - tool: mail/send
+    arguments:
+      to: {email_domain: [example.com]}
+      subject: {length: {max: 200}}
+      body: {length: {max: 100000}}
+"""
+
+
+def set_up(folder: Path, *, limits: Json = None) -> None:
+    """Lay a bundle into a folder."""
+    policies = ROOT / "src" / "remit" / "templates" / "policies"
+    shutil.copytree(policies, folder / "policies", dirs_exist_ok=True)
+    for place in ("tools", "tasks", "mail"):
+        (folder / place).mkdir(exist_ok=True)
+    (folder / "tools" / "mail.yaml").write_text(TOOLS)
+    (folder / "tasks" / "send-mail.yaml").write_text(TASK)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = [sys.executable, str(ROOT / "examples" / "servers" / "mail.py"), "mail"]
+    config = {"listen": {"port": port}, "upstreams": {"mail": {"command": server}}}
+    (folder / "remit.yaml").write_text(json.dumps(config | ({"limits": limits} if limits else {})))
+
+
+# The process.
+
+
+async def serve(folder: Path) -> None:
+    """Serve until a signal comes."""
+    config = load_config(folder)
+    async with open_house(config) as house:
+        if not (folder / "cast.json").exists():
+            await _bring_in(house, folder)
+        loop = asyncio.get_running_loop()
+        connection = house.store._connections[0]  # type: ignore[attr-defined]
+
+        def fill() -> None:
+            (pages,) = connection.execute("pragma page_count").fetchone()
+            connection.execute(f"pragma max_page_count={pages}")
+
+        loop.add_signal_handler(signal.SIGUSR1, fill)
+        loop.add_signal_handler(signal.SIGUSR2, connection.execute, "pragma max_page_count=1000000")
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application(house, config),
+                host="127.0.0.1",
+                port=config.listen.port,
+                lifespan="off",
+                log_level="error",
+                timeout_graceful_shutdown=5,
+            )
+        )
+        ready = asyncio.create_task(_tell_when_ready(server))
+        await server.serve()
+        await ready
+
+
+async def _tell_when_ready(server: uvicorn.Server) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+        await asyncio.sleep(0.01)
+    os.write(1, b"ready\n")
+
+
+async def _bring_in(house: House, folder: Path) -> None:
+    """Make people and agents, and leave their secrets where the test finds them."""
+    cast: dict[str, Json] = {"sessions": {}, "keys": {}}
+    for name, roles in PEOPLE.items():
+        await house.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+        code = await house.authenticator.make_code(name, by="remit")
+        cast["sessions"][name] = (await house.authenticator.sign_in(code))[0]
+    for name in AGENTS:
+        key = ECKey.generate_key("P-256")
+        public = {member: str(value) for member, value in key.as_dict(private=False).items()}
+        new = NewAgent(name=name, owner="legal-team", purpose="mails", public_jwk=public)
+        await house.directory.register(new, by="root")
+        cast["keys"][name] = key.as_dict(private=True)
+    (folder / "cast.json").write_text(json.dumps(cast))
+
+
+# The test's side.
+
+
+class Refused(Exception):
+    """A management call that was refused."""
+
+    def __init__(self, status: int, problem: Json) -> None:
+        super().__init__(f"{status} {problem}")
+        self.status = status
+        self.problem = problem
+
+
+class Line:
+    """One HTTP/1.1 connection, kept open. `pending` tells whether an answer lies in it unread."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._eye = socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno()))
+
+    @classmethod
+    async def to(cls, port: int) -> Self:
+        """Connect."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24))
+
+    def pending(self) -> bool:
+        """Whether bytes have come that nobody has read."""
+        if self._reader._buffer:  # type: ignore[attr-defined]
+            return True
+        with contextlib.suppress(BlockingIOError):
+            return bool(self._eye.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
+
+    async def ask(
+        self, method: str, path: str, headers: dict[str, str], content: bytes = b""
+    ) -> tuple[int, bytes]:
+        """Make one exchange; raises `OSError` or `EOFError` where the other side is gone."""
+        given = {"host": "127.0.0.1", "content-length": str(len(content))} | headers
+        head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+        self._writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content)
+        await self._writer.drain()
+        first, *rest = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+        status = int(first.split(" ")[1])
+        if told.get("transfer-encoding") == "chunked":
+            return status, await self._chunks()
+        return status, await self._reader.readexactly(int(told.get("content-length", 0)))
+
+    async def _chunks(self) -> bytes:
+        out = b""
+        while True:
+            size = int((await self._reader.readuntil(b"\r\n")).split(b";")[0], 16)
+            data = await self._reader.readexactly(size + 2)
+            if not size:
+                return out
+            out += data[:-2]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._eye.close()
+        self._writer.transport.abort()
+
+
+@dataclass
+class Told:
+    """The answer to one MCP request: its `result`, or the code in its error."""
+
+    status: int
+    result: Json = None
+    code: str = ""
+    error: Json = field(default_factory=dict)
+
+
+class GatewayProcess:
+    """The gateway of one folder, which may be started and killed any number of times."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port: int = json.loads((folder / "remit.yaml").read_text())["listen"]["port"]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: asyncio.subprocess.Process
+        self.cast: Json = None
+
+    async def start(self) -> None:
+        """Start it and wait until it serves."""
+        path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+        log = (self.folder / "gateway.log").open("ab")
+        with log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.gateway_process",
+                str(self.folder),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": path},
+                cwd=ROOT,
+            )
+        assert self.process.stdout is not None
+        said = await self.process.stdout.readline()
+        assert said == b"ready\n", (self.folder / "gateway.log").read_text()[-2000:]
+        self.cast = json.loads((self.folder / "cast.json").read_text())
+
+    async def kill(self) -> None:
+        """`kill -9`."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> None:
+        """End it in order."""
+        if self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
+        """Make one call to the management doors; raises `Refused`."""
+        status, content = await self.raw(method, path, body, by=by, token=token)
+        found = json.loads(content) if content else None
+        if status >= 400:
+            raise Refused(status, found)
+        return found
+
+    async def raw(
+        self, method: str, path: str, body: Json = None, *, by: str = "", token: str = ""
+    ) -> tuple[int, bytes]:
+        """Make one call to the management doors; gives status and body."""
+        bearer = self.cast["sessions"][by] if by else token
+        headers = {"authorization": f"Bearer {bearer}"}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        line = await Line.to(self.port)
+        try:
+            content = b"" if body is None else json.dumps(body).encode()
+            return await line.ask(method, path, headers, content)
+        finally:
+            line.close()
+
+    async def agent_token(self, agent: str) -> str:
+        """Prove an agent by its key; gives a token that is bound to no task."""
+        now = int(time.time())
+        claims = {"iss": agent, "sub": agent, "aud": self.url, "exp": now + 60, "jti": secrets.token_hex(8)}
+        key = ECKey.import_key(self.cast["keys"][agent])
+        assertion = jws.serialize_compact({"alg": "ES256"}, json.dumps(claims).encode(), key)
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion,
+        }
+        line = await Line.to(self.port)
+        try:
+            headers = {"content-type": "application/x-www-form-urlencoded"}
+            status, content = await line.ask("POST", "/oauth/token", headers, urlencode(form).encode())
+        finally:
+            line.close()
+        assert status == 200, content
+        return str(json.loads(content)["access_token"])
+
+    async def open_task(self, agent: str = "mail-bot", **more: Json) -> tuple[str, str]:
+        """Open a task at lena's word; gives its id and a token."""
+        opening = {"agent": agent, "task_type": "send-mail", **more}
+        task = str((await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"])
+        return task, await self.task_token(task, agent)
+
+    async def task_token(self, task: str, agent: str = "mail-bot") -> str:
+        """Get a token of a task."""
+        own = await self.agent_token(agent)
+        found = await self.ask("POST", f"/api/v1/tasks/{task}/token", {}, token=own)
+        return str(found["access_token"])
+
+    async def mcp(self, line: Line, token: str, method: str, params: Json = None) -> Told:
+        """Make one MCP request of the newest era."""
+        params = {**(params or {}), "_meta": META}
+        headers = {
+            "authorization": f"Bearer {token}",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": MODERN,
+            "mcp-method": method,
+        }
+        if "name" in params:
+            headers["mcp-name"] = params["name"]
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        status, content = await line.ask("POST", "/mcp/mail", headers, body)
+        if content.startswith((b"data:", b":")):
+            content = content.decode().strip().rpartition("data: ")[2].encode()
+        found = json.loads(content)
+        error = found.get("error") or {}
+        code = str((error.get("data") or {}).get("code", error.get("code", "")))
+        return Told(status, found.get("result"), code, error)
+
+    async def send(self, line: Line, token: str, subject: str, body: str = "-") -> Told:
+        """Have the agent send one mail, known by its subject."""
+        arguments = {"to": "someone@example.com", "subject": subject, "body": body}
+        return await self.mcp(line, token, "tools/call", {"name": "send", "arguments": arguments})
+
+    def outbox(self) -> list[dict[str, Json]]:
+        """Read what was really sent; the last line may be torn by a kill."""
+        file = self.folder / "mail" / "outbox.jsonl"
+        lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
+        return [json.loads(line) for line in lines]
+
+    async def events(self, kinds: str = "", task: str = "") -> list[dict[str, Json]]:
+        """Read the evidence, whole."""
+        out: list[dict[str, Json]] = []
+        start: int | None = 0
+        while start is not None:
+            query = urlencode({"limit": 1000, "start": start, "kinds": kinds, "task": task})
+            page = await self.ask("GET", f"/api/v1/events?{query}", by="root")
+            out += page["items"]
+            start = page["next"]
+        return out
+
+    async def verified(self) -> ExportReport:
+        """Export the evidence and verify it as a stranger would."""
+        status, content = await self.raw("GET", "/api/v1/events/export", by="root")
+        assert status == 200, content
+        lines = content.splitlines(keepends=True)
+        head = await self.ask("GET", "/api/v1/events/head", by="root")
+        return verify_export(lines, VerifierKey.parse(head["verifier"]))
+
+
+@asynccontextmanager
+async def gateway_process(folder: Path) -> AsyncIterator[GatewayProcess]:
+    """Give a gateway that runs, and end it however the test ends."""
+    set_up(folder)
+    gateway = GatewayProcess(folder)
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        if gateway.process.returncode is None:
+            await gateway.kill()
+
+
+def permits(events: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
+    """Give the decisions by which a call was let through."""
+    for event in events:
+        if event["kind"] == "decision.made" and event["facts"]["outcome"] == "permit":
+            yield event
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`kill -9` of the gateway at any moment: no effect without a permit, no loose end, and it goes on."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.gateway_process import GatewayProcess, Line, gateway_process, permits
+
+LOOPS = 6
+
+
+class Load:
+    """Loops that send mails until the gateway is gone; remembers what each was told."""
+
+    def __init__(self, gateway: GatewayProcess, token: str, run: int) -> None:
+        self.gateway = gateway
+        self.token = token
+        self.run = run
+        self.sent: set[str] = set()
+        self.faults: list[object] = []
+
+    async def loop(self, me: int) -> None:
+        """Send one mail after the other."""
+        with (
+            contextlib.suppress(OSError, EOFError),
+            contextlib.closing(await Line.to(self.gateway.port)) as line,
+        ):
+            for count in range(1_000_000):
+                subject = f"{self.run}/{me}/{count}"
+                told = await self.gateway.send(line, self.token, subject)
+                if told.result is None:
+                    self.faults.append(told)
+                else:
+                    self.sent.add(subject)
+
+
+async def check_whole(gateway: GatewayProcess, load: Load) -> None:
+    """What the outbox and the client know agrees with the evidence of a gateway that was started anew."""
+    events = await gateway.events()
+    decided = {event["values"]["arguments"]["subject"]: event for event in permits(events)}
+    outbox = {mail["subject"]: mail for mail in gateway.outbox()}
+    assert len(outbox) == len(gateway.outbox()), "a mail was sent twice"
+    assert outbox.keys() <= decided.keys(), "an effect without a permit"
+    assert load.sent <= outbox.keys()
+    for subject, mail in outbox.items():
+        assert decided[subject]["at"].rstrip("Z") <= mail["at"].replace("+00:00", ""), subject
+    # Each permit is closed once, and as `unknown` only where a start found it open.
+    closings = [event for event in events if event["kind"] == "tool.called"]
+    assert Counter(event["call"] for event in closings) == Counter(
+        event["call"] for event in decided.values()
+    )
+    unknown = [event for event in closings if event["facts"]["outcome"] == "unknown"]
+    assert all(event["facts"]["ended_by"] == "restart" for event in unknown)
+    # Open were at most the calls in hand, and outcomes that are written behind their answers.
+    answered = {decided[subject]["call"] for subject in load.sent}
+    mine = {event["call"] for event in unknown if event["writer"] == events[-1]["writer"]}
+    assert len(mine - answered) <= LOOPS
+    report = await gateway.verified()
+    assert report.holds, report.faults
+    assert set(report.unfinished) == {event["call"] for event in unknown}
+
+
+async def kill_again_and_again(folder: Path, kills: int) -> int:
+    """Each start goes on with what the killed one left; gives how many mails went out."""
+    chance = random.Random(kills)
+    async with gateway_process(folder) as gateway:
+        task, _ = await gateway.open_task()
+        for run in range(kills):
+            load = Load(gateway, await gateway.task_token(task), run)
+            loops = [asyncio.create_task(load.loop(me)) for me in range(LOOPS)]
+            await asyncio.sleep(chance.uniform(0.0, 0.6))
+            await gateway.kill()
+            await asyncio.gather(*loops)
+            assert load.faults == []
+            await gateway.start()
+            await check_whole(gateway, load)
+        return len(gateway.outbox())
+
+
+async def test_a_killed_gateway_leaves_no_effect_without_a_permit(tmp_path: Path) -> None:
+    """Every effect has its permit, every permit its one outcome, and the log verifies, six kills long."""
+    assert await kill_again_and_again(tmp_path, 6) > 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+async def test_a_gateway_killed_a_few_hundred_times_stays_whole(tmp_path: Path, part: int) -> None:
+    """The same, at many more moments."""
+    assert await kill_again_and_again(tmp_path, 60 + part) > 60
