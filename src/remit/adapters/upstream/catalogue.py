@@ -30,14 +30,14 @@ _LISTS = (
 )
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Offered(msgspec.Struct, frozen=True):
     """A catalogue, and what calls over HTTP must know of its tools."""
 
     catalogue: Catalogue
     param_headers: dict[str, ParamHeaders]
 
 
-async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Asked:
+async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Offered:
     """Read every list that the upstream announces; raises `UpstreamFault` beyond a bound or for a malformed
     one.
     """
@@ -56,7 +56,7 @@ async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Asked:
         instructions=known.instructions,
         **lists,
     )
-    return Asked(catalogue, headers)
+    return Offered(catalogue, headers)
 
 
 def _with_headers(tool: dict[str, Json], headers: dict[str, ParamHeaders], name: str) -> bool:

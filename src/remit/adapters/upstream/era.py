@@ -55,7 +55,7 @@ _FIXED_HEADERS = (
 _NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _PARAM_ANNOTATION = "x-mcp-header"
 PARAM_PREFIX: Final = b"mcp-param-"
-_PARAM_TYPES = frozenset(("string", "integer", "boolean"))
+_PARAM_TYPES = ("string", "integer", "boolean")  # a tuple: what is looked up here may be unhashable
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN_VALUE = re.compile(r"[\x20-\x7e]*")
 _ENCODED_VALUE = re.compile(r"=\?base64\?.*\?=")

@@ -8,8 +8,9 @@ only remit holds: when it ends (remit closed it, or died in whatever way) the gu
 group to end, and after GRACE_S seconds kills it and every other descendant. DEATHLINE is the writing end of a
 pipe that only the guard holds: remit sees its end whoever still has the program's output open.
 
-On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program dies
-with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec is safe.
+On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program
+dies with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec
+is safe.
 """
 
 import contextlib

@@ -142,7 +142,7 @@ class HttpExchange:
     def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:
         """Answer a server's question, on another connection (2025-11-25: as a POST of its own)."""
         if self._session is not None:
-            self._sender.post_later(write_response(request_id, body, error=error), self._beside())
+            self._sender.post_later(write_response(request_id, body, error=error), self._headers)
 
     def cancel(self, reason: str) -> None:
         """Say that nobody waits: by closing the response (2026-07-28), or by a notification before."""
@@ -151,7 +151,7 @@ class HttpExchange:
         self._cancelled = True
         if self._session is not None:
             params = {"requestId": self._request_id, "reason": reason}
-            self._sender.post_later(write_notification(era.CANCELLED, params), self._beside())
+            self._sender.post_later(write_notification(era.CANCELLED, params), self._headers)
         self._connection.abort()
 
     def release(self) -> None:
@@ -190,10 +190,6 @@ class HttpExchange:
                 self.respond(message.id, b"{}")
                 return None
         return notification_chunk(message)
-
-    def _beside(self) -> list[tuple[bytes, bytes]]:
-        assert self._session is not None
-        return [*self._session.headers(), *self._session.credential]
 
     def _cut(self) -> UpstreamUnreachable:
         return UpstreamUnreachable(

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
 from typing import Any
 
@@ -73,6 +73,7 @@ class HttpPosts:
         self.pool = Pool(origin, limits=limits, ssl_context=tls)
         self.streams = Pool(origin, limits=stream_limits, ssl_context=tls)
         self._background: set[asyncio.Task[None]] = set()
+        self.followed: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def reached(self) -> None:
         """Note that it answers."""
@@ -250,6 +251,27 @@ class HttpPosts:
         finally:
             if not kept:
                 connection.release()
+
+    def keep_following(self, key: tuple[str, str], follow: Callable[[], Awaitable[object]]) -> None:
+        """Follow something for a task, in place of what was followed under this key."""
+        self.unfollow(key)
+
+        async def run() -> None:
+            with contextlib.suppress(RemitError):
+                await follow()
+
+        def forget(ended: asyncio.Task[None]) -> None:
+            if self.followed.get(key) is ended:
+                del self.followed[key]
+
+        task = self.followed[key] = asyncio.create_task(run())
+        task.add_done_callback(forget)
+
+    def unfollow(self, key: tuple[str, str]) -> None:
+        """Follow it no longer."""
+        task = self.followed.pop(key, None)
+        if task is not None:
+            task.cancel()
 
     async def close(self, patience_s: float) -> None:
         """Let what is under way end, for so long, then cut every connection."""

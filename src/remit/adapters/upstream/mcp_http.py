@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -24,10 +24,11 @@ from remit.adapters.upstream.http_exchange import (
     HttpSession,
     ListenHttpExchange,
 )
-from remit.adapters.upstream.http_posts import HttpPosts, stream_limits
-from remit.adapters.upstream.jsonrpc import Message, write_notification, write_request
+from remit.adapters.upstream.http_posts import stream_limits
+from remit.adapters.upstream.http_sessions import HttpSessions
+from remit.adapters.upstream.jsonrpc import write_request
 from remit.adapters.upstream.local import LocalExchange
-from remit.core.errors import Busy, RemitError, UpstreamFault, UpstreamUnreachable
+from remit.core.errors import RemitError, UpstreamFault
 from remit.ports.runtime import Entropy
 from remit.ports.upstream import Call, Catalogue, Exchange
 
@@ -40,7 +41,7 @@ _STOP_S = 2.0
 _NOT_KNOWN = msgspec.Raw(b'{"code":-32601,"message":"not known"}')
 
 
-class McpHttp(HttpPosts):
+class McpHttp(HttpSessions):
     """`ports.upstream.Upstream` over streamable HTTP.
 
     `headers` is the credential for questions of our own (handshake, lists, notifications); a call carries
@@ -92,19 +93,10 @@ class McpHttp(HttpPosts):
             ask_timeout_s=ask_timeout_s,
             reachability=Reachability(name, on_state),
         )
+        self.probe = probe
         self._backoff = Backoff(entropy, base_s=retry_base_s, max_s=retry_max_s)
-        self._probe = probe
-        self._known: era.Handshake | None = None
-        self._stamp = era.Stamp("")
-        self._own: HttpSession | None = None
-        self._connecting: asyncio.Task[era.Handshake] | None = None
-        self._param_headers: dict[str, era.ParamHeaders] | None = None
-        self._sessions: dict[str, HttpSession] = {}
-        self._opening: dict[str, asyncio.Task[HttpSession]] = {}
-        self._followed: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
-        self._stopped = False
         self._own_stream: Connection | None = None
         self.on_lost = self._wake
 
@@ -116,51 +108,51 @@ class McpHttp(HttpPosts):
         """
         self.on_change, self.on_notification = on_change, on_notification
         try:
-            await self._connected()
+            await self.connected()
         finally:
-            if not self._stopped:
+            if not self.stopped:
                 self._watching = asyncio.create_task(self._watch(), name=f"upstream {self.name}")
 
     async def catalogue(self) -> Catalogue:
         """Ask for every list, now; once more in a new session if the server has forgotten ours."""
         for last in (False, True):
-            known = await self._connected()
+            known = await self.connected()
             try:
-                asked = await ask_for_all(self._ask_own, known, self.name)
+                asked = await ask_for_all(self.ask_own, known, self.name)
             except SessionLost:
-                self._known = self._own = None
+                self.known = self.own = None
                 self._woken.set()
                 if last:
                     raise
                 continue
-            self._param_headers = asked.param_headers
+            self.param_headers = asked.param_headers
             return asked.catalogue
         raise AssertionError("unreachable")
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
         """Serialise a call and put a connection in hand for it, opening the task's session if need be."""
-        known = self._known or await self._connected()
+        known = self.known or await self.connected()
         self.bound.admit()
         lease = credential(headers) if headers else ()
         session: HttpSession | None = None
         if not known.modern:
-            session = self._sessions.get(call.task) or await self._session(call.task, lease)
+            session = self.sessions.get(call.task) or await self.session_of(call.task, lease)
+            session.credential = lease
             if call.log_level and call.log_level != session.log_level and known.offers("logging"):
-                await self.ask(era.SET_LEVEL, {"level": call.log_level}, known.version, session, lease)
-                session.log_level = call.log_level
+                await self._set_level(session, call.log_level)
         elif call.method == era.SUBSCRIBE:
             return await self._prepare_listening(call, lease)
         elif call.method == era.UNSUBSCRIBE:
             key = (call.task, str(call.params.get("uri")))
-            return LocalExchange(lambda: self._unfollow(key))
+            return LocalExchange(lambda: self.unfollow(key))
         request_id = next(self.ids)
-        params = self._stamp.params(call, request_id)
+        params = self.stamp.params(call, request_id)
         body = write_request(request_id, call.method, params)
         repeated: era.ParamHeaders = ()
         if session is None and call.method == "tools/call":
-            if self._param_headers is None:
+            if self.param_headers is None:
                 await self.catalogue()
-            repeated = (self._param_headers or {}).get(call.params.get("name", ""), ())
+            repeated = (self.param_headers or {}).get(call.params.get("name", ""), ())
         sent = era.http_headers(known.version, call.method, call.params, repeated)
         sent += lease
         if session is not None and session.id is not None:
@@ -173,124 +165,48 @@ class McpHttp(HttpPosts):
             exchange.on_result = lambda: self._follow_session(call.task, listening)
         return exchange
 
+    async def _set_level(self, session: HttpSession, level: str) -> None:
+        try:
+            await self.ask(era.SET_LEVEL, {"level": level}, session.version, session, session.credential)
+        except SessionLost:
+            self.forget_session(session)
+            raise
+        session.log_level = level
+
     async def end_task(self, task: str) -> None:
         """End the task's session and subscriptions; never raises."""
-        for key in [key for key in self._followed if key[0] == task]:
-            self._unfollow(key)
-        opening = self._opening.get(task)
+        for key in [key for key in self.followed if key[0] == task]:
+            self.unfollow(key)
+        opening = self.opening.get(task)
         if opening is not None:
             await asyncio.wait((opening,))
-        session = self._sessions.pop(task, None)
+        session = self.sessions.pop(task, None)
         if session is not None and session.id is not None:
             with contextlib.suppress(RemitError, TimeoutError):
-                await self._delete(session)
+                await self.delete(session)
 
     async def stop(self) -> None:
         """Take leave of every session, then cut every connection."""
-        self._stopped = True
-        running = [self._watching, self._connecting, *self._opening.values(), *self._followed.values()]
+        self.stopped = True
+        running = [self._watching, self.connecting, *self.opening.values(), *self.followed.values()]
         tasks = [task for task in running if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        sessions = {id(s): s for s in (self._own, *self._sessions.values()) if s is not None and s.id}
+        sessions = {id(s): s for s in (self.own, *self.sessions.values()) if s is not None and s.id}
         for session in sessions.values():
-            self.later(self._delete(session))
-        self._sessions.clear()
-        self._own = None
+            self.later(self.delete(session))
+        self.sessions.clear()
+        self.own = None
         await self.close(_STOP_S)
-
-    # Handshakes and sessions.
-
-    async def _connected(self) -> era.Handshake:
-        """Give what the upstream speaks; ask it if it is not known, once for all who wait."""
-        if self._known is not None:
-            return self._known
-        if self._stopped:
-            raise UpstreamUnreachable(f"upstream `{self.name}` is no longer used", way_out="start it again")
-        if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._connect())
-            self._connecting.add_done_callback(_retrieve)
-        return await asyncio.shield(self._connecting)
-
-    async def _connect(self) -> era.Handshake:
-        known, own = await self._shake_hands(self.credential, probe=self._probe)
-        self._stamp = era.Stamp(known.version)
-        self._own = None if known.modern else own
-        self._param_headers = None
-        self._known = known
-        return known
-
-    async def _shake_hands(self, lease: Headers, *, probe: bool) -> tuple[era.Handshake, HttpSession]:
-        session_id: bytes | None = None
-
-        async def ask(method: str, params: dict[str, Json], version: str) -> Message:
-            nonlocal session_id
-            try:
-                message, head = await self.ask(method, params, version, None, lease)
-            except UpstreamFault as fault:
-                status = getattr(fault, "status", 0)
-                if method == era.DISCOVER and 400 <= status < 500 and status not in (401, 403, 429):
-                    # An older server's way of not knowing the question.
-                    return Message("2.0", error=_NOT_KNOWN)
-                raise
-            if method == era.INITIALIZE:
-                session_id = head.get(era.SESSION_HEADER)
-            return message
-
-        known = await era.negotiate(ask, self.name, probe=probe)
-        session = HttpSession(known.version, session_id, lease)
-        if not known.modern:
-            told = write_notification(era.INITIALIZED, {})
-            await self.post(told, [*session.headers(), *lease])
-        return known, session
-
-    async def _session(self, task: str, lease: Headers) -> HttpSession:
-        """Give the task's session; open it, once for all who wait."""
-        if self._own is not None and self._own.id is None:
-            return self._own  # the server keeps none, for nobody
-        if len(self._sessions) >= MAX_SESSIONS:
-            raise Busy(f"upstream `{self.name}` has {MAX_SESSIONS} sessions open", way_out="end a task")
-        opening = self._opening.get(task)
-        if opening is None:
-            opening = self._opening[task] = asyncio.create_task(self._open_session(task, lease))
-            opening.add_done_callback(_retrieve)
-            opening.add_done_callback(lambda _: self._opening.pop(task, None))
-        return await asyncio.shield(opening)
-
-    async def _open_session(self, task: str, lease: Headers) -> HttpSession:
-        known, session = await self._shake_hands(lease, probe=False)
-        if known.modern:
-            self._known = None
-            raise UpstreamFault(
-                f"upstream `{self.name}` has changed its protocol",
-                way_out="call again",
-                code="upstream-version",
-            )
-        self._sessions[task] = session
-        return session
-
-    def forget_session(self, session: HttpSession) -> None:
-        """Have the next call of its task open another."""
-        for task, known in tuple(self._sessions.items()):
-            if known is session:
-                del self._sessions[task]
-                self._unfollow((task, ""))
-
-    async def _delete(self, session: HttpSession) -> None:
-        await self.post(b"", [*session.headers(), *session.credential], method=b"DELETE")
-
-    async def _ask_own(self, method: str, params: dict[str, Json], version: str) -> Message:
-        message, _ = await self.ask(method, params, version, self._own, self.credential)
-        return message
 
     # Streams: our own, that of a task's session, and those of a modern task's subscriptions.
 
     async def _prepare_listening(self, call: Call, lease: Headers) -> Exchange:
         uri = str(call.params.get("uri"))
         request_id = next(self.ids)
-        assert self._known is not None
-        version = self._known.version
+        assert self.known is not None
+        version = self.known.version
         params = era.stamped({"notifications": {"resourceSubscriptions": [uri]}}, version)
         headers = [*era.http_headers(version, era.LISTEN, params), *lease]
         connection = await self.acquire(self.streams)
@@ -299,35 +215,16 @@ class McpHttp(HttpPosts):
         exchange = ListenHttpExchange(self, connection, answer, request_id, headers, body, None)
 
         def keep(kept: HttpAnswer, over: Connection) -> None:
-            self._keep((call.task, uri), lambda: self.follow(kept, over, None))
+            self.keep_following((call.task, uri), lambda: self.follow(kept, over, None))
             # Whether it began or not, the connection is given up with the task.
-            self._followed[call.task, uri].add_done_callback(lambda _: over.abort())
+            self.followed[call.task, uri].add_done_callback(lambda _: over.abort())
 
         exchange.keep = keep
         return exchange
 
     def _follow_session(self, task: str, session: HttpSession) -> None:
-        if session.id is not None and (task, "") not in self._followed:
-            self._keep((task, ""), lambda: self._follow_get(session))
-
-    def _keep(self, key: tuple[str, str], follow: Callable[[], Awaitable[object]]) -> None:
-        self._unfollow(key)
-
-        async def run() -> None:
-            with contextlib.suppress(RemitError):
-                await follow()
-
-        def forget(ended: asyncio.Task[None]) -> None:
-            if self._followed.get(key) is ended:
-                del self._followed[key]
-
-        task = self._followed[key] = asyncio.create_task(run())
-        task.add_done_callback(forget)
-
-    def _unfollow(self, key: tuple[str, str]) -> None:
-        task = self._followed.pop(key, None)
-        if task is not None:
-            task.cancel()
+        if session.id is not None and (task, "") not in self.followed:
+            self.keep_following((task, ""), lambda: self._follow_get(session))
 
     async def _follow_get(self, session: HttpSession) -> bool:
         """Follow a session's own stream (2025-11-25) until it ends; False where the server has none."""
@@ -343,7 +240,7 @@ class McpHttp(HttpPosts):
     async def _follow_own(self, known: era.Handshake) -> bool:
         """Follow what belongs to no task: the lists that change. False where the server tells nothing."""
         if not known.modern:
-            own = self._own
+            own = self.own
             return own is not None and own.id is not None and await self._follow_get(own)
         if not known.changes():
             return False
@@ -359,12 +256,12 @@ class McpHttp(HttpPosts):
     async def _follow_stream(
         self, session: HttpSession | None, answer: HttpAnswer, connection: Connection
     ) -> None:
-        if session is self._own:
+        if session is self.own:
             self._own_stream = connection
         await self.follow(answer, connection, session)
 
     def _wake(self) -> None:
-        """Have the watch look again; a stream to a server that takes no connection is not worth waiting on."""
+        """Have the watch look again; a stream to a server that takes no connection is dead."""
         self._woken.set()
         if self._own_stream is not None:
             self._own_stream.abort()
@@ -378,26 +275,20 @@ class McpHttp(HttpPosts):
             self._woken.clear()
             began = loop.time()
             try:
-                known = await self._connected()
+                known = await self.connected()
                 if missed:
                     self.on_change()  # it may have said so while nobody listened
                     missed = False
                 if not await self._follow_own(known):
                     await self._woken.wait()
-                    self._known = self._own = None
+                    self.known = self.own = None
             except RemitError as fault:
                 log.info("upstream %s: %s", self.name, fault)
                 # Whoever answers next may be another, of another era.
-                self._known = self._own = None
+                self.known = self.own = None
                 if not isinstance(fault, UpstreamFault):
                     self.reachability.tell(False)
             missed = True
             if loop.time() - began > self._backoff.max_s:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next_s())
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Look at a task's fault, so that it is nobody's unless someone waits for it."""
-    if not task.cancelled():
-        task.exception()

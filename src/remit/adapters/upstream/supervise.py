@@ -65,7 +65,7 @@ class LineReader(asyncio.Protocol):
         if self._size_bytes > self._max_bytes and not self._dropping:
             self._dropping = True
             self._head = b"".join((*self._pieces, piece))[:_EDGE_BYTES]
-            self._pieces = [p[-_EDGE_BYTES:] for p in self._pieces[-1:]]
+            self._pieces = [b"".join(self._pieces)[-_EDGE_BYTES:]]
         self._pieces.append(piece)
         if self._dropping:
             self._pieces = [b"".join(self._pieces)[-_EDGE_BYTES:]]
