@@ -14,10 +14,21 @@ from remit.cli.demo.ending import step_6, step_7, step_8
 from remit.cli.demo.stage import Stage, stage
 from remit.cli.demo.story import step_1, step_2, step_3, step_4, step_5
 from remit.cli.demo.teller import Teller
+from remit.cli.parser import verb
 
 
-def demo(keep: Path | None = None) -> int:
-    """Tell the story in a folder of its own, which is deleted at the end unless `keep` names one."""
+app = verb("demo")
+
+
+@app.default
+def demo(*, keep: Path | None = None) -> int:
+    """Watch the story, end to end, on real MCP servers; done only if every step ended as it should.
+
+    Parameters
+    ----------
+    keep
+        Play it in this folder and leave everything there to be looked at (default: a folder that is deleted).
+    """
     tell = Teller(Console(width=110, soft_wrap=False))
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
