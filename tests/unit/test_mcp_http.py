@@ -237,6 +237,18 @@ async def test_large_numbers_and_other_values_that_json_cannot_carry_are_refused
         assert len(server.requests) == before
 
 
+async def test_what_waits_of_a_stream_counts_too() -> None:
+    """A large event is counted while its pieces arrive, and the memory is free again after it."""
+    async with connected("modern") as (upstream, _):
+        call = tool("progress", wants_progress=True, arguments={"n": 1_000_000})
+        await run(upstream, call)
+        assert upstream.bound.held_bytes == 0
+        upstream.bound.max_buffered_bytes = 500_000
+        with pytest.raises(UpstreamFault, match="memory"):
+            await run(upstream, call)
+        assert upstream.bound.held_bytes == 0
+
+
 async def test_connections_are_used_again_after_streams_too() -> None:
     """A stream that ended with the answer leaves its connection good."""
     async with connected("modern") as (upstream, _):

@@ -62,7 +62,17 @@ class SessionLost(UpstreamFault):
 class HttpAnswer:
     """Reads the messages of one response, holding at most one result of `max_result_bytes`."""
 
-    __slots__ = ("_connection", "_events", "_hold", "_max_bytes", "_name", "_pieces", "_waiting", "head")
+    __slots__ = (
+        "_connection",
+        "_events",
+        "_hold",
+        "_max_bytes",
+        "_name",
+        "_pieces",
+        "_unread_bytes",
+        "_waiting",
+        "head",
+    )
 
     def __init__(self, connection: Connection, name: str, bound: BufferBound, max_result_bytes: int) -> None:
         """Take a connection on which a request was sent, or will be."""
@@ -73,6 +83,7 @@ class HttpAnswer:
         self._events: EventStream | None = None
         self._pieces: AsyncIterator[bytes] | None = None
         self._waiting: deque[bytes] = deque()
+        self._unread_bytes = 0
         self.head: ResponseHead | None = None
 
     async def next(self) -> Message | None:
@@ -120,13 +131,15 @@ class HttpAnswer:
                 piece = await anext(self._pieces)
             except StopAsyncIteration:
                 return None
-            self._hold.resize(self._hold.size_bytes + len(piece))
+            self._unread_bytes += len(piece)
+            self._hold.resize(self._unread_bytes)
             events = self._events.feed(piece)
             if events:
                 # Events of another type than `message` are not MCP's; one without data only carries an id.
                 self._waiting.extend(e.data for e in events if e.type == b"message" and e.data)
                 # What has begun after the last of them is at most what came with it.
-                self._hold.resize(sum(map(len, self._waiting)) + len(piece))
+                self._unread_bytes = sum(map(len, self._waiting)) + len(piece)
+                self._hold.resize(self._unread_bytes)
         return read_message(self._waiting.popleft(), self._name)
 
     async def _whole(self, length: int | None, limit: int) -> bytes:
