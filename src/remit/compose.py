@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from remit import api
+from remit import __version__, api
 from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.keys.file import FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.log.file import FileHeadKeeper
@@ -270,7 +270,9 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         house = build(config, store, heads, upstreams, public_url or config.listen.url)
         await house.tools.load()
         await house.policies.apply(bundle, by="remit")
-        await house.evidence.recover()
+        recovered = await house.evidence.recover()
+        started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
+        await _record(house, EventKind.SYSTEM_STARTED, started)
         await house.evidence.checkpoint()
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
@@ -284,6 +286,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         yield house
         await upkeep.close()
         await house.mediator.retry_late()
+        await _record(house, EventKind.SYSTEM_STOPPED, {})
         await house.evidence.checkpoint()
 
 
@@ -358,11 +361,12 @@ async def _tell(house: House, told: list[tuple[str, bool]]) -> None:
     """Write to the evidence that upstreams were lost or came back."""
     while told:
         name, up = told[0]
-        event = Event(
-            kind=EventKind.UPSTREAM_RESTORED if up else EventKind.UPSTREAM_LOST,
-            at=house.clock.now(),
-            tenant=house.tenant,
-            facts={"upstream": name},
-        )
-        await house.store.commit(Unit(events=(event,)))
+        kind = EventKind.UPSTREAM_RESTORED if up else EventKind.UPSTREAM_LOST
+        await _record(house, kind, {"upstream": name})
         told.pop(0)
+
+
+async def _record(house: House, kind: EventKind, facts: dict[str, Any]) -> None:
+    """Write to the evidence what remit itself did or met."""
+    event = Event(kind=kind, at=house.clock.now(), tenant=house.tenant, facts=facts)
+    await house.store.commit(Unit(events=(event,)))

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit agent`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from remit.cli import show
+from remit.cli.client import connect
+from remit.cli.invocation import current
+from remit.cli.parser import Several, noun
+
+Json = Any
+
+app = noun("agent", "Agents: governed identities, each with an accountable owner, a purpose and a key.")
+
+
+def key_place(name: str) -> Path:
+    """Give where an agent's key is kept beside the configuration, unless a place is named."""
+    return current().config_file.parent / ".remit" / "agents" / f"{name}.key.json"
+
+
+@app.command(name="register")
+def register(
+    name: str,
+    /,
+    *,
+    owner: str,
+    purpose: str,
+    environment: str = "development",
+    initiative: str = "",
+    group: Several = (),
+    manifest: str = "",
+    key: Path | None = None,
+) -> None:
+    """Register an agent. Its key is made here, and only the public part is sent.
+
+    Parameters
+    ----------
+    name
+        The agent's name.
+    owner
+        The person who answers for it.
+    purpose
+        What it is for.
+    environment
+        Where it belongs, such as `production`.
+    initiative
+        The AI programme that it is part of.
+    group
+        A group; may be given several times.
+    manifest
+        A digest over its model, prompt, tools and code.
+    key
+        The key's file: used where it exists, made where it does not
+        (default: `.remit/agents/NAME.key.json` beside the configuration).
+    """
+    from remit.core.ids import check_name
+    from remit.sdk.key import AgentKey
+
+    check_name(name, "an agent")
+    client = connect()
+    place = key or key_place(name)
+    made = not place.exists()
+    own = AgentKey.generate() if made else AgentKey.load(place)
+    if made:
+        own.save(place)
+    try:
+        agent = client.post(
+            "agents",
+            name=name,
+            owner=owner,
+            purpose=purpose,
+            public_jwk=own.public_jwk,
+            environment=environment,
+            initiative=initiative,
+            groups=group,
+            manifest_digest=manifest,
+        )
+    except BaseException:
+        if made:
+            # Nobody knows this key: left behind, it would be taken for a registered one.
+            place.unlink(missing_ok=True)
+        raise
+    if show.is_json():
+        show.answer({**agent, "key_file": str(place)})
+        return
+    show.say("Registered ", show.text(name, "bold"), f", owned by {owner}")
+    show.picture(show.facts([("key", f"{place} ({'made now' if made else 'as it was'}; keep it)")]))
+
+
+@app.command(name="list")
+def agents() -> None:
+    """List agents; without a role, those that one owns."""
+    found = connect().get("agents")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("NAME", "STATE", "OWNER", "ENVIRONMENT", "PURPOSE", "REGISTERED"),
+        (
+            (
+                one["name"],
+                show.state(one["state"]),
+                one["owner"],
+                one["environment"],
+                one["purpose"],
+                show.moment(one["created"]),
+            )
+            for one in found["items"]
+        ),
+        empty="no agents; `remit agent register` adds one",
+    )
+
+
+@app.command(name="show")
+def shown(name: str, /) -> None:
+    """Show an agent.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    """
+    _one(connect().get("agents", name))
+
+
+@app.command(name="activate")
+def activate(name: str, /, *, reason: str = "") -> None:
+    """Put an agent into service, or back into it.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    reason
+        Why; it goes into the evidence.
+    """
+    _move(name, "active", reason)
+
+
+@app.command(name="suspend")
+def suspend(name: str, /, *, reason: str = "") -> None:
+    """Take an agent out of service for now: all its tasks end.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    reason
+        Why; it goes into the evidence.
+    """
+    _move(name, "suspended", reason)
+
+
+@app.command(name="retire")
+def retire(name: str, /, *, reason: str = "") -> None:
+    """Take an agent out of service for good: all its tasks end.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    reason
+        Why; it goes into the evidence.
+    """
+    _move(name, "retired", reason)
+
+
+def _move(name: str, state: str, reason: str) -> None:
+    _one(connect().post("agents", name, "state", state=state, reason=reason))
+
+
+def _one(agent: Json) -> None:
+    if show.is_json():
+        show.answer(agent)
+        return
+    key = agent["public_jwk"]
+    pairs = [
+        ("agent", show.text(agent["name"], "bold")),
+        ("state", show.state(agent["state"])),
+        ("owner", agent["owner"]),
+        ("purpose", agent["purpose"]),
+        ("environment", agent["environment"]),
+        ("initiative", agent["initiative"]),
+        ("groups", ", ".join(agent["groups"])),
+        ("key", f"{key.get('kty', '')} {key.get('crv', '')}".strip() or "none"),
+        ("manifest", agent["manifest_digest"]),
+        ("registered", show.moment(agent["created"])),
+        ("by", agent["created_by"]),
+    ]
+    show.picture(show.facts(pairs))

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit audit`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from remit.cli import show
+from remit.cli.client import Client, connect
+from remit.cli.parser import Several, Switch, noun
+from remit.cli.saying import saying
+from remit.core.event import MEANINGS
+
+Json = Any
+
+app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
+
+#: Events asked for at a time.
+PAGE = 1000
+
+
+@app.command(name="log")
+def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: str = "") -> None:
+    """Read events, in order: the last ones, or from an index on.
+
+    Parameters
+    ----------
+    limit
+        At most so many.
+    start
+        The index to begin with.
+    kind
+        Only this kind, such as `decision.made`; may be given several times.
+    task
+        Only this task's.
+    """
+    client = connect()
+    items, size = _events(client, limit, start, ",".join(kind), task)
+    if show.is_json():
+        show.answer({"items": items, "size": size})
+        return
+    show.table(
+        ("INDEX", "AT", "KIND", "AGENT", "TASK", "WHAT"),
+        (
+            (
+                str(one["index"]),
+                show.moment(one["at"]),
+                show.text(one["kind"], "bold"),
+                one.get("agent", ""),
+                one.get("task", ""),
+                saying(one),
+            )
+            for one in items
+        ),
+        empty="no events",
+        whole=5,
+    )
+
+
+def _events(client: Client, limit: int, start: int | None, kinds: str, task: str) -> tuple[list[Json], int]:
+    """Give events and the size of the log; without `start` the last ones that fit."""
+    plain = not kinds and not task
+    if start is None and plain:
+        page = client.get("events", start=-limit, limit=min(limit, PAGE))
+        return page["items"], page["size"]
+    found: list[Json] = []
+    size, at = 0, start or 0
+    while True:
+        page = client.get("events", start=at, limit=PAGE, kinds=kinds or None, task=task or None)
+        found += page["items"]
+        size = page["size"]
+        if start is None:
+            found = found[-limit:]
+        elif len(found) >= limit:
+            return found[:limit], size
+        if page["next"] is None:
+            return found, size
+        at = page["next"]
+
+
+def _event(client: Client, index: int) -> Json:
+    from remit.core.errors import NotFound
+
+    page = client.get("events", start=index, limit=1)
+    if index < 0 or not page["items"] or page["items"][0]["index"] != index:
+        raise NotFound(f"there is no event {index}", way_out=f"the log has {page['size']} events")
+    return page["items"][0]
+
+
+@app.command(name="show")
+def shown(index: int, /) -> None:
+    """Show one event: its facts, and its values where they can still be read.
+
+    Parameters
+    ----------
+    index
+        Its place in the log, from 0 on.
+    """
+    event = _event(connect(), index)
+    if show.is_json():
+        show.answer(event)
+        return
+    show.say(show.text(f"event {index}", "bold"), f"  {event['kind']}  ", show.moment(event["at"]))
+    meaning = MEANINGS.get(event["kind"])
+    if meaning is not None:
+        show.say(meaning.says, style="dim")
+    values = event.get("values", {})
+    pairs = [(name, event.get(name, "")) for name in ("agent", "task", "call")]
+    pairs += [(name, _value(value)) for name, value in event["facts"].items()]
+    pairs += [(f"{name} (sealed)", _value(value)) for name, value in values.items()]
+    gone = [name for name in event.get("sealed", {}) if name not in values]
+    pairs += [(f"{name} (sealed)", show.text("forgotten", "dim")) for name in gone]
+    pairs += [("writer", f"{event['writer']}, its record {event['seq']}"), ("hash", event["hash"])]
+    show.picture(show.facts(pairs))
+
+
+def _value(value: Json) -> str:
+    return value if isinstance(value, str) else show.compact(value)
+
+
+@app.command(name="prove")
+def prove(index: int, /, *, out: Path | None = None) -> None:
+    """Give a receipt that an event is in the signed log, after verifying it here (C2SP tlog-proof).
+
+    Parameters
+    ----------
+    index
+        The event's place in the log.
+    out
+        Write the receipt to this file instead of standard output.
+    """
+    from remit.cli.receipt import prove_event
+
+    client = connect()
+    found = prove_event(client, _event(client, index))
+    if out is not None:
+        out.write_text(found["proof"], encoding="utf-8")
+    if show.is_json():
+        show.answer(found)
+    elif out is None:
+        sys.stdout.write(found["proof"])
+    else:
+        show.say(show.text("proven", "green"), f": event {index} of {found['size']}; the receipt is in {out}")
+
+
+@app.command(name="export")
+def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
+    """Take the evidence away as one file that verifies offline.
+
+    Parameters
+    ----------
+    file
+        Where to write it.
+    task
+        Only this task's events, each with its proof.
+    no_values
+        Leave out what was said: arguments, names, words.
+    """
+    from remit.cli.exporting import fetch
+
+    fetched = fetch(connect(), file, task=task, values=not no_values)
+    if show.is_json():
+        show.answer(fetched)
+        return
+    show.say(f"Wrote {fetched['events']} events to ", show.text(str(file), "bold"))
+    show.say(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
+
+
+@app.command(name="verify")
+def verify(
+    file: Path | None = None,
+    /,
+    *,
+    key: str = "",
+    at_least: int = 0,
+    task: str = "",
+    no_values: Switch = False,
+) -> int:
+    """Verify evidence: every hash, chain, value and the signature; exits 4 and says which event if not.
+
+    An exported file is verified offline. Without one, the running remit's evidence is fetched, and then
+    verified here.
+
+    Parameters
+    ----------
+    file
+        What `remit audit export` wrote.
+    key
+        The log's public key, or a file that holds it, from a source that you trust; `remit up` prints it.
+        Without it the key must be one that was seen from here before.
+    at_least
+        The log must have at least so many events; what was verified here before is remembered.
+    task
+        Without a file: verify only this task's events.
+    no_values
+        Without a file: do not fetch what was said.
+    """
+    from remit.cli.verifying import verify_file, verify_running
+
+    if file is not None:
+        return verify_file(file, key=key, at_least=at_least)
+    return verify_running(key=key, at_least=at_least, task=task, values=not no_values)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of all commands: what the front page shows, and where each one lives. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One word after `remit`; `home` is the module that defines its `app`, or `module:name`."""
+
+    name: str
+    part: str
+    usage: str
+    summary: str
+    home: str
+
+    @property
+    def module(self) -> str:
+        """The module to import."""
+        return self.home.partition(":")[0]
+
+    @property
+    def attribute(self) -> str:
+        """What of the module is the command."""
+        return self.home.partition(":")[2] or "app"
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("init", "Start", "[DIR]", "write a small working configuration", "remit.cli.init"),
+    Command("up", "Start", "", "run everything in one process", "remit.cli.up"),
+    Command(
+        "demo", "Start", "", "watch the story, end to end, on real MCP servers", "remit.cli.demo.command"
+    ),
+    Command("doctor", "Start", "", "look whether everything is as it should be", "remit.cli.doctor"),
+    Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.run"),
+    Command("connect", "Agents at work", "...", "the same for interactive clients", "remit.cli.connect"),
+    Command("wrap", "Agents at work", "FILE", "put remit before a client's MCP servers", "remit.cli.wrap"),
+    Command("who", "Three questions", "X", "who is it, and on whose behalf does it act", "remit.cli.who"),
+    Command("can", "Three questions", "X [TOOL]", "what may it do right now, by which rule", "remit.cli.can"),
+    Command("end", "Three questions", "X", "end it, and show how fast it was gone", "remit.cli.end"),
+    Command("lock", "Three questions", "X", "end it and keep it shut", "remit.cli.end:lock_app"),
+    Command("unlock", "Three questions", "X", "let new tasks be opened again", "remit.cli.end:unlock_app"),
+    Command("login", "People", "", "sign in with a one-time code", "remit.cli.login"),
+    Command("logout", "People", "", "sign out", "remit.cli.login:logout_app"),
+    Command("person", "People", "VERB", "people and their roles", "remit.cli.person"),
+    Command("approvals", "People", "", "what waits for a human", "remit.cli.approve:approvals_app"),
+    Command("approve", "People", "ID", "let one exact call happen, once", "remit.cli.approve"),
+    Command("deny", "People", "ID", "refuse one exact call", "remit.cli.approve:deny_app"),
+    Command("agent", "Governance", "VERB", "agents, their owners and keys", "remit.cli.agent"),
+    Command("task", "Governance", "VERB", "pieces of work, and their types", "remit.cli.task"),
+    Command("tool", "Governance", "VERB", "tools, and what changed in them", "remit.cli.tool"),
+    Command("policy", "Governance", "VERB", "check, apply and read the rules", "remit.cli.policy"),
+    Command("audit", "Governance", "VERB", "read, prove and verify the evidence", "remit.cli.audit"),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+#: What may stand anywhere before `--`, whatever the command.
+EVERYWHERE = (
+    ("--json", "the exact answer as JSON, and nothing else, on standard output"),
+    ("--config FILE", "the configuration, or its folder (default: `remit.yaml` of this folder)"),
+    ("--as NAME", "act as another person who is signed in here"),
+    ("--help, --version", ""),
+)
+EXIT_CODES = (
+    (0, "done"),
+    (1, "refused by policy"),
+    (2, "usage or configuration error"),
+    (3, "not reachable"),
+    (4, "verification failed"),
+)
+VARIABLES = (
+    ("REMIT_URL", "the address of remit, instead of the configuration's"),
+    ("REMIT_SESSION", "a session secret, instead of the one that `remit login` stored"),
+    ("REMIT_DEBUG", "`1` shows where in the code an error arose"),
+    ("NO_COLOR", "no colour"),
+)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit end`, `remit lock` and `remit unlock`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.cli import show
+from remit.cli.client import Client, connect
+from remit.cli.closure import show_closure
+from remit.cli.faults import UsageFault
+from remit.cli.parser import Switch, verb
+from remit.core.revocation import ScopeKind
+
+Json = Any
+
+app = verb("end")
+lock_app = verb("lock")
+unlock_app = verb("unlock")
+
+
+def scope_of(x: str) -> dict[str, str]:
+    """Read `name` or `kind:name`; `everything` stands alone."""
+    kind, colon, name = x.partition(":")
+    if x == ScopeKind.EVERYTHING:
+        return {"kind": x, "name": ""}
+    if colon and kind in set(ScopeKind):
+        return {"kind": kind, "name": name}
+    return {"name": x}
+
+
+@app.default
+def end(x: str, /, *, reason: str = "", prove: Switch = False) -> int:
+    """End a task, or all of an agent, owner, tool or upstream, and show how fast each permission was gone.
+
+    After this has returned, no call under it is permitted. What had been permitted before and has no outcome
+    yet is listed.
+
+    Parameters
+    ----------
+    x
+        A task's id, a name, `kind:name` (task, agent, owner, tool, upstream) or `everything`.
+    reason
+        Why; it goes into the evidence.
+    prove
+        Also verify, here, that the closure is in the signed log.
+    """
+    client = connect()
+    closure = client.post("end", reason=reason, **scope_of(x))
+    if not prove:
+        return show_closure(closure)
+    found = _proof(client, closure)
+    if show.is_json():
+        show.answer({**closure, "proof": found})
+        return 0
+    show_closure(closure)
+    show.say("")
+    show.say(
+        show.text("proven", "green"), f": event {found['index']} of {found['size']} in log {found['origin']}"
+    )
+    show.say(f"  remit audit show {found['index']}", style="dim")
+    return 0
+
+
+def _proof(client: Client, closure: Json) -> Json:
+    """Find the closure's event and verify its inclusion proof; raises `VerificationFailed`."""
+    from remit.cli.receipt import prove_event
+    from remit.core.errors import NotFound
+
+    page = client.get("events", start=-1000, limit=1000, kinds="closure.made")
+    for event in reversed(page["items"]):
+        if event["facts"].get("closure") == closure["id"]:
+            return prove_event(client, event)
+    raise NotFound(
+        f"closure `{closure['id']}` is not among the last 1000 events",
+        way_out="see `remit audit log --kind closure.made`",
+    )
+
+
+@lock_app.default
+def lock(x: str, /, *, reason: str = "") -> int:
+    """End everything under an agent, owner, tool or upstream, and refuse new tasks until `remit unlock`.
+
+    Parameters
+    ----------
+    x
+        A name, `kind:name` (agent, owner, tool, upstream) or `everything`.
+    reason
+        Why; it goes into the evidence.
+    """
+    return show_closure(connect().post("lock", reason=reason, **scope_of(x)))
+
+
+@unlock_app.default
+def unlock(x: str, /) -> None:
+    """Let new tasks be opened again; what was ended stays ended.
+
+    Parameters
+    ----------
+    x
+        What was locked, as `kind:name` (agent, owner, tool, upstream) or `everything`.
+    """
+    scope = scope_of(x)
+    if "kind" not in scope:
+        raise UsageFault(f"`{x[:80]}` does not say what it is", way_out=f"write `agent:{x[:80]}` or the like")
+    told = connect().post("unlock", **scope)
+    if show.is_json():
+        show.answer(told)
+    else:
+        show.say("Unlocked ", show.text(told["scope"], "bold"))

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said for every command: how to answer, for whom, and from which configuration."""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from remit.config import Config
+
+
+class Invocation(NamedTuple):
+    """One call of `remit`. `profile` is whom to act as; `config` the file or folder that was named."""
+
+    json: bool = False
+    config: str = ""
+    profile: str = ""
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration's path, absolute; it need not exist."""
+        from remit.config import config_path
+
+        return config_path(self.config or ".")
+
+    def load_config(self) -> Config:
+        """Read the configuration; raises `ConfigInvalid`."""
+        from remit.config import load_config
+        from remit.core.errors import ConfigInvalid
+
+        path = self.config_file
+        if not path.is_file():
+            raise ConfigInvalid(
+                "is not there",
+                file=str(path) if self.config else path.name,
+                way_out="run `remit init`, or name one by `--config`",
+            )
+        return load_config(path)
+
+    def base_url(self) -> str:
+        """The address of remit, without a slash at its end."""
+        given = os.environ.get("REMIT_URL", "")
+        return (given or self.load_config().listen.url).rstrip("/")
+
+
+CURRENT: ContextVar[Invocation] = ContextVar("remit_invocation")
+
+
+def current() -> Invocation:
+    """Give what holds for the command that runs."""
+    return CURRENT.get(Invocation())

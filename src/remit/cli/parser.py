@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How commands are written: nouns with verbs, and verbs alone, with the options that several share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from remit.cli.faults import UsageFault
+
+Json = Any
+
+EPILOGUE = "Everywhere: --json, --config FILE, --as NAME."
+
+#: An option that may be given several times, one value each.
+Many = Parameter(negative=(), consume_multiple=False)
+Pairs = Annotated[tuple[str, ...], Parameter(name=("--param", "-p"), negative=(), consume_multiple=False)]
+Arguments = Annotated[
+    tuple[str, ...], Parameter(name=("--argument", "-a"), negative=(), consume_multiple=False)
+]
+Several = Annotated[tuple[str, ...], Many]
+Switch = Annotated[bool, Parameter(negative=())]
+
+
+def noun(name: str, summary: str) -> App:
+    """Give the application of a noun; its verbs are added by `@app.command`."""
+    return App(
+        name=f"remit {name}", help=summary, help_epilogue=EPILOGUE, version_flags=(), default_parameter=_PLAIN
+    )
+
+
+def verb(name: str) -> App:
+    """Give the application of a verb that stands alone; what it does is added by `@app.default`."""
+    return App(name=f"remit {name}", help_epilogue=EPILOGUE, version_flags=(), default_parameter=_PLAIN)
+
+
+_PLAIN = Parameter(show_env_var=False)
+
+
+def pairs(given: tuple[str, ...], option: str) -> dict[str, Json]:
+    """Read `name=value` pairs: a value that is JSON is taken as such, any other as text.
+
+    `name=@file` takes the text of a file, `name:="007"` insists on JSON.
+    """
+    found: dict[str, Json] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageFault(f"`{pair[:80]}` is no pair", way_out=f"write `{option} name=value`")
+        strict = name.endswith(":")
+        name = name.removesuffix(":")
+        if name in found:
+            raise UsageFault(f"`{name}` is given twice", way_out="give it once")
+        found[name] = _value(value, strict, pair)
+    return found
+
+
+def _value(value: str, strict: bool, pair: str) -> Json:
+    if strict:
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            raise UsageFault(
+                f"the value of `{pair[:80]}` is not JSON", way_out="quote it for the shell"
+            ) from None
+    if value.startswith("@"):
+        return Path(value[1:]).read_text(encoding="utf-8")
+    return value

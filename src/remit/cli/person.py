@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit person`."""
+
+from __future__ import annotations
+
+from remit.cli import show
+from remit.cli.client import connect
+from remit.cli.parser import Several, noun
+
+app = noun("person", "People: who they are, their roles and groups, and how they sign in.")
+
+
+@app.command(name="add")
+def add(name: str, /, *, role: Several = (), group: Several = ()) -> None:
+    """Add a person. They sign in with a code from `remit person code`.
+
+    Parameters
+    ----------
+    name
+        The person's name here.
+    role
+        administrator, approver, operator or auditor; may be given several times. None is needed to own agents
+        and to state the intent of tasks.
+    group
+        A group; may be given several times. Groups of `remit.yaml` are added to these.
+    """
+    person = connect().post("people", name=name, roles=role, groups=group)
+    if show.is_json():
+        show.answer(person)
+        return
+    roles = ", ".join(person["roles"]) or "no role"
+    show.say("Added ", show.text(person["name"], "bold"), f" ({roles})")
+    show.say(f"  remit person code {person['name']}   ", show.text("# a code to sign in with", "dim"))
+
+
+@app.command(name="list")
+def people() -> None:
+    """List people."""
+    found = connect().get("people")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("NAME", "ROLES", "GROUPS", "SINCE"),
+        (
+            (
+                one["name"] if one["active"] else show.text(f"{one['name']} (inactive)", "dim"),
+                ", ".join(one["roles"]),
+                ", ".join(one["groups"]),
+                show.moment(one["created"]),
+            )
+            for one in found["items"]
+        ),
+        empty="nobody yet",
+    )
+
+
+@app.command(name="code")
+def code(name: str, /) -> None:
+    """Make a one-time code with which a person signs in: shown this once, good for 15 minutes.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    made = connect().post("people", name, "code")
+    if show.is_json():
+        show.answer(made)
+        return
+    show.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
+    show.say("  remit login --code ", show.text(made["code"], "bold"))

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit policy`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.text import Text
+
+from remit.cli import show
+from remit.cli.client import connect
+from remit.cli.invocation import current
+from remit.cli.parser import Switch, noun
+from remit.cli.plain import plain
+
+Json = Any
+
+app = noun("policy", "Policies: what anyone may ever do, checked before it is in force.")
+
+
+@app.command(name="check")
+def check(*, server: Switch = False) -> int:
+    """Check configuration, tools, task types and policies from the files alone; exits 2 if anything is wrong.
+
+    Parameters
+    ----------
+    server
+        Let the running remit check the files in its folder, against the tools that its upstreams offer now.
+    """
+    if server:
+        found = connect().post("policies", "check")["problems"]
+    else:
+        from remit.cli.examine import examine
+
+        found = examine(current().config_file)
+    sound = all(one["severity"] != "error" for one in found)
+    if show.is_json():
+        show.answer({"sound": sound, "problems": found})
+    else:
+        _problems(found, sound)
+    return 0 if sound else 2
+
+
+def _problems(found: list[Json], sound: bool) -> None:
+    for one in found:
+        place = one["file"] + (f":{one['line']}" if one["line"] else "")
+        colour = "red" if one["severity"] == "error" else "yellow"
+        rule = f"[{one['rule']}] " if one["rule"] else ""
+        show.say(show.text(one["severity"], colour), f": {place}: " if place else ": ", rule, one["text"])
+        if one["way_out"]:
+            show.say(f"  {one['way_out']}", style="dim")
+    if sound:
+        more = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
+        show.say(show.text("sound", "green"), more)
+
+
+@app.command(name="apply")
+def apply() -> None:
+    """Let the running remit read its folder anew and put it in force, whole or not at all."""
+    _applied(connect().post("policies", "apply"), "In force now")
+
+
+@app.command(name="show")
+def shown() -> None:
+    """Say which bundle is in force."""
+    _applied(connect().get("policies"), "In force")
+
+
+def _applied(bundle: Json, title: str) -> None:
+    if show.is_json():
+        show.answer(bundle)
+        return
+    show.say(f"{title}: ", show.text(bundle["digest"], "bold"))
+    names = ("rules", "tools", "task_types")
+    show.picture(show.facts((name.replace("_", " "), str(bundle[name])) for name in names))
+
+
+@app.command(name="rules")
+def rules(*, text: Switch = False) -> None:
+    """List the rules in force.
+
+    Parameters
+    ----------
+    text
+        With the text of each.
+    """
+    found = connect().get("policies", "rules")
+    if show.is_json():
+        show.answer(found)
+        return
+    if not text:
+        show.table(
+            ("RULE", "DIGEST"), ((one["id"], one["digest"]) for one in found["items"]), empty="no rules"
+        )
+        return
+    for one in found["items"]:
+        show.say(show.text(one["id"], "bold"), show.text(f"  {one['digest']}", "dim"))
+        show.picture(Text(plain(one["text"].strip(), lines=True)))
+        show.say("")
+
+
+@app.command(name="schema")
+def schema() -> None:
+    """Print the policy schema, generated from the tools that are registered now."""
+    found = connect().get("policies", "schema")
+    if show.is_json():
+        show.answer(found)
+    else:
+        sys.stdout.write(plain(found["schema"], lines=True).rstrip() + "\n")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One event in a few words, for a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from remit.cli.plain import plain
+from remit.cli.show import STATES
+
+Json = Any
+
+#: The facts of each kind that say most, in order.
+_TELLING: dict[str, tuple[str, ...]] = {
+    "system.started": ("version", "recovered"),
+    "bundle.applied": ("bundle", "rules"),
+    "person.added": ("roles",),
+    "person.changed": ("change",),
+    "agent.registered": ("owner", "purpose"),
+    "agent.changed": ("previous", "state", "reason"),
+    "token.refused": ("code", "door", "further"),
+    "person.sign_in_refused": ("code", "further"),
+    "task.opened": ("task_type", "tools"),
+    "task.refused": ("task_type", "code"),
+    "task.ended": ("state", "reason"),
+    "decision.made": ("outcome", "tool"),
+    "tool.called": ("outcome", "tool", "result_bytes"),
+    "data.read": ("tool", "class"),
+    "action.executed": ("effect", "tool", "outcome"),
+    "label.raised": ("class", "trust", "by"),
+    "approval.requested": ("tool", "approval"),
+    "approval.decided": ("state", "tool", "approval"),
+    "tool.pinned": ("tool",),
+    "tool.changed": ("tool",),
+    "tool.accepted": ("tool",),
+    "upstream.lost": ("upstream",),
+    "upstream.restored": ("upstream",),
+    "fence.raised": ("scope", "reason"),
+    "fence.locked": ("scope", "reason"),
+    "fence.unlocked": ("scope",),
+    "closure.made": ("scope", "tasks"),
+}
+#: The sealed values that say what it was about, where they can still be read.
+_ABOUT = ("record", "target", "goal", "person")
+
+
+def saying(event: Json) -> Text:
+    """Give what an event tells, in a few words."""
+    facts, values = event.get("facts", {}), event.get("values", {})
+    said = Text()
+    for name in _TELLING.get(event["kind"], ()):
+        value = facts.get(name)
+        if value in (None, "", [], 0):
+            continue
+        word = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        said.append(("  " if said else "") + plain(word), style=STATES.get(word, ""))
+        if name in ("rules", "recovered", "tasks", "further", "result_bytes"):
+            said.append(f" {name.replace('_', ' ').removeprefix('result ')}", style="dim")
+    for rule in _rules(event):
+        said.append(f"  [{plain(rule)}]", style="dim")
+    for name in _ABOUT:
+        if isinstance(values.get(name), str):
+            said.append(f"  {plain(values[name])}", style="italic")
+    if facts.get("observed"):
+        said.append("  observed, not refused", style="bold yellow")
+    return said
+
+
+def _rules(event: Json) -> list[str]:
+    """Give what refused or asked; what permitted is not worth the space."""
+    if event["kind"] != "decision.made" or event["facts"].get("outcome") == "permit":
+        return []
+    reasons = event["facts"].get("reasons", [])
+    return list(dict.fromkeys(one.get("rule") or one.get("code", "") for one in reasons))

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is signed in here: session secrets in one file that its owner alone can read, by address and name.
+
+    $XDG_CONFIG_HOME/remit/sessions.json
+    {"http://127.0.0.1:8700": {"current": "ana", "people": {"ana": {...}}}}
+
+Several people may be signed in at once, which tests and demonstrations need; `--as NAME` chooses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from remit.cli.invocation import current
+from remit.core.errors import KeyUnavailable, Unauthenticated
+
+
+class StoredSession(msgspec.Struct, frozen=True):
+    """One person's session at one address; `expires` is RFC 3339."""
+
+    person: str
+    secret: str
+    expires: str
+
+
+class SignedIn(msgspec.Struct, kw_only=True):
+    """Everybody who is signed in at one address; `current` is meant where nobody is named."""
+
+    current: str = ""
+    people: dict[str, StoredSession] = {}
+
+
+def sessions_file() -> Path:
+    """Give the place of the file."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return Path(home) / "remit" / "sessions.json"
+
+
+def secret_for(base_url: str) -> str:
+    """Give the session secret to show at an address; raises `Unauthenticated` where there is none."""
+    given = os.environ.get("REMIT_SESSION", "")
+    wanted = current().profile
+    if given and not wanted:
+        return given
+    here = _read().get(base_url, SignedIn())
+    name = wanted or here.current
+    found = here.people.get(name)
+    if found is not None:
+        return found.secret
+    others = ", ".join(f"`--as {one}`" for one in sorted(here.people))
+    who = f"`{wanted}` is" if wanted else "you are"
+    raise Unauthenticated(
+        f"{who} not signed in at {base_url}",
+        code="no-session",
+        way_out="run `remit login --code CODE`" + (f", or act as another: {others}" if others else ""),
+    )
+
+
+def remember(base_url: str, session: StoredSession, *, profile: str = "") -> str:
+    """Keep a session under its person's name, or another; gives that name."""
+    name = profile or session.person
+    with _changing() as everywhere:
+        here = everywhere.setdefault(base_url, SignedIn())
+        here.people[name] = session
+        # Who names themselves does not become the one who is meant when nobody is named.
+        if not profile or here.current not in here.people:
+            here.current = name
+    return name
+
+
+def forget(base_url: str) -> str:
+    """Drop the session that is in use; gives the name that it was kept under."""
+    with _changing() as everywhere:
+        here = everywhere.get(base_url, SignedIn())
+        name = current().profile or here.current
+        here.people.pop(name, None)
+        if here.current == name:
+            here.current = next(iter(here.people), "")
+        if not here.people:
+            everywhere.pop(base_url, None)
+    return name
+
+
+def _read() -> dict[str, SignedIn]:
+    place = sessions_file()
+    try:
+        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return {}
+    with os.fdopen(descriptor, "rb") as opened:
+        status = os.fstat(descriptor)
+        if os.name == "posix" and (
+            status.st_uid != os.geteuid() or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        ):
+            raise KeyUnavailable(f"`{place}` is open to other users", way_out=f"run `chmod 600 {place}`")
+        content = opened.read()
+    try:
+        return msgspec.json.decode(content, type=dict[str, SignedIn])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise KeyUnavailable(f"`{place}` is damaged", way_out="remove it and sign in again") from None
+
+
+@contextlib.contextmanager
+def _changing() -> Iterator[dict[str, SignedIn]]:
+    """Let the file be changed by one process at a time; it is replaced whole."""
+    place = sessions_file()
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _hold(lock)
+        everywhere = _read()
+        yield everywhere
+        fresh = place.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(msgspec.json.encode(everywhere))
+        fresh.replace(place)
+    finally:
+        os.close(lock)
+
+
+def _hold(lock: int) -> None:
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit task`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.cli import show
+from remit.cli.client import connect
+from remit.cli.closure import show_closure
+from remit.cli.parser import Pairs, Several, noun, pairs
+
+Json = Any
+
+app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline and budgets.")
+
+
+@app.command(name="types")
+def types() -> None:
+    """List the kinds of work that the bundle in force knows."""
+    found = connect().get("task-types")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "STATED BY", "TOOLS"),
+        (
+            (
+                one["name"],
+                one["purpose"],
+                ", ".join(one["parameters"]),
+                ", ".join(one["run_by"]),
+                ", ".join(one["stated_by"]),
+                ", ".join(one["tools"]),
+            )
+            for one in found["items"]
+        ),
+        empty="no task types; they stand in the folder `tasks`",
+    )
+
+
+@app.command(name="open")
+def opened(
+    task_type: str,
+    /,
+    *,
+    agent: str,
+    param: Pairs = (),
+    intent: str = "",
+    on_behalf_of: str = "",
+    plan: Several = (),
+    lease: int = 0,
+) -> None:
+    """Open a task for an agent; whoever is signed in states its intent.
+
+    Parameters
+    ----------
+    task_type
+        One of `remit task types`.
+    agent
+        The agent that does the work.
+    param
+        A parameter as `name=value` (`name:=JSON` for other than text); may be given several times.
+    intent
+        What is wanted, in words (default: the type's purpose).
+    on_behalf_of
+        The person whom the work is for, where that is somebody else.
+    plan
+        A tool that the work will need, as `upstream/tool`; the task is narrowed to those given.
+    lease
+        Seconds after which the task ends unless its agent renews it; 0 for none.
+    """
+    body: dict[str, Json] = {"agent": agent, "task_type": task_type, "params": pairs(param, "-p")}
+    if intent:
+        body["goal"] = intent
+    if on_behalf_of:
+        body["on_behalf_of"] = on_behalf_of
+    if plan:
+        body["plan"] = [tool for given in plan for tool in given.split(",") if tool]
+    if lease:
+        body["lease_s"] = lease
+    _one(connect().post("tasks", **body))
+
+
+@app.command(name="list")
+def tasks(*, agent: str | None = None, state: str | None = None, limit: int = 100) -> None:
+    """List tasks, newest first; without a role, one's own.
+
+    Parameters
+    ----------
+    agent
+        Only this agent's.
+    state
+        Only those in this state: active, completed, expired, revoked, proposed or denied.
+    limit
+        At most so many.
+    """
+    found = connect().get("tasks", agent=agent, state=state, limit=limit)
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("TASK", "TYPE", "AGENT", "STATE", "FOR", "OPENED", "UNTIL"),
+        (
+            (
+                one["id"],
+                one["type"],
+                one["agent"],
+                show.state(one["state"]),
+                one["on_behalf_of"] or one["stated_by"],
+                show.moment(one["opened"]),
+                show.moment(one["ended"] or one["deadline"]),
+            )
+            for one in found["items"]
+        ),
+        empty="no tasks",
+    )
+
+
+@app.command(name="show")
+def shown(task: str, /) -> None:
+    """Show a task: its intent, what it may call, and what it has come to carry.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    """
+    _one(connect().get("tasks", task))
+
+
+@app.command(name="turn")
+def turn(task: str, text: str, /) -> None:
+    """Add a later word of the person who stated the intent.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    text
+        What is said.
+    """
+    _one(connect().post("tasks", task, "turn", text=text))
+
+
+@app.command(name="complete")
+def complete(task: str, /, *, reason: str = "") -> None:
+    """End a task as completed; from then on nothing of it is permitted.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    reason
+        A word for the evidence.
+    """
+    show_closure(connect().post("tasks", task, "complete", reason=reason))
+
+
+def _one(task: Json) -> None:
+    if show.is_json():
+        show.answer(task)
+        return
+    ended = task["ended"]
+    show.picture(
+        show.facts(
+            [
+                ("task", show.text(task["id"], "bold")),
+                ("type", task["type"]),
+                ("state", show.state(task["state"])),
+                ("agent", f"{task['agent']}, owned by {task['owner']}"),
+                ("for", task["on_behalf_of"]),
+                ("stated by", task["stated_by"]),
+                ("intent", task["goal"]),
+                ("parameters", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())),
+                ("later turns", task["turns"] or ""),
+                ("plan", ", ".join(task["plan"]) if task["plan"] is not None else ""),
+                ("carries", show.label(task["label"])),
+                ("opened", show.moment(task["opened"])),
+                ("ended" if ended else "until", show.moment(ended or task["deadline"])),
+                ("because", task["end_reason"]),
+                ("lease", f"{task['lease_s']} s" if task["lease_s"] else ""),
+                ("bundle", task["bundle"]),
+            ]
+        )
+    )
+    show.say("")
+    show.table(
+        ("MAY CALL", "WITH"),
+        ((one["tool"], "; ".join(one["says"]) or "any arguments") for one in task["grants"]),
+        empty="may call nothing",
+    )

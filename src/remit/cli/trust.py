@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was seen of logs: their public keys, and the last head that held, so that a changed key and a log that
+was cut back or rewritten are noticed. Whoever verifies from time to time is a witness for themselves.
+
+    $XDG_CONFIG_HOME/remit/logs.json   {"keys": {"<address>": "<verifier>"}, "heads": {"<verifier>": {...}}}
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from remit.cli.sessions import sessions_file
+from remit.core.checkpoint import VerifierKey
+from remit.core.errors import KeyUnavailable, VerificationFailed
+
+
+class SeenHead(msgspec.Struct, frozen=True):
+    """The last head of a log that held: its size, its root in hex, and when (RFC 3339)."""
+
+    size: int
+    root: str
+    at: str
+
+
+class SeenLogs(msgspec.Struct, kw_only=True):
+    """All that was seen."""
+
+    keys: dict[str, str] = {}
+    heads: dict[str, SeenHead] = {}
+
+
+def trusted_key(base_url: str, told: str) -> VerifierKey:
+    """Give the key of the log at an address: the one that was seen first. Another one now is a fault."""
+    key = VerifierKey.parse(told)
+    seen = read()
+    known = seen.keys.setdefault(base_url, told)
+    if known != told:
+        raise VerificationFailed(
+            f"the log at {base_url} is signed by another key than before: `{told}`, not `{known}`",
+            code="other-key",
+            way_out=f"if the key was changed on purpose, remove its line from `{logs_file()}`",
+        )
+    _write(seen)
+    return key
+
+
+def is_known(verifier: str) -> bool:
+    """Whether a key was seen at an address before."""
+    return verifier in read().keys.values()
+
+
+def last_head(verifier: str) -> SeenHead | None:
+    """Give the last head of a log that held here."""
+    return read().heads.get(verifier)
+
+
+def remember_head(verifier: str, head: SeenHead) -> None:
+    """Keep a head that held, unless a larger one is known."""
+    seen = read()
+    known = seen.heads.get(verifier)
+    if known is None or head.size >= known.size:
+        seen.heads[verifier] = head
+        _write(seen)
+
+
+def logs_file() -> Path:
+    """Give the place of the file."""
+    return sessions_file().with_name("logs.json")
+
+
+def read() -> SeenLogs:
+    """Give all that was seen."""
+    place = logs_file()
+    try:
+        return msgspec.json.decode(place.read_bytes(), type=SeenLogs)
+    except FileNotFoundError:
+        return SeenLogs()
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise KeyUnavailable(
+            f"`{place}` is damaged", way_out="restore it, or remove it and check keys by hand"
+        ) from None
+
+
+def _write(seen: SeenLogs) -> None:
+    place = logs_file()
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = place.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(seen))
+    fresh.replace(place)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit up`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from remit.cli.invocation import current
+from remit.cli.parser import verb
+
+app = verb("up")
+
+
+@app.default
+def up(*, port: int | None = None, ready_file: Path | None = None, code_for: str = "") -> int:
+    """Run everything in one process, until it is interrupted.
+
+    The first start makes the person `admin` and prints a one-time code to sign in with. Whoever can start
+    remit can always get a code: `--code-for NAME`.
+
+    Parameters
+    ----------
+    port
+        Listen on this port instead of the configuration's; 0 takes any free one.
+    ready_file
+        Write `{"url": ..., "pid": ...}` to this file once remit serves.
+    code_for
+        Print a one-time code for this person.
+    """
+    from remit.cli.serving import Wish, serve
+
+    return serve(current().load_config(), Wish(port=port, ready_file=ready_file, code_for=code_for))

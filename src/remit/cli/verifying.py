@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifying exported evidence against a key that is trusted, and against what was seen of the log before."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from remit.cli import show
+from remit.cli.client import connect
+from remit.cli.exporting import Advance, fetch, progress
+from remit.cli.trust import SeenHead, is_known, last_head, remember_head
+from remit.core.checkpoint import VerifierKey
+from remit.core.errors import NotVerifiable
+from remit.core.export import ExportReport, verify_export
+from remit.core.merkle import Frontier, leaf_hash
+
+Json = Any
+FAILED = 4
+
+
+class _Named(msgspec.Struct):
+    """What an export says of itself in its first line."""
+
+    verifier: str = ""
+    size: int = 0
+
+
+class _Leaf(msgspec.Struct):
+    leaf: str | None = None
+
+
+class Beginning:
+    """Computes the root over the first `size` leaves while they go by: it must be what was seen before."""
+
+    def __init__(self, seen: SeenHead | None, *, whole: bool) -> None:
+        """Take the head that was seen; an export of one task does not hold its leaves."""
+        self._seen = seen if whole else None
+        self._frontier = Frontier()
+        self._count = 0
+        self.root = ""
+
+    def watch(self, line: bytes) -> None:
+        """Take a line."""
+        if self._seen is None or self._count >= self._seen.size:
+            return
+        try:
+            leaf = msgspec.json.decode(line, type=_Leaf).leaf
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return
+        if leaf is None:
+            return
+        self._frontier = self._frontier.append(leaf_hash(leaf.encode("utf-8", "surrogatepass")))
+        self._count += 1
+        if self._count == self._seen.size:
+            self.root = self._frontier.root().hex()
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the log does not begin with what was seen."""
+        return self._seen is not None and bool(self.root) and self.root != self._seen.root
+
+
+class Verdict(NamedTuple):
+    """What was found; `seen` is the head that held here before."""
+
+    report: ExportReport
+    key: str
+    seen: SeenHead | None
+    rewritten: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return self.report.holds and not self.rewritten
+
+
+def verify_running(*, key: str, at_least: int, task: str, values: bool) -> int:
+    """Fetch the running remit's evidence and verify it here."""
+    with tempfile.TemporaryDirectory(prefix="remit-") as folder:
+        place = Path(folder) / "evidence.jsonl"
+        fetch(connect(), place, task=task, values=values)
+        return verify_file(place, key=key, at_least=at_least, shown="the running remit")
+
+
+def verify_file(place: Path, *, key: str, at_least: int, shown: str = "") -> int:
+    """Verify a file, say what was found, and give the exit code."""
+    with place.open("rb") as opened:
+        first = opened.readline()
+        opened.seek(0)
+        named = _named(first)
+        trusted = trusted_for(named, key)
+        seen = last_head(str(trusted))
+        whole = b'"task":""' in first.replace(b" ", b"")
+        beginning = Beginning(seen, whole=whole)
+        with progress("verifying", named.size) as advance:
+            report = verify_export(
+                _watched(opened, beginning, advance),
+                trusted,
+                at_least=max(at_least, seen.size if seen else 0),
+            )
+    verdict = Verdict(report, str(trusted), seen, beginning.rewritten)
+    if verdict.holds and report.size:
+        remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
+    _tell(verdict, shown or str(place))
+    return 0 if verdict.holds else FAILED
+
+
+def _watched(lines: Iterable[bytes], beginning: Beginning, advance: Advance) -> Iterator[bytes]:
+    for line in lines:
+        beginning.watch(line)
+        advance(1)
+        yield line
+
+
+def _named(first: bytes) -> _Named:
+    try:
+        return msgspec.json.decode(first, type=_Named)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return _Named()
+
+
+def trusted_for(named: _Named, given: str) -> VerifierKey:
+    """Give the key to verify with: the given one, or the one that the file names if it is known here.
+
+    INVARIANT: a key that only the file itself vouches for verifies nothing.
+    """
+    if given:
+        place = Path(given)
+        text = place.read_text(encoding="utf-8").strip() if len(given) < 4096 and place.is_file() else given
+        return VerifierKey.parse(text)
+    if named.verifier and is_known(named.verifier):
+        return VerifierKey.parse(named.verifier)
+    raise NotVerifiable(
+        "there is no key to verify with: the one that the file names was never seen from here",
+        way_out="give the log's public key by `--key`; `remit up` prints it where it runs",
+    )
+
+
+def _tell(verdict: Verdict, what: str) -> None:
+    report = verdict.report
+    faults = [msgspec.to_builtins(fault) for fault in report.faults]
+    if verdict.rewritten and verdict.seen is not None:
+        text = f"the first {verdict.seen.size} events are not those that held here on {verdict.seen.at[:19]}"
+        faults.insert(0, {"index": -1, "code": "rewritten", "text": text})
+    if show.is_json():
+        show.answer(
+            {**msgspec.to_builtins(report), "holds": verdict.holds, "faults": faults, "key": verdict.key}
+        )
+        return
+    if verdict.holds:
+        _good(verdict, what)
+        return
+    show.say(show.text("DOES NOT HOLD", "bold red"), f": {what}")
+    for fault in faults:
+        show.say(show.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
+
+
+def _good(verdict: Verdict, what: str) -> None:
+    report = verdict.report
+    show.say(show.text("verified", "bold green"), f": {what}")
+    scope = (
+        f"of task {report.task}" if report.task else "all of them" if report.complete else "not all of them"
+    )
+    seen = verdict.seen
+    before = f"begins with the {seen.size} events seen {show.moment(seen.at).plain}" if seen else ""
+    show.picture(
+        show.facts(
+            [
+                ("log", report.origin),
+                ("events", f"{report.events} ({scope}); signed at {report.size}"),
+                ("root", report.root),
+                ("key", verdict.key),
+                ("from", show.moment(report.first)),
+                ("to", show.moment(report.last)),
+                ("values", f"{report.opened} events with values, each as committed"),
+                ("continuity", before if not report.task else ""),
+                ("unfinished", ", ".join(report.unfinished)),
+            ]
+        )
+    )
+    show.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
