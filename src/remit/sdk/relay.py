@@ -32,6 +32,8 @@ Json = Any
 HOST: Final = "127.0.0.1"
 #: Held in memory to be sent again after a refused token; the gateway's own limit is lower.
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+#: What open answers get before they are cut; 0 would mean to wait for their end.
+CUT_S: Final = 0.1
 METHODS: Final = ("GET", "POST", "DELETE")
 #: What of a request goes to the gateway, beside `Mcp-*`.
 PASSED_ON: Final = frozenset({"accept", "content-type", "last-event-id"})
@@ -79,7 +81,7 @@ class Relay:
         """Stop listening and cut what is open."""
         if self._server is not None:
             self._server.close()
-        await self._web.shutdown(0)
+        await self._web.shutdown(CUT_S)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         refusal = self._refusal(request)
