@@ -26,13 +26,11 @@ class Load:
 
     async def loop(self, me: int) -> None:
         """Send one mail after the other."""
-        with (
-            contextlib.suppress(OSError, EOFError),
-            contextlib.closing(await Line.to(self.gateway.port)) as line,
-        ):
+        gateway = self.gateway
+        with contextlib.suppress(OSError, EOFError), contextlib.closing(await Line.to(gateway.port)) as line:
             for count in range(1_000_000):
                 subject = f"{self.run}/{me}/{count}"
-                told = await self.gateway.send(line, self.token, subject)
+                told = await gateway.send(line, self.token, subject)
                 if told.result is None:
                     self.faults.append(told)
                 else:
