@@ -130,6 +130,9 @@ async def serve(folder: Path) -> None:
                 timeout_graceful_shutdown=5,
             )
         )
+        # uvicorn's own way would end the process before the house is closed in order.
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        loop.add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
         ready = asyncio.create_task(_tell_when_ready(server))
         await server.serve()
         await ready
