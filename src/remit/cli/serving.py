@@ -19,6 +19,7 @@ import msgspec
 import uvicorn
 
 from remit.cli import show
+from remit.cli.connection import BoundedConnection
 from remit.cli.welcome import Welcome, first_code, show_welcome
 from remit.compose import application, open_house
 from remit.config import Config
@@ -65,7 +66,7 @@ async def _serve(config: Config, wish: Wish) -> None:
                 uvicorn.Config(
                     application(house, config),
                     lifespan="off",
-                    http="httptools",
+                    http=BoundedConnection,
                     ws="none",
                     log_config=None,
                     access_log=False,

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of whom nothing is known yet can neither fill the memory nor keep connections for itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from remit.cli import connection
+from remit.cli.connection import MAX_HEAD_BYTES, BoundedConnection
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the number of bytes of the body, once released where that is asked for."""
+    size = 0
+    while True:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.3)
+    body = str(size).encode()
+    head = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def _served() -> AsyncIterator[int]:
+    config = uvicorn.Config(_echo, port=0, http=BoundedConnection, ws="none", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - the server has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _sent(port: int, pieces: list[bytes]) -> bytes:
+    """Send the pieces as far as they are taken, and give all that comes back until the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    told = asyncio.create_task(reader.read())
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        return await told
+    except ConnectionError:
+        return await told if told.done() and told.exception() is None else b""
+    finally:
+        told.cancel()
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"GET /",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+    ],
+)
+async def test_a_head_without_an_end_closes_the_connection(beginning: bytes) -> None:
+    """A header, an address, a trailer or a chunk's extension that does not end is cut off at the bound."""
+    async with _served() as port, asyncio.timeout(20):
+        endless = [beginning, *[b"a" * 16_384] * (20 * MAX_HEAD_BYTES // 16_384)]
+        told = await _sent(port, endless)
+        assert b" 200 " not in told
+
+
+async def test_many_small_headers_count_together() -> None:
+    """A great many headers are bounded as one long one is."""
+    async with _served() as port, asyncio.timeout(20):
+        many = [b"GET / HTTP/1.1\r\nHost: x\r\n", *[b"A: b\r\n" * 1000] * 200]
+        assert b" 200 " not in await _sent(port, many)
+
+
+async def test_a_head_that_does_not_come_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says nothing, half a head, or only line breaks does not keep the connection."""
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.2)
+    async with _served() as port, asyncio.timeout(20):
+        for beginning in (b"", b"\r\n", b"GET / HTTP/1.1\r\nHost:"):
+            assert await _sent(port, [beginning]) == b""
+
+
+async def test_a_whole_request_has_the_time_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that takes longer than a head may take is waited for, and the connection lives on."""
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.1)
+    async with _served() as port, asyncio.timeout(20):
+        ask = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+        last = b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        told = await _sent(port, [ask + last])
+        assert told.count(b" 200 ") == 2
+
+
+async def test_a_body_is_not_counted_as_a_head() -> None:
+    """A large body passes, in one piece or in small chunks, and the next request of the connection too."""
+    size = 5 * MAX_HEAD_BYTES
+    whole = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
+    chunked = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked += b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n"
+    async with _served() as port, asyncio.timeout(20):
+        told = await _sent(port, [whole, chunked])
+        assert told.count(b" 200 ") == 2
+        assert str(size).encode() in told
+        assert told.endswith(b"50000")
