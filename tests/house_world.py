@@ -115,9 +115,19 @@ def a_catalogue(description: str = "Reads a contract") -> Catalogue:
     return Catalogue(protocol="2026-07-28", tools=(wire_tool("read", "path", description),))
 
 
-def make_house(folder: Path, clock: WorldClock, upstreams: Mapping[str, Upstream] | None = None) -> House:
-    """Put a house together as `compose` does, on the world's clock and entropy."""
-    entropy, members = WorldEntropy("house"), Memberships()
+def make_house(
+    folder: Path,
+    clock: WorldClock,
+    upstreams: Mapping[str, Upstream] | None = None,
+    *,
+    observed: frozenset[str] = frozenset(),
+    seed: str = "house",
+) -> House:
+    """Put a house together as `compose` does, on the world's clock and entropy.
+
+    A house that is opened anew on the same folder takes another `seed`: entropy never repeats.
+    """
+    entropy, members = WorldEntropy(seed), Memberships()
     heads = FileHeadKeeper(folder / "head")
     store = SqliteStore.open(
         folder / "remit.db",
@@ -145,7 +155,7 @@ def make_house(folder: Path, clock: WorldClock, upstreams: Mapping[str, Upstream
         members=members,
     )
     authorizer = Authorizer(
-        store=store, policies=policies, tools=tools, entropy=entropy, tenant=TENANT, observed=frozenset()
+        store=store, policies=policies, tools=tools, entropy=entropy, tenant=TENANT, observed=observed
     )
     approvals = Approvals(store=store, clock=clock, entropy=entropy, tenant=TENANT, ttl_s=900)
     revocations = Revocations(

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls in a whole house, without a socket: an upstream in memory that keeps what arrived, and tasks on it.
+
+Upstream `desk` has `read` (reads), `write` (reversible), `pay` (irreversible; a human is asked) and `odd`,
+which nobody has described.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from remit.core.bundle import Bundle, PolicySource
+from remit.core.decision import Outcome
+from remit.core.errors import UpstreamUnreachable
+from remit.core.event import EventKind
+from remit.core.grant import GrantTemplate
+from remit.core.identity import Person, Role
+from remit.core.label import Audience, Label
+from remit.core.mediation import Chunk, ChunkKind, End
+from remit.core.task import Budgets, Task, TaskType
+from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.ports.store import Unit
+from remit.ports.upstream import Call, Catalogue
+from remit.services.directory import NewAgent, NewPerson
+from remit.services.house import House
+from remit.services.mediate import Asked
+from remit.services.tasks import Opening
+from tests.house_world import PERMIT, make_house
+from tests.world import TENANT, WorldClock
+
+Json = Any
+
+ASK = (
+    '@id("ask-for-money")\n@reason("`{tool}` moves money")\n@otherwise("approval")\n'
+    "forbid (principal, action, resource) when { resource.financial };\n"
+)
+# The example keys of RFC 7517 appendix A.1 and RFC 7515 appendix A.3.
+KEYS = {
+    "clerk": {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    },
+    "other": {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    },
+}
+
+
+def a_tool(name: str, effect: Effect, **changes: Json) -> Tool:
+    """Give a described tool of the desk."""
+    known: dict[str, Json] = {
+        "upstream": "desk",
+        "name": name,
+        "effect": effect,
+        "audience": Audience("internal"),
+        "label": Label(),
+        "arguments": {"text": Argument(ArgumentRole.CONTENT), "amount": Argument(ArgumentRole.AMOUNT)},
+        "described": True,
+    }
+    return Tool(**(known | changes))
+
+
+def a_surface(name: str, description: str = "Does what it says") -> dict[str, Json]:
+    """Give a tool as the desk offers it."""
+    properties = {"text": {"type": "string"}, "amount": {"type": "number"}}
+    return {
+        "name": name,
+        "description": description,
+        "inputSchema": {"type": "object", "properties": properties},
+    }
+
+
+TOOLS = {
+    tool.id: tool
+    for tool in (
+        a_tool("read", Effect.NONE, audience=Audience("self"), label=Label(data_class="internal")),
+        a_tool("write", Effect.REVERSIBLE),
+        a_tool("pay", Effect.IRREVERSIBLE, financial=True),
+    )
+}
+OPEN_GRANTS = tuple(GrantTemplate(f"desk/{name}", other_arguments=True) for name in ("read", "write", "pay"))
+
+
+def a_type(name: str = "work", **changes: Json) -> TaskType:
+    """Give a task type that grants the described tools of the desk."""
+    known: dict[str, Json] = {
+        "name": name,
+        "purpose": "Work at the desk",
+        "run_by": ("clerk", "other"),
+        "stated_by": ("group:staff",),
+        "grants": OPEN_GRANTS,
+    }
+    return TaskType(**(known | changes))
+
+
+TYPES = (
+    a_type(),
+    a_type("one-call", budgets=Budgets(calls=1)),
+    a_type("one-effect", budgets=Budgets(effectful_calls=1)),
+    a_type("few-bytes", budgets=Budgets(result_bytes=10)),
+    a_type(
+        "purse",
+        grants=(GrantTemplate("desk/write", other_arguments=True, ceilings={"amount": {"amount": 10}}),),
+    ),
+    a_type("twice", grants=(GrantTemplate("desk/write", other_arguments=True, ceilings={"calls": 2}),)),
+    a_type("hello", grants=(GrantTemplate("desk/write", {"text": {"exact": "hello"}}),)),
+    a_type("by-itself", stated_by=("agent:clerk",), requires_person=False),
+)
+
+
+def a_bundle(policy: str = PERMIT + ASK, digest: str = "sha256:desk") -> Bundle:
+    """Give the bundle of the desk."""
+    return Bundle(
+        tools=dict(TOOLS),
+        task_types={one.name: one for one in TYPES},
+        policies=(PolicySource("base.cedar", policy),),
+        digest=digest,
+    )
+
+
+class DeskExchange:
+    """One call at the desk."""
+
+    def __init__(self, desk: Desk, call: Call) -> None:
+        self._desk = desk
+        self._call = call
+        self._over = asyncio.Event()
+        self.sent = False
+
+    def send(self) -> None:
+        """Let the call arrive."""
+        self.sent = True
+        self._desk.arrived.append(self._call.params)
+
+    async def receive(self) -> Chunk:
+        """Answer once the desk is open; raises where the call was cut meanwhile, or the desk is lost."""
+        over = asyncio.ensure_future(self._over.wait())
+        opened = asyncio.ensure_future(self._desk.open.wait())
+        try:
+            await asyncio.wait({over, opened}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            opened.cancel()
+        if self._over.is_set() or self._desk.lost:
+            raise UpstreamUnreachable("the desk is lost", sent=self.sent)
+        return Chunk(ChunkKind.RESULT, json.dumps({"content": [], "said": self._desk.says}).encode())
+
+    def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
+        """The desk asks nothing."""
+
+    def cancel(self, reason: str) -> None:
+        """Take note."""
+        self._desk.cancelled.append(reason)
+
+    def release(self) -> None:
+        """Let the call go."""
+        self._over.set()
+
+
+class Desk:
+    """`ports.upstream.Upstream` in memory. While `open` is not set, calls arrive and are not answered."""
+
+    name = "desk"
+
+    def __init__(self) -> None:
+        self.surfaces = {name: a_surface(name) for name in ("read", "write", "pay", "odd")}
+        self.arrived: list[dict[str, Json]] = []
+        self.cancelled: list[str] = []
+        self.ended: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.lost = False
+        self.refuses = False
+        self.says = "done"
+
+    async def start(
+        self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
+    ) -> None:
+        """Nothing to connect to."""
+
+    async def catalogue(self) -> Catalogue:
+        """Give what the desk offers now."""
+        return Catalogue(protocol="2026-07-28", tools=tuple(self.surfaces.values()))
+
+    async def prepare(self, call: Call, headers: dict[str, str]) -> DeskExchange:
+        """Give an exchange; raises where the desk takes none."""
+        if self.refuses:
+            raise UpstreamUnreachable("the desk is closed")
+        return DeskExchange(self, call)
+
+    async def end_task(self, task: str) -> None:
+        """Take note."""
+        self.ended.append(task)
+
+    async def stop(self) -> None:
+        """Nothing to end."""
+
+
+class Heard:
+    """`services.mediate.Sink` that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+
+    async def release(self, chunk: Chunk) -> None:
+        """Keep it."""
+        self.chunks.append(chunk)
+
+
+class CallWorld:
+    """A house with one desk; `lena` states intents, `omar` approves, `clerk` and `other` are agents."""
+
+    def __init__(self, folder: Path, observed: frozenset[str] = frozenset(), seed: str = "house") -> None:
+        self.folder = folder
+        self.clock = WorldClock()
+        self.desk = Desk()
+        self.house: House = make_house(folder, self.clock, {"desk": self.desk}, observed=observed, seed=seed)
+
+    async def settle_in(self) -> None:
+        """Apply the bundle, and bring in people and agents."""
+        house = self.house
+        await house.policies.apply(a_bundle(), by="remit")
+        await self.learn()
+        for name, roles, groups in (
+            ("lena", (), ("staff",)),
+            ("omar", (Role.APPROVER,), ()),
+            ("root", (Role.ADMINISTRATOR, Role.OPERATOR), ()),
+        ):
+            await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
+        for name, key in KEYS.items():
+            new = NewAgent(name=name, owner="front-office", purpose="works", public_jwk=key)
+            await house.directory.register(new, by="root")
+
+    async def learn(self) -> None:
+        """Have the house look at what the desk offers."""
+        await self.house.tools.learned("desk", await self.desk.catalogue())
+
+    async def person(self, name: str) -> Person:
+        """Give a person."""
+        return await self.house.directory.person(name)
+
+    async def open(self, task_type: str = "work", **more: Json) -> tuple[Task, str]:
+        """Open a task as lena; gives it with a token."""
+        wanted: dict[str, Json] = {"agent": "clerk", "task_type": task_type} | more
+        opening = Opening(**wanted)
+        task = await self.house.tasks.open(opening, person=await self.person("lena"))
+        return task, (await self.house.tasks.token(task.id))[0]
+
+    async def call(self, token: str, name: str, heard: Heard | None = None, **arguments: Json) -> End:
+        """Make one call; raises the fault that ended it."""
+        asked = Asked(token=token, upstream="desk", name=name, arguments=arguments)
+        return await self.house.mediator.run(asked, heard or Heard())
+
+    async def outcome(self, token: str, name: str, **arguments: Json) -> Outcome:
+        """Make one call; gives how it was decided."""
+        return (await self.call(token, name, **arguments)).decision.outcome
+
+    async def approve(self, approval: str, *, approve: bool = True) -> None:
+        """Answer an approval as omar."""
+        await self.house.approvals.answer(approval, await self.person("omar"), approve=approve)
+
+    async def asked(self, token: str, name: str = "pay", **arguments: Json) -> str:
+        """Make a call that waits for a human; gives the approval's id."""
+        end = await self.call(token, name, **arguments)
+        assert end.decision.outcome is Outcome.DEFER, end
+        return end.decision.approval
+
+    async def facts(self, kind: EventKind) -> list[dict[str, Json]]:
+        """Give the facts of all events of a kind so far, once what is under way has been written."""
+        await asyncio.sleep(0)
+        await self.house.store.commit(Unit(tenant=TENANT))
+        entries = await self.house.evidence.pages(limit=1000)
+        return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Let the others run until they have come that far."""
+        async with asyncio.timeout(20):
+            while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def call_world(
+    folder: Path, *, observed: frozenset[str] = frozenset(), seed: str = "house", settle: bool = True
+) -> AsyncIterator[CallWorld]:
+    """Give a call world, settled in, and close its store at the end."""
+    world = CallWorld(folder, observed, seed)
+    if settle:
+        await world.settle_in()
+    try:
+        yield world
+    finally:
+        await world.house.store.close()
