@@ -22,7 +22,7 @@ from remit.compose import open_house
 from remit.config import load_bundle, load_config
 from remit.config.scaffold import scaffold
 from remit.core.identity import Role
-from remit.core.task import Task
+from remit.core.task import Task, TaskState
 from remit.gateway.mcp import McpDoor
 from remit.sdk.key import AgentKey
 from remit.services.directory import NewAgent, NewPerson
@@ -124,9 +124,9 @@ class LiveGateway:
         """Give every task, newest first."""
         return self.wait(self.house.store.tasks(self.house.tenant, limit=100))
 
-    def end(self, task: str) -> None:
-        """End a task as an operator does."""
-        self.wait(self.house.revocations.end_task(task, reason="enough", by="ana"))
+    def end(self, task: str, state: TaskState = TaskState.REVOKED) -> None:
+        """End a task as an operator does, or as time does."""
+        self.wait(self.house.revocations.end_task(task, reason="enough", by="ana", state=state))
 
     def environment(self, *, session: str = "") -> dict[str, str]:
         """Give the environment of a command line beside this gateway."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,7 +78,8 @@ def test_the_era_is_read_from_the_message() -> None:
     """A message is of the stateless era only where its `_meta` names a revision of it."""
     key = "io.modelcontextprotocol/protocolVersion"
     assert stateless_version({"_meta": {key: "2026-07-28"}}) == "2026-07-28"
-    for params in (None, [], {}, {"_meta": {key: "2025-11-25"}}, {"_meta": {key: 1}}, {"_meta": None}):
+    others: list[Any] = [None, [], {}, {"_meta": {key: "2025-11-25"}}, {"_meta": {key: 1}}, {"_meta": None}]
+    for params in others:
         assert stateless_version(params) == ""
 
 
@@ -85,7 +88,7 @@ async def test_events_are_read_the_same_however_they_are_cut(places: list[int]) 
     """Where the network cuts a stream changes nothing about its events; an unfinished one is none."""
     cuts = [0, *sorted(places), len(STREAM)]
 
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for start, end in itertools.pairwise(cuts):
             yield STREAM[start:end]
 
@@ -100,7 +103,7 @@ async def test_events_are_read_the_same_however_they_are_cut(places: list[int]) 
 async def test_an_endless_event_is_refused() -> None:
     """An event beyond the limit ends the reading, in one line or in many."""
 
-    async def chunks(piece: bytes):  # type: ignore[no-untyped-def]
+    async def chunks(piece: bytes) -> AsyncIterator[bytes]:
         for _ in range(100):
             yield piece
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final, Protocol
 
 import aiohttp
 
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
+from remit.sdk.session import ENDED
 from remit.sdk.wire import Gateway, segment
 
 #: Read of a refusal, to show it.
@@ -45,19 +47,22 @@ class Door:
     async def send(self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send one request; the caller closes the answer's response.
 
-        A 401 is the gateway refusing the token before it has looked at the call, so that alone is sent again,
-        once, with a new token. Raises `GatewayUnreachable`, or `GatewayRefused` where no token is to be had.
+        Sent again, once, with a new token, is only what the gateway refused before it looked at the call: a
+        401, or a refusal that says that the task has ended and nothing was sent. Raises `GatewayUnreachable`,
+        or `GatewayRefused` where no token is to be had.
         """
         token = await self._tokens.token()
         answer = await self._send(method, upstream, headers, body, token)
-        if answer.status != 401:
+        if answer.status not in (401, 403, 409):
             return answer
         refusal = await _read_refusal(answer.response)
-        try:
-            fresh = await self._tokens.token(not_this=token)
-        except (GatewayRefused, GatewayUnreachable):
-            return Reply(answer.response, refusal)
-        return await self._send(method, upstream, headers, body, fresh)
+        if answer.status == 401 or _says_ended(refusal):
+            try:
+                fresh = await self._tokens.token(not_this=token)
+            except (GatewayRefused, GatewayUnreachable):
+                return Reply(answer.response, refusal)
+            return await self._send(method, upstream, headers, body, fresh)
+        return Reply(answer.response, refusal)
 
     async def _send(
         self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None, token: str
@@ -71,10 +76,24 @@ class Door:
         )
 
 
-async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:
+def _says_ended(refusal: bytes) -> bool:
     try:
-        return await response.content.read(MAX_REFUSAL_BYTES)
+        data = json.loads(refusal)["error"]["data"]
+        return data["code"] in ENDED and data["outcome"] == "not-sent"
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:
+    out = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            out += chunk
+            if len(out) > MAX_REFUSAL_BYTES:
+                response.close()
+                break
     except (aiohttp.ClientError, TimeoutError):
-        return b""
+        out.clear()
     finally:
         response.release()
+    return bytes(out[:MAX_REFUSAL_BYTES])
