@@ -27,26 +27,14 @@ from remit.adapters.store.sqlite import SqliteStore
 from remit.api import app
 from remit.core.bundle import Bundle, PolicySource
 from remit.core.grant import GrantTemplate
-from remit.core.identity import Memberships, Role
+from remit.core.identity import Role
 from remit.core.label import Audience, Label
 from remit.core.task import Parameter, TaskType
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 from remit.ports.upstream import Catalogue, Upstream
-from remit.services.approvals import Approvals
-from remit.services.authenticate import Authenticator
-from remit.services.authorize import Authorizer
-from remit.services.directory import Directory, NewAgent, NewPerson
-from remit.services.drive import Parts
-from remit.services.evidence import Evidence
+from remit.services.directory import NewAgent, NewPerson
+from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
-from remit.services.late import LateOutcomes
-from remit.services.live import Live
-from remit.services.mediate import Mediator
-from remit.services.policies import Policies
-from remit.services.reports import Reports
-from remit.services.revocations import Revocations
-from remit.services.tasks import Tasks
-from remit.services.tools import Tools
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
 Json = Any
@@ -127,7 +115,7 @@ def make_house(
 
     A house that is opened anew on the same folder takes another `seed`: entropy never repeats.
     """
-    entropy, members = WorldEntropy(seed), Memberships()
+    entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
     store = SqliteStore.open(
         folder / "remit.db",
@@ -138,91 +126,22 @@ def make_house(
         heads=heads,
         origin=lambda tenant: f"remit/{tenant}",
     )
-    token_keys = FileTokenKeys(folder / "keys")
-    policies = Policies(engine=CedarPolicies(), store=store, clock=clock, tenant=TENANT, members=members)
-    tools = Tools(store=store, clock=clock, policies=policies, tenant=TENANT)
-    live = Live(store, clock, TENANT, members)
-    authenticator = Authenticator(
-        store=store,
-        keys=token_keys,
-        clock=clock,
-        entropy=entropy,
-        tenant=TENANT,
-        issuer=PUBLIC_URL,
-        audience=f"{PUBLIC_URL}/mcp",
-        token_ttl_s=300,
-        session_ttl_s=12 * 3600,
-        members=members,
-    )
-    authorizer = Authorizer(
-        store=store, policies=policies, tools=tools, entropy=entropy, tenant=TENANT, observed=observed
-    )
-    approvals = Approvals(store=store, clock=clock, entropy=entropy, tenant=TENANT, ttl_s=900)
-    revocations = Revocations(
-        store=store, clock=clock, entropy=entropy, live=live, approvals=approvals, tenant=TENANT
-    )
-    tasks = Tasks(
-        store=store,
-        clock=clock,
-        entropy=entropy,
-        policies=policies,
-        authenticator=authenticator,
-        live=live,
-        members=members,
-        tenant=TENANT,
-    )
-    return House(
-        tenant=TENANT,
-        public_url=PUBLIC_URL,
-        clock=clock,
-        entropy=entropy,
-        token_keys=token_keys,
-        store=store,
-        upstreams=upstreams or {},
-        policies=policies,
-        tools=tools,
-        live=live,
-        authenticator=authenticator,
-        authorizer=authorizer,
-        approvals=approvals,
-        revocations=revocations,
-        tasks=tasks,
-        directory=Directory(
-            store=store, clock=clock, live=live, policies=policies, revocations=revocations, tenant=TENANT
-        ),
-        mediator=Mediator(
-            Parts(
-                authenticator=authenticator,
-                live=live,
-                authorizer=authorizer,
-                approvals=approvals,
-                policies=policies,
-                store=store,
-                late=LateOutcomes(store),
-                clock=clock,
-                upstreams=upstreams or {},
-                brokers={},
-                call_timeout_s=30,
-            )
-        ),
-        evidence=Evidence(
+    return furnish(
+        Outfit(
+            tenant=TENANT,
+            public_url=PUBLIC_URL,
+            origin=ORIGIN,
+            clock=clock,
+            entropy=entropy,
             store=store,
             heads=heads,
-            keys=FileCheckpointKeys(folder / "keys", ORIGIN),
-            clock=clock,
-            tenant=TENANT,
-            origin=ORIGIN,
-        ),
-        reports=Reports(
-            store=store,
-            clock=clock,
-            live=live,
-            tools=tools,
-            authenticator=authenticator,
-            authorizer=authorizer,
-            approvals=approvals,
-            tenant=TENANT,
-        ),
+            token_keys=FileTokenKeys(folder / "keys"),
+            checkpoint_keys=FileCheckpointKeys(folder / "keys", ORIGIN),
+            engine=CedarPolicies(),
+            upstreams=upstreams or {},
+            observed=observed,
+            call_timeout_s=30,
+        )
     )
 
 

@@ -32,21 +32,9 @@ from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
-from remit.services.approvals import Approvals
-from remit.services.authenticate import Authenticator
-from remit.services.authorize import Authorizer
-from remit.services.directory import Directory
-from remit.services.drive import Parts
-from remit.services.evidence import Evidence
+from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
-from remit.services.late import LateOutcomes
-from remit.services.live import Live
-from remit.services.mediate import Mediator
-from remit.services.policies import Applied, Policies
-from remit.services.reports import Reports
-from remit.services.revocations import Revocations
-from remit.services.tasks import Tasks
-from remit.services.tools import Tools
+from remit.services.policies import Applied
 from remit.services.upkeep import Upkeep
 
 log = logging.getLogger("remit")
@@ -140,104 +128,28 @@ def build(
     config: Config, store: Store, heads: FileHeadKeeper, upstreams: Mapping[str, Upstream], public_url: str
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
-    clock, entropy, tenant = SystemClock(), SystemEntropy(), config.tenant
-    members = memberships(config)
-    token_keys = FileTokenKeys(config.at(config.keys.path))
-    checkpoint_keys = FileCheckpointKeys(config.at(config.keys.path), log_origin(tenant))
-    policies = Policies(
-        engine=policy_engine(config), store=store, clock=clock, tenant=tenant, members=members
-    )
-    tools = Tools(store=store, clock=clock, policies=policies, tenant=tenant)
-    live = Live(store, clock, tenant, members)
-    authenticator = Authenticator(
-        store=store,
-        keys=token_keys,
-        clock=clock,
-        entropy=entropy,
-        tenant=tenant,
-        issuer=public_url,
-        audience=f"{public_url}/mcp",
-        token_ttl_s=int(config.limits.token_ttl_s),
-        session_ttl_s=int(config.limits.session_ttl_s),
-        members=members,
-    )
-    authorizer = Authorizer(
-        store=store,
-        policies=policies,
-        tools=tools,
-        entropy=entropy,
-        tenant=tenant,
-        observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
-    )
-    approvals = Approvals(
-        store=store, clock=clock, entropy=entropy, tenant=tenant, ttl_s=int(config.limits.approval_ttl_s)
-    )
-    revocations = Revocations(
-        store=store, clock=clock, entropy=entropy, live=live, approvals=approvals, tenant=tenant
-    )
-    tasks = Tasks(
-        store=store,
-        clock=clock,
-        entropy=entropy,
-        policies=policies,
-        authenticator=authenticator,
-        live=live,
-        members=members,
-        tenant=tenant,
-    )
-    mediator = Mediator(
-        Parts(
-            authenticator=authenticator,
-            live=live,
-            authorizer=authorizer,
-            approvals=approvals,
-            policies=policies,
-            store=store,
-            late=LateOutcomes(store),
-            clock=clock,
-            upstreams=upstreams,
-            brokers=brokers_of(config),
-            call_timeout_s=config.limits.call_timeout_s,
-        )
-    )
-    return House(
-        tenant=tenant,
-        public_url=public_url,
-        clock=clock,
-        entropy=entropy,
-        token_keys=token_keys,
-        store=store,
-        upstreams=upstreams,
-        policies=policies,
-        tools=tools,
-        live=live,
-        authenticator=authenticator,
-        authorizer=authorizer,
-        approvals=approvals,
-        revocations=revocations,
-        tasks=tasks,
-        directory=Directory(
-            store=store, clock=clock, live=live, policies=policies, revocations=revocations, tenant=tenant
-        ),
-        mediator=mediator,
-        evidence=Evidence(
+    limits = config.limits
+    return furnish(
+        Outfit(
+            tenant=config.tenant,
+            public_url=public_url,
+            origin=log_origin(config.tenant),
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
             store=store,
             heads=heads,
-            keys=checkpoint_keys,
-            clock=clock,
-            tenant=tenant,
-            origin=log_origin(tenant),
-        ),
-        reports=Reports(
-            store=store,
-            clock=clock,
-            live=live,
-            tools=tools,
-            authenticator=authenticator,
-            authorizer=authorizer,
-            approvals=approvals,
-            tenant=tenant,
-        ),
+            token_keys=FileTokenKeys(config.at(config.keys.path)),
+            checkpoint_keys=FileCheckpointKeys(config.at(config.keys.path), log_origin(config.tenant)),
+            engine=policy_engine(config),
+            upstreams=upstreams,
+            brokers=brokers_of(config),
+            members=memberships(config),
+            observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+            token_ttl_s=int(limits.token_ttl_s),
+            session_ttl_s=int(limits.session_ttl_s),
+            approval_ttl_s=int(limits.approval_ttl_s),
+            call_timeout_s=limits.call_timeout_s,
+        )
     )
 
 

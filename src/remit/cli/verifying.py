@@ -66,7 +66,7 @@ class Beginning:
         return self._seen is not None and bool(self.root) and self.root != self._seen.root
 
 
-class Verdict(NamedTuple):
+class Checked(NamedTuple):
     """What was found; `seen` is the head that held here before."""
 
     report: ExportReport
@@ -104,7 +104,7 @@ def verify_file(place: Path, *, key: str, at_least: int, shown: str = "") -> int
                 trusted,
                 at_least=max(at_least, seen.size if seen else 0),
             )
-    verdict = Verdict(report, str(trusted), seen, beginning.rewritten)
+    verdict = Checked(report, str(trusted), seen, beginning.rewritten)
     if verdict.holds and report.size:
         remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
     _tell(verdict, shown or str(place))
@@ -142,7 +142,7 @@ def trusted_for(named: _Named, given: str) -> VerifierKey:
     )
 
 
-def _tell(verdict: Verdict, what: str) -> None:
+def _tell(verdict: Checked, what: str) -> None:
     report = verdict.report
     faults = [msgspec.to_builtins(fault) for fault in report.faults]
     if verdict.rewritten and verdict.seen is not None:
@@ -161,7 +161,7 @@ def _tell(verdict: Verdict, what: str) -> None:
         show.say(show.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
 
 
-def _good(verdict: Verdict, what: str) -> None:
+def _good(verdict: Checked, what: str) -> None:
     report = verdict.report
     show.say(show.text("verified", "bold green"), f": {what}")
     scope = (

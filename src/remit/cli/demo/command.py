@@ -16,7 +16,6 @@ from remit.cli.demo.story import step_1, step_2, step_3, step_4, step_5
 from remit.cli.demo.teller import Teller
 from remit.cli.parser import verb
 
-
 app = verb("demo")
 
 
@@ -41,8 +40,8 @@ async def _tell(folder: Path, tell: Teller) -> int:
     started = time.monotonic()
     tell.title(
         "remit: the story of contract-bot",
-        "It works for the legal team. It may summarise a contract, but not export it; draft a change, but not "
-        "deploy it.\nIts tools are five MCP servers, one of them written by others. The client is the official one.",
+        "It works for the legal team. It may summarise a contract, but not export it; draft a change, but not\n"
+        "deploy it. Its tools are five MCP servers, one of them written by others. The client is the official one.",
     )
     async with stage(folder) as made:
         await cast_of(made)
