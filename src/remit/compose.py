@@ -9,7 +9,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from remit import __version__, api
@@ -34,7 +33,6 @@ from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
-from remit.services.policies import Applied
 from remit.services.upkeep import Upkeep
 
 log = logging.getLogger("remit")
@@ -151,15 +149,6 @@ def build(
             call_timeout_s=limits.call_timeout_s,
         )
     )
-
-
-async def reload(config_path: Path, house: House, *, by: str) -> Applied:
-    """Read the bundle anew and put it in force; what upstreams, store and keys are does not change with
-    it.
-    """
-    applied = await house.policies.apply(load_bundle(load_config(config_path)), by=by)
-    await house.tools.described()
-    return applied
 
 
 @asynccontextmanager

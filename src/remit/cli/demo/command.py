@@ -40,8 +40,9 @@ async def _tell(folder: Path, tell: Teller) -> int:
     started = time.monotonic()
     tell.title(
         "remit: the story of contract-bot",
-        "It works for the legal team. It may summarise a contract, but not export it; draft a change, but not\n"
-        "deploy it. Its tools are five MCP servers, one of them written by others. The client is the official one.",
+        "It works for the legal team. It may summarise a contract, but not export it; draft a change,\n"
+        "but not deploy it. Its tools are five MCP servers, one of them written by others.\n"
+        "The client is the official one.",
     )
     async with stage(folder) as made:
         await cast_of(made)
