@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from remit.api.openapi import document_text, reference_page
+from remit.cli.reference import cli_page, events_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,8 @@ ADR_PARTS = ("## Context", "## Decision", "## Consequences")
 GENERATED: dict[str, Callable[[], str]] = {
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
     "reference/api.md": reference_page,
+    "reference/cli.md": cli_page,
+    "reference/events.md": events_page,
     "reference/openapi.json": document_text,
 }
 

@@ -94,8 +94,11 @@ def unknown(word: str, known: Sequence[str]) -> UsageFault:
 def usage(fault: CycloptsError, command: str) -> UsageFault:
     """Give the parser's complaint in the house's voice."""
     text = " ".join(str(fault).split()).rstrip(".")
-    text = text.replace('"', "`")
-    return UsageFault(text[:1].lower() + text[1:], way_out=f"see `remit {command} --help`")
+    text = text.replace('"', "`").replace(". ", "; ")
+    return UsageFault(
+        text[:1].lower() + text[1:].replace("; Did", "; did").replace("; Avail", "; avail"),
+        way_out=f"see `remit {command} --help`",
+    )
 
 
 def _colour() -> bool:

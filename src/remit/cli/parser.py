@@ -27,23 +27,34 @@ Switch = Annotated[bool, Parameter(negative=())]
 
 def noun(name: str, summary: str) -> App:
     """Give the application of a noun; its verbs are added by `@app.command`."""
-    return App(
-        name=f"remit {name}", help=summary, help_epilogue=EPILOGUE, version_flags=(), default_parameter=_PLAIN
-    )
+    return _app(name, summary)
 
 
 def verb(name: str) -> App:
     """Give the application of a verb that stands alone; what it does is added by `@app.default`."""
-    return App(name=f"remit {name}", help_epilogue=EPILOGUE, version_flags=(), default_parameter=_PLAIN)
+    return _app(name, None)
 
 
-_PLAIN = Parameter(show_env_var=False)
+def _default(value: object) -> str | None:
+    """Give a default as help shows it; one that says nothing is left out."""
+    return None if value is None or value in ("", (), False) else str(value)
+
+
+_PLAIN = Parameter(show_env_var=False, show_default=_default)
+
+
+def _app(name: str, summary: str | None) -> App:
+    app = App(
+        name=f"remit {name}", help=summary, help_epilogue=EPILOGUE, version_flags=(), default_parameter=_PLAIN
+    )
+    app["--help"].show = False
+    return app
 
 
 def pairs(given: tuple[str, ...], option: str) -> dict[str, Json]:
-    """Read `name=value` pairs: a value that is JSON is taken as such, any other as text.
+    """Read `name=value` pairs. A value is text: it never turns into a number by looking like one.
 
-    `name=@file` takes the text of a file, `name:="007"` insists on JSON.
+    `name=@file` takes the text of a file, `name:=value` takes JSON.
     """
     found: dict[str, Json] = {}
     for pair in given:

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `remit doctor` looks at. Each check gives findings and raises nothing for what it finds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx2 as httpx
+
+from remit.cli.invocation import Invocation
+from remit.cli.isolation import isolation
+from remit.cli.sessions import secret_for, sessions_file
+from remit.config import Config, examine_config
+from remit.core.errors import NotFound, RemitError
+
+#: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
+LOW_SPACE_BYTES = 256 * 1024 * 1024
+#: Clocks that differ by more make tokens invalid on one side.
+MAX_SKEW_S = 5.0
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at; `state` is `ok`, `note` or `fail`."""
+
+    subject: str
+    state: str
+    says: str
+    way_out: str = ""
+
+
+def examine_all(invocation: Invocation) -> list[Finding]:
+    """Look at everything."""
+    findings = [*_python(), *_libraries()]
+    path = invocation.config_file
+    config = examine_config(path)[0] if path.is_file() else None
+    findings += _configuration(path)
+    base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
+    answer = _ask(base_url)
+    if config is not None:
+        findings += [*_keys(config), *_store(config), *_upstreams(config)]
+    findings += _sessions()
+    if base_url:
+        findings += [
+            *_running(base_url, answer),
+            *_clock(answer),
+            *_isolation(base_url, answer),
+            *_me(base_url),
+        ]
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Finding("python", "ok" if good else "fail", version, "" if good else "remit needs 3.11 or newer")
+
+
+def _libraries() -> Iterator[Finding]:
+    try:
+        needed = importlib.metadata.requires("remit") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding("libraries", "note", "remit is not installed but runs from its sources")
+        return
+    missing = []
+    for line in needed:
+        name = line.split(";")[0].split("[")[0].split(">")[0].split("=")[0].strip()
+        if "extra ==" in line or ("sys_platform" in line and sys.platform == "win32"):
+            continue
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Finding("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
+    else:
+        yield Finding("libraries", "ok", "all that is declared is installed")
+
+
+def _configuration(path: Path) -> Iterator[Finding]:
+    from remit.cli.examine import examine
+
+    try:
+        found = examine(path)
+    except NotFound as fault:
+        yield Finding("configuration", "fail", fault.message, fault.way_out)
+        return
+    for one in found:
+        place = one["file"] + (f":{one['line']}" if one["line"] else "")
+        state = "fail" if one["severity"] == "error" else "note"
+        yield Finding("configuration", state, f"{place}: {one['text']}", one["way_out"])
+    if not found:
+        yield Finding("configuration", "ok", f"{path}, with its tools, task types and policies")
+
+
+def _keys(config: Config) -> Iterator[Finding]:
+    places = [config.at(config.keys.path), config.folder / ".remit" / "agents"]
+    found = 0
+    for folder in places:
+        if not folder.is_dir():
+            continue
+        for place in [folder, *sorted(folder.iterdir())]:
+            found += place != folder
+            yield from _open_to_others(place)
+    if not found:
+        yield Finding("keys", "note", "none yet; the first `remit up` makes them")
+    else:
+        yield Finding("keys", "ok", f"{found} files looked at")
+
+
+def _open_to_others(place: Path) -> Iterator[Finding]:
+    status = place.lstat()
+    if os.name != "posix":
+        return
+    wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
+    if status.st_uid != os.geteuid():
+        yield Finding(
+            "keys", "fail", f"`{place}` belongs to another user", "make it belong to whoever runs remit"
+        )
+    elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        way_out = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
+        yield Finding("keys", "fail", f"`{place}` is open to other users", way_out)
+
+
+def _store(config: Config) -> Iterator[Finding]:
+    place = config.at(config.store.path)
+    folder = place.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        yield Finding(
+            "store", "fail", f"`{folder}` cannot be written", "make it writable for whoever runs remit"
+        )
+        return
+    free = shutil.disk_usage(folder).free
+    if free < LOW_SPACE_BYTES:
+        says = f"only {free // 2**20} MiB free at `{folder}`; on a full disk every call is refused"
+        yield Finding("store", "fail", says, "make space")
+    elif not place.exists():
+        yield Finding("store", "note", "none yet; the first `remit up` makes it")
+    else:
+        size = place.stat().st_size / 2**20
+        yield Finding("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
+
+
+def _upstreams(config: Config) -> Iterator[Finding]:
+    for name, section in config.upstreams.items():
+        subject = f"upstream {name}"
+        if section.command:
+            program = section.command[0]
+            place = config.at(section.cwd)
+            found = shutil.which(program) or ((place / program).is_file() and program)
+            if not found:
+                yield Finding(
+                    subject, "fail", f"there is no program `{program}`", "install it, or name its path"
+                )
+                continue
+            says = f"starts {' '.join(section.command)}"
+        else:
+            fault = _no_connection(section.url)
+            if fault:
+                yield Finding(subject, "fail", f"{section.url} is not reachable: {fault}", "is it running?")
+                continue
+            says = section.url
+        if section.observed:
+            yield Finding(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
+        else:
+            yield Finding(subject, "ok", says)
+
+
+def _no_connection(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=3).close()
+    except OSError as fault:
+        return fault.strerror or str(fault)
+    return ""
+
+
+def _sessions() -> Iterator[Finding]:
+    place = sessions_file()
+    if place.exists() and os.name == "posix" and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
+
+
+def _ask(base_url: str) -> httpx.Response | None:
+    if not base_url:
+        return None
+    try:
+        return httpx.get(f"{base_url}/health/ready", timeout=5, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+
+
+def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Finding]:
+    if answer is None:
+        yield Finding("remit", "note", f"not running at {base_url}", "start it with `remit up`")
+        return
+    try:
+        told = answer.json()
+        known, upstreams = told["upstreams_known"], told["upstreams"]
+        store, bundle = told["store"], told["bundle"]
+    except (ValueError, KeyError, TypeError):
+        yield Finding("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
+        return
+    if not told.get("ready"):
+        yield Finding(
+            "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"
+        )
+    else:
+        yield Finding("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+    if known < upstreams:
+        says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
+        yield Finding("remit", "fail", says, "see its log for why")
+
+
+def _clock(answer: httpx.Response | None) -> Iterator[Finding]:
+    date = answer.headers.get("date", "") if answer is not None else ""
+    if not date:
+        yield Finding("clock", "note", "there is no running remit to compare with")
+        return
+    # The header has whole seconds: up to one of them is not the clock's.
+    apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
+    if apart > MAX_SKEW_S:
+        yield Finding("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
+    else:
+        yield Finding("clock", "ok", "agrees with remit's")
+
+
+def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Finding]:
+    if answer is None:
+        return
+    word, why = isolation(base_url)
+    if word == "none":
+        way_out = "run remit as a user of its own, or on another machine, where agents run as this user"
+        yield Finding(
+            "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", way_out
+        )
+    elif word:
+        yield Finding("isolation", "ok", f"isolation: {word}; {why}")
+    else:
+        yield Finding("isolation", "note", "isolation: cannot be told on this system")
+
+
+def _me(base_url: str) -> Iterator[Finding]:
+    from remit.cli.client import Client, Unreachable
+
+    try:
+        me = Client(base_url, secret_for(base_url)).get("me")
+    except Unreachable:
+        return
+    except RemitError as fault:
+        yield Finding("session", "note", fault.message, fault.way_out)
+    else:
+        roles = ", ".join(me.get("roles", [])) or "no role"
+        yield Finding("session", "ok", f"signed in as {me['name']} ({roles})")
