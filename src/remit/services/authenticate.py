@@ -107,9 +107,7 @@ class Authenticator:
         more, self._refused_more = self._refused_more, 0
         facts = {"code": error.code, "door": where, **({"further": more} if more else {})}
         kind = EventKind.SIGN_IN_REFUSED if error.code == "sign-in-code" else EventKind.TOKEN_REFUSED
-        await self._store.commit(
-            Unit(events=(Event(kind=kind, at=now, tenant=self._tenant, facts=facts),))
-        )
+        await self._store.commit(Unit(events=(Event(kind=kind, at=now, tenant=self._tenant, facts=facts),)))
 
     async def agent_by_assertion(self, assertion: str, client_id: str) -> Agent:
         """Give the agent that signed a client assertion (RFC 7523, `private_key_jwt`); each assertion works
@@ -266,7 +264,9 @@ class Authenticator:
                 )
             )
         except Conflict:
-            raise Unauthenticated("this code was used", code="sign-in-code", step=1) from None
+            error = Unauthenticated("this code was used", code="sign-in-code", step=1)
+            await self.refused(error, "sign-in")
+            raise error from None
         return secret, person, expires
 
     async def person(self, secret: str) -> Person:
