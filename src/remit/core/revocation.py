@@ -64,8 +64,11 @@ def risen(remembered: Mapping[str, int], current: Mapping[str, int], scopes: Ite
 
     A scope that is in neither mapping has epoch 0.
     """
+    if not current:
+        return ""  # nothing was ever ended
     for name in scopes:
-        if current.get(name, 0) > remembered.get(name, 0):
+        epoch = current.get(name)
+        if epoch is not None and epoch > remembered.get(name, 0):
             return name
     return ""
 

@@ -93,8 +93,8 @@ def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json
     return values
 
 
-def seal(subject_key: bytes, nonce: bytes, openings: Openings, associated_data: bytes) -> bytes:
-    """Encrypt an event's openings under its subject's key of 32 bytes.
+def seal(subject_key: bytes | AESGCM, nonce: bytes, openings: Openings, associated_data: bytes) -> bytes:
+    """Encrypt an event's openings under its subject's key: 32 bytes, or what `cipher` made of them.
 
     `associated_data` is the event's id or leaf hash: the blob opens for that event alone.
     INVARIANT: `nonce` is 12 random bytes, never used with this key before (one key seals at most 2**32
@@ -130,16 +130,18 @@ def unwrap_key(sealing_key: bytes, wrapped: bytes, subject: str) -> bytes:
     return _decrypt(sealing_key, wrapped, _WRAP_CONTEXT + subject.encode(), "wrapped key")
 
 
-def _cipher(key: bytes) -> AESGCM:
+def cipher(key: bytes) -> AESGCM:
+    """Make a key ready for many uses; keep it no longer than the key itself."""
     if len(key) != KEY_SIZE:
         raise Malformed(f"a key for sealing is {KEY_SIZE} bytes")
     return AESGCM(key)
 
 
-def _encrypt(key: bytes, nonce: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
+def _encrypt(key: bytes | AESGCM, nonce: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
     if len(nonce) != NONCE_SIZE:
         raise Malformed(f"a nonce is {NONCE_SIZE} bytes")
-    return _VERSION + nonce + _cipher(key).encrypt(nonce, plaintext, associated_data)
+    ready = cipher(key) if isinstance(key, bytes) else key
+    return _VERSION + nonce + ready.encrypt(nonce, plaintext, associated_data)
 
 
 def _decrypt(key: bytes, blob: bytes, associated_data: bytes, what: str) -> bytes:
@@ -147,7 +149,7 @@ def _decrypt(key: bytes, blob: bytes, associated_data: bytes, what: str) -> byte
         raise Malformed(f"the {what} are in no form that is known here")
     nonce, ciphertext = blob[1 : 1 + NONCE_SIZE], blob[1 + NONCE_SIZE :]
     try:
-        return _cipher(key).decrypt(nonce, ciphertext, associated_data)
+        return cipher(key).decrypt(nonce, ciphertext, associated_data)
     except InvalidTag:
         raise VerificationFailed(
             f"the {what} do not open: another key, another place, or changed", code="unseal-failed"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 
 import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from remit.adapters.store.sqlite.memory import Key
 from remit.core.event import Event
@@ -15,6 +16,7 @@ from remit.core.seal import (
     NONCE_SIZE,
     SALT_SIZE,
     Openings,
+    cipher,
     conceal,
     reveal,
     seal,
@@ -28,7 +30,8 @@ from remit.ports.runtime import Entropy
 #: Unwrapped keys kept in memory; the oldest go first, and are unwrapped again when needed.
 MAX_KEYS = 10_000
 
-Held = tuple[int, bytes]
+#: A key's id, and the key ready to seal with.
+Held = tuple[int, AESGCM]
 
 
 class Subjects:
@@ -64,14 +67,15 @@ class Subjects:
             "select id, wrapped from subject_keys where tenant = ? and subject = ?", name
         ).fetchone()
         if row:
-            held = (row[0], unwrap_key(kek, row[1], wrapped_for(*name)))
+            held = (row[0], cipher(unwrap_key(kek, row[1], wrapped_for(*name))))
         else:
             # Random and of 63 bits, what SQLite's integers hold: never given twice, also not after a
             # forgetting.
             key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
-            held = (key_id, self._entropy.bytes(KEY_SIZE))
+            key = self._entropy.bytes(KEY_SIZE)
             nonce = self._entropy.bytes(NONCE_SIZE)
-            self._created[name] = (key_id, wrap_key(kek, nonce, held[1], wrapped_for(*name)))
+            self._created[name] = (key_id, wrap_key(kek, nonce, key, wrapped_for(*name)))
+            held = (key_id, cipher(key))
         if len(self._keys) >= MAX_KEYS:
             del self._keys[next(iter(self._keys))]
         self._keys[name] = held
