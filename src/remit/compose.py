@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from remit import __version__, api
@@ -59,11 +60,19 @@ def memberships(config: Config) -> Memberships:
     return Memberships(groups=dict(config.groups), initiatives=initiatives)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and whatever above it is missing, for this user alone; what is there stays as it is."""
+    if not folder.exists():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def open_store(config: Config, clock: Clock, entropy: Entropy) -> tuple[SqliteStore, FileHeadKeeper]:
     """Open the store, held against the last signed head that is kept outside of it."""
-    heads = FileHeadKeeper(config.at(config.log_head.path))
     path = config.at(config.store.path)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (path.parent, config.at(config.keys.path), config.at(config.log_head.path)):
+        make_private(folder)
+    heads = FileHeadKeeper(config.at(config.log_head.path))
     store = SqliteStore.open(
         path,
         durability=config.store.durability,
