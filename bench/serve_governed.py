@@ -13,11 +13,10 @@ import uvloop
 from joserfc.jwk import ECKey
 
 from bench.governed_bundle import AGENT, TASK_TYPE
-from remit.api import app as management
-from remit.compose import open_house
-from remit.config import load_bundle, load_config
-from remit.gateway.mcp import McpDoor
-from remit.gateway.mcp.wire import Receive, Scope, Send
+from remit.cli.connection import BoundedConnection
+from remit.cli.serving import settle_memory
+from remit.compose import application, open_house
+from remit.config import load_config
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
@@ -39,20 +38,14 @@ async def serve(config_path: Path) -> None:
     """Serve until stopped."""
     config = load_config(config_path)
     async with open_house(config) as house:
-        door = McpDoor(house)
-        house.revocations.on_end(door.on_end)
-        desk = management(house, reload=lambda: load_bundle(load_config(config_path)))
-
-        async def both(scope: Scope, receive: Receive, send: Send) -> None:
-            await (door if door.owns(scope["path"]) else desk)(scope, receive, send)
-
         sys.stdout.write(f"{await open_task(house)}\n")
         sys.stdout.flush()
+        settle_memory()
         settings = uvicorn.Config(
-            both,
+            application(house, config),
             host=config.listen.host,
             port=config.listen.port,
-            http="httptools",
+            http=BoundedConnection,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from bench.disk import FDATASYNC, fdatasync
 from bench.figure import Figure, Goal
 from bench.governed import Governed
+from bench.stages import stages
 from bench.target import Target
 from bench.yardsticks import Direct, Envoy, Fastmcp
 
 TARGETS: list[Target] = [Direct(), Envoy(), Fastmcp(), Governed("durable"), Governed("buffered")]
 
-PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync}
+PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync, "stages": stages}
 """By the name that `--only` takes; each is told whether the run is quick."""
 
 RATIOS = {

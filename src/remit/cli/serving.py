@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -78,6 +79,7 @@ async def _serve(config: Config, wish: Wish) -> None:
             )
 
             async def ready() -> None:
+                settle_memory()
                 welcome = Welcome(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(house, welcome)
                 if wish.ready_file is not None:
@@ -85,6 +87,14 @@ async def _serve(config: Config, wish: Wish) -> None:
 
             await server.run_on(sock, ready)
     show.remark("the head of the evidence is signed; stopped")
+
+
+def settle_memory() -> None:
+    """Have the collector leave alone what stays: looking at it over and over was 4 % of each call's time."""
+    gc.collect()
+    gc.freeze()
+    # Calls leave hardly any cycles behind; what they do leave is found ten times less often.
+    gc.set_threshold(10_000, 20, 20)
 
 
 def public_url(config: Config, sock: socket.socket) -> str:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each of the nine steps takes: real calls through the real services, with a clock around each step.
+
+The clocks are put around the driver's own steps from here: the product has none. One call at a time, so that
+what a step waits for (the disk in 5, the upstream in 7) is in its figure and nobody else's work is.
+"""
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench.figure import Figure
+from bench.governed_bundle import UPSTREAM, write_bundle
+from bench.measure import layout, running_upstream
+from bench.serve_governed import open_task
+from bench.target import confined
+from remit.compose import open_house
+from remit.config import load_config
+from remit.core.mediation import Chunk
+from remit.services.drive import Drive
+from remit.services.mediate import Asked
+
+STEPS = {
+    "_identify": "1 identify",
+    "_bind": "2 bind",
+    "_describe": "3 describe",
+    "_decide": "4 decide",
+    "_record": "5 record",
+    "_lease": "6 lease",
+    "_forward": "7 forward, the write",
+    "_receive": "7 forward, the answer",
+    "_observe": "8 observe",
+    "_release": "8 observe, the release",
+    "_close": "9 close",
+}
+"""The driver's methods, and how the budget calls them."""
+
+Took = dict[str, list[float]]
+
+
+class Nowhere:
+    """A sink that lets everything go: what the door's socket costs is in the figures of the whole."""
+
+    async def release(self, chunk: Chunk) -> None:
+        """Let it go."""
+
+
+@contextmanager
+def clocks(took: Took) -> Iterator[None]:
+    """Measure every step of every call that is made in the block, in microseconds."""
+
+    def around(step: Callable[..., Any], into: list[float]) -> Callable[..., Any]:
+        async def timed(drive: Drive, need: object) -> object:
+            start = time.perf_counter_ns()
+            try:
+                return await step(drive, need)
+            finally:
+                into.append((time.perf_counter_ns() - start) / 1e3)
+
+        return timed
+
+    plain = {name: getattr(Drive, name) for name in STEPS}
+    for name, step in plain.items():
+        setattr(Drive, name, around(step, took.setdefault(STEPS[name], [])))
+    try:
+        yield
+    finally:
+        for name, step in plain.items():
+            setattr(Drive, name, step)
+
+
+async def call(config_path: Path, rounds: int) -> Took:
+    """Make calls one after another; gives what each step took, and the whole."""
+    took: Took = {}
+    async with open_house(load_config(config_path)) as house:
+        token, sink = await open_task(house), Nowhere()
+
+        async def one(number: int) -> None:
+            text = f"call {number:08d} the quick brown fox jumps over the lazy dog and"
+            await house.mediator.run(
+                Asked(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
+            )
+
+        for number in range(rounds // 10):
+            await one(number)
+        with clocks(took):
+            whole = took["all nine"] = []
+            for number in range(rounds):
+                start = time.perf_counter_ns()
+                await one(number)
+                whole.append((time.perf_counter_ns() - start) / 1e3)
+    return took
+
+
+def stages(quick: bool) -> list[Figure]:
+    """The budget of the nine steps, evidence durable and buffered."""
+    cpus, rounds = layout(), 500 if quick else 3_000
+    build = Path("build")
+    build.mkdir(exist_ok=True)
+    found: list[Figure] = []
+    with running_upstream(cpus.others) as upstream, confined(cpus.target):
+        for durability in ("buffered", "durable"):
+            folder = Path(tempfile.mkdtemp(prefix="bench-stages-", dir=build))
+            try:
+                took = uvloop.run(call(write_bundle(folder, upstream.url, 8700, durability), rounds))
+            finally:
+                shutil.rmtree(folder)
+            how = f"median of {rounds} calls, one at a time, without the door; evidence {durability}"
+            found += [
+                Figure(name=f"stages-{durability}: {n}", value=statistics.median(v), unit="us", how=how)
+                for n, v in took.items()
+                if v
+            ]
+    return found
