@@ -230,9 +230,11 @@ class Drive:
         if ruling.approval is not None:
             changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
         if live.rise(request.tool.label, self._m.policies.applied.bundle.classes):
-            # INVARIANT: the label rises here, before anything that carries it can be released.
-            changes.append(RaiseLabel(live.task.id, live.label))
             events.append(label_event(request, live))
+        if (label := live.label) != live.kept_label:
+            # INVARIANT: the label rises here, before anything that carries it can be released. It goes into
+            # each commit until one has held: the call that raised it may be refused there.
+            changes.append(RaiseLabel(live.task.id, label))
         live.in_hand.add(call)
         self._call = call
         try:
@@ -246,6 +248,8 @@ class Drive:
         except BaseException:
             self._settle(taken=False)
             raise
+        # Commits answer in the order in which they were handed in, and the label only rises.
+        live.kept_label = label
         self._settle(taken=True)
         return Recorded()
 

@@ -68,6 +68,8 @@ class LiveTask:
         self.task = task
         self.agent = agent
         self.label: Label = task.label
+        #: The label that the store is known to hold: what it does not hold yet goes into every commit.
+        self.kept_label: Label = task.label
         self.bounds = {**ancestors, task.id: task.budgets}
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
@@ -241,6 +243,14 @@ class Live:
                 f"the lease of task `{task.id}` has run out",
                 code="task-lease",
                 way_out="open a new task",
+                step=2,
+            )
+        if not live.agent.usable:
+            # Its tasks are ended too; but that is a commit of its own, before which remit may have stopped.
+            raise Fenced(
+                f"agent `{task.agent}` is {live.agent.state.value}",
+                code="agent-state",
+                way_out="ask its owner",
                 step=2,
             )
         fenced = risen(task.epochs, self._store.epochs(self._tenant), live.scopes)

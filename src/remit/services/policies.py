@@ -101,8 +101,9 @@ class Policies:
         """Load the policies in force anew, after the registered tools or agents have changed."""
         if self._applied is None:
             return
-        bundle = self._applied.bundle
         agents = await self._store.agents(self._tenant)
+        # Looked at only now: another bundle may have been applied meanwhile, and must not be undone by this.
+        bundle = self._applied.bundle
         self._applied = Applied(bundle, self._load(bundle, agents))
 
     def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:

@@ -154,10 +154,11 @@ class Tasks:
 
         INVARIANT: every scope that a call of this task can lie in is remembered, its tools and upstreams
         included, so that a fence raised before the task was opened does not count against it, and one raised
-        after does.
+        after does. Other tasks are none of these: their fences are not carried along, for they only grow.
         """
         current = self._store.epochs(self._tenant)
-        scopes = set(scopes_of(task)) | set(current)
+        others = scope(ScopeKind.TASK, "")
+        scopes = {*scopes_of(task), *(name for name in current if not name.startswith(others))}
         epochs = {name: current[name] for name in scopes if current.get(name)}
         task = msgspec.structs.replace(task, epochs=epochs)
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}

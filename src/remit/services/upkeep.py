@@ -52,6 +52,11 @@ class Upkeep:
             if name not in self.failing:
                 log.warning("%s: %s", name, error)
             self.failing[name] = str(error)
+        except Exception as error:
+            # A defect, or a machine that fails in a way of its own: no chore may stop for good at that.
+            if name not in self.failing:
+                log.exception("%s failed", name)
+            self.failing[name] = repr(error)
         else:
             if self.failing.pop(name, None) is not None:
                 log.warning("%s: works again", name)

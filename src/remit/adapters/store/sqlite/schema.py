@@ -7,6 +7,8 @@ of the file and not of anyone's data.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from pathlib import Path
 from typing import Literal
@@ -123,6 +125,9 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     `StoreUnavailable` if it cannot be opened or written.
     """
     try:
+        # Its owner alone reads it, whatever the folder and the mask let others do; the log beside it follows.
+        with contextlib.suppress(OSError):  # sqlite says what is wrong
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # Statements run on the event loop's thread and COMMIT on the writer's, never at once.
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0
@@ -171,7 +176,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.executescript(f"begin immediate; {MIGRATIONS[version - 1]} {mark}; commit;")
 
 
-def unavailable(fault: sqlite3.Error, message: str = "the store cannot commit") -> StoreUnavailable:
+def unavailable(fault: Exception, message: str = "the store cannot commit") -> StoreUnavailable:
     """Give the fault that callers see for one of the database, with the way out where it is known."""
     name = getattr(fault, "sqlite_errorname", "")
     way_out = {

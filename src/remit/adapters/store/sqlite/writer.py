@@ -182,7 +182,7 @@ class Writer:
                 self._committer.do(loop, self._commit, self._finish)
                 return
             self._commit()
-        except sqlite3.Error as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is: who waits is told, and others go on
             self._finish(fault)
         else:
             self._finish(None)
@@ -224,7 +224,7 @@ class Writer:
     def _commit(self) -> None:
         self._sql.execute("commit")
 
-    def _finish(self, fault: sqlite3.Error | None) -> None:
+    def _finish(self, fault: Exception | None) -> None:
         """The batch is committed, or it cannot be: tell its callers, and go on with who came meanwhile."""
         batch, self._batch = self._batch, []
         if fault is None:
