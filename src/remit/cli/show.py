@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -55,19 +54,14 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
-@lru_cache(maxsize=8)
-def _kept(stderr: bool, stream: int) -> Console:
-    return _console(stderr=stderr)
-
-
 def out() -> Console:
     """The console of answers."""
-    return _kept(False, id(sys.stdout))
+    return _console(stderr=False)
 
 
 def err() -> Console:
     """The console of remarks."""
-    return _kept(True, id(sys.stderr))
+    return _console(stderr=True)
 
 
 def is_json() -> bool:
