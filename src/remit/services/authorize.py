@@ -28,6 +28,7 @@ from remit.core.request import AccessRequest
 from remit.core.tool import Effect, Tier, Tool, ToolState, undescribed
 from remit.ports.runtime import Entropy
 from remit.ports.store import Store, TakeBudget
+from remit.services.evaluations import Evaluations
 from remit.services.live import LiveTask
 from remit.services.policies import Policies
 from remit.services.tools import Tools
@@ -71,6 +72,7 @@ class Authorizer:
         self._entropy = entropy
         self._tenant = tenant
         self._observed = observed
+        self._evaluations = Evaluations()
 
     def observes(self, upstream: str) -> bool:
         """Whether an upstream is in observe mode: decided and recorded, never refused."""
@@ -109,7 +111,9 @@ class Authorizer:
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserves budget on the live task where the answer is Permit."""
         grant, reasons = self._refusals(request)
-        answer = self._policies.applied.policy.evaluate(request)
+        # One version of the policies for all of a decision, whatever is applied meanwhile.
+        applied = self._policies.applied
+        answer = await self._evaluations.of(applied.policy, request)
         approval: Approval | None = None
         outcome, rules = weigh(answer, frozenset())
         if reasons or answer.obligations:
@@ -137,7 +141,7 @@ class Authorizer:
             waived=approval.rules if approval and outcome is Outcome.PERMIT else (),
             approval=approval.id if approval and outcome is Outcome.PERMIT else "",
             obligations=answer.obligations,
-            bundle=self._policies.applied.digest,
+            bundle=applied.digest,
             observed=request.observed and outcome is not Outcome.PERMIT,
         )
         return Ruling(decision, takes, approval if decision.approval else None)
