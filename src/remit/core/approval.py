@@ -30,7 +30,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a human's answer, and the answer.
 
     `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown.
-    `requested_for` is the person behind the task: never the one who answers.
+    `requested_for` is the person behind the task, `stated_by` who stated its intent: neither ever answers.
     """
 
     tenant: str
@@ -49,6 +49,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     decided: datetime | None = None
     decided_by: str = ""
     comment: str = ""
+    stated_by: str = ""
 
     def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
         """Give the approval with a person's answer; who may not answer, or comes too late, is refused."""
@@ -56,7 +57,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(
                 f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
             )
-        if person.name == self.requested_for:
+        if person.name in (self.requested_for, self.stated_by):
             raise Forbidden("who asks does not approve", way_out="ask another approver")
         if self.state is not ApprovalState.PENDING:
             raise Conflict(f"approval `{self.id}` is already {self.state.value}")

@@ -112,7 +112,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memberships(msgspec.Struct, frozen=True):
-    """Who belongs where by configuration: groups of people and of agents (`agent:name`), initiatives of agents.
+    """Who belongs where by configuration: groups of people and of agents (`agent:name`), initiatives of
+    agents.
 
     What was given at registration stays; the configuration adds to it.
     """

@@ -22,7 +22,7 @@ def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
     members = _MEMBERS.get(kind)
     if members is None or jwk.get("crv") != _CURVES[kind]:
         raise Malformed(
-            "the key is of an unsupported kind", way_out="use a P-256 (ES256) or Ed25519 (EdDSA) key"
+            "the key is of an unsupported kind", way_out="use a P-256 (ES256) or Ed25519 key"
         )
     if "d" in jwk:
         raise Malformed(

@@ -20,7 +20,7 @@ Json = Any
 TOKEN_TYPE = "at+jwt"
 #: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by
 # construction.
-ALGORITHMS = ("ES256", "EdDSA")
+ALGORITHMS = ("ES256", "Ed25519")
 
 #: draft-mcguinness-oauth-mission: the claim that binds a token to a task. Version-pinned here.
 DRAFT = {"mission": "mission", "authority_hash": "authority_hash", "sub_profile": "sub_profile"}

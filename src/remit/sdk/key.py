@@ -9,12 +9,11 @@ import os
 import secrets
 import stat
 import time
-import warnings
 from pathlib import Path
 from typing import Final, Literal
 
 from joserfc import jws
-from joserfc.errors import JoseError, SecurityWarning
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from remit.sdk.faults import KeyUnusable
@@ -22,7 +21,7 @@ from remit.sdk.faults import KeyUnusable
 #: Lifetime of a client assertion. It is used at once; this only allows for clocks that disagree.
 ASSERTION_TTL_S: Final = 60
 MAX_KEY_BYTES: Final = 8192
-_ALGORITHMS: Final = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+_ALGORITHMS: Final = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "Ed25519"}
 #: Whether the mode bits of a file say who may read it.
 _HAS_MODES: Final = os.name == "posix"
 
@@ -33,7 +32,7 @@ class AgentKey:
     __slots__ = ("_key", "algorithm")
 
     def __init__(self, key: ECKey | OKPKey) -> None:
-        """Take a private key of P-256 (signs ES256) or Ed25519 (signs EdDSA, RFC 8037)."""
+        """Take a private key of P-256 (signs ES256) or Ed25519 (signs Ed25519, RFC 9864)."""
         public = key.as_dict(private=False)
         algorithm = _ALGORITHMS.get((str(public.get("kty")), str(public.get("crv"))))
         if algorithm is None or not key.is_private:
@@ -128,10 +127,7 @@ class AgentKey:
         }
         header = {"alg": self.algorithm, "typ": "JWT", "kid": self.thumbprint}
         payload = json.dumps(claims, separators=(",", ":")).encode()
-        with warnings.catch_warnings():
-            # RFC 9864 renames EdDSA to Ed25519; the old name is what servers know today.
-            warnings.simplefilter("ignore", SecurityWarning)
-            return str(jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm]))
+        return str(jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm]))
 
 
 def _refuse_shared(path: Path, status: os.stat_result, what: str, mode: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,9 @@ Json = Any
 
 MAX_LAYERS: Final = 64
 """How often a grant may be handed on and narrowed."""
+
+MAX_REFUSALS: Final = 20
+"""Reasons that are given for one refusal: a call with ever so many arguments is not answered with as many."""
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, dict=True):
@@ -123,7 +127,8 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
                 break
         else:
             return ()
-        found = [refusal for i, check in enumerate(checks) for refusal in refusals(check, arguments, i)]
+        every = (refusal for i, check in enumerate(checks) for refusal in refusals(check, arguments, i))
+        found = list(islice(every, MAX_REFUSALS))
         # INVARIANT: what the fast path refuses stays refused, whatever the explanation finds.
         return tuple(found) or (Refusal(code="not-understood", reason="the arguments do not fit the grant"),)
 
