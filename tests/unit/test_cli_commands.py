@@ -1,183 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command against a real `remit up`: its own process, SQLite, and the example server over stdio."""
+"""Governing by command: people, agents, tasks, the three questions, approvals, tools, policies."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
-import httpx2
 import pytest
 
-import remit
-from remit.core.event import MEANINGS, EventKind
-from remit.sdk.key import AgentKey
-from remit.sdk.session import AgentSession
-
-Json = Any
-CODE = re.compile(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b")
-SOURCES = str(Path(remit.__file__).parents[1])
-START_S = 30
-
-
-class Said(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Json:
-        """Standard output, which must be JSON and nothing else."""
-        return json.loads(self.out)
-
-
-class Remit:
-    """A folder made by `remit init`, and the process that serves it."""
-
-    def __init__(self, folder: Path) -> None:
-        """Nothing runs yet."""
-        self.folder = folder
-        self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("REMIT_")},
-            "XDG_CONFIG_HOME": str(folder.parent / "home"),
-            "PYTHONPATH": SOURCES,
-            "NO_COLOR": "1",
-        }
-        self.url = ""
-        self.log = folder.parent / "up.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __call__(self, *words: str, by: str = "") -> Said:
-        """Run one command in a process of its own."""
-        told = subprocess.run(
-            self.command(*words, *(("--as", by) if by else ())),
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in told.stderr, told.stderr
-        return Said(told.returncode, told.stdout, told.stderr)
-
-    def command(self, *words: str) -> list[str]:
-        """Give the command line of this very remit."""
-        return [sys.executable, "-m", "remit", *words]
-
-    def ask(self, *words: str, by: str = "") -> Json:
-        """Run one command that must succeed, and give its JSON."""
-        said = self(*words, "--json", by=by)
-        assert said.code == 0, said.err
-        return said.json
-
-    def start(self, *words: str) -> None:
-        """Start `remit up` on a free port, and return once it serves."""
-        ready = self.folder.parent / "ready.json"
-        ready.unlink(missing_ok=True)
-        self.env.pop("REMIT_URL", None)
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command("up", "--port", "0", "--ready-file", str(ready), *words),
-                cwd=self.folder,
-                env=self.env,
-                stdout=log,
-                stderr=log,
-            )
-        until = time.monotonic() + START_S
-        while not ready.exists():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.02)
-        told = json.loads(ready.read_text())
-        assert told["pid"] == self.process.pid
-        self.url = self.env["REMIT_URL"] = told["url"]
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and give the exit code."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def sign_in(self, name: str) -> None:
-        """Sign a person in by a code that the administrator makes."""
-        code = self.ask("person", "code", name)["code"]
-        assert self("login", "--code", code, by=name).code == 0
-
-    def call(self, task: str, tool: str, arguments: Json) -> Json:
-        """Call a tool as the agent whose task it is, over MCP."""
-        return asyncio.run(self._call(task, tool, arguments))
-
-    async def _call(self, task: str, tool: str, arguments: Json) -> Json:
-        key = AgentKey.load(self.folder / ".remit" / "agents" / "note-bot.key.json")
-        async with AgentSession(self.url, "note-bot", key) as agent:
-            token = await agent.task({"id": task}).token()
-        meta = {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        }
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
-            answer = await http.post(
-                f"{self.url}/mcp/notes",
-                json={
-                    "jsonrpc": "2.0",
-                    "id": 1,
-                    "method": "tools/call",
-                    "params": {"name": tool, "arguments": arguments, "_meta": meta},
-                },
-                headers={
-                    "Authorization": f"Bearer {token}",
-                    "MCP-Protocol-Version": "2026-07-28",
-                    "Mcp-Method": "tools/call",
-                    "Mcp-Name": tool,
-                    "Accept": "application/json, text/event-stream",
-                },
-            )
-        text = answer.text
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            text = [line for line in text.splitlines() if line.startswith("data: ")][-1][6:]
-        return json.loads(text)
+from tests.cli_world import CODE, Remit, furnished
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
-    """A remit with a signed-in administrator, the person ana, and the agent note-bot."""
-    made = Remit(tmp_path_factory.mktemp("cli") / "house")
-    made.folder.mkdir()
-    assert made("init", ".").code == 0
-    # Writing moves money here, so that it asks a human: that is what `approve` is about.
-    tools = made.folder / "tools" / "notes.yaml"
-    tools.write_text(
-        tools.read_text().replace("    effect: reversible\n", "    effect: reversible\n    financial: true\n")
-    )
-    made.start()
-    found = CODE.search(made.log.read_text())
-    assert found, made.log.read_text()
-    assert made("login", "--code", found[0]).code == 0
-    assert made("person", "add", "ana", "--group", "writers").code == 0
-    assert made("person", "add", "omar", "--role", "approver").code == 0
-    made.sign_in("ana")
-    made.sign_in("omar")
-    purpose = ("--owner", "ana", "--purpose", "keep notes tidy")
-    assert made("agent", "register", "note-bot", *purpose).code == 0
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.stop()
+    """A remit with people and an agent in it."""
+    with furnished(tmp_path_factory.mktemp("cli")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -230,6 +73,14 @@ def test_a_code_works_once(house: Remit) -> None:
 
 
 # Who there is.
+
+
+def test_standard_output_holds_the_answer_alone(house: Remit) -> None:
+    """In a process of its own, `--json` writes JSON to standard output, and nothing to standard error."""
+    said = house.apart("agent", "list", "--json")
+    assert said.code == 0
+    assert said.err == ""
+    assert said.json == house.ask("agent", "list")
 
 
 def test_people_and_agents_are_listed(house: Remit) -> None:
@@ -446,125 +297,3 @@ def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Rem
     assert "base/granted-calls" in house("policy", "rules").out
     assert "forbid" in house("policy", "rules", "--text").out
     assert "entity" in house("policy", "schema").out
-
-
-# Evidence.
-
-
-def test_every_event_says_only_what_the_reference_knows(house: Remit, task: str) -> None:
-    """No event of the log holds a kind, fact or sealed value that is missing in the reference."""
-    house.call(task, "read_note", {"name": "shopping"})
-    items = house.ask("audit", "log", "--start", "0", "--limit", "100000")["items"]
-    assert {"task.opened", "decision.made", "tool.called", "data.read"} <= {one["kind"] for one in items}
-    for one in items:
-        meaning = MEANINGS[EventKind(one["kind"])]
-        assert set(one["facts"]) <= set(meaning.facts), one
-        assert set(one.get("sealed", {})) <= set(meaning.sealed), one
-
-
-def test_events_are_read_filtered_and_shown(house: Remit, task: str) -> None:
-    """The list says each event in a few words; one event shows its facts and its values."""
-    house.call(task, "read_note", {"name": "secrets"})
-    said = house("audit", "log", "--task", task, "--kind", "decision.made")
-    assert "deny" in said.out
-    assert "task.opened" not in said.out
-    index = house.ask("audit", "log", "--task", task, "--kind", "task.opened")["items"][0]["index"]
-    shown = house("audit", "show", str(index)).out
-    assert "Tidy up one note" in shown
-    assert house("audit", "show", "999999").code == 2
-
-
-def test_a_receipt_is_verified_before_it_is_given(house: Remit) -> None:
-    """The proof of an event is a C2SP tlog-proof."""
-    assert house("audit", "prove", "3").out.startswith("c2sp.org/tlog-proof@v1\nindex 3\n")
-
-
-def test_the_evidence_verifies_offline_and_an_attack_is_named(house: Remit, tmp_path: Path) -> None:
-    """An export verifies under the log's key; a changed event and a cut-back log exit 4 and are named."""
-    file = tmp_path / "evidence.jsonl"
-    fetched = house.ask("audit", "export", str(file))
-    older = tmp_path / "older.jsonl"
-    older.write_bytes(file.read_bytes())
-    assert house("audit", "verify", str(file), "--key", fetched["verifier"]).out.startswith("verified")
-    lines = file.read_bytes().splitlines(keepends=True)
-    lines[4] = lines[4].replace(b'\\"kind\\":\\"', b'\\"kind\\":\\"x')
-    attacked = tmp_path / "attacked.jsonl"
-    attacked.write_bytes(b"".join(lines))
-    said = house("audit", "verify", str(attacked))
-    assert said.code == 4
-    assert "event 3" in said.out or "event 4" in said.out
-    house.ask("task", "types")
-    house.ask("person", "code", "ana")
-    assert house("audit", "verify").code == 0
-    rolled = house("audit", "verify", str(older))
-    assert rolled.code == 4
-    assert "cut back" in rolled.out
-
-
-def test_a_key_that_only_the_file_vouches_for_verifies_nothing(house: Remit, tmp_path: Path) -> None:
-    """Without a key, and without having seen it before, a file is not called verified."""
-    file = tmp_path / "evidence.jsonl"
-    house.ask("audit", "export", str(file))
-    stranger = {**house.env, "XDG_CONFIG_HOME": str(tmp_path)}
-    told = subprocess.run(
-        house.command("audit", "verify", str(file)),
-        env=stranger,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert told.returncode == 2
-    assert "no key to verify with" in told.stderr
-
-
-# Health, and the end.
-
-
-def test_doctor_finds_what_is_wrong(house: Remit) -> None:
-    """A sound house passes and says that it is not isolated; a key that others can read fails."""
-    healthy = house("doctor")
-    assert healthy.code == 0, healthy.out
-    assert "isolation: none" in healthy.out
-    key = house.folder / ".remit" / "agents" / "note-bot.key.json"
-    key.chmod(0o644)
-    try:
-        said = house("doctor", "--json")
-        assert said.code == 1
-        assert any("chmod 600" in one["way_out"] for one in said.json["findings"] if one["state"] == "fail")
-    finally:
-        key.chmod(0o600)
-
-
-def test_without_a_role_one_sees_ones_own_alone(house: Remit, task: str) -> None:
-    """Whoever has no role reads neither the evidence nor the people."""
-    assert house("audit", "log", by="ana").code == 1
-    assert house("person", "list", by="ana").code == 1
-    assert house("task", "show", task, by="ana").code == 0
-
-
-def test_signing_out_ends_the_session(house: Remit) -> None:
-    """After `logout` the session opens nothing, here and at remit."""
-    house.sign_in("omar")
-    assert house("logout", by="omar").code == 0
-    said = house("approvals", by="omar")
-    assert said.code == 1
-    assert "`omar` is not signed in" in said.err
-    house.sign_in("omar")
-
-
-def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(house: Remit) -> None:
-    """SIGTERM exits 0 after signing the last head; `--code-for` gives whoever can start remit a code."""
-    assert house.stop() == 0
-    assert "signed; stopped" in house.log.read_text()
-    house.start()
-    assert not CODE.search(house.log.read_text()), "somebody has signed in before, so no code is printed"
-    assert house.stop(signal.SIGINT) == 0
-    house.start("--code-for", "admin")
-    found = CODE.search(house.log.read_text())
-    assert found
-    assert house("login", "--code", found[0]).code == 0
-    kinds = [one["kind"] for one in house.ask("audit", "log", "--limit", "1000")["items"]]
-    assert kinds.count("system.started") == 3
-    assert kinds.count("system.stopped") == 2
-    assert house.stop() == 0

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 import msgspec
 
-from remit.cli.invocation import current
+from remit.cli.invocation import CLOSING, current
 from remit.cli.sessions import secret_for
 from remit.core import errors
 
@@ -60,6 +60,9 @@ class Client:
             raise errors.ConfigInvalid(
                 f"`{base_url[:80]}` is not an address", way_out="write `http://host:port`"
             ) from None
+        closing = CLOSING.get(None)
+        if closing is not None:
+            closing.callback(self._http.close)
 
     def get(self, *path: str, **query: str | int | bool | None) -> Json:
         """Read; parameters that are `None` are left out."""

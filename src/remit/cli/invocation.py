@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +48,8 @@ class Invocation(NamedTuple):
         return (given or self.load_config().listen.url).rstrip("/")
 
 
+#: What is closed when the command has ended.
+CLOSING: ContextVar[ExitStack] = ContextVar("remit_closing")
 CURRENT: ContextVar[Invocation] = ContextVar("remit_invocation")
 
 

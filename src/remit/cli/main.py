@@ -8,11 +8,12 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NoReturn
 
 import remit
 from remit.cli.commands import BY_NAME, COMMANDS, EVERYWHERE, EXIT_CODES, Command
-from remit.cli.invocation import CURRENT, Invocation
+from remit.cli.invocation import CLOSING, CURRENT, Invocation
 
 #: Not of the contract: a defect of remit itself (EX_SOFTWARE of sysexits.h), so that no script mistakes it
 #: for a refusal.
@@ -36,7 +37,9 @@ def run(argv: Sequence[str]) -> int:
     try:
         invocation, rest = split(argv)
         CURRENT.set(invocation)
-        return _command(rest)
+        with ExitStack() as closing:
+            CLOSING.set(closing)
+            return _command(rest)
     except UsageFault as fault:
         return told(fault, 2)
     except KeyboardInterrupt:

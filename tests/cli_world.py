@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real `remit up` to type commands at: its own process, SQLite, and the example server over stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import httpx2
+
+import remit
+from remit.cli.main import run
+from remit.sdk.key import AgentKey
+from remit.sdk.session import AgentSession
+
+Json = Any
+CODE = re.compile(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b")
+SOURCES = str(Path(remit.__file__).parents[1])
+START_S = 30
+
+
+class Said(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Json:
+        """Standard output, which must be JSON and nothing else."""
+        return json.loads(self.out)
+
+
+class Remit:
+    """A folder made by `remit init`, and the process that serves it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing runs yet."""
+        self.folder = folder
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("REMIT_")},
+            "XDG_CONFIG_HOME": str(folder.parent / "home"),
+            "PYTHONPATH": SOURCES,
+            "NO_COLOR": "1",
+        }
+        self.url = ""
+        self.log = folder.parent / "up.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, *words: str, by: str = "") -> Said:
+        """Run one command as a shell would: in this folder, with this environment, without a terminal.
+
+        What serves runs in a process of its own; the rest in this one, which saves starting Python.
+        """
+        line = [*words, *(("--as", by) if by else ())]
+        said = self.apart(*line) if words[0] == "up" else self._here(line)
+        assert "Traceback" not in said.err, said.err
+        return said
+
+    def _here(self, line: list[str]) -> Said:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env, clear=True),
+            mock.patch("sys.stdin", io.StringIO()),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = run(line)
+        return Said(code, out.getvalue(), err.getvalue())
+
+    def apart(self, *words: str) -> Said:
+        """Run one command in a process of its own."""
+        told = subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Said(told.returncode, told.stdout, told.stderr)
+
+    def command(self, *words: str) -> list[str]:
+        """Give the command line of this very remit."""
+        return [sys.executable, "-m", "remit", *words]
+
+    def ask(self, *words: str, by: str = "") -> Json:
+        """Run one command that must succeed, and give its JSON."""
+        said = self(*words, "--json", by=by)
+        assert said.code == 0, said.err
+        return said.json
+
+    def start(self, *words: str) -> None:
+        """Start `remit up` on a free port, and return once it serves."""
+        ready = self.folder.parent / "ready.json"
+        ready.unlink(missing_ok=True)
+        self.env.pop("REMIT_URL", None)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command("up", "--port", "0", "--ready-file", str(ready), *words),
+                cwd=self.folder,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+            )
+        until = time.monotonic() + START_S
+        while not ready.exists():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.02)
+        told = json.loads(ready.read_text())
+        assert told["pid"] == self.process.pid
+        self.url = self.env["REMIT_URL"] = told["url"]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and give the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def sign_in(self, name: str) -> None:
+        """Sign a person in by a code that the administrator makes."""
+        code = self.ask("person", "code", name)["code"]
+        assert self("login", "--code", code, by=name).code == 0
+
+    def call(self, task: str, tool: str, arguments: Json) -> Json:
+        """Call a tool as the agent whose task it is, over MCP."""
+        return asyncio.run(self._call(task, tool, arguments))
+
+    async def _call(self, task: str, tool: str, arguments: Json) -> Json:
+        key = AgentKey.load(self.folder / ".remit" / "agents" / "note-bot.key.json")
+        async with AgentSession(self.url, "note-bot", key) as agent:
+            token = await agent.task({"id": task}).token()
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        }
+        async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+            answer = await http.post(
+                f"{self.url}/mcp/notes",
+                json={
+                    "jsonrpc": "2.0",
+                    "id": 1,
+                    "method": "tools/call",
+                    "params": {"name": tool, "arguments": arguments, "_meta": meta},
+                },
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "MCP-Protocol-Version": "2026-07-28",
+                    "Mcp-Method": "tools/call",
+                    "Mcp-Name": tool,
+                    "Accept": "application/json, text/event-stream",
+                },
+            )
+        text = answer.text
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            text = [line for line in text.splitlines() if line.startswith("data: ")][-1][6:]
+        return json.loads(text)
+
+
+@contextlib.contextmanager
+def furnished(folder: Path) -> Iterator[Remit]:
+    """Give a remit with an administrator, the writer ana and the approver omar signed in, and note-bot."""
+    made = Remit(folder / "house")
+    made.folder.mkdir()
+    assert made("init", ".").code == 0
+    # Writing moves money here, so that it asks a human: that is what `approve` is about.
+    tools = made.folder / "tools" / "notes.yaml"
+    tools.write_text(
+        tools.read_text().replace("    effect: reversible\n", "    effect: reversible\n    financial: true\n")
+    )
+    made.start()
+    found = CODE.search(made.log.read_text())
+    assert found, made.log.read_text()
+    assert made("login", "--code", found[0]).code == 0
+    assert made("person", "add", "ana", "--group", "writers").code == 0
+    assert made("person", "add", "omar", "--role", "approver").code == 0
+    made.sign_in("ana")
+    made.sign_in("omar")
+    purpose = ("--owner", "ana", "--purpose", "keep notes tidy")
+    assert made("agent", "register", "note-bot", *purpose).code == 0
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()

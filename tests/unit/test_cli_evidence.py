@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence by command: reading, proving, verifying offline; health, sessions and an orderly end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from remit.core.event import MEANINGS, EventKind
+from tests.cli_world import CODE, Remit, furnished
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+    """A remit with people and an agent in it."""
+    with furnished(tmp_path_factory.mktemp("cli")) as made:
+        yield made
+
+
+@pytest.fixture
+def task(house: Remit) -> str:
+    """An open task of note-bot."""
+    opened = house.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping", by="ana")
+    return str(opened["id"])
+
+
+# Evidence.
+
+
+def test_every_event_says_only_what_the_reference_knows(house: Remit, task: str) -> None:
+    """No event of the log holds a kind, fact or sealed value that is missing in the reference."""
+    house.call(task, "read_note", {"name": "shopping"})
+    items = house.ask("audit", "log", "--start", "0", "--limit", "100000")["items"]
+    assert {"task.opened", "decision.made", "tool.called", "data.read"} <= {one["kind"] for one in items}
+    for one in items:
+        meaning = MEANINGS[EventKind(one["kind"])]
+        assert set(one["facts"]) <= set(meaning.facts), one
+        assert set(one.get("sealed", {})) <= set(meaning.sealed), one
+
+
+def test_events_are_read_filtered_and_shown(house: Remit, task: str) -> None:
+    """The list says each event in a few words; one event shows its facts and its values."""
+    house.call(task, "read_note", {"name": "secrets"})
+    said = house("audit", "log", "--task", task, "--kind", "decision.made")
+    assert "deny" in said.out
+    assert "task.opened" not in said.out
+    index = house.ask("audit", "log", "--task", task, "--kind", "task.opened")["items"][0]["index"]
+    shown = house("audit", "show", str(index)).out
+    assert "Tidy up one note" in shown
+    assert house("audit", "show", "999999").code == 2
+
+
+def test_a_receipt_is_verified_before_it_is_given(house: Remit) -> None:
+    """The proof of an event is a C2SP tlog-proof."""
+    assert house("audit", "prove", "3").out.startswith("c2sp.org/tlog-proof@v1\nindex 3\n")
+
+
+def test_the_evidence_verifies_offline_and_an_attack_is_named(house: Remit, tmp_path: Path) -> None:
+    """An export verifies under the log's key; a changed event and a cut-back log exit 4 and are named."""
+    file = tmp_path / "evidence.jsonl"
+    fetched = house.ask("audit", "export", str(file))
+    older = tmp_path / "older.jsonl"
+    older.write_bytes(file.read_bytes())
+    assert house("audit", "verify", str(file), "--key", fetched["verifier"]).out.startswith("verified")
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[4] = lines[4].replace(b'\\"kind\\":\\"', b'\\"kind\\":\\"x')
+    attacked = tmp_path / "attacked.jsonl"
+    attacked.write_bytes(b"".join(lines))
+    said = house("audit", "verify", str(attacked))
+    assert said.code == 4
+    assert "event 3" in said.out or "event 4" in said.out
+    house.ask("task", "types")
+    house.ask("person", "code", "ana")
+    assert house("audit", "verify").code == 0
+    rolled = house("audit", "verify", str(older))
+    assert rolled.code == 4
+    assert "cut back" in rolled.out
+
+
+def test_a_key_that_only_the_file_vouches_for_verifies_nothing(house: Remit, tmp_path: Path) -> None:
+    """Without a key, and without having seen it before, a file is not called verified."""
+    file = tmp_path / "evidence.jsonl"
+    house.ask("audit", "export", str(file))
+    stranger = {**house.env, "XDG_CONFIG_HOME": str(tmp_path)}
+    told = subprocess.run(
+        house.command("audit", "verify", str(file)),
+        env=stranger,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 2
+    assert "no key to verify with" in told.stderr
+
+
+# Health, and the end.
+
+
+def test_doctor_finds_what_is_wrong(house: Remit) -> None:
+    """A sound house passes and says that it is not isolated; a key that others can read fails."""
+    healthy = house("doctor")
+    assert healthy.code == 0, healthy.out
+    assert "isolation: none" in healthy.out
+    key = house.folder / ".remit" / "agents" / "note-bot.key.json"
+    key.chmod(0o644)
+    try:
+        said = house("doctor", "--json")
+        assert said.code == 1
+        assert any("chmod 600" in one["way_out"] for one in said.json["findings"] if one["state"] == "fail")
+    finally:
+        key.chmod(0o600)
+
+
+def test_without_a_role_one_sees_ones_own_alone(house: Remit, task: str) -> None:
+    """Whoever has no role reads neither the evidence nor the people."""
+    assert house("audit", "log", by="ana").code == 1
+    assert house("person", "list", by="ana").code == 1
+    assert house("task", "show", task, by="ana").code == 0
+
+
+def test_signing_out_ends_the_session(house: Remit) -> None:
+    """After `logout` the session opens nothing, here and at remit."""
+    house.sign_in("omar")
+    assert house("logout", by="omar").code == 0
+    said = house("approvals", by="omar")
+    assert said.code == 1
+    assert "`omar` is not signed in" in said.err
+    house.sign_in("omar")
+
+
+def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(house: Remit) -> None:
+    """SIGTERM exits 0 after signing the last head; `--code-for` gives whoever can start remit a code."""
+    assert house.stop() == 0
+    assert "signed; stopped" in house.log.read_text()
+    house.start()
+    assert not CODE.search(house.log.read_text()), "somebody has signed in before, so no code is printed"
+    assert house.stop(signal.SIGINT) == 0
+    house.start("--code-for", "admin")
+    found = CODE.search(house.log.read_text())
+    assert found
+    assert house("login", "--code", found[0]).code == 0
+    kinds = [one["kind"] for one in house.ask("audit", "log", "--limit", "1000")["items"]]
+    assert kinds.count("system.started") == 3
+    assert kinds.count("system.stopped") == 2
+    assert house.stop() == 0
