@@ -180,8 +180,15 @@ def _good(verdict: Checked, what: str) -> None:
                 ("to", show.moment(report.last)),
                 ("values", f"{report.opened} events with values, each as committed"),
                 ("continuity", before if not report.task else ""),
-                ("unfinished", ", ".join(report.unfinished)),
+                ("no outcome", _unfinished(report)),
             ]
         )
     )
     show.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
+
+
+def _unfinished(report: ExportReport) -> str:
+    """Say which permitted calls have no outcome: cut off by an end or a crash, or still in hand."""
+    count, first = len(report.unfinished), ", ".join(report.unfinished[:3])
+    more = f" and {count - 3} more (`--json` names all)" if count > 3 else ""
+    return f"{count} permitted call{'' if count == 1 else 's'}: {first}{more}" if count else ""
