@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -33,8 +34,12 @@ PROBLEM = "application/problem+json"
 #: Nothing that a management door answers may be kept by a cache, sniffed, or framed.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
+#: Seconds within which a body must have come.
+BODY_TIMEOUT_S = 30.0
+
 _BY_CODE = {
     "too-large": 413,
+    "body-timeout": 408,
     "content-type": 415,
     "content-encoding": 415,
     "too-many-tries": 429,
@@ -110,17 +115,21 @@ async def read(request: Request, media: str, max_bytes: int) -> bytes:
         raise Malformed(
             "the body is compressed", code="content-encoding", way_out="send it without Content-Encoding"
         )
-    found = b""
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > max_bytes:
-            raise Malformed(f"the body is over the limit of {max_bytes} bytes", code="too-large")
+    found = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > max_bytes:
+                    raise Malformed(f"the body is over the limit of {max_bytes} bytes", code="too-large")
+    except TimeoutError:
+        raise Malformed("the body did not arrive in time", code="body-timeout") from None
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != media and (found or given):
         raise Malformed(
             f"the body is not `{media}`", code="content-type", way_out=f"send Content-Type: {media}"
         )
-    return found
+    return bytes(found)
 
 
 async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: int) -> T:

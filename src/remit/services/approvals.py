@@ -7,7 +7,9 @@ that call once, before it expires. No answer is a refusal.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -23,6 +25,8 @@ from remit.ports.store import PutApproval, Store, Unit
 
 #: Questions that one task may have open at once: people are not to be flooded.
 MAX_PENDING = 20
+#: Approvals of one state that are listed at the most.
+MAX_LISTED = 1000
 
 
 class Approvals:
@@ -35,11 +39,25 @@ class Approvals:
         self._entropy = entropy
         self._tenant = tenant
         self._ttl_s = ttl_s
+        # A lock lives for as long as somebody holds it or waits for it.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, task_id: str) -> asyncio.Lock:
+        """Give the lock of a task's questions: held from `asking` until what it gives is committed.
+
+        Without it, calls that are deferred at the same moment would not see each other's questions: neither
+        one question for one call nor the bound on open questions would hold.
+        """
+        found = self._turns.get(task_id)
+        if found is None:
+            found = self._turns[task_id] = asyncio.Lock()
+        return found
 
     async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
         """Give the approval that a deferred call waits for, and what must be committed for it.
 
-        The same call with the same rules asks one question only, however often it is tried.
+        The same call with the same rules asks one question only, however often it is tried. For whoever holds
+        the task's `turn`.
         """
         pending = await self._store.approvals(
             self._tenant, task=request.task.id, state=ApprovalState.PENDING, limit=MAX_PENDING + 1
@@ -59,6 +77,7 @@ class Approvals:
             task=request.task.id,
             agent=request.agent.name,
             requested_for=request.task.on_behalf_of,
+            stated_by=request.task.intent.stated_by,
             tool=request.tool.id,
             call=request.call_digest,
             arguments=request.arguments,
@@ -92,9 +111,14 @@ class Approvals:
         return self._current(found)
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
-        """Give approvals, newest first."""
-        found = [self._current(one) for one in await self._store.approvals(self._tenant, task=task)]
-        return [one for one in found if state is None or one.state is state]
+        """Give approvals, newest first: all that wait for an answer, and the newest of the others."""
+        found = await self._store.approvals(self._tenant, task=task)
+        # However many came after it: a question that scrolled away would expire unseen.
+        wanted = state if state is not None and state is not ApprovalState.EXPIRED else ApprovalState.PENDING
+        found += await self._store.approvals(self._tenant, task=task, state=wanted, limit=MAX_LISTED)
+        listed = sorted({one.id: one for one in found}.values(), key=lambda one: (one.requested, one.id))
+        current = [self._current(one) for one in reversed(listed)]
+        return [one for one in current if state is None or one.state is state]
 
     async def answer(self, approval_id: str, person: Person, *, approve: bool, comment: str = "") -> Approval:
         """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""

@@ -143,6 +143,7 @@ class Drive:
         self._exchange: Exchange | None = None
         self._credential: UpstreamCredential | None = None
         self._asking = Unit()
+        self._turn: asyncio.Lock | None = None
         self._result_bytes = 0
         self._ended_by = ""
         self._deadline = 0.0
@@ -207,6 +208,9 @@ class Drive:
         assert self._live is not None
         ruling = await self._m.authorizer.decide(need.request, self._live)
         if ruling.decision.outcome is Outcome.DEFER and not ruling.decision.observed:
+            turn = self._m.approvals.turn(need.request.task.id)
+            await turn.acquire()
+            self._turn = turn
             approval, self._asking = await self._m.approvals.asking(need.request, ruling.decision)
             ruling = Ruling(msgspec.structs.replace(ruling.decision, approval=approval.id))
         self._ruling = ruling
@@ -220,6 +224,7 @@ class Drive:
         if not decision.proceeds:
             event = decision_event(request, decision)
             await self._m.store.commit(Unit(self._asking.changes, (event, *self._asking.events)))
+            self._end_turn()
             return Recorded()
         live, ruling = self._live, self._ruling
         scopes = live.call_scopes(request.tool.id)
@@ -310,7 +315,27 @@ class Drive:
         return Observed(chunk)
 
     async def _release(self, need: Release) -> Released:
-        await self._sink.release(need.chunk)
+        """INVARIANT: nothing more of an answer is handed out once the call is cut, though it has begun."""
+        call, running = self._call, asyncio.current_task()
+        assert call is not None
+        assert running is not None
+        on_cut = call.on_cut
+
+        def cut() -> None:
+            if on_cut is not None:
+                on_cut()
+            running.cancel()
+
+        call.on_cut = cut
+        try:
+            await self._sink.release(need.chunk)
+        except asyncio.CancelledError:
+            if not call.cut:
+                raise
+            running.uncancel()
+            self._look(call)
+        finally:
+            call.on_cut = on_cut
         return Released()
 
     async def _close(self, need: Close) -> Closed:
@@ -345,7 +370,13 @@ class Drive:
         if self._live is not None and self._ruling is not None:
             self._live.settle(self._ruling.takes, taken=taken)
 
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
+
     def _let_go(self) -> None:
+        self._end_turn()
         if self._exchange is not None:
             if self._ended_by in ("agent", "fence", "timeout"):
                 self._exchange.cancel(self._ended_by)

@@ -52,12 +52,15 @@ _BAGGAGE = re.compile(
 )
 _TRAVELS: Final = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE, "baggage": _BAGGAGE}
 MAX_TRACE: Final = 512
+#: Characters of a name, of whatever is named, that could be one; MCP wants 128 at the most.
+MAX_NAME: Final = 256
 
 
 class Visit:
     """One HTTP request at the door, and what is known of it so far."""
 
     __slots__ = (
+        "agent",
         "answer",
         "begun",
         "claims",
@@ -80,6 +83,7 @@ class Visit:
         self.receive = receive
         self.send = send
         self.token = ""
+        self.agent = ""
         self.modern = False
         self.id: RequestId | None = None
         self.session: Session | None = None
@@ -212,8 +216,9 @@ class Calls:
         )
 
     def _named(self, visit: Visit, message: Incoming, name: str) -> tuple[str, str]:
-        found = visit.place.split(name)
+        found = visit.place.split(name) if len(name) <= MAX_NAME else None
         if found is None:
+            # No tool has a name that long; it would stand in the evidence, several times over.
             raise unknown(visit, message)
         return found
 

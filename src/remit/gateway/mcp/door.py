@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -66,6 +67,7 @@ class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
     max_calls_in_flight: int = 1024
+    max_calls_per_agent: int = 512
     body_timeout_s: float = 30.0
     sessions_per_task: int = 32
     sessions: int = 10_000
@@ -104,6 +106,7 @@ class McpDoor:
         }
         self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
         self._in_hand = 0
+        self._by_agent: Counter[str] = Counter()
         listing = Listing(house.tools, house.authorizer)
         self._sessions = Sessions(
             house.clock,
@@ -160,12 +163,27 @@ class McpDoor:
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
         finally:
             self._in_hand -= 1
+            self._count_out(visit)
+
+    def _count_in(self, visit: Visit) -> None:
+        """Count what one agent has in hand: it may not keep the door from all others."""
+        visit.agent = visit.claims.client_id
+        self._by_agent[visit.agent] += 1
+        if self._by_agent[visit.agent] > self._limits.max_calls_per_agent:
+            raise busy("this agent has too many requests in hand")
+
+    def _count_out(self, visit: Visit) -> None:
+        if visit.agent:
+            self._by_agent[visit.agent] -= 1
+            if not self._by_agent[visit.agent]:
+                del self._by_agent[visit.agent]
 
     async def _serve(self, scope: Scope, visit: Visit) -> None:
         self._check_where(visit.head)
         if self._in_hand > self._limits.max_calls_in_flight:
             raise busy("too many requests are in hand")
         self._identify(visit)
+        self._count_in(visit)
         place = self._places.get(scope["path"])
         if place is None:
             raise WireFault(
@@ -214,6 +232,8 @@ class McpDoor:
         session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
         # Streams have a bound of their own.
         self._in_hand -= 1
+        self._count_out(visit)
+        visit.agent = ""
         try:
             await self._methods.stream(visit, session)
         finally:
@@ -255,12 +275,10 @@ class McpDoor:
             raise self._too_large()
 
     async def _body(self, visit: Visit) -> bytes:
-        first = await visit.receive()
-        body: bytes = first.get("body", b"")
-        if not first.get("more_body", False):
-            return body
-        parts, size = [body], len(body)
+        parts: list[bytes] = []
+        size = 0
         try:
+            # The first piece too: of a body that was announced, none may ever come.
             async with asyncio.timeout(self._limits.body_timeout_s):
                 while True:
                     if size > self._limits.max_request_bytes:
@@ -278,7 +296,7 @@ class McpDoor:
             raise WireFault(
                 "the body did not arrive in time", INVALID_REQUEST, status=408, code="body-timeout"
             ) from None
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self) -> WireFault:
         limit = self._limits.max_request_bytes
