@@ -134,7 +134,9 @@ class Store(Protocol):
         ...
 
     def submit(self, unit: Unit) -> Awaitable[Receipt]:
-        """Begin to commit a unit without waiting for it; order among calls is kept. `commit` awaits this.
+        """Begin to commit a unit without waiting for it; order among calls is kept.
+
+        A store may hold it back for some milliseconds, so that it shares the next awaited commit.
 
         If the unit is refused and nobody looks at the future, the event loop reports it.
         """

@@ -129,11 +129,11 @@ class SqliteStore:
     async def commit(self, unit: Unit) -> Receipt:
         """Commit a unit whole or not at all."""
         # Shielded: the batch goes on for the others when one caller stops waiting.
-        return await self._writer.submit(unit)
+        return await self._writer.submit(unit, hurry=True)
 
     def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
         """Begin to commit a unit without waiting for it."""
-        return self._writer.submit(unit)
+        return self._writer.submit(unit, hurry=False)
 
     def epochs(self, tenant: str) -> dict[str, int]:
         """Give the live mapping of scope to committed epoch."""

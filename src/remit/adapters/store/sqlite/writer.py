@@ -29,6 +29,9 @@ from remit.ports.store import Receipt, Unit
 #: Units in one transaction at most, so that forming a batch does not hold up the event loop for long.
 MAX_BATCH = 128
 
+#: Seconds that units which nobody waits for may wait for one that somebody does, to share its transaction.
+PATIENCE_S = 0.005
+
 #: Pages written to the write-ahead log before the background copies them into the file.
 CHECKPOINT_PAGES = 1000
 
@@ -105,11 +108,17 @@ class Writer:
         self._copying = False
         # Jobs that run between two batches, while nothing is being written.
         self._between: deque[tuple[Callable[[], object], Callable[[sqlite3.Error | None], None]]] = deque()
+        self._hurry = False  # somebody waits for a unit in the queue
+        self._patience: asyncio.TimerHandle | None = None
         self._committer = Worker("remit-store-commit") if self._durable else None
         self._copier = Worker("remit-store-checkpoint")
 
-    def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
-        """Queue a unit; the future holds its receipt, or the fault that refused it."""
+    def submit(self, unit: Unit, *, hurry: bool) -> asyncio.Future[Receipt]:
+        """Queue a unit; the future holds its receipt, or the fault that refused it.
+
+        Without `hurry` it waits up to `PATIENCE_S` for others: an outcome then costs no transaction, and no
+        wait for the disk, of its own. The order in which units were submitted is kept.
+        """
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -118,9 +127,21 @@ class Writer:
             future.set_exception(StoreUnavailable("the store is closed", way_out="start remit again"))
             return future
         self._queue.append((unit, future))
-        if self._idle:
+        if hurry or len(self._queue) >= MAX_BATCH:
+            self._hurry = True
             self._wake()
+        elif self._idle:
+            self._wait_for_others()
         return future
+
+    def _wait_for_others(self) -> None:
+        if self._patience is None and self._loop is not None:
+            self._patience = self._loop.call_later(PATIENCE_S, self._wait_no_more)
+
+    def _wait_no_more(self) -> None:
+        self._patience = None
+        if self._queue:
+            self._wake()
 
     def _wake(self) -> None:
         """Begin a turn, not at once: whoever else is ready in this turn of the loop shares the
@@ -132,9 +153,10 @@ class Writer:
 
     async def drained(self) -> None:
         """Return when everything that was submitted before has been committed or refused."""
-        if not self._idle:
+        if self._queue or not self._idle:
             if self._quiet is None or self._quiet.done():
                 self._quiet = asyncio.get_running_loop().create_future()
+            self._wake()
             await self._quiet
 
     async def scrub(self) -> None:
@@ -175,6 +197,7 @@ class Writer:
             return
         waiting = self._queue[:MAX_BATCH]
         del self._queue[:MAX_BATCH]
+        self._hurry = bool(self._queue)
         self._batch = [(item, _NOTHING) for item in waiting]
         try:
             self._form(waiting)
@@ -253,11 +276,14 @@ class Writer:
         """Go on in the next turn of the loop, so that those who were just answered can say what comes
         next.
         """
-        if self._loop is not None and (self._queue or self._between):
+        awaited = self._quiet is not None and not self._quiet.done()
+        if self._loop is not None and (self._hurry or self._between or (self._queue and awaited)):
             self._loop.call_soon(self._turn)
             return
         self._idle = True
-        if self._quiet is not None and not self._quiet.done():
+        if self._queue:
+            self._wait_for_others()
+        elif self._quiet is not None and awaited:
             self._quiet.set_result(None)
 
     def _undo(self) -> None:
