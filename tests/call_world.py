@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,13 @@ class CallWorld:
             new = NewAgent(name=name, owner="front-office", purpose="works", public_jwk=key)
             await house.directory.register(new, by="root")
 
+    async def reopen(self) -> None:
+        """Do what a start does on a folder in which a house has lived before."""
+        await self.house.tools.load()
+        await self.house.policies.apply(a_bundle(), by="remit")
+        await self.house.evidence.recover()
+        await self.learn()
+
     async def learn(self) -> None:
         """Have the house look at what the desk offers."""
         await self.house.tools.learned("desk", await self.desk.catalogue())
@@ -301,3 +308,13 @@ async def call_world(
         yield world
     finally:
         await world.house.store.close()
+
+
+@contextmanager
+def full_disk(world: CallWorld) -> Iterator[None]:
+    """Let the store's file not grow, as a full disk does; what its pages still hold can be written."""
+    connection = world.house.store._connections[0]  # type: ignore[attr-defined]
+    (pages,) = connection.execute("pragma page_count").fetchone()
+    connection.execute(f"pragma max_page_count={pages}")
+    yield
+    connection.execute("pragma max_page_count=1000000")
