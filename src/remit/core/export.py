@@ -18,10 +18,9 @@ you saw last (`at_least`), or a witness's cosignature.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +31,7 @@ from remit.core.merkle import Frontier, leaf_hash, verify_inclusion
 from remit.core.seal import reveal
 
 Json = Any
+T = TypeVar("T")
 
 FORMAT = 1
 #: Faults told at the most; after a first one the rest mostly follows from it.
@@ -74,7 +74,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
         return not self.faults
 
 
-class _Header(msgspec.Struct, frozen=True):
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remit_evidence: int
     origin: str
     verifier: str
@@ -82,7 +82,7 @@ class _Header(msgspec.Struct, frozen=True):
     task: str = ""
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index: int = -1
     leaf: str | None = None
     openings: dict[str, list[Json]] | None = None
@@ -195,8 +195,8 @@ class _Reading:
         self.events += 1
         self._hash(index, hashed, line)
         try:
-            leaf = msgspec.json.decode(data, type=_Leaf)
-        except (msgspec.DecodeError, msgspec.ValidationError):
+            leaf = _decode(data, _Leaf)
+        except ValueError:
             self.fault(index, "not-an-event", f"event {index} is not a record of this format")
             return
         self.kinds[leaf.kind] += 1
@@ -214,15 +214,15 @@ class _Reading:
             self.frontier = self.frontier.append(hashed)
             return
         try:
-            path = [base64.b64decode(node, validate=True) for node in line.path or []]
-        except binascii.Error:
+            path = [_node(text) for text in line.path or []]
+        except ValueError:
             path = []
         self.hashes.append((index, hashed, path))
 
     def _open(self, index: int, leaf: _Leaf, openings: dict[str, list[Json]]) -> None:
         try:
             reveal(openings, leaf.sealed)
-        except (RemitError, ValueError, TypeError) as error:
+        except (RemitError, ValueError, TypeError, RecursionError) as error:
             text = getattr(error, "message", "a value cannot be read")
             self.fault(index, "value-changed", f"event {index}: {text}")
         else:
@@ -241,6 +241,9 @@ class _Reading:
         size, root = opened.checkpoint.size, opened.checkpoint.root
         if opened.checkpoint.origin != self.header.origin:
             self.fault(-1, "origin-mismatch", "the checkpoint is of another log")
+        if size != self.header.size:
+            text = f"the first line speaks of {self.header.size} events, and {size} were signed"
+            self.fault(-1, "size-mismatch", text)
         if size < at_least:
             text = f"the log is signed at {size} events, and {at_least} were seen before: it was cut back"
             self.fault(-1, "rolled-back", text)
@@ -269,9 +272,19 @@ class _Reading:
             )
         elif self.frontier.root() != root:
             text = "the events are not those that were signed"
-            self.fault(
-                -1, "root-mismatch", text + ("" if self.faults else f": look at event {size - 1} first")
-            )
+            if not self.faults:
+                # Each record but a writer's last is held by the one after it.
+                ends = sorted(index for _, _, index in self.chains.writers.values())
+                text += f": look first at event {' and '.join(map(str, ends))}"
+            self.fault(-1, "root-mismatch", text)
+
+
+def _node(text: str) -> bytes:
+    """Read a node of a path, in the only spelling that it has."""
+    node = base64.b64decode(text, validate=True)
+    if base64.b64encode(node).decode() != text:
+        raise ValueError(text)
+    return node
 
 
 def verify_export(lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0) -> ExportReport:
@@ -297,11 +310,9 @@ def verify_export(lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0
 
 
 def _take(reading: _Reading, number: int, raw: bytes) -> None:
-    if not raw.strip():
-        return
     try:
-        line = msgspec.json.decode(raw, type=_Line)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        line = _decode(raw, _Line)
+    except ValueError:
         reading.fault(-1, "line-broken", f"line {number} cannot be read")
         return
     if line.leaf is not None:
@@ -310,10 +321,21 @@ def _take(reading: _Reading, number: int, raw: bytes) -> None:
         reading.note = line.checkpoint
 
 
+def _decode(raw: bytes, form: type[T]) -> T:
+    """Read one line, which is one JSON text and nothing around it but its end; raises `ValueError`."""
+    text = raw.removesuffix(b"\n")
+    if text != text.strip():
+        raise ValueError("space around a line")
+    try:
+        return msgspec.json.decode(text, type=form)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _header(raw: bytes) -> _Header | None:
     try:
-        header = msgspec.json.decode(raw, type=_Header)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        header = _decode(raw, _Header)
+    except ValueError:
         return None
     return header if header.remit_evidence == FORMAT else None
 

@@ -162,7 +162,12 @@ def _text(data: bytes) -> str:
 
 
 def _bytes(text: Json) -> bytes:
+    """Read a salt, in the only spelling that it has."""
+    written = str(text)
     try:
-        return base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4))
+        data = base64.urlsafe_b64decode(written + "=" * (-len(written) % 4))
     except (binascii.Error, ValueError):
         raise Malformed("a salt is not base64url") from None
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != written:
+        raise Malformed("a salt is not base64url in its shortest form")
+    return data
