@@ -19,13 +19,16 @@ from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
+from remit.adapters.store.sqlite.reads import pins_at
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.config import Config, UpstreamSection, load_bundle, load_config
+from remit.core.bundle import Bundle
 from remit.core.errors import UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
+from remit.core.tool import Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
@@ -34,6 +37,7 @@ from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
+from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 
 log = logging.getLogger("remit")
@@ -58,6 +62,14 @@ def memberships(config: Config) -> Memberships:
     """Give who belongs where by the configuration."""
     initiatives = {agent: name for name, one in config.initiatives.items() for agent in one.agents}
     return Memberships(groups=dict(config.groups), initiatives=initiatives)
+
+
+def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:
+    """Give a bundle's tools joined with what their upstreams offered when they were last seen; reads
+    alone.
+    """
+    path = config.at(config.store.path)
+    return as_last_seen(bundle, pins_at(path, config.tenant) if path.exists() else ())
 
 
 def make_private(folder: Path) -> None:
@@ -178,6 +190,9 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
             for name, section in config.upstreams.items()
         }
         house = build(config, store, heads, upstreams, public_url or config.listen.url)
+        # A new log's head is signed while it is empty, so that no log with events is ever without one.
+        await house.evidence.check_head()
+        await house.evidence.checkpoint()
         await house.tools.load()
         await house.policies.apply(bundle, by="remit")
         recovered = await house.evidence.recover()

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from remit.compose import policy_engine
+from remit.compose import last_seen_tools, policy_engine
 from remit.config import Config, examine_bundle, examine_config
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.ports.policy import Problem
@@ -30,7 +30,7 @@ def examine(path: Path) -> list[Json]:
 def _bundle(config: Config) -> list[Problem]:
     bundle, faults = examine_bundle(config)
     engine = policy_engine(config)
-    tools, types = list(bundle.tools.values()), list(bundle.task_types.values())
+    tools, types = last_seen_tools(config, bundle), list(bundle.task_types.values())
     return [_problem(fault) for fault in faults] + engine.check(bundle.policies, tools, types)
 
 

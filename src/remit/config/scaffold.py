@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -10,14 +11,22 @@ from pathlib import Path
 
 from remit.core.errors import ConfigInvalid
 
+#: What a folder needs before it governs anything; the rest is the sample.
+_BARE = ("remit.yaml", "policies/")
+_SAMPLE = re.compile(r"^  notes:\n.*?(?=^\n)", re.MULTILINE | re.DOTALL)
 
-def scaffold(target: Path, *, python: str = sys.executable) -> list[Path]:
+
+def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True) -> list[Path]:
     """Write the starting files into `target` and give them, in order.
 
-    Nothing is overwritten: any file in the way raises `ConfigInvalid`, and then nothing is written.
+    Without `sample` no server, tool or task is written: the block `upstreams` is empty then, for the caller
+    to fill. Nothing is overwritten: any file in the way raises `ConfigInvalid`, and then nothing is written.
     `python` starts the example server; it must have remit's own libraries.
     """
-    wanted = {target / name: text for name, text in _templates(resources.files("remit") / "templates")}
+    templates = _templates(resources.files("remit") / "templates")
+    if not sample:
+        templates = [(name, _SAMPLE.sub("", text)) for name, text in templates if name.startswith(_BARE)]
+    wanted = {target / name: text for name, text in templates}
     for path in wanted:
         if path.exists() or path.is_symlink():
             raise ConfigInvalid(

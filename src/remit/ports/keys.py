@@ -43,6 +43,11 @@ class CheckpointKeys(Protocol):
         """The public key in the C2SP verifier form, `name+hash+key`: all that an offline verifier needs."""
         ...
 
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """The public keys of all checkpoints that may still be met, newest first."""
+        ...
+
     def sign_note(self, body: bytes) -> bytes:
         """Give the raw Ed25519 signature over a note's body; raises `KeyUnavailable`."""
         ...

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from remit.core.checkpoint import Checkpoint, LogProof, VerifierKey, sign_checkpoint
-from remit.core.errors import NotFound
+from remit.core.checkpoint import Checkpoint, LogProof, VerifierKey, open_checkpoint, sign_checkpoint
+from remit.core.errors import Malformed, NotFound, VerificationFailed
 from remit.core.event import CallOutcome, Event, EventKind
 from remit.core.export import checkpoint_line, event_line, header_line
 from remit.ports.keys import CheckpointKeys
@@ -48,6 +48,32 @@ class Evidence:
     def verifier(self) -> str:
         """The public key, in the form in which a verifier takes it."""
         return str(self._key)
+
+    async def check_head(self) -> None:
+        """Hold the kept head against our own keys, before anything is added to the log; raises
+        `VerificationFailed`.
+
+        The store has been held against the head when it was opened. INVARIANT: a head that nobody signed, or
+        none where there are events, is no ground to sign the log on: whoever shortened the log could have
+        written it.
+        """
+        head = self._heads.read(self.origin)
+        size = await self._store.size(self._tenant)
+        if head is None:
+            if size:
+                raise VerificationFailed(
+                    f"the log of tenant `{self._tenant}` has {size} events, and its signed head is gone",
+                    code="head-missing",
+                    way_out="restore the head's file from a copy, or from a witness of the log",
+                )
+            return
+        wanted = Checkpoint(self.origin, head.size, head.root)
+        if not any(_signed_by(head, key, wanted) for key in self._keys.verifiers):
+            raise VerificationFailed(
+                f"the kept head of log `{self.origin}` is signed by no key of this log",
+                code="head-forged",
+                way_out="restore the head's file and the keys from a copy, and find out who changed them",
+            )
 
     async def recover(self) -> int:
         """Write `tool.called` with outcome `unknown` for each permit whose outcome a crash has swallowed."""
@@ -126,6 +152,14 @@ class Evidence:
     async def size(self) -> int:
         """Give the number of events."""
         return await self._store.size(self._tenant)
+
+
+def _signed_by(head: Head, key: str, wanted: Checkpoint) -> bool:
+    try:
+        opened = open_checkpoint(head.note.encode(), VerifierKey.parse(key), origin=wanted.origin)
+    except (VerificationFailed, Malformed):
+        return False
+    return opened.checkpoint == wanted
 
 
 def readable(entry: Entry) -> dict[str, object]:

@@ -70,11 +70,19 @@ class Revocations:
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
         if task.state.ended:
-            found = await self._store.closures(self._tenant, scope=scope(ScopeKind.TASK, task_id), limit=1)
-            if found:
-                return found[0]
+            found = await self._closure_of(task_id)
+            if found is not None:
+                return found
         tasks = [task, *await self._store.descendants(self._tenant, task_id)]
         return await self._end(scope(ScopeKind.TASK, task_id), tasks, reason, by, state, lock=None)
+
+    async def _closure_of(self, task_id: str) -> Closure | None:
+        """Give the closure that tells of a task's end: its own, or that of a scope which it lay in."""
+        own = await self._store.closures(self._tenant, scope=scope(ScopeKind.TASK, task_id), limit=1)
+        if own:
+            return own[0]
+        recent = await self._store.closures(self._tenant, limit=1_000)
+        return next((closure for closure in recent if task_id in closure.tasks), None)
 
     async def end_scope(
         self, kind: ScopeKind, name: str, *, reason: str, by: str, lock: bool = False

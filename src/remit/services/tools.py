@@ -202,12 +202,7 @@ class Tools:
         tool_id = f"{upstream}/{name}"
         base = bundle.tools.get(tool_id) or undescribed(upstream, name, bundle.classes)
         pin = self._pins.get(tool_id)
-        if pin is None:
-            return base
-        state = ToolState.PINNED if pin.accepted_digest == pin.offered_digest else ToolState.CHANGED
-        return msgspec.structs.replace(
-            base, surface=pin.accepted_surface, surface_digest=pin.accepted_digest, state=state
-        )
+        return base if pin is None else as_pinned(base, pin)
 
     def _operation(self, bundle: Bundle, upstream: str, name: str) -> Tool:
         base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
@@ -222,3 +217,20 @@ class Tools:
             facts={"tool": tool_id, **facts},
             sealed={"by": by} if by else {},
         )
+
+
+def as_pinned(tool: Tool, pin: Pin) -> Tool:
+    """Give a described tool with the surface that was accepted of it."""
+    state = ToolState.PINNED if pin.accepted_digest == pin.offered_digest else ToolState.CHANGED
+    return msgspec.structs.replace(
+        tool, surface=pin.accepted_surface, surface_digest=pin.accepted_digest, state=state
+    )
+
+
+def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
+    """Give the tools of a bundle joined with what is known of their upstreams from before."""
+    tools = dict(bundle.tools)
+    for pin in pins:
+        upstream, _, name = pin.tool.partition("/")
+        tools[pin.tool] = as_pinned(tools.get(pin.tool) or undescribed(upstream, name, bundle.classes), pin)
+    return list(tools.values())

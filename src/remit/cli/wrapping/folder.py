@@ -37,7 +37,7 @@ def prepared(config: Path) -> bool:
     if config.is_file():
         return False
     config.parent.mkdir(parents=True, exist_ok=True)
-    scaffold(config.parent)
+    scaffold(config.parent, sample=False)
     usual = ListenSection()
     port = _free_port(usual.host, usual.port)
     if port != usual.port:

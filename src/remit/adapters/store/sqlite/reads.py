@@ -23,7 +23,7 @@ from remit.core.label import Label
 from remit.core.merkle import consistency_proof, inclusion_proof
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task
-from remit.ports.store import Entry, Usage
+from remit.ports.store import Entry, Pin, Usage
 
 THREADS = 2
 
@@ -246,3 +246,23 @@ def events(connection: sqlite3.Connection, tenant: str, indexes: Sequence[int]) 
         if row:
             found.append(from_leaf(row[0]))
     return found
+
+
+def pins_at(path: Path, tenant: str) -> list[Pin]:
+    """Give the pins of a store's file without opening it for writing, also while another process has it open.
+
+    A file that is not there, or cannot be read, has none.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return []
+    try:
+        rows = connection.execute(
+            "select body from pins where tenant = ? order by tool", (tenant,)
+        ).fetchall()
+    except sqlite3.Error:
+        return []
+    finally:
+        connection.close()
+    return [msgspec.json.decode(row[0], type=Pin) for row in rows]
