@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure: `python -m bench [--quick] [--only NAME]...`; prints a table and writes `build/bench.json`.
+"""Measure: `python -m bench [--quick] [--only NAME]... [--publish]`.
+
+Prints a table and writes `build/bench.json`; with `--publish` also the copy that the documentation quotes.
 
 Exits 0 when everything was measured and every answer was right, 1 otherwise. A goal that is missed is printed
 and recorded, and does not change the exit code: this is a measurement, not a test.
@@ -26,7 +28,10 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a short run, for a first impression")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"))
+    parser.add_argument("--publish", action="store_true", help="also write docs/reference/bench.json")
     given = parser.parse_args()
+    if given.publish and (given.quick or given.only):
+        parser.error("only a whole run is published")
     wanted = given.only or names
     console = Console()
     about, cpus, effort = machine(), layout(), QUICK if given.quick else FULL
@@ -53,6 +58,8 @@ def main() -> int:
     final = judged(measured, GOALS, RATIOS)
     show(console, final)
     write(given.out, final, about, given.quick)
+    if given.publish and not faults:
+        write(Path("docs/reference/bench.json"), final, about, given.quick)
     for fault in faults:
         console.print(fault, style="red", markup=False)
     console.print(f"written to {given.out}")

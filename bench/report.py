@@ -3,6 +3,7 @@
 
 import os
 import platform
+import sysconfig
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
@@ -33,9 +34,17 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "python_build": python_build(),
         "packages": {p: metadata.version(p) for p in PARTS},
         "load_at_start": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
+
+
+def python_build() -> str:
+    """How the interpreter was compiled, which is worth more than most changes to what it runs."""
+    options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    kinds = [word for word in ("--enable-optimizations", "--with-lto") if word in options]
+    return " ".join(kinds) or "compiled without --enable-optimizations and --with-lto"
 
 
 def judged(measured: Iterable[Figure], goals: Iterable[Goal], ratios: dict[str, str]) -> list[Figure]:

@@ -13,6 +13,7 @@ To add a generated page, add one line to `GENERATED`.
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -30,6 +31,40 @@ SPDX = "SPDX-License-Identifier: Apache-2.0"
 SOURCES = {".py", ".sh", ".cedar", ".cedarschema", ".rego", ".sql", ".yaml", ".yml", ".toml"}
 ADR_PARTS = ("## Context", "## Decision", "## Consequences")
 
+
+def performance_page() -> str:
+    """The figures of the last published run, `docs/reference/bench.json`, as tables."""
+    run = json.loads((DOCS / "reference" / "bench.json").read_text(encoding="utf-8"))
+    machine = run["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    lines = [
+        "# Figures",
+        "",
+        "Written by `make docs` from [bench.json](bench.json), which `python -m bench --publish` writes.",
+        "What they mean, and what bounds them: [performance](../explanation/performance.md).",
+        "",
+        f"- date: {run['date']}",
+        f"- machine: {machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}",
+        f"- load before it began: {machine['load_at_start']}",
+        f"- Python {machine['python']}, {machine['python_build']}",
+        f"- {packages}",
+    ]
+    sections: dict[str, list[str]] = {}
+    for figure in run["figures"]:
+        target, _, metric = figure["name"].partition(": ")
+        ratio = "" if figure["ratio"] is None else f"{figure['ratio']:.3g} of "
+        ratio += (figure["yardstick"] or "").partition(":")[0] if ratio else ""
+        reached = {None: "", True: "yes", False: "no"}[figure["met"]]
+        size = abs(figure["value"])
+        value = f"{figure['value']:,.0f}" if size >= 100 or size == int(size) else f"{figure['value']:.3g}"
+        cells = (metric, f"{value} {figure['unit']}", ratio, figure["target"] or "", reached)
+        sections.setdefault(target, []).append(f"| {' | '.join(cells)} |")
+    for target, rows in sections.items():
+        lines += ["", f"## {target}", "", "| figure | value | ratio | to reach | reached |"]
+        lines += ["| --- | ---: | ---: | --- | --- |", *rows]
+    return "\n".join(lines) + "\n"
+
+
 # Page below docs/ -> what writes its text.
 GENERATED: dict[str, Callable[[], str]] = {
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
@@ -37,6 +72,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,
     "reference/openapi.json": document_text,
+    "reference/performance.md": performance_page,
 }
 
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
