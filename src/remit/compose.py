@@ -168,6 +168,7 @@ def build(
             session_ttl_s=int(limits.session_ttl_s),
             approval_ttl_s=int(limits.approval_ttl_s),
             call_timeout_s=limits.call_timeout_s,
+            max_calls_per_task=limits.max_calls_per_task,
         )
     )
 
