@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from remit.cli.faults import UsageFault
+from remit.cli.invocation import current
 from remit.cli.parser import Pairs, Switch, pairs, verb
 from remit.cli.tasking import (
     Wanted,
@@ -39,7 +40,7 @@ def run(
     plan: str = "",
     key: Path | None = None,
     alone: Switch = False,
-    lease: int = 15,
+    lease: int | None = None,
 ) -> int:
     """Run a program inside one task: `remit run --agent A --task T -- CMD...`.
 
@@ -66,14 +67,16 @@ def run(
     alone
         Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     lease
-        Seconds after which the task ends when this process is not heard of.
+        Seconds after which the task ends when this process is not heard of (default: `limits.task_lease_s`).
     """
     import asyncio
 
     if not command:
         raise UsageFault("no program is given", way_out="write `remit run --agent A --task T -- CMD...`")
-    if not 3 <= lease <= 3600:
-        raise UsageFault("`--lease` is out of bounds", way_out="give 3 to 3600 seconds")
+    if lease is None:
+        lease = _usual_lease_s()
+    if not 1 <= lease <= 3600:
+        raise UsageFault("`--lease` is out of bounds", way_out="give 1 to 3600 seconds")
     wanted = Wanted(
         agent=agent,
         task=task,
@@ -86,6 +89,12 @@ def run(
         key=key,
     )
     return asyncio.run(_governed(wanted, command))
+
+
+def _usual_lease_s() -> int:
+    """Give what the configuration says, where there is one beside the address."""
+    asked = current()
+    return int(asked.load_config().limits.task_lease_s) if asked.config_file.is_file() else 15
 
 
 async def _governed(wanted: Wanted, command: tuple[str, ...]) -> int:

@@ -22,6 +22,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.request import AccessRequest
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutApproval, Store, Unit
+from remit.services.call_events import unsensitive
 
 #: Questions that one task may have open at once: people are not to be flooded.
 MAX_PENDING = 20
@@ -80,7 +81,7 @@ class Approvals:
             stated_by=request.task.intent.stated_by,
             tool=request.tool.id,
             call=request.call_digest,
-            arguments=request.arguments,
+            arguments=unsensitive(request.tool, request.arguments),
             rules=decision.rules,
             reasons=tuple(reason.text for reason in decision.reasons),
             requested=request.now,

@@ -40,7 +40,7 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         facts["approval"] = decision.approval
     if decision.observed:
         facts["observed"] = True
-    sealed: dict[str, Json] = {"arguments": kept(request.arguments)}
+    sealed: dict[str, Json] = {"arguments": kept(unsensitive(request.tool, request.arguments))}
     if decision.reasons:
         sealed["reasons"] = [one.text for one in decision.reasons]
     return Event(
@@ -62,6 +62,20 @@ def kept(arguments: dict[str, Json]) -> Json:
     if len(encoded) <= MAX_SEALED_BYTES:
         return arguments
     return {"sha256": hashlib.sha256(encoded).hexdigest(), "size_bytes": len(encoded)}
+
+
+def unsensitive(tool: Tool, arguments: dict[str, Json]) -> dict[str, Json]:
+    """Give arguments with each value that the tool's description calls sensitive replaced by its digest."""
+    hidden = [name for name in arguments if (spec := tool.arguments.get(name)) and spec.sensitive]
+    return (
+        {**arguments, **{name: {"sha256": _sha256(arguments[name])} for name in hidden}}
+        if hidden
+        else arguments
+    )
+
+
+def _sha256(value: Json) -> str:
+    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()
 
 
 def label_event(request: AccessRequest, live: LiveTask) -> Event:

@@ -17,6 +17,7 @@ import msgspec
 
 from remit.core.decision import Decision, Outcome, Reason
 from remit.core.errors import (
+    Busy,
     Conflict,
     Fenced,
     KeyUnavailable,
@@ -53,17 +54,12 @@ from remit.core.mediation import (
 )
 from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
-from remit.core.tool import (
-    COMPLETION,
-    PROMPT_GET,
-    RESOURCE_READ,
-    RESOURCE_SUBSCRIBE,
-)
 from remit.ports.broker import Broker, UpstreamCredential
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, CheckFence, ConsumeApproval, RaiseLabel, Store, TakeBudget, Unit
-from remit.ports.upstream import Call, Exchange, Upstream
+from remit.ports.upstream import Exchange, Upstream
 from remit.services.approvals import Approvals
+from remit.services.asked import Asked, wire_call
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer, Ruling
 from remit.services.call_events import decision_event, label_event, outcome_events
@@ -72,31 +68,6 @@ from remit.services.live import Live, LiveCall, LiveTask
 from remit.services.policies import Policies
 
 Json = Any
-
-
-METHODS = {
-    RESOURCE_READ: "resources/read",
-    RESOURCE_SUBSCRIBE: "resources/subscribe",
-    PROMPT_GET: "prompts/get",
-    COMPLETION: "completion/complete",
-}
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as a door received it, parsed once.
-
-    `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
-    overrides the JSON-RPC method for operations that have more than one (unsubscribe).
-    """
-
-    token: str
-    upstream: str
-    name: str
-    arguments: dict[str, Json]
-    method: str = ""
-    meta: dict[str, Json] = {}
-    wants_progress: bool = False
-    log_level: str = ""
 
 
 class Sink(Protocol):
@@ -124,6 +95,7 @@ class Parts:
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker]
     call_timeout_s: float
+    max_calls_per_task: int
 
 
 class Drive:
@@ -190,8 +162,14 @@ class Drive:
 
     async def _bind(self, need: Bind) -> Bound:
         assert self._claims is not None
-        self._live = await self._m.live.bind(self._claims, self._now)
-        return Bound(self._live)
+        live = await self._m.live.bind(self._claims, self._now)
+        if live.open_calls >= self._m.max_calls_per_task:
+            raise Busy(
+                f"task `{live.task.id}` has {live.open_calls} calls in hand", way_out="wait for one to end"
+            )
+        live.open_calls += 1
+        self._live = live
+        return Bound(live)
 
     async def _describe(self, need: Describe) -> AccessRequest:
         assert self._claims is not None
@@ -381,8 +359,10 @@ class Drive:
             if self._ended_by in ("agent", "fence", "timeout"):
                 self._exchange.cancel(self._ended_by)
             self._exchange.release()
-        if self._live is not None and self._call is not None:
-            self._live.in_hand.discard(self._call)
+        if self._live is not None:
+            self._live.open_calls -= 1
+            if self._call is not None:
+                self._live.in_hand.discard(self._call)
 
 
 def _lost(decision: Decision, lost: Conflict) -> Decision:
@@ -412,20 +392,3 @@ def _ended_by(fault: BaseException) -> str:
 
 def _bounded(live: LiveTask) -> bool:
     return any(budgets.result_bytes is not None for budgets in live.bounds.values())
-
-
-def wire_call(asked: Asked, request: AccessRequest) -> Call:
-    """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
-    reserved = METHODS.get(asked.name)
-    if reserved is None:
-        method, params = "tools/call", {"name": request.tool.name, "arguments": request.arguments}
-    else:
-        method, params = asked.method or reserved, request.arguments
-    return Call(
-        method=method,
-        params=params,
-        task=request.task.id,
-        meta=asked.meta,
-        wants_progress=asked.wants_progress,
-        log_level=asked.log_level,
-    )

@@ -53,6 +53,7 @@ class Outfit:
     session_ttl_s: int = 12 * 3600
     approval_ttl_s: int = 900
     call_timeout_s: float = 300.0
+    max_calls_per_task: int = 64
 
 
 def furnish(o: Outfit) -> House:
@@ -109,6 +110,7 @@ def furnish(o: Outfit) -> House:
             upstreams=o.upstreams,
             brokers=o.brokers,
             call_timeout_s=o.call_timeout_s,
+            max_calls_per_task=o.max_calls_per_task,
         )
     )
     return House(

@@ -76,6 +76,7 @@ class LiveTask:
         self.scopes = scopes_of(task)
         self.authority_hash = task.authority_hash
         self.in_hand: set[LiveCall] = set()
+        self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
         self.grants: dict[str, tuple[Grant, ...]] = {}
         for grant in task.grants:

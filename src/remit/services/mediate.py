@@ -7,7 +7,8 @@ from collections import Counter
 
 from remit.core.errors import RemitError
 from remit.core.mediation import End, Refused
-from remit.services.drive import Asked, Drive, Parts, Sink
+from remit.services.asked import Asked
+from remit.services.drive import Drive, Parts, Sink
 
 __all__ = ["Asked", "Mediator", "Sink"]
 

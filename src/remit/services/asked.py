@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A call as a door received it, and the request that goes upstream for it once it is decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from remit.core.request import AccessRequest
+from remit.core.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.ports.upstream import Call
+
+Json = Any
+
+METHODS = {
+    RESOURCE_READ: "resources/read",
+    RESOURCE_SUBSCRIBE: "resources/subscribe",
+    PROMPT_GET: "prompts/get",
+    COMPLETION: "completion/complete",
+}
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as a door received it, parsed once.
+
+    `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
+    overrides the JSON-RPC method for operations that have more than one (unsubscribe).
+    """
+
+    token: str
+    upstream: str
+    name: str
+    arguments: dict[str, Json]
+    method: str = ""
+    meta: dict[str, Json] = {}
+    wants_progress: bool = False
+    log_level: str = ""
+
+
+def wire_call(asked: Asked, request: AccessRequest) -> Call:
+    """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
+    reserved = METHODS.get(asked.name)
+    if reserved is None:
+        method, params = "tools/call", {"name": request.tool.name, "arguments": request.arguments}
+    else:
+        method, params = asked.method or reserved, request.arguments
+    return Call(
+        method=method,
+        params=params,
+        task=request.task.id,
+        meta=asked.meta,
+        wants_progress=asked.wants_progress,
+        log_level=asked.log_level,
+    )
