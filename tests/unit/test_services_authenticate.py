@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 1: a secret is never kept as text, and no identity outlives what it stands for. (Replays and
+forgeries: tests/scenarios/test_replay.py.)
+"""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remit.core.errors import Unauthenticated
+from remit.core.identity import AgentState, Assurance
+from remit.ports.store import PutPerson, Unit
+from remit.services import authenticate
+from tests.call_world import CallWorld, call_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A house with a desk."""
+    async with call_world(tmp_path) as made:
+        yield made
+
+
+async def test_a_token_says_who_for_whom_and_for_what(world: CallWorld) -> None:
+    """Agent, person, task, the authority's digest, and how the agent was proven."""
+    task, token = await world.open()
+    claims = world.house.authenticator.claims(token, world.clock.now())
+    assert (claims.client_id, claims.subject, claims.task) == ("clerk", "lena", task.id)
+    assert claims.authority_hash == task.authority_hash
+    assert claims.principal.assurance is Assurance.KEY_BOUND
+    assert claims.principal.on_behalf_of == "lena"
+    assert claims.audience == (world.house.authenticator.audience,)
+
+
+async def test_a_token_never_outlives_its_task(world: CallWorld) -> None:
+    """Shortly before the deadline a token is as short as what is left."""
+    task, _ = await world.open()
+    world.clock.advance(1800 - 60)
+    _, expires = await world.house.tasks.token(task.id)
+    assert expires == int(task.deadline.timestamp())
+
+
+async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
+    """Neither codes, nor sessions, nor tokens can be read from the files of the house."""
+    code = await world.house.authenticator.make_code("lena", by="root")
+    session, _, _ = await world.house.authenticator.sign_in(code)
+    unused = await world.house.authenticator.make_code("lena", by="root")
+    _, token = await world.open()
+    await world.call(token, "read")
+    kept = b"".join(file.read_bytes() for file in world.folder.glob("remit.db*"))
+    assert b"clerk" in kept
+    for secret in (code, session, unused, token, token.split(".")[2]):
+        assert secret.encode() not in kept
+
+
+async def test_only_a_usable_agent_with_a_key_is_proven(world: CallWorld) -> None:
+    """A suspended agent, and a name that nobody registered, get the same kind of answer."""
+    await world.house.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
+    for name in ("clerk", "nobody"):
+        with pytest.raises(Unauthenticated) as refused:
+            await world.house.authenticator.agent_by_assertion("x.y.z", name)
+        assert refused.value.code == "invalid_client"
+
+
+async def test_a_person_who_left_is_nobody(world: CallWorld) -> None:
+    """Neither a session nor a code of a person who is not active any more opens anything."""
+    authenticator = world.house.authenticator
+    session, _, _ = await authenticator.sign_in(await authenticator.make_code("lena", by="root"))
+    code = await authenticator.make_code("lena", by="root")
+    left = msgspec.structs.replace(await world.person("lena"), active=False)
+    await world.house.store.commit(Unit((PutPerson(left),)))
+    with pytest.raises(Unauthenticated):
+        await authenticator.person(session)
+    with pytest.raises(Unauthenticated):
+        await authenticator.sign_in(code)
+
+
+async def test_a_code_may_be_typed_as_people_type(world: CallWorld) -> None:
+    """Space around it and capitals do not matter."""
+    code = await world.house.authenticator.make_code("lena", by="root")
+    _, person, expires = await world.house.authenticator.sign_in(f"  {code.upper()}\n")
+    assert person.name == "lena"
+    assert expires == world.clock.now() + timedelta(hours=12)
+
+
+async def test_remembered_tokens_are_bounded(world: CallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is forgotten first, and is verified anew when it comes again."""
+    monkeypatch.setattr(authenticate, "CACHE", 3)
+    task, _ = await world.open()
+    tokens = [(await world.house.tasks.token(task.id))[0] for _ in range(5)]
+    for token in (*tokens, *tokens):
+        assert world.house.authenticator.claims(token, world.clock.now()).task == task.id
+    assert len(world.house.authenticator._cache) == 3
+
+
+def test_a_digest_of_a_secret_is_its_sha256() -> None:
+    """As the empty text's is known to be."""
+    assert authenticate.secret_digest("")[:16] == "e3b0c44298fc1c14"
