@@ -19,6 +19,7 @@ from remit.core.label import Label
 from remit.core.revocation import ScopeKind
 from remit.core.task import Budgets
 from remit.ports.store import PutAgent, TakeBudget, Unit
+from remit.services import upkeep as upkeep_module
 from remit.services.tasks import Opening
 from remit.services.upkeep import Upkeep
 from tests.gateway_world import GatewayWorld, a_bundle, a_tool, gateway_world, messages
@@ -108,6 +109,33 @@ async def test_no_chore_stops_for_good() -> None:
             await tries.acquire()
     assert "work" in upkeep.failing
     await upkeep.close()
+
+
+async def test_asking_does_not_set_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upstream that announces changes without end has its list read once, and once more afterwards."""
+    monkeypatch.setattr(upkeep_module, "PAUSE_S", 0)
+    upkeep, runs, at_once, quiet = Upkeep(), 0, 0, asyncio.Event()
+
+    async def chore() -> None:
+        nonlocal runs, at_once
+        at_once += 1
+        assert at_once == 1
+        await quiet.wait()
+        runs, at_once = runs + 1, 0
+
+    for _ in range(1000):
+        upkeep.soon("learn", chore)
+        await asyncio.sleep(0)
+    quiet.set()
+    async with asyncio.timeout(10):
+        while runs < 2:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert runs == 2
+    upkeep.soon("learn", chore)
+    await asyncio.sleep(0.05)
+    await upkeep.close()
+    assert runs == 3
 
 
 def _store(folder: Path) -> SqliteStore:

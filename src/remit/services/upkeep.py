@@ -13,6 +13,9 @@ from remit.core.errors import RemitError
 
 log = logging.getLogger("remit.upkeep")
 
+#: Seconds between two runs of a chore that is asked for while it runs.
+PAUSE_S = 0.25
+
 
 class Upkeep:
     """Runs chores at intervals until it is closed. A chore that fails is tried again at its next turn."""
@@ -20,6 +23,8 @@ class Upkeep:
     def __init__(self) -> None:
         """Begin with nothing to do."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[str] = set()
+        self._again: set[str] = set()
         self.failing: dict[str, str] = {}
 
     def every(self, name: str, interval_s: float, chore: Callable[[], Awaitable[object]]) -> None:
@@ -27,8 +32,14 @@ class Upkeep:
         self._keep(asyncio.get_running_loop().create_task(self._loop(name, interval_s, chore), name=name))
 
     def soon(self, name: str, chore: Callable[[], Awaitable[object]]) -> None:
-        """Run `chore` once, beside whatever is going on."""
-        self._keep(asyncio.get_running_loop().create_task(self._once(name, chore), name=name))
+        """Run `chore` beside whatever is going on. Asked for while it runs, it runs once more afterwards,
+        however often it was asked for: nobody sets the pace of our work by asking.
+        """
+        if name in self._running:
+            self._again.add(name)
+            return
+        self._running.add(name)
+        self._keep(asyncio.get_running_loop().create_task(self._until_quiet(name, chore), name=name))
 
     async def close(self) -> None:
         """Stop all chores."""
@@ -39,6 +50,17 @@ class Upkeep:
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _until_quiet(self, name: str, chore: Callable[[], Awaitable[object]]) -> None:
+        try:
+            while True:
+                self._again.discard(name)
+                await self._once(name, chore)
+                if name not in self._again:
+                    return
+                await asyncio.sleep(PAUSE_S)
+        finally:
+            self._running.discard(name)
 
     async def _loop(self, name: str, interval_s: float, chore: Callable[[], Awaitable[object]]) -> None:
         while True:
