@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approvals: one question for one exact call, one answer by another person, one use, and an end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remit.core.approval import ApprovalState
+from remit.core.decision import Outcome
+from remit.core.errors import Busy, Conflict, Forbidden, NotFound
+from remit.core.event import EventKind
+from remit.services.approvals import MAX_PENDING
+from tests.call_world import CallWorld, call_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A house with a desk."""
+    async with call_world(tmp_path) as made:
+        yield made
+
+
+async def state(world: CallWorld, approval: str) -> ApprovalState:
+    """Give where an approval stands."""
+    return (await world.house.approvals.get(approval)).state
+
+
+async def test_the_same_call_asks_one_question(world: CallWorld) -> None:
+    """However often it is tried, also all at once; another argument is another question."""
+    _, token = await world.open()
+    first = await world.asked(token, amount=1)
+    again = await asyncio.gather(*(world.asked(token, amount=1) for _ in range(5)))
+    assert set(again) == {first}
+    assert await world.asked(token, amount=2) != first
+    _, other = await world.open()
+    assert await world.asked(other, amount=1) != first
+    assert len(await world.facts(EventKind.APPROVAL_REQUESTED)) == 3
+
+
+async def test_people_are_not_flooded(world: CallWorld) -> None:
+    """A task may have twenty questions open, counted when they come at once too."""
+    _, token = await world.open()
+    ends = await asyncio.gather(
+        *(world.asked(token, amount=n) for n in range(MAX_PENDING + 5)), return_exceptions=True
+    )
+    assert sum(isinstance(end, Busy) for end in ends) == 5
+    assert len(await world.house.approvals.listed(ApprovalState.PENDING)) == MAX_PENDING
+    with pytest.raises(Busy):
+        await world.call(token, "pay", amount=99)
+
+
+async def test_an_approval_permits_exactly_its_call_once(world: CallWorld) -> None:
+    """Not another amount, not another task, not twice."""
+    _, token = await world.open()
+    approval = await world.asked(token, amount=1)
+    await world.approve(approval)
+    _, other = await world.open()
+    assert await world.outcome(other, "pay", amount=1) is Outcome.DEFER
+    assert await world.outcome(token, "pay", amount=2) is Outcome.DEFER
+    assert await world.outcome(token, "pay", amount=1) is Outcome.PERMIT
+    assert await state(world, approval) is ApprovalState.CONSUMED
+    assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER
+    assert [one["arguments"] for one in world.desk.arrived] == [{"amount": 1}]
+
+
+async def test_a_denial_permits_nothing(world: CallWorld) -> None:
+    """And asks anew when the agent tries again."""
+    _, token = await world.open()
+    approval = await world.asked(token)
+    await world.approve(approval, approve=False)
+    assert await state(world, approval) is ApprovalState.DENIED
+    assert await world.asked(token) != approval
+    assert world.desk.arrived == []
+
+
+async def test_no_answer_is_a_refusal(world: CallWorld) -> None:
+    """Once its time has passed it can neither be answered nor used."""
+    _, token = await world.open()
+    asked, given = await world.asked(token, amount=1), await world.asked(token, amount=2)
+    await world.approve(given)
+    world.clock.advance(900)
+    assert [await state(world, one) for one in (asked, given)] == [ApprovalState.EXPIRED] * 2
+    with pytest.raises(Conflict):
+        await world.approve(asked)
+    token, _ = await world.house.tasks.token((await world.house.approvals.get(asked)).task)
+    assert await world.asked(token, amount=2) != given
+
+
+async def test_a_question_never_outlives_its_task(world: CallWorld) -> None:
+    """Asked shortly before the deadline, it expires with the task."""
+    task, _ = await world.open()
+    world.clock.advance(1800 - 60)
+    token, _ = await world.house.tasks.token(task.id)
+    approval = await world.house.approvals.get(await world.asked(token))
+    assert approval.expires == task.deadline
+
+
+async def test_only_another_approver_answers(world: CallWorld) -> None:
+    """Not who asks, not an administrator as such; the question stays open."""
+    _, token = await world.open()
+    approval = await world.asked(token)
+    for name in ("lena", "root"):
+        with pytest.raises(Forbidden):
+            await world.house.approvals.answer(approval, await world.person(name), approve=True)
+    assert await state(world, approval) is ApprovalState.PENDING
+    with pytest.raises(NotFound):
+        await world.approve("apr_none")
+
+
+async def test_a_task_that_ends_takes_its_questions_with_it(world: CallWorld) -> None:
+    """The open and the given ones; the closure lists them."""
+    task, token = await world.open()
+    asked, given = await world.asked(token, amount=1), await world.asked(token, amount=2)
+    await world.approve(given)
+    closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    assert {one.name for one in closure.closings if one.kind == "approval"} == {asked, given}
+    assert [await state(world, one) for one in (asked, given)] == [ApprovalState.EXPIRED] * 2
+    with pytest.raises(Conflict):
+        await world.approve(asked)
+
+
+async def test_what_is_shown_is_what_is_asked(world: CallWorld) -> None:
+    """Tool, arguments, rules and reasons of the very call; listed by state and by task."""
+    task, token = await world.open()
+    approval = await world.house.approvals.get(await world.asked(token, amount=7, text="rent"))
+    assert (approval.tool, approval.arguments) == ("desk/pay", {"amount": 7, "text": "rent"})
+    assert ([rule.id for rule in approval.rules], approval.requested_for) == (["ask-for-money"], "lena")
+    assert approval.reasons == ("`desk/pay` moves money",)
+    assert await world.house.approvals.listed(ApprovalState.PENDING, task.id) == [approval]
+    assert await world.house.approvals.listed(ApprovalState.APPROVED, task.id) == []
+    assert await world.house.approvals.listed(None, "another") == []

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ending: what an end covers, what its closure says, and that ending twice is ending once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remit.core.decision import Outcome
+from remit.core.errors import Fenced, NotFound, RemitError
+from remit.core.event import EventKind
+from remit.core.revocation import EVERYTHING, ScopeKind
+from remit.core.task import Task, TaskState
+from remit.ports.store import PutTask, Unit
+from remit.services import revocations
+from tests.call_world import CallWorld, call_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A house with a desk."""
+    async with call_world(tmp_path) as made:
+        yield made
+
+
+async def child_of(world: CallWorld, parent: Task, name: str) -> Task:
+    """Put a task under another one."""
+    child = msgspec.structs.replace(
+        parent, id=name, parent=parent.id, ancestors=(parent.id, *parent.ancestors)
+    )
+    await world.house.store.commit(Unit((PutTask(child),)))
+    return child
+
+
+async def test_an_end_covers_all_descendants(world: CallWorld) -> None:
+    """Children and grandchildren, bound or not, and not the siblings of the parent."""
+    parent, _ = await world.open()
+    child = await child_of(world, parent, "tsk_child")
+    grandchild = await child_of(world, child, "tsk_grandchild")
+    sibling, token = await world.open()
+    tokens = [(await world.house.tasks.token(one.id))[0] for one in (child, grandchild)]
+    closure = await world.house.revocations.end_task(parent.id, reason="enough", by="root")
+    assert set(closure.tasks) == {parent.id, child.id, grandchild.id}
+    for one in tokens:
+        with pytest.raises(Fenced):
+            await world.call(one, "read")
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert (await world.house.tasks.get(sibling.id)).state is TaskState.ACTIVE
+
+
+async def test_a_child_ends_without_its_parent(world: CallWorld) -> None:
+    """An end goes down, never up."""
+    parent, token = await world.open()
+    child = await child_of(world, parent, "tsk_child")
+    closure = await world.house.revocations.end_task(child.id, reason="enough", by="root")
+    assert closure.tasks == (child.id,)
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+
+
+async def test_ending_twice_gives_the_same_closure(world: CallWorld) -> None:
+    """Also where both come at once; the epoch rises once for who asks again."""
+    task, _ = await world.open()
+    first = await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    again = await world.house.revocations.end_task(task.id, reason="again", by="omar")
+    assert again == first
+    other, _ = await world.open()
+    both = await asyncio.gather(
+        *(world.house.revocations.end_task(other.id, reason="now", by="root") for _ in range(4)),
+        return_exceptions=True,
+    )
+    assert not [one for one in both if isinstance(one, BaseException)]
+    ended = await world.facts(EventKind.TASK_ENDED)
+    assert len(ended) == 2
+    with pytest.raises(NotFound):
+        await world.house.revocations.end_task("tsk_none", reason="", by="root")
+
+
+async def test_a_closure_says_what_was_refused_when(world: CallWorld) -> None:
+    """The token of each task, probed; it is kept, and the evidence has it."""
+    task, _ = await world.open()
+    closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    assert closure.closed
+    assert [(one.kind, one.open) for one in closure.closings] == [("token", False)]
+    assert (closure.reason, closure.ended_by, closure.epoch) == ("enough", "root", 1)
+    assert await world.house.store.closures(world.house.tenant, scope=f"task:{task.id}") == [closure]
+    (told,) = await world.facts(EventKind.CLOSURE_MADE)
+    assert (told["closure"], told["tasks"], told["indeterminate"]) == (closure.id, 1, [])
+
+
+@pytest.mark.parametrize("name", ["desk", "desk/write"])
+async def test_ending_a_tool_leaves_tasks_alive(world: CallWorld, name: str) -> None:
+    """Its calls are refused, for tasks that are open; others of the task go on where they are not covered."""
+    task, token = await world.open()
+    kind = ScopeKind.TOOL if "/" in name else ScopeKind.UPSTREAM
+    closure = await world.house.revocations.end_scope(kind, name, reason="odd", by="root")
+    assert closure.tasks == ()
+    with pytest.raises(Fenced):
+        await world.call(token, "write")
+    if kind is ScopeKind.TOOL:
+        assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert (await world.house.tasks.get(task.id)).state is TaskState.ACTIVE
+    _, fresh = await world.open()
+    assert await world.outcome(fresh, "write") is Outcome.PERMIT
+
+
+async def test_ends_of_many_tasks_come_in_batches_behind_one_fence(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fence stands before the first batch is over, and every task is ended and told."""
+    monkeypatch.setattr(revocations, "BATCH", 3)
+    told: list[str] = []
+
+    async def hear(task: str) -> None:
+        told.append(task)
+
+    world.house.revocations.on_end(hear)
+    tasks = [(await world.open())[0].id for _ in range(8)]
+    closure = await world.house.revocations.end_scope(ScopeKind.EVERYTHING, "", reason="fire", by="root")
+    assert set(closure.tasks) == set(told) == set(tasks)
+    assert closure.scope == EVERYTHING
+    assert {(await world.house.tasks.get(task)).state for task in tasks} == {TaskState.REVOKED}
+
+
+async def test_a_lock_holds_until_it_is_unlocked(world: CallWorld) -> None:
+    """An unlocked scope opens tasks again; what was ended stays ended."""
+    _, token = await world.open()
+    await world.house.revocations.end_scope(ScopeKind.OWNER, "front-office", reason="x", by="root", lock=True)
+    with pytest.raises(RemitError):
+        await world.open()
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    await world.house.revocations.unlock(ScopeKind.OWNER, "front-office", by="root")
+    _, fresh = await world.open()
+    assert await world.outcome(fresh, "read") is Outcome.PERMIT
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    assert [one["scope"] for one in await world.facts(EventKind.FENCE_UNLOCKED)] == ["owner:front-office"]
+
+
+async def test_the_deadline_ends_what_nobody_looked_at(world: CallWorld) -> None:
+    """Bound or not, a task whose time has passed is expired by upkeep, once."""
+    task, _ = await world.open()
+    world.house.live.drop(task.id)
+    assert await world.house.revocations.expire() == []
+    world.clock.advance(1800)
+    (closure,) = await world.house.revocations.expire()
+    assert closure.tasks == (task.id,)
+    assert (await world.house.tasks.get(task.id)).state is TaskState.EXPIRED
+    assert await world.house.revocations.expire() == []
+
+
+async def test_a_call_that_was_not_sent_is_not_indeterminate(world: CallWorld) -> None:
+    """Only what an upstream may have taken up is listed."""
+    task, token = await world.open()
+    world.desk.open.clear()
+    call = asyncio.create_task(world.call(token, "write"))
+    await world.until(lambda: bool(world.desk.arrived))
+    closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    (one,) = closure.indeterminate
+    assert (one.tool, one.effect) == ("desk/write", "reversible")
+    with pytest.raises(Fenced) as refused:
+        await call
+    assert refused.value.sent
+    (called,) = await world.facts(EventKind.TOOL_CALLED)
+    assert (called["outcome"], called["ended_by"]) == ("unknown", "fence")
+    assert world.desk.cancelled == ["fence"]
