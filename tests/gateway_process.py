@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -396,13 +396,6 @@ async def gateway_process(folder: Path) -> AsyncIterator[GatewayProcess]:
     finally:
         if gateway.process.returncode is None:
             await gateway.kill()
-
-
-def permits(events: list[dict[str, Json]]) -> Iterator[dict[str, Json]]:
-    """Give the decisions by which a call was let through."""
-    for event in events:
-        if event["kind"] == "decision.made" and event["facts"]["outcome"] == "permit":
-            yield event
 
 
 if __name__ == "__main__":

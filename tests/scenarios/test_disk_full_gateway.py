@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Line, gateway_process, permits
+from tests.evidence_reading import permits
+from tests.gateway_process import GatewayProcess, Line, gateway_process
 
 FILLING = "x" * 20_000
 

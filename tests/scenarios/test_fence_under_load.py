@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Line, Refused, gateway_process, permits
+from tests.evidence_reading import permits
+from tests.gateway_process import GatewayProcess, Line, Refused, gateway_process
 
 Json = Any
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Line, gateway_process, permits
+from tests.evidence_reading import permits
+from tests.gateway_process import GatewayProcess, Line, gateway_process
 
 LOOPS = 6
 

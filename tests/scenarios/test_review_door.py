@@ -77,7 +77,13 @@ async def test_a_management_body_that_never_comes_is_not_waited_for(
 
     async with house_world(tmp_path) as house, asyncio.timeout(10):
         for path in ("/oauth/token", "/api/v1/sign-in"):
-            scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+            scope: dict[str, Any] = {
+                "type": "http",
+                "method": "POST",
+                "path": path,
+                "headers": [],
+                "query_string": b"",
+            }
             told.clear()
             await house.asgi(scope | {"client": ("127.0.0.1", 1)}, never, send)
             assert told[0]["status"] in (400, 408)

@@ -73,7 +73,7 @@ async def test_refreshing_the_policies_does_not_undo_an_apply(world: GatewayWorl
     for number in range(5):
         stricter = msgspec.structs.replace(policies.applied.bundle, digest=f"sha256:{number}")
         applying = asyncio.create_task(policies.apply(stricter, by="root"))
-        refreshing = []
+        refreshing: list[asyncio.Task[None]] = []
         while not applying.done() and len(refreshing) < 20:
             refreshing.append(asyncio.create_task(policies.refresh()))
             await asyncio.sleep(0.001)
