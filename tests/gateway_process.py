@@ -39,12 +39,10 @@ from remit.services.house import House
 Json = Any
 
 ROOT = Path(__file__).resolve().parents[1]
+_MCP = "io.modelcontextprotocol"
 MODERN = "2026-07-28"
-META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientCapabilities": {},
-    "io.modelcontextprotocol/clientInfo": {"name": "scenario", "version": "1"},
-}
+META: Json = {f"{_MCP}/protocolVersion": MODERN, f"{_MCP}/clientCapabilities": {}}
+META[f"{_MCP}/clientInfo"] = {"name": "scenario", "version": "1"}
 PEOPLE: dict[str, tuple[Role, ...]] = {
     "root": (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR),
     "omar": (Role.APPROVER,),

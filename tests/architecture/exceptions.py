@@ -15,7 +15,7 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/gateway/mcp/door.py": "the edge of a door: a defect becomes a 500 that tells nothing",
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",
     "src/remit/services/drive.py": "every fault, cancellation too, is thrown into the machine",
-    "src/remit/services/upkeep.py": "no chore may stop for good at one bad turn; it is logged and shown as failing",
+    "src/remit/services/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/evaluations.py": "a fault is told to who asked, and must not stop the others",
     "src/remit/adapters/store/sqlite/writer.py": "a defect of one unit must not stop the batch it is in",
 }
