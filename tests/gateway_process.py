@@ -118,16 +118,9 @@ async def serve(folder: Path) -> None:
 
         loop.add_signal_handler(signal.SIGUSR1, fill)
         loop.add_signal_handler(signal.SIGUSR2, connection.execute, "pragma max_page_count=1000000")
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application(house, config),
-                host="127.0.0.1",
-                port=config.listen.port,
-                lifespan="off",
-                log_level="error",
-                timeout_graceful_shutdown=5,
-            )
-        )
+        settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error")
+        settings.port, settings.timeout_graceful_shutdown = config.listen.port, 5
+        server = uvicorn.Server(settings)
         # uvicorn's own way would end the process before the house is closed in order.
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         loop.add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
@@ -246,15 +239,10 @@ class GatewayProcess:
         path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         log = (self.folder / "gateway.log").open("ab")
         with log:
+            command = [sys.executable, "-m", "tests.gateway_process", str(self.folder)]
+            env = {**os.environ, "PYTHONPATH": path}
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.gateway_process",
-                str(self.folder),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": path},
-                cwd=ROOT,
+                *command, stdout=asyncio.subprocess.PIPE, stderr=log, env=env, cwd=ROOT
             )
         assert self.process.stdout is not None
         said = await self.process.stdout.readline()
