@@ -51,7 +51,11 @@ class Remit:
         """Nothing runs yet."""
         self.folder = folder
         self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("REMIT_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("REMIT_", "COLUMNS", "LINES"))
+            },
             "XDG_CONFIG_HOME": str(folder.parent / "home"),
             "PYTHONPATH": SOURCES,
             "NO_COLOR": "1",

@@ -54,6 +54,7 @@ from remit.core.mediation import (
 )
 from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
+from remit.core.tool import Effect
 from remit.ports.broker import Broker, UpstreamCredential
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, CheckFence, ConsumeApproval, RaiseLabel, Store, TakeBudget, Unit
@@ -223,8 +224,7 @@ class Drive:
         try:
             await self._m.store.commit(Unit(tuple(changes), tuple(events)))
         except Conflict as lost:
-            # A fence, an ancestor's budget or another use of the approval came first: the refusal is a fact
-            # too.
+            # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
             self._settle(taken=False)
             await self._m.store.commit(Unit(events=(decision_event(request, _lost(decision, lost)),)))
             raise
@@ -255,6 +255,12 @@ class Drive:
         assert self._exchange is not None
         call, exchange = self._call, self._exchange
         self._look(call)
+        tool, classes = need.request.tool, self._m.policies.applied.bundle.classes
+        if tool.effect is not Effect.NONE and self._live.rose_beside(need.request.label, tool.label, classes):
+            # What another call read meanwhile may lie in the upstream, where this call could carry it on.
+            raise Conflict(
+                "the task has read more since this was decided", code="label-rose", way_out="call again"
+            )
         self._deadline = self._m.clock.boot_s() + self._m.call_timeout_s
         call.on_cut = exchange.release
         exchange.send()

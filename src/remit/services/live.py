@@ -109,6 +109,10 @@ class LiveTask:
         self.label = joined
         return True
 
+    def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
+        """Say whether another call has raised the label since one was decided under `decided`."""
+        return self.label is not decided and self.label != decided.join(own, classes)
+
     def takes(
         self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
     ) -> tuple[TakeBudget, ...]:
