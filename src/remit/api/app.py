@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from remit.api import oauth
 from remit.api.health import Health
+from remit.api.oauth import routes as oauth
+from remit.api.oauth.paths import METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.callers import own_origins, received, refuse_cross_site
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
@@ -27,7 +28,7 @@ from remit.services.house import House
 log = logging.getLogger("remit.api")
 
 #: The paths that belong to this application; whoever puts the doors together sends these here.
-PATHS = ("/api/", "/oauth/", oauth.METADATA_PATH, "/health/", "/metrics")
+PATHS = ("/api/", "/oauth/", METADATA_PATH, "/health/", "/metrics")
 
 Serve = Callable[[Request], Awaitable[Response]]
 
@@ -77,15 +78,6 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
     health = Health(house)
     told = document()
 
-    async def token(request: Request) -> Response:
-        return await oauth.token(request, house)
-
-    async def jwks(_: Request) -> Response:
-        return oauth.jwks(house)
-
-    async def metadata(_: Request) -> Response:
-        return oauth.metadata(house)
-
     async def live(_: Request) -> Response:
         return health.live()
 
@@ -99,9 +91,7 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
         return answer(told)
 
     return (
-        (oauth.TOKEN_PATH, {"POST": token}),
-        (oauth.JWKS_PATH, {"GET": jwks}),
-        (oauth.METADATA_PATH, {"GET": metadata}),
+        *oauth.routes(house),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
         ("/metrics", {"GET": metrics}),

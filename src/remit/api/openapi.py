@@ -11,7 +11,9 @@ from typing import Any, get_args
 import msgspec
 
 from remit import __version__
-from remit.api.oauth import JWKS_PATH, METADATA_PATH, TOKEN_PATH, OAuthError, OAuthToken
+from remit.api.oauth.form import OAuthError
+from remit.api.oauth.paths import JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from remit.api.oauth.token import OAuthToken
 from remit.api.rest.endpoint import Endpoint, Items
 from remit.api.rest.table import ENDPOINTS
 from remit.api.wire import ProblemDetails

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes of the authorization server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.oauth import metadata, token
+from remit.api.oauth.paths import JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from remit.services.house import House
+
+Serve = Callable[[Request], Awaitable[Response]]
+
+
+def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
+    """Give every path of the authorization server, with what answers each method there."""
+
+    async def issue(request: Request) -> Response:
+        return await token.token(request, house)
+
+    async def keys(_: Request) -> Response:
+        return metadata.jwks(house)
+
+    async def told(_: Request) -> Response:
+        return metadata.metadata(house)
+
+    return (
+        (METADATA_PATH, {"GET": told}),
+        (JWKS_PATH, {"GET": keys}),
+        (TOKEN_PATH, {"POST": issue}),
+    )
