@@ -13,7 +13,7 @@ from remit.core.event import EventKind
 from remit.core.identity import AgentState
 from remit.core.label import Label, Trust
 from remit.core.revocation import EVERYTHING, Closing, Closure, Fence
-from remit.core.task import Budgets, TaskState
+from remit.core.task import Ancestor, Budgets, TaskState
 from remit.ports.store import (
     CheckFence,
     CheckUnlocked,
@@ -289,12 +289,13 @@ async def test_a_label_that_was_raised_stays(store: Store) -> None:
 
 async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
     """Newest first; descendants at any depth."""
+    parents = tuple(Ancestor(name, "contract-bot", "legal") for name in ("b", "a"))
     await store.commit(
         Unit(
             changes=(
                 PutTask(a_task("a")),
-                PutTask(a_task("b", parent="a", ancestors=("a",), opened=START + timedelta(1))),
-                PutTask(a_task("c", parent="b", ancestors=("b", "a"), opened=START + timedelta(2))),
+                PutTask(a_task("b", lineage=(parents[1],), opened=START + timedelta(1))),
+                PutTask(a_task("c", lineage=parents, opened=START + timedelta(2))),
                 PutTask(a_task("d", agent="other-bot", state=TaskState.PROPOSED)),
             )
         )

@@ -12,7 +12,7 @@ from remit.core.decision import Outcome
 from remit.core.errors import Fenced, NotFound, RemitError
 from remit.core.event import EventKind
 from remit.core.revocation import EVERYTHING, ScopeKind
-from remit.core.task import Task, TaskState
+from remit.core.task import Ancestor, Task, TaskState
 from remit.ports.store import PutTask, Unit
 from remit.services import revocations
 from tests.call_world import CallWorld, call_world
@@ -28,7 +28,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def child_of(world: CallWorld, parent: Task, name: str) -> Task:
     """Put a task under another one."""
     child = msgspec.structs.replace(
-        parent, id=name, parent=parent.id, ancestors=(parent.id, *parent.ancestors)
+        parent, id=name, lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage)
     )
     await world.house.store.commit(Unit((PutTask(child),)))
     return child

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fence: scopes, their epochs, and what an end means.
 
-Every call lies in several scopes: its task, the task's ancestors, its agent, the agent's owner, the tool, the
-upstream, and everything. Each scope has an epoch that only rises. A task remembers the epochs of its scopes
-from when it was opened; once a scope's epoch is higher, nothing of that task is permitted any more. A locked
-scope also refuses new tasks until it is unlocked.
+Every call lies in several scopes: its task, the task's ancestors, the agents of all of these and their
+owners, the person it is for, the tool, the upstream, and everything. Each scope has an epoch that only rises.
+A task remembers the epochs of its scopes from when it was opened; once a scope's epoch is higher, nothing of
+that task is permitted any more. A locked scope also refuses new tasks until it is unlocked.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class ScopeKind(enum.StrEnum):
     TASK = "task"
     AGENT = "agent"
     OWNER = "owner"
+    PERSON = "person"
+    DELEGATION = "delegation"
     TOOL = "tool"
     UPSTREAM = "upstream"
     EVERYTHING = "everything"
@@ -37,20 +39,24 @@ def scope(kind: ScopeKind, name: str) -> str:
     return f"{kind.value}:{name}"
 
 
-def task_scopes(*, task: str, ancestors: Iterable[str], agent: str, owner: str) -> tuple[str, ...]:
-    """Give the scopes that a task lies in whatever it calls."""
-    return (
-        EVERYTHING,
-        scope(ScopeKind.OWNER, owner),
-        scope(ScopeKind.AGENT, agent),
-        *(scope(ScopeKind.TASK, ancestor) for ancestor in ancestors),
-        scope(ScopeKind.TASK, task),
-    )
-
-
 def scopes_of(task: Task) -> tuple[str, ...]:
-    """Give the scopes of a task."""
-    return task_scopes(task=task.id, ancestors=task.ancestors, agent=task.agent, owner=task.owner)
+    """Give the scopes that a task lies in whatever it calls.
+
+    INVARIANT: a child lies in every scope of its ancestors, so that what ends one of these ends it too.
+    """
+    names = [EVERYTHING, scope(ScopeKind.OWNER, task.owner), scope(ScopeKind.AGENT, task.agent)]
+    for one in task.lineage:
+        names += [
+            scope(ScopeKind.OWNER, one.owner),
+            scope(ScopeKind.AGENT, one.agent),
+            scope(ScopeKind.TASK, one.task),
+        ]
+    for person in (task.on_behalf_of, task.intent.stated_by):
+        if person and not person.startswith("agent:"):
+            names.append(scope(ScopeKind.PERSON, person))
+    if task.delegation:
+        names.append(scope(ScopeKind.DELEGATION, task.delegation))
+    return tuple(dict.fromkeys((*names, scope(ScopeKind.TASK, task.id))))
 
 
 def call_scopes(task: Task, tool: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Malformed
 from remit.core.grant import Grant, GrantTemplate
+from remit.core.identity import Agent
 from remit.core.label import Label
 
 Json = Any
@@ -85,11 +86,32 @@ def _least(a: int | None, b: int | None) -> int | None:
     return a if b is None else min(a, b)
 
 
+class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To whom a task may be handed down in parts, and how deep.
+
+    `to` names agents (or `group:x`) that may get a child task, at whatever depth; `max_depth` counts the
+    levels below the task. Without it nothing is handed down.
+    """
+
+    to: tuple[str, ...] = ()
+    max_depth: int = 1
+
+    @property
+    def depth(self) -> int:
+        """How many levels may lie below."""
+        return self.max_depth if self.to else 0
+
+    def names(self, agent: Agent) -> bool:
+        """Whether an agent may get a child task."""
+        return agent.name in self.to or any(f"group:{group}" in self.to for group in agent.groups)
+
+
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
     `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a
-    person, a `group:x` of people, or `agent:x` for an issuer that is permitted for this type.
+    person, a `group:x` of people, or `agent:x` for an issuer that is permitted for this type. `delegates`
+    says to whom its tasks may be handed down.
     """
 
     name: str
@@ -102,6 +124,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: int = 1800
     label: Label = Label()
     requires_person: bool = True
+    delegates: HandDown = HandDown()
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -130,12 +153,23 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         return digest(msgspec.to_builtins(self))
 
 
+class Ancestor(msgspec.Struct, frozen=True):
+    """A task that another one was handed down from: its id, its agent, and who answers for that agent."""
+
+    task: str
+    agent: str
+    owner: str
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
     `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
-    then has been ended. `ancestors` holds the ids of parent, grandparent and so on. A task with `lease_s` set
-    ends when nobody has renewed its lease for that many seconds.
+    then has been ended. `lineage` holds parent, grandparent and so on. A task with `lease_s` set ends when
+    nobody has renewed its lease for that many seconds. `delegation` is the id of the record by which the
+    person it acts for has agreed, where they did not open it themselves. `delegates` says to whom it may be
+    handed down. `drawn_from` gives, for each of its grants by digest, the accounts of the ancestors' grants
+    that a call under it is also counted against.
     """
 
     tenant: str
@@ -151,8 +185,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
     label: Label = Label()
     plan: tuple[str, ...] | None = None
-    parent: str = ""
-    ancestors: tuple[str, ...] = ()
+    lineage: tuple[Ancestor, ...] = ()
+    delegation: str = ""
+    delegates: HandDown = HandDown()
+    drawn_from: dict[str, tuple[str, ...]] = {}
     state: TaskState = TaskState.ACTIVE
     opened: datetime
     deadline: datetime
@@ -161,6 +197,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     end_reason: str = ""
     bundle: str = ""
     epochs: dict[str, int] = {}
+
+    @property
+    def parent(self) -> str:
+        """The id of the task that this one was handed down from; empty where there is none."""
+        return self.lineage[0].task if self.lineage else ""
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """The ids of parent, grandparent and so on."""
+        return tuple(one.task for one in self.lineage)
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """The agents of the chain, the current one first (RFC 8693 section 4.1: the outermost `act`)."""
+        return (self.agent, *(one.agent for one in self.lineage))
 
     @property
     def authority_hash(self) -> str:

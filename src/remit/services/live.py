@@ -261,6 +261,16 @@ class Live:
         fenced = risen(task.epochs, self._store.epochs(self._tenant), live.scopes)
         if fenced:
             raise Fenced(f"`{fenced}` has been ended", code="fenced", way_out="open a new task", step=2)
+        for one in task.lineage:
+            # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
+            parent = self._tasks.get(one.task)
+            if parent is not None and parent.lapsed(self._clock.boot_s()):
+                raise Fenced(
+                    f"the lease of task `{one.task}` has run out, and `{task.id}` was handed down from it",
+                    code="task-lease",
+                    way_out="open a new task",
+                    step=2,
+                )
 
     def fenced(self, live: LiveTask, scopes: Iterable[str]) -> str:
         """Give the first of `scopes` that has been ended since the task was opened; from memory, without

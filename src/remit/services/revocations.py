@@ -30,6 +30,7 @@ from remit.core.revocation import (
     ScopeKind,
     risen,
     scope,
+    scopes_of,
 )
 from remit.core.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
@@ -125,12 +126,8 @@ class Revocations:
         if kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM):
             return []
         active = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
-        if kind is ScopeKind.AGENT:
-            return [task for task in active if task.agent == name]
-        if kind is ScopeKind.OWNER:
-            return [task for task in active if task.owner == name]
-        if kind is ScopeKind.TASK:
-            return [task for task in active if name == task.id or name in task.ancestors]
+        if kind is not ScopeKind.EVERYTHING:
+            return [task for task in active if scope(kind, name) in scopes_of(task)]
         return active
 
     async def _end(
@@ -258,11 +255,7 @@ class Revocations:
         """Ask, as step 2 of every call does, whether the task's token still gets in."""
         epochs = self._store.epochs(self._tenant)
         live = self._live.get(task.id)
-        refused = (live is not None and live.task.state.ended) or risen(
-            task.epochs,
-            epochs,
-            (EVERYTHING, scope(ScopeKind.TASK, task.id), scope(ScopeKind.AGENT, task.agent)),
-        )
+        refused = (live is not None and live.task.state.ended) or risen(task.epochs, epochs, scopes_of(task))
         elapsed_ms = round((self._clock.boot_s() - started_s) * 1000, 3)
         return Closing(
             "token", f"every door, task {task.id}", elapsed_ms if refused or live is None else None
