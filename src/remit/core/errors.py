@@ -81,6 +81,31 @@ class Unauthenticated(RemitError):
     code = "unauthenticated"
 
 
+class ProofRefused(Unauthenticated):
+    """A proof of possession is missing or does not hold (RFC 9449).
+
+    `error` is what the standard calls it on the wire: `invalid_dpop_proof`, or `use_dpop_nonce` where the
+    caller should come again with `nonce` in its proof. `code` says more, for the evidence.
+    """
+
+    code = "proof-refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        error: str = "invalid_dpop_proof",
+        nonce: str = "",
+        way_out: str = "",
+        debug: str = "",
+    ) -> None:
+        """Remember the wire's own error, and the nonce to use."""
+        super().__init__(message, code=code, way_out=way_out, debug=debug, step=1)
+        self.error = error
+        self.nonce = nonce
+
+
 class Forbidden(RemitError):
     """The caller is known and may not do this management action (HTTP 403)."""
 
