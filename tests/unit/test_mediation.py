@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,9 +30,11 @@ from remit.core.mediation import (
     Identify,
     Lease,
     Leased,
+    Machine,
     Need,
     Observe,
     Observed,
+    Permitted,
     Receive,
     Record,
     Recorded,
@@ -40,6 +42,7 @@ from remit.core.mediation import (
     Release,
     Released,
     Step,
+    answer,
     mediate,
     step_of,
 )
@@ -104,10 +107,14 @@ ANSWERS: dict[type, Any] = {
 
 
 def drive(
-    answers: dict[type, Any], fail_at: type | None = None, fault: BaseException | None = None
+    answers: dict[type, Any],
+    fail_at: type | None = None,
+    fault: BaseException | None = None,
+    *,
+    begin: Callable[[], Machine] = mediate,
 ) -> tuple[list[Need], Any]:
     """Drive a machine to its end; gives the needs in order, and how it ended."""
-    machine: Generator[Need, object, Any] = mediate()
+    machine: Generator[Need, object, Any] = begin()
     need = next(machine)
     seen = [need]
     try:
@@ -116,8 +123,8 @@ def drive(
                 fail_at = None
                 need = machine.throw(fault)
             else:
-                answer = answers[type(need)]
-                need = machine.send(answer.pop(0) if isinstance(answer, list) else answer)
+                given = answers[type(need)]
+                need = machine.send(given.pop(0) if isinstance(given, list) else given)
             seen.append(need)
     except StopIteration as stop:
         return seen, stop.value
@@ -151,6 +158,28 @@ def test_a_refusal_in_observe_mode_is_recorded_and_goes_on() -> None:
     needs, end = drive({**ANSWERS, Decide: decision(Outcome.DENY, observed=True)})
     assert Forward in kinds(needs)
     assert isinstance(end, Answered)
+
+
+def test_a_door_that_only_answers_stops_after_step_5() -> None:
+    """A permit for somebody else ends once it is recorded: nothing is leased, forwarded or closed."""
+    permit = msgspec.structs.replace(decision(), valid_until=NOW)
+    needs, end = drive({**ANSWERS, Decide: permit}, begin=answer)
+    assert kinds(needs) == [Identify, Bind, Describe, Decide, Record]
+    assert isinstance(end, Permitted)
+    assert end.decision == permit
+
+
+def test_a_refusal_of_a_door_that_only_answers_is_recorded() -> None:
+    """A refusal needs no end: it is recorded as any other."""
+    needs, end = drive({**ANSWERS, Decide: decision(Outcome.DENY)}, begin=answer)
+    assert kinds(needs)[-1] is Record
+    assert isinstance(end, Refused)
+
+
+def test_a_permit_for_somebody_else_without_an_end_is_never_recorded() -> None:
+    """INVARIANT: whoever carries a call out knows until when its permit counts."""
+    with pytest.raises(OutOfOrder):
+        drive(ANSWERS, begin=answer)
 
 
 @pytest.mark.parametrize("kind", list(ANSWERS))

@@ -118,12 +118,12 @@ class _Reading:
         if node is None or form is None:
             return
         problems = Problems(name, path.parent)
-        if form.upstream not in self.config.upstreams:
+        if form.upstream not in self.config.governed:
             problems.add(
                 f"`{form.upstream}` is no upstream of `remit.yaml`",
                 line=node.line_of("upstream"),
                 key="upstream",
-                way_out=suggestion(form.upstream, self.config.upstreams),
+                way_out=suggestion(form.upstream, self.config.governed),
             )
         for tool_name, tool_form in form.tools.items():
             at = f"tools.{tool_name}"
@@ -152,7 +152,7 @@ class _Reading:
             return
         problems = Problems(name, path.parent)
         line = node.line_of("task")
-        known = Known(self.config.upstreams, self.tools, self.classes)
+        known = Known(self.config.governed, self.tools, self.classes)
         found = task_type(form, node, problems, known)
         if self._claim(f"task type `{form.task}`", f"{name}:{line}", problems, line, "task"):
             self.task_types[form.task] = found

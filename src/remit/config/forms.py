@@ -71,6 +71,13 @@ class ToolForm(Section, frozen=True, kw_only=True):
     own_conversation: Annotated[
         bool, Meta(description="Whether it reads and changes nothing outside the agent's own conversation.")
     ] = False
+    schema: Annotated[
+        dict[str, Json],
+        Meta(
+            description="JSON Schema of its arguments, where no upstream of remit tells it. Policies read "
+            "what it declares."
+        ),
+    ] = {}
 
 
 class ToolsFile(Section, frozen=True, kw_only=True):

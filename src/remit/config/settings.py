@@ -164,6 +164,41 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         return self.mode == "observe"
 
 
+class EnforcementPointSection(Section, frozen=True, kw_only=True):
+    """Another enforcement point, which asks remit (AuthZEN) and carries out what is permitted itself."""
+
+    resources: Annotated[
+        tuple[UpstreamName, ...],
+        Meta(
+            min_length=1,
+            description="What it guards: types of resources of its own, which `tools/` describes as those of "
+            "an upstream, or upstreams of remit.",
+        ),
+    ]
+    agents: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="Whose tasks it may ask about: agents, `group:name`, or `*` for all."),
+    ]
+    vouches: Annotated[
+        Literal["", "asserted", "shared-secret", "federated-bearer", "key-bound"],
+        Meta(
+            description="How well it proves who calls it. Then it may name a task, an agent or a person; "
+            "unless given, it must show the task's token."
+        ),
+    ] = ""
+
+
+class AuthzenSection(Section, frozen=True, kw_only=True):
+    """Answers to other enforcement points."""
+
+    permit_ttl_s: Annotated[
+        Seconds, Meta(ge=1, le=300, description="How long a permit counts that somebody else carries out.")
+    ] = 5
+    report_within_s: Annotated[
+        Seconds, Meta(ge=1, le=86400, description="After that, a result that was not reported is `unknown`.")
+    ] = 300
+
+
 class InitiativeSection(Section, frozen=True, kw_only=True):
     """An AI programme's unit."""
 
@@ -194,6 +229,11 @@ class Config(Section, frozen=True, kw_only=True):
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection], Meta(min_length=1, description="The governed servers, by name.")
     ]
+    enforcement_points: Annotated[
+        dict[Name, EnforcementPointSection],
+        Meta(description="Registered agents that may ask for decisions (AuthZEN), by name."),
+    ] = {}
+    authzen: AuthzenSection = AuthzenSection()
     initiatives: Annotated[dict[Name, InitiativeSection], Meta(description="AI programmes, by name.")] = {}
     groups: Annotated[
         dict[Name, tuple[Text, ...]],
@@ -210,6 +250,12 @@ class Config(Section, frozen=True, kw_only=True):
     def at(self, path: str) -> Path:
         """Give a path of the configuration, made absolute."""
         return self.folder / path
+
+    @property
+    def governed(self) -> tuple[str, ...]:
+        """What tools can belong to: the upstreams, and what other enforcement points guard."""
+        guarded = (name for point in self.enforcement_points.values() for name in point.resources)
+        return tuple(dict.fromkeys((*self.upstreams, *guarded)))
 
     @property
     def data_classes(self) -> Classes:

@@ -55,6 +55,7 @@ def described_tool(
         financial=form.financial,
         own_conversation=form.own_conversation,
         described=True,
+        surface={"name": name, "inputSchema": form.schema} if form.schema else {},
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 
 import msgspec
 
@@ -61,7 +62,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     `rules` are what decided: on Permit the permitting ones, on Deny the forbidding ones, on Defer exactly the
     set that an approval would waive. `waived` are the rules that an approval waived, and `approval` names it.
     `observed` is true when a refusal was recorded but not enforced. `bundle` is the digest of the
-    configuration it was made under.
+    configuration it was made under. `valid_until` stands on what is permitted to be carried out elsewhere:
+    the permit is outside the fence, and counts for nothing after that moment.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     obligations: tuple[str, ...] = ()
     bundle: str = ""
     observed: bool = False
+    valid_until: datetime | None = None
 
     @property
     def proceeds(self) -> bool:

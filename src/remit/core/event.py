@@ -176,6 +176,8 @@ MEANINGS: dict[EventKind, Meaning] = {
             "reasons": "stable codes of the reasons, each with its rule",
             "approval": "the approval that was asked for or used",
             "observed": "`true`: refused in observe mode, so the call went on",
+            "enforced_by": "the enforcement point that asked, and carries the call out",
+            "valid_until": "until when a permit counts that others carry out",
             "bundle": "digest of the bundle that it was decided under",
         },
         {
@@ -191,6 +193,7 @@ MEANINGS: dict[EventKind, Meaning] = {
             "result_bytes": "size of the result",
             "ended_by": "what ended it, where that was not its answer",
             "observed": "`true`: it was refused, in observe mode",
+            "enforced_by": "the enforcement point that carried it out, and reported the outcome",
         },
     ),
     EventKind.DATA_READ: Meaning(

@@ -9,7 +9,8 @@
 (`services.mediate`) does the work. Streams, server-initiated requests and deferred outcomes are transitions
 of the same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and
 only then releases it. A driver cannot skip a step, repeat one, or answer one need with the answer to another:
-that is `OutOfOrder`, and the call ends there.
+that is `OutOfOrder`, and the call ends there. `answer` is the same path for doors that only answer: it stops
+after step 5.
 """
 
 from __future__ import annotations
@@ -189,6 +190,15 @@ class Refused(msgspec.Struct, frozen=True):
     decision: Decision
 
 
+class Permitted(msgspec.Struct, frozen=True):
+    """How a call ends that somebody else carries out: its permit is durable, and outside the fence from now
+    on.
+    """
+
+    request: AccessRequest
+    decision: Decision
+
+
 class Answered(msgspec.Struct, frozen=True):
     """How a call ends that went upstream: its last chunk has been released."""
 
@@ -197,7 +207,8 @@ class Answered(msgspec.Struct, frozen=True):
     outcome: CallOutcome
 
 
-End = Refused | Answered
+End = Refused | Permitted | Answered
+Machine = Generator[Need, object, End]
 
 _ANSWER: dict[type, type] = {
     Identify: Principal,
@@ -244,12 +255,10 @@ def _expect(need: Need, answer: object) -> Any:
     return answer
 
 
-def mediate() -> Generator[Need, object, End]:
-    """Take one call through the nine steps.
+def _decided(*, elsewhere: bool = False) -> Generator[Need, object, tuple[AccessRequest, Decision]]:
+    """Steps 1 to 5, the same for every door: who asks, for which task, what for, and the recorded answer.
 
-    A fault is thrown into the generator by the driver at the need that failed. Before `Forward` it simply
-    ends the call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome
-    that the fault leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
+    INVARIANT: what is carried out `elsewhere` is never permitted without saying until when.
     """
     need: Need = Identify()
     principal: Principal = _expect(need, (yield need))
@@ -259,11 +268,30 @@ def mediate() -> Generator[Need, object, End]:
     request: AccessRequest = _expect(need, (yield need))
     need = Decide(request)
     decision: Decision = _expect(need, (yield need))
+    if elsewhere and decision.proceeds and decision.valid_until is None:
+        raise OutOfOrder("step 4 (decide) permitted a call that others carry out without saying until when")
     need = Record(request, decision)
     _expect(need, (yield need))
+    return request, decision
+
+
+def answer() -> Machine:
+    """Take one call through steps 1 to 5, for a door that only answers: somebody else carries it out."""
+    request, decision = yield from _decided(elsewhere=True)
+    return Permitted(request, decision) if decision.proceeds else Refused(request, decision)
+
+
+def mediate() -> Machine:
+    """Take one call through the nine steps.
+
+    A fault is thrown into the generator by the driver at the need that failed. Before `Forward` it simply
+    ends the call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome
+    that the fault leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
+    """
+    request, decision = yield from _decided()
     if not decision.proceeds:
         return Refused(request, decision)
-    need = Lease(request, decision)
+    need: Need = Lease(request, decision)
     try:
         leased: Leased = _expect(need, (yield need))
     except GeneratorExit:

@@ -24,7 +24,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     `agent` is the registered identity behind `principal.agent`. `label` is the task's label at this moment.
     `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's
     grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
-    is true where the upstream is in observe mode.
+    is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
+    that is not remit itself.
     """
 
     principal: Principal
@@ -38,6 +39,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     cleared: bool
     now: datetime
     observed: bool = False
+    enforcement_point: str = ""
 
     @property
     def call_digest(self) -> str:

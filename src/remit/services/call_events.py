@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from remit.core.decision import Decision
-from remit.core.event import CallOutcome, Event, EventKind
+from remit.core.event import CallOutcome, Event, EventKind, timestamp
 from remit.core.request import AccessRequest
 from remit.core.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.live import LiveTask
@@ -40,6 +40,10 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         facts["approval"] = decision.approval
     if decision.observed:
         facts["observed"] = True
+    if request.enforcement_point:
+        facts["enforced_by"] = request.enforcement_point
+    if decision.valid_until is not None:
+        facts["valid_until"] = timestamp(decision.valid_until)
     sealed: dict[str, Json] = {"arguments": kept(unsensitive(request.tool, request.arguments))}
     if decision.reasons:
         sealed["reasons"] = [one.text for one in decision.reasons]
@@ -122,6 +126,8 @@ def outcome_events(
         facts["ended_by"] = ended_by
     if decision.observed:
         facts["observed"] = True
+    if request.enforcement_point:
+        facts["enforced_by"] = request.enforcement_point
     called = Event(kind=EventKind.TOOL_CALLED, facts=facts, **common)
     if outcome is CallOutcome.NOT_SENT:
         return (called,)

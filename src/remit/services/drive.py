@@ -41,6 +41,7 @@ from remit.core.mediation import (
     Identify,
     Lease,
     Leased,
+    Machine,
     Need,
     Observe,
     Observed,
@@ -67,8 +68,6 @@ from remit.services.call_events import decision_event, label_event, outcome_even
 from remit.services.late import LateOutcomes
 from remit.services.live import Live, LiveCall, LiveTask
 from remit.services.policies import Policies
-
-Json = Any
 
 
 class Sink(Protocol):
@@ -134,9 +133,9 @@ class Drive:
             Close: self._close,
         }
 
-    async def run(self) -> End:
+    async def run(self, machine: Machine | None = None) -> End:
         """Do what the machine asks for until it ends."""
-        machine = mediate()
+        machine = machine or mediate()
         need: Need = next(machine)
         try:
             while True:

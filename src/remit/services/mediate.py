@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from remit.core.errors import RemitError
-from remit.core.mediation import End, Refused
+from remit.core.mediation import Answered, End
 from remit.services.asked import Asked
 from remit.services.drive import Drive, Parts, Sink
 
@@ -28,7 +28,7 @@ class Mediator:
         except RemitError:
             self.ends["fault"] += 1
             raise
-        self.ends[(end.decision.outcome if isinstance(end, Refused) else end.outcome).value] += 1
+        self.ends[(end.outcome if isinstance(end, Answered) else end.decision.outcome).value] += 1
         return end
 
     async def retry_late(self) -> int:
