@@ -41,9 +41,9 @@ def forged(keys: FileTokenKeys, signer: Any, header: dict[str, Any]) -> str:
     return jws.serialize_compact(known | header, json.dumps(CLAIMS), signer, registry=registry)
 
 
-def test_a_token_of_ours_is_read_back(keys: FileTokenKeys) -> None:
+async def test_a_token_of_ours_is_read_back(keys: FileTokenKeys) -> None:
     """Header and claims come back; `kid` is the RFC 7638 thumbprint of a published key."""
-    header, claims = keys.verify(keys.sign(CLAIMS, token_type="at+jwt"))
+    header, claims = keys.verify(await keys.sign(CLAIMS, token_type="at+jwt"))
     assert claims == CLAIMS
     (public,) = keys.jwks()["keys"]
     thumb = json.dumps({name: public[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
@@ -68,9 +68,9 @@ def test_another_signer_is_refused(keys: FileTokenKeys) -> None:
     "header",
     [{"alg": "none"}, {"alg": "None"}, {"alg": "RS256"}, {"alg": "EdDSA"}, {"alg": ["ES256"]}, {"alg": None}],
 )
-def test_other_algorithms_are_refused(keys: FileTokenKeys, header: dict[str, Any]) -> None:
+async def test_other_algorithms_are_refused(keys: FileTokenKeys, header: dict[str, Any]) -> None:
     """RFC 8725 section 3.1: the verifier chooses, not the token."""
-    _, payload, signature = keys.sign(CLAIMS, token_type="at+jwt").split(".")
+    _, payload, signature = (await keys.sign(CLAIMS, token_type="at+jwt")).split(".")
     known = {"typ": "at+jwt", "kid": keys.jwks()["keys"][0]["kid"]}
     for ending in (signature, ""):
         with pytest.raises(Unauthenticated) as refused:
@@ -87,10 +87,10 @@ def test_the_public_key_is_no_shared_secret(keys: FileTokenKeys) -> None:
     assert refused.value.code == "token-algorithm"
 
 
-def test_a_header_that_brings_a_key_or_a_demand_is_refused(keys: FileTokenKeys) -> None:
+async def test_a_header_that_brings_a_key_or_a_demand_is_refused(keys: FileTokenKeys) -> None:
     """`jwk`, `jku`, `x5c`, `x5u`, `crit` and `b64`, before any key is used."""
     stranger = ECKey.generate_key("P-256")
-    token = keys.sign(CLAIMS, token_type="at+jwt")
+    token = await keys.sign(CLAIMS, token_type="at+jwt")
     _, payload, signature = token.split(".")
     known = keys.verify(token)[0]
     for extra in (
@@ -127,51 +127,53 @@ def test_what_is_no_token_is_refused(keys: FileTokenKeys, token: str) -> None:
         keys.verify(token)
 
 
-def test_a_header_with_a_repeated_key_is_refused(keys: FileTokenKeys) -> None:
+async def test_a_header_with_a_repeated_key_is_refused(keys: FileTokenKeys) -> None:
     """Two parsers would read two algorithms."""
-    _, payload, signature = keys.sign(CLAIMS, token_type="at+jwt").split(".")
+    _, payload, signature = (await keys.sign(CLAIMS, token_type="at+jwt")).split(".")
     doubled = b64(b'{"alg":"none","alg":"ES256"}')
     with pytest.raises(Unauthenticated) as refused:
         keys.verify(f"{doubled}.{payload}.{signature}")
     assert refused.value.code == "token-malformed"
 
 
-def test_a_changed_claim_is_refused(keys: FileTokenKeys) -> None:
+async def test_a_changed_claim_is_refused(keys: FileTokenKeys) -> None:
     """The signature covers header and payload."""
-    header, _, signature = keys.sign(CLAIMS, token_type="at+jwt").split(".")
+    header, _, signature = (await keys.sign(CLAIMS, token_type="at+jwt")).split(".")
     with pytest.raises(Unauthenticated) as refused:
         keys.verify(f"{header}.{b64(CLAIMS | {'sub': 'root'})}.{signature}")
     assert refused.value.code == "token-signature"
 
 
-def test_the_newest_token_key_signs_and_all_verify(keys: FileTokenKeys, tmp_path: Path) -> None:
+async def test_the_newest_token_key_signs_and_all_verify(keys: FileTokenKeys, tmp_path: Path) -> None:
     """Until the file of an old key goes."""
-    old = keys.sign(CLAIMS, token_type="at+jwt")
+    old = await keys.sign(CLAIMS, token_type="at+jwt")
     kid = keys.rotate()
-    new = keys.sign(CLAIMS, token_type="at+jwt")
+    new = await keys.sign(CLAIMS, token_type="at+jwt")
     assert keys.verify(new)[0]["kid"] == kid
     assert keys.verify(old)[1] == CLAIMS
     again = FileTokenKeys(tmp_path / "keys")
-    assert again.verify(again.sign(CLAIMS, token_type="at+jwt"))[0]["kid"] == kid
+    assert again.verify(await again.sign(CLAIMS, token_type="at+jwt"))[0]["kid"] == kid
     assert again.jwks()["keys"][0]["kid"] == kid
     (tmp_path / "keys" / "token-1.pem").unlink()
     with pytest.raises(Unauthenticated):
         FileTokenKeys(tmp_path / "keys").verify(old)
 
 
-def test_a_note_is_signed_for_its_verifier(tmp_path: Path) -> None:
+async def test_a_note_is_signed_for_its_verifier(tmp_path: Path) -> None:
     """The verifier is C2SP's `name+id+key`, survives a restart, and an old one stays known after a
     rotation.
     """
     keys = FileCheckpointKeys(tmp_path / "keys", "remit.example/default")
     body = b"remit.example/default\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
     verifier = VerifierKey.parse(keys.verifier)
-    Ed25519PublicKey.from_public_bytes(verifier.public).verify(keys.sign_note(body), body)
+    Ed25519PublicKey.from_public_bytes(verifier.public).verify((await keys.sign_note(body))[1], body)
     again = FileCheckpointKeys(tmp_path / "keys", "remit.example/default")
     assert again.verifier == keys.verifier
     newer = again.rotate()
     assert again.verifiers == (newer, keys.verifier)
-    Ed25519PublicKey.from_public_bytes(VerifierKey.parse(newer).public).verify(again.sign_note(body), body)
+    signer, signature = await again.sign_note(body)
+    Ed25519PublicKey.from_public_bytes(VerifierKey.parse(signer).public).verify(signature, body)
+    assert signer == newer
 
 
 def test_the_sealing_key_is_made_once(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ async def test_a_token_of_alg_none_is_refused(world: GatewayWorld) -> None:
 
 async def test_a_token_signed_by_another_key_is_refused(world: GatewayWorld, tmp_path: Path) -> None:
     """The claims of a good token under a foreign key are a 401."""
-    foreign = FileTokenKeys(tmp_path / "foreign").sign(opened(world.token), token_type=TOKEN_TYPE)
+    foreign = await FileTokenKeys(tmp_path / "foreign").sign(opened(world.token), token_type=TOKEN_TYPE)
     assert is_401(await world.call("echo", {"text": "ok"}, token=foreign))
     assert world.calls() == []
 
@@ -129,7 +129,7 @@ async def test_a_token_signed_by_another_key_is_refused(world: GatewayWorld, tmp
 async def test_a_token_with_other_claims_is_refused(world: GatewayWorld, change: dict[str, Json]) -> None:
     """A token of another audience, issuer, time, tenant, agent or person is a 401 with a code."""
     claims = opened(world.token) | change
-    token = world.house.token_keys.sign(claims, token_type=TOKEN_TYPE)
+    token = await world.house.token_keys.sign(claims, token_type=TOKEN_TYPE)
     told = await world.call("echo", {"text": "ok"}, token=token)
     assert told.status == 401
     assert await refused_codes(world) == [told.json["error"]["data"]["code"]]
@@ -140,7 +140,7 @@ async def test_a_token_of_another_authority_is_refused(world: GatewayWorld) -> N
     """A token that names the task but other grants than it has is a 401."""
     claims = opened(world.token)
     claims["mission"]["authority_hash"] = "sha256:other"
-    token = world.house.token_keys.sign(claims, token_type=TOKEN_TYPE)
+    token = await world.house.token_keys.sign(claims, token_type=TOKEN_TYPE)
     assert (await world.call("echo", {"text": "ok"}, token=token)).status == 401
 
 
@@ -148,7 +148,7 @@ async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> N
     """A token that can only open tasks is known and forbidden: 403, for lists and calls alike."""
     agent = await world.house.store.agent(world.house.tenant, "bot")
     assert agent is not None
-    token, _ = world.house.authenticator.token(agent)
+    token, _ = await world.house.authenticator.token(agent)
     for told in (
         await world.call("echo", {"text": "ok"}, token=token),
         await world.modern("tools/list", token=token),

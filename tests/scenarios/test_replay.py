@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -183,13 +183,13 @@ async def refused_with(world: HouseWorld, token: str, code: str) -> None:
     assert (await reasons(world))[-1] == code
 
 
-def resigned(world: HouseWorld, token: str, **changes: Json) -> str:
+async def resigned(world: HouseWorld, token: str, **changes: Json) -> str:
     """Give the token with other claims under remit's own key, as only a fault of remit's could."""
     claims = read(token.split(".")[1])
     mission = changes.pop("mission", {})
     if mission:
         claims["mission"] = {**claims["mission"], **mission}
-    return world.house.token_keys.sign(claims | changes, token_type=TOKEN_TYPE)
+    return await world.house.token_keys.sign(claims | changes, token_type=TOKEN_TYPE)
 
 
 async def test_the_token_of_an_ended_task_is_dead(world: HouseWorld) -> None:
@@ -225,7 +225,7 @@ async def test_a_token_that_says_something_else_is_refused(world: HouseWorld, wh
     """A token is of this audience, issuer, tenant, agent, person, authority and time, or of no use."""
     changes, code = OTHER_CLAIMS[what]
     _, token = await task_token(world)
-    await refused_with(world, resigned(world, token, **changes), code)
+    await refused_with(world, await resigned(world, token, **changes), code)
 
 
 async def test_a_token_is_of_one_task(world: HouseWorld) -> None:
@@ -233,7 +233,7 @@ async def test_a_token_is_of_one_task(world: HouseWorld) -> None:
     lena = await world.session("lena")
     other = await world.open(lena, "C-43")
     _, token = await task_token(world)
-    await refused_with(world, resigned(world, token, mission={"id": other}), "token-authority")
+    await refused_with(world, await resigned(world, token, mission={"id": other}), "token-authority")
 
 
 def alg_none(world: HouseWorld, token: str) -> str:
@@ -282,12 +282,14 @@ def an_assertion(world: HouseWorld, token: str) -> str:
     return world.assertion("contract-bot")
 
 
-def another_type(world: HouseWorld, token: str) -> str:
+async def another_type(world: HouseWorld, token: str) -> str:
     """A JWT of remit's that is not an access token."""
-    return world.house.token_keys.sign(read(token.split(".")[1]), token_type="logout+jwt")
+    return await world.house.token_keys.sign(read(token.split(".")[1]), token_type="logout+jwt")
 
 
-FORGERIES: dict[Callable[[HouseWorld, str], str], str] = {
+Forge = Callable[[HouseWorld, str], str | Awaitable[str]]
+
+FORGERIES: dict[Forge, str] = {
     alg_none: "token-algorithm",
     alg_none_signed: "token-algorithm",
     hs256_with_the_public_key: "token-algorithm",
@@ -299,10 +301,11 @@ FORGERIES: dict[Callable[[HouseWorld, str], str], str] = {
 
 
 @pytest.mark.parametrize("forged", FORGERIES, ids=lambda forged: forged.__name__)
-async def test_a_forged_token_is_refused(world: HouseWorld, forged: Callable[[HouseWorld, str], str]) -> None:
+async def test_a_forged_token_is_refused(world: HouseWorld, forged: Forge) -> None:
     """Whatever is tried with algorithm, key and type, the answer is 401 and the reason is on record."""
     _, token = await task_token(world)
-    await refused_with(world, forged(world, token), FORGERIES[forged])
+    made = forged(world, token)
+    await refused_with(world, made if isinstance(made, str) else await made, FORGERIES[forged])
 
 
 async def test_no_changed_character_of_a_token_is_overlooked(world: HouseWorld) -> None:

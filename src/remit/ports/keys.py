@@ -1,23 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys: signing of tokens and checkpoints, and sealing of values.
+"""Keys: signing of tokens, checkpoints and certificates, and sealing of values.
 
 The keys of each purpose are distinct and live outside the store. No method gives a private key away, except
-`sealing_key`, which wraps the per-subject keys inside this process.
+those of `SealingKeys`, which wrap the per-subject keys inside this process.
+
+All of them live on one event loop. Checking never waits: public keys are in memory. Signing may wait for
+whoever holds the private key, for a bounded time; `KeyUnavailable` says that it could not be used, and then
+nothing was signed. What `rotate` has returned survives the loss of power.
 """
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
+from remit.core.key import HeldKey, KeyKind
+
 Json = Any
 
 
-class TokenKeys(Protocol):
-    """Signing and checking of JWTs (RFC 7515, RFC 7519). Synchronous, safe from one event loop; no state but
-    the keys.
-    """
+class RotatingKeys(Protocol):
+    """What the keys of every kind share."""
 
-    def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
+    @property
+    def kind(self) -> KeyKind:
+        """For what these keys serve."""
+        ...
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give every key that signs or is still accepted: next, current, previous ones, in this order."""
+        ...
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Let the next key sign from now on and give it; what the key before it signed stays accepted for the
+        overlap of its kind.
+
+        `at_once`: the key may be in other hands. The new key is one that was never published, and what
+        earlier ones signed is refused from now on (notes of the log excepted: they say when they were
+        signed). Raises `KeyUnavailable`, and then nothing has changed.
+        """
+        ...
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Drop the previous keys whose time is over, and give them."""
+        ...
+
+
+class TokenKeys(RotatingKeys, Protocol):
+    """Signing and checking of JWTs (RFC 7515, RFC 7519)."""
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever a key is accepted no longer: who remembers what was verified forgets it then."""
+        ...
+
+    async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
         """Give a compact JWS over `claims` under the current key; raises `KeyUnavailable`."""
         ...
 
@@ -31,12 +67,12 @@ class TokenKeys(Protocol):
         ...
 
     def jwks(self) -> dict[str, Json]:
-        """Give the public keys as a JWK Set (RFC 7517)."""
+        """Give the public keys as a JWK Set (RFC 7517): next, current and previous."""
         ...
 
 
-class CheckpointKeys(Protocol):
-    """Signing of log checkpoints as C2SP signed notes (Ed25519). Synchronous."""
+class CheckpointKeys(RotatingKeys, Protocol):
+    """Signing of log checkpoints as C2SP signed notes (Ed25519)."""
 
     @property
     def verifier(self) -> str:
@@ -48,14 +84,48 @@ class CheckpointKeys(Protocol):
         """The public keys of all checkpoints that may still be met, newest first."""
         ...
 
-    def sign_note(self, body: bytes) -> bytes:
-        """Give the raw Ed25519 signature over a note's body; raises `KeyUnavailable`."""
+    async def sign_note(self, body: bytes) -> tuple[str, bytes]:
+        """Give the raw Ed25519 signature over a note's body, after the verifier that it holds for; raises
+        `KeyUnavailable`.
+        """
         ...
 
 
-class SealingKeys(Protocol):
-    """The key under which per-subject keys are wrapped. Synchronous."""
+class SealingKeys(RotatingKeys, Protocol):
+    """The keys under which per-subject keys are wrapped. In memory once opened: neither method waits.
 
-    def sealing_key(self) -> bytes:
-        """Give the 32 bytes of the current key-encryption key; raises `KeyUnavailable`."""
+    A previous key stays until `retire` says that nothing is wrapped under it any more.
+    """
+
+    @property
+    def current(self) -> str:
+        """The id of the key to wrap under."""
+        ...
+
+    def sealing_key(self, id: str) -> bytes:
+        """Give the 32 bytes of a key; without an id (`""`) of the oldest. Raises `KeyUnavailable`."""
+        ...
+
+    async def retire(self, id: str) -> None:
+        """Destroy a previous key. INVARIANT (the caller's): nothing is wrapped under it."""
+        ...
+
+
+class AuthorityKeys(RotatingKeys, Protocol):
+    """The certificate authority of the own trust domain (ECDSA P-256 with SHA-256)."""
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The trust bundle: the self-signed certificates of next, current and previous keys, in DER."""
+        ...
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate of the current key, in DER."""
+        ...
+
+    async def sign(self, tbs: bytes) -> bytes:
+        """Give the DER signature over a certificate's `TBSCertificate` under the current key; raises
+        `KeyUnavailable`.
+        """
         ...

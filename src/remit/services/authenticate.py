@@ -145,7 +145,7 @@ class Authenticator:
             ) from None
         return agent
 
-    def token(
+    async def token(
         self,
         agent: Agent,
         *,
@@ -173,7 +173,7 @@ class Authenticator:
             assurance=Assurance.KEY_BOUND,
             scope="" if task else AGENT_SCOPE,
         )
-        return self._keys.sign(claims.to_wire(), token_type=TOKEN_TYPE), claims
+        return await self._keys.sign(claims.to_wire(), token_type=TOKEN_TYPE), claims
 
     def token_event(self, claims: AccessClaims) -> Event:
         """Give the event that tells of an issued token."""
@@ -188,7 +188,7 @@ class Authenticator:
 
     async def agent_token(self, agent: Agent) -> tuple[str, AccessClaims]:
         """Issue a token that can only open tasks and get their tokens; it is recorded before it is given."""
-        token, claims = self.token(agent)
+        token, claims = await self.token(agent)
         await self._store.commit(Unit(events=(self.token_event(claims),)))
         return token, claims
 

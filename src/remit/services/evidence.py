@@ -41,13 +41,12 @@ class Evidence:
         self._clock = clock
         self._tenant = tenant
         self._lock = asyncio.Lock()
-        self._key = VerifierKey.parse(keys.verifier)
         self.origin = origin
 
     @property
     def verifier(self) -> str:
         """The public key, in the form in which a verifier takes it."""
-        return str(self._key)
+        return self._keys.verifier
 
     async def check_head(self) -> None:
         """Hold the kept head against our own keys, before anything is added to the log; raises
@@ -105,7 +104,9 @@ class Evidence:
             previous = self._heads.read(self.origin)
             if previous is not None and previous.size == size and previous.root == root:
                 return previous
-            note = sign_checkpoint(Checkpoint(self.origin, size, root), self._key, self._keys.sign_note)
+            checkpoint = Checkpoint(self.origin, size, root)
+            verifier, signature = await self._keys.sign_note(checkpoint.body())
+            note = sign_checkpoint(checkpoint, VerifierKey.parse(verifier), lambda _: signature)
             head = Head(size, root, note.encode().decode())
             self._heads.swap(self.origin, previous, head)
             return head

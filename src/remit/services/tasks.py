@@ -222,7 +222,7 @@ class Tasks:
         """
         live = await self._live.load(task_id)
         self._live.check(live, self._clock.now())
-        token, claims = self._authenticator.token(
+        token, claims = await self._authenticator.token(
             live.agent,
             task=task_id,
             on_behalf_of=live.task.on_behalf_of,

@@ -83,7 +83,7 @@ class FileTokenKeys:
         self._load()
         return self._kid
 
-    def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
+    async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
         """Give a compact JWS over `claims` under the current key."""
         header = {"alg": ALGORITHM, "kid": self._kid, "typ": token_type}
         return jws.serialize_compact(header, encode(claims), self._keys[self._kid], registry=_REGISTRY)
@@ -164,9 +164,9 @@ class FileCheckpointKeys:
         """The public keys of all checkpoints that were ever signed with a key in the folder, newest first."""
         return tuple(str(VerifierKey(self._name, key.public_key().public_bytes_raw())) for key in self._keys)
 
-    def sign_note(self, body: bytes) -> bytes:
-        """Give the raw Ed25519 signature over a note's body."""
-        return self._keys[0].sign(body)
+    async def sign_note(self, body: bytes) -> tuple[str, bytes]:
+        """Give the verifier, and the raw Ed25519 signature over a note's body."""
+        return self.verifier, self._keys[0].sign(body)
 
 
 class FileSealingKeys:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remit's own keys as facts: for what they serve, and where each stands between its making and its end."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+
+class KeyKind(enum.StrEnum):
+    """For what a key serves. No key serves for two things."""
+
+    TOKEN = "token"
+    CHECKPOINT = "checkpoint"
+    SEALING = "sealing"
+    CA = "ca"
+    SVID = "svid"
+
+
+#: What each kind does, for people.
+SERVES: dict[KeyKind, str] = {
+    KeyKind.TOKEN: "signs access tokens",
+    KeyKind.CHECKPOINT: "signs the head of the evidence log",
+    KeyKind.SEALING: "wraps the keys of subjects, under which values in the evidence are sealed",
+    KeyKind.CA: "signs X.509-SVIDs of the own trust domain",
+    KeyKind.SVID: "signs JWT-SVIDs of the own trust domain",
+}
+
+
+class KeyStanding(enum.StrEnum):
+    """Where a key stands. `next` is published and does not sign yet; `current` signs; `previous` signs no
+    more, and what it signed is still accepted.
+    """
+
+    NEXT = "next"
+    CURRENT = "current"
+    PREVIOUS = "previous"
+
+
+class HeldKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of ours, without the key.
+
+    `id` names it where it is published: the RFC 7638 thumbprint (`token`, `svid`), the verifier (`checkpoint`),
+    the subject key identifier (`ca`), or a digest (`sealing`). `until` is when a previous key's work is
+    accepted no longer; `None` while that is open.
+    """
+
+    kind: KeyKind
+    id: str
+    standing: KeyStanding
+    made: datetime
+    until: datetime | None = None
