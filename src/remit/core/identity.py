@@ -8,25 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-
-class Assurance(enum.IntEnum):
-    """How an identity was proven, weakest first; carried in the token and in every decision."""
-
-    ASSERTED = 1
-    SHARED_SECRET = 2
-    FEDERATED_BEARER = 3
-    KEY_BOUND = 4
-    ATTESTED = 5
-
-    @property
-    def word(self) -> str:
-        """The word of the design: `asserted`, `shared-secret`, ..."""
-        return self.name.lower().replace("_", "-")
-
-    @classmethod
-    def from_word(cls, word: str) -> Assurance:
-        """Read the word back; an unknown word raises `KeyError`."""
-        return cls[word.upper().replace("-", "_")]
+from remit.core.workload import Assurance
 
 
 class AgentState(enum.StrEnum):
@@ -62,6 +44,21 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     def usable(self) -> bool:
         """Whether the agent may act at all."""
         return self.state in (AgentState.REGISTERED, AgentState.ACTIVE)
+
+
+class LastProof(msgspec.Struct, frozen=True, kw_only=True):
+    """How and when an agent last proved who it is. Part of its posture; one may be a minute old.
+
+    `workload` is what was proven (a SPIFFE ID, `issuer#sub`, a key's thumbprint), `place` where from.
+    """
+
+    tenant: str
+    agent: str
+    at: datetime
+    method: str
+    assurance: Assurance
+    workload: str = ""
+    place: str = ""
 
 
 class Role(enum.StrEnum):

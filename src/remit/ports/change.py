@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from remit.core.approval import Approval, ApprovalState
+from remit.core.delegation import Delegation
 from remit.core.event import Event
-from remit.core.identity import Agent, Person
+from remit.core.finding import Finding
+from remit.core.identity import Agent, LastProof, Person
 from remit.core.label import Label
 from remit.core.revocation import Closure
 from remit.core.task import Budgets, Task, TaskState
@@ -74,11 +76,45 @@ class UseAgent(msgspec.Struct, frozen=True):
     name: str
 
 
+class PutLastProof(msgspec.Struct, frozen=True):
+    """Keep how an agent last proved itself, instead of the time before."""
+
+    proof: LastProof
+
+
 class PutPerson(msgspec.Struct, frozen=True):
     """Insert (`expect_new`) or replace a person; `Conflict` if the name is taken."""
 
     person: Person
     expect_new: bool = False
+
+
+class UsePerson(msgspec.Struct, frozen=True):
+    """Refuse with `Conflict` unless there is such a person and they are active."""
+
+    tenant: str
+    name: str
+
+
+class PutDelegation(msgspec.Struct, frozen=True):
+    """Insert (`expect_new`) or replace a delegation record; `Conflict` if there is one with its id."""
+
+    delegation: Delegation
+    expect_new: bool = False
+
+
+class UseDelegation(msgspec.Struct, frozen=True):
+    """Refuse with `Conflict` unless the record is there and lives at `now`."""
+
+    tenant: str
+    id: str
+    now: datetime
+
+
+class PutFinding(msgspec.Struct, frozen=True):
+    """Insert or replace a finding."""
+
+    finding: Finding
 
 
 class PutTask(msgspec.Struct, frozen=True):
@@ -163,6 +199,13 @@ class TakeCredential(msgspec.Struct, frozen=True):
     digest: str
 
 
+class EndCredentials(msgspec.Struct, frozen=True):
+    """Delete everything with which a person shows who they are: sessions and codes."""
+
+    tenant: str
+    person: str
+
+
 class PutValue(msgspec.Struct, frozen=True):
     """Keep a small JSON value by key: the last applied bundle and the like."""
 
@@ -188,7 +231,12 @@ Change = (
     | ConsumeApproval
     | PutAgent
     | UseAgent
+    | PutLastProof
     | PutPerson
+    | UsePerson
+    | PutDelegation
+    | UseDelegation
+    | PutFinding
     | PutTask
     | RaiseLabel
     | RaiseFence
@@ -197,6 +245,7 @@ Change = (
     | PutPin
     | PutCredential
     | TakeCredential
+    | EndCredentials
     | PutValue
     | UseAssertion
 )

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import msgspec
 
 from remit.core.approval import Approval, ApprovalState
+from remit.core.delegation import Delegation
 from remit.core.event import Event
-from remit.core.identity import Agent, Person
+from remit.core.finding import Finding, FindingState
+from remit.core.identity import Agent, LastProof, Person
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task, TaskState
 from remit.ports.change import (
@@ -24,11 +26,15 @@ from remit.ports.change import (
     CheckUnlocked,
     ConsumeApproval,
     Credential,
+    EndCredentials,
     Pin,
     PutAgent,
     PutApproval,
     PutClosure,
     PutCredential,
+    PutDelegation,
+    PutFinding,
+    PutLastProof,
     PutPerson,
     PutPin,
     PutTask,
@@ -40,6 +46,8 @@ from remit.ports.change import (
     Unit,
     UseAgent,
     UseAssertion,
+    UseDelegation,
+    UsePerson,
 )
 
 __all__ = [
@@ -48,12 +56,16 @@ __all__ = [
     "CheckUnlocked",
     "ConsumeApproval",
     "Credential",
+    "EndCredentials",
     "Entry",
     "Pin",
     "PutAgent",
     "PutApproval",
     "PutClosure",
     "PutCredential",
+    "PutDelegation",
+    "PutFinding",
+    "PutLastProof",
     "PutPerson",
     "PutPin",
     "PutTask",
@@ -68,6 +80,8 @@ __all__ = [
     "Usage",
     "UseAgent",
     "UseAssertion",
+    "UseDelegation",
+    "UsePerson",
 ]
 
 Json = Any
@@ -160,12 +174,36 @@ class Store(Protocol):
         """Give all agents by name."""
         ...
 
+    async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
+        """Give how an agent last proved itself."""
+        ...
+
     async def person(self, tenant: str, name: str) -> Person | None:
         """Give a person."""
         ...
 
     async def people(self, tenant: str) -> list[Person]:
         """Give all people by name."""
+        ...
+
+    async def delegation(self, tenant: str, delegation_id: str) -> Delegation | None:
+        """Give a delegation record, whether or not it still lives."""
+        ...
+
+    async def delegations(
+        self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
+    ) -> list[Delegation]:
+        """Give delegation records, newest first, those that no longer live among them."""
+        ...
+
+    async def finding(self, tenant: str, finding_id: str) -> Finding | None:
+        """Give a finding."""
+        ...
+
+    async def findings(
+        self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
+    ) -> list[Finding]:
+        """Give findings, the one seen last first."""
         ...
 
     async def task(self, tenant: str, task_id: str) -> Task | None:

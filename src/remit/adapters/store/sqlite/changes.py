@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from remit.adapters.store.sqlite import registry
 from remit.adapters.store.sqlite.memory import Counter, Memory
+from remit.adapters.store.sqlite.moments import micros, text
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
-from remit.core.identity import Agent, AgentState
 from remit.core.revocation import risen
 from remit.ports.store import (
     CheckFence,
     CheckUnlocked,
     ConsumeApproval,
-    PutAgent,
     PutApproval,
     PutClosure,
     PutCredential,
-    PutPerson,
     PutPin,
     PutTask,
     PutValue,
@@ -35,7 +34,6 @@ from remit.ports.store import (
     RaiseLabel,
     TakeBudget,
     TakeCredential,
-    UseAgent,
     UseAssertion,
 )
 
@@ -44,19 +42,6 @@ ASSERTION_GRACE = timedelta(hours=1)
 
 IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
 """Changes that never speak SQL beyond reading a row that is not in memory yet."""
-
-_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(moment: datetime) -> int:
-    """Give microseconds since 1970, exactly: how times that are sorted by stand in the tables."""
-    return (moment - _EPOCH_START) // _MICROSECOND
-
-
-def text(value: object) -> str:
-    """Give a value as the JSON text that the tables hold."""
-    return msgspec.json.encode(value).decode()
 
 
 class ForgetSubject(msgspec.Struct, frozen=True):
@@ -81,9 +66,6 @@ class Changes:
             CheckUnlocked: self._check_unlocked,
             TakeBudget: self._take_budget,
             ConsumeApproval: self._consume_approval,
-            PutAgent: self._put_agent,
-            UseAgent: self._use_agent,
-            PutPerson: self._put_person,
             PutTask: self._put_task,
             RaiseLabel: self._raise_label,
             RaiseFence: self._raise_fence,
@@ -99,7 +81,11 @@ class Changes:
 
     def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
         """Apply one change; a raised scope's new epoch goes into `epochs`. Raises what the change says."""
-        self._apply[type(change)](tenant, change, epochs)
+        registered = registry.APPLY.get(type(change))
+        if registered is not None:
+            registered(self._sql, change)
+        else:
+            self._apply[type(change)](tenant, change, epochs)
 
     def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
         scope = risen(change.epochs, self._memory.epochs.get(tenant, {}), change.scopes)
@@ -158,34 +144,6 @@ class Changes:
             "update approvals set state = ?, body = ? where tenant = ? and id = ?",
             (used.state.value, text(used), tenant, change.id),
         )
-
-    def _put_agent(self, _: str, change: PutAgent, __: dict[str, int]) -> None:
-        agent = change.agent
-        self._put_named("agents", "name", (agent.tenant, agent.name, text(agent)), change.expect_new)
-
-    def _use_agent(self, _: str, change: UseAgent, __: dict[str, int]) -> None:
-        where = (change.tenant, change.name)
-        row = self._sql.execute("select body from agents where tenant = ? and name = ?", where).fetchone()
-        agent = msgspec.json.decode(row[0], type=Agent) if row else None
-        if agent is None or not agent.usable:
-            state = agent.state.value if agent else "unknown"
-            raise Conflict(f"agent `{change.name}` is {state}", way_out="ask its owner")
-        if agent.state is AgentState.REGISTERED:
-            active = msgspec.structs.replace(agent, state=AgentState.ACTIVE)
-            self._sql.execute(
-                "update agents set body = ? where tenant = ? and name = ?", (text(active), *where)
-            )
-
-    def _put_person(self, _: str, change: PutPerson, __: dict[str, int]) -> None:
-        person = change.person
-        self._put_named("people", "name", (person.tenant, person.name, text(person)), change.expect_new)
-
-    def _put_named(self, table: str, key: str, row: tuple[str, str, str], expect_new: bool) -> None:
-        end = "nothing" if expect_new else "update set body = excluded.body"
-        statement = f"insert into {table} values (?, ?, ?) on conflict (tenant, {key}) do {end}"  # noqa: S608
-        done = self._sql.execute(statement, row)
-        if done.rowcount == 0:
-            raise Conflict(f"the name `{row[1]}` is taken", way_out="choose another name")
 
     def _put_task(self, _: str, change: PutTask, __: dict[str, int]) -> None:
         task = change.task

@@ -113,6 +113,23 @@ MIGRATIONS: tuple[str, ...] = (
     ) strict, without rowid;
     create unique index subject_keys_by_subject on subject_keys (tenant, subject);
     """,
+    """
+    create table last_proofs (
+        tenant text not null, agent text not null, body text not null, primary key (tenant, agent)
+    ) strict, without rowid;
+    create table delegations (
+        tenant text not null, id text not null, person text not null, agent text not null,
+        made integer not null, body text not null, primary key (tenant, id)
+    ) strict, without rowid;
+    create index delegations_by_person on delegations (tenant, person, made);
+    create index delegations_by_agent on delegations (tenant, agent, made);
+    create table findings (
+        tenant text not null, id text not null, about text not null, state text not null,
+        seen integer not null, body text not null, primary key (tenant, id)
+    ) strict, without rowid;
+    create index findings_by_about on findings (tenant, about, seen);
+    create index findings_by_state on findings (tenant, state, seen);
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from remit.adapters.store.sqlite import reads
-from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, micros
+from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject
 from remit.adapters.store.sqlite.ledger import Ledger
 from remit.adapters.store.sqlite.memory import Memory
+from remit.adapters.store.sqlite.moments import micros
 from remit.adapters.store.sqlite.nodes import reader
 from remit.adapters.store.sqlite.reads import ReadPool
 from remit.adapters.store.sqlite.schema import Durability, open_writer
 from remit.adapters.store.sqlite.subjects import Opener, Subjects
 from remit.adapters.store.sqlite.writer import Writer
 from remit.core.approval import Approval, ApprovalState
+from remit.core.delegation import Delegation
 from remit.core.errors import NotFound, StoreUnavailable, VerificationFailed
 from remit.core.event import Event
-from remit.core.identity import Agent, Person
+from remit.core.finding import Finding, FindingState
+from remit.core.identity import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.core.merkle import leaf_hash, root_at
 from remit.core.revocation import Closure, Fence
@@ -153,6 +156,11 @@ class SqliteStore:
         query = "select body from agents where tenant = ? order by name"
         return await self._pool.run(reads.bodies, Agent, query, tenant)
 
+    async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
+        """Give how an agent last proved itself."""
+        query = "select body from last_proofs where tenant = ? and agent = ?"
+        return await self._pool.run(reads.body, LastProof, query, tenant, agent)
+
     async def person(self, tenant: str, name: str) -> Person | None:
         """Give a person."""
         query = "select body from people where tenant = ? and name = ?"
@@ -162,6 +170,30 @@ class SqliteStore:
         """Give all people by name."""
         query = "select body from people where tenant = ? order by name"
         return await self._pool.run(reads.bodies, Person, query, tenant)
+
+    async def delegation(self, tenant: str, id: str) -> Delegation | None:
+        """Give a delegation record."""
+        query = "select body from delegations where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Delegation, query, tenant, id)
+
+    async def delegations(
+        self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
+    ) -> list[Delegation]:
+        """Give delegation records, newest first."""
+        wanted = {"person": person, "agent": agent}
+        return await self._pool.run(reads.newest, Delegation, "delegations", "made", tenant, limit, **wanted)
+
+    async def finding(self, tenant: str, id: str) -> Finding | None:
+        """Give a finding."""
+        query = "select body from findings where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Finding, query, tenant, id)
+
+    async def findings(
+        self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
+    ) -> list[Finding]:
+        """Give findings, the one seen last first."""
+        wanted = {"about": about, "state": state.value if state else ""}
+        return await self._pool.run(reads.newest, Finding, "findings", "seen", tenant, limit, **wanted)
 
     async def task(self, tenant: str, id: str) -> Task | None:
         """Give a task with its accumulated label."""

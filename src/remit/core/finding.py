@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings: what was seen that nobody has accounted for.
+
+A finding is a standing question about something that remit knows (`about`, such as `agent:contract-bot`). The
+same thing seen again makes the same finding newer; one that was resolved opens again when it is seen again.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+
+Json = Any
+
+
+class FindingKind(enum.StrEnum):
+    """The closed set of kinds; it grows with what remit can see."""
+
+    MANIFEST_DRIFT = "manifest-drift"
+    OWNERLESS = "ownerless"
+    SHARED_KEY = "shared-key"
+    SHARED_TOKEN = "shared-token"
+    TWO_PROGRAMS = "two-programs"
+
+
+class FindingMeaning(msgspec.Struct, frozen=True):
+    """What a finding of a kind says, what its facts mean, and what to do about it."""
+
+    says: str
+    facts: dict[str, str]
+    way_out: str
+
+
+_PLACES = {
+    "first": "where it was seen, by instance or address",
+    "second": "where it was seen in between",
+    "by": "what tells the two apart: `instance`, `address`, `manifest`, `executable` or `client`",
+}
+
+#: What each kind says. The reference of findings is generated from it.
+FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
+    FindingKind.MANIFEST_DRIFT: FindingMeaning(
+        "An agent reports another manifest (model, prompt, tools, code) than the registered one.",
+        {"registered": "the registered digest", "reported": "the reported digest"},
+        "review what changed, then register the new digest with `remit agent manifest`",
+    ),
+    FindingKind.OWNERLESS: FindingMeaning(
+        "Nobody answers for an agent: its owner was deactivated, or its team has no active member.",
+        {"owner": "the registered owner", "why": "what is wrong with it"},
+        "give it another owner with `remit agent owner`, or retire it",
+    ),
+    FindingKind.SHARED_KEY: FindingMeaning(
+        "The same private key is in use in two places at once.",
+        {"key": "thumbprint of the key or certificate", **_PLACES},
+        "give each instance a key of its own, or suspend the agent if one of them is unknown",
+    ),
+    FindingKind.SHARED_TOKEN: FindingMeaning(
+        "The same token was shown from two places in turn.",
+        {"token": "the token's id, never the token", **_PLACES},
+        "end the agent's tasks if one of the places is unknown, and bind its tokens to a key",
+    ),
+    FindingKind.TWO_PROGRAMS: FindingMeaning(
+        "Two programs act under one identity.",
+        {"workload": "the identity that was proven", **_PLACES},
+        "register the second program as an agent of its own",
+    ),
+}
+
+
+class FindingState(enum.StrEnum):
+    """Whether somebody has dealt with it."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding. `count` is how often it was seen, sightings within a minute of each other counted once."""
+
+    tenant: str
+    id: str
+    kind: FindingKind
+    about: str
+    facts: dict[str, Json] = {}
+    first_seen: datetime
+    last_seen: datetime
+    count: int = 1
+    state: FindingState = FindingState.OPEN
+    resolved: datetime | None = None
+    resolved_by: str = ""
+    resolution: str = ""
+
+    @property
+    def agent(self) -> str:
+        """The agent that it is about; empty where it is about something else."""
+        kind, _, name = self.about.partition(":")
+        return name if kind == "agent" else ""
+
+
+def finding_id(kind: FindingKind, about: str, which: str) -> str:
+    """Give the id of a finding: the same for whatever is the same, so that it is not opened twice.
+
+    `which` tells apart findings of one kind about one thing, such as the key in question.
+    """
+    return f"fnd_{digest({'kind': kind.value, 'about': about, 'which': which})[7:23]}"
+
+
+def seen_again(finding: Finding, facts: dict[str, Json], now: datetime) -> Finding:
+    """Give a finding that was seen once more; a resolved one opens again."""
+    return msgspec.structs.replace(
+        finding,
+        facts=facts,
+        last_seen=now,
+        count=finding.count + 1,
+        state=FindingState.OPEN,
+        resolved=None,
+        resolved_by="",
+        resolution="",
+    )
+
+
+def settled(finding: Finding, *, by: str, resolution: str, now: datetime) -> Finding:
+    """Give a finding that somebody has dealt with."""
+    return msgspec.structs.replace(
+        finding, state=FindingState.RESOLVED, resolved=now, resolved_by=by, resolution=resolution
+    )

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every store keeps to about who there is: proofs, delegation records, findings, credentials."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.core.delegation import Delegation
+from remit.core.errors import Conflict
+from remit.core.finding import Finding, FindingKind, FindingState, finding_id
+from remit.core.identity import Assurance, LastProof
+from remit.ports.store import (
+    Credential,
+    EndCredentials,
+    PutCredential,
+    PutDelegation,
+    PutFinding,
+    PutLastProof,
+    PutPerson,
+    Store,
+    Unit,
+    UseDelegation,
+    UsePerson,
+)
+from tests.conformance.stores import Open, each_store
+from tests.world import START, TENANT, a_person
+
+pytestmark = each_store
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    opened = open_store(tmp_path)
+    yield opened
+    await opened.close()
+
+
+def a_delegation(id: str = "dlg_one", **changes: Any) -> Delegation:
+    """Give a record that lives for an hour."""
+    known: dict[str, Any] = {
+        "tenant": TENANT,
+        "id": id,
+        "person": "lena",
+        "agent": "contract-bot",
+        "task_type": "summarise",
+        "made": START,
+        "expires": START + HOUR,
+    }
+    return Delegation(**(known | changes))
+
+
+def a_finding(which: str = "key", **changes: Any) -> Finding:
+    """Give an open finding about an agent."""
+    kind, about = FindingKind.SHARED_KEY, "agent:contract-bot"
+    known: dict[str, Any] = {
+        "tenant": TENANT,
+        "id": finding_id(kind, about, which),
+        "kind": kind,
+        "about": about,
+        "facts": {"key": which},
+        "first_seen": START,
+        "last_seen": START,
+    }
+    return Finding(**(known | changes))
+
+
+async def test_the_last_proof_replaces_the_one_before(store: Store) -> None:
+    """One for each agent."""
+    first = LastProof(
+        tenant=TENANT, agent="contract-bot", at=START, method="private_key_jwt", assurance=Assurance.KEY_BOUND
+    )
+    second = LastProof(
+        tenant=TENANT, agent="contract-bot", at=START + HOUR, method="oidc", assurance=Assurance.ATTESTED
+    )
+    assert await store.last_proof(TENANT, "contract-bot") is None
+    await store.commit(Unit((PutLastProof(first),)))
+    await store.commit(Unit((PutLastProof(second),)))
+    assert await store.last_proof(TENANT, "contract-bot") == second
+    assert await store.last_proof("other", "contract-bot") is None
+
+
+async def test_delegation_records_are_found_by_person_and_agent(store: Store) -> None:
+    """Newest first; an id is given once; a revoked record is kept."""
+    one, two = a_delegation(), a_delegation("dlg_two", person="leo", made=START + HOUR)
+    await store.commit(Unit((PutDelegation(one, expect_new=True), PutDelegation(two, expect_new=True))))
+    with pytest.raises(Conflict):
+        await store.commit(Unit((PutDelegation(one, expect_new=True),)))
+    assert await store.delegations(TENANT) == [two, one]
+    assert await store.delegations(TENANT, person="lena") == [one]
+    assert await store.delegations(TENANT, agent="contract-bot", limit=1) == [two]
+    revoked = a_delegation(revoked=START)
+    await store.commit(Unit((PutDelegation(revoked),)))
+    assert await store.delegation(TENANT, "dlg_one") == revoked
+    assert await store.delegation("other", "dlg_one") is None
+
+
+async def test_only_a_record_that_lives_is_used(store: Store) -> None:
+    """Unknown, run out and revoked ones refuse the unit whole."""
+    await store.commit(
+        Unit((PutDelegation(a_delegation()), PutDelegation(a_delegation("dlg_gone", revoked=START))))
+    )
+    await store.commit(Unit((UseDelegation(TENANT, "dlg_one", START),)))
+    for name, now in (("dlg_one", START + HOUR), ("dlg_gone", START), ("dlg_none", START)):
+        with pytest.raises(Conflict):
+            await store.commit(Unit((UseDelegation(TENANT, name, now), PutPerson(a_person("new")))))
+    assert await store.person(TENANT, "new") is None
+
+
+async def test_only_an_active_person_is_used(store: Store) -> None:
+    """A person who was deactivated, or is not there, refuses the unit."""
+    await store.commit(Unit((PutPerson(a_person()), PutPerson(a_person("gone", active=False)))))
+    await store.commit(Unit((UsePerson(TENANT, "lena"),)))
+    for name in ("gone", "nobody"):
+        with pytest.raises(Conflict):
+            await store.commit(Unit((UsePerson(TENANT, name),)))
+
+
+async def test_findings_are_found_by_what_they_are_about_and_their_state(store: Store) -> None:
+    """The one seen last first; one with the same id replaces."""
+    old, new = a_finding(), a_finding("other", last_seen=START + HOUR)
+    solved = a_finding("third", state=FindingState.RESOLVED, about="agent:x")
+    await store.commit(Unit((PutFinding(old), PutFinding(new), PutFinding(solved))))
+    assert await store.findings(TENANT, state=FindingState.OPEN) == [new, old]
+    assert await store.findings(TENANT, about="agent:x") == [solved]
+    again = a_finding(last_seen=START + 2 * HOUR, count=2)
+    await store.commit(Unit((PutFinding(again),)))
+    assert await store.findings(TENANT, about="agent:contract-bot") == [again, new]
+    assert await store.finding(TENANT, old.id) == again
+    assert await store.finding("other", old.id) is None
+
+
+async def test_all_credentials_of_one_person_end_at_once(store: Store) -> None:
+    """Sessions and codes of that person, in that tenant, and of nobody else."""
+
+    def credential(digest: str, person: str, tenant: str = TENANT) -> Credential:
+        kind = "code" if digest == "b" else "session"
+        return Credential(
+            tenant=tenant, digest=digest, kind=kind, person=person, created=START, expires=START + HOUR
+        )
+
+    mine = [credential("a", "lena"), credential("b", "lena")]
+    others = [credential("c", "leo"), credential("a", "lena", "other")]
+    for one in (*mine, *others):
+        await store.commit(Unit((PutCredential(one),)))
+    await store.commit(Unit((EndCredentials(TENANT, "lena"),)))
+    assert [await store.credential(TENANT, one.digest) for one in mine] == [None, None]
+    assert await store.credential(TENANT, "c") == others[0]
+    assert await store.credential("other", "a") == others[1]
