@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from remit.core.approval import Approval, ApprovalState
 from remit.core.decision import Outcome, PolicyAnswer, RuleRef, weigh
 from remit.core.errors import Conflict, Forbidden, Malformed
-from remit.core.identity import Assurance, Person, Role
+from remit.core.identity import Person, Role
 from remit.core.ids import check_name, make_id
 from remit.core.label import Audience, Classes, Label, Trust, worst
 from remit.core.revocation import EVERYTHING, risen
 from remit.core.task import Budgets, Intent, Parameter, Task, TaskState, TaskType, check_parameters
 from remit.core.tool import Effect, Tier, Tool, fill, surface_digest, surface_of, undescribed
+from remit.core.workload import Assurance
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CLASSES = Classes()

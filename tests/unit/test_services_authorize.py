@@ -11,9 +11,9 @@ import pytest
 from remit.core.approval import ApprovalState
 from remit.core.decision import Outcome, Reason
 from remit.core.grant import GrantTemplate
-from remit.core.identity import Assurance
 from remit.core.request import AccessRequest
 from remit.core.tool import Tier
+from remit.core.workload import Assurance
 from remit.services.authorize import Ruling
 from tests.call_world import ASK, CallWorld, a_bundle, a_surface, a_type, call_world
 from tests.house_world import PERMIT

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from remit.core.errors import Unauthenticated
-from remit.core.identity import Actor, Assurance, Principal
+from remit.core.identity import Actor, Principal
+from remit.core.workload import Assurance
 
 Json = Any
 

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from remit.core.assertion import verify_assertion
 from remit.core.errors import Conflict, Unauthenticated
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Assurance, Memberships, Person
+from remit.core.identity import Agent, Memberships, Person
 from remit.core.ids import make_id
 from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims, validate
+from remit.core.workload import Assurance
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Credential, PutCredential, Store, TakeCredential, Unit, UseAssertion

@@ -22,10 +22,11 @@ from remit.core.approval import Approval, ApprovalState
 from remit.core.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
 from remit.core.grant import Grant
-from remit.core.identity import Assurance, Principal
+from remit.core.identity import Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.request import AccessRequest
 from remit.core.tool import Effect, Tier, Tool, ToolState, undescribed
+from remit.core.workload import Assurance
 from remit.ports.runtime import Entropy
 from remit.ports.store import Store, TakeBudget
 from remit.services.evaluations import Evaluations

@@ -9,9 +9,10 @@ import msgspec
 
 from remit.core.decision import Outcome
 from remit.core.errors import NotFound, Unauthenticated
-from remit.core.identity import Agent, Assurance, Principal
+from remit.core.identity import Agent, Principal
 from remit.core.task import Task, TaskState
 from remit.core.tool import ToolState
+from remit.core.workload import Assurance
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.approvals import Approvals

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from remit.adapters.policy.cedar.facts import AGENT, LABEL, TOOL, context_shape, parameters
 from remit.adapters.policy.cedar.shape import Kind, Shape
 from remit.adapters.policy.cedar.text import attribute, quoted
-from remit.core.identity import Assurance
 from remit.core.label import Classes
 from remit.core.task import TaskType
 from remit.core.tool import Effect, Tier, Tool
+from remit.core.workload import Assurance
 
 CALL = "call"
 GROUPS = (CALL, *(f"effect:{effect.value}" for effect in Effect))
