@@ -190,6 +190,12 @@ class KeyUnavailable(RemitError):
     code = "key-unavailable"
 
 
+class SourceUnavailable(RemitError):
+    """A document that trust rests on (a key set, metadata, a bundle) cannot be had, or may not be fetched."""
+
+    code = "source-unavailable"
+
+
 class UpstreamUnreachable(RemitError):
     """No usable answer came from an upstream.
 

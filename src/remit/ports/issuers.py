@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Issuers that are trusted by configuration, and the tokens that they sign."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Protocol
+
+import msgspec
+
+Json = Any
+
+
+class IssuerUse(enum.StrEnum):
+    """For what an issuer is believed; each issuer for what the configuration says, and nothing else.
+
+    `workloads`: its subjects are programs. `people`: its subjects are people of the organisation. `id-jag`:
+    it says which agent may act for which person (identity assertion JWT authorization grant).
+    """
+
+    WORKLOADS = "workloads"
+    PEOPLE = "people"
+    ID_JAG = "id-jag"
+
+
+class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token whose signature, issuer, audience and times hold. `name` is how the configuration calls the
+    issuer.
+    """
+
+    name: str
+    issuer: str
+    header: dict[str, Json]
+    claims: dict[str, Json]
+
+
+class TrustedIssuers(Protocol):
+    """Verifies tokens of others. Safe for many at once on one event loop; a slow issuer delays only tokens
+    of its own. Keys that are known go on during an outage; an unknown key fails in bounded time.
+    """
+
+    def trusts(self, token: str, use: IssuerUse) -> bool:
+        """Whether the token says it is of an issuer trusted for this use. No I/O, never raises."""
+        ...
+
+    async def verify(
+        self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
+    ) -> IssuedToken:
+        """Give header and claims of a token that holds now; raises `Unauthenticated`.
+
+        `audience` is one the token must have in `aud`; empty: the one that the configuration gives for this
+        issuer. `token_type` is the header's `typ` that it must have; empty: none of those that mark a token
+        for another purpose. Codes: `token-issuer`, `token-signature`, `token-audience`, `token-expired`,
+        `token-not-yet-valid`, `token-claims`, `token-type`, `token-too-large`, `issuer-unavailable`.
+        """
+        ...
