@@ -18,6 +18,7 @@ from remit.core.identity import Agent, LastProof, Person
 from remit.core.label import Label
 from remit.core.revocation import Closure
 from remit.core.task import Budgets, Task, TaskState
+from remit.ports.people import PeopleChange
 
 Json = Any
 
@@ -175,7 +176,9 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Something with which a person shows who they are, by the SHA-256 of its secret: a session or a one-time
     code.
 
-    `kind` is `session` or `code`.
+    `kind` is `session` (of programs), `browser` (a session whose secret is a cookie), or `code`. `method` is
+    how the person proved who they are, `authenticated` when (at `created` where it is `None`), `place` what
+    they used, in words for themselves.
     """
 
     tenant: str
@@ -184,6 +187,9 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     person: str
     created: datetime
     expires: datetime
+    method: str = "code"
+    authenticated: datetime | None = None
+    place: str = ""
 
 
 class PutCredential(msgspec.Struct, frozen=True):
@@ -248,6 +254,7 @@ Change = (
     | EndCredentials
     | PutValue
     | UseAssertion
+    | PeopleChange
 )
 
 

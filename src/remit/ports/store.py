@@ -18,8 +18,10 @@ from remit.core.delegation import Delegation
 from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
 from remit.core.identity import Agent, LastProof, Person
+from remit.core.passkey import Link, Passkey
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task, TaskState
+from remit.core.ticket import Ticket
 from remit.ports.change import (
     Change,
     CheckFence,
@@ -250,6 +252,26 @@ class Store(Protocol):
 
     async def credential(self, tenant: str, digest: str) -> Credential | None:
         """Give a credential by the digest of its secret, expired or not."""
+        ...
+
+    async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
+        """Give the credentials of a person, expired or not, newest first."""
+        ...
+
+    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+        """Give a ticket by the digest of its value, used or not; one that ran out may be gone."""
+        ...
+
+    async def passkey(self, tenant: str, passkey_id: str) -> Passkey | None:
+        """Give a passkey by its id."""
+        ...
+
+    async def passkeys(self, tenant: str, person: str) -> list[Passkey]:
+        """Give the passkeys of a person."""
+        ...
+
+    async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
+        """Give whom a subject of an issuer is here."""
         ...
 
     async def value(self, tenant: str, key: str) -> Json:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.sqlite import registry
+from remit.adapters.store.sqlite import people, registry
 from remit.adapters.store.sqlite.memory import Counter, Memory
 from remit.adapters.store.sqlite.moments import micros, text
 from remit.core.approval import Approval, ApprovalState
@@ -42,6 +42,9 @@ ASSERTION_GRACE = timedelta(hours=1)
 
 IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
 """Changes that never speak SQL beyond reading a row that is not in memory yet."""
+
+
+_APPLY = registry.APPLY | people.APPLY
 
 
 class ForgetSubject(msgspec.Struct, frozen=True):
@@ -81,7 +84,7 @@ class Changes:
 
     def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
         """Apply one change; a raised scope's new epoch goes into `epochs`. Raises what the change says."""
-        registered = registry.APPLY.get(type(change))
+        registered = _APPLY.get(type(change))
         if registered is not None:
             registered(self._sql, change)
         else:

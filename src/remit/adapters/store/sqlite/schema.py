@@ -130,6 +130,23 @@ MIGRATIONS: tuple[str, ...] = (
     create index findings_by_about on findings (tenant, about, seen);
     create index findings_by_state on findings (tenant, state, seen);
     """,
+    """
+    create table tickets (
+        tenant text not null, digest text not null, expires integer not null, body text not null,
+        primary key (tenant, digest)
+    ) strict, without rowid;
+    create index tickets_by_expiry on tickets (tenant, expires);
+    create table passkeys (
+        tenant text not null, id text not null, person text not null, body text not null,
+        primary key (tenant, id)
+    ) strict, without rowid;
+    create index passkeys_by_person on passkeys (tenant, person);
+    create table links (
+        tenant text not null, issuer text not null, subject text not null, person text not null,
+        body text not null, primary key (tenant, issuer, subject)
+    ) strict, without rowid;
+    create unique index links_by_person on links (tenant, issuer, person);
+    """,
 )
 
 VERSION = len(MIGRATIONS)

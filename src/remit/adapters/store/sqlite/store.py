@@ -29,8 +29,10 @@ from remit.core.finding import Finding, FindingState
 from remit.core.identity import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.core.merkle import leaf_hash, root_at
+from remit.core.passkey import Link, Passkey
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task, TaskState
+from remit.core.ticket import Ticket
 from remit.ports.keys import SealingKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock, Entropy
@@ -243,6 +245,32 @@ class SqliteStore:
         """Give a credential by the digest of its secret, expired or not."""
         query = "select body from credentials where tenant = ? and digest = ?"
         return await self._pool.run(reads.body, Credential, query, tenant, digest)
+
+    async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
+        """Give the credentials of a person, newest first."""
+        query = "select body from credentials where tenant = ? and body ->> 'person' = ?"
+        found = await self._pool.run(reads.bodies, Credential, query, tenant, person)
+        return sorted((c for c in found if kind in ("", c.kind)), key=lambda c: c.created, reverse=True)
+
+    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+        """Give a ticket by the digest of its value."""
+        query = "select body from tickets where tenant = ? and digest = ?"
+        return await self._pool.run(reads.body, Ticket, query, tenant, digest)
+
+    async def passkey(self, tenant: str, id: str) -> Passkey | None:
+        """Give a passkey by its id."""
+        query = "select body from passkeys where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Passkey, query, tenant, id)
+
+    async def passkeys(self, tenant: str, person: str) -> list[Passkey]:
+        """Give the passkeys of a person."""
+        query = "select body from passkeys where tenant = ? and person = ?"
+        return await self._pool.run(reads.bodies, Passkey, query, tenant, person)
+
+    async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
+        """Give whom a subject of an issuer is here."""
+        query = "select body from links where tenant = ? and issuer = ? and subject = ?"
+        return await self._pool.run(reads.body, Link, query, tenant, issuer, subject)
 
     async def value(self, tenant: str, key: str) -> Json:
         """Give a small JSON value, or `None`."""
