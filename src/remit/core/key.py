@@ -30,21 +30,24 @@ SERVES: dict[KeyKind, str] = {
 
 
 class KeyStanding(enum.StrEnum):
-    """Where a key stands. `next` is published and does not sign yet; `current` signs; `previous` signs no
-    more, and what it signed is still accepted.
+    """Where a key stands.
+
+    `next` is published and does not sign yet. `current` signs. `previous` has handed over, and what it signed
+    is still accepted. `retired` is destroyed: only what it signed before can be checked.
     """
 
     NEXT = "next"
     CURRENT = "current"
     PREVIOUS = "previous"
+    RETIRED = "retired"
 
 
 class HeldKey(msgspec.Struct, frozen=True, kw_only=True):
     """One key of ours, without the key.
 
-    `id` names it where it is published: the RFC 7638 thumbprint (`token`, `svid`), the verifier (`checkpoint`),
-    the subject key identifier (`ca`), or a digest (`sealing`). `until` is when a previous key's work is
-    accepted no longer; `None` while that is open.
+    `id` names it where it is published: the RFC 7638 thumbprint (`token`, `svid`), the verifier
+    (`checkpoint`), the subject key identifier (`ca`), or a digest (`sealing`). `until` is when a previous
+    key's work is accepted no longer; `None` while that is open.
     """
 
     kind: KeyKind

@@ -27,7 +27,7 @@ class RotatingKeys(Protocol):
         ...
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Give every key that signs or is still accepted: next, current, previous ones, in this order."""
+        """Give every key that signs or is still known: next, current, previous, retired, in this order."""
         ...
 
     async def rotate(self, *, at_once: bool = False) -> HeldKey:
@@ -84,9 +84,11 @@ class CheckpointKeys(RotatingKeys, Protocol):
         """The public keys of all checkpoints that may still be met, newest first."""
         ...
 
-    async def sign_note(self, body: bytes) -> tuple[str, bytes]:
-        """Give the raw Ed25519 signature over a note's body, after the verifier that it holds for; raises
-        `KeyUnavailable`.
+    async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Give the raw Ed25519 signatures over a note's body, each after the verifier that it holds for.
+
+        The first is the current key's. Previous keys sign beside it for their overlap, so that whoever knows
+        only one of those can still verify. Raises `KeyUnavailable`.
         """
         ...
 

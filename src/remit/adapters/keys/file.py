@@ -1,229 +1,332 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys as files in one folder (mode 0700), each key in a file of its own (mode 0600).
+"""Keys as files in one folder, one book a kind beside them.
 
-    token-1.pem, token-2.pem, ...    ES256; the highest number signs, all of them verify
-    checkpoint-1.pem, ...            Ed25519; the highest number signs, all are published
-    sealing.key                      32 random bytes
+    token-1.pem, token-2.pem, ...    ES256, for access tokens
+    checkpoint-1.pem, ...            Ed25519, for heads of the log
+    sealing-1.key, ...               32 random bytes each
+    ca-1.pem, ...                    P-256, and the authority's certificate after it
+    svid-1.pem, ...                  ES256, for JWT-SVIDs
 
-Rotation is one more file with the next number (`rotate`); a key retires when its file goes. A file of one
-purpose cannot be read as one of another: the types differ.
-
-Tokens are ES256 because they are checked more often than they are signed: 13,400 checks a second and core
-against 8,600 with Ed25519 (OpenSSL has assembly for P-256).
+A file of one purpose cannot be read as one of another: the types differ, and the books name each key.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509 import load_pem_x509_certificate
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from remit.adapters.keys.files import check_folder, create_secret, next_place, numbered, read_secret
-from remit.core.canonical import encode, parse_strict
+from remit.adapters.keys.files import check_folder
+from remit.adapters.keys.jwt import ALGORITHM, REGISTRY, public_set, verified
+from remit.adapters.keys.rules import CHECKPOINT_RULES, SEALING_RULES, authority_rules, jwt_rules
+from remit.adapters.keys.shelf import Craft, Shelf
+from remit.core.canonical import encode
 from remit.core.checkpoint import VerifierKey
-from remit.core.errors import KeyUnavailable, Malformed, Unauthenticated
-from remit.core.token import ALGORITHMS
+from remit.core.errors import KeyUnavailable
+from remit.core.key import HeldKey, KeyKind
+from remit.core.svid import SERIAL_BYTES, authority_certificate, key_id
 from remit.ports.keys import Json
-from remit.ports.runtime import Entropy
+from remit.ports.runtime import Clock, Entropy
 
-ALGORITHM = "ES256"
 SEALING_BYTES = 32
-MAX_TOKEN_BYTES = 16 * 1024
 
 _SEALING_PREFIX = b"remit-sealing-key-1:"
-
-# RFC 7515 section 4.1 and RFC 7797: header parameters that would bring a key along, or change how the rest is
-# read.
-_REFUSED = ("crit", "b64", "jwk", "jku", "x5c", "x5u", "zip")
-
-_REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
 class FileTokenKeys:
     """`ports.keys.TokenKeys`: ES256, with the RFC 7638 thumbprint as `kid`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load the keys in `folder`, or make the first; raises `KeyUnavailable`."""
-        self._folder = folder
-        check_folder(folder)
-        if not numbered(folder, "token", "pem"):
-            self._create()
-        self._keys: dict[str, ECKey] = {}
-        self._load()
+    def __init__(
+        self, folder: Path, clock: Clock, *, kind: KeyKind = KeyKind.TOKEN, overlap: timedelta | None = None
+    ) -> None:
+        """Load the keys in `folder`, or make the first; raises `KeyUnavailable`.
 
-    def _create(self) -> None:
-        key = ECKey.generate_key("P-256", private=True)
-        create_secret(next_place(self._folder, "token", "pem"), key.as_pem(private=True))
-
-    def _load(self) -> None:
-        keys: dict[str, ECKey] = {}
-        for place in numbered(self._folder, "token", "pem"):
-            try:
-                key = ECKey.import_key(read_secret(place))
-            except (ValueError, TypeError, JoseError) as fault:
-                raise _unreadable(place, "an ES256 private key", fault) from fault
-            if not key.is_private or key.curve_name != "P-256":
-                raise _unreadable(place, "an ES256 private key", None)
-            keys[key.thumbprint()] = key
-        self._keys = keys
-        self._kid = next(iter(keys))
-
-    def rotate(self) -> str:
-        """Make a new key that signs from now on, keep the others for checking, and give the new one's
-        `kid`.
+        `kind` is `TOKEN`, or `SVID` for JWT-SVIDs; `overlap` is no shorter than the longest life of a token.
         """
-        self._create()
-        self._load()
-        return self._kid
+        self.kind = kind
+        self._shelf = Shelf(folder, jwt_rules(kind, overlap), _JWT, clock)
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever a key is accepted no longer."""
+        return self._shelf.generation
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give next, current and previous keys."""
+        return self._shelf.held()
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Let the next key sign from now on."""
+        return self._shelf.rotate(at_once=at_once)
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Destroy the previous keys whose time is over."""
+        return self._shelf.tidy()
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
         """Give a compact JWS over `claims` under the current key."""
-        header = {"alg": ALGORITHM, "kid": self._kid, "typ": token_type}
-        return jws.serialize_compact(header, encode(claims), self._keys[self._kid], registry=_REGISTRY)
+        header = {"alg": ALGORITHM, "kid": self._shelf.current.id, "typ": token_type}
+        return jws.serialize_compact(header, encode(claims), self._shelf.key, registry=REGISTRY)
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
         """Give header and claims of a token of ours whose signature holds."""
-        header = _header(token)
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in ALGORITHMS or algorithm != ALGORITHM:
-            raise _refused("the token's algorithm is not accepted", "token-algorithm")
-        if any(name in header for name in _REFUSED):
-            raise _refused("the token's header asks for what is not accepted", "token-header")
-        key = self._keys.get(kid) if isinstance(kid, str) else None
-        if key is None:
-            raise _refused("the token is signed by a key that is not ours", "token-key")
-        try:
-            found = jws.deserialize_compact(token, key, registry=_REGISTRY)
-        except (JoseError, ValueError) as fault:
-            raise _refused("the token's signature does not hold", "token-signature", str(fault)) from None
-        return header, _object(found.payload)
+        return verified(token, self._shelf.keys)
 
     def jwks(self) -> dict[str, Json]:
-        """Give the public keys as a JWK Set."""
-        return {
-            "keys": [
-                {**key.as_dict(private=False), "kid": kid, "alg": ALGORITHM, "use": "sig"}
-                for kid, key in self._keys.items()
-            ]
-        }
+        """Give the public keys as a JWK Set, the current one first."""
+        current = self._shelf.current.id
+        return public_set({current: self._shelf.key} | self._shelf.keys)
 
 
 class FileCheckpointKeys:
     """`ports.keys.CheckpointKeys`: Ed25519, published in the C2SP form of a note's verifier."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    kind = KeyKind.CHECKPOINT
+
+    def __init__(self, folder: Path, name: str, clock: Clock) -> None:
         """Load the keys in `folder`, or make the first; `name` is the signer's name in its notes."""
-        self._folder = folder
-        self._name = name
-        check_folder(folder)
-        if not numbered(folder, "checkpoint", "pem"):
-            self._create()
-        self._keys: list[Ed25519PrivateKey] = []
-        self._load()
-
-    def _create(self) -> None:
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        craft = Craft(
+            what="an Ed25519 private key",
+            suffix="pem",
+            make=_make_ed25519,
+            read=_read_ed25519,
+            name=lambda key: str(VerifierKey(name, key.public_key().public_bytes_raw())),
         )
-        create_secret(next_place(self._folder, "checkpoint", "pem"), pem)
+        self._shelf = Shelf(folder, CHECKPOINT_RULES, craft, clock)
 
-    def _load(self) -> None:
-        keys = []
-        for place in numbered(self._folder, "checkpoint", "pem"):
-            try:
-                key = serialization.load_pem_private_key(read_secret(place), None)
-            except (ValueError, TypeError) as fault:
-                raise _unreadable(place, "an Ed25519 private key", fault) from fault
-            if not isinstance(key, Ed25519PrivateKey):
-                raise _unreadable(place, "an Ed25519 private key", None)
-            keys.append(key)
-        self._keys = keys
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give current, previous and retired keys."""
+        return self._shelf.held()
 
-    def rotate(self) -> str:
-        """Make a new key that signs from now on, and give its verifier; publish it before the next
-        checkpoint.
-        """
-        self._create()
-        self._load()
-        return self.verifier
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Make a new key that signs from now on."""
+        return self._shelf.rotate(at_once=at_once)
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Destroy the previous keys whose time is over; their public halves stay known."""
+        return self._shelf.tidy()
 
     @property
     def verifier(self) -> str:
         """The public key that checks what is signed now."""
-        return self.verifiers[0]
+        return self._shelf.current.id
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """The public keys of all checkpoints that were ever signed with a key in the folder, newest first."""
-        return tuple(str(VerifierKey(self._name, key.public_key().public_bytes_raw())) for key in self._keys)
+        """The public keys of all checkpoints that were ever signed, newest first."""
+        return tuple(one.id for one in self._shelf.entries)
 
-    async def sign_note(self, body: bytes) -> tuple[str, bytes]:
-        """Give the verifier, and the raw Ed25519 signature over a note's body."""
-        return self.verifier, self._keys[0].sign(body)
+    async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Give the current key's signature over a note's body, and those of previous keys."""
+        return tuple((verifier, key.sign(body)) for verifier, key in self._shelf.keys.items())
 
 
 class FileSealingKeys:
-    """`ports.keys.SealingKeys`: one key. Losing its file loses every sealed value; copy it to a safe
-    place.
+    """`ports.keys.SealingKeys`. Losing a key that is in use loses every value sealed under it: copy the
+    folder to a safe place.
     """
 
-    def __init__(self, folder: Path, entropy: Entropy) -> None:
-        """Load the key in `folder`, or make it."""
+    kind = KeyKind.SEALING
+
+    def __init__(self, folder: Path, entropy: Entropy, clock: Clock) -> None:
+        """Load the keys in `folder`, or make the first."""
+        craft = Craft(
+            what="a sealing key",
+            suffix="key",
+            make=lambda _: _SEALING_PREFIX + base64.b64encode(entropy.bytes(SEALING_BYTES)) + b"\n",
+            read=_read_sealing,
+            name=sealing_id,
+        )
         check_folder(folder)
-        place = folder / "sealing.key"
-        if not place.is_symlink() and not place.exists():
-            fresh = entropy.bytes(SEALING_BYTES)
-            create_secret(place, _SEALING_PREFIX + base64.b64encode(fresh) + b"\n")
-        data = read_secret(place)
-        try:
-            key = base64.b64decode(data.removeprefix(_SEALING_PREFIX).strip(), validate=True)
-        except binascii.Error as fault:
-            raise _unreadable(place, "a sealing key", fault) from fault
-        if not data.startswith(_SEALING_PREFIX) or len(key) != SEALING_BYTES:
-            raise _unreadable(place, "a sealing key", None)
-        self._key = key
+        # Before there was more than one, it had no number.
+        only = folder / "sealing.key"
+        if only.exists() and not only.is_symlink() and not (folder / "sealing-1.key").exists():
+            only.rename(folder / "sealing-1.key")
+        self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
 
-    def sealing_key(self) -> bytes:
-        """Give the 32 bytes of the key-encryption key."""
-        return self._key
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give current and previous keys."""
+        return self._shelf.held()
 
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Make a new key to wrap under from now on."""
+        return self._shelf.rotate(at_once=at_once)
 
-def _header(token: str) -> dict[str, Json]:
-    if len(token) > MAX_TOKEN_BYTES or token.count(".") != 2 or not token.isascii():
-        raise _refused("this is not a signed token", "token-malformed")
-    part = token.partition(".")[0]
-    try:
-        # RFC 7515 section 2: base64url without padding.
-        data = base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True)
-    except binascii.Error:
-        raise _refused("this is not a signed token", "token-malformed") from None
-    return _object(data)
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Nothing: a previous key goes when it is retired."""
+        return ()
 
+    async def retire(self, id: str) -> None:
+        """Destroy a previous key."""
+        self._shelf.retire(id)
 
-def _object(data: bytes) -> dict[str, Json]:
-    try:
-        value = parse_strict(data, max_bytes=MAX_TOKEN_BYTES)
-    except Malformed as fault:
-        raise _refused("this is not a signed token", "token-malformed", str(fault)) from None
-    if not isinstance(value, dict):
-        raise _refused("this is not a signed token", "token-malformed")
-    return cast("dict[str, Json]", value)
+    @property
+    def current(self) -> str:
+        """The id of the key to wrap under."""
+        return self._shelf.current.id
+
+    def sealing_key(self, id: str) -> bytes:
+        """Give the 32 bytes of a key."""
+        return sealing_of(self._shelf.keys, id)
 
 
-def _refused(message: str, code: str, debug: str = "") -> Unauthenticated:
-    return Unauthenticated(message, code=code, way_out="ask remit for a new token", debug=debug)
+def sealing_id(key: bytes) -> str:
+    """Name a sealing key without telling anything of it: 32 random bytes cannot be guessed from a digest."""
+    return hashlib.sha256(b"remit sealing key id 1\x00" + key).hexdigest()[:16]
 
 
-def _unreadable(place: Path, what: str, fault: Exception | None) -> KeyUnavailable:
-    return KeyUnavailable(
-        f"`{place}` does not hold {what}",
-        way_out="restore the file from a copy, or move it away to have a new key made",
-        debug=str(fault or ""),
+def sealing_of(keys: dict[str, bytes], id: str) -> bytes:
+    """Give a sealing key by id, the oldest without one; raises `KeyUnavailable`."""
+    found = keys.get(id) if id else next(reversed(keys.values()))
+    if found is None:
+        raise KeyUnavailable(
+            f"sealing key `{id[:40]}` is not here", way_out="restore the folder of keys from a copy"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One key of the certificate authority, and its certificate in DER."""
+
+    private: ec.EllipticCurvePrivateKey
+    certificate: bytes
+
+
+class FileAuthorityKeys:
+    """`ports.keys.AuthorityKeys`: P-256, each key with its self-signed certificate."""
+
+    kind = KeyKind.CA
+
+    def __init__(
+        self,
+        folder: Path,
+        trust_domain: str,
+        entropy: Entropy,
+        clock: Clock,
+        *,
+        life: timedelta,
+        overlap: timedelta,
+    ) -> None:
+        """Load the keys in `folder`, or make the first. `life` is that of a certificate of the authority,
+        `overlap` no shorter than that of the longest SVID.
+        """
+        craft = Craft(
+            what=f"an authority of trust domain `{trust_domain}`",
+            suffix="pem",
+            make=_make_authority(trust_domain, entropy, life),
+            read=_read_authority,
+            name=lambda one: key_id(one.private.public_key()),
+        )
+        self._shelf = Shelf(folder, authority_rules(overlap), craft, clock)
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give next, current and previous keys."""
+        return self._shelf.held()
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Let the next authority sign from now on."""
+        return self._shelf.rotate(at_once=at_once)
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Destroy the previous authorities whose time is over."""
+        return self._shelf.tidy()
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The certificates of next, current and previous keys."""
+        return tuple(one.certificate for one in self._shelf.keys.values())
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate of the current key."""
+        return self._shelf.key.certificate
+
+    async def sign(self, tbs: bytes) -> bytes:
+        """Give the signature over a certificate."""
+        return self._shelf.key.private.sign(tbs, ec.ECDSA(hashes.SHA256()))
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _read_jwt(data: bytes) -> ECKey:
+    try:
+        key = ECKey.import_key(data)
+    except JoseError as fault:
+        raise ValueError(str(fault)) from fault
+    if not key.is_private or key.curve_name != "P-256" or b"CERTIFICATE" in data:
+        raise ValueError("another kind of key")
+    return key
+
+
+_JWT: Craft[ECKey] = Craft(
+    what="an ES256 private key",
+    suffix="pem",
+    make=lambda _: ECKey.generate_key("P-256", private=True).as_pem(private=True),
+    read=_read_jwt,
+    name=lambda key: key.thumbprint(),
+)
+
+
+def _make_ed25519(_: datetime) -> bytes:
+    return _pem(Ed25519PrivateKey.generate())
+
+
+def _read_ed25519(data: bytes) -> Ed25519PrivateKey:
+    key = serialization.load_pem_private_key(data, None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("another kind of key")
+    return key
+
+
+def _read_sealing(data: bytes) -> bytes:
+    try:
+        key = base64.b64decode(data.removeprefix(_SEALING_PREFIX).strip(), validate=True)
+    except binascii.Error as fault:
+        raise ValueError(str(fault)) from fault
+    if not data.startswith(_SEALING_PREFIX) or len(key) != SEALING_BYTES:
+        raise ValueError("another form")
+    return key
+
+
+def _make_authority(trust_domain: str, entropy: Entropy, life: timedelta) -> Callable[[datetime], bytes]:
+    def make(now: datetime) -> bytes:
+        key = ec.generate_private_key(ec.SECP256R1())
+        unsigned = authority_certificate(
+            trust_domain, key.public_key(), serial=entropy.bytes(SERIAL_BYTES), made=now, life=life
+        )
+        der = unsigned.signed(key.sign(unsigned.tbs, ec.ECDSA(hashes.SHA256())))
+        return _pem(key) + _certificate_pem(der)
+
+    return make
+
+
+def _certificate_pem(der: bytes) -> bytes:
+    text = base64.encodebytes(der)
+    return b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
+
+
+def _read_authority(data: bytes) -> Authority:
+    key = serialization.load_pem_private_key(data, None)
+    certificate = load_pem_x509_certificate(data)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("another kind of key")
+    if certificate.public_key() != key.public_key():
+        raise ValueError("key and certificate do not belong together")
+    return Authority(key, certificate.public_bytes(serialization.Encoding.DER))

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that hold secrets: made whole, readable by this user alone, and refused when they are not."""
 
+import contextlib
 import os
 import re
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from remit.core.errors import KeyUnavailable
@@ -43,41 +45,62 @@ def read_secret(place: Path) -> bytes:
 
 def create_secret(place: Path, data: bytes) -> None:
     """Make a key file with mode 0600, whole and durable, unless there is one: then that one stays."""
-    fresh = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
+    _place(place, data, _link)
+
+
+def replace_secret(place: Path, data: bytes) -> None:
+    """Make a file with mode 0600 or replace the one there is, whole and durable: never half of it."""
+    _place(place, data, os.replace)
+
+
+def remove_secret(place: Path) -> None:
+    """Remove a key file for good; it does not matter whether there is one.
+
+    What the disk itself keeps of removed files is not in our hands.
+    """
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(fresh, place)
-        except FileExistsError:
-            pass  # another process was first, and its key is the key
-        finally:
-            fresh.unlink()
-        folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        place.unlink(missing_ok=True)
+        _sync_folder(place.parent)
     except OSError as fault:
         raise _unavailable(place, fault) from fault
 
 
-def numbered(folder: Path, purpose: str, suffix: str) -> list[Path]:
-    """Give a purpose's key files, `purpose-1.suffix` and so on, the newest (highest number) first."""
+def _place(place: Path, data: bytes, settle: Callable[[Path, Path], None]) -> None:
+    fresh = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            settle(fresh, place)
+        finally:
+            fresh.unlink(missing_ok=True)
+        _sync_folder(place.parent)
+    except OSError as fault:
+        raise _unavailable(place, fault) from fault
+
+
+def _link(fresh: Path, place: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # another process was first, and its key is the key
+        os.link(fresh, place)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def numbered(folder: Path, purpose: str, suffix: str) -> list[int]:
+    """Give the numbers of a purpose's key files, `purpose-1.suffix` and so on, the highest first."""
     pattern = re.compile(rf"{purpose}-(\d{{1,9}})\.{suffix}\Z")
-    found = [(int(match[1]), place) for place in folder.iterdir() if (match := pattern.match(place.name))]
-    return [place for _, place in sorted(found, reverse=True)]
-
-
-def next_place(folder: Path, purpose: str, suffix: str) -> Path:
-    """Give the place of a purpose's next key."""
-    present = numbered(folder, purpose, suffix)
-    newest = int(present[0].stem.rpartition("-")[2]) if present else 0
-    return folder / f"{purpose}-{newest + 1}.{suffix}"
+    return sorted(
+        (int(found[1]) for one in folder.iterdir() if (found := pattern.match(one.name))), reverse=True
+    )
 
 
 def _check(descriptor: int, place: Path, mode: str) -> None:

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of one kind as files in one folder (mode 0700), each key in a file of its own (mode 0600)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from remit.adapters.keys.book import (
+    Entries,
+    Entry,
+    Rules,
+    begin_book,
+    current_of,
+    held,
+    ordered,
+    over,
+    read_book,
+    turned,
+    write_book,
+)
+from remit.adapters.keys.files import check_folder, create_secret, numbered, read_secret, remove_secret
+from remit.core.errors import Conflict, KeyUnavailable
+from remit.core.key import HeldKey, KeyStanding
+from remit.ports.runtime import Clock
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Craft(Generic[K]):
+    """How keys of a kind are made, read (raises `ValueError`) and named. `what` they are, for messages."""
+
+    what: str
+    suffix: str
+    make: Callable[[datetime], bytes]
+    read: Callable[[bytes], K]
+    name: Callable[[K], str]
+
+
+class Shelf(Generic[K]):
+    """The keys of one kind that are in files.
+
+    `keys` has those that are not retired, by id, in the order of the book; `generation` rises when one leaves
+    it.
+    """
+
+    def __init__(self, folder: Path, rules: Rules, craft: Craft[K], clock: Clock) -> None:
+        """Load the keys in `folder`, or make the first; raises `KeyUnavailable`."""
+        self._folder = folder
+        self._rules = rules
+        self._craft = craft
+        self._clock = clock
+        self.keys: dict[str, K] = {}
+        self.generation = 0
+        check_folder(folder)
+        self.entries: Entries = read_book(folder, rules.kind) or self._begin()
+        self._load()
+
+    @property
+    def current(self) -> Entry:
+        """The entry of the key that signs."""
+        return current_of(self.entries)
+
+    @property
+    def key(self) -> K:
+        """The key that signs."""
+        return self.keys[self.current.id]
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give every entry as the port has it."""
+        return held(self.entries, self._rules.kind)
+
+    def rotate(self, *, at_once: bool) -> HeldKey:
+        """Let another key sign from now on, and give it."""
+        now, ahead = self._clock.now(), self._rules.ahead
+        fresh = []
+        if at_once or not ahead:
+            fresh.append(self._make(now, KeyStanding.CURRENT))
+        if ahead:
+            fresh.append(self._make(now, KeyStanding.NEXT, above=fresh))
+        # INVARIANT: what is fresh is durable before the book names it.
+        self._settle(turned(self.entries, self._rules, tuple(fresh), now, at_once=at_once))
+        if at_once:
+            self.tidy()
+        return self.held()[1 if ahead else 0]
+
+    def tidy(self) -> tuple[HeldKey, ...]:
+        """Destroy the previous keys whose time is over, and give them."""
+        kept, gone = over(self.entries, self._rules, self._clock.now())
+        if gone:
+            self._settle(kept)
+            for one in gone:
+                remove_secret(self._place(one.version))
+        return held(gone, self._rules.kind)
+
+    def retire(self, id: str) -> None:
+        """Destroy a previous key by name; raises `Conflict` for any other."""
+        found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
+        if not found:
+            raise Conflict(f"`{id[:80]}` is no previous key", way_out="see `remit key list`")
+        self._settle(tuple(one for one in self.entries if one not in found))
+        for one in found:
+            remove_secret(self._place(one.version))
+
+    def _begin(self) -> Entries:
+        """Take the keys that lie there without a book, of which the highest signs, or make the first."""
+        now = self._clock.now()
+        numbers = numbered(self._folder, self._rules.kind, self._craft.suffix)
+        if not numbers:
+            create_secret(self._place(1), self._craft.make(now))
+            numbers = [1]
+        until = now + self._rules.overlap if self._rules.overlap is not None else None
+        entries = tuple(
+            Entry(
+                version=number,
+                id=self._craft.name(self._read(number)),
+                standing=KeyStanding.PREVIOUS if place else KeyStanding.CURRENT,
+                made=now,
+                until=until if place else None,
+            )
+            for place, number in enumerate(numbers)
+        )
+        if self._rules.ahead:
+            entries = ordered((self._make(now, KeyStanding.NEXT), *entries))
+        return begin_book(self._folder, self._rules.kind, entries)
+
+    def _load(self) -> None:
+        """Read every key that the book names and that should be there."""
+        self.tidy()
+        keys: dict[str, K] = {}
+        lost = []
+        for one in self.entries:
+            if one.standing is KeyStanding.RETIRED:
+                continue
+            if one.standing is not KeyStanding.CURRENT and not self._place(one.version).exists():
+                lost.append(one)  # a previous key ends when its file goes, a next one is made anew
+                continue
+            key = self._read(one.version)
+            if self._craft.name(key) != one.id:
+                raise KeyUnavailable(
+                    f"`{self._place(one.version)}` holds another key than `{self._rules.kind}.json` names",
+                    way_out="restore both files from the same copy",
+                )
+            keys[one.id] = key
+        self.keys = keys
+        if lost:
+            entries = tuple(one for one in self.entries if one not in lost)
+            if any(one.standing is KeyStanding.NEXT for one in lost):
+                entries = (self._make(self._clock.now(), KeyStanding.NEXT), *entries)
+            self._settle(ordered(entries))
+
+    def _make(self, now: datetime, standing: KeyStanding, above: list[Entry] | None = None) -> Entry:
+        """Make a key with a number that no other has or had."""
+        known = [one.version for one in (*self._entries(), *(above or ()))]
+        known += numbered(self._folder, self._rules.kind, self._craft.suffix)
+        version = max(known, default=0) + 1
+        create_secret(self._place(version), self._craft.make(now))
+        return Entry(version=version, id=self._craft.name(self._read(version)), standing=standing, made=now)
+
+    def _entries(self) -> Entries:
+        return getattr(self, "entries", ())
+
+    def _settle(self, entries: Entries) -> None:
+        """Write the book, and hold the keys that it names now."""
+        write_book(self._folder, self._rules.kind, entries)
+        self.entries = entries
+        keys: dict[str, K] = {}
+        for one in entries:
+            if one.standing is not KeyStanding.RETIRED:
+                keys[one.id] = self.keys[one.id] if one.id in self.keys else self._read(one.version)
+        if self.keys.keys() - keys.keys():
+            self.generation += 1
+        self.keys = keys
+
+    def _place(self, version: int) -> Path:
+        return self._folder / f"{self._rules.kind}-{version}.{self._craft.suffix}"
+
+    def _read(self, version: int) -> K:
+        place = self._place(version)
+        data = read_secret(place)
+        try:
+            return self._craft.read(data)
+        except (ValueError, TypeError) as fault:
+            raise KeyUnavailable(
+                f"`{place}` does not hold {self._craft.what}",
+                way_out="restore the file from a copy",
+                debug=str(fault),
+            ) from fault

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What remit issues in a trust domain of its own, as values: certificates that lack their signature, the
+claims of JWT-SVIDs, and the trust bundle.
+
+Sources: the SPIFFE standards X.509-SVID, JWT-SVID, and "SPIFFE Trust Domain and Bundle". The private key of
+the authority never comes here: a certificate is made without its signature and completed with it, so that the
+key may be anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from remit.core.errors import Malformed, VerificationFailed
+from remit.core.workload import SpiffeId
+
+Json = Any
+
+SERIAL_BYTES: Final = 16
+#: Clocks of workloads may be this far behind ours.
+BACKDATED: Final = timedelta(seconds=30)
+JWT_SVID_TYPE: Final = "JWT"
+MAX_AUDIENCES: Final = 16
+
+_HASH = hashes.SHA256()
+
+
+class Unsigned:
+    """A certificate that lacks its signature (ECDSA with SHA-256)."""
+
+    def __init__(self, builder: x509.CertificateBuilder, issuer: ec.EllipticCurvePublicKey) -> None:
+        """Take what the certificate says, and the key that will check its signature."""
+        self._builder = builder
+        self._issuer = issuer
+        noted: list[bytes] = []
+
+        def note(data: bytes) -> bytes:
+            noted.append(data)
+            return b""
+
+        builder.sign(_Elsewhere(issuer, note), _HASH)
+        self.tbs = noted[0]
+
+    def signed(self, signature: bytes) -> bytes:
+        """Give the certificate in DER; raises `VerificationFailed` if the signature is not over it."""
+        certificate = self._builder.sign(_Elsewhere(self._issuer, lambda _: signature), _HASH)
+        try:
+            self._issuer.verify(signature, certificate.tbs_certificate_bytes, ec.ECDSA(_HASH))
+        except Exception as fault:
+            raise VerificationFailed(
+                "the signature of a certificate does not hold under the authority's key",
+                code="certificate-signature",
+                way_out="look whether the authority's key and its certificate belong together",
+            ) from fault
+        return certificate.public_bytes(Encoding.DER)
+
+
+class _Elsewhere(ec.EllipticCurvePrivateKey):
+    """Stands for a private key that is not here: gives what is to be signed, and takes a signature made of
+    it.
+    """
+
+    def __init__(self, public: ec.EllipticCurvePublicKey, sign: Any) -> None:
+        self._public = public
+        self._sign = sign
+
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        return bytes(self._sign(bytes(data)))
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return self._public
+
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        return self._public.curve
+
+    @property
+    def key_size(self) -> int:
+        return self._public.key_size
+
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+        raise NotImplementedError
+
+    def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
+        raise NotImplementedError
+
+    def private_bytes(self, *args: Any, **kwargs: Any) -> bytes:
+        raise NotImplementedError
+
+    def __copy__(self) -> _Elsewhere:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Elsewhere:
+        return self
+
+
+def public_key_of(der: bytes) -> ec.EllipticCurvePublicKey:
+    """Read a P-256 public key (SubjectPublicKeyInfo in DER); `Malformed` if it is another."""
+    try:
+        key = load_der_public_key(der)
+    except ValueError as fault:
+        raise Malformed("this is no public key", debug=str(fault)) from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise Malformed("the key is not on the curve P-256")
+    return key
+
+
+def key_id(public: ec.EllipticCurvePublicKey) -> str:
+    """Give the subject key identifier in hex (RFC 5280 section 4.2.1.2, method 1)."""
+    return x509.SubjectKeyIdentifier.from_public_key(public).digest.hex()
+
+
+def authority_certificate(
+    trust_domain: str, public: ec.EllipticCurvePublicKey, *, serial: bytes, made: datetime, life: timedelta
+) -> Unsigned:
+    """Give the self-signed certificate of an authority of `trust_domain`.
+
+    X.509-SVID section 4: the signing certificate is a CA, may sign certificates, and has the trust domain as
+    its only URI.
+    """
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "remit"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"authority {key_id(public)[:16]}"),
+        ]
+    )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public)
+        .serial_number(_serial(serial))
+        .not_valid_before(made - BACKDATED)
+        .not_valid_after(made + life)
+        # It signs workloads and no further authority.
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")]),
+            critical=False,
+        )
+    )
+    return Unsigned(builder, public)
+
+
+def workload_certificate(
+    spiffe_id: str,
+    public: ec.EllipticCurvePublicKey,
+    *,
+    authority: bytes,
+    serial: bytes,
+    now: datetime,
+    life: timedelta,
+) -> Unsigned:
+    """Give an X.509-SVID for a workload's key, to be signed by the authority whose certificate is given.
+
+    X.509-SVID section 4: one URI, no CA, digitalSignature. It never outlives its authority.
+    """
+    issuer = x509.load_der_x509_certificate(authority)
+    issuer_key = issuer.public_key()
+    if not isinstance(issuer_key, ec.EllipticCurvePublicKey):
+        raise Malformed("the authority's key is not on the curve P-256")
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "remit workload")]))
+        .issuer_name(issuer.subject)
+        .public_key(public)
+        .serial_number(_serial(serial))
+        .not_valid_before(max(now - BACKDATED, issuer.not_valid_before_utc))
+        .not_valid_after(min(now + life, issuer.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+            critical=False,
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)]), critical=False
+        )
+    )
+    return Unsigned(builder, issuer_key)
+
+
+def _serial(entropy: bytes) -> int:
+    """RFC 5280 section 4.1.2.2: positive, and of at most 20 octets."""
+    if len(entropy) != SERIAL_BYTES:
+        raise ValueError(f"a serial number takes {SERIAL_BYTES} random bytes, not {len(entropy)}")
+    return int.from_bytes(entropy) | 1 << (8 * SERIAL_BYTES - 2)
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def jwt_svid_claims(
+    spiffe_id: str, audiences: tuple[str, ...], *, now: datetime, life: timedelta, token_id: str
+) -> dict[str, Json]:
+    """Give the claims of a JWT-SVID (JWT-SVID section 3); `Malformed` without an audience."""
+    if not audiences or len(audiences) > MAX_AUDIENCES or not all(audiences):
+        raise Malformed(f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", way_out="name who shall take it")
+    return {
+        "sub": spiffe_id,
+        "aud": list(audiences),
+        "iat": int(now.timestamp()),
+        "exp": int((now + life).timestamp()),
+        "jti": token_id,
+    }
+
+
+def checked_jwt_svid(
+    header: dict[str, Json], claims: dict[str, Json], *, audience: str, trust_domain: str, now: datetime
+) -> str:
+    """Give the SPIFFE ID of a JWT-SVID whose signature has been checked; raises `Malformed` with the reason.
+
+    JWT-SVID sections 2 to 4: `typ`, where given, is `JWT` or `JOSE`; `sub`, `aud` and `exp` must be there.
+    """
+    if header.get("typ", "JWT") not in ("JWT", "JOSE"):
+        raise Malformed("the token is no JWT-SVID")
+    subject, audiences, expires = claims.get("sub"), claims.get("aud"), claims.get("exp")
+    workload = SpiffeId.parse(subject if isinstance(subject, str) else "")
+    named = [audiences] if isinstance(audiences, str) else audiences
+    if workload.trust_domain != trust_domain or not workload.path:
+        raise Malformed("the token is of another trust domain")
+    if not isinstance(named, list) or audience not in named:
+        raise Malformed(f"the token is not for audience `{audience[:200]}`")
+    if isinstance(expires, bool) or not isinstance(expires, (int, float)):
+        raise Malformed("the token does not say when it runs out")
+    if now.timestamp() >= expires:
+        raise Malformed("the token has run out", way_out="fetch a new one")
+    return str(workload)
+
+
+class TrustBundle(msgspec.Struct, frozen=True, kw_only=True):
+    """The trust bundle of a domain: what checks its SVIDs. `sequence` rises with every change of it."""
+
+    trust_domain: str
+    authorities: tuple[bytes, ...]
+    jwt_keys: tuple[dict[str, Json], ...]
+    sequence: int
+
+    @property
+    def jwt_set(self) -> dict[str, Json]:
+        """The keys of JWT-SVIDs as a JWK Set."""
+        return {"keys": [{**_bare(key), "use": "jwt-svid"} for key in self.jwt_keys]}
+
+    def document(self, refresh_hint_s: int) -> dict[str, Json]:
+        """Give the bundle as JSON ("SPIFFE Trust Domain and Bundle", section 4)."""
+        keys: list[dict[str, Json]] = [_certificate_jwk(der) for der in self.authorities]
+        return {
+            "keys": keys + self.jwt_set["keys"],
+            "spiffe_sequence": self.sequence,
+            "spiffe_refresh_hint": refresh_hint_s,
+        }
+
+
+def _bare(key: dict[str, Json]) -> dict[str, Json]:
+    return {name: key[name] for name in ("kty", "crv", "x", "y", "kid", "alg") if name in key}
+
+
+def _certificate_jwk(der: bytes) -> dict[str, Json]:
+    public = x509.load_der_x509_certificate(der).public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise Malformed("the authority's key is not on the curve P-256")
+    numbers = public.public_numbers()
+    return {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": _coordinate(numbers.x),
+        "y": _coordinate(numbers.y),
+        "use": "x509-svid",
+        # RFC 7517 section 4.7: standard base64, not base64url.
+        "x5c": [base64.b64encode(der).decode()],
+    }
+
+
+def _coordinate(number: int) -> str:
+    """RFC 7518 section 6.2.1.2: the full size of a coordinate of the curve, in base64url."""
+    return base64.urlsafe_b64encode(number.to_bytes(32)).rstrip(b"=").decode()
