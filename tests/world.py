@@ -7,9 +7,11 @@ from typing import Any
 
 from remit.core.approval import Approval
 from remit.core.decision import RuleRef
+from remit.core.errors import KeyUnavailable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Person
 from remit.core.ids import DEFAULT_TENANT
+from remit.core.key import HeldKey, KeyKind, KeyStanding
 from remit.core.task import Intent, Task
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -55,11 +57,49 @@ class WorldEntropy:
 
 
 class WorldSealingKeys:
-    """`ports.keys.SealingKeys` with a key that everybody knows."""
+    """`ports.keys.SealingKeys` with keys that everybody knows: of each number one."""
 
-    def sealing_key(self) -> bytes:
-        """Give the key."""
-        return hashlib.sha256(b"a sealing key of the tests").digest()
+    kind = KeyKind.SEALING
+
+    def __init__(self) -> None:
+        self._held = ["1"]
+
+    @property
+    def current(self) -> str:
+        """The newest."""
+        return self._held[-1]
+
+    def sealing_key(self, id: str) -> bytes:
+        """Give a key."""
+        number = id or self._held[0]
+        if number not in self._held:
+            raise KeyUnavailable(f"sealing key `{number}` is gone")
+        return hashlib.sha256(f"sealing key {number} of the tests".encode()).digest()
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give the keys."""
+        return tuple(
+            HeldKey(
+                kind=self.kind,
+                id=one,
+                standing=KeyStanding.CURRENT if one == self.current else KeyStanding.PREVIOUS,
+                made=START,
+            )
+            for one in reversed(self._held)
+        )
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Take the next number."""
+        self._held.append(str(int(self.current) + 1))
+        return self.held()[0]
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Nothing."""
+        return ()
+
+    async def retire(self, id: str) -> None:
+        """Lose a key."""
+        self._held.remove(id)
 
 
 def an_agent(name: str = "contract-bot", **changes: Any) -> Agent:

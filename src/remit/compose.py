@@ -8,6 +8,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from remit.core.identity import Memberships
 from remit.core.tool import Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
+from remit.ports.keys import CheckpointKeys, SealingKeys, TokenKeys
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
@@ -79,10 +81,34 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def open_store(config: Config, clock: Clock, entropy: Entropy) -> tuple[SqliteStore, FileHeadKeeper]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys of this process, a kind each."""
+
+    tokens: TokenKeys
+    checkpoints: CheckpointKeys
+    sealing: SealingKeys
+
+
+async def open_keys(config: Config, clock: Clock, entropy: Entropy) -> Keyring:
+    """Open the keys of every kind where the configuration has them, making the first of each; raises
+    `KeyUnavailable`.
+    """
+    folder = config.at(config.keys.path)
+    make_private(folder)
+    return Keyring(
+        tokens=FileTokenKeys(folder, clock),
+        checkpoints=FileCheckpointKeys(folder, log_origin(config.tenant), clock),
+        sealing=FileSealingKeys(folder, entropy, clock),
+    )
+
+
+def open_store(
+    config: Config, clock: Clock, entropy: Entropy, sealing: SealingKeys
+) -> tuple[SqliteStore, FileHeadKeeper]:
     """Open the store, held against the last signed head that is kept outside of it."""
     path = config.at(config.store.path)
-    for folder in (path.parent, config.at(config.keys.path), config.at(config.log_head.path)):
+    for folder in (path.parent, config.at(config.log_head.path)):
         make_private(folder)
     heads = FileHeadKeeper(config.at(config.log_head.path))
     store = SqliteStore.open(
@@ -90,7 +116,7 @@ def open_store(config: Config, clock: Clock, entropy: Entropy) -> tuple[SqliteSt
         durability=config.store.durability,
         clock=clock,
         entropy=entropy,
-        sealing=FileSealingKeys(config.at(config.keys.path), entropy),
+        sealing=sealing,
         heads=heads,
         origin=log_origin,
     )
@@ -144,7 +170,12 @@ def brokers_of(config: Config) -> dict[str, Broker]:
 
 
 def build(
-    config: Config, store: Store, heads: FileHeadKeeper, upstreams: Mapping[str, Upstream], public_url: str
+    config: Config,
+    keys: Keyring,
+    store: Store,
+    heads: FileHeadKeeper,
+    upstreams: Mapping[str, Upstream],
+    public_url: str,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
     limits = config.limits
@@ -157,8 +188,8 @@ def build(
             entropy=SystemEntropy(),
             store=store,
             heads=heads,
-            token_keys=FileTokenKeys(config.at(config.keys.path)),
-            checkpoint_keys=FileCheckpointKeys(config.at(config.keys.path), log_origin(config.tenant)),
+            token_keys=keys.tokens,
+            checkpoint_keys=keys.checkpoints,
             engine=policy_engine(config),
             upstreams=upstreams,
             brokers=brokers_of(config),
@@ -181,7 +212,8 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
     """
     bundle = load_bundle(config)
     async with AsyncExitStack() as stack:
-        store, heads = open_store(config, SystemClock(), SystemEntropy())
+        keys = await open_keys(config, SystemClock(), SystemEntropy())
+        store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
         bound = BufferBound(config.limits.max_buffered_bytes)
@@ -190,7 +222,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
             name: upstream_of(name, section, config, bound, lambda one, up: told.append((one, up)))
             for name, section in config.upstreams.items()
         }
-        house = build(config, store, heads, upstreams, public_url or config.listen.url)
+        house = build(config, keys, store, heads, upstreams, public_url or config.listen.url)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
         await house.evidence.checkpoint()
@@ -222,9 +254,10 @@ async def open_records(config: Config) -> AsyncIterator[House]:
 
     For registering before the first start. Raises `StoreUnavailable` while another process has it open.
     """
-    store, heads = open_store(config, SystemClock(), SystemEntropy())
+    keys = await open_keys(config, SystemClock(), SystemEntropy())
+    store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
     try:
-        house = build(config, store, heads, {}, config.listen.url)
+        house = build(config, keys, store, heads, {}, config.listen.url)
         await house.evidence.recover()
         yield house
         await house.evidence.checkpoint()

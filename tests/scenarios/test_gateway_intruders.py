@@ -14,6 +14,7 @@ from remit.core.event import EventKind
 from remit.core.token import TOKEN_TYPE
 from tests.gateway_world import LEGACY, GatewayWorld, gateway_world
 from tests.house_world import PUBLIC_URL, Told
+from tests.world import WorldClock
 
 Json = Any
 
@@ -109,7 +110,7 @@ async def test_a_token_of_alg_none_is_refused(world: GatewayWorld) -> None:
 
 async def test_a_token_signed_by_another_key_is_refused(world: GatewayWorld, tmp_path: Path) -> None:
     """The claims of a good token under a foreign key are a 401."""
-    foreign = await FileTokenKeys(tmp_path / "foreign").sign(opened(world.token), token_type=TOKEN_TYPE)
+    foreign = await FileTokenKeys(tmp_path / "foreign", WorldClock()).sign(opened(world.token), token_type=TOKEN_TYPE)
     assert is_401(await world.call("echo", {"text": "ok"}, token=foreign))
     assert world.calls() == []
 

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from remit.adapters.keys.file import FileCheckpointKeys
+from remit.adapters.runtime.system import SystemClock
 from remit.adapters.store.sqlite.nodes import reader
 from remit.compose import open_house
 from remit.config import Config, load_config
 from remit.config.scaffold import scaffold
-from remit.core.errors import VerificationFailed
+from remit.core.errors import KeyUnavailable, VerificationFailed
 from remit.core.merkle import root_at
 from remit.services.directory import NewPerson
 
@@ -41,7 +42,8 @@ async def test_an_honest_house_opens_again(tmp_path: Path) -> None:
     config = await _kept(tmp_path)
     async with open_house(config):
         pass
-    FileCheckpointKeys(tmp_path / ".remit" / "keys", "remit/default").rotate()
+    keys = FileCheckpointKeys(tmp_path / ".remit" / "keys", "remit/default", SystemClock())
+    await keys.rotate()
     async with open_house(config):
         pass
 
@@ -74,9 +76,15 @@ async def test_a_log_without_its_head_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_head_of_a_key_that_was_swapped_is_refused(tmp_path: Path) -> None:
-    """Where the log's key is gone and a new one was made, what the old one signed is nobody's word."""
+    """A log's key that is gone is missed; where its book went with it and a new one was made, what the old one
+    signed is nobody's word.
+    """
     config = await _kept(tmp_path)
     (tmp_path / ".remit" / "keys" / "checkpoint-1.pem").unlink()
+    with pytest.raises(KeyUnavailable):
+        async with open_house(config):
+            pass
+    (tmp_path / ".remit" / "keys" / "checkpoint.json").unlink()
     with pytest.raises(VerificationFailed) as refused:
         async with open_house(config):
             pass

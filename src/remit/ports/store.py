@@ -311,8 +311,20 @@ class Store(Protocol):
         """Give the permitting `decision.made` events that have no `tool.called` after them (facts only)."""
         ...
 
-    async def forget(self, tenant: str, subject: str) -> bool:
-        """Destroy a subject's key, so that its sealed values can never be read again; proofs still hold."""
+    async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
+        """Destroy a subject's key, so that its sealed values can never be read again; proofs still hold.
+
+        `events` are committed with it. `False` where there is no key: then nothing is committed.
+        """
+        ...
+
+    async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
+        """Wrap the keys of subjects anew under the current sealing key (`ports.keys.SealingKeys`).
+
+        Each call looks at `limit` of them, of all tenants, after the one that the call before it gave, and
+        gives the last one; `None` when there are no more: then every key is wrapped under the key that was
+        current when the first call was made, or a newer one. What a crash interrupts begins anew.
+        """
         ...
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from remit.core.checkpoint import Checkpoint, LogProof, VerifierKey, open_checkpoint, sign_checkpoint
+from remit.core.checkpoint import Checkpoint, LogProof, Note, VerifierKey, open_checkpoint, sign_checkpoint
 from remit.core.errors import Malformed, NotFound, VerificationFailed
 from remit.core.event import CallOutcome, Event, EventKind
 from remit.core.export import checkpoint_line, event_line, header_line
@@ -105,11 +105,19 @@ class Evidence:
             if previous is not None and previous.size == size and previous.root == root:
                 return previous
             checkpoint = Checkpoint(self.origin, size, root)
-            verifier, signature = await self._keys.sign_note(checkpoint.body())
-            note = sign_checkpoint(checkpoint, VerifierKey.parse(verifier), lambda _: signature)
-            head = Head(size, root, note.encode().decode())
+            head = Head(size, root, (await self._signed(checkpoint)).encode().decode())
             self._heads.swap(self.origin, previous, head)
             return head
+
+    async def _signed(self, checkpoint: Checkpoint) -> Note:
+        """Sign a head under the current key, and under previous ones beside it."""
+        first, *others = [
+            sign_checkpoint(checkpoint, VerifierKey.parse(verifier), lambda _, made=made: made)  # type: ignore[misc]
+            for verifier, made in await self._keys.sign_note(checkpoint.body())
+        ]
+        for other in others:
+            first = first.with_signature(other.signatures[0])
+        return first
 
     async def prove(self, index: int) -> LogProof:
         """Give a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof)."""

@@ -47,6 +47,17 @@ IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
 _APPLY = registry.APPLY | people.APPLY
 
 
+class RewrapKeys(msgspec.Struct):
+    """Wrap keys of subjects after `after` anew, `limit` at most; `reached` is the last, `None` at the end.
+
+    Only the store itself makes this change (`Store.rewrap`).
+    """
+
+    after: tuple[str, int]
+    limit: int
+    reached: tuple[str, int] | None = None
+
+
 class ForgetSubject(msgspec.Struct, frozen=True):
     """Delete a subject's key. Only the store itself makes this change (`Store.forget`)."""
 
@@ -58,9 +69,14 @@ class Changes:
     """Applies changes, one after another, to the tables and to what is known in memory."""
 
     def __init__(
-        self, connection: sqlite3.Connection, memory: Memory, drop_key: Callable[[str, str], bool]
+        self,
+        connection: sqlite3.Connection,
+        memory: Memory,
+        drop_key: Callable[[str, str], bool],
+        rewrap: Callable[[tuple[str, int], int], tuple[str, int] | None],
     ) -> None:
         """Build the table of what to do for each kind of change."""
+        self._rewrap = rewrap
         self._sql = connection
         self._memory = memory
         self._drop_key = drop_key
@@ -80,6 +96,7 @@ class Changes:
             PutValue: self._put_value,
             UseAssertion: self._use_assertion,
             ForgetSubject: self._forget_subject,
+            RewrapKeys: self._rewrap_keys,
         }
 
     def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
@@ -264,6 +281,9 @@ class Changes:
         )
         if done.rowcount == 0:
             raise Conflict("this assertion was used before", way_out="sign a new one with another `jti`")
+
+    def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
+        change.reached = self._rewrap(change.after, change.limit)
 
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
         done = self._sql.execute(

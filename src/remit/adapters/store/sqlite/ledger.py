@@ -129,6 +129,10 @@ class Ledger:
         log = self._logs.get(tenant)
         return list(log.unfinished.values()) if log else []
 
+    def rewrap_keys(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
+        """Wrap the next keys of subjects under the current sealing key."""
+        return self._subjects.rewrap(after, limit)
+
     def drop_key(self, tenant: str, subject: str) -> bool:
         """Forget a subject's key that is not written yet, or was cached."""
         return self._subjects.drop(tenant, subject)
@@ -201,7 +205,7 @@ class Ledger:
         """Write the batch's rows, in as few statements as there can be; give their number."""
         execute, memory = self._sql.execute, self._memory
         for row in self._subjects.created():
-            execute("insert into subject_keys values (?, ?, ?, ?)", row)
+            execute("insert into subject_keys values (?, ?, ?, ?, ?)", row)
         self._insert(_INSERT_EVENTS, _EVENT_COLUMNS, self._rows)
         if memory.changed:
             flat: list[Any] = []

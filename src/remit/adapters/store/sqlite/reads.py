@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 _TASK = "select body, label from tasks where tenant = ?"
 _EVENT = (
-    "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject, k.wrapped"
-    " from events e left join subject_keys k on k.tenant = e.tenant and k.id = e.subject_key"
+    "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
+    " k.wrapped, k.wrapped_by from events e left join subject_keys k on k.tenant = e.tenant and k.id = e.subject_key"
 )
 
 
@@ -211,8 +211,9 @@ def _of_task(
 
 
 def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
-    index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped = row
-    openings = opener(tenant, subject, wrapped, leaf, sealed) if opener and sealed and wrapped else None
+    index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped, by = row
+    readable = opener if sealed and wrapped else None
+    openings = readable(tenant, subject, wrapped, by, leaf, sealed) if readable else None
     return Entry(
         index=index,
         tenant=tenant,

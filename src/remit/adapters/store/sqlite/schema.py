@@ -147,6 +147,8 @@ MIGRATIONS: tuple[str, ...] = (
     ) strict, without rowid;
     create unique index links_by_person on links (tenant, issuer, person);
     """,
+    # Which sealing key wraps a subject's; empty: the only one there was.
+    "alter table subject_keys add column wrapped_by text not null default '';",
 )
 
 VERSION = len(MIGRATIONS)

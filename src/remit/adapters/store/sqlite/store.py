@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.adapters.store.sqlite import reads
-from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject
+from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, RewrapKeys
 from remit.adapters.store.sqlite.ledger import Ledger
 from remit.adapters.store.sqlite.memory import Memory
 from remit.adapters.store.sqlite.moments import micros
@@ -314,15 +314,24 @@ class SqliteStore:
         await self.commit(Unit(tenant=tenant))
         return await self._pool.run(reads.events, tenant, self._ledger.unfinished(tenant))
 
-    async def forget(self, tenant: str, subject: str) -> bool:
+    async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
         """Destroy a subject's key, in the file and in its write-ahead log."""
         change: Any = ForgetSubject(tenant, subject)
         try:
-            await self.commit(Unit(changes=(change,), tenant=tenant))
+            await self.commit(Unit(changes=(change,), events=events, tenant=tenant))
         except NotFound:
             return False
         await self._writer.scrub()
         return True
+
+    async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
+        """Wrap the next keys of subjects under the current sealing key."""
+        change: Any = RewrapKeys(after, limit)
+        await self.commit(Unit(changes=(change,), tenant=DEFAULT_TENANT))
+        reached: tuple[str, int] | None = change.reached
+        if reached is None:
+            await self._writer.scrub()
+        return reached
 
     async def close(self) -> None:
         """Commit what is in hand and close."""

@@ -43,7 +43,7 @@ class Subjects:
         self._sealing = sealing
         self._entropy = entropy
         self._keys: dict[Key, Held] = {}
-        self._created: dict[Key, tuple[int, bytes]] = {}  # not in the table yet
+        self._created: dict[Key, tuple[int, bytes, str]] = {}  # not in the table yet
 
     def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
         """Give the commitments for an event's leaf, what opens them, and a nonce to encrypt that with."""
@@ -62,11 +62,11 @@ class Subjects:
         held = self._keys.get(name)
         if held is not None:
             return held
-        kek = self._sealing.sealing_key()
         row = self._sql.execute(
-            "select id, wrapped from subject_keys where tenant = ? and subject = ?", name
+            "select id, wrapped, wrapped_by from subject_keys where tenant = ? and subject = ?", name
         ).fetchone()
         if row:
+            kek = self._sealing.sealing_key(row[2])
             held = (row[0], cipher(unwrap_key(kek, row[1], wrapped_for(*name))))
         else:
             # Random and of 63 bits, what SQLite's integers hold: never given twice, also not after a
@@ -74,19 +74,44 @@ class Subjects:
             key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
             key = self._entropy.bytes(KEY_SIZE)
             nonce = self._entropy.bytes(NONCE_SIZE)
-            self._created[name] = (key_id, wrap_key(kek, nonce, key, wrapped_for(*name)))
+            by = self._sealing.current
+            wrapped = wrap_key(self._sealing.sealing_key(by), nonce, key, wrapped_for(*name))
+            self._created[name] = (key_id, wrapped, by)
             held = (key_id, cipher(key))
         if len(self._keys) >= MAX_KEYS:
             del self._keys[next(iter(self._keys))]
         self._keys[name] = held
         return held
 
-    def created(self) -> list[tuple[str, int, str, bytes]]:
+    def created(self) -> list[tuple[str, int, str, bytes, str]]:
         """Give the rows of keys that the batch in hand brings along."""
         return [
-            (tenant, key_id, subject, wrapped)
-            for (tenant, subject), (key_id, wrapped) in self._created.items()
+            (tenant, key_id, subject, wrapped, by)
+            for (tenant, subject), (key_id, wrapped, by) in self._created.items()
         ]
+
+    def rewrap(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
+        """Wrap the next keys of the table, at most `limit` looked at, under the current sealing key.
+
+        Gives the last one looked at, or `None` at the end. Keys of the batch in hand are under it already.
+        """
+        by = self._sealing.current
+        rows = self._sql.execute(
+            "select tenant, id, subject, wrapped, wrapped_by from subject_keys where (tenant, id) > (?, ?)"
+            " order by tenant, id limit ?",
+            (*after, limit),
+        ).fetchall()
+        for tenant, key_id, subject, wrapped, under in rows:
+            if under == by:
+                continue
+            bound = wrapped_for(tenant, subject)
+            key = unwrap_key(self._sealing.sealing_key(under), wrapped, bound)
+            fresh = wrap_key(self._sealing.sealing_key(by), self._entropy.bytes(NONCE_SIZE), key, bound)
+            self._sql.execute(
+                "update subject_keys set wrapped = ?, wrapped_by = ? where tenant = ? and id = ?",
+                (fresh, by, tenant, key_id),
+            )
+        return (rows[-1][0], rows[-1][1]) if len(rows) == limit else None
 
     def drop(self, tenant: str, subject: str) -> bool:
         """Forget a key in memory; say whether there was one that is not in the table yet."""
@@ -109,12 +134,17 @@ class Opener:
     """Opens what was sealed, for readers. Safe to use from several threads at once."""
 
     def __init__(self, sealing: SealingKeys) -> None:
-        """Unwrap with the current sealing key."""
+        """Unwrap with the sealing keys there are."""
         self._sealing = sealing
 
-    def __call__(self, tenant: str, subject: str, wrapped: bytes, leaf: bytes, sealed: bytes) -> Openings:
-        """Give the openings of one event; `VerificationFailed` if they are not what its leaf commits to."""
-        key = unwrap_key(self._sealing.sealing_key(), wrapped, wrapped_for(tenant, subject))
+    def __call__(
+        self, tenant: str, subject: str, wrapped: bytes, by: str, leaf: bytes, sealed: bytes
+    ) -> Openings:
+        """Give the openings of one event; `VerificationFailed` if they are not what its leaf commits to.
+
+        `by` is the sealing key that wrapped the subject's.
+        """
+        key = unwrap_key(self._sealing.sealing_key(by), wrapped, wrapped_for(tenant, subject))
         commitments = orjson.loads(leaf).get("sealed", {})
         openings = unseal(key, sealed, leaf_hash(leaf))
         reveal(openings, commitments)

@@ -97,7 +97,7 @@ class Writer:
         self._durable = durability == "durable"
         self._memory = memory
         self._ledger = ledger
-        self._changes = Changes(connection, memory, ledger.drop_key)
+        self._changes = Changes(connection, memory, ledger.drop_key, ledger.rewrap_keys)
         self._queue: list[Waiting] = []
         self._batch: list[tuple[Waiting, Receipt | Exception]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
