@@ -78,6 +78,7 @@ class LiveTask:
         self.in_hand: set[LiveCall] = set()
         self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
+        self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
         self.grants: dict[str, tuple[Grant, ...]] = {}
         for grant in task.grants:
             self.grants[grant.tool] = (*self.grants.get(grant.tool, ()), grant)
@@ -98,8 +99,15 @@ class LiveTask:
             self.lease_until_s = now_boot_s + self.task.lease_s
 
     def lapsed(self, now_boot_s: float) -> bool:
-        """Whether nobody has renewed the lease in time."""
-        return self.lease_until_s is not None and now_boot_s >= self.lease_until_s
+        """Whether nobody has renewed the lease in time, or used the task for too long."""
+        return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
+            self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
+        )
+
+    def touch(self, now_boot_s: float) -> None:
+        """Start the idle time anew: the task is in use."""
+        if self.task.idle_s:
+            self.idle_until_s = now_boot_s + self.task.idle_s
 
     def rise(self, label: Label, classes: Classes) -> bool:
         """Join `label` into the task's label; say whether it rose."""
@@ -227,6 +235,7 @@ class Live:
         if claims.authority_hash and claims.authority_hash != live.authority_hash:
             raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
         self.check(live, now)
+        live.touch(self._clock.boot_s())
         return live
 
     def check(self, live: LiveTask, now: datetime) -> None:
@@ -326,7 +335,7 @@ class Live:
         while len(self._tasks) > CAPACITY:
             for name, live in self._tasks.items():
                 # A task with calls in hand, or whose lease lives here alone, is not forgotten.
-                if not live.in_hand and live.lease_until_s is None:
+                if not live.in_hand and live.lease_until_s is None and live.idle_until_s is None:
                     del self._tasks[name]
                     break
             else:

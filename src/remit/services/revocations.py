@@ -109,13 +109,14 @@ class Revocations:
         out: list[Closure] = []
         for task in await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=10_000):
             live = self._live.get(task.id)
-            if task.lease_s and live is None:
-                # Nobody has bound it since this process started: its lease starts now.
+            if (task.lease_s or task.idle_s) and live is None:
+                # Nobody has bound it since this process started: its lease or idle time starts now.
                 live = await self._live.load(task.id)
             if now >= task.deadline:
                 out.append(await self._expire_one(task.id, "the deadline has passed"))
             elif live is not None and live.lapsed(boot_s):
-                out.append(await self._expire_one(task.id, "the lease was not renewed"))
+                lapse = "the lease was not renewed" if task.lease_s else "nobody used it"
+                out.append(await self._expire_one(task.id, lapse))
         return out
 
     async def _expire_one(self, task_id: str, reason: str) -> Closure:

@@ -31,7 +31,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What is asked for when a task is opened.
 
     `plan` lists the tools that the work will need: the task is narrowed to them. `lease_s` above 0 makes the
-    task end unless it is renewed in time.
+    task end unless it is renewed in time, `idle_s` when it was not used for that many seconds.
     """
 
     agent: str
@@ -41,6 +41,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     on_behalf_of: str = ""
     plan: tuple[str, ...] | None = None
     lease_s: int = 0
+    idle_s: int = 0
 
 
 class Tasks:
@@ -145,6 +146,7 @@ class Tasks:
             opened=now,
             deadline=deadline_for(task_type, now),
             lease_s=max(0, min(opening.lease_s, 3600)),
+            idle_s=max(0, min(opening.idle_s, 24 * 3600)),
             bundle=applied.digest,
         )
         return self._with_epochs(task, agent, task_type)

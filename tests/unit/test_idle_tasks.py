@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks that end when nobody uses them."""
+
+from pathlib import Path
+
+import pytest
+
+from remit.core.errors import Fenced
+from remit.services.tasks import Opening
+from tests.house_world import house_world
+
+
+async def test_a_task_that_nobody_uses_ends(tmp_path: Path) -> None:
+    """With an idle time, each use starts it anew; when it has passed, the next use is refused."""
+    async with house_world(tmp_path) as world:
+        lena = await world.house.store.person(world.house.tenant, "lena")
+        assert lena is not None
+        opening = Opening(
+            agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, idle_s=600
+        )
+        task = await world.house.tasks.open(opening, person=lena)
+        live = await world.house.live.load(task.id)
+        for _ in range(2):
+            world.clock.advance(500)
+            world.house.live.check(live, world.clock.now())
+            live.touch(world.clock.boot_s())
+        world.clock.advance(600)
+        with pytest.raises(Fenced):
+            world.house.live.check(live, world.clock.now())
+        assert [one.scope for one in await world.house.revocations.expire()] == [f"task:{task.id}"]
