@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client ID metadata documents: fetched when a client first shows its address, and kept for a while.
+
+draft-ietf-oauth-client-id-metadata-document-03 section 5. Only a good document is kept, never a failure. One
+fetch at a time for each client, a few at once for all, so that a stranger's slow host holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+from remit.core.client import MAX_DOCUMENT_BYTES, ClientMetadata, check_client_address, read_client_metadata
+from remit.core.errors import Busy, Malformed, SourceUnavailable
+from remit.ports.fetch import Fetch
+from remit.ports.runtime import Clock
+
+#: Documents kept at once; the one used least recently goes first.
+CAPACITY = 256
+#: Bounds on how long a document is kept, whatever its `Cache-Control` says.
+LEAST_S, USUAL_S, MOST_S = 30, 300, 3600
+#: Documents fetched at once, and those that may wait for their turn.
+AT_ONCE, WAITING = 4, 32
+TIMEOUT_S = 5.0
+
+
+class ClientDocuments:
+    """Gives the metadata of clients by their address. For one event loop."""
+
+    def __init__(self, fetch: Fetch | None, clock: Clock) -> None:
+        """Take what fetches; without it, no client is known by an address."""
+        self._fetch = fetch
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[datetime, ClientMetadata]] = OrderedDict()
+        self._fetching: dict[str, asyncio.Task[ClientMetadata]] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def taken(self) -> bool:
+        """Whether clients may be known by an address at all."""
+        return self._fetch is not None
+
+    async def get(self, client_id: str) -> ClientMetadata:
+        """Give the metadata of a client.
+
+        Raises `Malformed` (code `invalid_client`) for an address or a document that the draft forbids or
+        that cannot be fetched, `Busy` where too many are being fetched.
+        """
+        check_client_address(client_id)
+        if self._fetch is None:
+            raise Malformed("clients with an address are not taken here", code="invalid_client")
+        kept = self._kept.get(client_id)
+        if kept is not None and self._clock.now() < kept[0]:
+            self._kept.move_to_end(client_id)
+            return kept[1]
+        running = self._fetching.get(client_id)
+        if running is None:
+            if len(self._fetching) >= AT_ONCE + WAITING:
+                raise Busy("too many documents of clients are being fetched", way_out="try again soon")
+            running = asyncio.create_task(self._fetch_one(self._fetch, client_id))
+            self._fetching[client_id] = running
+            running.add_done_callback(lambda _: self._fetching.pop(client_id, None))
+        # Shielded: others may be waiting for the same document.
+        return await asyncio.shield(running)
+
+    async def _fetch_one(self, fetch: Fetch, client_id: str) -> ClientMetadata:
+        async with self._turns:
+            try:
+                got = await fetch.get(client_id, max_bytes=MAX_DOCUMENT_BYTES, timeout_s=TIMEOUT_S)
+            except SourceUnavailable as error:
+                raise Malformed(
+                    "the client's metadata document cannot be fetched",
+                    code="invalid_client",
+                    way_out="make it public under the exact address, without redirects",
+                    debug=str(error),
+                ) from None
+        # Section 5: any other status is an error, redirects included.
+        if got.status != 200:
+            raise Malformed(
+                f"the client's metadata document is answered with status {got.status}, not 200",
+                code="invalid_client",
+                way_out="make it public under the exact address, without redirects",
+            )
+        metadata = read_client_metadata(client_id, got.headers.get("content-type", ""), got.body)
+        for_s = min(MOST_S, max(LEAST_S, USUAL_S if got.max_age_s is None else got.max_age_s))
+        self._kept[client_id] = (self._clock.now() + timedelta(seconds=for_s), metadata)
+        if len(self._kept) > CAPACITY:
+            self._kept.popitem(last=False)
+        return metadata
