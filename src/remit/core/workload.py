@@ -176,9 +176,10 @@ Binding = KeyBinding | SpiffeBinding | IssuerBinding | LocalBinding | ClientBind
 class Attested(msgspec.Struct, frozen=True, kw_only=True):
     """What a workload proved, at one moment.
 
-    `workload` is its canonical text. `facts` are the verified claims behind it, for bindings to match; they
-    stay in this process. `token_id` names what was shown (a `jti`, a serial number) and is empty where it
-    has no name; `expires` is when what was shown runs out, none for a peer process.
+    `workload` is its canonical text, `instance` the running copy where the platform names it (a pod, a run).
+    `facts` are the verified claims behind it, for bindings to match; they stay in this process. `token_id`
+    names what was shown (a `jti`, a serial number) and is empty where it has no name; `expires` is when what
+    was shown runs out, none for a peer process.
     """
 
     workload: str
@@ -186,6 +187,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     assurance: Assurance
     confirmation: Confirmation = Confirmation()
     facts: dict[str, Json] = {}
+    instance: str = ""
     token_id: str = ""
     expires: datetime | None = None
 
@@ -258,7 +260,7 @@ _MAX_PATTERN: Final = 512
 
 
 def _claim_matches(facts: Mapping[str, Json], name: str, wanted: str | list[str]) -> bool:
-    found = _claim(facts, name)
+    found = claim(facts, name)
     have = {_text(one) for one in (found if isinstance(found, list) else [found])} - {None}
     want = [wanted] if isinstance(wanted, str) else wanted
     if any(one in have for one in want):
@@ -268,7 +270,8 @@ def _claim_matches(facts: Mapping[str, Json], name: str, wanted: str | list[str]
     return any(_ref_matches(GIT_REF_CLAIMS[name], one, text) for one in want for text in have if text)
 
 
-def _claim(facts: Mapping[str, Json], name: str) -> Json:
+def claim(facts: Mapping[str, Json], name: str) -> Json:
+    """Give a claim by its name, or by an RFC 6901 pointer (`/kubernetes.io/pod/uid`); None without one."""
     if not name.startswith("/"):
         return facts.get(name)
     # RFC 6901 section 4, without array indexes: a claim's place in a list proves nothing.
