@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from remit.config.settings import Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.section import Name, Seconds, Section, Size, Text, UpstreamName
 from remit.core.label import Trust
 from remit.core.tool import ArgumentRole, Effect
 

@@ -255,6 +255,7 @@ def _value(kind: inspect.Type, extra: dict[str, Any]) -> str:
         inspect.StructType: "mapping",
         inspect.VarTupleType: "list",
         inspect.AnyType: "any",
+        inspect.DataclassType: "a secret, as `env:X` or `file:path`",
     }
     return words[type(kind)]
 

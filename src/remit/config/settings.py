@@ -6,40 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
-from remit.config.quantities import DURATION_PATTERN, SIZE_PATTERN
 from remit.config.secret import SecretRef
+from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.sign_in import SignInSection
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes
 
 CONFIG_NAME: Final = "remit.yaml"
-
-KIB: Final = 1024
-MIB: Final = 1024 * KIB
-
-Size = Annotated[int, Meta(extra={"quantity": "size", "pattern": SIZE_PATTERN})]
-Seconds = Annotated[int, Meta(extra={"quantity": "duration", "pattern": DURATION_PATTERN})]
-NAME_RULE: Final = "use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", extra={"rule": NAME_RULE})]
-# Without `__` and a `_` at its end, `upstream__tool` is read in one way only.
-UpstreamName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9](?:[a-z0-9.-]|_(?!_)(?!$)){0,62}$",
-        extra={
-            "rule": f"{NAME_RULE}; no `__`, and no `_` at the end, because tools are named `upstream__tool`"
-        },
-    ),
-]
-Text = Annotated[str, Meta(min_length=1)]
-
-INTERNAL: Final = Meta(extra={"internal": True})
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the configuration; an unknown key is an error that names it."""
 
 
 class ListenSection(Section, frozen=True, kw_only=True):
@@ -226,6 +201,7 @@ class Config(Section, frozen=True, kw_only=True):
     )
     classes: ClassesSection = ClassesSection()
     limits: LimitsSection = LimitsSection()
+    sign_in: SignInSection = SignInSection()
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection], Meta(min_length=1, description="The governed servers, by name.")
     ]
