@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -24,14 +25,20 @@ class IssuerUse(enum.StrEnum):
 
 
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token whose signature, issuer, audience and times hold. `name` is how the configuration calls the
-    issuer.
+    """A token whose signature, issuer, audience and times hold.
+
+    `name` is how the configuration calls the issuer, `instance` the running copy that the token was issued
+    to, where the issuer's platform says so.
     """
 
     name: str
     issuer: str
+    subject: str
+    expires: datetime
     header: dict[str, Json]
     claims: dict[str, Json]
+    token_id: str = ""
+    instance: str = ""
 
 
 class TrustedIssuers(Protocol):
@@ -50,7 +57,8 @@ class TrustedIssuers(Protocol):
 
         `audience` is one the token must have in `aud`; empty: the one that the configuration gives for this
         issuer. `token_type` is the header's `typ` that it must have; empty: none of those that mark a token
-        for another purpose. Codes: `token-issuer`, `token-signature`, `token-audience`, `token-expired`,
-        `token-not-yet-valid`, `token-claims`, `token-type`, `token-too-large`, `issuer-unavailable`.
+        for another purpose. Codes: `token-malformed`, `token-issuer`, `token-type`, `token-algorithm`,
+        `token-signature`, `token-audience`, `token-expired`, `token-not-yet-valid`, `token-claims`,
+        `issuer-unavailable`.
         """
         ...

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ports.issuers.TrustedIssuers` over OIDC: metadata, key sets, and tokens that are checked against them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
+from remit.core.canonical import parse_strict
+from remit.core.compact import Compact, read_compact
+from remit.core.errors import Malformed, SourceUnavailable, Unauthenticated
+from remit.core.keyset import (
+    MAX_KEYSET_BYTES,
+    USUAL,
+    VerificationKey,
+    VerificationKeys,
+    read_keyset,
+    verify_signature,
+)
+from remit.core.platform import Platform
+from remit.core.registered import check_registered
+from remit.ports.fetch import Fetch
+from remit.ports.issuers import IssuedToken, IssuerUse
+from remit.ports.runtime import Clock
+
+Json = Any
+
+#: What a key set is fresh for: what its answer says, within these; without a word, the last.
+MIN_FRESH_S: Final = 60.0
+MAX_FRESH_S: Final = 3600.0
+USUAL_FRESH_S: Final = 900.0
+MAX_METADATA_BYTES: Final = 65_536
+#: `typ` of tokens that say nothing of their purpose (RFC 7519 section 5.1), or are access tokens (RFC 9068).
+PLAIN_TYPES: Final = frozenset({"", "jwt", "at+jwt"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """One issuer as the configuration trusts it: under which name, for what, and where its keys are.
+
+    Keys come from `jwks_file`, else from `jwks_uri`, else from where the issuer's metadata says.
+    `max_life_s` bounds its tokens' validity, 0 for no bound.
+    """
+
+    name: str
+    issuer: str
+    audience: str
+    uses: frozenset[IssuerUse]
+    fetch: Fetch
+    algorithms: frozenset[str] = USUAL
+    platform: Platform | None = None
+    leeway_s: int = 30
+    max_life_s: int = 24 * 3600
+    kept_s: float = KEPT_S
+    jwks_uri: str = ""
+    jwks_file: Path | None = None
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What was learned of an issuer: its keys, and the algorithms that its metadata names (None: no word)."""
+
+    keys: VerificationKeys
+    algorithms: frozenset[str] | None = None
+
+
+class OidcIssuers:
+    """Verifies tokens of all issuers of the configuration. Each has a cache of its own."""
+
+    def __init__(self, issuers: Sequence[Issuer], clock: Clock) -> None:
+        """Take the issuers: no two of one `iss` for one use. Nothing is fetched before it is needed."""
+        self._clock = clock
+        self._issuers = {(one.issuer, use): one for one in issuers for use in one.uses}
+        self._keys = {one.name: _cache(one, clock) for one in issuers}
+
+    async def close(self) -> None:
+        """Stop fetching."""
+        for cache in self._keys.values():
+            await cache.close()
+
+    def trusts(self, token: str, use: IssuerUse) -> bool:
+        """Whether the token says it is of an issuer trusted for this use."""
+        try:
+            return (_issuer(_compact(token)), use) in self._issuers
+        except Unauthenticated:
+            return False
+
+    async def verify(
+        self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
+    ) -> IssuedToken:
+        """Give header and claims of a token that holds now; raises `Unauthenticated`."""
+        compact = _compact(token)
+        # 1. An issuer that is trusted for this.
+        issuer = self._issuers.get((_issuer(compact), use))
+        if issuer is None:
+            raise _refused(
+                f"is of an issuer that is not trusted for {use.value}",
+                "token-issuer",
+                "add it under `trust.issuers`",
+            )
+        # 2. A token for this purpose. What needs no key comes before the keys: it costs no fetch.
+        _check_type(compact, token_type, use)
+        held = check_registered(
+            compact.claims,
+            audience=audience or issuer.audience,
+            now=self._clock.now(),
+            leeway_s=issuer.leeway_s,
+            max_life_s=issuer.max_life_s,
+        )
+        if use is IssuerUse.WORKLOADS and issuer.platform is not None:
+            issuer.platform.check(compact.claims)
+        # 3. A signature of that issuer.
+        verify_signature(token, compact.header, await self._candidates(issuer, compact, use))
+        return IssuedToken(
+            name=issuer.name,
+            issuer=issuer.issuer,
+            subject=held.subject,
+            expires=held.expires,
+            header=compact.header,
+            claims=compact.claims,
+            token_id=held.token_id,
+            instance=issuer.platform.instance_of(compact.claims) if issuer.platform else "",
+        )
+
+    async def _candidates(
+        self, issuer: Issuer, compact: Compact, use: IssuerUse
+    ) -> tuple[VerificationKey, ...]:
+        algorithm = compact.header.get("alg")
+        not_accepted = _refused(
+            "is signed in a way that is not accepted",
+            "token-algorithm",
+            f"sign it with one of {', '.join(sorted(issuer.algorithms))}",
+        )
+        if algorithm not in issuer.algorithms:
+            raise not_accepted
+        cache = self._keys[issuer.name]
+        try:
+            known = await cache.current()
+            found = known.keys.candidates(compact.header)
+            if not found:
+                # A key that is not known may be new: look once more, as often as the cache permits.
+                known = await cache.renewed()
+                found = known.keys.candidates(compact.header)
+        except SourceUnavailable as fault:
+            raise Unauthenticated(
+                f"the keys of issuer `{issuer.name}` cannot be had now",
+                code="issuer-unavailable",
+                way_out="try again in a moment",
+                debug=f"{fault.code}: {fault}; {fault.debug}",
+                step=1,
+            ) from None
+        # The metadata speaks of ID tokens; an ID-JAG is none.
+        if use is not IssuerUse.ID_JAG and algorithm not in (known.algorithms or {algorithm}):
+            raise not_accepted
+        if not found:
+            raise _refused("is signed with a key that its issuer does not publish", "token-signature")
+        return found
+
+
+def _cache(issuer: Issuer, clock: Clock) -> Refreshed[_Known]:
+    source = _KeySource(issuer)
+    return Refreshed(f"the key set of issuer `{issuer.name}`", source.read, clock, kept_s=issuer.kept_s)
+
+
+class _KeySource:
+    """Where the keys of one issuer come from."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+
+    async def read(self) -> tuple[_Known, float]:
+        """Give what is known of the issuer and for how long it is fresh; raises `RemitError` or `OSError`."""
+        issuer = self._issuer
+        if issuer.jwks_file is not None:
+            content = await asyncio.to_thread(_file, issuer.jwks_file)
+            return _Known(read_keyset(content)), MIN_FRESH_S
+        algorithms: frozenset[str] | None = None
+        address = issuer.jwks_uri
+        if not address:
+            address, algorithms = await self._metadata()
+        answer = await issuer.fetch.get(
+            address, accept="application/jwk-set+json, application/json", max_bytes=MAX_KEYSET_BYTES
+        )
+        if answer.status != 200:
+            raise SourceUnavailable(f"`{address[:200]}` answered {answer.status}", code="fetch-failed")
+        age = answer.max_age_s
+        fresh_s = USUAL_FRESH_S if age is None else min(max(age, MIN_FRESH_S), MAX_FRESH_S)
+        return _Known(read_keyset(answer.body), algorithms), fresh_s
+
+    async def _metadata(self) -> tuple[str, frozenset[str] | None]:
+        # OpenID Connect Discovery 1.0 section 4: below the issuer, without a slash at its end.
+        address = self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
+        answer = await self._issuer.fetch.get(address, max_bytes=MAX_METADATA_BYTES)
+        if answer.status != 200:
+            raise SourceUnavailable(f"`{address[:200]}` answered {answer.status}", code="fetch-failed")
+        metadata = parse_strict(answer.body, max_bytes=MAX_METADATA_BYTES, max_depth=16)
+        # Section 4.3: the issuer in the document must be exactly the one that was asked.
+        if not isinstance(metadata, dict) or metadata.get("issuer") != self._issuer.issuer:
+            raise Malformed(f"`{address[:200]}` is the metadata of another issuer", code="issuer-metadata")
+        place = metadata.get("jwks_uri")
+        if not isinstance(place, str):
+            raise Malformed(f"`{address[:200]}` names no key set", code="issuer-metadata")
+        named = metadata.get("id_token_signing_alg_values_supported")
+        if not isinstance(named, list):
+            return place, None
+        return place, frozenset(one for one in named if isinstance(one, str))
+
+
+def _file(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(MAX_KEYSET_BYTES + 1)
+
+
+def _compact(token: str) -> Compact:
+    try:
+        # `x5t` names a certificate without bringing one; Microsoft Entra writes it into each header.
+        return read_compact(token, permitted=("x5t",))
+    except Malformed as fault:
+        raise _refused("cannot be read", "token-malformed", debug=fault.debug or fault.message) from None
+
+
+def _issuer(compact: Compact) -> str:
+    issuer = compact.claims.get("iss")
+    return issuer if isinstance(issuer, str) else ""
+
+
+def _check_type(compact: Compact, wanted: str, use: IssuerUse) -> None:
+    # RFC 8725 section 3.11: a token of another kind, from the same issuer, must not pass for this one.
+    found = str(compact.header.get("typ", "")).lower().removeprefix("application/")
+    if wanted:
+        fine = found == wanted.lower()
+    else:
+        fine = found in PLAIN_TYPES and (found != "at+jwt" or use is IssuerUse.WORKLOADS)
+    if not fine:
+        raise _refused("is of another type", "token-type", f"show one of type `{wanted or 'JWT'}`")
+
+
+def _refused(what: str, code: str, way_out: str = "", debug: str = "") -> Unauthenticated:
+    return Unauthenticated(f"the token {what}", code=code, way_out=way_out, debug=debug, step=1)

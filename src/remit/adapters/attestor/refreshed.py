@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read from elsewhere and kept for a while: keys of an issuer, the bundle of a trust domain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from remit.core.errors import RemitError, SourceUnavailable
+from remit.ports.runtime import Clock
+
+log = logging.getLogger("remit")
+
+T = TypeVar("T")
+
+#: How long one reading may take, whatever it consists of.
+READ_TIMEOUT_S: Final = 5.0
+#: Readings are at least this far apart, whoever asks and however they end.
+PAUSE_S: Final = 10.0
+#: For how long something that cannot be read again is still used.
+KEPT_S: Final = 24 * 3600.0
+
+
+class Refreshed(Generic[T]):
+    """A value that `read` gives together with the seconds for which it is fresh.
+
+    One reading at a time, at most one in `pause_s`, each within `timeout_s`. What is fresh is given at once.
+    What is not is read anew first, unless the last attempt failed or it is only a little old: then it is
+    given at once while it is read beside. After `kept_s` without a successful reading it is given no more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], Awaitable[tuple[T, float]]],
+        clock: Clock,
+        *,
+        timeout_s: float = READ_TIMEOUT_S,
+        pause_s: float = PAUSE_S,
+        kept_s: float = KEPT_S,
+    ) -> None:
+        """Begin with nothing; `name` is what messages call it."""
+        self.name = name
+        self._read = read
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._pause_s = pause_s
+        self._kept_s = kept_s
+        self._value: T | None = None
+        self._read_at = 0.0
+        self._fresh_s = 0.0
+        self._next_at = 0.0
+        self._failure: SourceUnavailable | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def current(self) -> T:
+        """Give the value; raises `SourceUnavailable` where there is none, in bounded time."""
+        age = self._age()
+        if age is None or (age >= 2 * self._fresh_s and self._failure is None):
+            await self._renew()
+        elif age >= self._fresh_s:
+            self._begin()
+        return self._held()
+
+    async def renewed(self) -> T:
+        """Give the value after one more reading, where one may be made now; raises `SourceUnavailable`."""
+        await self._renew()
+        return self._held()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _age(self) -> float | None:
+        age = self._clock.boot_s() - self._read_at
+        return None if self._value is None or age >= self._kept_s else age
+
+    def _held(self) -> T:
+        if self._value is None or self._age() is None:
+            failure = self._failure
+            raise SourceUnavailable(
+                f"{self.name} cannot be had now",
+                code=failure.code if failure else "source-unavailable",
+                way_out="try again in a moment",
+                debug=f"{failure}; {failure.debug}" if failure else "",
+            )
+        return self._value
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        """Begin a reading, or give the one that is being made; None where it is too early for one."""
+        if self._reading is None or self._reading.done():
+            if self._clock.boot_s() < self._next_at:
+                return None
+            self._reading = asyncio.create_task(self._make(), name=f"read {self.name}")
+        return self._reading
+
+    async def _renew(self) -> None:
+        if reading := self._begin():
+            # Whoever waits may go away; the others still want it.
+            await asyncio.shield(reading)
+
+    async def _make(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                value, fresh_s = await self._read()
+        except (RemitError, OSError, TimeoutError) as fault:
+            if self._failure is None:
+                log.warning("%s cannot be read: %s", self.name, str(fault) or "no answer in time")
+            self._failure = (
+                fault
+                if isinstance(fault, SourceUnavailable)
+                else SourceUnavailable(f"{self.name} cannot be read", debug=repr(fault))
+            )
+        else:
+            self._value, self._fresh_s, self._failure = value, fresh_s, None
+            self._read_at = self._clock.boot_s()
+        finally:
+            self._next_at = self._clock.boot_s() + self._pause_s
