@@ -36,6 +36,8 @@ class EventKind(enum.StrEnum):
     AGENT_CHANGED = "agent.changed"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REFUSED = "token.refused"
+    CONSENT_GIVEN = "consent.given"
+    CONSENT_DENIED = "consent.denied"
     TASK_OPENED = "task.opened"
     TASK_REFUSED = "task.refused"
     TASK_TURN = "task.turn"
@@ -74,6 +76,10 @@ _REFUSED = {
     "door": "where it knocked",
     "further": "refusals before this one that were counted and not written",
 }
+_CONSENT = {
+    "client": "the application, as it names itself to the authorization server",
+    "redirect": "the host that the answer goes to",
+}
 
 #: What each kind says. The reference of events is generated from it.
 MEANINGS: dict[EventKind, Meaning] = {
@@ -105,8 +111,15 @@ MEANINGS: dict[EventKind, Meaning] = {
         {"change": "what"},
         {"person": "who", **_BY},
     ),
-    EventKind.PERSON_SIGNED_IN: Meaning("A person signed in.", {}, {"person": "who"}),
-    EventKind.SIGN_IN_REFUSED: Meaning("A sign-in code was refused.", _REFUSED),
+    EventKind.PERSON_SIGNED_IN: Meaning(
+        "A person signed in.",
+        {
+            "method": "`code`, `passkey`, or `oidc` with the provider's name",
+            "session": "`session` of a program, or `browser`",
+        },
+        {"person": "who"},
+    ),
+    EventKind.SIGN_IN_REFUSED: Meaning("A sign-in was refused.", _REFUSED),
     EventKind.AGENT_REGISTERED: Meaning(
         "An agent was registered.",
         {
@@ -132,6 +145,14 @@ MEANINGS: dict[EventKind, Meaning] = {
         },
     ),
     EventKind.TOKEN_REFUSED: Meaning("A credential was refused at a door.", _REFUSED),
+    EventKind.CONSENT_GIVEN: Meaning(
+        "A person agreed to what an application asked for, and a task was opened for it.",
+        {**_CONSENT, "task": "the task", "registered": "`true`: the agent was registered by this"},
+        {"person": "who"},
+    ),
+    EventKind.CONSENT_DENIED: Meaning(
+        "A person did not agree to what an application asked for.", _CONSENT, {"person": "who"}
+    ),
     EventKind.TASK_OPENED: Meaning(
         "A task was opened.",
         {
@@ -281,9 +302,14 @@ MEANINGS: dict[EventKind, Meaning] = {
 
 
 class CallOutcome(enum.StrEnum):
-    """How a call that was dispatched ended. `unknown`: it may or may not have taken effect."""
+    """How a call that was dispatched ended. `unknown`: it may or may not have taken effect.
+
+    `input-required`: the upstream asks something of person, model or client before it goes on; the call that
+    carries the answers is another one.
+    """
 
     OK = "ok"
+    INPUT_REQUIRED = "input-required"
     TOOL_ERROR = "tool-error"
     PROTOCOL_ERROR = "protocol-error"
     NOT_SENT = "not-sent"

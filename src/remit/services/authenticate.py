@@ -21,7 +21,7 @@ from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims, validate
 from remit.core.workload import Assurance
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Credential, PutCredential, Store, TakeCredential, Unit, UseAssertion
+from remit.ports.store import Change, Credential, PutCredential, Store, TakeCredential, Unit, UseAssertion
 
 #: Verified tokens remembered at once.
 CACHE = 20_000
@@ -107,7 +107,7 @@ class Authenticator:
             return
         more, self._refused_more = self._refused_more, 0
         facts = {"code": error.code, "door": where, **({"further": more} if more else {})}
-        kind = EventKind.SIGN_IN_REFUSED if error.code == "sign-in-code" else EventKind.TOKEN_REFUSED
+        kind = EventKind.SIGN_IN_REFUSED if error.code.startswith("sign-in-") else EventKind.TOKEN_REFUSED
         await self._store.commit(Unit(events=(Event(kind=kind, at=now, tenant=self._tenant, facts=facts),)))
 
     async def agent_by_assertion(self, assertion: str, client_id: str) -> Agent:
@@ -220,8 +220,8 @@ class Authenticator:
         )
         return code
 
-    async def sign_in(self, code: str) -> tuple[str, Person, datetime]:
-        """Exchange a one-time code for a session secret."""
+    async def person_by_code(self, code: str) -> tuple[Person, TakeCredential]:
+        """Give whose one-time code this is, and the change that uses it up; raises `Unauthenticated`."""
         now = self._clock.now()
         found = await self._store.credential(self._tenant, secret_digest(code.strip().lower()))
         person = await self._store.person(self._tenant, found.person) if found else None
@@ -240,35 +240,60 @@ class Authenticator:
             )
             await self.refused(error, "sign-in")
             raise error
-        secret = "rms_" + self._entropy.bytes(32).hex()
-        expires = now + timedelta(seconds=self.session_ttl_s)
+        return person, TakeCredential(self._tenant, found.digest)
+
+    async def open_session(
+        self,
+        person: Person,
+        *,
+        method: str = "code",
+        kind: str = "session",
+        ttl_s: int = 0,
+        place: str = "",
+        authenticated: datetime | None = None,
+        changes: tuple[Change, ...] = (),
+    ) -> tuple[str, Credential]:
+        """Sign a person in: give the secret of a new session, and what is kept of it.
+
+        `changes` become true at the same moment (a code used up, an older session ended); where one of them
+        is refused, so is the session (`Unauthenticated`).
+        """
+        secret = ("rms_" if kind == "session" else "rmb_") + self._entropy.bytes(32).hex()
+        now = self._clock.now()
         session = Credential(
             tenant=self._tenant,
             digest=secret_digest(secret),
-            kind="session",
+            kind=kind,
             person=person.name,
             created=now,
-            expires=expires,
+            expires=now + timedelta(seconds=ttl_s or self.session_ttl_s),
+            method=method,
+            authenticated=authenticated or now,
+            place=place[:200],
         )
         signed_in = Event(
             kind=EventKind.PERSON_SIGNED_IN,
             at=now,
             tenant=self._tenant,
             subject=person.name,
+            facts={"method": method, "session": kind},
             sealed={"person": person.name},
         )
         try:
-            await self._store.commit(
-                Unit(
-                    changes=(TakeCredential(self._tenant, found.digest), PutCredential(session)),
-                    events=(signed_in,),
-                )
+            await self._store.commit(Unit((*changes, PutCredential(session)), (signed_in,)))
+        except Conflict as conflict:
+            error = Unauthenticated(
+                conflict.message, code=f"sign-in-{method}", way_out=conflict.way_out, step=1
             )
-        except Conflict:
-            error = Unauthenticated("this code was used", code="sign-in-code", step=1)
             await self.refused(error, "sign-in")
             raise error from None
-        return secret, person, expires
+        return secret, session
+
+    async def sign_in(self, code: str) -> tuple[str, Person, datetime]:
+        """Exchange a one-time code for a session secret."""
+        person, use = await self.person_by_code(code)
+        secret, session = await self.open_session(person, changes=(use,))
+        return secret, person, session.expires
 
     async def person(self, secret: str) -> Person:
         """Give the person of a session secret; raises `Unauthenticated`."""
