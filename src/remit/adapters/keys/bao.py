@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speaking to OpenBao: one request, one answer, both bounded; an outage is a `KeyUnavailable` at once."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import orjson
+
+from remit.core.errors import KeyUnavailable
+from remit.ports.runtime import Clock
+
+Json = Any
+
+#: Longest wait for an answer. A transit operation takes a few milliseconds.
+TIMEOUT_S = 3.0
+#: After a failure everybody is refused for so long before one tries again: nobody queues up behind an
+#: outage.
+PAUSE_S = 1.0
+MAX_ANSWER_BYTES = 256 * 1024
+MAX_CONNECTIONS = 16
+
+
+class Bao:
+    """One OpenBao server, as whoever holds `token`; lives on one event loop.
+
+    `token` is asked for at each request, so that an agent may replace it in its file.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: Callable[[], str],
+        clock: Clock,
+        *,
+        namespace: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Take where it is; connects when first asked."""
+        self._address = address.rstrip("/")
+        self._token = token
+        self._clock = clock
+        self._namespace = namespace
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+        self._down_until = float("-inf")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def read(self, path: str) -> dict[str, Json] | None:
+        """Give the data at a path, `None` where there is nothing; raises `KeyUnavailable`."""
+        return await self._ask("GET", path, None)
+
+    async def write(self, path: str, **body: Json) -> dict[str, Json]:
+        """Do something, and give the data of the answer; raises `KeyUnavailable`."""
+        found = await self._ask("POST", path, body)
+        if found is None:
+            raise self._refused(path, "there is no such key or path")
+        return found
+
+    async def renew(self) -> None:
+        """Renew the token, where it can be renewed."""
+        found = await self.read("auth/token/lookup-self") or {}
+        if found.get("renewable"):
+            await self.write("auth/token/renew-self")
+
+    async def _ask(self, method: str, path: str, body: Json) -> dict[str, Json] | None:
+        if self._clock.boot_s() < self._down_until:
+            raise self._lost("it did not answer a moment ago")
+        headers = {"X-Vault-Token": self._token(), "X-Vault-Request": "true"}
+        if self._namespace:
+            headers["X-Vault-Namespace"] = self._namespace
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=self._tls or True),
+            )
+        try:
+            async with self._session.request(
+                method,
+                f"{self._address}/v1/{path}",
+                data=orjson.dumps(body) if body is not None else None,
+                headers=headers,
+                # A redirect would carry the token elsewhere.
+                allow_redirects=False,
+            ) as response:
+                content = await response.content.read(MAX_ANSWER_BYTES + 1)
+                while len(content) <= MAX_ANSWER_BYTES and not response.content.at_eof():
+                    content += await response.content.read(MAX_ANSWER_BYTES + 1)
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as fault:
+            self._down_until = self._clock.boot_s() + PAUSE_S
+            raise self._lost(type(fault).__name__) from fault
+        return self._read(path, status, content)
+
+    def _read(self, path: str, status: int, content: bytes) -> dict[str, Json] | None:
+        if status == 404:
+            return None
+        if status == 204 or (status == 200 and not content):
+            return {}
+        if status in (502, 503, 504, 472, 473):
+            # Sealed, standby or not there: the next one need not find out for itself.
+            self._down_until = self._clock.boot_s() + PAUSE_S
+        if status != 200:
+            raise self._refused(path, f"status {status}", content[:500].decode("utf-8", "replace"))
+        try:
+            found = orjson.loads(content) if len(content) <= MAX_ANSWER_BYTES else None
+        except orjson.JSONDecodeError:
+            found = None
+        data = found.get("data") if isinstance(found, dict) else None
+        if data is None and isinstance(found, dict) and "auth" in found:
+            data = {}
+        if not isinstance(data, dict):
+            raise self._refused(path, "its answer cannot be read")
+        return data
+
+    def _lost(self, debug: str) -> KeyUnavailable:
+        return KeyUnavailable(
+            f"OpenBao at `{self._address}` does not answer",
+            code="key-store-lost",
+            way_out="look whether it runs, is unsealed, and can be reached from here",
+            debug=debug,
+        )
+
+    def _refused(self, path: str, why: str, debug: str = "") -> KeyUnavailable:
+        return KeyUnavailable(
+            f"OpenBao refuses `{path}`: {why}",
+            code="key-store-refused",
+            way_out="look at the policy of remit's token and at OpenBao's audit log",
+            debug=debug,
+        )

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys in OpenBao: the private halves never leave its transit engine; sealing keys are random bytes that it
+alone can decrypt.
+
+Every signature that comes back is checked under the public half that is known here, before it is used.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from remit.adapters.keys.file import sealing_id, sealing_of
+from remit.adapters.keys.files import check_folder, read_secret
+from remit.adapters.keys.jwt import ALGORITHM, public_set, verified
+from remit.adapters.keys.rules import CHECKPOINT_RULES, SEALING_RULES, authority_rules, jwt_rules
+from remit.adapters.keys.shelf import Craft, Shelf
+from remit.adapters.keys.transit import (
+    SUFFIX,
+    Place,
+    Reference,
+    Remote,
+    decode,
+    first_versions,
+    odd,
+    remote_craft,
+)
+from remit.core.canonical import encode
+from remit.core.checkpoint import VerifierKey
+from remit.core.errors import KeyUnavailable, Unauthenticated
+from remit.core.key import HeldKey, KeyKind
+from remit.core.svid import SERIAL_BYTES, authority_certificate, key_id
+from remit.ports.keys import Json
+from remit.ports.runtime import Clock, Entropy
+
+
+class _Signing:
+    """What the three kinds that sign share."""
+
+    kind: KeyKind
+    _shelf: Shelf[Any]
+    _remote: Remote
+    _ahead = True
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give the keys of the book."""
+        return self._shelf.held()
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Let another version sign from now on."""
+        await self._remote.stock(2 if at_once and self._ahead else 1)
+        await self._prepare()
+        turned = self._shelf.rotate(at_once=at_once)
+        await self._trimmed()
+        return turned
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Have the versions destroyed whose time is over."""
+        gone = self._shelf.tidy()
+        if gone:
+            await self._trimmed()
+        return gone
+
+    async def _prepare(self) -> None:
+        """Complete what is in stock."""
+
+    async def _trimmed(self) -> None:
+        await self._remote.trim(min(one.reference.version for one in self._shelf.keys.values()))
+
+
+class BaoTokenKeys(_Signing):
+    """`ports.keys.TokenKeys`, signed in OpenBao and checked here."""
+
+    def __init__(
+        self, folder: Path, clock: Clock, remote: Remote, kind: KeyKind, overlap: timedelta | None
+    ) -> None:
+        """Take a remote key with its first versions in stock; see `open`."""
+        self.kind = kind
+        self._remote = remote
+        self._shelf = Shelf(
+            folder,
+            jwt_rules(kind, overlap),
+            remote_craft(remote, _read_jwk, lambda one: one.public.thumbprint()),
+            clock,
+        )
+        self._seen: Any = None
+        self._public: dict[str, ECKey] = {}
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        clock: Clock,
+        place: Place,
+        *,
+        kind: KeyKind = KeyKind.TOKEN,
+        overlap: timedelta | None = None,
+    ) -> BaoTokenKeys:
+        """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
+        remote = Remote(place, kind, "ecdsa-p256")
+        await first_versions(remote, folder, jwt_rules(kind, overlap))
+        return cls(folder, clock, remote, kind, overlap)
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever a key is accepted no longer."""
+        return self._shelf.generation
+
+    async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
+        """Give a compact JWS over `claims` under the current key."""
+        current, key = self._shelf.current, self._shelf.key
+        header = {"alg": ALGORITHM, "kid": current.id, "typ": token_type}
+        text = f"{_b64(encode(header))}.{_b64(encode(claims))}"
+        signature = await self._remote.sign(key.reference.version, text.encode(), jws=True)
+        token = f"{text}.{_b64(signature)}"
+        try:
+            verified(token, {current.id: key.public})
+        except Unauthenticated as fault:
+            raise odd(self._remote.name) from fault
+        return token
+
+    def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
+        """Give header and claims of a token of ours whose signature holds."""
+        return verified(token, self._keys())
+
+    def jwks(self) -> dict[str, Json]:
+        """Give the public keys as a JWK Set, the current one first."""
+        current = self._shelf.current.id
+        return public_set({current: self._shelf.key.public} | self._keys())
+
+    def _keys(self) -> dict[str, ECKey]:
+        if self._seen is not self._shelf.keys:
+            self._seen = self._shelf.keys
+            self._public = {kid: one.public for kid, one in self._shelf.keys.items()}
+        return self._public
+
+
+class BaoCheckpointKeys(_Signing):
+    """`ports.keys.CheckpointKeys`, signed in OpenBao."""
+
+    kind = KeyKind.CHECKPOINT
+    _ahead = False
+
+    def __init__(self, folder: Path, name: str, clock: Clock, remote: Remote) -> None:
+        """Take a remote key with its first version in stock; see `open`."""
+
+        def read(reference: Reference) -> VerifierKey:
+            return VerifierKey(name, base64.b64decode(reference.public, validate=True))
+
+        self._remote = remote
+        self._shelf = Shelf(
+            folder, CHECKPOINT_RULES, remote_craft(remote, read, lambda one: str(one.public)), clock
+        )
+
+    @classmethod
+    async def open(cls, folder: Path, name: str, clock: Clock, place: Place) -> BaoCheckpointKeys:
+        """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
+        remote = Remote(place, KeyKind.CHECKPOINT, "ed25519")
+        await first_versions(remote, folder, CHECKPOINT_RULES)
+        return cls(folder, name, clock, remote)
+
+    @property
+    def verifier(self) -> str:
+        """The public key that checks what is signed now."""
+        return self._shelf.current.id
+
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """The public keys of all checkpoints that were ever signed, newest first."""
+        return tuple(one.id for one in self._shelf.entries)
+
+    async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Give the current key's signature over a note's body, and those of previous keys."""
+        made = []
+        for verifier, one in list(self._shelf.keys.items()):
+            signature = await self._remote.sign(one.reference.version, body)
+            try:
+                Ed25519PublicKey.from_public_bytes(one.public.public).verify(signature, body)
+            except InvalidSignature as fault:
+                raise odd(self._remote.name) from fault
+            made.append((verifier, signature))
+        return tuple(made)
+
+
+class BaoAuthorityKeys(_Signing):
+    """`ports.keys.AuthorityKeys`, signed in OpenBao."""
+
+    kind = KeyKind.CA
+
+    def __init__(
+        self,
+        folder: Path,
+        trust_domain: str,
+        entropy: Entropy,
+        clock: Clock,
+        remote: Remote,
+        *,
+        life: timedelta,
+        overlap: timedelta,
+    ) -> None:
+        """Take a remote key with its first versions in stock, certified; see `open`."""
+        self._certify = _Certify(remote, trust_domain, entropy, clock, life)
+        self._remote = remote
+        craft = remote_craft(remote, _read_certificate, lambda one: key_id(one.public[0]))
+        self._shelf = Shelf(folder, authority_rules(overlap), craft, clock)
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        trust_domain: str,
+        entropy: Entropy,
+        clock: Clock,
+        place: Place,
+        *,
+        life: timedelta,
+        overlap: timedelta,
+    ) -> BaoAuthorityKeys:
+        """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
+        remote = Remote(place, KeyKind.CA, "ecdsa-p256")
+        await first_versions(remote, folder, authority_rules(overlap))
+        await _Certify(remote, trust_domain, entropy, clock, life)()
+        return cls(folder, trust_domain, entropy, clock, remote, life=life, overlap=overlap)
+
+    async def _prepare(self) -> None:
+        await self._certify()
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The certificates of next, current and previous keys."""
+        return tuple(one.public[1] for one in self._shelf.keys.values())
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate of the current key."""
+        der: bytes = self._shelf.key.public[1]
+        return der
+
+    async def sign(self, tbs: bytes) -> bytes:
+        """Give the signature over a certificate."""
+        key = self._shelf.key
+        signature = await self._remote.sign(key.reference.version, tbs)
+        try:
+            key.public[0].verify(signature, tbs, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature as fault:
+            raise odd(self._remote.name) from fault
+        return signature
+
+
+@dataclass(frozen=True, slots=True)
+class _Certify:
+    """Gives each fresh version of an authority its self-signed certificate."""
+
+    remote: Remote
+    trust_domain: str
+    entropy: Entropy
+    clock: Clock
+    life: timedelta
+
+    async def __call__(self) -> None:
+        ready = []
+        while self.remote.count:
+            one = self.remote.take()
+            if not one.certificate:
+                public = load_pem_public_key(one.public.encode())
+                if not isinstance(public, ec.EllipticCurvePublicKey):
+                    raise odd(self.remote.name)
+                unsigned = authority_certificate(
+                    self.trust_domain,
+                    public,
+                    serial=self.entropy.bytes(SERIAL_BYTES),
+                    made=self.clock.now(),
+                    life=self.life,
+                )
+                der = unsigned.signed(await self.remote.sign(one.version, unsigned.tbs))
+                one = msgspec.structs.replace(one, certificate=base64.b64encode(der).decode())
+            ready.append(one)
+        for one in ready:
+            self.remote.keep(one)
+
+
+class BaoSealingKeys:
+    """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, when opened."""
+
+    kind = KeyKind.SEALING
+
+    def __init__(self, folder: Path, clock: Clock, remote: Remote, opened: dict[Reference, bytes]) -> None:
+        """Take a remote key and what of it was decrypted; see `open`."""
+        self._remote = remote
+        self._opened = opened
+        craft: Craft[bytes] = Craft(
+            what="a sealing key that OpenBao has encrypted",
+            suffix=SUFFIX,
+            make=lambda _: msgspec.json.encode(remote.take()),
+            read=lambda data: self._opened[decode(data)],
+            name=sealing_id,
+        )
+        self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
+
+    @classmethod
+    async def open(cls, folder: Path, clock: Clock, place: Place) -> BaoSealingKeys:
+        """Have the keys decrypted, or make the first; raises `KeyUnavailable`."""
+        remote = Remote(place, KeyKind.SEALING, "aes256-gcm96")
+        check_folder(folder)
+        opened = {one: await remote.decrypt(one) for one in _wrapped(folder)}
+        if not opened:
+            reference, key = await remote.datakey()
+            opened[reference] = key
+            remote.keep(reference)
+        return cls(folder, clock, remote, opened)
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give current and previous keys."""
+        return self._shelf.held()
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Make a new key to wrap under from now on."""
+        reference, key = await self._remote.datakey()
+        self._opened[reference] = key
+        self._remote.keep(reference)
+        return self._shelf.rotate(at_once=at_once)
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Nothing: a previous key goes when it is retired."""
+        return ()
+
+    async def retire(self, id: str) -> None:
+        """Destroy a previous key."""
+        self._shelf.retire(id)
+
+    @property
+    def current(self) -> str:
+        """The id of the key to wrap under."""
+        return self._shelf.current.id
+
+    def sealing_key(self, id: str) -> bytes:
+        """Give the 32 bytes of a key."""
+        return sealing_of(self._shelf.keys, id)
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _read_jwk(reference: Reference) -> ECKey:
+    try:
+        key = ECKey.import_key(reference.public)
+    except JoseError as fault:
+        raise ValueError(str(fault)) from fault
+    if key.curve_name != "P-256":
+        raise ValueError("another curve")
+    return key
+
+
+def _read_certificate(reference: Reference) -> tuple[ec.EllipticCurvePublicKey, bytes]:
+    public = load_pem_public_key(reference.public.encode())
+    certificate = x509.load_der_x509_certificate(base64.b64decode(reference.certificate, validate=True))
+    if not isinstance(public, ec.EllipticCurvePublicKey) or certificate.public_key() != public:
+        raise ValueError("key and certificate do not belong together")
+    return public, certificate.public_bytes(Encoding.DER)
+
+
+def _wrapped(folder: Path) -> list[Reference]:
+    """Give the sealing keys that lie in a folder, encrypted."""
+    found = []
+    for file in sorted(folder.glob(f"{KeyKind.SEALING}-*.{SUFFIX}")):
+        try:
+            found.append(decode(read_secret(file)))
+        except ValueError as fault:
+            raise KeyUnavailable(
+                f"`{file}` holds no sealing key", way_out="restore the file from a copy", debug=str(fault)
+            ) from fault
+    return found

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenBao's transit engine: making versions of a key, signing under one, and what is kept here of each.
+
+Beside each book, what a version is stands in a file of its own: for a signing key its number in transit and
+its public half (so that checking needs no OpenBao, and a key that was exchanged there is noticed), for a
+sealing key its 32 bytes as transit has encrypted them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remit.adapters.keys.bao import Bao
+from remit.adapters.keys.book import Rules, read_book
+from remit.adapters.keys.file import SEALING_BYTES
+from remit.adapters.keys.files import check_folder
+from remit.adapters.keys.shelf import Craft
+from remit.core.errors import KeyUnavailable
+from remit.core.key import KeyKind
+from remit.ports.keys import Json
+
+SUFFIX = "bao"
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file says of one version: `public` is its public half as transit shows it; `certificate` the
+    authority's in base64 DER; `wrapped` a sealing key, encrypted by transit.
+    """
+
+    key: str
+    version: int = 0
+    public: str = ""
+    certificate: str = ""
+    wrapped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in OpenBao the keys are: the server, the mount of its transit engine, and what names begin
+    with.
+    """
+
+    bao: Bao
+    mount: str = "transit"
+    prefix: str = "remit"
+
+
+class Remote:
+    """One transit key of ours, of which versions are made ahead of being put on a shelf."""
+
+    def __init__(self, place: Place, kind: KeyKind, type: str) -> None:
+        """Name it; `type` as transit has it."""
+        self._place = place
+        self.name = f"{place.prefix}-{kind}"
+        self._type = type
+        self._stock: list[Reference] = []
+
+    async def stock(self, count: int) -> None:
+        """Have `count` fresh versions ready; raises `KeyUnavailable`."""
+        while len(self._stock) < count:
+            self._stock.append(await self._fresh())
+
+    def take(self) -> Reference:
+        """Take the next fresh version."""
+        if not self._stock:
+            raise KeyUnavailable(f"no new version of `{self.name}` is at hand", way_out="start remit again")
+        return self._stock.pop(0)
+
+    def keep(self, reference: Reference) -> None:
+        """Put one more version in stock."""
+        self._stock.append(reference)
+
+    @property
+    def count(self) -> int:
+        """How many are in stock."""
+        return len(self._stock)
+
+    async def _fresh(self) -> Reference:
+        path = f"{self._place.mount}/keys/{self.name}"
+        found = await self._place.bao.read(path)
+        if found is None:
+            found = await self._place.bao.write(path, type=self._type) or await self._place.bao.read(path)
+        else:
+            found = await self._place.bao.write(f"{path}/rotate") or await self._place.bao.read(path)
+        return self._reference(found or {})
+
+    def _reference(self, found: dict[str, Json]) -> Reference:
+        try:
+            version = int(found["latest_version"])
+            if found["type"] != self._type or found.get("exportable") or found.get("derived"):
+                raise ValueError("of another type, exportable or derived")
+            public = str(found["keys"][str(version)]["public_key"])
+        except (KeyError, TypeError, ValueError) as fault:
+            raise KeyUnavailable(
+                f"`{self.name}` in OpenBao is no {self._type} key that stays there",
+                way_out="move it away, and remit makes one",
+                debug=str(fault),
+            ) from fault
+        return Reference(key=self.name, version=version, public=public)
+
+    async def sign(self, version: int, data: bytes, *, jws: bool = False) -> bytes:
+        """Give the signature over `data` under one version; raises `KeyUnavailable`."""
+        ecdsa = self._type.startswith("ecdsa")
+        path = f"{self._place.mount}/sign/{self.name}" + ("/sha2-256" if ecdsa else "")
+        body: dict[str, Json] = {"input": base64.b64encode(data).decode(), "key_version": version}
+        if ecdsa:
+            body["marshaling_algorithm"] = "jws" if jws else "asn1"
+        found = await self._place.bao.write(path, **body)
+        try:
+            _, number, signature = str(found["signature"]).split(":")
+            if number != f"v{version}":
+                raise ValueError(number)
+            return base64.b64decode(signature + "=" * (-len(signature) % 4), b"-_" if jws else b"+/", True)
+        except (KeyError, ValueError, binascii.Error) as fault:
+            raise odd(self.name, str(fault)) from fault
+
+    async def trim(self, lowest: int) -> None:
+        """Have transit destroy the versions before `lowest`."""
+        path = f"{self._place.mount}/keys/{self.name}"
+        await self._place.bao.write(
+            f"{path}/config", min_decryption_version=lowest, min_encryption_version=lowest
+        )
+        await self._place.bao.write(f"{path}/trim", min_available_version=lowest)
+
+    async def datakey(self) -> tuple[Reference, bytes]:
+        """Make 32 random bytes; gives them as transit has encrypted them, and themselves."""
+        path = f"{self._place.mount}/keys/{self.name}"
+        if await self._place.bao.read(path) is None:
+            await self._place.bao.write(path, type=self._type)
+        found = await self._place.bao.write(
+            f"{self._place.mount}/datakey/plaintext/{self.name}", bits=8 * SEALING_BYTES
+        )
+        reference = Reference(key=self.name, wrapped=str(found.get("ciphertext", "")))
+        return reference, _plain(self.name, found)
+
+    async def decrypt(self, reference: Reference) -> bytes:
+        """Give what `datakey` made."""
+        found = await self._place.bao.write(
+            f"{self._place.mount}/decrypt/{self.name}", ciphertext=reference.wrapped
+        )
+        return _plain(self.name, found)
+
+
+def _plain(name: str, found: dict[str, Json]) -> bytes:
+    try:
+        key = base64.b64decode(str(found["plaintext"]), validate=True)
+    except (KeyError, binascii.Error) as fault:
+        raise odd(name, str(fault)) from fault
+    if len(key) != SEALING_BYTES:
+        raise odd(name, "not of 32 bytes")
+    return key
+
+
+def odd(name: str, debug: str = "") -> KeyUnavailable:
+    """Give the fault of an answer that is not what only our key could have given."""
+    return KeyUnavailable(
+        f"what OpenBao answered for `{name}` does not hold under the key that is known here",
+        code="key-store-odd",
+        way_out="find out who changed the key in OpenBao",
+        debug=debug,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteKey:
+    """One version on a shelf: how its file has it, and its public half as its kind needs it."""
+
+    reference: Reference
+    public: Any
+
+
+async def first_versions(remote: Remote, folder: Path, rules: Rules) -> None:
+    """Have the first versions in stock where no book was begun."""
+    check_folder(folder)
+    if read_book(folder, rules.kind) is None:
+        await remote.stock(2 if rules.ahead else 1)
+
+
+def remote_craft(
+    remote: Remote, read: Callable[[Reference], Any], name: Callable[[RemoteKey], str]
+) -> Craft[RemoteKey]:
+    """Give the craft of keys that are in transit; `read` gives the public half, or raises `ValueError`."""
+
+    def whole(data: bytes) -> RemoteKey:
+        reference = decode(data)
+        if reference.key != remote.name:
+            raise ValueError(f"of `{reference.key}`")
+        return RemoteKey(reference, read(reference))
+
+    return Craft(
+        what=f"a version of `{remote.name}` in OpenBao",
+        suffix=SUFFIX,
+        make=lambda _: msgspec.json.encode(remote.take()),
+        read=whole,
+        name=name,
+    )
+
+
+def decode(data: bytes) -> Reference:
+    """Read a reference; raises `ValueError`."""
+    return msgspec.json.decode(data, type=Reference)
