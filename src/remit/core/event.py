@@ -107,8 +107,8 @@ MEANINGS: dict[EventKind, Meaning] = {
         "A person was added.", {"roles": "their roles", "groups": "their groups"}, {"person": "who", **_BY}
     ),
     EventKind.PERSON_CHANGED: Meaning(
-        "Something about a person changed: a sign-in code was made, or they signed out.",
-        {"change": "what"},
+        "Something about a person changed: how they sign in, a session that ended, or where they belong.",
+        {"change": "what", "groups": "their groups now", "roles": "their roles now"},
         {"person": "who", **_BY},
     ),
     EventKind.PERSON_SIGNED_IN: Meaning(

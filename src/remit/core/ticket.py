@@ -89,7 +89,7 @@ class ProviderVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     """A browser is at the organisation's provider to sign in; the ticket is the `state` that comes back.
 
     `browser` is the digest of the cookie that the same browser must show. `then` is the page of remit that
-    the person was on their way to.
+    the person was on their way to. `fresh`: the provider was asked for a new proof of the person.
     """
 
     provider: str
@@ -97,6 +97,7 @@ class ProviderVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     verifier: str
     browser: str
     then: str
+    fresh: bool = False
 
 
 class Ceremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="passkey"):
