@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -39,8 +39,8 @@ class GuardedFetch:
 
     `private` also permits addresses of private networks (a cluster's own API server), `plain_loopback` also
     `http` to this machine (development). Neither ever permits link-local addresses, where clouds keep their
-    metadata. `ca_file` holds the certificate authorities to believe instead of the system's; `headers` is
-    asked for further headers of each request.
+    metadata. `ca_file` holds the certificate authorities to believe instead of the system's, `context` gives
+    the whole of TLS for one request; `headers` is asked for further headers of each request.
     """
 
     def __init__(
@@ -49,12 +49,14 @@ class GuardedFetch:
         private: bool = False,
         plain_loopback: bool = False,
         ca_file: Path | None = None,
+        context: Callable[[], Awaitable[ssl.SSLContext]] | None = None,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Read the certificate authorities; raises `ConfigInvalid`."""
         self._private = private
         self._plain_loopback = plain_loopback
         self._headers = headers
+        self._context = context
         try:
             self._tls = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError):
@@ -81,8 +83,9 @@ class GuardedFetch:
     async def _get(self, url: str, accept: str, max_bytes: int) -> Fetched:
         parts = self._checked(url)
         addresses = await self._resolve(url, parts)
+        tls = await self._context() if self._context else self._tls
         connector = aiohttp.TCPConnector(
-            resolver=_Pinned(addresses), use_dns_cache=False, ssl=self._tls, force_close=True
+            resolver=_Pinned(addresses), use_dns_cache=False, ssl=tls, force_close=True
         )
         headers = {**self._headers(), "Accept": accept, "Accept-Encoding": "identity"}
         async with (

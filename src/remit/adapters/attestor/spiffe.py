@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workloads that show an SVID: X.509-SVIDs over mTLS, and JWT-SVIDs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from remit.adapters.attestor.bundles import Source
+from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
+from remit.core.errors import SourceUnavailable, Unauthenticated
+from remit.core.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid, jwt_svid_id, leaf_id
+from remit.core.workload import AttestationMethod, Attested, Confirmation, SpiffeId
+from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, Shown, ShownAssertion, ShownCertificate
+from remit.ports.runtime import Clock
+
+T = TypeVar("T")
+
+
+class SpiffeAttestor:
+    """`ports.attestor.Attestor` over trust domains whose bundles are known. Any other is foreign: refused."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        clock: Clock,
+        *,
+        audience: str,
+        leeway_s: int = 30,
+        kept_s: float = KEPT_S,
+    ) -> None:
+        """Take a source for each trust domain. `audience` is what JWT-SVIDs must be for."""
+        self._clock = clock
+        self._audience = audience
+        self._leeway_s = leeway_s
+        self._domains = {
+            name: Refreshed(f"the bundle of trust domain `{name}`", source, clock, kept_s=kept_s)
+            for name, source in sources.items()
+        }
+
+    async def close(self) -> None:
+        """Stop reading bundles."""
+        for bundle in self._domains.values():
+            await bundle.close()
+
+    def judges(self, shown: Shown) -> bool:
+        """Whether it claims a SPIFFE ID, of whatever trust domain."""
+        try:
+            match shown:
+                case ShownCertificate(chain_der):
+                    leaf_id(chain_der)
+                case ShownAssertion(token, type):
+                    if type not in (JWT_TYPE, JWT_SPIFFE_TYPE):
+                        return False
+                    jwt_svid_id(token)
+                case _:
+                    return False
+        except Unauthenticated:
+            # What says that it is an SVID is judged here even where it is none.
+            return isinstance(shown, ShownAssertion) and shown.type == JWT_SPIFFE_TYPE
+        return True
+
+    async def attest(self, shown: Shown) -> Attested:
+        """Give the SPIFFE ID of an SVID that holds; raises `Unauthenticated`."""
+        match shown:
+            case ShownCertificate(chain_der):
+                return await self._certificate(chain_der)
+            case ShownAssertion(token, type) if type in (JWT_TYPE, JWT_SPIFFE_TYPE):
+                return await self._token(token, alone=type == JWT_SPIFFE_TYPE)
+            case _:
+                raise Unauthenticated("this is not an SVID", code="not-attestable", step=1)
+
+    async def _certificate(self, chain_der: tuple[bytes, ...]) -> Attested:
+        def check(anchors: TrustAnchors) -> Attested:
+            svid = check_x509_svid(chain_der, anchors, self._now())
+            digest = hashlib.sha256(chain_der[0]).digest()
+            return Attested(
+                workload=str(svid.spiffe_id),
+                method=AttestationMethod.X509_SVID,
+                assurance=AttestationMethod.X509_SVID.assurance,
+                confirmation=Confirmation(x5t_s256=base64.urlsafe_b64encode(digest).rstrip(b"=").decode()),
+                token_id=f"{svid.leaf.serial_number:x}",
+                expires=svid.expires,
+            )
+
+        return await self._under(leaf_id(chain_der), check)
+
+    async def _token(self, token: str, *, alone: bool) -> Attested:
+        def check(anchors: TrustAnchors) -> Attested:
+            svid = check_jwt_svid(
+                token, anchors, audience=self._audience, now=self._now(), leeway_s=self._leeway_s
+            )
+            # draft-ietf-oauth-spiffe-client-auth: the audience of a client assertion is the issuer alone.
+            if alone and len(svid.registered.audience) != 1:
+                raise Unauthenticated(
+                    "the SVID has further audiences",
+                    code="token-audience",
+                    way_out=f"ask for one with the audience `{self._audience}` alone",
+                    step=1,
+                )
+            return Attested(
+                workload=str(svid.spiffe_id),
+                method=AttestationMethod.JWT_SVID,
+                assurance=AttestationMethod.JWT_SVID.assurance,
+                facts=svid.claims,
+                token_id=svid.registered.token_id,
+                expires=svid.registered.expires,
+            )
+
+        return await self._under(jwt_svid_id(token), check)
+
+    async def _under(self, claimed: SpiffeId, check: Callable[[TrustAnchors], T]) -> T:
+        """Check under the bundle of the trust domain, once more under a newer one where that may help."""
+        bundle = self._domains.get(claimed.trust_domain)
+        if bundle is None:
+            raise Unauthenticated(
+                f"trust domain `{claimed.trust_domain[:100]}` is foreign here",
+                code="svid-foreign",
+                way_out="add it under `trust.spiffe`, with the bundle that vouches for it",
+                step=1,
+            )
+        try:
+            anchors = await bundle.current()
+            try:
+                return check(anchors)
+            except Unauthenticated as refused:
+                if refused.code != "svid-untrusted":
+                    raise
+                newer = await bundle.renewed()
+                if newer is anchors:
+                    raise
+                return check(newer)
+        except SourceUnavailable as fault:
+            raise Unauthenticated(
+                f"the bundle of trust domain `{claimed.trust_domain}` cannot be had now",
+                code="bundle-unavailable",
+                way_out="try again in a moment",
+                debug=f"{fault.code}: {fault}; {fault.debug}",
+                step=1,
+            ) from None
+
+    def _now(self) -> datetime:
+        return self._clock.now()
