@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ import msgspec
 from remit.adapters.policy.cedar.check import World, problems_of, validate_alone
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.index import Recent, RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.part import KEPT, Found, Part, Stand, policy_set, readers, steady
 from remit.adapters.policy.cedar.rule import CedarRule, parse
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.shape import Misfit, Path, Shape, prune
@@ -36,7 +36,6 @@ from remit.ports.policy import PolicySource, Problem
 Json = Any
 
 TEXT_LIMIT = 64 * 1024
-_ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
 
 
 class CedarPolicies:
@@ -97,10 +96,7 @@ class _Kit(msgspec.Struct, frozen=True):
 
     tool: Tool
     rules: tuple[CedarRule, ...]
-    shape: Shape
-    schema: Any
-    policies: Any
-    unwaived: Any
+    parts: tuple[Part, ...]
     by_id: dict[str, CedarRule]
     broken: tuple[str, ...]
 
@@ -111,8 +107,7 @@ class _Place(msgspec.Struct, frozen=True):
     agent: Agent
     tool: Tool
     kit: _Kit
-    entities: Any
-    head: dict[str, Json]
+    stands: tuple[Stand, ...]
 
 
 class CedarLoaded:
@@ -151,43 +146,10 @@ class CedarLoaded:
             names = ", ".join(f"`{name}`" for name in kit.broken)
             return _refused(f"rule {names} does not fit tool `{request.tool.id}`, which has changed since")
         try:
-            context = self._facts.context(kit.shape, request)
+            heard = [(stand, *stand.ask(self._facts, request)) for stand in place.stands]
         except Misfit as misfit:
-            return _refused(f"{misfit}, and rule {_readers(kit.rules, misfit.path)} reads it")
-        asked = {**place.head, "context": context.decode()}
-        result = cedarpy.is_authorized(asked, kit.policies, place.entities, kit.schema)
-        return self._answer(place, asked, result)
-
-    def _answer(self, place: _Place, asked: dict[str, Json], result: cedarpy.AuthzResult) -> PolicyAnswer:
-        kit = place.kit
-        errors = tuple(_erred(text) for text in result.diagnostics.errors)
-        decision = result.decision
-        if decision is cedarpy.Decision.NoDecision and not errors:
-            errors = ("the policy engine gave no answer",)
-        spoken = [kit.by_id[name] for name in sorted(result.diagnostics.reasons)]
-        if decision is cedarpy.Decision.Allow and not errors:
-            return PolicyAnswer(permits=_refs(spoken), reasons=_reasons(spoken, place.tool))
-        forbids = [rule for rule in spoken if not rule.permits and not rule.waivable]
-        waivable = [rule for rule in spoken if not rule.permits and rule.waivable]
-        permits: list[CedarRule] = []
-        reasons = _reasons(forbids + waivable, place.tool)
-        if waivable and not forbids and not errors:
-            # Cedar names the permits only where nothing forbids: ask again without what a human may waive.
-            again = cedarpy.is_authorized(asked, kit.unwaived, place.entities, kit.schema)
-            errors = tuple(_erred(text) for text in again.diagnostics.errors)
-            if again.decision is cedarpy.Decision.Allow:
-                permits = [kit.by_id[name] for name in sorted(again.diagnostics.reasons)]
-            else:
-                reasons = (Reason(code="no-permit", text="no policy permits this", rule="default deny"),)
-        if errors:
-            reasons = tuple(Reason(code="policy-error", text=text) for text in errors) + reasons
-        return PolicyAnswer(
-            permits=_refs(permits),
-            forbids=_refs(forbids),
-            waivable=_refs(waivable),
-            reasons=reasons,
-            errors=errors,
-        )
+            return _refused(f"{misfit}, and rule {readers(kit.rules, misfit.path)} reads it")
+        return _answer(place, heard)
 
     def _place(self, request: AccessRequest) -> _Place:
         agent, tool = request.agent, request.tool
@@ -196,27 +158,30 @@ class CedarLoaded:
         if place is not None and _same(place.agent, agent) and _same(place.tool, tool):
             return place
         kit = self._kit(tool, self._index.candidates(tool, agent))
-        entities = [
-            _entity(("Agent", agent.name), principal_closure(agent)[1], self._facts.agent(agent)),
-            *(_entity(uid) for uid in sorted(principal_closure(agent)[1]) if uid[0] == "Group"),
-            _entity(("Tool", tool.id), resource_closure(tool)[1], self._facts.tool(tool)),
-            _entity(("Upstream", tool.upstream)),
-        ]
-        return self._places.put(
-            key,
-            _Place(
-                agent,
-                tool,
-                kit,
-                # The schema adds the action and its groups.
-                cedarpy.Entities.from_json_str(json.dumps(entities), kit.schema),
-                {
-                    "principal": {"type": "Agent", "id": agent.name},
-                    "action": {"type": "Action", "id": tool.id},
-                    "resource": {"type": "Tool", "id": tool.id},
-                },
-            ),
+        entities = json.dumps(
+            [
+                _entity(("Agent", agent.name), principal_closure(agent)[1], self._facts.agent(agent)),
+                *(_entity(uid) for uid in sorted(principal_closure(agent)[1]) if uid[0] == "Group"),
+                _entity(("Tool", tool.id), resource_closure(tool)[1], self._facts.tool(tool)),
+                _entity(("Upstream", tool.upstream)),
+            ]
         )
+        head = {
+            "principal": {"type": "Agent", "id": agent.name},
+            "action": {"type": "Action", "id": tool.id},
+            "resource": {"type": "Tool", "id": tool.id},
+        }
+        stands = tuple(
+            Stand(
+                part,
+                head,
+                # The schema adds the action and its groups.
+                cedarpy.Entities.from_json_str(entities, part.schema),
+                Recent(KEPT) if steady(part.rules[0]) else None,
+            )
+            for part in kit.parts
+        )
+        return self._places.put(key, _Place(agent, tool, kit, stands))
 
     def _kit(self, tool: Tool, numbers: tuple[int, ...]) -> _Kit:
         key = (tool.id, numbers)
@@ -224,49 +189,83 @@ class CedarLoaded:
         if kit is not None and _same(kit.tool, tool):
             return kit
         rules = tuple(self._rules[number] for number in numbers)
-        paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        shape = prune(context_shape(tool, self._params), paths)
-        named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
-        schema = schema_of_one(tool, shape, named)
         known = self._tools.get(tool.id)
         checked = (
             known is not None and known.input_schema == tool.input_schema and known.effect is tool.effect
         )
-        policies, unwaived = self._compiled(numbers, rules)
+        _, schema = self._read_by(tool, rules)
+        parts = [
+            self._part(tool, tuple(number for number in numbers if steady(self._rules[number]) is kind))
+            for kind in (True, False)
+        ]
         return self._kits.put(
             key,
             _Kit(
                 tool,
                 rules,
-                shape,
-                cedarpy.Schema.from_str(schema),
-                policies,
-                unwaived,
+                tuple(part for part in parts if part.rules),
                 {rule.ref.id: rule for rule in rules},
                 () if checked and tool.input_schema else validate_alone(rules, schema),
             ),
         )
 
-    def _compiled(self, numbers: tuple[int, ...], rules: Sequence[CedarRule]) -> tuple[Any, Any]:
-        found = self._sets.get(numbers)
-        if found is None:
-            whole = _policy_set(rules)
+    def _part(self, tool: Tool, numbers: tuple[int, ...]) -> Part:
+        rules = tuple(self._rules[number] for number in numbers)
+        shape, schema = self._read_by(tool, rules)
+        compiled = self._sets.get(numbers)
+        if compiled is None:
+            whole = policy_set(rules)
             lasting = [rule for rule in rules if not rule.waivable]
-            found = self._sets.put(
-                numbers, (whole, whole if len(lasting) == len(rules) else _policy_set(lasting))
+            compiled = self._sets.put(
+                numbers, (whole, whole if len(lasting) == len(rules) else policy_set(lasting))
             )
-        return found
+        permits = frozenset(rule.ref.id for rule in rules if rule.permits)
+        return Part(rules, shape, cedarpy.Schema.from_str(schema), *compiled, permits)
+
+    def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> tuple[Shape, str]:
+        """Give the context that rules read, and the schema that has just that."""
+        paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
+        shape = prune(context_shape(tool, self._params), paths)
+        named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
+        return shape, schema_of_one(tool, shape, named)
+
+
+def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]) -> PolicyAnswer:
+    by_id = place.kit.by_id
+    found = Found()
+    for _, one, _ in heard:
+        found = found.join(one)
+    errors = found.errors
+    if found.permits and not found.forbids and not errors:
+        spoken = [by_id[name] for name in sorted(found.permits)]
+        return PolicyAnswer(permits=_refs(spoken), reasons=_reasons(spoken, place.tool))
+    spoken = [by_id[name] for name in sorted(found.forbids)]
+    forbids = [rule for rule in spoken if not rule.waivable]
+    waivable = [rule for rule in spoken if rule.waivable]
+    permits: list[CedarRule] = []
+    reasons = _reasons(forbids + waivable, place.tool)
+    if waivable and not forbids and not errors:
+        again = Found()
+        for stand, one, asked in heard:
+            again = again.join(stand.permits(asked) if one.forbids else one)
+        errors = again.errors
+        if again.permits and not again.forbids and not errors:
+            permits = [by_id[name] for name in sorted(again.permits)]
+        else:
+            reasons = (Reason(code="no-permit", text="no policy permits this", rule="default deny"),)
+    if errors:
+        reasons = tuple(Reason(code="policy-error", text=text) for text in errors) + reasons
+    return PolicyAnswer(
+        permits=_refs(permits),
+        forbids=_refs(forbids),
+        waivable=_refs(waivable),
+        reasons=reasons,
+        errors=errors,
+    )
 
 
 def _same(one: object, other: object) -> bool:
     return one is other or one == other
-
-
-def _policy_set(rules: Sequence[CedarRule]) -> Any:
-    static = {rule.ref.id: rule.policy for rule in rules}
-    return cedarpy.PolicySet.from_json_str(
-        json.dumps({"templates": {}, "staticPolicies": static, "templateLinks": []})
-    )
 
 
 def _entity(
@@ -298,30 +297,3 @@ def _reasons(rules: Sequence[CedarRule], tool: Tool) -> tuple[Reason, ...]:
 
 def _refused(why: str) -> PolicyAnswer:
     return PolicyAnswer(errors=(why,), reasons=(Reason(code="policy-error", text=why),))
-
-
-def _erred(text: str) -> str:
-    """Say which rule erred. Cedar's own text may quote values of the call, so none of it is passed on."""
-    found = _ERRED.match(text)
-    if found is None:
-        return "the call does not fit the policy schema"
-    detail = found.group(2)
-    why = (
-        "a number overflowed"
-        if "overflow" in detail
-        else "an attribute is missing"
-        if "does not have the attribute" in detail
-        else "its condition erred"
-    )
-    return f"rule `{found.group(1)}` could not be evaluated: {why}"
-
-
-def _readers(rules: Sequence[CedarRule], path: str) -> str:
-    """Name the rules that read a fact."""
-    names = tuple(path.split("."))
-    found = [
-        rule.ref.id
-        for rule in rules
-        if any(read[: len(names)] == names[: len(read)] for read in rule.reads.paths)
-    ]
-    return ", ".join(f"`{name}`" for name in found) or "of this bundle"
