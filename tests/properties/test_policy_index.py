@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import cedarpy
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.index import Recent
 from remit.core.decision import Outcome, weigh
+from remit.core.identity import Assurance
 from remit.core.label import Classes, Label, Trust
 from remit.core.request import AccessRequest
 from remit.core.tool import Tool
@@ -178,6 +180,58 @@ def test_the_index_decides_as_the_whole_set_does(text: str, asked: list[AccessRe
             assert {ref.id for ref in answer.permits} == expected.get("permits", set())
         if erred:
             assert weigh(answer, frozenset(answer.waivable))[0] is Outcome.DENY
+
+
+changes = st.one_of(
+    st.builds(lambda flag: {"cleared": flag}, st.booleans()),
+    st.builds(
+        lambda found, trust: {"label": Label(categories=frozenset(found), trust=trust)},
+        st.sets(st.sampled_from(["pii", "secret"])),
+        st.sampled_from(Trust),
+    ),
+    st.builds(lambda level: {"assurance": level}, st.sampled_from(Assurance)),
+    st.builds(lambda params: {"params": params}, st.sampled_from([{}, {"contract": "C-42"}])),
+    st.builds(lambda person: {"on_behalf_of": person}, st.sampled_from(["", "ana"])),
+)
+
+
+def changed(asked: AccessRequest, change: dict[str, Any]) -> AccessRequest:
+    """Give the request with one fact changed and everything else the very same objects."""
+    replace = msgspec.structs.replace
+    if "params" in change:
+        intent = replace(asked.task.intent, params=change["params"])
+        return replace(asked, task=replace(asked.task, intent=intent))
+    if change.keys() & {"assurance", "on_behalf_of"}:
+        return replace(asked, principal=replace(asked.principal, **change))
+    return replace(asked, **change)
+
+
+#: One rule for each fact that may change from call to call while the rest stays.
+READS_EACH_FACT = """
+@id("all") permit (principal, action, resource);
+@id("cleared") forbid (principal, action, resource) unless { context.cleared };
+@id("pii") forbid (principal, action, resource) when { context.label.categories.contains("pii") };
+@id("secret") forbid (principal, action, resource) when { context.label.categories.contains("secret") };
+@id("trust") forbid (principal, action, resource) when { context.label.untrusted };
+@id("proof") forbid (principal, action, resource) when { context.assurance_level < 3 };
+@id("person") forbid (principal, action, resource) when { context.task.on_behalf_of == "" };
+@id("contract") forbid (principal, action, resource) unless { context.task.params has contract };
+@id("late") forbid (principal, action, resource) when { context.now > datetime("2100-01-01") };
+"""
+
+
+@given(first=requests(), steps=st.lists(changes, min_size=1, max_size=12))
+def test_what_was_found_for_one_request_is_not_given_to_another(
+    first: AccessRequest, steps: list[dict[str, Any]]
+) -> None:
+    """A policy that has answered before answers as one that was loaded for this request alone."""
+    engine, asked = CedarPolicies(), first
+    policy = engine.load(source(READS_EACH_FACT), TOOLS, [SUMMARISE], AGENTS)
+    policy.evaluate(asked)
+    for step in steps:
+        asked = changed(asked, step)
+        fresh = engine.load(source(READS_EACH_FACT), TOOLS, [SUMMARISE], AGENTS)
+        assert policy.evaluate(asked) == fresh.evaluate(asked)
 
 
 @given(text=policies(), more=policies(), asked=requests())

@@ -20,7 +20,7 @@ import msgspec
 from remit.adapters.policy.cedar.check import World, problems_of, validate_alone
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.index import Recent, RuleIndex, principal_closure, resource_closure
-from remit.adapters.policy.cedar.part import KEPT, Found, Part, Stand, policy_set, readers, steady
+from remit.adapters.policy.cedar.part import KEPT, Found, Kept, Part, Stand, policy_set, readers, steady
 from remit.adapters.policy.cedar.rule import CedarRule, parse
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.shape import Misfit, Path, Shape, prune
@@ -108,6 +108,8 @@ class _Place(msgspec.Struct, frozen=True):
     tool: Tool
     kit: _Kit
     stands: tuple[Stand, ...]
+    #: The answer for each set of permits that held alone, written once.
+    permitted: Recent[frozenset[str], PolicyAnswer]
 
 
 class CedarLoaded:
@@ -177,11 +179,11 @@ class CedarLoaded:
                 head,
                 # The schema adds the action and its groups.
                 cedarpy.Entities.from_json_str(entities, part.schema),
-                Recent(KEPT) if steady(part.rules[0]) else None,
+                Kept() if steady(part.rules[0]) else None,
             )
             for part in kit.parts
         )
-        return self._places.put(key, _Place(agent, tool, kit, stands))
+        return self._places.put(key, _Place(agent, tool, kit, stands, Recent(KEPT)))
 
     def _kit(self, tool: Tool, numbers: tuple[int, ...]) -> _Kit:
         key = (tool.id, numbers)
@@ -237,8 +239,11 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         found = found.join(one)
     errors = found.errors
     if found.permits and not found.forbids and not errors:
+        if (answer := place.permitted.get(found.permits)) is not None:
+            return answer
         spoken = [by_id[name] for name in sorted(found.permits)]
-        return PolicyAnswer(permits=_refs(spoken), reasons=_reasons(spoken, place.tool))
+        answer = PolicyAnswer(permits=_refs(spoken), reasons=_reasons(spoken, place.tool))
+        return place.permitted.put(found.permits, answer)
     spoken = [by_id[name] for name in sorted(found.forbids)]
     forbids = [rule for rule in spoken if not rule.waivable]
     waivable = [rule for rule in spoken if rule.waivable]

@@ -77,6 +77,40 @@ class Part(msgspec.Struct, frozen=True):
     permits: frozenset[str]
 
 
+class Last(msgspec.Struct, frozen=True):
+    """What was found for one request, to be found for the next without writing its context."""
+
+    request: AccessRequest
+    found: Found
+    asked: dict[str, Json]
+
+    def like(self, other: AccessRequest) -> bool:
+        """Whether another request in this place has the same steady facts.
+
+        INVARIANT: compared is all that a request holds, except what `STEADY` leaves out (arguments, time) and
+        what the place has compared already (agent, tool).
+        """
+        mine = self.request
+        return (
+            mine.task is other.task
+            and mine.label is other.label
+            and mine.cleared is other.cleared
+            and mine.tier is other.tier
+            and mine.principal == other.principal
+        )
+
+
+class Kept:
+    """What the steady part of a place has found so far."""
+
+    __slots__ = ("by_context", "last")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.by_context: Recent[bytes, Found] = Recent(KEPT)
+        self.last: Last | None = None
+
+
 class Stand(msgspec.Struct, frozen=True):
     """A part in a place: with the entities of one agent and one tool."""
 
@@ -84,19 +118,24 @@ class Stand(msgspec.Struct, frozen=True):
     head: dict[str, Json]
     entities: Any
     #: `None` where each call is evaluated anew.
-    kept: Recent[bytes, Found] | None
+    kept: Kept | None
 
     def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, dict[str, Json]]:
         """Give what the rules say of a request, and the request as Cedar was asked it; raises `Misfit`."""
+        kept = self.kept
+        if kept is not None and kept.last is not None and kept.last.like(request):
+            return kept.last.found, kept.last.asked
         context = facts.context(self.part.shape, request)
         asked = {**self.head, "context": context.decode()}
-        if self.kept is None:
+        if kept is None:
             return self._evaluate(asked, self.part.policies), asked
-        found = self.kept.get(context)
+        found = kept.by_context.get(context)
         if found is None:
             found = self._evaluate(asked, self.part.policies)
-            if not found.errors:
-                self.kept.put(context, found)
+            if found.errors:
+                return found, asked
+            kept.by_context.put(context, found)
+        kept.last = Last(request, found, asked)
         return found, asked
 
     def permits(self, asked: dict[str, Json]) -> Found:
