@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person may let an application do, in plain words: made of task types and tools, never of the words
+of applications or upstreams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remit.core.constraint import load
+from remit.core.errors import ConfigInvalid, Malformed, NotFound
+from remit.core.task import TaskType
+from remit.core.tool import Effect, Tier, Tool
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """One tool that a task may use, in plain words; `limits` are sentences about its arguments."""
+
+    tool: str
+    effect: Effect
+    does: str
+    told: str
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A task type that this person may state, and this application may run."""
+
+    type: TaskType
+    tier: Tier
+    permissions: tuple[Permission, ...]
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether it changes things, so that the person must have proven themselves just now."""
+        return self.tier >= Tier.OPERATOR
+
+
+def offer_of(task_type: TaskType, tool_named: Callable[[str], Tool | None]) -> Offer:
+    """Say what a task of this type may do; a tool that is not known is taken for the worst."""
+    named: dict[str, list[str]] = {}
+    for grant in task_type.grants:
+        limits = named.setdefault(grant.tool, [])
+        limits += _limits(grant.arguments, task_type.parameters)
+    tools = {name: tool_named(name) or _unknown(name) for name in named}
+    return Offer(
+        type=task_type,
+        tier=max((one.tier for one in tools.values()), default=Tier.CONVERSATION),
+        permissions=tuple(
+            _permission(tool, tuple(dict.fromkeys(named[name]))) for name, tool in tools.items()
+        ),
+    )
+
+
+def offer_named(offers: Iterable[Offer], name: str) -> Offer:
+    """Give the offer of a task type; raises `NotFound`."""
+    for one in offers:
+        if one.type.name == name:
+            return one
+    raise NotFound("this kind of work is not offered to you", way_out="choose another one")
+
+
+def read_params(task_type: TaskType, written: Mapping[str, str]) -> dict[str, Json]:
+    """Read what a person wrote into a form; an empty field that need not be filled is left out.
+
+    Raises `Malformed` that names the field. `tasks.open` checks the rest.
+    """
+    out: dict[str, Json] = {}
+    for name, spec in task_type.parameters.items():
+        text = written.get(name, "").strip()
+        if spec.type == "boolean":
+            out[name] = text == "yes"
+        elif not text:
+            continue
+        elif spec.type == "string":
+            out[name] = text
+        else:
+            try:
+                out[name] = int(text) if spec.type == "integer" else float(text)
+            except ValueError:
+                raise Malformed(f"`{name}` is not a number", way_out="write digits alone") from None
+    return out
+
+
+def _unknown(name: str) -> Tool:
+    upstream, _, operation = name.partition("/")
+    return Tool(upstream=upstream, name=operation)
+
+
+_DOES = {
+    Effect.NONE: "reads with",
+    Effect.REVERSIBLE: "changes things, in a way that can be undone, with",
+    Effect.IRREVERSIBLE: "changes things for good with",
+}
+
+
+def _permission(tool: Tool, limits: tuple[str, ...]) -> Permission:
+    does = _DOES[tool.effect]
+    if tool.financial:
+        does = "moves money with"
+    elif tool.production and tool.effect is not Effect.NONE:
+        does = does.replace("things", "production")
+    audience = tool.audience.name
+    told = {
+        "self": "",
+        "internal": "what is sent to it stays inside the organisation",
+        "external": "what is sent to it leaves the organisation",
+    }.get(audience, f"what is sent to it is seen by {audience}")
+    return Permission(tool=tool.id, effect=tool.effect, does=does, told=told, limits=limits)
+
+
+def _limits(arguments: Mapping[str, Json], parameters: Mapping[str, Json]) -> list[str]:
+    out = []
+    for name, written in arguments.items():
+        try:
+            must = load(written).describe()
+        except ConfigInvalid:
+            must = "fit what you state below"
+        for parameter in parameters:
+            must = must.replace("{" + parameter + "}", f"({parameter})")
+        out.append(f"{name} must {must}")
+    return out
