@@ -47,6 +47,8 @@ class Bao:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._down_until = float("-inf")
+        #: Requests that were sent, for whoever counts.
+        self.asked = 0
 
     async def close(self) -> None:
         """Close all connections."""
@@ -76,6 +78,7 @@ class Bao:
         headers = {"X-Vault-Token": self._token(), "X-Vault-Request": "true"}
         if self._namespace:
             headers["X-Vault-Namespace"] = self._namespace
+        self.asked += 1
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),

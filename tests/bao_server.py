@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real OpenBao server for tests: in memory, unsealed, on a free port, for as long as a test needs it."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TOKEN = "root-of-the-tests"
+
+
+def program() -> str:
+    """Give the path of the `bao` program, empty where it is not installed."""
+    beside = Path(sys.executable).parent / "bao"
+    return str(beside) if beside.exists() else shutil.which("bao") or ""
+
+
+class BaoServer:
+    """The server's address, and what tests do to it."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, with an empty transit engine."""
+        with (self._folder / "bao.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    program(),
+                    "server",
+                    "-dev",
+                    "-dev-no-store-token",
+                    f"-dev-root-token-id={TOKEN}",
+                    f"-dev-listen-address=127.0.0.1:{self.port}",
+                ],
+                stdout=log,
+                stderr=log,
+                env={"HOME": str(self._folder), "PATH": "/usr/bin:/bin"},
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.ask("POST", "sys/mounts/transit", {"type": "transit"})
+                return
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it; everything that it holds is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self, paused: bool) -> None:
+        """Stop it from answering, with its connections open; or let it go on."""
+        import signal
+
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+
+    def ask(self, method: str, path: str, body: object = None, token: str = TOKEN) -> object:
+        """Ask it something as an administrator."""
+        request = urllib.request.Request(
+            f"{self.address}/v1/{path}",
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"X-Vault-Token": token},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+
+    def token_for(self, policy: str) -> str:
+        """Give a token under a policy of its own."""
+        name = f"policy-{abs(hash(policy))}"
+        self.ask("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+        told = self.ask("POST", "auth/token/create", {"policies": [name], "ttl": "1h"})
+        assert isinstance(told, dict)
+        return str(told["auth"]["client_token"])
+
+
+@contextmanager
+def bao_server(folder: Path) -> Iterator[BaoServer]:
+    """Start a server, and stop it at the end."""
+    server = BaoServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

