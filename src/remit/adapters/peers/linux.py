@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peers of Unix sockets on Linux: `SO_PEERCRED`, a pidfd of the peer, and its executable by `/proc`.
+
+What this tells is who connected, from which file its program was loaded, and no more: an interpreter's digest
+says nothing of the script, and whoever may trace the process may speak for it. It is graded `asserted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import select
+import socket
+import struct
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+from remit.core.errors import Unauthenticated
+from remit.ports.attestor import ShownPeer
+
+#: Whether this system tells who is at the other end.
+CAN_TELL: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+# struct ucred of unix(7): pid, uid, gid.
+_UCRED: Final = struct.Struct("iII")
+#: Linux 6.5: a pidfd of the very process that connected. Python has no name for it yet.
+_SO_PEERPIDFD: Final = 77
+#: Executables that are larger are not read.
+MAX_EXECUTABLE_BYTES: Final = 1 << 30
+#: Digests remembered, by the file's identity, size and times of change.
+MAX_DIGESTS: Final = 256
+_PIECE: Final = 1 << 20
+
+_FileKey = tuple[int, int, int, int, int]
+
+
+class LinuxPeers:
+    """`ports.peers.Peers` on Linux. Digests of executables are remembered while their files are unchanged."""
+
+    def __init__(self, proc: Path = Path("/proc")) -> None:
+        """Begin with no digest known."""
+        self._proc = proc
+        self._digests: OrderedDict[_FileKey, str] = OrderedDict()
+
+    def at(self, descriptor: int) -> LinuxPeer:
+        """Give the process at the other end of a connected Unix socket."""
+        if not CAN_TELL:
+            raise _unknown("this system does not tell")
+        try:
+            with socket.socket(fileno=os.dup(descriptor)) as sock:
+                if sock.family != socket.AF_UNIX:
+                    raise _unknown("it is no Unix socket")
+                raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+                pid, uid, _ = _UCRED.unpack(raw)
+                # 0: the peer is in another pid namespace; -1: it has none.
+                if pid <= 0:
+                    raise _unknown("its process is not visible from here")
+                return LinuxPeer(self, pid, uid, _pidfd(sock, pid))
+        except OSError as fault:
+            raise _unknown(str(fault)) from None
+
+    def digest_of(self, pid: int) -> str:
+        """Give the SHA-256 (hex) of the file that a process runs; blocks. Raises `OSError`."""
+        # Opened through the link: the file itself, whatever stands under its name now.
+        with (self._proc / str(pid) / "exe").open("rb", buffering=0) as opened:
+            status = os.fstat(opened.fileno())
+            if status.st_size > MAX_EXECUTABLE_BYTES:
+                raise OSError("the executable is too large")
+            key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if (found := self._digests.get(key)) is not None:
+                return found
+            digest = hashlib.sha256()
+            while piece := opened.read(_PIECE):
+                digest.update(piece)
+        self._digests[key] = digest.hexdigest()
+        if len(self._digests) > MAX_DIGESTS:
+            self._digests.popitem(last=False)
+        return digest.hexdigest()
+
+
+class LinuxPeer:
+    """One process, by a handle of the kernel."""
+
+    def __init__(self, peers: LinuxPeers, pid: int, uid: int, handle: int) -> None:
+        """Take the handle, which `close` gives back."""
+        self.pid = pid
+        self.uid = uid
+        self._peers = peers
+        self._handle = handle
+
+    async def shown(self) -> ShownPeer:
+        """Give what the process shows now."""
+        try:
+            digest = await asyncio.to_thread(self._peers.digest_of, self.pid)
+        except OSError as fault:
+            raise _unknown(str(fault)) from None
+        # INVARIANT: looked at after the reading. While the process has not ended, its number is its own, so
+        # what was read is its, and not that of another that came after it.
+        if self._handle < 0 or _ended(self._handle):
+            raise _unknown("its process has ended")
+        return ShownPeer(pid=self.pid, uid=self.uid, executable_digest=digest)
+
+    def close(self) -> None:
+        """Let go of the process."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def _pidfd(sock: socket.socket, pid: int) -> int:
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except OSError:
+        # Before Linux 6.5: by number. A process that took the number since the connection began would pass
+        # for the peer, which is one more reason for grading this `asserted`.
+        return os.pidfd_open(pid)
+
+
+def _ended(handle: int) -> bool:
+    # pidfd_open(2): it becomes readable when the process ends.
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _unknown(debug: str) -> Unauthenticated:
+    return Unauthenticated(
+        "it cannot be told which process this is",
+        code="peer-unknown",
+        way_out="connect from a running process of this machine, over the Unix socket",
+        debug=debug,
+        step=1,
+    )
