@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from remit.core.identity import Memberships
 from remit.ports.broker import Broker
+from remit.ports.fetch import Fetch
 from remit.ports.keys import CheckpointKeys, TokenKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
@@ -17,6 +18,9 @@ from remit.ports.upstream import Upstream
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
+from remit.services.browsers import Browsers, Entrance
+from remit.services.client_documents import ClientDocuments
+from remit.services.consents import ConsentRules, Consents
 from remit.services.directory import Directory
 from remit.services.drive import Parts
 from remit.services.evidence import Evidence
@@ -24,6 +28,8 @@ from remit.services.house import House
 from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
+from remit.services.passkeys import Passkeys
+from remit.services.people import People, pages_of
 from remit.services.policies import Policies
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
@@ -54,6 +60,11 @@ class Outfit:
     approval_ttl_s: int = 900
     call_timeout_s: float = 300.0
     max_calls_per_task: int = 64
+    document_fetch: Fetch | None = None
+    entrances: Mapping[str, Entrance] = field(default_factory=dict)
+    browser_ttl_s: int = 12 * 3600
+    passkeys: bool = True
+    consent: ConsentRules = field(default_factory=ConsentRules)
 
 
 def furnish(o: Outfit) -> House:
@@ -97,6 +108,14 @@ def furnish(o: Outfit) -> House:
         members=o.members,
         tenant=o.tenant,
     )
+    directory = Directory(
+        store=o.store,
+        clock=o.clock,
+        live=live,
+        policies=policies,
+        revocations=revocations,
+        tenant=o.tenant,
+    )
     mediator = Mediator(
         Parts(
             authenticator=authenticator,
@@ -129,14 +148,7 @@ def furnish(o: Outfit) -> House:
         approvals=approvals,
         revocations=revocations,
         tasks=tasks,
-        directory=Directory(
-            store=o.store,
-            clock=o.clock,
-            live=live,
-            policies=policies,
-            revocations=revocations,
-            tenant=o.tenant,
-        ),
+        directory=directory,
         mediator=mediator,
         evidence=Evidence(
             store=o.store,
@@ -156,4 +168,56 @@ def furnish(o: Outfit) -> House:
             approvals=approvals,
             tenant=o.tenant,
         ),
+        people=_people(o, authenticator, directory, tasks, tools, policies, revocations),
+    )
+
+
+def _people(
+    o: Outfit,
+    authenticator: Authenticator,
+    directory: Directory,
+    tasks: Tasks,
+    tools: Tools,
+    policies: Policies,
+    revocations: Revocations,
+) -> People:
+    origin = pages_of(o.public_url)
+    documents = ClientDocuments(o.document_fetch, o.clock)
+    browsers = Browsers(
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        authenticator=authenticator,
+        directory=directory,
+        members=o.members,
+        tenant=o.tenant,
+        entrances=o.entrances,
+        ttl_s=o.browser_ttl_s,
+    )
+    passkeys = Passkeys(
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        authenticator=authenticator,
+        browsers=browsers,
+        tenant=o.tenant,
+        origin=origin,
+        wanted=o.passkeys,
+    )
+    consents = Consents(
+        store=o.store,
+        clock=o.clock,
+        documents=documents,
+        tickets=browsers.tickets,
+        tasks=tasks,
+        tools=tools,
+        policies=policies,
+        directory=directory,
+        revocations=revocations,
+        members=o.members,
+        tenant=o.tenant,
+        rules=o.consent,
+    )
+    return People(
+        origin=origin, documents=documents, browsers=browsers, passkeys=passkeys, consents=consents
     )

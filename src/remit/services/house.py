@@ -18,6 +18,7 @@ from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.live import Live
 from remit.services.mediate import Mediator
+from remit.services.people import People
 from remit.services.policies import Policies
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
@@ -53,7 +54,7 @@ class Announcements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the doors work with. `public_url` is where people and agents reach this process."""
+    """What the doors work with. `public_url` is where this process is reached."""
 
     tenant: str
     public_url: str
@@ -74,4 +75,5 @@ class House:
     mediator: Mediator
     evidence: Evidence
     reports: Reports
+    people: People
     announcements: Announcements = field(default_factory=Announcements)
