@@ -15,9 +15,11 @@ from typing import Any
 
 from remit import __version__, api
 from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.keys.file import FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.provider.oidc import OidcProvider
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
 from remit.adapters.store.sqlite.reads import pins_at
@@ -25,18 +27,22 @@ from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.config import Config, UpstreamSection, load_bundle, load_config
+from remit.core.admission import AdmissionRules
 from remit.core.bundle import Bundle
 from remit.core.errors import UpstreamUnreachable
 from remit.core.event import Event, EventKind
-from remit.core.identity import Memberships
+from remit.core.identity import Memberships, Role
 from remit.core.tool import Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
+from remit.ports.fetch import Fetch
 from remit.ports.keys import CheckpointKeys, SealingKeys, TokenKeys
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
+from remit.services.browsers import Entrance
+from remit.services.consents import ConsentRules
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
 from remit.services.tools import as_last_seen
@@ -169,6 +175,41 @@ def brokers_of(config: Config) -> dict[str, Broker]:
     }
 
 
+def entrances_of(config: Config) -> dict[str, Entrance]:
+    """Give the providers at which people sign in, with the rules that say who they are here."""
+    out = {}
+    for name, one in config.sign_in.oidc.items():
+        provider = OidcProvider(
+            one.issuer,
+            client_id=one.client_id,
+            clock=SystemClock(),
+            client_secret=one.client_secret.resolve() if one.client_secret else "",
+            scopes=one.scopes,
+            ca_file=config.at(one.tls_ca) if one.tls_ca else None,
+        )
+        rules = AdmissionRules(
+            person=one.person,
+            domain=one.domain,
+            require=dict(one.require),
+            add_people=one.add_people,
+            groups_claim=one.groups_claim,
+            groups=dict(one.groups),
+            roles={theirs: Role(ours) for theirs, ours in one.roles.items()},
+        )
+        out[name] = Entrance(title=one.title or name, provider=provider, rules=rules)
+    return out
+
+
+def document_fetch_of(config: Config) -> Fetch | None:
+    """Give what fetches the documents of applications; `None` where they are not taken."""
+    clients = config.sign_in.clients
+    if not clients.documents:
+        return None
+    return GuardedFetch(
+        private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
+    )
+
+
 def build(
     config: Config,
     keys: Keyring,
@@ -200,6 +241,16 @@ def build(
             approval_ttl_s=int(limits.approval_ttl_s),
             call_timeout_s=limits.call_timeout_s,
             max_calls_per_task=limits.max_calls_per_task,
+            document_fetch=document_fetch_of(config),
+            entrances=entrances_of(config),
+            browser_ttl_s=int(config.sign_in.browser_ttl_s),
+            passkeys=config.sign_in.passkeys,
+            consent=ConsentRules(
+                fresh_s=int(config.sign_in.fresh_s),
+                idle_s=int(config.sign_in.idle_s),
+                self_service=config.sign_in.clients.self_service.groups,
+                self_service_group=config.sign_in.clients.self_service.agent_group,
+            ),
         )
     )
 
