@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.event import MEANINGS, EventKind
+from remit.core.event import EventKind
+from remit.core.meaning import MEANINGS
 from tests.cli_world import CODE, Remit, furnished
 
 

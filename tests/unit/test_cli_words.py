@@ -30,8 +30,9 @@ from remit.cli.show import moment, span
 from remit.cli.trust import SeenHead
 from remit.cli.verifying import Beginning
 from remit.core import errors
-from remit.core.event import MEANINGS, EventKind
+from remit.core.event import EventKind
 from remit.core.export import event_line
+from remit.core.meaning import MEANINGS
 from remit.core.merkle import Frontier, leaf_hash
 
 

@@ -11,7 +11,7 @@ from remit.cli import show
 from remit.cli.client import Client, connect
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.saying import saying
-from remit.core.event import MEANINGS
+from remit.core.meaning import MEANINGS
 
 Json = Any
 

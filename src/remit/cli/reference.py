@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from remit.cli.commands import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
-from remit.core.event import MEANINGS, EventKind
+from remit.core.event import EventKind
+from remit.core.meaning import MEANINGS
 
 if TYPE_CHECKING:
     from cyclopts import App

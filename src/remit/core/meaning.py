@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each kind of event says. The reference of events is generated from this table."""
+
+from __future__ import annotations
+
+import msgspec
+
+from remit.core.event import EventKind
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """What an event of a kind says. `facts` and `sealed` map names that it may carry to what they mean."""
+
+    says: str
+    facts: dict[str, str] = {}
+    sealed: dict[str, str] = {}
+
+
+_BY = {"by": "who did it"}
+_TOOL = {"tool": "the tool, as `upstream/name`"}
+_FENCE = {"scope": "what it stands before, as `kind:name`", "reason": "why"}
+_REFUSED = {
+    "code": "stable code of the reason",
+    "door": "where it knocked",
+    "further": "refusals before this one that were counted and not written",
+}
+_CONSENT = {
+    "client": "the application, as it names itself to the authorization server",
+    "redirect": "the host that the answer goes to",
+}
+
+#: What each kind says. The reference of events is generated from it.
+MEANINGS: dict[EventKind, Meaning] = {
+    EventKind.SYSTEM_STARTED: Meaning(
+        "Remit began to serve.",
+        {
+            "version": "its version",
+            "bundle": "digest of the bundle in force",
+            "recovered": "permitted calls whose outcome a crash had swallowed, now recorded as `unknown`",
+        },
+    ),
+    EventKind.SYSTEM_STOPPED: Meaning("Remit stopped in order. A start without it before follows a crash."),
+    EventKind.BUNDLE_APPLIED: Meaning(
+        "A bundle came into force: policies, tools and task types as one version.",
+        {
+            "bundle": "its digest",
+            "previous": "the digest before it",
+            "tools": "tools that it describes",
+            "task_types": "its task types",
+            "rules": "its rules",
+        },
+        _BY,
+    ),
+    EventKind.PERSON_ADDED: Meaning(
+        "A person was added.", {"roles": "their roles", "groups": "their groups"}, {"person": "who", **_BY}
+    ),
+    EventKind.PERSON_CHANGED: Meaning(
+        "Something about a person changed: how they sign in, a session that ended, or where they belong.",
+        {"change": "what", "groups": "their groups now", "roles": "their roles now"},
+        {"person": "who", **_BY},
+    ),
+    EventKind.PERSON_SIGNED_IN: Meaning(
+        "A person signed in.",
+        {
+            "method": "`code`, `passkey`, or `oidc` with the provider's name",
+            "session": "`session` of a program, or `browser`",
+        },
+        {"person": "who"},
+    ),
+    EventKind.SIGN_IN_REFUSED: Meaning("A sign-in was refused.", _REFUSED),
+    EventKind.AGENT_REGISTERED: Meaning(
+        "An agent was registered.",
+        {
+            "owner": "who answers for it",
+            "purpose": "what it is for",
+            "environment": "where it belongs",
+            "initiative": "its AI programme",
+            "manifest": "digest over model, prompt, tools and code",
+        },
+        _BY,
+    ),
+    EventKind.AGENT_CHANGED: Meaning(
+        "An agent's state changed.",
+        {"state": "the new state", "previous": "the old one", "reason": "why"},
+        _BY,
+    ),
+    EventKind.TOKEN_ISSUED: Meaning(
+        "An access token was issued to an agent.",
+        {
+            "token": "the token's id (`jti`), never the token",
+            "expires": "when it runs out, in seconds since the epoch",
+            "assurance": "how the agent proved itself",
+        },
+    ),
+    EventKind.TOKEN_REFUSED: Meaning("A credential was refused at a door.", _REFUSED),
+    EventKind.CONSENT_GIVEN: Meaning(
+        "A person agreed to what an application asked for, and a task was opened for it.",
+        {**_CONSENT, "task": "the task", "registered": "`true`: the agent was registered by this"},
+        {"person": "who"},
+    ),
+    EventKind.CONSENT_DENIED: Meaning(
+        "A person did not agree to what an application asked for.", _CONSENT, {"person": "who"}
+    ),
+    EventKind.TASK_OPENED: Meaning(
+        "A task was opened.",
+        {
+            "task_type": "its type",
+            "authority": "digest over all its grants",
+            "tools": "the tools that it may call",
+            "deadline": "when it ends at the latest",
+            "bundle": "digest of the bundle that it was opened under",
+            "lease_s": "seconds after which it ends unless renewed; 0 for none",
+        },
+        {
+            "goal": "the intent in words",
+            "params": "its parameters",
+            "stated_by": "who stated it",
+            "on_behalf_of": "whom the work is for",
+        },
+    ),
+    EventKind.TASK_REFUSED: Meaning(
+        "A task was asked for and not opened.",
+        {"agent": "for which agent", "task_type": "of which type", "code": "stable code of the reason"},
+        {"reason": "why, in words"},
+    ),
+    EventKind.TASK_TURN: Meaning(
+        "The person who stated the intent added to it.", {}, {"text": "what they said"}
+    ),
+    EventKind.TASK_ENDED: Meaning(
+        "A task ended; nothing of it is permitted any more.",
+        {"state": "`completed`, `revoked` or `expired`", "reason": "why"},
+        _BY,
+    ),
+    EventKind.DECISION_MADE: Meaning(
+        "A call was decided, before anything was sent.",
+        {
+            **_TOOL,
+            "outcome": "`permit`, `deny` or `defer` (to a human)",
+            "tier": "computed tier of the call",
+            "effect": "what the call changes",
+            "audience": "who learns its arguments",
+            "assurance": "how the agent was proven",
+            "class": "data class that the task carried",
+            "rules": "the deciding rules, each with the digest of its text",
+            "reasons": "stable codes of the reasons, each with its rule",
+            "approval": "the approval that was asked for or used",
+            "observed": "`true`: refused in observe mode, so the call went on",
+            "enforced_by": "the enforcement point that asked, and carries the call out",
+            "valid_until": "until when a permit counts that others carry out",
+            "bundle": "digest of the bundle that it was decided under",
+        },
+        {
+            "arguments": "the call's arguments; very large ones by digest",
+            "reasons": "the reasons in words",
+        },
+    ),
+    EventKind.TOOL_CALLED: Meaning(
+        "A permitted call ended, or was found unfinished after a crash.",
+        {
+            **_TOOL,
+            "outcome": "`ok`, `tool-error`, `protocol-error`, `not-sent`; `unknown`: maybe it took effect",
+            "result_bytes": "size of the result",
+            "ended_by": "what ended it, where that was not its answer",
+            "observed": "`true`: it was refused, in observe mode",
+            "enforced_by": "the enforcement point that carried it out, and reported the outcome",
+        },
+    ),
+    EventKind.DATA_READ: Meaning(
+        "A call without effect gave data.",
+        {
+            **_TOOL,
+            "class": "declared class of the data",
+            "categories": "its declared categories",
+            "trust": "whether its source is trusted",
+        },
+        {"record": "which record"},
+    ),
+    EventKind.ACTION_EXECUTED: Meaning(
+        "A call with an effect was sent.",
+        {
+            **_TOOL,
+            "effect": "`reversible` or `irreversible`",
+            "audience": "who learned its arguments",
+            "outcome": "as in `tool.called`",
+        },
+        {"target": "what it acted on"},
+    ),
+    EventKind.LABEL_RAISED: Meaning(
+        "What a task has read raised the label that it carries; it never falls.",
+        {
+            "class": "the data class now",
+            "trust": "`untrusted` from the first untrusted datum on",
+            "categories": "the categories now",
+            "zones": "the trust zones now",
+            "by": "the tool whose result raised it",
+        },
+    ),
+    EventKind.APPROVAL_REQUESTED: Meaning(
+        "A call was deferred to a human.",
+        {
+            "approval": "the approval's id",
+            **_TOOL,
+            "call": "digest over task, tool and arguments",
+            "rules": "exactly the rules that an approval waives, each with the digest of its text",
+        },
+        {"arguments": "the call's arguments"},
+    ),
+    EventKind.APPROVAL_DECIDED: Meaning(
+        "A human answered.",
+        {
+            "approval": "the approval's id",
+            "state": "`approved` or `denied`",
+            "call": "digest over task, tool and arguments",
+            **_TOOL,
+        },
+        {**_BY, "comment": "a word with the answer"},
+    ),
+    EventKind.TOOL_PINNED: Meaning(
+        "A tool was seen for the first time, and its description and schema pinned.",
+        {**_TOOL, "digest": "digest of what is pinned"},
+    ),
+    EventKind.TOOL_CHANGED: Meaning(
+        "An upstream offers something else than what is pinned: the tool is suspended.",
+        {**_TOOL, "accepted": "digest of what is pinned", "offered": "digest of what is offered"},
+    ),
+    EventKind.TOOL_ACCEPTED: Meaning(
+        "What an upstream offers was reviewed and pinned.",
+        {**_TOOL, "accepted": "digest of what is pinned now", "previous": "digest of what was"},
+        _BY,
+    ),
+    EventKind.UPSTREAM_LOST: Meaning("An upstream is not reachable any more.", {"upstream": "which"}),
+    EventKind.UPSTREAM_RESTORED: Meaning("An upstream is reachable again.", {"upstream": "which"}),
+    EventKind.FENCE_RAISED: Meaning("Everything under a scope was ended.", _FENCE, _BY),
+    EventKind.FENCE_LOCKED: Meaning("Everything under a scope was ended, and it was shut.", _FENCE, _BY),
+    EventKind.FENCE_UNLOCKED: Meaning("New tasks may be opened under a scope again.", _FENCE, _BY),
+    EventKind.CLOSURE_MADE: Meaning(
+        "The record of an end: what was withdrawn, how fast, and what is still open.",
+        {
+            "closure": "its id",
+            "scope": "what was ended",
+            "epoch": "the epoch that fences it",
+            "tasks": "tasks that were open",
+            "fence_us": "microseconds until the fence stood",
+            "indeterminate": "decisions whose calls may or may not have taken effect",
+            "closings": "kind, name, and microseconds until it was refused first; -1 while it is open",
+        },
+        _BY,
+    ),
+    EventKind.KEY_ROTATED: Meaning(
+        "Another key of remit signs, or wraps, from now on.",
+        {
+            "kind": "for what the key serves: `token`, `checkpoint`, `sealing`, `ca` or `svid`",
+            "key": "its public name; of a checkpoint key the verifier itself",
+            "previous": "the key before it",
+            "at_once": "`true`: what earlier keys signed is refused from now on",
+            "found": "`true`: it was rotated without a record, and that was found afterwards",
+            "reason": "why",
+        },
+        _BY,
+    ),
+    EventKind.KEY_RETIRED: Meaning(
+        "A previous key of remit was destroyed: its work is accepted no longer (of a checkpoint key, it "
+        "signs no more).",
+        {"kind": "for what it served", "key": "its public name"},
+    ),
+    EventKind.SUBJECT_FORGOTTEN: Meaning(
+        "The key of a subject was destroyed: values sealed under it can never be read again, and every proof "
+        "still holds.",
+        {"reason": "why"},
+        _BY,
+    ),
+    EventKind.SVID_ISSUED: Meaning(
+        "A local workload was given a document of the own trust domain.",
+        {
+            "spiffe_id": "who it is",
+            "form": "`x509` or `jwt`",
+            "serial": "the certificate's serial number, or the token's `jti`",
+            "expires": "when it runs out, in seconds since the epoch",
+            "uid": "user id of the process that asked",
+            "executable": "SHA-256 of its program",
+            "audiences": "for whom a JWT-SVID is",
+            "further": "documents given before this one that were counted and not written",
+        },
+    ),
+    EventKind.SVID_REFUSED: Meaning(
+        "A local process asked for a document of the own trust domain and got none.",
+        {
+            "code": "stable code of the reason",
+            "uid": "user id of the process that asked",
+            "executable": "SHA-256 of its program",
+            "further": "refusals before this one that were counted and not written",
+        },
+    ),
+}
