@@ -17,6 +17,7 @@ from remit.cli.connection import BoundedConnection
 from remit.cli.serving import settle_memory
 from remit.compose import application, open_house
 from remit.config import load_config
+from remit.core.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
@@ -27,7 +28,8 @@ async def open_task(house: House) -> str:
     person = await house.directory.add_person(NewPerson(name="ana", groups=("staff",)), by="bench")
     key = {name: str(value) for name, value in ECKey.generate_key("P-256").as_dict(private=False).items()}
     await house.directory.register(
-        NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", public_jwk=key), by="bench"
+        NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
+        by="bench",
     )
     task = await house.tasks.open(Opening(agent=AGENT, task_type=TASK_TYPE), person=person)
     token, _ = await house.tasks.token(task.id)

@@ -24,6 +24,7 @@ from remit.core.label import Audience, Label
 from remit.core.mediation import Chunk, ChunkKind, End
 from remit.core.task import Budgets, Task, TaskType
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.workload import KeyBinding
 from remit.ports.store import Unit
 from remit.ports.upstream import Call, Catalogue
 from remit.services.directory import NewAgent, NewPerson
@@ -238,7 +239,7 @@ class CallWorld:
         ):
             await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
         for name, key in KEYS.items():
-            new = NewAgent(name=name, owner="front-office", purpose="works", public_jwk=key)
+            new = NewAgent(name=name, owner="front-office", purpose="works", bindings=(KeyBinding(key),))
             await house.directory.register(new, by="root")
 
     async def reopen(self) -> None:

@@ -26,6 +26,7 @@ from remit.core.grant import GrantTemplate
 from remit.core.label import Audience, Label
 from remit.core.task import TaskType
 from remit.core.tool import Effect, Tool
+from remit.core.workload import KeyBinding
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
@@ -221,7 +222,7 @@ async def gateway_world(folder: Path, limits: McpLimits | None = None) -> AsyncI
         await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         key = {"kty": "EC", "crv": "P-256"} | _POINT
         for name in ("bot",):
-            new = NewAgent(name=name, owner="lena", purpose="works", public_jwk=key)
+            new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
             await house.directory.register(new, by="root")
         world = GatewayWorld(house, door, clock, files, notes, folder=folder)
         world.task, world.token = await world.open()

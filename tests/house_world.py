@@ -31,6 +31,7 @@ from remit.core.identity import Role
 from remit.core.label import Audience, Label
 from remit.core.task import Parameter, TaskType
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.workload import KeyBinding
 from remit.ports.upstream import Catalogue, Upstream
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.furnish import Outfit, furnish
@@ -239,7 +240,12 @@ class HouseWorld:
             await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
         for name, key in self.keys.items():
             await house.directory.register(
-                NewAgent(name=name, owner="lena", purpose="reads contracts", public_jwk=self.public(name)),
+                NewAgent(
+                    name=name,
+                    owner="lena",
+                    purpose="reads contracts",
+                    bindings=(KeyBinding(self.public(name)),),
+                ),
                 by="root",
             )
             assert key.is_private

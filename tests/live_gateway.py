@@ -23,6 +23,7 @@ from remit.config import load_bundle, load_config
 from remit.config.scaffold import scaffold
 from remit.core.identity import Role
 from remit.core.task import Task, TaskState
+from remit.core.workload import KeyBinding
 from remit.gateway.mcp import McpDoor
 from remit.sdk.key import AgentKey
 from remit.services.directory import NewAgent, NewPerson
@@ -87,7 +88,12 @@ class LiveGateway:
         await self._stack.enter_async_context(self._serving(config))
         await self.house.directory.add_person(NewPerson(name="ana", roles=(Role.ADMINISTRATOR,)), by="remit")
         await self.house.directory.register(
-            NewAgent(name="note-bot", owner="ana", purpose="keeps notes", public_jwk=self.key.public_jwk),
+            NewAgent(
+                name="note-bot",
+                owner="ana",
+                purpose="keeps notes",
+                bindings=(KeyBinding(self.key.public_jwk),),
+            ),
             by="ana",
         )
 

@@ -19,6 +19,7 @@ from remit.core.errors import Conflict, NotFound
 from remit.core.event import EventKind
 from remit.core.identity import Role
 from remit.core.tool import ToolState
+from remit.core.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
@@ -146,7 +147,7 @@ async def pinned_world(folder: Path) -> AsyncIterator[PinnedWorld]:
         if fresh:
             for name, roles in (("lena", ()), ("root", (Role.ADMINISTRATOR,))):
                 await house.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
-            new = NewAgent(name="clerk", owner="office", purpose="looks", public_jwk=KEYS["clerk"])
+            new = NewAgent(name="clerk", owner="lena", purpose="looks", bindings=(KeyBinding(KEYS["clerk"]),))
             await house.directory.register(new, by="root")
         lena = await house.directory.person("lena")
         task = await house.tasks.open(Opening(agent="clerk", task_type="look"), person=lena)

@@ -96,7 +96,7 @@ def test_only_the_public_part_of_a_key_is_sent(house: Remit) -> None:
     place = house.folder / ".remit" / "agents" / "note-bot.key.json"
     private = json.loads(place.read_text())
     assert place.stat().st_mode & 0o077 == 0
-    shown = house.ask("agent", "show", "note-bot")["public_jwk"]
+    shown = house.ask("agent", "show", "note-bot")["bindings"][0]["jwk"]
     assert "d" in private
     assert "d" not in shown
     assert shown["x"] == private["x"]

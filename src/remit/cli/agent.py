@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from remit.cli import show
+from remit.cli.binding import BindingOptions, binding_line
 from remit.cli.client import connect
 from remit.cli.invocation import current
 from remit.cli.parser import Several, noun
@@ -33,15 +36,18 @@ def register(
     group: Several = (),
     manifest: str = "",
     key: Path | None = None,
+    proof: BindingOptions | None = None,
 ) -> None:
-    """Register an agent. Its key is made here, and only the public part is sent.
+    """Register an agent, and say by what it may prove itself.
+
+    Without another way, or with `--key`, it is a key that is made here; only its public part is sent.
 
     Parameters
     ----------
     name
         The agent's name.
     owner
-        The person who answers for it.
+        The person who answers for it, or a team as `group:name`.
     purpose
         What it is for.
     environment
@@ -51,43 +57,60 @@ def register(
     group
         A group; may be given several times.
     manifest
-        A digest over its model, prompt, tools and code.
+        A digest over its model, prompt, tools and code, as `remit agent manifest` gives it.
     key
         The key's file: used where it exists, made where it does not
         (default: `.remit/agents/NAME.key.json` beside the configuration).
     """
     from remit.core.ids import check_name
-    from remit.sdk.key import AgentKey
 
     check_name(name, "an agent")
     client = connect()
-    place = key or key_place(name)
-    made = not place.exists()
-    own = AgentKey.generate() if made else AgentKey.load(place)
-    if made:
-        own.save(place)
-    try:
+    bindings = (proof or BindingOptions()).bindings()
+    with _own_key(key or key_place(name), wanted=key is not None or not bindings) as (held, place):
         agent = client.post(
             "agents",
             name=name,
             owner=owner,
             purpose=purpose,
-            public_jwk=own.public_jwk,
+            bindings=[*held, *bindings],
             environment=environment,
             initiative=initiative,
             groups=group,
             manifest_digest=manifest,
         )
-    except BaseException:
-        if made:
-            # Nobody knows this key: left behind, it would be taken for a registered one.
-            place.unlink(missing_ok=True)
-        raise
     if show.is_json():
-        show.answer({**agent, "key_file": str(place)})
+        show.answer({**agent, **({"key_file": str(place)} if place else {})})
         return
     show.say("Registered ", show.text(name, "bold"), f", owned by {owner}")
-    show.picture(show.facts([("key", f"{place} ({'made now' if made else 'as it was'}; keep it)")]))
+    pairs = [("proven by", binding_line(one)) for one in agent["bindings"]]
+    if place:
+        pairs.append(("key", f"{place} (keep it)"))
+    show.picture(show.facts(pairs))
+
+
+@contextmanager
+def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | None]]:
+    """Give the binding of the key at a place, made there where there is none, and the place.
+
+    A key that was made for something that then fails is removed: nobody knows it, and left behind it would be
+    taken for a registered one.
+    """
+    if not wanted:
+        yield [], None
+        return
+    from remit.sdk.key import AgentKey
+
+    made = not place.exists()
+    own = AgentKey.generate() if made else AgentKey.load(place)
+    if made:
+        own.save(place)
+    try:
+        yield [{"type": "key", "jwk": own.public_jwk}], place
+    except BaseException:
+        if made:
+            place.unlink(missing_ok=True)
+        raise
 
 
 @app.command(name="list")
@@ -176,7 +199,6 @@ def _one(agent: Json) -> None:
     if show.is_json():
         show.answer(agent)
         return
-    key = agent["public_jwk"]
     pairs = [
         ("agent", show.text(agent["name"], "bold")),
         ("state", show.state(agent["state"])),
@@ -185,7 +207,7 @@ def _one(agent: Json) -> None:
         ("environment", agent["environment"]),
         ("initiative", agent["initiative"]),
         ("groups", ", ".join(agent["groups"])),
-        ("key", f"{key.get('kty', '')} {key.get('crv', '')}".strip() or "none"),
+        *(("proven by", binding_line(one)) for one in agent["bindings"]),
         ("manifest", agent["manifest_digest"]),
         ("registered", show.moment(agent["created"])),
         ("by", agent["created_by"]),

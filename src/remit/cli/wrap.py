@@ -234,7 +234,8 @@ def _register_where_it_runs(agent: str, purpose: str, public_jwk: Mapping[str, s
         me = client.get("me")
         if any(one["name"] == agent for one in client.get("agents")["items"]):
             return
-        client.post("agents", name=agent, owner=me["name"], purpose=purpose, public_jwk=dict(public_jwk))
+        binding = {"type": "key", "jwk": dict(public_jwk)}
+        client.post("agents", name=agent, owner=me["name"], purpose=purpose, bindings=[binding])
     except Unauthenticated as fault:
         fault.way_out = "stop `remit up` and wrap again, or sign in first with `remit login`"
         raise

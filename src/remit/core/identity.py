@@ -8,7 +8,15 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.workload import Assurance
+from remit.core.workload import (
+    Assurance,
+    AttestationMethod,
+    Binding,
+    Confirmation,
+    IssuerBinding,
+    KeyBinding,
+    workload_of,
+)
 
 
 class AgentState(enum.StrEnum):
@@ -23,8 +31,9 @@ class AgentState(enum.StrEnum):
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """A governed non-human identity: one workload, one accountable owner, a purpose.
 
-    `public_jwk` is the key (RFC 7517) with which the workload proves itself. `manifest_digest` covers model,
-    prompt, tools and code, where the owner gave one.
+    `owner` is a person, or a team as `group:name`. `bindings` are the ways in which its workload may prove
+    itself, each of which belongs to no other agent. `manifest_digest` covers model, prompt, tools and code,
+    where the owner gave one. Tokens issued before `tokens_from` (seconds since the epoch) are refused.
     """
 
     tenant: str
@@ -35,8 +44,9 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     initiative: str = ""
     groups: tuple[str, ...] = ()
     state: AgentState = AgentState.REGISTERED
-    public_jwk: dict[str, str] = {}
+    bindings: tuple[Binding, ...] = ()
     manifest_digest: str = ""
+    tokens_from: int = 0
     created: datetime
     created_by: str
 
@@ -44,6 +54,44 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     def usable(self) -> bool:
         """Whether the agent may act at all."""
         return self.state in (AgentState.REGISTERED, AgentState.ACTIVE)
+
+    @property
+    def keys(self) -> tuple[dict[str, str], ...]:
+        """The public keys (RFC 7517) by which it may prove itself."""
+        return tuple(binding.jwk for binding in self.bindings if isinstance(binding, KeyBinding))
+
+    @property
+    def team(self) -> str:
+        """The group that owns it; empty where a person does."""
+        return self.owner.removeprefix(TEAM) if self.owner.startswith(TEAM) else ""
+
+    def owned_by(self, person: Person) -> bool:
+        """Whether a person answers for it, alone or in a team."""
+        return self.team in person.groups if self.team else self.owner == person.name
+
+
+#: How a team is written where a person might stand.
+TEAM = "group:"
+
+
+def overlaps(one: Binding, other: Binding) -> bool:
+    """Whether one workload could satisfy both bindings: then they cannot belong to two agents.
+
+    Two rules for tokens of one subject are apart only where a claim that both name has no value in common.
+    """
+    workload = workload_of(one)
+    if not workload or workload != workload_of(other):
+        return False
+    if not isinstance(one, IssuerBinding) or not isinstance(other, IssuerBinding):
+        return True
+    return not any(
+        _apart(one.claims[name], other.claims[name]) for name in one.claims.keys() & other.claims.keys()
+    )
+
+
+def _apart(one: str | list[str], other: str | list[str]) -> bool:
+    ours, theirs = ({rule} if isinstance(rule, str) else set(rule) for rule in (one, other))
+    return not ours & theirs and not any("*" in rule for rule in ours | theirs)
 
 
 class LastProof(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +140,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who a request is from: the agent that acts, for whom, through which chain, proven how.
 
     `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is
-    empty when the agent acts for itself.
+    empty when the agent acts for itself. `method` is by what the agent proved itself when its token was
+    issued, and `confirmation` the key that it proved to hold with this very request.
     """
 
     tenant: str
@@ -100,7 +149,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     on_behalf_of: str = ""
     chain: tuple[Actor, ...] = ()
     assurance: Assurance = Assurance.ASSERTED
-    key_thumbprint: str = ""
+    method: AttestationMethod | None = None
+    confirmation: Confirmation = Confirmation()
 
     @property
     def subject(self) -> str:

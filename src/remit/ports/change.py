@@ -64,7 +64,9 @@ class ConsumeApproval(msgspec.Struct, frozen=True):
 
 
 class PutAgent(msgspec.Struct, frozen=True):
-    """Insert (`expect_new`) or replace an agent; `Conflict` if the name is taken."""
+    """Insert (`expect_new`) or replace an agent; `Conflict` if the name is taken, or if one of its bindings
+    overlaps with another agent's (code `workload-taken`).
+    """
 
     agent: Agent
     expect_new: bool = False

@@ -176,6 +176,12 @@ class Store(Protocol):
         """Give all agents by name."""
         ...
 
+    async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
+        """Give the agents with a binding to a workload (`workload_of`), by name; their further rules are not
+        looked at.
+        """
+        ...
+
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
         """Give how an agent last proved itself."""
         ...
@@ -213,9 +219,15 @@ class Store(Protocol):
         ...
 
     async def tasks(
-        self, tenant: str, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+        self,
+        tenant: str,
+        *,
+        agent: str = "",
+        on_behalf_of: str = "",
+        state: TaskState | None = None,
+        limit: int = 100,
     ) -> list[Task]:
-        """Give tasks, newest first."""
+        """Give tasks, newest first; of one agent, for one person, in one state, where these are named."""
         ...
 
     async def descendants(self, tenant: str, task: str) -> list[Task]:

@@ -12,7 +12,7 @@ import hashlib
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
-from remit.core.assertion import verify_assertion
+from remit.core.assertion import verify_by_any
 from remit.core.errors import Conflict, Unauthenticated
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
@@ -115,18 +115,13 @@ class Authenticator:
         once.
         """
         agent = await self._store.agent(self._tenant, client_id)
-        if agent is None or not agent.public_jwk:
+        if agent is None or not agent.keys:
             raise Unauthenticated("there is no such agent, or it has no key", code="invalid_client", step=1)
         if not agent.usable:
             raise Unauthenticated(f"the agent is {agent.state.value}", code="invalid_client", step=1)
         now = self._clock.now()
-        proven = verify_assertion(
-            assertion,
-            agent.public_jwk,
-            subject=client_id,
-            audiences=(self.issuer, f"{self.issuer}/oauth/token"),
-            now=now,
-        )
+        audiences = (self.issuer, f"{self.issuer}/oauth/token")
+        proven = verify_by_any(assertion, agent.keys, subject=client_id, audiences=audiences, now=now)
         try:
             await self._store.commit(
                 Unit(

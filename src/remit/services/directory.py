@@ -9,8 +9,8 @@ from remit.core.errors import Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, AgentState, Person, Role
 from remit.core.ids import check_name
-from remit.core.jwk import checked_public_jwk
 from remit.core.revocation import ScopeKind
+from remit.core.workload import Binding, checked_binding
 from remit.ports.runtime import Clock
 from remit.ports.store import PutAgent, PutPerson, Store, Unit
 from remit.services.live import Live
@@ -27,14 +27,12 @@ AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
 
 
 class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when an agent is registered; `public_jwk` is the key with which it will prove
-    itself.
-    """
+    """What is asked for when an agent is registered; `bindings` are the ways in which it may prove itself."""
 
     name: str
     owner: str
     purpose: str
-    public_jwk: dict[str, str]
+    bindings: tuple[Binding, ...]
     environment: str = "development"
     initiative: str = ""
     groups: tuple[str, ...] = ()
@@ -87,7 +85,7 @@ class Directory:
             environment=new.environment,
             initiative=new.initiative,
             groups=new.groups,
-            public_jwk=checked_public_jwk(new.public_jwk),
+            bindings=tuple(checked_binding(one) for one in new.bindings),
             manifest_digest=new.manifest_digest,
             created=self._clock.now(),
             created_by=by,

@@ -13,6 +13,7 @@ from remit.core.identity import Agent, AgentState, Person, Role
 from remit.core.revocation import Closing, Closure, Indeterminate
 from remit.core.task import Task, TaskState, TaskType
 from remit.core.tool import ArgumentRole, Tool, ToolState
+from remit.core.workload import Binding
 
 Json = Any
 Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]
@@ -33,7 +34,7 @@ class PersonView(View, frozen=True, kw_only=True):
 
 
 class AgentView(View, frozen=True, kw_only=True):
-    """An agent with its public key (RFC 7517)."""
+    """An agent with the bindings by which it may prove itself."""
 
     name: str
     owner: str
@@ -42,7 +43,7 @@ class AgentView(View, frozen=True, kw_only=True):
     initiative: str
     groups: tuple[str, ...]
     state: AgentState
-    public_jwk: dict[str, str]
+    bindings: tuple[Binding, ...]
     manifest_digest: str
     created: Moment
     created_by: str

@@ -144,15 +144,14 @@ class Stage:
         """Register an agent with a key of its own; only the public part leaves this process."""
         key = ECKey.generate_key("P-256")
         self.keys[name] = key
+        public = key.as_dict(private=False)
+        jwk = {member: public[member] for member in ("kty", "crv", "x", "y")}
         agent = {
             "name": name,
-            "owner": "legal-team",
+            "owner": "lena",
             "purpose": purpose,
             "environment": "production",
-            "public_jwk": key.as_dict(private=False, kty="EC"),
-        }
-        agent["public_jwk"] = {
-            member: key.as_dict(private=False)[member] for member in ("kty", "crv", "x", "y")
+            "bindings": [{"type": "key", "jwk": jwk}],
         }
         await self.ask("POST", "/api/v1/agents", agent, by="admin")
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 from remit.cli.wrapping.backup import replace_file, write_private
 from remit.cli.wrapping.servers import WrappedServer
 from remit.config import Config, load_bundle, load_config
+from remit.config.listen import ListenSection
 from remit.config.scaffold import scaffold
-from remit.config.settings import ListenSection
 from remit.core.errors import ConfigInvalid, Conflict
 
 Json = Any
@@ -158,15 +158,17 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     the name is taken with another key.
     """
     from remit.compose import open_records
+    from remit.core.workload import KeyBinding
     from remit.services.directory import NewAgent
 
     async with open_records(config) as house:
         known = await house.store.agent(config.tenant, agent)
         if known is None:
             owner = getpass.getuser()
-            new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, public_jwk=public_jwk)
+            binding = KeyBinding(public_jwk)
+            new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
             await house.directory.register(new, by=f"os:{owner}")
-        elif known.public_jwk != public_jwk:
+        elif public_jwk not in known.keys:
             raise Conflict(
                 f"there is an agent `{agent}` with another key", way_out="choose another name by `--agent`"
             )

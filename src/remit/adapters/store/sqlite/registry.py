@@ -12,7 +12,8 @@ import msgspec
 from remit.adapters.store.sqlite.moments import micros, text
 from remit.core.delegation import Delegation
 from remit.core.errors import Conflict
-from remit.core.identity import Agent, AgentState, Person
+from remit.core.identity import Agent, AgentState, Person, overlaps
+from remit.core.workload import workload_of
 from remit.ports.store import (
     EndCredentials,
     PutAgent,
@@ -32,6 +33,31 @@ def put_agent(sql: sqlite3.Connection, change: PutAgent) -> None:
     """Insert or replace an agent."""
     agent = change.agent
     _put_named(sql, "agents", (agent.tenant, agent.name, text(agent)), change.expect_new)
+    sql.execute("delete from bindings where tenant = ? and agent = ?", (agent.tenant, agent.name))
+    for binding in agent.bindings:
+        workload = workload_of(binding)
+        for other in bound_to(sql, agent.tenant, workload):
+            if other.name != agent.name and any(overlaps(binding, theirs) for theirs in other.bindings):
+                raise Conflict(
+                    f"`{workload[:200]}` is bound to agent `{other.name}`",
+                    code="workload-taken",
+                    way_out=f"unbind it there first (`remit agent unbind {other.name}`): "
+                    "one workload is one agent",
+                )
+        sql.execute(
+            "insert into bindings values (?, ?, ?) on conflict do nothing",
+            (agent.tenant, workload, agent.name),
+        )
+
+
+def bound_to(sql: sqlite3.Connection, tenant: str, workload: str) -> list[Agent]:
+    """Give the agents with a binding to a workload, by name."""
+    rows = sql.execute(
+        "select a.body from bindings b join agents a on a.tenant = b.tenant and a.name = b.agent"
+        " where b.tenant = ? and b.workload = ? order by a.name",
+        (tenant, workload),
+    )
+    return [msgspec.json.decode(body, type=Agent) for (body,) in rows]
 
 
 def use_agent(sql: sqlite3.Connection, change: UseAgent) -> None:

@@ -114,6 +114,12 @@ MIGRATIONS: tuple[str, ...] = (
     create unique index subject_keys_by_subject on subject_keys (tenant, subject);
     """,
     """
+    -- By what workload an agent is proven: read at each proof, and held against others at registration.
+    create table bindings (
+        tenant text not null, workload text not null, agent text not null,
+        primary key (tenant, workload, agent)
+    ) strict, without rowid;
+    create index bindings_by_agent on bindings (tenant, agent);
     create table last_proofs (
         tenant text not null, agent text not null, body text not null, primary key (tenant, agent)
     ) strict, without rowid;

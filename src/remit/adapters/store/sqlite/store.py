@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.sqlite import reads
+from remit.adapters.store.sqlite import reads, registry
 from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, RewrapKeys
 from remit.adapters.store.sqlite.ledger import Ledger
+from remit.adapters.store.sqlite.lock import lock_file
 from remit.adapters.store.sqlite.memory import Memory
 from remit.adapters.store.sqlite.moments import micros
 from remit.adapters.store.sqlite.nodes import reader
@@ -23,7 +23,7 @@ from remit.adapters.store.sqlite.subjects import Opener, Subjects
 from remit.adapters.store.sqlite.writer import Writer
 from remit.core.approval import Approval, ApprovalState
 from remit.core.delegation import Delegation
-from remit.core.errors import NotFound, StoreUnavailable, VerificationFailed
+from remit.core.errors import NotFound, VerificationFailed
 from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
 from remit.core.identity import Agent, LastProof, Person
@@ -158,6 +158,10 @@ class SqliteStore:
         query = "select body from agents where tenant = ? order by name"
         return await self._pool.run(reads.bodies, Agent, query, tenant)
 
+    async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
+        """Give the agents with a binding to a workload, by name."""
+        return await self._pool.run(registry.bound_to, tenant, workload)
+
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
         """Give how an agent last proved itself."""
         query = "select body from last_proofs where tenant = ? and agent = ?"
@@ -202,10 +206,16 @@ class SqliteStore:
         return await self._pool.run(reads.task, tenant, id)
 
     async def tasks(
-        self, tenant: str, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+        self,
+        tenant: str,
+        *,
+        agent: str = "",
+        on_behalf_of: str = "",
+        state: TaskState | None = None,
+        limit: int = 100,
     ) -> list[Task]:
         """Give tasks, newest first."""
-        return await self._pool.run(reads.tasks, tenant, agent, state.value if state else "", limit)
+        return await self._pool.run(reads.tasks, tenant, agent, on_behalf_of, state or "", limit)
 
     async def descendants(self, tenant: str, task: str) -> list[Task]:
         """Give every task that has `task` among its ancestors."""
@@ -340,31 +350,6 @@ class SqliteStore:
         for connection in reversed(self._connections):
             connection.close()  # the last one to close copies the write-ahead log into the file
         os.close(self._lock)
-
-
-def lock_file(path: Path) -> int:
-    """Take the lock that makes this the one process that writes; give its descriptor, which holds it while
-    open.
-    """
-    place = path.with_name(path.name + ".lock")
-    try:
-        lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as fault:
-        raise StoreUnavailable(
-            f"`{place}` cannot be opened", way_out="create its folder and make it writable", debug=str(fault)
-        ) from fault
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-        os.close(lock)
-        raise StoreUnavailable(
-            f"the store `{path}` is in use by process {holder or 'unknown'}",
-            way_out="stop that process, or give this one a file of its own",
-        ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock
 
 
 def check_head(connection: sqlite3.Connection, tenant: str, size: int, head: Head | None) -> None:
