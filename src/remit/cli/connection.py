@@ -26,10 +26,13 @@ class BoundedConnection(HttpToolsProtocol):
     _begun = False
     _has_head = False
     _patience: asyncio.TimerHandle | None = None
+    _shown: tuple[bytes, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        chain = getattr(transport.get_extra_info("ssl_object"), "peer_chain", None)
+        self._shown = chain() if chain is not None else ()
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -51,6 +54,9 @@ class BoundedConnection(HttpToolsProtocol):
         """The first byte of a request has come."""
         self._begun = True
         super().on_message_begin()
+        if self._shown:
+            # What the client showed in the handshake, in DER, its own certificate first. Not judged yet.
+            self.scope["remit.peer_certificate"] = list(self._shown)  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
         """The head is there: what follows has other bounds."""

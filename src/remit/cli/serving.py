@@ -21,6 +21,7 @@ import uvicorn
 
 from remit.cli import show
 from remit.cli.connection import BoundedConnection
+from remit.cli.tls import AskingContext, RenewedContext
 from remit.cli.welcome import Welcome, first_code, show_welcome
 from remit.compose import application, open_house
 from remit.config import Config
@@ -63,6 +64,7 @@ async def _serve(config: Config, wish: Wish) -> None:
         url = public_url(config, sock)
         async with open_house(config, url) as house:
             code = await first_code(house, wish.code_for)
+            tls = tls_context(config)
             server = Server(
                 uvicorn.Config(
                     application(house, config),
@@ -75,6 +77,7 @@ async def _serve(config: Config, wish: Wish) -> None:
                     # Addresses are those of the connection, never a header's.
                     proxy_headers=False,
                     timeout_graceful_shutdown=DRAIN_S,
+                    ssl_context_factory=None if tls is None else lambda *_: tls,
                 )
             )
 
@@ -95,6 +98,15 @@ def settle_memory() -> None:
     gc.freeze()
     # Calls leave hardly any cycles behind; what they do leave is found ten times less often.
     gc.set_threshold(10_000, 20, 20)
+
+
+def tls_context(config: Config) -> RenewedContext | None:
+    """Give the TLS of the port, where the configuration has one; raises `ConfigInvalid`."""
+    section = config.listen.tls
+    if section is None:
+        return None
+    kind = AskingContext if section.client_certificates == "ask" else RenewedContext
+    return kind(config.at(section.certificate), config.at(section.key))
 
 
 def public_url(config: Config, sock: socket.socket) -> str:

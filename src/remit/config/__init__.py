@@ -2,6 +2,8 @@
 """Configuration: `remit.yaml` and the bundle beside it, read whole, every problem named."""
 
 from remit.config.bundle import examine_bundle, load_bundle, problems
+from remit.config.keys import KeysSection, OpenBaoSection
+from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config
 from remit.config.secret import SecretRef
 from remit.config.settings import (
@@ -9,28 +11,35 @@ from remit.config.settings import (
     ClassesSection,
     Config,
     InitiativeSection,
-    KeysSection,
     LimitsSection,
-    ListenSection,
     LogHeadSection,
     PolicySection,
     StoreSection,
     UpstreamSection,
 )
+from remit.config.trust import IssuerSection, TrustDomainSection, TrustSection
+from remit.config.workload_api import WorkloadApiSection, WorkloadSection
 
 __all__ = [
     "CONFIG_NAME",
     "ClassesSection",
     "Config",
     "InitiativeSection",
+    "IssuerSection",
     "KeysSection",
     "LimitsSection",
     "ListenSection",
     "LogHeadSection",
+    "OpenBaoSection",
     "PolicySection",
     "SecretRef",
     "StoreSection",
+    "TlsSection",
+    "TrustDomainSection",
+    "TrustSection",
     "UpstreamSection",
+    "WorkloadApiSection",
+    "WorkloadSection",
     "config_path",
     "examine_bundle",
     "examine_config",

@@ -8,29 +8,17 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from remit.config.keys import KeysSection
+from remit.config.listen import ListenSection
 from remit.config.secret import SecretRef
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sign_in import SignInSection
+from remit.config.trust import TrustSection
+from remit.config.workload_api import WorkloadApiSection
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes
 
 CONFIG_NAME: Final = "remit.yaml"
-
-
-class ListenSection(Section, frozen=True, kw_only=True):
-    """Where remit listens."""
-
-    host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8700
-    public_url: Annotated[
-        str, Meta(description="The address under which clients reach remit; from host and port unless given.")
-    ] = ""
-
-    @property
-    def url(self) -> str:
-        """The public address, without a slash at its end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
 
 class StoreSection(Section, frozen=True, kw_only=True):
@@ -45,13 +33,6 @@ class StoreSection(Section, frozen=True, kw_only=True):
             "of remit, and the last moments before a power loss may be missing."
         ),
     ] = "durable"
-
-
-class KeysSection(Section, frozen=True, kw_only=True):
-    """Where the keys for tokens, checkpoints and sealing are kept, apart from the store."""
-
-    kind: Annotated[Literal["file"], Meta(description="Which key store.")] = "file"
-    path: Annotated[Text, Meta(description="Folder of the keys, readable by remit alone.")] = ".remit/keys"
 
 
 class LogHeadSection(Section, frozen=True, kw_only=True):
@@ -99,6 +80,10 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     approval_ttl_s: Annotated[
         Seconds, Meta(ge=1, description="How long an approval can be given and used.")
     ] = 900
+    proof_age_s: Annotated[
+        Seconds,
+        Meta(ge=5, le=600, description="How far the clock of a DPoP proof may be from ours, either way."),
+    ] = 300
     token_ttl_s: Annotated[Seconds, Meta(ge=1, le=3600, description="Lifetime of an access token.")] = 300
     task_lease_s: Annotated[
         Seconds,
@@ -132,6 +117,13 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         Literal["enforce", "observe"],
         Meta(description="`observe` decides and records, and refuses nothing."),
     ] = "enforce"
+    sender_constraint: Annotated[
+        Literal["required", "optional"],
+        Meta(
+            description="`required`: calls of tier operator and above need a token that is bound to a key of "
+            "the sender (DPoP or mTLS). `optional` lowers that, which decisions and reports then say."
+        ),
+    ] = "required"
 
     @property
     def observed(self) -> bool:
@@ -191,6 +183,9 @@ class Config(Section, frozen=True, kw_only=True):
     listen: ListenSection = ListenSection()
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()
+    workload_api: Annotated[
+        WorkloadApiSection | None, Meta(description="A trust domain of remit's own.")
+    ] = None
     log_head: LogHeadSection = LogHeadSection()
     policy: PolicySection = PolicySection()
     tools: Annotated[
@@ -201,6 +196,7 @@ class Config(Section, frozen=True, kw_only=True):
     )
     classes: ClassesSection = ClassesSection()
     limits: LimitsSection = LimitsSection()
+    trust: TrustSection = TrustSection()
     sign_in: SignInSection = SignInSection()
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection], Meta(min_length=1, description="The governed servers, by name.")

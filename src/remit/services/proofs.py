@@ -48,7 +48,7 @@ class Proofs:
         self._max_age_s = max_age_s
         self._epoch_s = epoch_s
         self._epoch_proofs = epoch_proofs
-        # Both are new at each start: what was proven to another process, or before a restart, is nothing here.
+        # Both are new at each start: what was proven elsewhere, or before a restart, is nothing here.
         self._incarnation = _text(entropy.bytes(6))
         self._key = entropy.bytes(32)
         self._epoch = 0

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where remit listens, and under which certificate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.section import Section, Text
+
+
+class TlsSection(Section, frozen=True, kw_only=True):
+    """The certificate of the one port; renewed files are taken up without a restart."""
+
+    certificate: Annotated[Text, Meta(description="File of the certificate chain, in PEM.")]
+    key: Annotated[Text, Meta(description="File of its private key, in PEM.")]
+    client_certificates: Annotated[
+        Literal["never", "ask"],
+        Meta(
+            description="`ask` lets workloads show an X.509-SVID or another certificate of theirs; it is "
+            "judged in step 1, not in the handshake. Browsers may ask their users for one then."
+        ),
+    ] = "never"
+
+
+class ListenSection(Section, frozen=True, kw_only=True):
+    """Where remit listens."""
+
+    host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8700
+    public_url: Annotated[
+        str, Meta(description="The address under which clients reach remit; from host and port unless given.")
+    ] = ""
+    tls: Annotated[
+        TlsSection | None, Meta(description="TLS of the port; without it something before it provides TLS.")
+    ] = None
+
+    @property
+    def url(self) -> str:
+        """The public address, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme = "https" if self.tls else "http"
+        return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
