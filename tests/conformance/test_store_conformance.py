@@ -306,6 +306,22 @@ async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
     assert [task.id for task in await store.tasks(TENANT, state=TaskState.PROPOSED)] == ["d"]
 
 
+async def test_tasks_are_found_by_the_person_they_are_for(store: Store) -> None:
+    """Tasks for a person are listed whoever does them, and tasks for nobody are not among them."""
+    await store.commit(
+        Unit(
+            changes=(
+                PutTask(a_task("e", on_behalf_of="lena")),
+                PutTask(a_task("f", on_behalf_of="lena", agent="other-bot", opened=START + timedelta(1))),
+                PutTask(a_task("g", on_behalf_of="")),
+            )
+        )
+    )
+    assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena")] == ["f", "e"]
+    assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena", agent="other-bot")] == ["f"]
+    assert await store.tasks(TENANT, on_behalf_of="leo") == []
+
+
 async def test_a_unit_belongs_to_one_tenant(store: Store) -> None:
     """Events of two tenants in a unit, or a unit that names none, are a caller's defect."""
     with pytest.raises(ValueError, match="tenant"):

@@ -125,9 +125,13 @@ def task(connection: sqlite3.Connection, tenant: str, id: str) -> Task | None:
     return found[0] if found else None
 
 
-def tasks(connection: sqlite3.Connection, tenant: str, agent: str, state: str, limit: int) -> list[Task]:
+def tasks(
+    connection: sqlite3.Connection, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
+) -> list[Task]:
     """Give tasks, newest first."""
-    wanted = {column: value for column, value in (("agent", agent), ("state", state)) if value}
+    person = "json_extract(body, '$.on_behalf_of')"
+    named = (("agent", agent), (person, on_behalf_of), ("state", state))
+    wanted = {column: value for column, value in named if value}
     where = "".join(f" and {column} = ?" for column in wanted)
     query = f"{_TASK}{where} order by opened desc, id desc limit ?"
     return _tasks(connection.execute(query, (tenant, *wanted.values(), limit)))
