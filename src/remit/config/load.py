@@ -11,10 +11,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from remit.config.files import Folder
+from remit.config.keys import check_keys
 from remit.config.lines import Node, read_text, read_yaml
 from remit.config.secret import looks_secret
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
+from remit.config.trust import check_trust
+from remit.config.workload_api import check_workload_api
 from remit.core.bundle import file_digest
 from remit.core.errors import ConfigInvalid
 
@@ -76,6 +79,10 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     for name, upstream in config.upstreams.items():
         _check_upstream(f"upstreams.{name}", upstream, node, problems)
     _check_classes(config, node, problems)
+    check_trust(config.trust, node, problems)
+    check_keys(config.keys, node, problems)
+    if config.workload_api is not None:
+        check_workload_api(config.workload_api, node, problems)
     if config.listen.public_url:
         _check_url(config.listen.public_url, "listen.public_url", node, problems)
     places = {
