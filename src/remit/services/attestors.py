@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from remit.core.errors import Unauthenticated
 from remit.core.workload import Attested
 from remit.ports.attestor import Attestor, Shown
+from remit.ports.issuers import IssuedToken, IssuerUse
 
 
 class Attestors:
@@ -34,5 +35,24 @@ class Attestors:
             "nobody here can judge what was shown",
             code="not-attestable",
             way_out="trust its issuer or its trust domain under `trust:`",
+            step=1,
+        )
+
+
+class NoIssuers:
+    """`ports.issuers.TrustedIssuers` of a house that trusts none."""
+
+    def trusts(self, token: str, use: IssuerUse) -> bool:
+        """None is trusted."""
+        return False
+
+    async def verify(
+        self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
+    ) -> IssuedToken:
+        """Refuse."""
+        raise Unauthenticated(
+            f"no issuer is trusted for {use.value}",
+            code="token-issuer",
+            way_out="add it under `trust.issuers`",
             step=1,
         )

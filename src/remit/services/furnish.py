@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from remit.core.identity import Memberships
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
+from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import CheckpointKeys, TokenKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
@@ -16,6 +17,7 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.approvals import Approvals
+from remit.services.attestors import Attestors, NoIssuers
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
 from remit.services.browsers import Browsers, Entrance
@@ -55,6 +57,8 @@ class Outfit:
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     members: Memberships = field(default_factory=Memberships)
     observed: frozenset[str] = frozenset()
+    attestors: Attestors = field(default_factory=Attestors)
+    issuers: TrustedIssuers = field(default_factory=NoIssuers)
     token_ttl_s: int = 300
     session_ttl_s: int = 12 * 3600
     approval_ttl_s: int = 900
@@ -139,6 +143,8 @@ def furnish(o: Outfit) -> House:
         entropy=o.entropy,
         token_keys=o.token_keys,
         store=o.store,
+        attestors=o.attestors,
+        issuers=o.issuers,
         upstreams=o.upstreams,
         policies=policies,
         tools=tools,
@@ -218,6 +224,4 @@ def _people(
         tenant=o.tenant,
         rules=o.consent,
     )
-    return People(
-        origin=origin, documents=documents, browsers=browsers, passkeys=passkeys, consents=consents
-    )
+    return People(origin=origin, documents=documents, browsers=browsers, passkeys=passkeys, consents=consents)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.approvals import Approvals
+from remit.services.attestors import Attestors
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
 from remit.services.directory import Directory
@@ -62,6 +64,8 @@ class House:
     entropy: Entropy
     token_keys: TokenKeys
     store: Store
+    attestors: Attestors
+    issuers: TrustedIssuers
     upstreams: Mapping[str, Upstream]
     policies: Policies
     tools: Tools

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 5: the only file that names adapters. Puts one process together from its configuration."""
+"""Floor 5: the only place that names adapters. Puts one process together from its configuration."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from remit.adapters.store.sqlite.reads import pins_at
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.compose.trust import Trust, trust_of
 from remit.config import Config, UpstreamSection, load_bundle, load_config
 from remit.core.admission import AdmissionRules
 from remit.core.bundle import Bundle
@@ -41,6 +42,7 @@ from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
+from remit.services.attestors import Attestors, NoIssuers
 from remit.services.browsers import Entrance
 from remit.services.consents import ConsentRules
 from remit.services.furnish import Outfit, furnish
@@ -217,6 +219,7 @@ def build(
     heads: FileHeadKeeper,
     upstreams: Mapping[str, Upstream],
     public_url: str,
+    trust: Trust | None = None,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
     limits = config.limits
@@ -234,6 +237,8 @@ def build(
             engine=policy_engine(config),
             upstreams=upstreams,
             brokers=brokers_of(config),
+            attestors=trust.attestors if trust else Attestors(),
+            issuers=trust.issuers if trust else NoIssuers(),
             members=memberships(config),
             observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
             token_ttl_s=int(limits.token_ttl_s),
@@ -273,7 +278,10 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
             name: upstream_of(name, section, config, bound, lambda one, up: told.append((one, up)))
             for name, section in config.upstreams.items()
         }
-        house = build(config, keys, store, heads, upstreams, public_url or config.listen.url)
+        url = public_url or config.listen.url
+        trust = trust_of(config, url, SystemClock())
+        stack.push_async_callback(trust.close)
+        house = build(config, keys, store, heads, upstreams, url, trust)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
         await house.evidence.checkpoint()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""By whose word workloads are known, as the configuration says: issuers, trust domains, the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from remit.adapters.attestor.bundles import (
+    Context,
+    Source,
+    endpoint_source,
+    file_source,
+    spiffe_endpoint_source,
+    workload_api_source,
+)
+from remit.adapters.attestor.issuers import Issuer, OidcIssuers
+from remit.adapters.attestor.local import LocalAttestor
+from remit.adapters.attestor.oidc import OidcAttestor
+from remit.adapters.attestor.spiffe import SpiffeAttestor
+from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.peers.linux import LinuxPeers
+from remit.config import Config, IssuerSection, TrustDomainSection
+from remit.core.errors import ConfigInvalid
+from remit.ports.fetch import Fetch
+from remit.ports.issuers import IssuerUse
+from remit.ports.peers import Peers
+from remit.ports.runtime import Clock
+from remit.services.attestors import Attestors
+
+#: A file of a token that a key set asks for is small.
+MAX_BEARER_BYTES = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What judges workloads, and what reads keys meanwhile."""
+
+    issuers: OidcIssuers
+    spiffe: SpiffeAttestor
+
+    @property
+    def attestors(self) -> Attestors:
+        """All attestors, as one."""
+        return Attestors((OidcAttestor(self.issuers), self.spiffe, LocalAttestor()))
+
+    async def close(self) -> None:
+        """Stop reading keys."""
+        await self.issuers.close()
+        await self.spiffe.close()
+
+
+def trust_of(config: Config, public_url: str, clock: Clock, own: Mapping[str, Source] | None = None) -> Trust:
+    """Give what the section `trust` asks for. `own` are bundles of trust domains of our own; raises
+    `ConfigInvalid`.
+    """
+    trust = config.trust
+    kept_s = float(trust.keys_kept_s)
+    domains = {name: source_of(name, section, config) for name, section in trust.spiffe.items()}
+    if both := sorted(set(domains) & set(own or {})):
+        raise ConfigInvalid(
+            f"`{both[0]}` is a trust domain of our own",
+            key=f"trust.spiffe.{both[0]}",
+            way_out="remove it; remit knows its own bundle",
+        )
+    return Trust(
+        issuers=OidcIssuers(
+            [issuer_of(name, section, config, public_url) for name, section in trust.issuers.items()],
+            clock,
+        ),
+        spiffe=SpiffeAttestor(
+            {**domains, **(own or {})},
+            clock,
+            audience=public_url,
+            leeway_s=int(trust.leeway_s),
+            kept_s=kept_s,
+        ),
+    )
+
+
+def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str) -> Issuer:
+    """Give one issuer; raises `ConfigInvalid`."""
+    headers = partial(_bearer, config.at(section.bearer_file)) if section.bearer_file else dict
+    return Issuer(
+        name=name,
+        issuer=section.name_of_issuer,
+        audience=section.audience or public_url,
+        uses=frozenset(IssuerUse(use) for use in section.use),
+        fetch=GuardedFetch(
+            private=section.private,
+            plain_loopback=config.trust.plain_loopback,
+            ca_file=config.at(section.tls_ca) if section.tls_ca else None,
+            headers=headers,
+        ),
+        algorithms=section.accepted,
+        platform=section.platform,
+        leeway_s=int(config.trust.leeway_s),
+        max_life_s=int(section.max_token_life_s),
+        kept_s=float(config.trust.keys_kept_s),
+        jwks_uri=section.jwks_uri,
+        jwks_file=config.at(section.jwks_file) if section.jwks_file else None,
+    )
+
+
+def source_of(name: str, section: TrustDomainSection, config: Config) -> Source:
+    """Give where the bundle of one trust domain comes from; raises `ConfigInvalid`."""
+    if section.workload_api:
+        return workload_api_source(name, "" if section.workload_api == "env" else section.workload_api)
+    if not section.bundle_endpoint:
+        return file_source(name, config.at(section.bundle_file))
+    ca_file = config.at(section.tls_ca) if section.tls_ca else None
+
+    def fetch(context: Context | None = None) -> Fetch:
+        return GuardedFetch(private=section.private, ca_file=ca_file, context=context)
+
+    if not section.endpoint_id:
+        return endpoint_source(name, section.bundle_endpoint, fetch())
+    return spiffe_endpoint_source(
+        name,
+        section.bundle_endpoint,
+        server_id=section.endpoint_id,
+        bootstrap=config.at(section.bundle_file),
+        fetch_with=fetch,
+    )
+
+
+def local_peers() -> Peers:
+    """Give what looks at the other end of Unix sockets."""
+    return LinuxPeers()
+
+
+def _bearer(path: Path) -> dict[str, str]:
+    """Read a token that the platform renews in its file; raises `OSError`, which fails the fetch."""
+    with path.open("rb") as opened:
+        return {"Authorization": f"Bearer {opened.read(MAX_BEARER_BYTES).decode('ascii').strip()}"}
