@@ -16,6 +16,7 @@ from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
+from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.attestors import Attestors, NoIssuers
 from remit.services.authenticate import Authenticator
@@ -32,6 +33,7 @@ from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.passkeys import Passkeys
 from remit.services.people import People, pages_of
+from remit.services.points import EnforcementPoint, Subjects
 from remit.services.policies import Policies
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
@@ -64,6 +66,9 @@ class Outfit:
     approval_ttl_s: int = 900
     call_timeout_s: float = 300.0
     max_calls_per_task: int = 64
+    enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
+    permit_ttl_s: int = 5
+    report_within_s: int = 300
     document_fetch: Fetch | None = None
     entrances: Mapping[str, Entrance] = field(default_factory=dict)
     browser_ttl_s: int = 12 * 3600
@@ -120,21 +125,19 @@ def furnish(o: Outfit) -> House:
         revocations=revocations,
         tenant=o.tenant,
     )
-    mediator = Mediator(
-        Parts(
-            authenticator=authenticator,
-            live=live,
-            authorizer=authorizer,
-            approvals=approvals,
-            policies=policies,
-            store=o.store,
-            late=LateOutcomes(o.store),
-            clock=o.clock,
-            upstreams=o.upstreams,
-            brokers=o.brokers,
-            call_timeout_s=o.call_timeout_s,
-            max_calls_per_task=o.max_calls_per_task,
-        )
+    parts = Parts(
+        authenticator=authenticator,
+        live=live,
+        authorizer=authorizer,
+        approvals=approvals,
+        policies=policies,
+        store=o.store,
+        late=LateOutcomes(o.store),
+        clock=o.clock,
+        upstreams=o.upstreams,
+        brokers=o.brokers,
+        call_timeout_s=o.call_timeout_s,
+        max_calls_per_task=o.max_calls_per_task,
     )
     return House(
         tenant=o.tenant,
@@ -155,7 +158,8 @@ def furnish(o: Outfit) -> House:
         revocations=revocations,
         tasks=tasks,
         directory=directory,
-        mediator=mediator,
+        mediator=Mediator(parts),
+        answers=_answers(o, parts),
         evidence=Evidence(
             store=o.store,
             heads=o.heads,
@@ -175,6 +179,16 @@ def furnish(o: Outfit) -> House:
             tenant=o.tenant,
         ),
         people=_people(o, authenticator, directory, tasks, tools, policies, revocations),
+    )
+
+
+def _answers(o: Outfit, parts: Parts) -> Answers:
+    return Answers(
+        parts,
+        Subjects(store=o.store, authenticator=parts.authenticator, members=o.members, tenant=o.tenant),
+        points=o.enforcement_points,
+        permit_ttl_s=o.permit_ttl_s,
+        report_within_s=o.report_within_s,
     )
 
 

@@ -12,6 +12,7 @@ from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
+from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.attestors import Attestors
 from remit.services.authenticate import Authenticator
@@ -77,6 +78,7 @@ class House:
     tasks: Tasks
     directory: Directory
     mediator: Mediator
+    answers: Answers
     evidence: Evidence
     reports: Reports
     people: People
