@@ -57,7 +57,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """One message of an upstream's answer.
 
     `method` is the JSON-RPC method of a notification or server-initiated request. `body` holds the raw JSON
-    of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result.
+    of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result,
+    `wants_input` tells that a result completes nothing but asks for input.
     `size` is the count of bytes of `body`.
     """
 
@@ -65,6 +66,7 @@ class Chunk(msgspec.Struct, frozen=True):
     body: bytes
     method: str = ""
     is_error: bool = False
+    wants_input: bool = False
     request_id: str | int | None = None
 
     @property
@@ -335,4 +337,6 @@ def _exchange(request: AccessRequest, leased: Leased) -> Generator[Need, object,
 def _outcome(last: Chunk) -> CallOutcome:
     if last.kind is ChunkKind.ERROR:
         return CallOutcome.PROTOCOL_ERROR
+    if last.wants_input:
+        return CallOutcome.INPUT_REQUIRED
     return CallOutcome.TOOL_ERROR if last.is_error else CallOutcome.OK

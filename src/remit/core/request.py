@@ -41,6 +41,10 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     observed: bool = False
     enforcement_point: str = ""
 
+    def may_take(self, argument: str) -> bool:
+        """Whether a call may carry an argument of this name at all, whatever its value."""
+        return self.observed or any(grant.may_take(argument) for grant in self.grants)
+
     @property
     def call_digest(self) -> str:
         """The digest of exactly this call: task, tool, arguments. What an approval is bound to."""

@@ -24,6 +24,11 @@ PROMPT_GET = "prompts:get"
 COMPLETION = "completion:complete"
 RESERVED_OPERATIONS = (RESOURCE_READ, RESOURCE_SUBSCRIBE, PROMPT_GET, COMPLETION)
 
+INPUT = "mcp:input"
+"""The argument that holds what a call carries beside its arguments: the answers of person, model or client to
+what the upstream asked (`responses`), and the upstream's own state of that (`state`). MCP 2026-07-28:
+`inputResponses` and `requestState`. It is decided like every argument; no tool can have one of this name."""
+
 
 class Effect(enum.StrEnum):
     """What a call changes."""

@@ -32,7 +32,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and
     serialises it once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's
     own. `task` keys whatever the upstream keeps per task (a session). `wants_progress` asks for progress
-    notifications.
+    notifications. `capabilities` is what the agent's client can answer where the upstream asks back, empty
+    where the task may answer nothing; only a server of 2026-07-28 is told.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     meta: dict[str, Json] = {}
     wants_progress: bool = False
     log_level: str = ""
+    capabilities: dict[str, Json] = {}
 
 
 class Exchange(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from remit.core.request import AccessRequest
-from remit.core.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.ports.upstream import Call
 
 Json = Any
@@ -19,13 +19,16 @@ METHODS = {
     PROMPT_GET: "prompts/get",
     COMPLETION: "completion/complete",
 }
+#: MCP 2026-07-28: where the members of `mcp:input` stand in the params of a request.
+_INPUT_MEMBERS = {"responses": "inputResponses", "state": "requestState"}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One call as a door received it, parsed once.
 
     `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
-    overrides the JSON-RPC method for operations that have more than one (unsubscribe).
+    overrides the JSON-RPC method for operations that have more than one (unsubscribe). `capabilities` is what
+    the agent's client can answer.
     """
 
     token: str
@@ -36,15 +39,22 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     meta: dict[str, Json] = {}
     wants_progress: bool = False
     log_level: str = ""
+    capabilities: dict[str, Json] = {}
 
 
 def wire_call(asked: Asked, request: AccessRequest) -> Call:
     """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
     reserved = METHODS.get(asked.name)
+    arguments, given = request.arguments, request.arguments.get(INPUT)
+    if given is not None:
+        arguments = {name: value for name, value in arguments.items() if name != INPUT}
+    params: dict[str, Json]
     if reserved is None:
-        method, params = "tools/call", {"name": request.tool.name, "arguments": request.arguments}
+        method, params = "tools/call", {"name": request.tool.name, "arguments": arguments}
     else:
-        method, params = asked.method or reserved, request.arguments
+        method, params = asked.method or reserved, arguments
+    if given is not None:
+        params = {**params, **{_INPUT_MEMBERS[member]: value for member, value in given.items()}}
     return Call(
         method=method,
         params=params,
@@ -52,4 +62,6 @@ def wire_call(asked: Asked, request: AccessRequest) -> Call:
         meta=asked.meta,
         wants_progress=asked.wants_progress,
         log_level=asked.log_level,
+        # What a task may not answer it is not asked: the upstream learns of no such ability.
+        capabilities=asked.capabilities if request.may_take(INPUT) else {},
     )

@@ -24,7 +24,8 @@ Json = Any
 MODERN_VERSIONS: Final = ("2026-07-28",)
 LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 CLIENT_INFO: Final = {"name": "remit", "version": __version__}
-# Nothing: no sampling, no elicitation, no roots. A server's questions would be disclosures nobody decided.
+# Nothing by itself: no sampling, no elicitation, no roots. A call of a task that may answer says what its
+# client can, to servers that ask in results; what others ask would be disclosures that nobody decided.
 CLIENT_CAPABILITIES: Final[dict[str, Json]] = {}
 
 DISCOVER, INITIALIZE, INITIALIZED = "server/discover", "initialize", "notifications/initialized"
@@ -124,7 +125,7 @@ class Stamp:
 
         INVARIANT: the entries that the protocol reserves are ours; none of the agent's own gets through.
         """
-        if not (call.meta or call.wants_progress or call.log_level):
+        if not (call.meta or call.wants_progress or call.log_level or call.capabilities):
             if self._modern:
                 return {**call.params, "_meta": self._written}
             if "_meta" in call.params:
@@ -140,6 +141,8 @@ class Stamp:
             meta[_PROGRESS_TOKEN] = progress_token
         if call.log_level and self._modern:
             meta[_META_LOG_LEVEL] = call.log_level
+        if call.capabilities and self._modern:
+            meta[_META_CAPABILITIES] = call.capabilities
         return {**call.params, "_meta": meta}
 
 

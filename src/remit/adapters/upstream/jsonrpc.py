@@ -85,8 +85,7 @@ def read_message(data: bytes, name: str) -> Message:
 def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
     """Give the last chunk of a call from its response; raises `UpstreamFault` for a result of wrong shape.
 
-    A `resultType` other than `complete` (2026-07-28: the server asks its user something) becomes an error:
-    this version does not pass a server's questions on.
+    2026-07-28: a `resultType` of `input_required` asks for input; one not known here becomes an error.
     """
     if message.error:
         body = standalone(message.error)
@@ -100,6 +99,8 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
         flags = _decode_flags(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise broken(name, "sent a result of the wrong shape", debug=str(error)) from error
+    if modern and flags.resultType == "input_required":
+        return Chunk(_RESULT, body, wants_input=True)
     if modern and flags.resultType != "complete":
         return Chunk(_ERROR, _not_passed_on(flags.resultType))
     return Chunk(_RESULT, body, is_error=flags.isError)
@@ -194,7 +195,7 @@ def _not_passed_on(result_type: str) -> bytes:
     return orjson.dumps(
         {
             "code": -32603,
-            "message": "the tool did not complete: it asks something that is not passed on to the agent",
+            "message": "the tool did not complete: its result is of a kind that is not passed on",
             "data": {"code": "not-passed-on", "resultType": result_type[:40]},
         }
     )

@@ -93,6 +93,10 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         """The digest of the canonical JSON."""
         return digest(msgspec.to_builtins(self))
 
+    def may_take(self, argument: str) -> bool:
+        """Whether some value of this argument may be permitted: every layer names it, or lets others in."""
+        return all(layer.other_arguments or argument in layer.arguments for layer in self.layers)
+
     @property
     def calls(self) -> int | None:
         """The smallest ceiling on the number of calls."""

@@ -9,7 +9,7 @@ that looks dead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from remit.core.mediation import Chunk, ChunkKind
 from remit.gateway.mcp.wire import (
     HOP_CODES,
     INTERNAL_ERROR,
+    MISSING_CAPABILITY,
     OWN_CODES,
     Receive,
     RequestId,
@@ -31,6 +32,7 @@ from remit.gateway.mcp.wire import (
     notification,
     result_frame,
     rpc_status,
+    unusable,
 )
 
 Json = Any
@@ -84,15 +86,15 @@ _write = msgspec.json.Encoder().encode
 def completed(body: bytes, *, cacheable: bool) -> bytes:
     """Give a result as 2026-07-28 has it: with `resultType`, and what is read kept private to the agent.
 
-    Raises `WireFault` where the upstream asks for input: that is not passed on.
+    Raises `WireFault` for a result of a kind that is not known.
     """
     try:
         marks = _read_marks(body)
     except (msgspec.DecodeError, RecursionError):
-        raise _odd_result() from None
+        raise unusable() from None
     kind, ttl, scope = marks.resultType, marks.ttlMs, marks.cacheScope
     if kind not in (msgspec.UNSET, "complete"):
-        raise _odd_result()
+        raise unusable()
     cached = not cacheable or (ttl is not msgspec.UNSET and scope == "private")
     if kind == "complete" and cached:
         return body
@@ -110,22 +112,16 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
     return _write(members)
 
 
-def _odd_result() -> WireFault:
-    return WireFault(
-        "the upstream did not complete the call",
-        INTERNAL_ERROR,
-        code="not-passed-on",
-        way_out="call a tool that asks nothing back",
-    )
+def own_error(body: bytes, *, modern: bool = False) -> tuple[int, bytes]:
+    """Give code and body of an upstream's error; a code that only this door may use becomes -32603.
 
-
-def own_error(body: bytes) -> tuple[int, bytes]:
-    """Give code and body of an upstream's error; a code that only this door may use becomes -32603."""
+    That the client lacks a capability is passed on where the upstream heard of the client's own.
+    """
     try:
         code = _read_code(body).code
     except (msgspec.DecodeError, RecursionError):
         return INTERNAL_ERROR, b'{"code":-32603,"message":"the upstream failed"}'
-    if code not in OWN_CODES and code not in HOP_CODES:
+    if (code not in OWN_CODES and code not in HOP_CODES) or (modern and code == MISSING_CAPABILITY):
         return code, body
     members = _read_members(body)
     members["code"] = msgspec.Raw(b"%d" % INTERNAL_ERROR)
@@ -136,8 +132,8 @@ class Answer:
     """Where the released chunks of one call go (`services.mediate.Sink`)."""
 
     __slots__ = (
-        "_cacheable", "_id", "_logs_from", "_modern", "_progress", "_send", "_writing", "done", "gone",
-        "streaming",
+        "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing", "done",
+        "gone", "streaming", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -149,8 +145,12 @@ class Answer:
         cacheable: bool = False,
         progress_token: Json = None,
         log_level: str = "",
+        pass_on: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        """Take where to send, and what the agent asked to hear meanwhile."""
+        """Take where to send, and what the agent asked to hear meanwhile.
+
+        `pass_on` makes of a result that asks for input what the agent gets of it; None where none may.
+        """
         self._send = send
         self._id = request_id
         self._modern = modern
@@ -158,7 +158,9 @@ class Answer:
         self._progress = progress_token
         # 2026-07-28: log messages only where asked for; before, all of them until a level was set.
         self._logs_from = LOG_LEVELS.get(log_level, len(LOG_LEVELS) if modern else 0)
+        self._pass_on = pass_on
         self._writing = False
+        self.wanted: bytes | None = None
         self.streaming = False
         self.done = False
         self.gone = False
@@ -166,17 +168,33 @@ class Answer:
     async def release(self, chunk: Chunk) -> None:
         """Hand a chunk to the agent; waits while the connection is full."""
         kind = chunk.kind
-        if kind is ChunkKind.RESULT:
+        if chunk.wants_input:
+            await self._asked(chunk.body)
+        elif kind is ChunkKind.RESULT:
             body = completed(chunk.body, cacheable=self._cacheable) if self._modern else chunk.body
             await self._last(result_frame(self._id), body, 200)
         elif kind is ChunkKind.ERROR:
-            code, body = own_error(chunk.body)
+            code, body = own_error(chunk.body, modern=self._modern)
             await self._last(error_frame(self._id), body, rpc_status(code, modern=self._modern))
         elif kind is ChunkKind.NOTIFICATION:
             params = self._told(chunk)
             if params is not None:
                 await self._begin_stream()
                 await self._piece(event(notification(chunk.method, params)))
+
+    async def _asked(self, body: bytes) -> None:
+        """Hand on what the upstream asks; in a session it is kept, to be asked over the stream."""
+        if self._pass_on is None:
+            raise unusable()
+        if self._modern:
+            await self._last(result_frame(self._id), self._pass_on(body), 200)
+        else:
+            self.wanted = body
+
+    async def ask(self, request: bytes) -> None:
+        """Send a request of the server over the stream of this call (until 2025-11-25)."""
+        await self._begin_stream()
+        await self._piece(event(request))
 
     @property
     def begun(self) -> bool:

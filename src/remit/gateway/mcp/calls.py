@@ -5,21 +5,36 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
+
+import msgspec
 
 from remit.core.decision import Outcome
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.event import CallOutcome
 from remit.core.mediation import Answered, Chunk, Refused
 from remit.core.token import AccessClaims
-from remit.core.tool import COMPLETION, PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.core.tool import (
+    COMPLETION,
+    INPUT,
+    PROMPT_GET,
+    RESERVED_OPERATIONS,
+    RESOURCE_READ,
+    RESOURCE_SUBSCRIBE,
+)
 from remit.gateway.mcp.answer import LOG_LEVELS, WATCH_AFTER_S, Answer
+from remit.gateway.mcp.asking import ask_client
 from remit.gateway.mcp.headers import DoorHeaders, check_params
 from remit.gateway.mcp.listing import Listing, Place
+from remit.gateway.mcp.rounds import Rounds, declared, read_wanted
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.mcp.wire import (
     CANCELLED,
+    INTERNAL_ERROR,
     INVALID_PARAMS,
+    META_CAPABILITIES,
     META_LOG_LEVEL,
     RESOURCE_NOT_FOUND,
     Incoming,
@@ -52,6 +67,10 @@ _BAGGAGE = re.compile(
 )
 _TRAVELS: Final = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE, "baggage": _BAGGAGE}
 MAX_TRACE: Final = 512
+#: Operations whose result is never a question.
+_ASKS_NOTHING: Final = frozenset((COMPLETION, RESOURCE_SUBSCRIBE))
+#: How often one call of a session may be asked back.
+MAX_ROUNDS: Final = 8
 #: Characters of a name, of whatever is named, that could be one; MCP wants 128 at the most.
 MAX_NAME: Final = 256
 
@@ -101,10 +120,11 @@ class Quiet:
 class Calls:
     """Turns requests into calls, and their ends into answers."""
 
-    def __init__(self, house: House, listing: Listing) -> None:
-        """Take the services and what tasks see."""
+    def __init__(self, house: House, listing: Listing, rounds: Rounds) -> None:
+        """Take the services, what tasks see, and what seals the states of upstreams."""
         self._house = house
         self._listing = listing
+        self._rounds = rounds
 
     async def run(self, visit: Visit, message: Incoming) -> bool:
         """Take one call from request to response; say whether the upstream did what was asked."""
@@ -117,6 +137,7 @@ class Calls:
             cacheable=asked.name == RESOURCE_READ,
             progress_token=token,
             log_level=asked.log_level,
+            pass_on=self._passing(visit, asked) if asked.name not in _ASKS_NOTHING else None,
         )
         visit.answer = answer
         call = asyncio.current_task()
@@ -146,6 +167,14 @@ class Calls:
     async def _mediate(self, visit: Visit, message: Incoming, asked: Asked, answer: Answer) -> bool:
         try:
             end = await self._house.mediator.run(asked, answer)
+            for _ in range(MAX_ROUNDS):
+                if answer.wanted is None:
+                    break
+                # Each round is a call of its own: everything is decided again.
+                asked = await self._answered(visit, asked, answer, answer.wanted)
+                end = await self._house.mediator.run(asked, answer)
+            if answer.wanted is not None:
+                raise WireFault("the upstream asks without end", INTERNAL_ERROR, code="too-many-rounds")
         except RemitError as error:
             if isinstance(error, Unauthenticated) and not answer.streaming:
                 raise
@@ -156,7 +185,33 @@ class Calls:
         if isinstance(end, Refused):
             await answer.fail(await self._refusal(visit, message, end))
             return False
-        return end.outcome is CallOutcome.OK
+        return isinstance(end, Answered) and end.outcome is CallOutcome.OK
+
+    def _passing(self, visit: Visit, asked: Asked) -> Callable[[bytes], bytes]:
+        """Give what makes of a result that asks for input what the agent gets of it."""
+        tool = f"{asked.upstream}/{asked.name}"
+        return partial(
+            self._rounds.passed_on,
+            able=asked.capabilities,
+            task=visit.claims.task,
+            tool=tool,
+            arguments=asked.arguments,
+        )
+
+    async def _answered(self, visit: Visit, asked: Asked, answer: Answer, wanted: bytes) -> Asked:
+        """Ask a session's client, over the stream of its call, what an upstream wants to know.
+
+        Gives the same call with the answers, as a client of 2026-07-28 would make it; raises `WireFault`.
+        """
+        session = visit.session
+        assert session is not None
+        answer.wanted = None
+        questions, state = read_wanted(wanted, asked.capabilities)
+        given: dict[str, Json] = {"responses": await ask_client(session, answer, questions)}
+        if state is not None:
+            given["state"] = state
+        first = {name: value for name, value in asked.arguments.items() if name != INPUT}
+        return msgspec.structs.replace(asked, arguments={**first, INPUT: given})
 
     async def _refusal(self, visit: Visit, message: Incoming, end: Refused) -> WireFault:
         if not end.request.grants:
@@ -204,6 +259,10 @@ class Calls:
             uri = text_param(params, "uri")
             upstream, arguments = await self.owner(visit, message, name, uri), {"uri": uri}
         meta = message.meta
+        if visit.modern and name not in _ASKS_NOTHING:
+            arguments = self._rounds.taken(params, visit.claims.task, f"{upstream}/{name}", arguments)
+        elif INPUT in arguments:
+            raise bad_params(f"no argument is named `{INPUT}`")
         return Asked(
             token=visit.token,
             upstream=upstream,
@@ -213,6 +272,7 @@ class Calls:
             meta=_travelling(meta) if meta else {},
             wants_progress=isinstance(meta.get("progressToken"), str | int),
             log_level=_log_level(visit, meta),
+            capabilities=_able(visit, meta),
         )
 
     def _named(self, visit: Visit, message: Incoming, name: str) -> tuple[str, str]:
@@ -288,6 +348,13 @@ def _travelling(meta: dict[str, Json]) -> dict[str, Json]:
         for key, form in _TRAVELS.items()
         if isinstance(value := meta.get(key), str) and len(value) <= MAX_TRACE and form.fullmatch(value)
     }
+
+
+def _able(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:
+    """Give which questions the agent's client can answer."""
+    if visit.modern:
+        return declared(meta.get(META_CAPABILITIES))
+    return visit.session.able if visit.session is not None else {}
 
 
 def _log_level(visit: Visit, meta: dict[str, Json]) -> str:

@@ -31,6 +31,7 @@ from remit.gateway.mcp.calls import Calls, Visit
 from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.methods import Methods
+from remit.gateway.mcp.rounds import Rounds
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import LIST_CHANGES, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.mcp.wire import (
@@ -41,6 +42,7 @@ from remit.gateway.mcp.wire import (
     METHOD_NOT_FOUND,
     Incoming,
     Receive,
+    Reply,
     Scope,
     Send,
     WireFault,
@@ -118,7 +120,7 @@ class McpDoor:
         self._subscriptions = Subscriptions(
             per_task=self._limits.streams_per_task, total=self._limits.streams
         )
-        calls = Calls(house, listing)
+        calls = Calls(house, listing, Rounds(house.clock, house.entropy))
         self._methods = Methods(house, listing, calls, self._sessions, self._subscriptions)
 
     # What others tell the door.
@@ -202,6 +204,9 @@ class McpDoor:
                 max_depth=self._limits.max_depth,
             )
             visit.id = message.id
+            if isinstance(message, Reply):
+                await self._reply(visit, message, old=old)
+                return
             # An envelope of the newer era under an older header is for that era to refuse, as a mismatch.
             if old and META_VERSION not in message.meta:
                 await self._legacy(visit, message)
@@ -225,6 +230,13 @@ class McpDoor:
         if message.method != "initialize":
             visit.session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
         await self._methods.legacy(visit, message)
+
+    async def _reply(self, visit: Visit, reply: Reply, *, old: bool) -> None:
+        """Take a client's answer to a question of a session; 2026-07-28 has no such answers."""
+        if not old:
+            raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")
+        self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place).answered(reply)
+        await respond(visit.send, 202, b"")
 
     async def _stream(self, visit: Visit) -> None:
         if not accepted(visit.head.get(b"accept"))[1]:

@@ -22,6 +22,7 @@ from remit.gateway.mcp.answer import (
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
 from remit.gateway.mcp.listing import Listing, Place, server_info
+from remit.gateway.mcp.rounds import declared
 from remit.gateway.mcp.sessions import Session, Sessions
 from remit.gateway.mcp.subscriptions import (
     FILTER,
@@ -154,7 +155,9 @@ class Methods:
         live = await self._bound(visit)
         asked = text_param(message.params, "protocolVersion")
         version = asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[-1]
-        session_id = self._sessions.open(visit.claims, visit.place, version)
+        session_id = self._sessions.open(
+            visit.claims, visit.place, version, declared(message.params.get("capabilities"))
+        )
         await respond_value(
             visit.send,
             message.id,

@@ -14,7 +14,7 @@ from typing import Any
 from remit.core.token import AccessClaims
 from remit.gateway.mcp.listing import Place
 from remit.gateway.mcp.subscriptions import Listener
-from remit.gateway.mcp.wire import INVALID_REQUEST, RequestId, WireFault, busy
+from remit.gateway.mcp.wire import INVALID_REQUEST, Reply, RequestId, WireFault, busy
 from remit.ports.runtime import Clock, Entropy
 
 Json = Any
@@ -24,8 +24,8 @@ class Session:
     """One session: what its client agreed on, and what it has in hand."""
 
     __slots__ = (
-        "agent", "dropped", "in_hand", "listener", "log_level", "on_behalf_of", "path", "task", "uris",
-        "used_s", "version",
+        "_questions", "able", "agent", "asked", "dropped", "in_hand", "listener", "log_level",
+        "on_behalf_of", "path", "task", "uris", "used_s", "version",
     )  # fmt: skip
 
     def __init__(self, claims: AccessClaims, place: Place, version: str, now_s: float) -> None:
@@ -36,6 +36,10 @@ class Session:
         self.path = place.path
         self.version = version
         self.log_level = ""
+        self.able: dict[str, Json] = {}
+        self._questions = 0
+        #: Requests of the server that wait for the client's answer, by their id.
+        self.asked: dict[RequestId, asyncio.Future[dict[str, Json] | None]] = {}
         self.in_hand: dict[RequestId, asyncio.Task[Any]] = {}
         self.dropped: set[RequestId] = set()
         self.listener: Listener | None = None
@@ -62,6 +66,17 @@ class Session:
             self.dropped.add(request_id)
             task.cancel()
 
+    def next_question(self) -> str:
+        """Give an id for a request of the server, new in this session."""
+        self._questions += 1
+        return f"remit-{self._questions}"
+
+    def answered(self, reply: Reply) -> None:
+        """Hand an answer to whoever waits for it; an answer that nobody waits for is let go."""
+        waiting = self.asked.get(reply.id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply.result)
+
 
 class Sessions:
     """All sessions of one process. Used from one event loop."""
@@ -81,8 +96,13 @@ class Sessions:
         """How many there are."""
         return len(self._all)
 
-    def open(self, claims: AccessClaims, place: Place, version: str) -> str:
-        """Open a session and give its id; a task's oldest idle one makes room. Raises `busy`."""
+    def open(
+        self, claims: AccessClaims, place: Place, version: str, able: dict[str, Json] | None = None
+    ) -> str:
+        """Open a session and give its id; a task's oldest idle one makes room. Raises `busy`.
+
+        `able` is which questions its client can answer.
+        """
         now_s = self._clock.boot_s()
         self._forget_idle(now_s)
         own = self._by_task.setdefault(claims.task, set())
@@ -91,7 +111,8 @@ class Sessions:
         if len(self._all) >= self._total:
             raise busy("there are too many sessions")
         session_id = self._entropy.bytes(20).hex()
-        self._all[session_id] = Session(claims, place, version, now_s)
+        self._all[session_id] = session = Session(claims, place, version, now_s)
+        session.able = able or {}
         self._by_task.setdefault(claims.task, set()).add(session_id)
         return session_id
 

@@ -42,6 +42,7 @@ INTERNAL_ERROR: Final = -32603
 #: MCP until 2025-11-25; later revisions answer -32602.
 RESOURCE_NOT_FOUND: Final = -32002
 HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 BUSY: Final = -32000
 
@@ -54,7 +55,9 @@ UNAVAILABLE: Final = -31005
 CANCELLED: Final = -31006
 OWN_CODES: Final = range(-31099, -30999)
 #: Codes that speak of one connection (this one or the upstream's), never of what was asked.
-HOP_CODES: Final = frozenset((PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH, -32021, UNSUPPORTED_VERSION))
+HOP_CODES: Final = frozenset(
+    (PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION)
+)
 
 LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS: Final = ("2026-07-28",)
@@ -72,7 +75,7 @@ _STATUS: Final = {
     INVALID_REQUEST: 400,
     INVALID_PARAMS: 400,
     HEADER_MISMATCH: 400,
-    -32021: 400,
+    MISSING_CAPABILITY: 400,
     UNSUPPORTED_VERSION: 400,
     METHOD_NOT_FOUND: 404,
 }
@@ -102,6 +105,13 @@ class WireFault(RemitError):
         self.headers = headers
 
 
+class Reply(msgspec.Struct, frozen=True):
+    """An agent's answer to a request of the server (until 2025-11-25): its result, None where it failed."""
+
+    id: RequestId
+    result: dict[str, Json] | None = None
+
+
 class Incoming(msgspec.Struct, frozen=True):
     """One message of an agent: a request, or a notification where `id` is None."""
 
@@ -116,7 +126,7 @@ class Incoming(msgspec.Struct, frozen=True):
         return meta if isinstance(meta, dict) else {}
 
 
-def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming:
+def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | Reply:
     """Read one JSON-RPC message strictly; raises `WireFault` with -32700 or -32600.
 
     Batches are refused: the newer revisions have none, and one HTTP request is one decision.
@@ -133,10 +143,13 @@ def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming:
     if type(value) is not dict or value.get("jsonrpc") != "2.0":
         raise _invalid("this is not a JSON-RPC 2.0 message", "not-jsonrpc")
     method, params, request_id = value.get("method"), value.get("params"), value.get("id")
-    if type(method) is not str:
-        raise _invalid("a message needs a `method`", "not-jsonrpc", "this door asks nothing of agents")
     if "id" in value and type(request_id) is not str and type(request_id) is not int:
         raise _invalid("an `id` is a string or an integer", "not-jsonrpc")
+    if "method" not in value and "id" in value and ("result" in value) != ("error" in value):
+        result = value.get("result")
+        return Reply(request_id, result if type(result) is dict else None)  # type: ignore[arg-type]
+    if type(method) is not str:
+        raise _invalid("a message needs a `method`", "not-jsonrpc")
     if params is None and "params" not in value:
         params = {}
     if type(params) is not dict:
@@ -151,6 +164,16 @@ def _invalid(message: str, code: str, way_out: str = "") -> WireFault:
 def bad_params(message: str, way_out: str = "") -> WireFault:
     """The fault of params that a method cannot work with."""
     return WireFault(message, INVALID_PARAMS, code="invalid-params", way_out=way_out)
+
+
+def unusable() -> WireFault:
+    """The fault of a result that neither completes a call nor asks what may be asked."""
+    return WireFault(
+        "the upstream did not complete the call",
+        INTERNAL_ERROR,
+        code="not-passed-on",
+        way_out="call a tool that asks nothing back",
+    )
 
 
 def text_param(params: dict[str, Json], name: str) -> str:
