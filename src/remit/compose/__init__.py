@@ -34,6 +34,7 @@ from remit.core.errors import UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships, Role
 from remit.core.tool import Tool
+from remit.core.workload import Assurance
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
@@ -47,6 +48,7 @@ from remit.services.browsers import Entrance
 from remit.services.consents import ConsentRules
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
+from remit.services.points import EnforcementPoint
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 
@@ -212,6 +214,19 @@ def document_fetch_of(config: Config) -> Fetch | None:
     )
 
 
+def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
+    """Give who else may ask for decisions, by the name of its agent."""
+    return {
+        name: EnforcementPoint(
+            name=name,
+            resources=frozenset(section.resources),
+            agents=frozenset(section.agents),
+            vouches=Assurance.from_word(section.vouches) if section.vouches else None,
+        )
+        for name, section in config.enforcement_points.items()
+    }
+
+
 def build(
     config: Config,
     keys: Keyring,
@@ -246,6 +261,9 @@ def build(
             approval_ttl_s=int(limits.approval_ttl_s),
             call_timeout_s=limits.call_timeout_s,
             max_calls_per_task=limits.max_calls_per_task,
+            enforcement_points=enforcement_points(config),
+            permit_ttl_s=int(config.authzen.permit_ttl_s),
+            report_within_s=int(config.authzen.report_within_s),
             document_fetch=document_fetch_of(config),
             entrances=entrances_of(config),
             browser_ttl_s=int(config.sign_in.browser_ttl_s),
@@ -297,6 +315,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         house.revocations.on_end(partial(_forget_task, upstreams))
         upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
         upkeep.every("end what has run out", 1.0, house.revocations.expire)
+        upkeep.every("close what was not reported", 1.0, house.answers.sweep)
         upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
         upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
         stack.push_async_callback(upkeep.close)
