@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
+from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.session import ENDED
 from remit.sdk.wire import Gateway, segment
@@ -39,10 +40,11 @@ class Reply:
 class Door:
     """Sends MCP requests to the gateway as the task, each with the token of that moment."""
 
-    def __init__(self, gateway: Gateway, tokens: Tokens) -> None:
-        """Take the pool and the source of tokens."""
+    def __init__(self, gateway: Gateway, tokens: Tokens, prover: Prover | None = None) -> None:
+        """Take the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP)."""
         self._gateway = gateway
         self._tokens = tokens
+        self._prover = prover
 
     async def send(self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send one request; the caller closes the answer's response.
@@ -68,12 +70,20 @@ class Door:
         self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None, token: str
     ) -> Reply:
         path = f"/mcp/{segment(upstream)}" if upstream else "/mcp"
-        # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
-        return Reply(
-            await self._gateway.exchange(
-                method, path, headers={**headers, "Authorization": f"Bearer {token}"}, body=body
-            )
-        )
+        if self._prover is None:
+            # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
+            shown = {**headers, "Authorization": f"Bearer {token}"}
+            return Reply(await self._gateway.exchange(method, path, headers=shown, body=body))
+        url = self._gateway.public_url + path
+        for tries_left in reversed(range(PROOF_TRIES)):
+            proof = self._prover.proof(method, url, token)
+            shown = {**headers, "Authorization": f"DPoP {token}", HEADER: proof}
+            response = await self._gateway.exchange(method, path, headers=shown, body=body)
+            self._prover.learn(url, response.headers)
+            if not tries_left or not self._prover.again(url, response.status, response.headers):
+                return Reply(response)
+            response.release()
+        raise AssertionError("the loop returns")
 
 
 def _says_ended(refusal: bytes) -> bool:

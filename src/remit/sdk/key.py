@@ -10,13 +10,15 @@ import secrets
 import stat
 import time
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from remit.sdk.faults import KeyUnusable
+
+Json = Any
 
 #: Lifetime of a client assertion. It is used at once; this only allows for clocks that disagree.
 ASSERTION_TTL_S: Final = 60
@@ -125,9 +127,16 @@ class AgentKey:
             "iat": moment,
             "exp": moment + ASSERTION_TTL_S,
         }
-        header = {"alg": self.algorithm, "typ": "JWT", "kid": self.thumbprint}
+        return self.sign(claims, {"typ": "JWT", "kid": self.thumbprint})
+
+    def sign(self, claims: dict[str, Json], header: dict[str, Json]) -> str:
+        """Give a compact JWS (RFC 7515) over claims; `alg` is the key's own."""
         payload = json.dumps(claims, separators=(",", ":")).encode()
-        return str(jws.serialize_compact(header, payload, self._key, algorithms=[self.algorithm]))
+        return str(
+            jws.serialize_compact(
+                {"alg": self.algorithm, **header}, payload, self._key, algorithms=[self.algorithm]
+            )
+        )
 
 
 def _refuse_shared(path: Path, status: os.stat_result, what: str, mode: str) -> None:

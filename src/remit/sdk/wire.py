@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 
+from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
 
 Json = Any
@@ -30,12 +31,14 @@ READ_AHEAD_BYTES: Final = 64 * 1024
 class Gateway:
     """A connection pool to one gateway. Made and closed inside one event loop."""
 
-    def __init__(self, base_url: str, *, ca_file: str = "") -> None:
+    def __init__(self, base_url: str, *, ca_file: str = "", public_url: str = "") -> None:
         """Take the gateway's address; plain `http:` is for the local machine alone.
 
-        `ca_file` names the certificate authorities to trust instead of the system's.
+        `ca_file` names the certificate authorities to trust instead of the system's; `public_url` is what the
+        gateway calls itself, if not its address.
         """
         self.base_url = checked_base(base_url)
+        self.public_url = (public_url or self.base_url).rstrip("/")
         tls: ssl.SSLContext | bool = True
         if self.base_url.startswith("https:"):
             tls = ssl.create_default_context(cafile=ca_file or None)
@@ -80,8 +83,11 @@ class Gateway:
         bearer: str = "",
         body: Json = None,
         form: Mapping[str, str] | None = None,
+        prover: Prover | None = None,
     ) -> Json:
         """Ask a management endpoint, and give its JSON answer (None for an empty one).
+
+        With a prover it carries a DPoP proof, so that a token that is asked for is bound to its key.
 
         Raises `GatewayRefused` for any other status than 2xx, `GatewayUnreachable` for no usable answer.
         """
@@ -95,14 +101,28 @@ class Gateway:
         elif body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body, ensure_ascii=False).encode()
+        url = self.public_url + path
+        for tries_left in reversed(range(PROOF_TRIES if prover is not None else 1)):
+            if prover is not None:
+                headers[HEADER] = prover.proof(method, url)
+            status, told, answer = await self._whole(method, path, headers, data)
+            if prover is not None:
+                prover.learn(url, told)
+                if tries_left and prover.again(url, status, told, _error_of(status, answer)):
+                    continue
+            return self._read(status, answer)
+        raise AssertionError("the loop returns or raises")
+
+    async def _whole(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                response = await self.exchange(method, path, headers=headers, body=data)
+                response = await self.exchange(method, path, headers=headers, body=body)
                 async with response:
-                    answer = await _bounded(response)
+                    return response.status, response.headers, await _bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise self.unreachable(fault) from None
-        return self._read(response.status, answer)
 
     def _read(self, status: int, answer: bytes) -> Json:
         try:
@@ -131,6 +151,15 @@ class Gateway:
         return GatewayUnreachable(
             f"the gateway at {self.base_url} is not reachable ({what})", way_out="start it with `remit up`"
         )
+
+
+def _error_of(status: int, answer: bytes) -> str:
+    """Give the OAuth error of an answer (RFC 6749 section 5.2), empty where it has none."""
+    try:
+        told = json.loads(answer) if status in (400, 401) else None
+    except ValueError:
+        return ""
+    return str(told.get("error", "")) if isinstance(told, dict) else ""
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

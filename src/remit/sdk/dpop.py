@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DPoP from the sender's side (RFC 9449): each request proves that its sender holds the token's key.
+
+A server may ask for a nonce of its own in each proof; the newest that it gave is used, and a request that was
+refused for want of one is signed and sent again. It was not looked at, so nothing happens twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from remit.sdk.key import AgentKey
+
+Json = Any
+
+PROOF_TYPE: Final = "dpop+jwt"
+HEADER: Final = "DPoP"
+NONCE: Final = "DPoP-Nonce"
+USE_NONCE: Final = "use_dpop_nonce"
+INVALID_PROOF: Final = "invalid_dpop_proof"
+#: A server's clock that is off by less than this is not what a proof was refused for.
+CLOCK_OFF_S: Final = 5.0
+MAX_NONCE: Final = 1024
+#: How often a request is signed: anew for a nonce, and anew by the server's clock.
+PROOF_TRIES: Final = 3
+_ERROR: Final = re.compile(r'\berror="?([A-Za-z_]+)')
+
+
+class Prover:
+    """Signs proofs with one key, made for this process unless given, and remembers nonces by origin."""
+
+    def __init__(self, key: AgentKey | None = None) -> None:
+        """Take the key; a new one of P-256 where none is given. It never leaves this object."""
+        self.key = key if key is not None else AgentKey.generate()
+        self._nonces: dict[str, str] = {}
+        self._ahead_s: dict[str, float] = {}
+
+    def proof(self, method: str, url: str, token: str = "") -> str:
+        """Sign a proof for one request; `token` is the access token beside it, empty at a token endpoint."""
+        origin = _origin(url)
+        claims: dict[str, Json] = {
+            "jti": secrets.token_urlsafe(18),
+            "htm": method,
+            "htu": url.partition("#")[0].partition("?")[0],
+            "iat": int(time.time() + self._ahead_s.get(origin, 0.0)),
+        }
+        if token:
+            digest = hashlib.sha256(token.encode("ascii", "replace")).digest()
+            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if nonce := self._nonces.get(origin):
+            claims["nonce"] = nonce
+        return self.key.sign(claims, {"typ": PROOF_TYPE, "jwk": self.key.public_jwk})
+
+    def learn(self, url: str, headers: Mapping[str, str]) -> None:
+        """Remember the nonce that an answer brings (section 8.2); call it for every answer."""
+        nonce = headers.get(NONCE, "")
+        if 0 < len(nonce) <= MAX_NONCE:
+            self._nonces[_origin(url)] = nonce
+
+    def again(self, url: str, status: int, headers: Mapping[str, str], error: str = "") -> bool:
+        """Whether the same request should be signed and sent once more; call it after `learn`.
+
+        `error` is the OAuth error of a token endpoint's answer; a protected resource says it in
+        `WWW-Authenticate`. So it should for want of a nonce, or where the clocks disagree.
+        """
+        if status == 401 and not error:
+            error = challenge_error(headers, "dpop")
+        if error == USE_NONCE:
+            return NONCE in headers
+        return error == INVALID_PROOF and self._set_clock(_origin(url), headers.get("Date", ""))
+
+    def _set_clock(self, origin: str, date: str) -> bool:
+        try:
+            ahead_s = parsedate_to_datetime(date).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return False
+        off = abs(ahead_s - self._ahead_s.get(origin, 0.0)) > CLOCK_OFF_S
+        self._ahead_s[origin] = ahead_s
+        return off
+
+
+def challenge_error(headers: Mapping[str, str], scheme: str) -> str:
+    """Give the `error` of a `WWW-Authenticate` challenge of one scheme; empty where there is none."""
+    given = headers.getall("WWW-Authenticate", []) if hasattr(headers, "getall") else []
+    for line in given or [headers.get("WWW-Authenticate", "")]:
+        # One header may hold challenges of several schemes: each begins with a word and a space.
+        for part in re.split(r"(?:^|,\s*)(?=[A-Za-z0-9-]+\s+[A-Za-z_]+=)", line):
+            if part.lower().startswith(scheme + " ") and (found := _ERROR.search(part)):
+                return found[1]
+    return ""
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
