@@ -2,19 +2,31 @@
 """Access tokens: a task's grant in the form that travels (RFC 9068, with a mission claim).
 
 Pure: signatures are checked by whoever holds the keys (`ports.keys`); here claims become a validated value,
-and back. Names that come from drafts alone stand in `DRAFT` and nowhere else.
+and back. Names that come from drafts alone stand in `core.drafts`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from remit.core.errors import Unauthenticated
+from remit.core.drafts import (
+    AUTHORITY_HASH,
+    GRANT_ID,
+    MISSION,
+    MISSION_EXPIRES,
+    MISSION_ID,
+    MISSION_ISSUER,
+    PROFILE_AGENT,
+    PROFILE_USER,
+    SUB_PROFILE,
+)
+from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity import Actor, Principal
-from remit.core.workload import Assurance
+from remit.core.workload import Assurance, AttestationMethod, Confirmation
 
 Json = Any
 
@@ -23,15 +35,22 @@ TOKEN_TYPE = "at+jwt"
 # construction.
 ALGORITHMS = ("ES256", "Ed25519")
 
-#: draft-mcguinness-oauth-mission: the claim that binds a token to a task. Version-pinned here.
-DRAFT = {"mission": "mission", "authority_hash": "authority_hash", "sub_profile": "sub_profile"}
+#: How many actors a chain may have. A longer one is refused, never cut.
+MAX_CHAIN = 8
 
 #: An identity token without a task: it opens tasks and calls nothing.
 AGENT_SCOPE = "remit:agent"
 
 
 class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
-    """The claims of an access token after validation; times are seconds since the epoch, as on the wire."""
+    """The claims of an access token after validation; times are seconds since the epoch, as on the wire.
+
+    `subject` is the person that the agent acts for, else the agent whose own work this is; `client_id` the
+    agent that acts now. `chain` holds all actors from the current one outwards, and is empty where the agent
+    acts for itself alone. `attestation` is by what the agent proved itself when the token was issued, `None`
+    for an application that proved nothing but its code. `grant_id` names what everything issued under one
+    grant has in common.
+    """
 
     issuer: str
     audience: tuple[str, ...]
@@ -45,8 +64,16 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     authority_hash: str = ""
     chain: tuple[Actor, ...] = ()
     assurance: Assurance = Assurance.ASSERTED
-    key_thumbprint: str = ""
+    attestation: AttestationMethod | None = None
+    confirmation: Confirmation = Confirmation()
     scope: str = ""
+    grant_id: str = ""
+
+    @property
+    def on_behalf_of(self) -> str:
+        """The person that the agent acts for; empty where there is none."""
+        own = {self.client_id, *(actor.name for actor in self.chain[-1:] if len(self.chain) > 1)}
+        return "" if self.subject in own else self.subject
 
     @property
     def principal(self) -> Principal:
@@ -54,17 +81,19 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
         return Principal(
             tenant=self.tenant,
             agent=self.client_id,
-            on_behalf_of=self.subject if self.subject != self.client_id else "",
+            on_behalf_of=self.on_behalf_of,
             chain=self.chain or (Actor(self.client_id),),
             assurance=self.assurance,
-            key_thumbprint=self.key_thumbprint,
+            method=self.attestation,
+            confirmation=self.confirmation,
         )
 
     def to_wire(self) -> dict[str, Json]:
-        """Give the JWT claims set."""
+        """Give the JWT claims set; raises `Malformed` for a chain that is too long."""
         claims: dict[str, Json] = {
             "iss": self.issuer,
-            "aud": list(self.audience),
+            # RFC 9068 section 3: one resource is one audience.
+            "aud": self.audience[0] if len(self.audience) == 1 else list(self.audience),
             "sub": self.subject,
             "client_id": self.client_id,
             "jti": self.token_id,
@@ -72,45 +101,67 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
             "exp": self.expires,
             "tenant": self.tenant,
             "assurance": self.assurance.word,
+            SUB_PROFILE: PROFILE_USER if self.on_behalf_of else PROFILE_AGENT,
         }
+        if self.attestation is not None:
+            claims["attestation"] = self.attestation.value
         if self.scope:
             claims["scope"] = self.scope
+        if self.grant_id:
+            claims[GRANT_ID] = self.grant_id
         if self.task:
-            claims[DRAFT["mission"]] = {
-                "id": self.task,
-                "issuer": self.issuer,
-                DRAFT["authority_hash"]: self.authority_hash,
-                "expires_at": self.expires,
+            claims[MISSION] = {
+                MISSION_ID: self.task,
+                MISSION_ISSUER: self.issuer,
+                AUTHORITY_HASH: self.authority_hash,
+                MISSION_EXPIRES: self.expires,
             }
-        if self.subject != self.client_id:
-            claims["act"] = _nest(self.chain or (Actor(self.client_id),), self.issuer)
-        if self.key_thumbprint:
-            claims["cnf"] = {"jkt": self.key_thumbprint}
+        chain = self.principal.chain
+        if self.on_behalf_of or len(chain) > 1:
+            if len(chain) > MAX_CHAIN:
+                raise Malformed(
+                    f"a chain has at most {MAX_CHAIN} actors", code="chain", way_out="delegate less deeply"
+                )
+            claims["act"] = _nest(chain, self.issuer)
+        if self.confirmation:
+            claims["cnf"] = to_cnf(self.confirmation)
         return claims
+
+
+def to_cnf(confirmation: Confirmation) -> dict[str, str]:
+    """Give a key as RFC 7800 writes it: RFC 9449 section 6, RFC 8705 section 3.1."""
+    named = {"jkt": confirmation.jkt, "x5t#S256": confirmation.x5t_s256}
+    return {name: value for name, value in named.items() if value}
+
+
+def _from_cnf(cnf: dict[str, Json]) -> Confirmation:
+    # INVARIANT: a confirmation that is not understood is no confirmation that may be left out.
+    if cnf.keys() - {"jkt", "x5t#S256"}:
+        raise Unauthenticated("the token is bound to a key in an unknown way", code="token-claims")
+    return Confirmation(jkt=_text(cnf, "jkt"), x5t_s256=_text(cnf, "x5t#S256"))
 
 
 def _nest(chain: tuple[Actor, ...], issuer: str) -> dict[str, Json]:
     # RFC 8693 section 4.1: the outermost act is the current actor.
     first, rest = chain[0], chain[1:]
-    act: dict[str, Json] = {"sub": first.name, "iss": issuer, DRAFT["sub_profile"]: first.kind}
+    act: dict[str, Json] = {"sub": first.name, "iss": issuer, SUB_PROFILE: first.kind}
     if rest:
         act["act"] = _nest(rest, issuer)
     return act
 
 
-def _unnest(act: Json) -> tuple[Actor, ...]:
+def _unnest(act: Json, client_id: str) -> tuple[Actor, ...]:
     out: list[Actor] = []
     while act is not None:
         if not isinstance(act, dict) or not isinstance(act.get("sub"), str):
             raise Unauthenticated("the token's `act` claim is malformed", code="invalid-token")
-        out.append(Actor(act["sub"], str(act.get(DRAFT["sub_profile"], "ai_agent"))))
+        out.append(Actor(act["sub"], str(act.get(SUB_PROFILE, PROFILE_AGENT))))
         if len(out) > MAX_CHAIN:
             raise Unauthenticated("the token's chain of actors is too long", code="invalid-token")
         act = act.get("act")
+    if out and out[0].name != client_id:
+        raise Unauthenticated("the token's current actor is not its client", code="invalid-token")
     return tuple(out)
-
-
-MAX_CHAIN = 8
 
 
 class _Wire(msgspec.Struct, frozen=True):
@@ -123,7 +174,9 @@ class _Wire(msgspec.Struct, frozen=True):
     exp: int
     tenant: str
     assurance: str
+    attestation: str = ""
     scope: str = ""
+    grant_id: str = ""
     mission: dict[str, Json] = {}
     act: Json = None
     cnf: dict[str, Json] = {}
@@ -135,11 +188,14 @@ def validate(
     claims: dict[str, Json],
     *,
     issuer: str,
-    audience: str,
+    audiences: Container[str],
     now: datetime,
     leeway_s: int = 5,
 ) -> AccessClaims:
     """Check claims whose signature has been verified, and give them as a value.
+
+    `audiences` are the resources of this house: the token must be for one of these. Whether it is for the one
+    that is being asked, the door sees for itself (`AccessClaims.audience`).
 
     Raises `Unauthenticated` with a code that says what is wrong: `token-type`, `token-claims`,
     `token-issuer`, `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519
@@ -152,19 +208,16 @@ def validate(
     try:
         wire = msgspec.convert(claims, _Wire)
         assurance = Assurance.from_word(wire.assurance)
-    except (msgspec.ValidationError, KeyError) as error:
+        attestation = AttestationMethod(wire.attestation) if wire.attestation else None
+    except (msgspec.ValidationError, KeyError, ValueError) as error:
         raise Unauthenticated(
             "the token's claims are incomplete", code="token-claims", debug=str(error)
         ) from None
     if wire.iss != issuer:
         raise Unauthenticated("the token is from another issuer", code="token-issuer")
-    audiences = (wire.aud,) if isinstance(wire.aud, str) else tuple(wire.aud)
-    if audience not in audiences:
-        raise Unauthenticated(
-            "the token is for another audience",
-            code="token-audience",
-            way_out=f"ask for one with resource `{audience}`",
-        )
+    named = (wire.aud,) if isinstance(wire.aud, str) else tuple(wire.aud)
+    if not any(one in audiences for one in named):
+        raise wrong_audience()
     moment = now.astimezone(UTC).timestamp()
     if moment >= wire.exp + leeway_s:
         raise Unauthenticated("the token has expired", code="token-expired", way_out="ask for a new one")
@@ -174,19 +227,31 @@ def validate(
         )
     return AccessClaims(
         issuer=wire.iss,
-        audience=audiences,
+        audience=named,
         subject=wire.sub,
         client_id=wire.client_id,
         token_id=wire.jti,
         issued=wire.iat,
         expires=wire.exp,
         tenant=wire.tenant,
-        task=_text(wire.mission, "id"),
-        authority_hash=_text(wire.mission, DRAFT["authority_hash"]),
-        chain=_unnest(wire.act),
+        task=_text(wire.mission, MISSION_ID),
+        authority_hash=_text(wire.mission, AUTHORITY_HASH),
+        chain=_unnest(wire.act, wire.client_id),
         assurance=assurance,
-        key_thumbprint=_text(wire.cnf, "jkt"),
+        attestation=attestation,
+        confirmation=_from_cnf(wire.cnf),
         scope=wire.scope,
+        grant_id=wire.grant_id,
+    )
+
+
+def wrong_audience(resource: str = "") -> Unauthenticated:
+    """Give the refusal of a token that is for another resource than the one asked (RFC 8707)."""
+    return Unauthenticated(
+        "the token is for another audience",
+        code="token-audience",
+        way_out=f"ask for one with resource `{resource}`" if resource else "ask for one with this resource",
+        step=1,
     )
 
 

@@ -8,7 +8,7 @@ of them stands or falls alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Container, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from remit.core.delegation import Delegation
 from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
 from remit.core.identity import Agent, LastProof, Person
+from remit.core.issued import RefreshToken, TokenFamily
 from remit.core.passkey import Link, Passkey
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task, TaskState
@@ -162,6 +163,20 @@ class Store(Protocol):
         """Give the live mapping of scope to epoch as last committed; from memory, without waiting, not to be
         changed.
         """
+        ...
+
+    def withdrawn(self, tenant: str) -> Container[str]:
+        """Give the live set of ids of what was taken back (`Withdraw`), as last committed; from memory,
+        without waiting, not to be changed.
+        """
+        ...
+
+    async def family(self, tenant: str, id: str) -> TokenFamily | None:
+        """Give a family of tokens."""
+        ...
+
+    async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
+        """Give a refresh token by the SHA-256 of its text, used or run out or not."""
         ...
 
     async def fences(self, tenant: str) -> list[Fence]:

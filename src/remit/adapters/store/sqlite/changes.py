@@ -14,12 +14,13 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.sqlite import people, registry
+from remit.adapters.store.sqlite import issued, people, registry
 from remit.adapters.store.sqlite.memory import Counter, Memory
 from remit.adapters.store.sqlite.moments import micros, text
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
 from remit.core.revocation import risen
+from remit.ports.issued import Withdraw
 from remit.ports.store import (
     CheckFence,
     CheckUnlocked,
@@ -44,7 +45,7 @@ IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
 """Changes that never speak SQL beyond reading a row that is not in memory yet."""
 
 
-_APPLY = registry.APPLY | people.APPLY
+_APPLY = registry.APPLY | people.APPLY | issued.APPLY
 
 
 class RewrapKeys(msgspec.Struct):
@@ -95,6 +96,7 @@ class Changes:
             TakeCredential: self._take_credential,
             PutValue: self._put_value,
             UseAssertion: self._use_assertion,
+            Withdraw: self._withdraw,
             ForgetSubject: self._forget_subject,
             RewrapKeys: self._rewrap_keys,
         }
@@ -106,6 +108,10 @@ class Changes:
             registered(self._sql, change)
         else:
             self._apply[type(change)](tenant, change, epochs)
+
+    def _withdraw(self, _: str, change: Withdraw, __: dict[str, int]) -> None:
+        issued.withdraw(self._sql, change)
+        self._memory.withdraw(change.tenant, change.id)
 
     def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
         scope = risen(change.epochs, self._memory.epochs.get(tenant, {}), change.scopes)

@@ -44,19 +44,25 @@ class Memory:
         self.changed: dict[Key, None] = {}
         self._undo: list[tuple[Any, Any, Any]] = []
         self._raised: list[tuple[str, str, int]] = []
+        #: What was taken back, as of the last commit.
+        self.withdrawn: dict[str, set[str]] = {}
+        self._withdrawing: list[Key] = []
+        for tenant, name in connection.execute("select tenant, id from withdrawn"):
+            self.withdrawn.setdefault(tenant, set()).add(name)
         for tenant, scope, epoch, locked in connection.execute("select * from fences"):
             self.live.setdefault(tenant, {})[scope] = epoch
             if locked:
                 self.locks.add((tenant, scope))
         self.epochs = {tenant: dict(scopes) for tenant, scopes in self.live.items()}
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, int, int]:
         """Give the present point, for `back_to`."""
-        return len(self._undo), len(self._raised)
+        return len(self._undo), len(self._raised), len(self._withdrawing)
 
-    def back_to(self, mark: tuple[int, int]) -> None:
+    def back_to(self, mark: tuple[int, int, int]) -> None:
         """Undo everything since `mark`."""
-        undo, raised = mark
+        undo, raised, withdrawing = mark
+        del self._withdrawing[withdrawing:]
         while len(self._undo) > undo:
             place, key, old = self._undo.pop()
             if isinstance(place, set):
@@ -73,6 +79,9 @@ class Memory:
         """
         for tenant, scope, epoch in self._raised:
             self.live.setdefault(tenant, {})[scope] = epoch
+        for tenant, name in self._withdrawing:
+            self.withdrawn.setdefault(tenant, set()).add(name)
+        self._withdrawing.clear()
         self._undo.clear()
         self._raised.clear()
         self.changed.clear()
@@ -82,7 +91,7 @@ class Memory:
 
     def restore(self) -> None:
         """Go back to before the batch: it could not be committed."""
-        self.back_to((0, 0))
+        self.back_to((0, 0, 0))
         self.changed.clear()
 
     def counter(self, key: Key) -> Counter:
@@ -113,6 +122,10 @@ class Memory:
         self._undo.append((scopes, scope, old))
         self._raised.append((tenant, scope, epoch))
         return epoch
+
+    def withdraw(self, tenant: str, name: str) -> None:
+        """Take back what bears this id."""
+        self._withdrawing.append((tenant, name))
 
     def set_lock(self, key: Key, locked: bool) -> None:
         """Lock or unlock a scope."""

@@ -16,6 +16,11 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH_START) // _MICROSECOND
 
 
+def moment(micros: int) -> datetime:
+    """Give the moment back."""
+    return _EPOCH_START + micros * _MICROSECOND
+
+
 def text(value: object) -> str:
     """Give a value as the JSON text that the tables hold."""
     return msgspec.json.encode(value).decode()

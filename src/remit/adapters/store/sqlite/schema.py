@@ -155,6 +155,22 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # Which sealing key wraps a subject's; empty: the only one there was.
     "alter table subject_keys add column wrapped_by text not null default '';",
+    """
+    create table token_families (
+        tenant text not null, id text not null, expires integer not null, body text not null,
+        primary key (tenant, id)
+    ) strict, without rowid;
+    create index token_families_by_expiry on token_families (tenant, expires);
+    create table refresh_tokens (
+        tenant text not null, digest text not null, family text not null, made integer not null,
+        expires integer not null, used integer, primary key (tenant, digest)
+    ) strict, without rowid;
+    create index refresh_tokens_by_expiry on refresh_tokens (tenant, expires);
+    -- Access tokens and families that were taken back, until nothing of them can be valid any more.
+    create table withdrawn (
+        tenant text not null, id text not null, expires integer not null, primary key (tenant, id)
+    ) strict, without rowid;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

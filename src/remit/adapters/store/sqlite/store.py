@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.sqlite import reads, registry
+from remit.adapters.store.sqlite import issued, reads, registry
 from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, RewrapKeys
 from remit.adapters.store.sqlite.ledger import Ledger
 from remit.adapters.store.sqlite.lock import lock_file
@@ -28,6 +28,7 @@ from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
 from remit.core.identity import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
+from remit.core.issued import RefreshToken, TokenFamily
 from remit.core.merkle import leaf_hash, root_at
 from remit.core.passkey import Link, Passkey
 from remit.core.revocation import Closure, Fence
@@ -98,6 +99,7 @@ class SqliteStore:
             connection.execute(
                 "delete from assertions where expires < ?", (micros(clock.now() - ASSERTION_GRACE),)
             )
+            connection.execute("delete from withdrawn where expires < ?", (micros(clock.now()),))
             incarnation = make_id("writer", entropy.bytes(ID_BYTES))
             memory = Memory(connection)
             subjects = Subjects(connection, sealing, entropy)
@@ -143,6 +145,19 @@ class SqliteStore:
     def epochs(self, tenant: str) -> dict[str, int]:
         """Give the live mapping of scope to committed epoch."""
         return self._memory.live.setdefault(tenant, {})
+
+    def withdrawn(self, tenant: str) -> Container[str]:
+        """Give the live set of what was taken back."""
+        return self._memory.withdrawn.setdefault(tenant, set())
+
+    async def family(self, tenant: str, id: str) -> TokenFamily | None:
+        """Give a family of tokens."""
+        query = "select body from token_families where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, TokenFamily, query, tenant, id)
+
+    async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
+        """Give a refresh token by the digest of its text, used or not."""
+        return await self._pool.run(issued.refresh_token, tenant, digest)
 
     async def fences(self, tenant: str) -> list[Fence]:
         """Give every scope that was ever ended or locked."""

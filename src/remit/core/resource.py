@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protected resources of a house: what a token can be for (RFC 8707, RFC 9728)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+
+#: Where each resource lies under the public address.
+JOINED_PATH = "/mcp"
+API_PATH = "/api/v1"
+
+
+class Resources:
+    """The gateway with all upstreams, with one upstream, and the management interface.
+
+    INVARIANT: two names of one resource do not exist; a token is for exactly the text that was asked for.
+    """
+
+    def __init__(self, base: str, upstreams: Collection[str]) -> None:
+        """Take the public address, without a slash at its end, and the names of the upstreams."""
+        self.base = base
+        self._upstreams = tuple(upstreams)
+
+    @property
+    def joined(self) -> str:
+        """The gateway with all upstreams."""
+        return self.base + JOINED_PATH
+
+    @property
+    def api(self) -> str:
+        """The management interface."""
+        return self.base + API_PATH
+
+    def of(self, upstream: str) -> str:
+        """Give the gateway's resource for one upstream."""
+        return f"{self.joined}/{upstream}"
+
+    @cached_property
+    def _served(self) -> dict[str, tuple[str, ...]]:
+        return {
+            self.joined: self._upstreams,
+            self.api: (),
+            **{self.of(name): (name,) for name in self._upstreams},
+        }
+
+    def __contains__(self, resource: object) -> bool:
+        """Whether a resource is of this house."""
+        return resource in self._served
+
+    def upstreams(self, resource: str) -> tuple[str, ...]:
+        """Give the upstreams that are reached at a resource; none for what is no resource of the gateway."""
+        return self._served.get(resource, ())
