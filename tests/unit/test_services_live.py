@@ -14,7 +14,8 @@ from remit.core.label import Classes, Label
 from remit.core.revocation import ScopeKind
 from remit.core.task import Budgets
 from remit.services import live as live_module
-from remit.services.live import LiveCall, LiveTask, own_accounts
+from remit.services.accounts import own_accounts
+from remit.services.live import LiveCall, LiveTask
 from tests.call_world import CallWorld, call_world
 from tests.world import an_agent
 

@@ -87,23 +87,22 @@ def _least(a: int | None, b: int | None) -> int | None:
 
 
 class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """To whom a task may be handed down in parts, and how deep.
+    """To whom a task may be handed down, and how deep.
 
     `to` names agents (or `group:x`) that may get a child task, at whatever depth; `max_depth` counts the
-    levels below the task. Without it nothing is handed down.
+    levels below the task. Without anybody in `to` nothing is handed down.
     """
 
     to: tuple[str, ...] = ()
     max_depth: int = 1
 
-    @property
-    def depth(self) -> int:
-        """How many levels may lie below."""
-        return self.max_depth if self.to else 0
-
     def names(self, agent: Agent) -> bool:
         """Whether an agent may get a child task."""
         return agent.name in self.to or any(f"group:{group}" in self.to for group in agent.groups)
+
+    def below(self) -> HandDown:
+        """Give what is left of it one level down."""
+        return HandDown(self.to, self.max_depth - 1)
 
 
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,7 +187,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[str, ...] | None = None
     lineage: tuple[Ancestor, ...] = ()
     delegation: str = ""
-    delegates: HandDown = HandDown()
+    delegates: tuple[HandDown, ...] = ()
     drawn_from: dict[str, tuple[str, ...]] = {}
     state: TaskState = TaskState.ACTIVE
     opened: datetime

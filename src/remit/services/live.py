@@ -9,11 +9,11 @@ cached: the store's live mapping of epochs is looked at on each call.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from remit.core.child import account_of
 from remit.core.errors import BudgetExhausted, Fenced, NotFound, Unauthenticated
 from remit.core.grant import Grant
 from remit.core.identity import Agent, Memberships
@@ -23,6 +23,7 @@ from remit.core.task import Budgets, Task, TaskState
 from remit.core.token import AccessClaims
 from remit.ports.runtime import Clock
 from remit.ports.store import Store, TakeBudget, Usage
+from remit.services.accounts import Drawn, drawn_from, own_accounts, total
 
 Json = Any
 
@@ -63,8 +64,14 @@ class LiveTask:
         used: dict[str, Usage],
         ancestors: dict[str, Budgets],
         now_boot_s: float,
+        drawn: Mapping[Grant, tuple[Drawn, ...]] | None = None,
+        bound: Callable[[str], LiveTask | None] = lambda _: None,
     ) -> None:
-        """Bind a task that is active now; `used` tells what its accounts have spent so far."""
+        """Bind a task that is active now; `used` tells what its accounts have spent so far.
+
+        `drawn` gives what of its ancestors a call under a grant is counted against too; `bound` finds those
+        that are bound.
+        """
         self.task = task
         self.agent = agent
         self.label: Label = task.label
@@ -85,6 +92,8 @@ class LiveTask:
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
         self._reserved: dict[str, Usage] = {}
+        self._drawn = drawn or {}
+        self._bound = bound
 
     def call_scopes(self, tool: str) -> tuple[str, ...]:
         """Give the scopes of a call to `tool`."""
@@ -128,12 +137,10 @@ class LiveTask:
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
         if grant is None:
             return tuple(out)
-        if grant.calls is not None:
-            out.append(TakeBudget({grant_account(self.task, grant): Budgets(calls=grant.calls)}, calls=1))
-        for name, total in grant.amounts.items():
-            bound = Budgets(calls=_millionths(total, ROUND_FLOOR))
-            spent = _millionths(arguments[name], ROUND_CEILING)
-            out.append(TakeBudget({grant_account(self.task, grant, name): bound}, calls=spent))
+        if grant.calls is not None or grant.amounts:
+            own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
+            for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
+                out += one.takes(arguments)
         return tuple(out)
 
     def reserve(self, takes: tuple[TakeBudget, ...]) -> None:
@@ -143,13 +150,15 @@ class LiveTask:
         """
         for take in takes:
             for account, budgets in take.bounds.items():
-                if account in self.own:
-                    self._check(account, budgets, take)
+                owner = self._owner(account)
+                if owner is not None:
+                    owner.check_account(account, budgets, take)
         for take in takes:
-            self._move(self._reserved, take, 1)
+            self._move(self._reserved_of, take, 1)
 
-    def _check(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
-        used = _sum(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
+    def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
+        """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
+        used = total(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
         what = "the grant's ceiling" if "#" in account else "the task's budget"
         for bound, spent, wanted, word in (
             (budgets.calls, used.calls, take.calls, "calls" if "#" not in account else ""),
@@ -164,43 +173,33 @@ class LiveTask:
     def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
         """Turn a reservation into use, or give it back."""
         for take in takes:
-            self._move(self._reserved, take, -1)
+            self._move(self._reserved_of, take, -1)
             if taken:
-                self._move(self._used, take, 1)
+                self._move(self._used_of, take, 1)
 
     def count_result(self, size_bytes: int) -> None:
-        """Count what a result brought in."""
-        self._move(self._used, TakeBudget({self.task.id: self.task.budgets}, result_bytes=size_bytes), 1)
+        """Count what a result brought in, against all ancestors too."""
+        self._move(self._used_of, TakeBudget(self.unbounded, result_bytes=size_bytes), 1)
 
-    def _move(self, into: dict[str, Usage], take: TakeBudget, sign: int) -> None:
+    def _owner(self, account: str) -> LiveTask | None:
+        """Give the bound task that an account belongs to; that of an ancestor may not be bound."""
+        return self if account in self.own else self._bound(account.partition("#")[0])
+
+    @staticmethod
+    def _used_of(owner: LiveTask) -> dict[str, Usage]:
+        return owner._used
+
+    @staticmethod
+    def _reserved_of(owner: LiveTask) -> dict[str, Usage]:
+        return owner._reserved
+
+    def _move(self, into: Callable[[LiveTask], dict[str, Usage]], take: TakeBudget, sign: int) -> None:
         change = Usage(sign * take.calls, sign * take.effectful_calls, sign * take.result_bytes)
         for account in take.bounds:
-            if account in self.own:
-                into[account] = _sum(into.get(account, Usage()), change)
-
-
-def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
-    """Name the account of a grant's ceiling: on its calls, or on the sum of an argument in millionths."""
-    return f"{task.id}#{grant.digest[7:23]}#{argument}"
-
-
-def own_accounts(task: Task) -> frozenset[str]:
-    """Give the accounts that belong to a task alone."""
-    out = {task.id}
-    for grant in task.grants:
-        if grant.calls is not None:
-            out.add(grant_account(task, grant))
-        out.update(grant_account(task, grant, name) for name in grant.amounts)
-    return frozenset(out)
-
-
-def _millionths(value: float, rounding: str) -> int:
-    """Give a number in whole millionths: a sum of these never drifts as a sum of floats does."""
-    return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))
-
-
-def _sum(a: Usage, b: Usage) -> Usage:
-    return Usage(a.calls + b.calls, a.effectful_calls + b.effectful_calls, a.result_bytes + b.result_bytes)
+            owner = self._owner(account)
+            if owner is not None:
+                book = into(owner)
+                book[account] = total(book.get(account, Usage()), change)
 
 
 class Live:
@@ -234,8 +233,15 @@ class Live:
             raise Unauthenticated("the token is of another task", code="token-task", step=2)
         if claims.authority_hash and claims.authority_hash != live.authority_hash:
             raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
+        chain = tuple(actor.name for actor in claims.chain) or (claims.client_id,)
+        if live.task.lineage and chain != live.task.actors:
+            raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
         live.touch(self._clock.boot_s())
+        for one in live.task.lineage:
+            # Who works for a task through a child of it is not idle.
+            if (parent := self._tasks.get(one.task)) is not None:
+                parent.touch(self._clock.boot_s())
         return live
 
     def check(self, live: LiveTask, now: datetime) -> None:
@@ -294,15 +300,25 @@ class Live:
         if task is None or agent is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
         ancestors: dict[str, Budgets] = {}
+        above: list[Task] = []
         for name in task.ancestors:
             ancestor = await self._store.task(self._tenant, name)
             ancestors[name] = ancestor.budgets if ancestor else Budgets(calls=0)
+            above += [ancestor] if ancestor else []
         used = {name: await self._store.usage(self._tenant, name) for name in own_accounts(task)}
         # Another call may have bound it while this one read: the first binding stays, for it owns the label.
         live = self._tasks.get(task_id)
         if live is None:
             agent = self._members.of_agent(agent)
-            live = LiveTask(task, agent, used=used, ancestors=ancestors, now_boot_s=self._clock.boot_s())
+            live = LiveTask(
+                task,
+                agent,
+                used=used,
+                ancestors=ancestors,
+                now_boot_s=self._clock.boot_s(),
+                drawn=drawn_from(task, above) if above else None,
+                bound=self._tasks.get,
+            )
             self._tasks[task_id] = live
             self._shrink()
         return live

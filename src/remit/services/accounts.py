@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts: where the ceilings of grants are counted, for a task and for those it was handed down from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+import msgspec
+
+from remit.core.child import account_of
+from remit.core.grant import Grant
+from remit.core.task import Budgets, Task
+from remit.ports.store import TakeBudget, Usage
+
+Json = Any
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """The ceilings of one grant, counted in one account: of the task itself, or of an ancestor."""
+
+    account: str
+    calls: int | None
+    amounts: dict[str, int | float]
+
+    def takes(self, arguments: dict[str, Json]) -> list[TakeBudget]:
+        """Give what a call with these arguments takes."""
+        out = []
+        if self.calls is not None:
+            out.append(TakeBudget({f"{self.account}#": Budgets(calls=self.calls)}, calls=1))
+        for name, total in self.amounts.items():
+            bound = Budgets(calls=_millionths(total, ROUND_FLOOR))
+            spent = _millionths(arguments[name], ROUND_CEILING)
+            out.append(TakeBudget({f"{self.account}#{name}": bound}, calls=spent))
+        return out
+
+
+def drawn_from(task: Task, ancestors: Iterable[Task]) -> dict[Grant, tuple[Drawn, ...]]:
+    """Give, for each grant of a task, the ceilings of its ancestors' grants that it was narrowed from.
+
+    One of an ancestor that is not known any more is closed: nothing can be taken from it.
+    """
+    known = {account_of(one, grant): grant for one in ancestors for grant in one.grants}
+    out: dict[Grant, tuple[Drawn, ...]] = {}
+    for grant in task.grants:
+        accounts = task.drawn_from.get(grant.digest, ())
+        out[grant] = tuple(_drawn(account, known.get(account)) for account in accounts)
+    return out
+
+
+def _drawn(account: str, grant: Grant | None) -> Drawn:
+    return Drawn(account, grant.calls, grant.amounts) if grant is not None else Drawn(account, 0, {})
+
+
+def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
+    """Name the account of a grant's ceiling: on its calls, or on the sum of an argument in millionths."""
+    return f"{account_of(task, grant)}#{argument}"
+
+
+def own_accounts(task: Task) -> frozenset[str]:
+    """Give the accounts that belong to a task alone."""
+    out = {task.id}
+    for grant in task.grants:
+        if grant.calls is not None:
+            out.add(grant_account(task, grant))
+        out.update(grant_account(task, grant, name) for name in grant.amounts)
+    return frozenset(out)
+
+
+def _millionths(value: float, rounding: str) -> int:
+    """Give a number in whole millionths: a sum of these never drifts as a sum of floats does."""
+    return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))
+
+
+def total(a: Usage, b: Usage) -> Usage:
+    """Give the sum of two uses."""
+    return Usage(a.calls + b.calls, a.effectful_calls + b.effectful_calls, a.result_bytes + b.result_bytes)
