@@ -90,6 +90,10 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there is a key at all."""
         return bool(self.jkt or self.x5t_s256)
 
+    def met_by(self, proven: Confirmation) -> bool:
+        """Whether every key that is named here was proven; where none is named, nothing needs to be."""
+        return self.jkt in ("", proven.jkt) and self.x5t_s256 in ("", proven.x5t_s256)
+
 
 # SPIFFE ID standard, section 2: scheme, lower-case trust domain, path of plain segments, at most 2048 bytes.
 _TRUST_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
