@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from remit.core.canonical import parse_strict
@@ -47,8 +47,18 @@ ASYMMETRIC: Final = frozenset((*_RSA, *(name for names in _CURVES.values() for n
 #: What is accepted of an issuer unless its configuration or its metadata says less.
 USUAL: Final = frozenset({"RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"})
 
+
+class _Registry(jws.JWSRegistry):
+    """The algorithms above, without a warning for `EdDSA`: older issuers write that name, to no harm."""
+
+    def get_alg(self, name: str) -> Any:
+        if name not in ASYMMETRIC:
+            raise UnsupportedAlgorithmError(f"`{name}` is not accepted")
+        return self.algorithms[name]
+
+
 # Unknown header parameters are ignored (RFC 7515 section 4); `crit` was refused when the header was read.
-_REGISTRY: Final = jws.JWSRegistry(algorithms=sorted(ASYMMETRIC), strict_check_header=False)
+_REGISTRY: Final = _Registry(strict_check_header=False)
 
 
 class VerificationKey(msgspec.Struct, frozen=True):
