@@ -13,10 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from remit.api.health import Health
+from remit.api.oauth import people
 from remit.api.oauth import routes as oauth
 from remit.api.oauth.paths import METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
-from remit.api.rest.callers import own_origins, received, refuse_cross_site
+from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.api.rest.table import ENDPOINTS
 from remit.api.rest.tries import Tries
@@ -58,7 +59,8 @@ def app(
         tries=Tries(house.clock),
     )
     origins = own_origins(house.public_url)
-    routes = [*_rest(desk), *_others(house)]
+    pages = people.routes(house, desk.tries, remote_sign_in=remote_sign_in)
+    routes = [*_rest(desk), *_others(house), *pages]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
     ]
@@ -139,7 +141,8 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
 
     async def edge(request: Request) -> Response:
         try:
-            refuse_cross_site(request, origins)
+            if not may_navigate(request, people.NAVIGABLE):
+                refuse_cross_site(request, origins)
             return await serve(request)
         except RemitError as error:
             response = problem(error)

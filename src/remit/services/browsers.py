@@ -102,7 +102,7 @@ class Browsers:
         self._directory = directory
         self._members = members
         self._tenant = tenant
-        self._ttl_s = ttl_s
+        self.ttl_s = ttl_s
         self.entrances = entrances
         self.tickets = Tickets(store, clock, entropy, tenant)
 
@@ -134,7 +134,7 @@ class Browsers:
             person,
             method=method,
             kind="browser",
-            ttl_s=self._ttl_s,
+            ttl_s=self.ttl_s,
             place=place,
             authenticated=authenticated,
             changes=changes,
@@ -161,6 +161,10 @@ class Browsers:
                 await self._drop(one)
                 return
         raise NotFound("there is no such session any more", way_out="look at the list again")
+
+    async def close(self, seat: Seat) -> None:
+        """End the session that somebody sits in."""
+        await self._drop(seat.session)
 
     async def _drop(self, session: Credential) -> None:
         event = self._changed(session.person, "session-ended")

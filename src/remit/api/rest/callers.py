@@ -28,6 +28,17 @@ def own_origins(public_url: str) -> frozenset[str]:
     return frozenset(f"{parts.scheme}://{name}{port}" for name in hosts)
 
 
+def may_navigate(request: Request, pages: frozenset[str]) -> bool:
+    """Whether a browser was sent to a page that other sites may send it to: by a link, not in a frame."""
+    return (
+        request.method in ("GET", "HEAD")
+        and request.url.path in pages
+        and "origin" not in request.headers
+        and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        and request.headers.get("sec-fetch-dest", "document") == "document"
+    )
+
+
 def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
     """Refuse what a browser sends in the name of another site: there is no CORS here."""
     origin = request.headers.get("origin")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an authorization request comes to, and how its answer reaches the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from starlette.responses import Response
+
+from remit.api.oauth.form import printable
+from remit.api.oauth.page import Visit
+from remit.core.client import host_of
+from remit.core.ticket import AuthorizationRequest
+from remit.services.consents import Applicant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that holds: `pushed` is its ticket where it was pushed, `again` the page's own address."""
+
+    request: AuthorizationRequest
+    applicant: Applicant
+    pushed: str
+    again: str
+
+
+def answer_error(visit: Visit, request: AuthorizationRequest, code: str, told: str) -> Response:
+    """Send an error to the application (RFC 6749 section 4.1.2.1)."""
+    return visit.go(answer_address(visit, request, {"error": code, "error_description": printable(told)}))
+
+
+def answer_address(visit: Visit, request: AuthorizationRequest, answer: dict[str, str]) -> str:
+    """Give the address of an answer to the application."""
+    # RFC 9207 section 2: `iss` goes with every answer, so that no other server's is taken for it.
+    sent = answer | ({"state": request.state} if request.state else {})
+    sent |= {"iss": visit.house.authenticator.issuer}
+    joint = "&" if urlsplit(request.redirect_uri).query else "?"
+    return request.redirect_uri + joint + urlencode(sent)
+
+
+def leave(visit: Visit, request: AuthorizationRequest, answer: dict[str, str], *, granted: bool) -> Response:
+    """Send the browser back to the application, from a page: a form's answer may not lead to another host."""
+    return visit.draw(
+        "leave.html",
+        address=answer_address(visit, request, answer),
+        host=host_of(request.redirect_uri),
+        granted=granted,
+    )

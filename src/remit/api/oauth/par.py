@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pushed authorization requests (RFC 9126): the application sends its request here, and its person a short
+address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.oauth.asking import what_is_asked, who_asks
+from remit.api.oauth.authorize import PUSHED_PREFIX
+from remit.api.oauth.form import Form, OAuthRefused, error_answer, read_form
+from remit.api.wire import answer, status_of
+from remit.core.assertion import ASSERTION_TYPE
+from remit.core.client import is_client_address
+from remit.core.errors import Malformed, RemitError, Unauthenticated
+from remit.core.ticket import PushedRequest
+from remit.ports.store import Unit
+from remit.services.house import House
+
+#: Section 2.2 wants this short: the person is sent here at once.
+LASTS = timedelta(minutes=5)
+
+
+class OAuthPushed(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9126 section 2.2."""
+
+    request_uri: str
+    expires_in: int
+
+
+async def push(request: Request, house: House) -> Response:
+    """Keep a request; it can be answered once."""
+    try:
+        form = await read_form(request)
+        if "request_uri" in form:
+            raise OAuthRefused("invalid_request", "a pushed request has no `request_uri`")
+        agent = await _pushed_by(form, house)
+        try:
+            applicant, redirect_uri = await who_asks(form, house, agent)
+        except Malformed as error:
+            code = error.code if error.code == "invalid_client" else "invalid_request"
+            raise OAuthRefused(code, str(error)) from None
+        asked = what_is_asked(form, house, applicant, redirect_uri, agent)
+        value, keep = house.people.browsers.tickets.make(PushedRequest(asked), LASTS)
+        await house.store.commit(Unit((keep,)))
+    except OAuthRefused as refused:
+        return error_answer(refused.code, refused.message, scheme=refused.scheme)
+    except Malformed as error:
+        return error_answer("invalid_request", str(error), status=413 if error.code == "too-large" else 0)
+    except Unauthenticated as error:
+        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
+            await house.authenticator.refused(error, "oauth")
+        return error_answer("invalid_client", str(error))
+    except RemitError as error:
+        busy = status_of(error) == 503
+        told = error.message if busy else "remit could not do this"
+        return error_answer(
+            "temporarily_unavailable" if busy else "server_error", told, status=status_of(error)
+        )
+    return answer(OAuthPushed(request_uri=PUSHED_PREFIX + value, expires_in=int(LASTS.total_seconds())), 201)
+
+
+async def _pushed_by(form: Form, house: House) -> str:
+    """Give the agent that proved itself with the request; empty for a public application with an address."""
+    client_id = form.need("client_id")
+    if "client_assertion" not in form and is_client_address(client_id):
+        return ""
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
+    return (await house.authenticator.agent_by_assertion(form.need("client_assertion"), client_id)).name

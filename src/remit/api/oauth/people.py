@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes of people's pages, and the pushed requests that lead there."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.oauth import account, authorize, par, passkey, sign_in, terminal
+from remit.api.oauth.page import Serve, Visit, paged
+from remit.api.oauth.paths import (
+    ACCOUNT_PATH,
+    ARRIVAL_PATH,
+    AUTHORIZE_PATH,
+    PASSKEY_PATH,
+    PUSHED_PATH,
+    SCRIPT_PATH,
+    SIGN_IN_PATH,
+    SIGN_OUT_PATH,
+    STYLE_PATH,
+    TERMINAL_PATH,
+)
+from remit.api.rest.tries import Tries
+from remit.services.house import House
+
+#: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
+#: organisation's provider. Nothing changes there without a form of ours.
+NAVIGABLE: Final = frozenset({AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUNT_PATH, TERMINAL_PATH})
+
+
+def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[str, dict[str, Serve]], ...]:
+    """Give every path that is for people, with what answers each method there."""
+
+    async def by_code(visit: Visit) -> Response:
+        return await sign_in.by_code(visit, tries, remote=remote_sign_in)
+
+    async def push(request: Request) -> Response:
+        return await par.push(request, house)
+
+    def of(method: str, serve: Serve) -> dict[str, Serve]:
+        return {method: serve}
+
+    return (
+        (AUTHORIZE_PATH, {"GET": paged(authorize.authorize, house), "POST": paged(authorize.decide, house)}),
+        (PUSHED_PATH, of("POST", push)),
+        (SIGN_IN_PATH, {"GET": paged(sign_in.show, house), "POST": paged(by_code, house)}),
+        (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(sign_in.to_provider, house))),
+        (ARRIVAL_PATH, of("GET", paged(sign_in.arrive, house))),
+        (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, house))),
+        (ACCOUNT_PATH, {"GET": paged(account.show, house), "POST": paged(account.change, house)}),
+        (TERMINAL_PATH, {"GET": paged(terminal.show, house), "POST": paged(terminal.decide, house)}),
+        (PASSKEY_PATH + "/challenge", of("POST", _plain(passkey.challenge, house))),
+        (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkey.sign_in, house))),
+        (PASSKEY_PATH + "/register", of("POST", _plain(passkey.register, house))),
+        (STYLE_PATH, of("GET", _file("style.css", "text/css"))),
+        (SCRIPT_PATH, of("GET", _file("passkey.js", "text/javascript"))),
+    )
+
+
+def _plain(serve: passkey.Answer, house: House) -> Serve:
+    """Serve the script: what is raised becomes a problem at the door's edge."""
+
+    async def answered(request: Request) -> Response:
+        return await serve(await Visit.enter(request, house))
+
+    return answered
+
+
+def _file(name: str, media_type: str) -> Serve:
+    content = resources.files("remit.api.oauth").joinpath("static", name).read_bytes()
+    headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+
+    async def given(_: Request) -> Response:
+        return Response(content, headers=headers, media_type=media_type)
+
+    return given
