@@ -26,6 +26,7 @@ from remit.adapters.store.sqlite.reads import pins_at
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.compose.points import enforcement_points
 from remit.compose.trust import Trust, trust_of
 from remit.config import Config, UpstreamSection, load_bundle, load_config
 from remit.core.admission import AdmissionRules
@@ -34,7 +35,6 @@ from remit.core.errors import UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships, Role
 from remit.core.tool import Tool
-from remit.core.workload import Assurance
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
@@ -48,7 +48,6 @@ from remit.services.browsers import Entrance
 from remit.services.consents import ConsentRules
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
-from remit.services.points import EnforcementPoint
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 
@@ -212,19 +211,6 @@ def document_fetch_of(config: Config) -> Fetch | None:
     return GuardedFetch(
         private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
     )
-
-
-def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
-    """Give who else may ask for decisions, by the name of its agent."""
-    return {
-        name: EnforcementPoint(
-            name=name,
-            resources=frozenset(section.resources),
-            agents=frozenset(section.agents),
-            vouches=Assurance.from_word(section.vouches) if section.vouches else None,
-        )
-        for name, section in config.enforcement_points.items()
-    }
 
 
 def build(

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From AuthZEN's four (subject, action, resource, context) to a task and a call of a tool.
+
+- COAZ-MCP's default mapping: `tools/call` of a resource `{type: tool, id: name}`; `resources/read`,
+  `resources/subscribe` and `prompts/get` likewise. The name may carry its upstream, as `upstream/name` or
+  `upstream__name`, and must where the enforcement point guards several.
+- Everything else: the resource's type is what `tools/` calls the upstream, the action's name is the tool. Its
+  arguments are `id`, and the properties of resource and action by their names; those of the subject stand in
+  the argument `subject`. They are what the enforcement point says, and are decided like any argument.
+
+What fits neither is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from remit.api.authzen.forms import (
+    ActionForm,
+    EvaluationForm,
+    EvaluationsForm,
+    PageForm,
+    Properties,
+    ResourceForm,
+    SubjectForm,
+)
+from remit.api.wire import shaped
+from remit.core.errors import Malformed, NotFound
+from remit.core.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.core.workload import Assurance
+from remit.services.answer import Question
+from remit.services.asked import Asked
+from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
+
+Json = Any
+
+KINDS: Final = {
+    "task": SubjectKind.TASK,
+    "agent": SubjectKind.AGENT,
+    "user": SubjectKind.PERSON,
+    "identity": SubjectKind.PERSON,
+    "person": SubjectKind.PERSON,
+}
+TOOL_CALL: Final = "tools/call"
+#: Operations that MCP has beside tools: the resource's type, our operation, and the argument that is its id.
+OPERATIONS: Final = {
+    "resources/read": ("resource", RESOURCE_READ, "uri"),
+    "resources/subscribe": ("resource", RESOURCE_SUBSCRIBE, "uri"),
+    "prompts/get": ("prompt", PROMPT_GET, "name"),
+}
+#: Properties of the subject that say which task is meant, and are no facts for policies.
+_ABOUT_TASK: Final = frozenset({"access_token", "task", "agent"})
+
+
+def question(form: EvaluationForm, point: EnforcementPoint, caller: Assurance) -> Question:
+    """Give what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
+    subject = subject_of(form.subject, form.context)
+    upstream, name, arguments = call_of(form.action, form.resource, point)
+    said = {key: value for key, value in form.subject.properties.items() if key not in _ABOUT_TASK}
+    if said and form.action.name != TOOL_CALL and form.action.name not in OPERATIONS:
+        arguments = _with(arguments, {"subject": said}, "the subject's properties")
+    asked = Asked(token=subject.token, upstream=upstream, name=name, arguments=arguments)
+    return Question(point=point, caller=caller, subject=subject, asked=asked)
+
+
+def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
+    """Give who is asked about; raises `NotFound` for a type that stands for no task."""
+    told = {name: form.properties.get(name, "") for name in _ABOUT_TASK}
+    # COAZ-MCP: `context.agent` is the token's `client_id`.
+    agent = told["agent"] or context.get("agent", "")
+    if not all(isinstance(value, str) for value in (*told.values(), agent)):
+        raise Malformed("`access_token`, `task` and `agent` of a subject are strings")
+    kind = KINDS.get(form.type)
+    if kind is None and not told["access_token"]:
+        raise NotFound(
+            f"a `{form.type}` stands for no task",
+            code="subject-type",
+            way_out=f"use one of {', '.join(KINDS)}",
+            step=1,
+        )
+    return AskedSubject(
+        kind=kind or SubjectKind.TASK,
+        id=form.id,
+        agent="" if kind is SubjectKind.AGENT else agent,
+        task=told["task"],
+        token=told["access_token"],
+    )
+
+
+def call_of(
+    action: ActionForm, resource: ResourceForm, point: EnforcementPoint
+) -> tuple[str, str, dict[str, Json]]:
+    """Give upstream, name and arguments of the call that an action on a resource is."""
+    if action.name == TOOL_CALL:
+        upstream, name = _named(resource, "tool", point)
+        arguments = action.properties.get("arguments", {})
+        if not isinstance(arguments, dict):
+            raise Malformed("`arguments` of an action is an object")
+        return upstream, _own(name), arguments
+    if action.name in OPERATIONS:
+        kind, operation, argument = OPERATIONS[action.name]
+        if operation == PROMPT_GET:
+            upstream, own = _named(resource, kind, point)
+            more = action.properties.get("arguments")
+            return upstream, operation, {argument: own} | ({"arguments": more} if more is not None else {})
+        return _only(resource, kind, point), operation, {argument: resource.id}
+    arguments = _with({"id": resource.id}, resource.properties, "the resource's properties")
+    arguments = _with(arguments, action.properties, "the action's properties")
+    return resource.type, _own(action.name), arguments
+
+
+def _own(name: str) -> str:
+    if name in RESERVED_OPERATIONS:
+        raise NotFound("there is no such tool", code="no-resource", step=3)
+    return name
+
+
+def _with(arguments: dict[str, Json], more: Properties, what: str) -> dict[str, Json]:
+    """Join names that must not meet: which of two values is meant could be read in two ways."""
+    if twice := arguments.keys() & more.keys():
+        raise Malformed(f"{what} give `{min(twice)[:80]}` a second time", way_out="give it once")
+    return {**arguments, **more}
+
+
+def _named(resource: ResourceForm, kind: str, point: EnforcementPoint) -> tuple[str, str]:
+    """Give upstream and own name of what MCP names."""
+    if resource.type == kind:
+        for mark in ("/", "__"):
+            upstream, found, name = resource.id.partition(mark)
+            if found and name and upstream in point.resources:
+                return upstream, name
+    return _only(resource, kind, point), resource.id
+
+
+def _only(resource: ResourceForm, kind: str, point: EnforcementPoint) -> str:
+    if resource.type == kind and len(point.resources) == 1:
+        return next(iter(point.resources))
+    raise NotFound(
+        f"`{resource.id[:80]}` is nothing that `{point.name}` guards",
+        code="no-resource",
+        way_out=f"name a `{kind}` with its upstream, as `upstream/name`",
+        step=3,
+    )
+
+
+def merged(form: EvaluationsForm) -> list[dict[str, Json]]:
+    """Give each evaluation with the defaults around it, still to be read.
+
+    An entity replaces its default whole, except that `type`, `id` and `name`, where it lacks them, are the
+    default's (AuthZEN certification, 3.2.7).
+    """
+    given = {
+        name: value
+        for name in ("subject", "action", "resource", "context")
+        if (value := getattr(form, name)) is not msgspec.UNSET
+    }
+    out: list[dict[str, Json]] = []
+    for one in form.evaluations or ({},):
+        joined = {**given, **one}
+        for name in ("subject", "action", "resource"):
+            own, default = one.get(name), given.get(name)
+            if isinstance(own, dict) and isinstance(default, dict):
+                needed = {key: default[key] for key in ("type", "id", "name") if key in default}
+                joined[name] = {**needed, **own}
+        out.append(joined)
+    return out
+
+
+def read_one(value: dict[str, Json]) -> EvaluationForm:
+    """Read one evaluation; raises `Malformed`."""
+    return shaped(value, EvaluationForm, strict=True)
+
+
+def place_of(page: PageForm, searched: msgspec.Struct) -> str:
+    """Give the name behind which a page begins; raises `Malformed` for a token of another search."""
+    if not page.token:
+        return ""
+    try:
+        mark, _, after = base64.urlsafe_b64decode(page.token.encode("ascii")).decode("utf-8").partition("\n")
+    except (ValueError, binascii.Error):
+        mark = after = ""
+    if mark != _mark(searched) or not after:
+        raise Malformed("this page token belongs to another search", way_out="begin without a token")
+    return after
+
+
+def token_of(after: str, searched: msgspec.Struct) -> str:
+    """Give the token of the page that begins behind a name; empty where there is none."""
+    if not after:
+        return ""
+    return base64.urlsafe_b64encode(f"{_mark(searched)}\n{after}".encode()).decode("ascii")
+
+
+def _mark(searched: msgspec.Struct) -> str:
+    asked = msgspec.structs.replace(searched, page=PageForm())
+    return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:16]
