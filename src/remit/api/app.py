@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
 from remit.api.health import Health
 from remit.api.oauth import people
 from remit.api.oauth import routes as oauth
@@ -29,7 +30,7 @@ from remit.services.house import House
 log = logging.getLogger("remit.api")
 
 #: The paths that belong to this application; whoever puts the doors together sends these here.
-PATHS = ("/api/", "/oauth/", METADATA_PATH, "/health/", "/metrics")
+PATHS = ("/api/", "/oauth/", METADATA_PATH, "/access/", AUTHZEN_METADATA_PATH, "/health/", "/metrics")
 
 Serve = Callable[[Request], Awaitable[Response]]
 
@@ -104,7 +105,12 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
 def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
     async def serve(request: Request) -> Response:
         errand = await received(request, endpoint, desk)
-        given = await _read(request, endpoint, errand)
+        try:
+            given = await _read(request, endpoint, errand)
+        except Malformed as error:
+            if endpoint.lenient and error.code in ("content-type", "content-encoding"):
+                raise Malformed(error.message, way_out=error.way_out) from None
+            raise
         result = await endpoint.serve(given)
         return result if isinstance(result, Response) else answer(result, endpoint.status)
 
@@ -140,6 +146,13 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
     """The edge of the door: what is raised inside becomes a problem, and nothing of a defect is told."""
 
     async def edge(request: Request) -> Response:
+        response = await answered(request)
+        if (given := request.headers.get("x-request-id")) is not None:
+            # AuthZEN section 10.1.3: the caller's own name for the request, given back as it is.
+            response.headers["X-Request-ID"] = given
+        return response
+
+    async def answered(request: Request) -> Response:
         try:
             if not may_navigate(request, people.NAVIGABLE):
                 refuse_cross_site(request, origins)

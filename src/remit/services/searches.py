@@ -61,15 +61,15 @@ class Searches:
         found: list[str] = []
         rest = sorted({name for name in names if name > after})
         for count, name in enumerate(rest, 1):
-            if await self._would(ask(name)):
+            if await self._would(ask, name):
                 found.append(name)
             if count < len(rest) and (len(found) >= limit or count >= DECIDED):
                 return Found(tuple(found), name)
         return Found(tuple(found))
 
-    async def _would(self, question: Question) -> bool:
+    async def _would(self, ask: Callable[[str], Question], name: str) -> bool:
         try:
-            return (await self._answers.would(question)).proceeds
+            return (await self._answers.would(ask(name))).proceeds
         except _OURS:
             raise
         except (Unauthenticated, NotFound, Forbidden, Fenced, BudgetExhausted):

@@ -122,7 +122,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `people` is the duty that a person needs, `None` where people may not call. `agents`: an agent's token
     without a task may. `tasks`: a token that is bound to a task may. `open`: anybody may. `takes`, `asks` and
-    `gives` are the types of body, query and answer; `media` is the answer's media type.
+    `gives` are the types of body, query and answer; `media` is the answer's media type. `lenient` endpoints
+    are others' standards: fields that are not known are passed over, and whatever cannot be read is a 400.
     """
 
     method: str
@@ -139,3 +140,4 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     media: str = "application/json"
     tag: str = ""
+    lenient: bool = False
