@@ -42,7 +42,8 @@ class WorkloadApiSection(Section, frozen=True, kw_only=True):
         ),
     ] = "user"
     svid_ttl: Annotated[
-        Seconds, Meta(ge=60, le=DAY_S, description="Lifetime of an X.509-SVID; half of it for a JWT-SVID.")
+        Seconds,
+        Meta(ge=60, le=DAY_S, description="Lifetime of an X.509-SVID; of a JWT-SVID five minutes at most."),
     ] = 3600
     rotate_every: Annotated[
         Seconds,

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from remit.core.errors import Malformed, VerificationFailed
-from remit.core.workload import SpiffeId
 
 Json = Any
 
@@ -227,29 +226,6 @@ def jwt_svid_claims(
         "exp": int((now + life).timestamp()),
         "jti": token_id,
     }
-
-
-def checked_jwt_svid(
-    header: dict[str, Json], claims: dict[str, Json], *, audience: str, trust_domain: str, now: datetime
-) -> str:
-    """Give the SPIFFE ID of a JWT-SVID whose signature has been checked; raises `Malformed` with the reason.
-
-    JWT-SVID sections 2 to 4: `typ`, where given, is `JWT` or `JOSE`; `sub`, `aud` and `exp` must be there.
-    """
-    if header.get("typ", "JWT") not in ("JWT", "JOSE"):
-        raise Malformed("the token is no JWT-SVID")
-    subject, audiences, expires = claims.get("sub"), claims.get("aud"), claims.get("exp")
-    workload = SpiffeId.parse(subject if isinstance(subject, str) else "")
-    named = [audiences] if isinstance(audiences, str) else audiences
-    if workload.trust_domain != trust_domain or not workload.path:
-        raise Malformed("the token is of another trust domain")
-    if not isinstance(named, list) or audience not in named:
-        raise Malformed(f"the token is not for audience `{audience[:200]}`")
-    if isinstance(expires, bool) or not isinstance(expires, (int, float)):
-        raise Malformed("the token does not say when it runs out")
-    if now.timestamp() >= expires:
-        raise Malformed("the token has run out", way_out="fetch a new one")
-    return str(workload)
 
 
 class TrustBundle(msgspec.Struct, frozen=True, kw_only=True):

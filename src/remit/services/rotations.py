@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remit's own keys: which there are, replacing them, and keeping evidence of that.
+
+A rotation is recorded after it happened, together with the key that is current then. `keep` compares both, so
+that one which a crash kept from being recorded, or which somebody made by hand, is recorded too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from remit.core.errors import NotFound
+from remit.core.event import Event, EventKind
+from remit.core.key import HeldKey, KeyKind, KeyStanding
+from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
+from remit.ports.runtime import Clock
+from remit.ports.store import PutValue, Store, Unit
+
+#: Keys of subjects wrapped anew in one transaction.
+STEP = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys of a process, a kind each; those of a trust domain of its own only where it has one."""
+
+    tokens: TokenKeys
+    checkpoints: CheckpointKeys
+    sealing: SealingKeys
+    authority: AuthorityKeys | None = None
+    svids: TokenKeys | None = None
+
+    def kinds(self) -> dict[KeyKind, RotatingKeys]:
+        """Give all of them, by kind."""
+        found: tuple[RotatingKeys | None, ...] = (
+            self.tokens,
+            self.checkpoints,
+            self.sealing,
+            self.authority,
+            self.svids,
+        )
+        return {one.kind: one for one in found if one is not None}
+
+
+class Rotations:
+    """Replaces keys, by hand and by age. One rotation at a time."""
+
+    def __init__(
+        self,
+        *,
+        keys: Keyring,
+        store: Store,
+        clock: Clock,
+        tenant: str,
+        periods: dict[KeyKind, timedelta] | None = None,
+    ) -> None:
+        """Take the parts; `periods` are the ages at which keys of a kind are replaced by themselves."""
+        self._keys = keys.kinds()
+        self._sealing = keys.sealing
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+        self._periods = {kind: period for kind, period in (periods or {}).items() if period}
+        self._lock = asyncio.Lock()
+        self._changed: list[Callable[[KeyKind], None]] = []
+
+    def on_change(self, tell: Callable[[KeyKind], None]) -> None:
+        """Have `tell(kind)` called whenever keys of a kind came or went."""
+        self._changed.append(tell)
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give every key, by kind; never a private one."""
+        return tuple(one for keys in self._keys.values() for one in keys.held())
+
+    async def rotate(self, kind: KeyKind, *, by: str, reason: str = "", at_once: bool = False) -> HeldKey:
+        """Let another key of a kind sign from now on; raises `NotFound` where there are none, and
+        `KeyUnavailable`, after which all is as it was.
+        """
+        keys = self._keys.get(kind)
+        if keys is None:
+            raise NotFound(
+                f"there are no keys of kind `{kind}` here",
+                way_out="configure `workload_api`, or see `remit key list`",
+            )
+        async with self._lock:
+            before = _current(keys)
+            turned = await keys.rotate(at_once=at_once)
+            self._tell(kind)
+            facts = {"reason": reason} if reason else {}
+            await self._record(kind, turned.id, before.id, by=by, at_once=at_once, **facts)
+        return turned
+
+    async def keep(self) -> None:
+        """Do what is due: record what was not, replace keys by age, destroy those whose time is over, wrap
+        anew.
+        """
+        async with self._lock:
+            for kind, keys in self._keys.items():
+                await self._compare(kind, keys)
+                if self._due(kind, keys):
+                    before = _current(keys)
+                    turned = await keys.rotate()
+                    self._tell(kind)
+                    await self._record(kind, turned.id, before.id, by="remit", reason="age")
+                if gone := await keys.tidy():
+                    self._tell(kind)
+                    await self._retired(gone)
+            await self._rewrap()
+
+    async def _compare(self, kind: KeyKind, keys: RotatingKeys) -> None:
+        current = _current(keys).id
+        known = await self._store.value(self._tenant, _place(kind))
+        if known is None:
+            await self._store.commit(Unit((PutValue(self._tenant, _place(kind), current),)))
+        elif known != current:
+            await self._record(kind, current, str(known), by="unknown", found=True)
+
+    def _due(self, kind: KeyKind, keys: RotatingKeys) -> bool:
+        period = self._periods.get(kind)
+        return period is not None and self._clock.now() - _current_since(keys) >= period
+
+    async def _rewrap(self) -> None:
+        """Wrap every subject's key under the current sealing key, in steps; then destroy the others."""
+        previous = [one for one in self._sealing.held() if one.standing is KeyStanding.PREVIOUS]
+        if not previous:
+            return
+        reached = await self._store.rewrap(limit=STEP)
+        while reached is not None:
+            # INVARIANT: the lock is held, so that the current key is the same through the whole walk.
+            reached = await self._store.rewrap(reached, STEP)
+        for one in previous:
+            await self._sealing.retire(one.id)
+        self._tell(KeyKind.SEALING)
+        await self._retired(tuple(previous))
+
+    async def _record(self, kind: KeyKind, key: str, previous: str, *, by: str, **facts: str | bool) -> None:
+        said = {"kind": kind.value, "key": key, "previous": previous}
+        event = Event(
+            kind=EventKind.KEY_ROTATED,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            subject=by,
+            facts=said | {name: value for name, value in facts.items() if value},
+            sealed={"by": by},
+        )
+        await self._store.commit(Unit((PutValue(self._tenant, _place(kind), key),), (event,)))
+
+    async def _retired(self, gone: tuple[HeldKey, ...]) -> None:
+        now = self._clock.now()
+        events = tuple(
+            Event(
+                kind=EventKind.KEY_RETIRED,
+                at=now,
+                tenant=self._tenant,
+                facts={"kind": one.kind.value, "key": one.id},
+            )
+            for one in gone
+        )
+        await self._store.commit(Unit(events=events))
+
+    def _tell(self, kind: KeyKind) -> None:
+        for tell in self._changed:
+            tell(kind)
+
+
+def _place(kind: KeyKind) -> str:
+    return f"key:{kind}"
+
+
+def _current(keys: RotatingKeys) -> HeldKey:
+    return next(one for one in keys.held() if one.standing is KeyStanding.CURRENT)
+
+
+def _current_since(keys: RotatingKeys) -> datetime:
+    """Give when the current key began to sign: the next one was made at that moment."""
+    held = keys.held()
+    following = [one.made for one in held if one.standing is KeyStanding.NEXT]
+    return following[0] if following else _current(keys).made

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trust domain of our own for tests: real keys, a real store, a real Unix socket, and clients of others.
+
+Clients run in threads of this process or in processes of their own, so that the kernel tells the truth about
+them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from remit.adapters.keys.file import FileAuthorityKeys, FileTokenKeys
+from remit.adapters.peers.linux import LinuxPeers
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.adapters.store.sqlite import SqliteStore
+from remit.api.workload import WorkloadDoor
+from remit.core.key import KeyKind
+from remit.ports.peers import Peers
+from remit.ports.runtime import Clock
+from remit.ports.store import Store
+from remit.services.issuing import Issuing, SvidRule
+from tests.world import TENANT, WorldSealingKeys
+
+TRUST_DOMAIN = "agents.example"
+OURS = f"spiffe://{TRUST_DOMAIN}/test"
+
+
+def own_digest() -> str:
+    """Give the SHA-256 of the program that runs these tests."""
+    return hashlib.sha256(Path("/proc/self/exe").read_bytes()).hexdigest()
+
+
+@dataclass
+class WorkloadWorld:
+    """What there is."""
+
+    issuing: Issuing
+    authority: FileAuthorityKeys
+    svids: FileTokenKeys
+    store: Store
+    door: WorkloadDoor
+    socket: Path
+
+    @property
+    def endpoint(self) -> str:
+        """The socket's address, as clients take it."""
+        return f"unix://{self.socket}"
+
+    async def rotate(self, *, at_once: bool = False) -> None:
+        """Replace authority and key of JWT-SVIDs."""
+        await self.authority.rotate(at_once=at_once)
+        await self.svids.rotate(at_once=at_once)
+        await self.issuing.refresh()
+
+    async def facts(self, kind: str) -> list[dict[str, Any]]:
+        """Give the facts of all events of a kind."""
+        import msgspec
+
+        found = await self.store.entries(TENANT, limit=1000, kinds=(kind,))
+        return [msgspec.json.decode(one.leaf)["facts"] for one in found]
+
+    async def run(self, program: str, *arguments: str) -> tuple[int, str]:
+        """Run a Python program as a process of its own, which finds the socket as workloads do."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            *arguments,
+            env={**os.environ, "SPIFFE_ENDPOINT_SOCKET": self.endpoint},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        told, _ = await process.communicate()
+        return process.returncode or 0, told.decode()
+
+
+@asynccontextmanager
+async def workload_world(
+    folder: Path,
+    *,
+    rules: Sequence[SvidRule] | None = None,
+    life: timedelta = timedelta(hours=1),
+    clock: Clock | None = None,
+    peers: Peers | None = None,
+) -> AsyncIterator[WorkloadWorld]:
+    """Serve a trust domain; by default this very program is a workload of it."""
+    clock = clock or SystemClock()
+    entropy = SystemEntropy()
+    store = SqliteStore.open(
+        folder / "remit.db", durability="buffered", clock=clock, entropy=entropy, sealing=WorldSealingKeys()
+    )
+    authority = FileAuthorityKeys(
+        folder / "keys",
+        TRUST_DOMAIN,
+        entropy,
+        clock,
+        life=timedelta(days=21),
+        overlap=life + timedelta(minutes=5),
+    )
+    svids = FileTokenKeys(folder / "keys", clock, kind=KeyKind.SVID, overlap=timedelta(minutes=15))
+    mine = SvidRule(spiffe_id=OURS, uid=os.getuid(), executable=own_digest(), hint="ours")
+    issuing = Issuing(
+        trust_domain=TRUST_DOMAIN,
+        rules=(mine,) if rules is None else rules,
+        authority=authority,
+        svids=svids,
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        tenant=TENANT,
+        life=life,
+        own_uid=os.getuid(),
+    )
+    await issuing.refresh()
+    door = WorkloadDoor(issuing, peers or LinuxPeers())
+    # Not in the test's folder: the path of a socket has room for a hundred characters.
+    socket = Path("/tmp") / f"remit-{os.getpid()}-{os.urandom(4).hex()}" / "workload.sock"
+    await door.open(socket)
+    try:
+        yield WorkloadWorld(issuing, authority, svids, store, door, socket)
+    finally:
+        await door.close()
+        await store.close()
+        socket.parent.rmdir()
