@@ -117,6 +117,16 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
     result_bytes: Annotated[Size | None, Meta(description="Size of all results together.")] = None
 
 
+class DelegatesForm(Section, frozen=True, kw_only=True):
+    """To whom tasks of a type may be handed down, as child tasks that hold no more than they do."""
+
+    to: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="Agents that may get a child task: names, or `group:name`."),
+    ]
+    max_depth: Annotated[int, Meta(ge=1, le=7, description="How many levels may lie below the task.")] = 1
+
+
 class TaskFile(Section, frozen=True, kw_only=True):
     """A file in `tasks/`: one task type, the reviewed template of one kind of work."""
 
@@ -151,3 +161,6 @@ class TaskFile(Section, frozen=True, kw_only=True):
     requires_person: Annotated[bool, Meta(description="Whether it must be opened on behalf of a person.")] = (
         True
     )
+    delegates: Annotated[
+        DelegatesForm | None, Meta(description="To whom it may be handed down; to nobody unless given.")
+    ] = None

@@ -16,7 +16,7 @@ from remit.core import constraint
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.grant import GrantTemplate
 from remit.core.label import Classes, Label, Trust
-from remit.core.task import Budgets, Parameter, TaskType, check_parameters
+from remit.core.task import Budgets, HandDown, Parameter, TaskType, check_parameters
 from remit.core.tool import RESERVED_OPERATIONS, Tool
 
 _AGENT: Final = re.compile(r"(?:group:)?[a-z0-9][a-z0-9._-]{0,62}")
@@ -66,7 +66,19 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> T
             key="labels",
         ),
         requires_person=form.requires_person,
+        delegates=_delegates(form, node, problems),
     )
+
+
+def _delegates(form: TaskFile, node: Node, problems: Problems) -> HandDown:
+    if form.delegates is None:
+        return HandDown()
+    for place, who in enumerate(form.delegates.to):
+        if not _AGENT.fullmatch(who):
+            at = f"delegates.to[{place}]"
+            way = "write an agent's name or `group:name`; there are no wildcards"
+            problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, way_out=way)
+    return HandDown(form.delegates.to, form.delegates.max_depth)
 
 
 def _parameters(form: TaskFile, node: Node, problems: Problems) -> dict[str, Parameter]:

@@ -24,6 +24,7 @@ from remit.services.authorize import Authorizer
 from remit.services.browsers import Browsers, Entrance
 from remit.services.client_documents import ClientDocuments
 from remit.services.consents import ConsentRules, Consents
+from remit.services.credentials import Credentials
 from remit.services.directory import Directory
 from remit.services.drive import Parts
 from remit.services.evidence import Evidence
@@ -35,9 +36,10 @@ from remit.services.passkeys import Passkeys
 from remit.services.people import People, pages_of
 from remit.services.points import EnforcementPoint, Subjects
 from remit.services.policies import Policies
+from remit.services.proofs import Proofs
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
-from remit.services.tasks import Tasks
+from remit.services.tasks import OpeningBounds, Tasks
 from remit.services.tools import Tools
 
 
@@ -59,6 +61,8 @@ class Outfit:
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     members: Memberships = field(default_factory=Memberships)
     observed: frozenset[str] = frozenset()
+    unconstrained: frozenset[str] = frozenset()
+    proof_age_s: int = 300
     attestors: Attestors = field(default_factory=Attestors)
     issuers: TrustedIssuers = field(default_factory=NoIssuers)
     token_ttl_s: int = 300
@@ -66,6 +70,7 @@ class Outfit:
     approval_ttl_s: int = 900
     call_timeout_s: float = 300.0
     max_calls_per_task: int = 64
+    openings: OpeningBounds = field(default_factory=OpeningBounds)
     enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
     permit_ttl_s: int = 5
     report_within_s: int = 300
@@ -100,6 +105,7 @@ def furnish(o: Outfit) -> House:
         entropy=o.entropy,
         tenant=o.tenant,
         observed=o.observed,
+        unconstrained=o.unconstrained,
     )
     approvals = Approvals(
         store=o.store, clock=o.clock, entropy=o.entropy, tenant=o.tenant, ttl_s=o.approval_ttl_s
@@ -116,6 +122,7 @@ def furnish(o: Outfit) -> House:
         live=live,
         members=o.members,
         tenant=o.tenant,
+        bounds=o.openings,
     )
     directory = Directory(
         store=o.store,
@@ -139,6 +146,7 @@ def furnish(o: Outfit) -> House:
         call_timeout_s=o.call_timeout_s,
         max_calls_per_task=o.max_calls_per_task,
     )
+    proofs = Proofs(o.clock, o.entropy, max_age_s=o.proof_age_s)
     return House(
         tenant=o.tenant,
         public_url=o.public_url,
@@ -153,6 +161,8 @@ def furnish(o: Outfit) -> House:
         tools=tools,
         live=live,
         authenticator=authenticator,
+        proofs=proofs,
+        credentials=Credentials(authenticator, proofs),
         authorizer=authorizer,
         approvals=approvals,
         revocations=revocations,

@@ -8,40 +8,54 @@ from typing import Any
 
 import msgspec
 
-from remit.core.constraint import Verdict, load
-from remit.core.errors import Forbidden, Malformed, NotFound
+from remit.core.child import Moment, Wanted, child_of
+from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Memberships, Person, Role
+from remit.core.identity import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import ScopeKind, scope, scopes_of
-from remit.core.task import Intent, Task, TaskState, TaskType, Turn, check_parameters, deadline_for
-from remit.core.tool import RESERVED_OPERATIONS
+from remit.core.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, CheckUnlocked, PutTask, Store, Unit, UseAgent
+from remit.ports.store import (
+    Change,
+    CheckFence,
+    CheckUnlocked,
+    PutTask,
+    Store,
+    Unit,
+    UseAgent,
+    UseDelegation,
+    UsePerson,
+)
 from remit.services.authenticate import Authenticator
+from remit.services.floods import Flood
 from remit.services.live import Live
+from remit.services.opening import (
+    MAX_GOAL_CHARS,
+    Handing,
+    Opening,
+    agreed,
+    check_words,
+    filled,
+    granted,
+    may_run,
+    planned,
+    wanted_of_type,
+)
+from remit.services.pace import Pace
 from remit.services.policies import Policies
+from remit.services.words import Words
 
 Json = Any
 
-MAX_GOAL_CHARS = 8_000
+__all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when a task is opened.
+class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tasks an agent may open by its own word: in a minute, and at once."""
 
-    `plan` lists the tools that the work will need: the task is narrowed to them. `lease_s` above 0 makes the
-    task end unless it is renewed in time, `idle_s` when it was not used for that many seconds.
-    """
-
-    agent: str
-    task_type: str
-    goal: str = ""
-    params: dict[str, Json] = {}
-    on_behalf_of: str = ""
-    plan: tuple[str, ...] | None = None
-    lease_s: int = 0
-    idle_s: int = 0
+    per_minute: int = 60
+    open_at_once: int = 100
 
 
 class Tasks:
@@ -58,6 +72,7 @@ class Tasks:
         live: Live,
         members: Memberships,
         tenant: str,
+        bounds: OpeningBounds,
     ) -> None:
         """Take the parts."""
         self._store = store
@@ -68,91 +83,175 @@ class Tasks:
         self._live = live
         self._members = members
         self._tenant = tenant
+        self._words = Words(store=store, members=members, tenant=tenant)
+        self._bounds = bounds
+        self._refusals = Flood()
+        self._openings = Pace(bounds.per_minute, 60.0)
 
     async def open(
         self, opening: Opening, *, person: Person | None = None, agent: Agent | None = None
     ) -> Task:
         """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
 
-        Raises `NotFound`, `Forbidden`, `Malformed`, or `Fenced` where a scope is locked; a refusal is
-        recorded.
+        With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
+        person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
+        where an agent opens too many by itself, or `Fenced` where a scope is locked; a refusal is recorded.
         """
         try:
             task, unit = await self._prepare(opening, person, agent)
-        except (Forbidden, Malformed, NotFound) as error:
-            facts = {"agent": opening.agent[:80], "task_type": opening.task_type[:80], "code": error.code}
-            await self._store.commit(
-                Unit(
-                    events=(
-                        Event(
-                            kind=EventKind.TASK_REFUSED,
-                            at=self._clock.now(),
-                            tenant=self._tenant,
-                            subject=person.name if person else opening.agent[:80],
-                            facts=facts,
-                            sealed={"reason": error.message},
-                        ),
-                    )
-                )
+        except (Forbidden, Malformed, NotFound, Busy) as error:
+            await self._refused(
+                error,
+                {"agent": opening.agent[:80], "task_type": opening.task_type[:80]},
+                subject=person.name if person else opening.agent[:80],
             )
             raise
         await self._store.commit(unit)
         return task
 
+    async def open_child(self, parent_id: str, agent: Agent, handing: Handing) -> Task:
+        """Hand a task down to another agent, which gets a child task of it (RFC 8693: the exchange of the
+        parent's token by the child's agent).
+
+        Whoever calls has seen to it that the parent's agent agrees (its task token is the subject token) and
+        that `agent` has proven itself. Raises as `open` does, and `Fenced` where the parent has ended.
+        """
+        try:
+            task, unit = await self._prepare_child(parent_id, agent, handing)
+        except (Forbidden, Malformed, NotFound) as error:
+            facts = {"agent": agent.name, "task_type": handing.task_type[:80], "parent": parent_id[:80]}
+            await self._refused(error, facts, subject=agent.name)
+            raise
+        await self._store.commit(unit)
+        return task
+
+    async def _refused(self, error: RemitError, facts: dict[str, Json], *, subject: str) -> None:
+        """Write that a task was asked for and not opened; a flood of them is counted."""
+        now = self._clock.now()
+        more = self._refusals.further(now)
+        if more is None:
+            return
+        facts = facts | {"code": error.code} | ({"further": more} if more else {})
+        event = Event(
+            kind=EventKind.TASK_REFUSED,
+            at=now,
+            tenant=self._tenant,
+            subject=subject,
+            facts=facts,
+            sealed={"reason": error.message},
+        )
+        await self._store.commit(Unit(events=(event,)))
+
     async def _prepare(
         self, opening: Opening, person: Person | None, caller: Agent | None
     ) -> tuple[Task, Unit]:
         applied = self._policies.applied
-        task_type = applied.bundle.task_types.get(opening.task_type)
-        if task_type is None:
-            known = ", ".join(sorted(applied.bundle.task_types)) or "none"
-            raise NotFound(f"there is no task type `{opening.task_type[:80]}`", way_out=f"there are: {known}")
+        task_type = self._type(opening.task_type)
         agent = await self._agent(opening.agent)
         if caller is not None and caller.name != agent.name:
             raise Forbidden("an agent opens tasks for itself alone")
-        _may_run(task_type, agent)
-        stated_by = _may_state(task_type, person, caller)
-        behalf = _behalf(task_type, opening, person)
-        params = check_parameters(task_type, opening.params)
-        for name, value in params.items():
-            _check_parameter(task_type, name, value)
-        if len(opening.goal) > MAX_GOAL_CHARS:
-            raise Malformed(f"the intent has more than {MAX_GOAL_CHARS} characters", way_out="say it shorter")
-        grants = tuple(grant.instantiate(params) for grant in task_type.grants)
-        plan = _narrowed(opening.plan, task_type)
-        if plan is not None:
-            grants = tuple(
-                grant
-                for grant in grants
-                if grant.tool in plan or grant.tool.partition("/")[2] in RESERVED_OPERATIONS
-            )
+        may_run(task_type, agent)
+        check_words(opening.goal, "the intent")
         now = self._clock.now()
+        word = await self._words.of(task_type, opening, person, caller, now)
+        given = agreed(word.record, opening.params) if word.record else opening.params
+        params = filled(task_type, given)
+        grants = planned(opening.plan, task_type, granted(task_type, params))
+        chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
+        deadline = deadline_for(task_type, now)
+        if caller is not None and person is None:
+            await self._pace(caller)
         task = Task(
             tenant=self._tenant,
             id=make_id("tsk", self._entropy.bytes(ID_BYTES)),
             type=task_type.name,
             agent=agent.name,
             owner=agent.owner,
-            on_behalf_of=behalf,
+            on_behalf_of=word.behalf,
             initiative=agent.initiative,
             environment=agent.environment,
             intent=Intent(
-                goal=opening.goal or task_type.purpose, params=params, stated_by=stated_by, stated_at=now
+                # What an agent says under a record is not the person's word: neither goal nor choices.
+                goal=(word.record.goal if person is None and word.record else opening.goal)
+                or task_type.purpose,
+                params={name: value for name, value in params.items() if name not in chosen},
+                stated_by=word.stated_by,
+                stated_at=now,
             ),
             grants=grants,
             budgets=task_type.budgets,
             label=task_type.label,
-            plan=plan,
+            plan=tuple(opening.plan) if opening.plan is not None else None,
+            delegation=word.record.id if word.record else "",
+            delegates=(task_type.delegates,),
             opened=now,
-            deadline=deadline_for(task_type, now),
+            deadline=min(deadline, word.record.expires) if word.record else deadline,
             lease_s=max(0, min(opening.lease_s, 3600)),
-            idle_s=max(0, min(opening.idle_s, 24 * 3600)),
+            idle_s=max(0, opening.idle_s),
             bundle=applied.digest,
         )
-        return self._with_epochs(task, agent, task_type)
+        people = {word.behalf, "" if word.stated_by.startswith("agent:") else word.stated_by} - {""}
+        changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(people))
+        if word.record:
+            changes = (*changes, UseDelegation(self._tenant, word.record.id, now))
+        task = self._with_epochs(task)
+        return task, self._unit(task, changes, params)
 
-    def _with_epochs(self, task: Task, agent: Agent, task_type: TaskType) -> tuple[Task, Unit]:
-        """Remember the epochs as of now; the unit refuses if a scope is locked.
+    async def _pace(self, caller: Agent) -> None:
+        """Bound what an agent opens by itself, in a minute and at once."""
+        if not self._openings.keeps(caller.name, self._clock.boot_s()):
+            raise Busy(
+                f"agent `{caller.name}` opens tasks too fast",
+                code="too-many-openings",
+                way_out=f"open at most {self._bounds.per_minute} in a minute",
+            )
+        most = self._bounds.open_at_once
+        open_now = await self._store.tasks(
+            self._tenant, agent=caller.name, state=TaskState.ACTIVE, limit=most + 1
+        )
+        if len(open_now) >= most:
+            raise Busy(
+                f"agent `{caller.name}` has {len(open_now)} tasks open",
+                code="too-many-tasks",
+                way_out="complete some of them first",
+            )
+
+    async def _prepare_child(self, parent_id: str, agent: Agent, handing: Handing) -> tuple[Task, Unit]:
+        live = await self._live.load(parent_id)
+        now = self._clock.now()
+        self._live.check(live, now)
+        heir = await self._agent(agent.name)
+        check_words(handing.brief, "the brief")
+        applied = self._policies.applied
+        own = self._type(handing.task_type) if handing.task_type else None
+        label, grants = live.label, handing.grants
+        if own is not None:
+            may_run(own, heir)
+            label = label.join(own.label, applied.bundle.classes)
+            grants = wanted_of_type(own, handing)
+        parent = live.task
+        wanted = Wanted(
+            grants=grants,
+            tools=handing.tools,
+            budgets=handing.budgets,
+            deadline=handing.deadline,
+            lease_s=max(0, min(handing.lease_s, 3600)),
+            task_type=own,
+        )
+        moment = Moment(
+            task_id=make_id("tsk", self._entropy.bytes(ID_BYTES)),
+            now=now,
+            label=label,
+            epochs=self._store.epochs(self._tenant),
+            bundle=applied.digest,
+        )
+        child = child_of(parent, heir, wanted, moment)
+        # INVARIANT: no child of a parent that was ended meanwhile: the fence is looked at in the same commit.
+        still_open = CheckFence(parent.epochs, scopes_of(parent))
+        return child, self._unit(child, (still_open,), handing.params, brief=handing.brief)
+
+    def _with_epochs(self, task: Task) -> Task:
+        """Remember the epochs as of now.
 
         INVARIANT: every scope that a call of this task can lie in is remembered, its tools and upstreams
         included, so that a fence raised before the task was opened does not count against it, and one raised
@@ -161,38 +260,46 @@ class Tasks:
         current = self._store.epochs(self._tenant)
         others = scope(ScopeKind.TASK, "")
         scopes = {*scopes_of(task), *(name for name in current if not name.startswith(others))}
-        epochs = {name: current[name] for name in scopes if current.get(name)}
-        task = msgspec.structs.replace(task, epochs=epochs)
+        return msgspec.structs.replace(
+            task, epochs={name: current[name] for name in scopes if current.get(name)}
+        )
+
+    def _unit(
+        self, task: Task, checks: tuple[Change, ...], params: dict[str, Json], *, brief: str = ""
+    ) -> Unit:
+        """Give what opens a task; the store refuses it where a scope is locked."""
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         locks = (*scopes_of(task), *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
-        changes: tuple[Change, ...] = (
-            CheckUnlocked(locks),
-            UseAgent(self._tenant, agent.name),
-            PutTask(task),
-        )
+        facts: dict[str, Json] = {
+            "task_type": task.type,
+            "authority": task.authority_hash,
+            "tools": sorted({grant.tool for grant in task.grants}),
+            "deadline": task.deadline.isoformat(),
+            "bundle": task.bundle,
+            "lease_s": task.lease_s,
+        }
+        if task.lineage:
+            facts |= {"parent": task.parent, "chain": list(task.actors)}
+        if task.delegation:
+            facts["delegation"] = task.delegation
         event = Event(
             kind=EventKind.TASK_OPENED,
             at=task.opened,
             tenant=self._tenant,
             task=task.id,
-            agent=agent.name,
-            subject=task.on_behalf_of or agent.name,
-            facts={
-                "task_type": task_type.name,
-                "authority": task.authority_hash,
-                "tools": sorted({grant.tool for grant in task.grants}),
-                "deadline": task.deadline.isoformat(),
-                "bundle": task.bundle,
-                "lease_s": task.lease_s,
-            },
+            agent=task.agent,
+            subject=task.on_behalf_of or task.agent,
+            facts=facts,
             sealed={
                 "goal": task.intent.goal,
-                "params": task.intent.params,
+                "params": params,
                 "stated_by": task.intent.stated_by,
                 "on_behalf_of": task.on_behalf_of,
+                **({"brief": brief} if brief else {}),
             },
         )
-        return task, Unit(changes, (event,))
+        changes = (*checks, CheckUnlocked(locks), UseAgent(self._tenant, task.agent), PutTask(task))
+        return Unit(changes, (event,))
 
     async def turn(self, task_id: str, text: str, person: Person) -> Task:
         """Add a later utterance of the very person who stated the intent."""
@@ -254,6 +361,14 @@ class Tasks:
         live = self._live.get(task_id)
         return msgspec.structs.replace(task, label=live.label) if live is not None else task
 
+    def _type(self, name: str) -> TaskType:
+        task_types = self._policies.applied.bundle.task_types
+        found = task_types.get(name)
+        if found is None:
+            known = ", ".join(sorted(task_types)) or "none"
+            raise NotFound(f"there is no task type `{name[:80]}`", way_out=f"there are: {known}")
+        return found
+
     async def _agent(self, name: str) -> Agent:
         agent = await self._store.agent(self._tenant, name)
         if agent is None:
@@ -263,69 +378,3 @@ class Tasks:
         if not agent.usable:
             raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", way_out="ask its owner")
         return self._members.of_agent(agent)
-
-
-def _check_parameter(task_type: TaskType, name: str, value: Json) -> None:
-    written = task_type.parameters[name].constraint
-    if written is None:
-        return
-    constraint = load(written)
-    if constraint.judge(value) is not Verdict.YES:
-        raise Malformed(f"parameter `{name}` {constraint.describe()}", way_out="give a value that fits")
-
-
-def _may_run(task_type: TaskType, agent: Agent) -> None:
-    wanted = {agent.name, *(f"group:{group}" for group in agent.groups)}
-    if not wanted & set(task_type.run_by):
-        raise Forbidden(
-            f"agent `{agent.name}` may not run `{task_type.name}`",
-            way_out=f"it is run by: {', '.join(task_type.run_by)}",
-        )
-
-
-def _may_state(task_type: TaskType, person: Person | None, caller: Agent | None) -> str:
-    """Give who states the intent. INVARIANT: a person whom remit authenticated, or an issuer that the type
-    permits.
-    """
-    if person is not None:
-        wanted = {person.name, *(f"group:{group}" for group in person.groups)}
-        if not wanted & set(task_type.stated_by):
-            raise Forbidden(
-                f"`{person.name}` may not state the intent of `{task_type.name}`",
-                way_out=f"it is stated by: {', '.join(task_type.stated_by)}",
-            )
-        return person.name
-    if caller is not None and f"agent:{caller.name}" in task_type.stated_by:
-        return f"agent:{caller.name}"
-    raise Forbidden(
-        f"the intent of `{task_type.name}` must be stated by a person",
-        way_out="let a signed-in person open the task",
-    )
-
-
-def _behalf(task_type: TaskType, opening: Opening, person: Person | None) -> str:
-    if person is None:
-        if opening.on_behalf_of or task_type.requires_person:
-            raise Forbidden(
-                "an agent cannot name the person it acts for", way_out="let that person open the task"
-            )
-        return ""
-    wanted = opening.on_behalf_of or (person.name if task_type.requires_person else "")
-    if wanted and wanted != person.name and Role.OPERATOR not in person.roles:
-        raise Forbidden(
-            f"`{person.name}` may not open tasks for `{wanted[:80]}`", way_out="let that person open it"
-        )
-    return wanted
-
-
-def _narrowed(plan: tuple[str, ...] | None, task_type: TaskType) -> tuple[str, ...] | None:
-    if plan is None:
-        return None
-    granted = {grant.tool for grant in task_type.grants}
-    for tool in plan:
-        if tool not in granted:
-            raise Forbidden(
-                f"the plan names `{tool[:80]}`, which `{task_type.name}` does not grant",
-                way_out=f"it grants: {', '.join(sorted(granted)) or 'nothing'}",
-            )
-    return tuple(plan)

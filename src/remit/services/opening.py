@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked for when a task is opened or handed down, and the rules that it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.core.constraint import Verdict, load
+from remit.core.delegation import Delegation
+from remit.core.errors import ConfigInvalid, Forbidden, Malformed
+from remit.core.grant import Grant, narrow
+from remit.core.identity import Agent, Person
+from remit.core.task import Budgets, TaskType, check_parameters
+from remit.core.tool import RESERVED_OPERATIONS
+
+Json = Any
+
+MAX_GOAL_CHARS = 8_000
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for when a task is opened.
+
+    `plan` lists the tools that the work will need: the task is narrowed to them. `lease_s` above 0 makes the
+    task end unless it is renewed in time, `idle_s` when it was not used for that many seconds.
+    `manifest_digest` is what the agent says that it is made of.
+    """
+
+    agent: str
+    task_type: str
+    goal: str = ""
+    params: dict[str, Json] = {}
+    on_behalf_of: str = ""
+    plan: tuple[str, ...] | None = None
+    lease_s: int = 0
+    idle_s: int = 0
+    manifest_digest: str = ""
+
+
+class Handing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for when a task is handed down; what is left out is as the parent has it.
+
+    `grants` and `tools` narrow what the parent holds. With `task_type` the child has a type of its own, whose
+    grants (for `params`), budgets and deadline bind as well. `brief` is what the handing agent says to the
+    other: it is kept in the evidence, and is never intent.
+    """
+
+    task_type: str = ""
+    params: dict[str, Json] = {}
+    grants: tuple[Grant, ...] | None = None
+    tools: tuple[str, ...] | None = None
+    budgets: Budgets = Budgets()
+    deadline: datetime | None = None
+    lease_s: int = 0
+    brief: str = ""
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """By whose word a task is opened: who states its intent, whom it is for, and the record that says so."""
+
+    stated_by: str
+    behalf: str = ""
+    record: Delegation | None = None
+
+
+def may_run(task_type: TaskType, agent: Agent) -> None:
+    """Raise `Forbidden` unless the type lets the agent run it."""
+    wanted = {agent.name, *(f"group:{group}" for group in agent.groups)}
+    if not wanted & set(task_type.run_by):
+        raise Forbidden(
+            f"agent `{agent.name}` may not run `{task_type.name}`",
+            way_out=f"it is run by: {', '.join(task_type.run_by)}",
+        )
+
+
+def may_state(task_type: TaskType, person: Person) -> str:
+    """Give the person as who states the intent; raises `Forbidden` unless the type lets them."""
+    wanted = {person.name, *(f"group:{group}" for group in person.groups)}
+    if not person.active or not wanted & set(task_type.stated_by):
+        raise Forbidden(
+            f"`{person.name}` may not state the intent of `{task_type.name}`",
+            way_out=f"it is stated by: {', '.join(task_type.stated_by)}",
+        )
+    return person.name
+
+
+def states_itself(task_type: TaskType, agent: Agent) -> str:
+    """Give the agent as who states the intent; raises `Forbidden` unless it is a permitted issuer of work
+    that needs no person.
+    """
+    if f"agent:{agent.name}" not in task_type.stated_by:
+        raise Forbidden(
+            f"the intent of `{task_type.name}` must be stated by a person",
+            way_out="let a signed-in person open the task",
+        )
+    if task_type.requires_person:
+        raise Forbidden(
+            f"`{task_type.name}` is done on behalf of a person",
+            way_out="let that person open the task, or ask them for a delegation (`remit delegation add`)",
+        )
+    return f"agent:{agent.name}"
+
+
+def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
+    """Give the parameters of a task under a delegation record; raises `Forbidden` for what the person has not
+    left open.
+    """
+    for name, value in given.items():
+        if name in record.params:
+            if value != record.params[name]:
+                raise Forbidden(
+                    f"delegation `{record.id}` fixes the parameter `{name}`",
+                    way_out="leave it out, or ask the person for another record",
+                )
+        elif name not in record.open:
+            raise Forbidden(
+                f"delegation `{record.id}` does not let the agent choose the parameter `{name[:80]}`",
+                way_out="leave it out, or ask the person for another record",
+            )
+    return {**given, **record.params}
+
+
+def filled(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
+    """Give all parameters, checked by type and constraint; raises `Malformed`."""
+    params = check_parameters(task_type, given)
+    for name, value in params.items():
+        written = task_type.parameters[name].constraint
+        if written is None:
+            continue
+        constraint = load(written)
+        if constraint.judge(value) is not Verdict.YES:
+            raise Malformed(f"parameter `{name}` {constraint.describe()}", way_out="give a value that fits")
+    return params
+
+
+def granted(task_type: TaskType, params: dict[str, Json]) -> tuple[Grant, ...]:
+    """Give the grants of a type for these parameters; raises `Malformed` where one could mean more than its
+    place allows.
+    """
+    try:
+        return tuple(grant.instantiate(params) for grant in task_type.grants)
+    except ConfigInvalid as error:
+        # The type was sound when it was applied: it is the value that does not fit into the grant.
+        raise Malformed(error.message, code="parameter", way_out=error.way_out) from None
+
+
+def planned(
+    plan: tuple[str, ...] | None, task_type: TaskType, grants: tuple[Grant, ...]
+) -> tuple[Grant, ...]:
+    """Give the grants that a plan keeps; a plan that names more than is granted raises `Forbidden`."""
+    if plan is None:
+        return grants
+    held = {grant.tool for grant in task_type.grants}
+    for tool in plan:
+        if tool not in held:
+            raise Forbidden(
+                f"the plan names `{tool[:80]}`, which `{task_type.name}` does not grant",
+                way_out=f"it grants: {', '.join(sorted(held)) or 'nothing'}",
+            )
+    return tuple(
+        grant for grant in grants if grant.tool in plan or grant.tool.partition("/")[2] in RESERVED_OPERATIONS
+    )
+
+
+def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:
+    """Give the grants of a child's own type, narrowed by what else was asked for."""
+    grants = granted(task_type, filled(task_type, handing.params))
+    if handing.grants is None:
+        return grants
+    kept, refusals = narrow(grants, handing.grants)
+    if refusals:
+        first = refusals[0]
+        raise Forbidden(
+            f"`{task_type.name}` does not grant what was asked for: {first.reason}",
+            code="tool-not-granted",
+            way_out=first.way_out,
+        )
+    return kept
+
+
+def check_words(text: str, what: str) -> None:
+    """Raise `Malformed` for a text that is too long."""
+    if len(text) > MAX_GOAL_CHARS:
+        raise Malformed(f"{what} has more than {MAX_GOAL_CHARS} characters", way_out="say it shorter")

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often each of many names may do something within a time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+#: Names that are counted apart from each other at once; beyond them the one not heard of longest is let go.
+MAX_NAMES = 4096
+
+
+class Pace:
+    """How often each of many names may do something within a time. One event loop."""
+
+    def __init__(self, times: int, within_s: float) -> None:
+        """Take the bound: `times` in any `within_s` seconds."""
+        self._times = times
+        self._within_s = within_s
+        self._done: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def keeps(self, name: str, now_boot_s: float) -> bool:
+        """Whether `name` may do it once more now; then it counts."""
+        done = self._done.pop(name, None) or deque()
+        self._done[name] = done
+        while done and now_boot_s - done[0] >= self._within_s:
+            done.popleft()
+        if len(self._done) > MAX_NAMES:
+            self._done.popitem(last=False)
+        if len(done) >= self._times:
+            return False
+        done.append(now_boot_s)
+        return True
