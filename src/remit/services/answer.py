@@ -42,7 +42,6 @@ from remit.core.mediation import (
     answer,
 )
 from remit.core.request import AccessRequest
-from remit.core.workload import Assurance
 from remit.ports.store import TakeBudget, Unit
 from remit.services.asked import Asked
 from remit.services.call_events import outcome_events
@@ -61,11 +60,11 @@ REPORTABLE = frozenset(
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What an enforcement point wants to know: may this subject make this call?
 
-    `caller` is how the enforcement point itself was proven.
+    `caller` is the enforcement point itself.
     """
 
     point: EnforcementPoint
-    caller: Assurance
+    caller: Principal
     subject: AskedSubject
     asked: Asked
 

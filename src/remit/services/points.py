@@ -20,10 +20,10 @@ from datetime import datetime
 import msgspec
 
 from remit.core.errors import Forbidden, NotFound, Unauthenticated
-from remit.core.identity import Agent, Memberships
+from remit.core.identity import Agent, Memberships, Principal
 from remit.core.task import Task, TaskState
 from remit.core.token import AccessClaims
-from remit.core.workload import Assurance
+from remit.core.workload import Assurance, Confirmation
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator
 
@@ -83,15 +83,18 @@ class Subjects:
         self._tenant = tenant
 
     async def claims(
-        self, point: EnforcementPoint, caller: Assurance, subject: AskedSubject, now: datetime
+        self, point: EnforcementPoint, caller: Principal, subject: AskedSubject, now: datetime
     ) -> AccessClaims:
         """Give the claims under which the question is decided.
 
-        `caller` is how the enforcement point itself was proven: nothing that it vouches for counts more.
+        `caller` is the enforcement point itself: nothing that it vouches for counts more than how it was proven.
+        Where it vouches for keys, its own proven key stands for its callers', and it may show tokens that are
+        bound to keys, whose proof it has checked.
         Raises `Unauthenticated`, or `NotFound` where there is no such subject for this enforcement point.
         """
         if subject.token:
-            claims = self._authenticator.claims(subject.token, now)
+            # Whether its sender holds the token's key is seen by whom it was shown to: the enforcement point.
+            claims = self._authenticator.unproven(subject.token, now)
             if subject.id not in (claims.task, claims.client_id, claims.subject):
                 raise Unauthenticated("the token is of another subject", code="subject-token", step=1)
             return claims
@@ -113,7 +116,8 @@ class Subjects:
             expires=int(task.deadline.timestamp()),
             tenant=self._tenant,
             task=task.id,
-            assurance=min(point.vouches, caller),
+            assurance=min(point.vouches, caller.assurance),
+            confirmation=caller.confirmation if point.vouches is Assurance.KEY_BOUND else Confirmation(),
         )
 
     async def bound(self, claims: AccessClaims) -> Task | None:

@@ -27,8 +27,8 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.grant import Grant
+from remit.core.identity import Principal
 from remit.core.task import Task
-from remit.core.workload import Assurance
 from remit.services.answer import Answers, Question
 from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
 
@@ -84,7 +84,7 @@ class Searches:
         return [name for name, count in of.items() if name and count == 1]
 
     async def task(
-        self, point: EnforcementPoint, caller: Assurance, subject: AskedSubject, now: datetime
+        self, point: EnforcementPoint, caller: Principal, subject: AskedSubject, now: datetime
     ) -> Task | None:
         """Give the task that a subject stands for; `None` where there is none to ask about."""
         try:

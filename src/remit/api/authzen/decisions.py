@@ -26,8 +26,8 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.event import CallOutcome
+from remit.core.identity import Principal
 from remit.core.mediation import Permitted
-from remit.core.workload import Assurance
 from remit.services.points import EnforcementPoint
 
 #: What is said of the subject, the task or the call: a refusal. Everything else is a fault of the request, or
@@ -35,7 +35,7 @@ from remit.services.points import EnforcementPoint
 REFUSALS = (Unauthenticated, NotFound, Forbidden, Conflict, Busy)
 
 
-def point_of(errand: Errand) -> tuple[EnforcementPoint, Assurance]:
+def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
     """Give the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
     agent, claims = errand.agent, errand.claims
     point = errand.house.answers.point(agent.name) if agent is not None else None
@@ -45,7 +45,7 @@ def point_of(errand: Errand) -> tuple[EnforcementPoint, Assurance]:
             code="enforcement-point",
             way_out="name it under `enforcement_points` in remit.yaml",
         )
-    return point, claims.assurance
+    return point, claims.principal
 
 
 async def evaluation(errand: Errand) -> EvaluationAnswer:

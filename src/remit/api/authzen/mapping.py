@@ -31,8 +31,8 @@ from remit.api.authzen.forms import (
 )
 from remit.api.wire import shaped
 from remit.core.errors import Malformed, NotFound
+from remit.core.identity import Principal
 from remit.core.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
-from remit.core.workload import Assurance
 from remit.services.answer import Question
 from remit.services.asked import Asked
 from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
@@ -57,7 +57,7 @@ OPERATIONS: Final = {
 _ABOUT_TASK: Final = frozenset({"access_token", "task", "agent"})
 
 
-def question(form: EvaluationForm, point: EnforcementPoint, caller: Assurance) -> Question:
+def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> Question:
     """Give what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
     subject = subject_of(form.subject, form.context)
     upstream, name, arguments = call_of(form.action, form.resource, point)
