@@ -17,14 +17,12 @@ from typing import Any, Self, TypeVar
 
 import uvicorn
 
-from remit.api import app
-from remit.compose import open_house
-from remit.config import load_bundle, load_config
+from remit.compose import application, open_house
+from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.identity import Role
 from remit.core.task import Task, TaskState
 from remit.core.workload import KeyBinding
-from remit.gateway.mcp import McpDoor
 from remit.sdk.key import AgentKey
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
@@ -99,13 +97,8 @@ class LiveGateway:
 
     @contextlib.asynccontextmanager
     async def _serving(self, config: Json) -> AsyncIterator[None]:
-        management = app(self.house, reload=lambda: load_bundle(config))
-        door = McpDoor(self.house)
-
-        async def both(scope: Json, receive: Json, send: Json) -> None:
-            await (door if scope["path"].startswith("/mcp") else management)(scope, receive, send)
-
-        server = uvicorn.Server(uvicorn.Config(both, log_level="error", lifespan="off"))
+        served = application(self.house, config)
+        server = uvicorn.Server(uvicorn.Config(served, log_level="error", lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined, unused-ignore]
         serving = asyncio.create_task(server.serve(sockets=[self._listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
