@@ -20,7 +20,7 @@ from datetime import datetime
 import msgspec
 
 from remit.core.errors import Forbidden, NotFound, Unauthenticated
-from remit.core.identity import Agent, Memberships, Principal
+from remit.core.identity import Actor, Agent, Memberships, Principal
 from remit.core.task import Task, TaskState
 from remit.core.token import AccessClaims
 from remit.core.workload import Assurance, Confirmation
@@ -87,8 +87,8 @@ class Subjects:
     ) -> AccessClaims:
         """Give the claims under which the question is decided.
 
-        `caller` is the enforcement point itself: nothing that it vouches for counts more than how it was proven.
-        Where it vouches for keys, its own proven key stands for its callers', and it may show tokens that are
+        `caller` is the enforcement point itself: nothing that it vouches for counts more than how it was
+        proven. Where it vouches for keys, its own proven key stands for its callers', and it may show tokens that are
         bound to keys, whose proof it has checked.
         Raises `Unauthenticated`, or `NotFound` where there is no such subject for this enforcement point.
         """
@@ -116,6 +116,7 @@ class Subjects:
             expires=int(task.deadline.timestamp()),
             tenant=self._tenant,
             task=task.id,
+            chain=tuple(Actor(name) for name in task.actors) if task.lineage else (),
             assurance=min(point.vouches, caller.assurance),
             confirmation=caller.confirmation if point.vouches is Assurance.KEY_BOUND else Confirmation(),
         )
