@@ -88,8 +88,8 @@ class Subjects:
         """Give the claims under which the question is decided.
 
         `caller` is the enforcement point itself: nothing that it vouches for counts more than how it was
-        proven. Where it vouches for keys, its own proven key stands for its callers', and it may show tokens that are
-        bound to keys, whose proof it has checked.
+        proven. Where it vouches for keys, its own proven key stands for its callers', and it may show tokens
+        that are bound to keys, whose proof it has checked.
         Raises `Unauthenticated`, or `NotFound` where there is no such subject for this enforcement point.
         """
         if subject.token:
