@@ -36,6 +36,7 @@ from remit.ports.upstream import Catalogue, Upstream
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
+from remit.services.rotations import Keyring
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
 Json = Any
@@ -118,12 +119,13 @@ def make_house(
     """
     entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
+    sealing = WorldSealingKeys()
     store = SqliteStore.open(
         folder / "remit.db",
         durability="buffered",
         clock=clock,
         entropy=entropy,
-        sealing=WorldSealingKeys(),
+        sealing=sealing,
         heads=heads,
         origin=lambda tenant: f"remit/{tenant}",
     )
@@ -136,8 +138,11 @@ def make_house(
             entropy=entropy,
             store=store,
             heads=heads,
-            token_keys=FileTokenKeys(folder / "keys", clock),
-            checkpoint_keys=FileCheckpointKeys(folder / "keys", ORIGIN, clock),
+            keys=Keyring(
+                tokens=FileTokenKeys(folder / "keys", clock),
+                checkpoints=FileCheckpointKeys(folder / "keys", ORIGIN, clock),
+                sealing=sealing,
+            ),
             engine=CedarPolicies(),
             upstreams=upstreams or {},
             observed=observed,

@@ -8,7 +8,6 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 from remit import __version__, api
 from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.fetch.guarded import GuardedFetch
-from remit.adapters.keys.file import FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.provider.oidc import OidcProvider
@@ -26,6 +24,7 @@ from remit.adapters.store.sqlite.reads import pins_at
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.compose.keys import issuing_of, open_keys, own_anchors, periods_of, serve_keys
 from remit.compose.points import enforcement_points
 from remit.compose.trust import Trust, trust_of
 from remit.config import Config, UpstreamSection, load_bundle, load_config
@@ -38,7 +37,7 @@ from remit.core.tool import Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
-from remit.ports.keys import CheckpointKeys, SealingKeys, TokenKeys
+from remit.ports.keys import SealingKeys
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
@@ -48,6 +47,8 @@ from remit.services.browsers import Entrance
 from remit.services.consents import ConsentRules
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
+from remit.services.issuing import Issuing
+from remit.services.rotations import Keyring
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 
@@ -88,28 +89,6 @@ def make_private(folder: Path) -> None:
     if not folder.exists():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyring:
-    """The keys of this process, a kind each."""
-
-    tokens: TokenKeys
-    checkpoints: CheckpointKeys
-    sealing: SealingKeys
-
-
-async def open_keys(config: Config, clock: Clock, entropy: Entropy) -> Keyring:
-    """Open the keys of every kind where the configuration has them, making the first of each; raises
-    `KeyUnavailable`.
-    """
-    folder = config.at(config.keys.path)
-    make_private(folder)
-    return Keyring(
-        tokens=FileTokenKeys(folder, clock),
-        checkpoints=FileCheckpointKeys(folder, log_origin(config.tenant), clock),
-        sealing=FileSealingKeys(folder, entropy, clock),
-    )
 
 
 def open_store(
@@ -221,6 +200,7 @@ def build(
     upstreams: Mapping[str, Upstream],
     public_url: str,
     trust: Trust | None = None,
+    issuing: Issuing | None = None,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
     limits = config.limits
@@ -233,8 +213,9 @@ def build(
             entropy=SystemEntropy(),
             store=store,
             heads=heads,
-            token_keys=keys.tokens,
-            checkpoint_keys=keys.checkpoints,
+            keys=keys,
+            issuing=issuing,
+            key_periods=periods_of(config.keys, config.workload_api),
             engine=policy_engine(config),
             upstreams=upstreams,
             brokers=brokers_of(config),
@@ -242,6 +223,10 @@ def build(
             issuers=trust.issuers if trust else NoIssuers(),
             members=memberships(config),
             observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+            unconstrained=frozenset(
+                name for name, one in config.upstreams.items() if one.sender_constraint == "optional"
+            ),
+            proof_age_s=int(limits.proof_age_s),
             token_ttl_s=int(limits.token_ttl_s),
             session_ttl_s=int(limits.session_ttl_s),
             approval_ttl_s=int(limits.approval_ttl_s),
@@ -272,7 +257,10 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
     """
     bundle = load_bundle(config)
     async with AsyncExitStack() as stack:
-        keys = await open_keys(config, SystemClock(), SystemEntropy())
+        make_private(config.at(config.keys.path))
+        keys = await open_keys(
+            config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant)
+        )
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
@@ -283,9 +271,11 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
             for name, section in config.upstreams.items()
         }
         url = public_url or config.listen.url
-        trust = trust_of(config, url, SystemClock())
+        issuing = issuing_of(config, keys, store, SystemClock(), SystemEntropy())
+        own = {issuing.trust_domain: partial(own_anchors, issuing)} if issuing else {}
+        trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
-        house = build(config, keys, store, heads, upstreams, url, trust)
+        house = build(config, keys, store, heads, upstreams, url, trust, issuing)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
         await house.evidence.checkpoint()
@@ -299,6 +289,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
             stack.push_async_callback(upstream.stop)
         await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
         house.revocations.on_end(partial(_forget_task, upstreams))
+        await serve_keys(config, house, upkeep, stack)
         upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
         upkeep.every("end what has run out", 1.0, house.revocations.expire)
         upkeep.every("close what was not reported", 1.0, house.answers.sweep)
@@ -318,15 +309,15 @@ async def open_records(config: Config) -> AsyncIterator[House]:
 
     For registering before the first start. Raises `StoreUnavailable` while another process has it open.
     """
-    keys = await open_keys(config, SystemClock(), SystemEntropy())
-    store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
-    try:
+    async with AsyncExitStack() as stack:
+        make_private(config.at(config.keys.path))
+        keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
+        store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
+        stack.push_async_callback(store.close)
         house = build(config, keys, store, heads, {}, config.listen.url)
         await house.evidence.recover()
         yield house
         await house.evidence.checkpoint()
-    finally:
-        await store.close()
 
 
 async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from remit.core.identity import Memberships
+from remit.core.key import KeyKind
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
 from remit.ports.issuers import TrustedIssuers
-from remit.ports.keys import CheckpointKeys, TokenKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
@@ -29,6 +30,7 @@ from remit.services.directory import Directory
 from remit.services.drive import Parts
 from remit.services.evidence import Evidence
 from remit.services.house import House
+from remit.services.issuing import Issuing
 from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
@@ -39,6 +41,7 @@ from remit.services.policies import Policies
 from remit.services.proofs import Proofs
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
+from remit.services.rotations import Keyring, Rotations
 from remit.services.tasks import OpeningBounds, Tasks
 from remit.services.tools import Tools
 
@@ -54,8 +57,7 @@ class Outfit:
     entropy: Entropy
     store: Store
     heads: HeadKeeper
-    token_keys: TokenKeys
-    checkpoint_keys: CheckpointKeys
+    keys: Keyring
     engine: PolicyEngine
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker] = field(default_factory=dict)
@@ -65,6 +67,8 @@ class Outfit:
     proof_age_s: int = 300
     attestors: Attestors = field(default_factory=Attestors)
     issuers: TrustedIssuers = field(default_factory=NoIssuers)
+    issuing: Issuing | None = None
+    key_periods: Mapping[KeyKind, timedelta] = field(default_factory=dict)
     token_ttl_s: int = 300
     session_ttl_s: int = 12 * 3600
     approval_ttl_s: int = 900
@@ -83,12 +87,15 @@ class Outfit:
 
 def furnish(o: Outfit) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
+    rotations = Rotations(
+        keys=o.keys, store=o.store, clock=o.clock, tenant=o.tenant, periods=dict(o.key_periods)
+    )
     policies = Policies(engine=o.engine, store=o.store, clock=o.clock, tenant=o.tenant, members=o.members)
     tools = Tools(store=o.store, clock=o.clock, policies=policies, tenant=o.tenant)
     live = Live(o.store, o.clock, o.tenant, o.members)
     authenticator = Authenticator(
         store=o.store,
-        keys=o.token_keys,
+        keys=o.keys.tokens,
         clock=o.clock,
         entropy=o.entropy,
         tenant=o.tenant,
@@ -152,7 +159,9 @@ def furnish(o: Outfit) -> House:
         public_url=o.public_url,
         clock=o.clock,
         entropy=o.entropy,
-        token_keys=o.token_keys,
+        token_keys=o.keys.tokens,
+        rotations=rotations,
+        issuing=o.issuing,
         store=o.store,
         attestors=o.attestors,
         issuers=o.issuers,
@@ -173,7 +182,7 @@ def furnish(o: Outfit) -> House:
         evidence=Evidence(
             store=o.store,
             heads=o.heads,
-            keys=o.checkpoint_keys,
+            keys=o.keys.checkpoints,
             clock=o.clock,
             tenant=o.tenant,
             origin=o.origin,

@@ -17,14 +17,18 @@ from remit.services.approvals import Approvals
 from remit.services.attestors import Attestors
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
+from remit.services.credentials import Credentials
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
+from remit.services.issuing import Issuing
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.people import People
 from remit.services.policies import Policies
+from remit.services.proofs import Proofs
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
+from remit.services.rotations import Rotations
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 
@@ -64,6 +68,8 @@ class House:
     clock: Clock
     entropy: Entropy
     token_keys: TokenKeys
+    rotations: Rotations
+    issuing: Issuing | None
     store: Store
     attestors: Attestors
     issuers: TrustedIssuers
@@ -72,6 +78,8 @@ class House:
     tools: Tools
     live: Live
     authenticator: Authenticator
+    proofs: Proofs
+    credentials: Credentials
     authorizer: Authorizer
     approvals: Approvals
     revocations: Revocations

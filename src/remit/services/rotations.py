@@ -8,9 +8,11 @@ that one which a crash kept from being recorded, or which somebody made by hand,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from cryptography.x509 import load_der_x509_certificate
 
 from remit.core.errors import NotFound
 from remit.core.event import Event, EventKind
@@ -32,6 +34,8 @@ class Keyring:
     sealing: SealingKeys
     authority: AuthorityKeys | None = None
     svids: TokenKeys | None = None
+    #: What whoever keeps the keys needs done now and then, by name.
+    chores: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
 
     def kinds(self) -> dict[KeyKind, RotatingKeys]:
         """Give all of them, by kind."""
@@ -60,6 +64,8 @@ class Rotations:
         """Take the parts; `periods` are the ages at which keys of a kind are replaced by themselves."""
         self._keys = keys.kinds()
         self._sealing = keys.sealing
+        self._authority = keys.authority
+        self.chores = keys.chores
         self._store = store
         self._clock = clock
         self._tenant = tenant
@@ -101,10 +107,10 @@ class Rotations:
             for kind, keys in self._keys.items():
                 await self._compare(kind, keys)
                 if self._due(kind, keys):
-                    before = _current(keys)
-                    turned = await keys.rotate()
-                    self._tell(kind)
-                    await self._record(kind, turned.id, before.id, by="remit", reason="age")
+                    await self._turn(kind, keys, "age")
+                if kind is KeyKind.CA and self._spent(kind):
+                    # Remit was not running for so long that the next authority has grown old meanwhile.
+                    await self._turn(kind, keys, "expired", at_once=True)
                 if gone := await keys.tidy():
                     self._tell(kind)
                     await self._retired(gone)
@@ -121,6 +127,19 @@ class Rotations:
     def _due(self, kind: KeyKind, keys: RotatingKeys) -> bool:
         period = self._periods.get(kind)
         return period is not None and self._clock.now() - _current_since(keys) >= period
+
+    def _spent(self, kind: KeyKind) -> bool:
+        """Whether the current authority's certificate does not last for another period."""
+        if self._authority is None:
+            return False
+        expires = load_der_x509_certificate(self._authority.certificate).not_valid_after_utc
+        return expires - self._clock.now() < self._periods.get(kind, timedelta(0))
+
+    async def _turn(self, kind: KeyKind, keys: RotatingKeys, reason: str, *, at_once: bool = False) -> None:
+        before = _current(keys)
+        turned = await keys.rotate(at_once=at_once)
+        self._tell(kind)
+        await self._record(kind, turned.id, before.id, by="remit", reason=reason, at_once=at_once)
 
     async def _rewrap(self) -> None:
         """Wrap every subject's key under the current sealing key, in steps; then destroy the others."""

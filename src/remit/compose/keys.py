@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remit's own keys, where the configuration has them, and the trust domain of its own that some are for."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from remit.adapters.keys.bao import Bao
+from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
+from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoSealingKeys, BaoTokenKeys
+from remit.adapters.keys.transit import Place
+from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
+from remit.api.workload import WorkloadDoor
+from remit.config import Config, KeysSection, OpenBaoSection, WorkloadApiSection
+from remit.core.errors import ConfigInvalid
+from remit.core.key import KeyKind
+from remit.core.spiffe import TrustAnchors
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Store
+from remit.services.house import House
+from remit.services.issuing import Issuing, SvidRule
+from remit.services.rotations import Keyring
+from remit.services.upkeep import Upkeep
+
+#: How long the work of a previous key of the trust domain is accepted beyond the life of an SVID.
+GRACE = timedelta(minutes=5)
+#: A certificate of an authority is made one period before it signs, signs for one, and is trusted after that.
+PERIODS_OF_LIFE = 3
+#: Seconds between two looks at what the keys need.
+KEEP_S = 30.0
+#: Seconds between two renewals of the token for OpenBao.
+RENEW_S = 300.0
+#: Seconds for which a bundle of our own is taken as fresh: reading it costs nothing.
+FRESH_S = 1.0
+
+
+async def open_keys(
+    config: Config, clock: Clock, entropy: Entropy, stack: AsyncExitStack, name: str
+) -> Keyring:
+    """Open the keys of every kind, making the first of each; `name` signs the log. Raises `KeyUnavailable`.
+
+    What is held open is closed with `stack`.
+    """
+    folder, own = config.at(config.keys.path), config.workload_api
+    life = timedelta(seconds=own.svid_ttl if own else 0)
+    reign = timedelta(seconds=own.rotate_every if own else 0) * PERIODS_OF_LIFE
+    section = config.keys.openbao
+    if config.keys.kind == "openbao" and section is not None:
+        bao = bao_of(section, config, clock)
+        stack.push_async_callback(bao.close)
+        place = Place(bao, mount=section.mount, prefix=section.prefix)
+        return Keyring(
+            tokens=await BaoTokenKeys.open(folder, clock, place),
+            checkpoints=await BaoCheckpointKeys.open(folder, name, clock, place),
+            sealing=await BaoSealingKeys.open(folder, clock, place),
+            authority=await BaoAuthorityKeys.open(
+                folder, own.trust_domain, entropy, clock, place, life=reign, overlap=life + GRACE
+            )
+            if own
+            else None,
+            svids=await BaoTokenKeys.open(folder, clock, place, kind=KeyKind.SVID, overlap=life + GRACE)
+            if own
+            else None,
+            chores={"renew the token for OpenBao": bao.renew},
+        )
+    return Keyring(
+        tokens=FileTokenKeys(folder, clock),
+        checkpoints=FileCheckpointKeys(folder, name, clock),
+        sealing=FileSealingKeys(folder, entropy, clock),
+        authority=FileAuthorityKeys(
+            folder, own.trust_domain, entropy, clock, life=reign, overlap=life + GRACE
+        )
+        if own
+        else None,
+        svids=FileTokenKeys(folder, clock, kind=KeyKind.SVID, overlap=life + GRACE) if own else None,
+    )
+
+
+def bao_of(section: OpenBaoSection, config: Config, clock: Clock) -> Bao:
+    """Give the connection to OpenBao."""
+    tls: ssl.SSLContext | None = None
+    if section.address.startswith("https:"):
+        tls = ssl.create_default_context(cafile=str(config.at(section.tls_ca)) if section.tls_ca else None)
+    return Bao(section.address, section.token.resolve, clock, namespace=section.namespace, tls=tls)
+
+
+def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKind, timedelta]:
+    """Give the ages at which keys are replaced by themselves."""
+    periods = {KeyKind.TOKEN: timedelta(seconds=keys.rotate_every)}
+    if own is not None:
+        turn = timedelta(seconds=own.rotate_every)
+        periods |= {KeyKind.CA: turn, KeyKind.SVID: turn}
+    return periods
+
+
+def issuing_of(config: Config, keys: Keyring, store: Store, clock: Clock, entropy: Entropy) -> Issuing | None:
+    """Give the authority of the own trust domain, where there is one; raises `ConfigInvalid`."""
+    own = config.workload_api
+    if own is None or keys.authority is None or keys.svids is None:
+        return None
+    if not CAN_TELL:
+        raise ConfigInvalid(
+            "this system does not tell which process is at the other end of a Unix socket",
+            key="workload_api",
+            way_out="use Linux, or SPIRE and `trust.spiffe`",
+        )
+    return Issuing(
+        trust_domain=own.trust_domain,
+        rules=[
+            SvidRule(spiffe_id=one.spiffe_id, uid=one.uid, executable=one.executable, hint=one.hint)
+            for one in own.workloads
+        ],
+        authority=keys.authority,
+        svids=keys.svids,
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        tenant=config.tenant,
+        life=timedelta(seconds=own.svid_ttl),
+        own_uid=os.geteuid(),
+    )
+
+
+async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncExitStack) -> None:
+    """Keep the keys from now on, and serve the Workload API until `stack` is closed."""
+    upkeep.every("keep the keys", KEEP_S, house.rotations.keep)
+    for name, chore in house.rotations.chores.items():
+        upkeep.every(name, RENEW_S, chore)
+    # What was due while nobody was here comes first.
+    await house.rotations.keep()
+    issuing, own = house.issuing, config.workload_api
+    if issuing is None or own is None:
+        return
+    await issuing.refresh()
+    house.rotations.on_change(
+        lambda kind: upkeep.soon("publish the bundle", issuing.refresh) if issuing.follows(kind) else None
+    )
+    door = WorkloadDoor(issuing, LinuxPeers())
+    stack.push_async_callback(door.close)
+    await door.open(config.at(own.socket), own.open_to)
+
+
+async def own_anchors(issuing: Issuing) -> tuple[TrustAnchors, float]:
+    """Give the bundle of the own trust domain, for the attestor of SVIDs, and the seconds for which it is
+    fresh.
+    """
+    return issuing.anchors(), FRESH_S
