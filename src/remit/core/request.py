@@ -25,7 +25,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's
     grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
     is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
-    that is not remit itself.
+    that is not remit itself. `unconstrained` is true where the site lowered the demand for tokens that are
+    bound to their senders.
     """
 
     principal: Principal
@@ -40,6 +41,16 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     observed: bool = False
     enforcement_point: str = ""
+    unconstrained: bool = False
+
+    @property
+    def lacks_sender(self) -> bool:
+        """Whether the call's tier demands a token that is bound to its sender, and this one is not.
+
+        Where others carry a call out, constraining its sender is theirs: they saw the request.
+        """
+        demanded = self.tier >= Tier.OPERATOR and not self.unconstrained and not self.enforcement_point
+        return demanded and not self.principal.confirmation
 
     def may_take(self, argument: str) -> bool:
         """Whether a call may carry an argument of this name at all, whatever its value."""

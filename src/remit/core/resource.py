@@ -9,6 +9,8 @@ from functools import cached_property
 #: Where each resource lies under the public address.
 JOINED_PATH = "/mcp"
 API_PATH = "/api/v1"
+#: What a token needs at the gateway: it acts within a task. What the task may do stands in its grants.
+TASK_SCOPE = "remit:task"
 
 
 class Resources:

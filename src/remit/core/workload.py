@@ -90,6 +90,11 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there is a key at all."""
         return bool(self.jkt or self.x5t_s256)
 
+    @property
+    def word(self) -> str:
+        """By what a token is bound to its sender: `dpop`, `mtls`, or `bearer` for nothing."""
+        return "dpop" if self.jkt else "mtls" if self.x5t_s256 else "bearer"
+
     def met_by(self, proven: Confirmation) -> bool:
         """Whether every key that is named here was proven; where none is named, nothing needs to be."""
         return self.jkt in ("", proven.jkt) and self.x5t_s256 in ("", proven.x5t_s256)

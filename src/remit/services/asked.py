@@ -9,6 +9,7 @@ import msgspec
 
 from remit.core.request import AccessRequest
 from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.core.workload import Confirmation
 from remit.ports.upstream import Call
 
 Json = Any
@@ -28,7 +29,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
     overrides the JSON-RPC method for operations that have more than one (unsubscribe). `capabilities` is what
-    the agent's client can answer.
+    the agent's client can answer, `proven` the key that the sender of the token proved to hold.
     """
 
     token: str
@@ -40,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     wants_progress: bool = False
     log_level: str = ""
     capabilities: dict[str, Json] = {}
+    proven: Confirmation = Confirmation()
 
 
 def wire_call(asked: Asked, request: AccessRequest) -> Call:

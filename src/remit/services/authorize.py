@@ -6,7 +6,7 @@ The order of a decision, each a refusal where it fails:
 1. the tool is one that somebody reviewed, unchanged since;
 2. policy: forbid wins, default deny, any error of the engine is a refusal;
 3. the task's grants: at least one that names the tool permits these arguments;
-4. what the tier of the call demands (assurance);
+4. what the tier of the call demands: assurance, and from operator up a token bound to its sender;
 5. budget is reserved;
 6. an approval is looked for where every standing forbid is waivable: it is consumed in step 5.
 """
@@ -65,14 +65,20 @@ class Authorizer:
         entropy: Entropy,
         tenant: str,
         observed: frozenset[str],
+        unconstrained: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the parts; `observed` names the upstreams in observe mode."""
+        """Take the parts.
+
+        `observed` names the upstreams in observe mode, `unconstrained` those whose calls need no token that
+        is bound to its sender, whatever their tier.
+        """
         self._store = store
         self._policies = policies
         self._tools = tools
         self._entropy = entropy
         self._tenant = tenant
         self._observed = observed
+        self._unconstrained = unconstrained
         self._evaluations = Evaluations()
 
     def observes(self, upstream: str) -> bool:
@@ -103,6 +109,7 @@ class Authorizer:
             cleared=bundle.classes.cleared(tool.audience, live.label.data_class),
             now=now,
             observed=upstream in self._observed,
+            unconstrained=upstream in self._unconstrained,
         )
 
     def known(self, tool: Tool) -> bool:
@@ -181,6 +188,15 @@ class Authorizer:
                     text=f"a call of tier {request.tier.word} needs an identity of assurance {need} or more",
                     rule="tier demands",
                     way_out="authenticate the agent with a key",
+                )
+            ]
+        if request.lacks_sender:
+            return None, [
+                Reason(
+                    code="sender-constraint",
+                    text=f"a call of tier {request.tier.word} needs a token that is bound to its sender",
+                    rule="tier demands",
+                    way_out="call through `remit run` or `remit connect`, or send DPoP proofs",
                 )
             ]
         return self._granting(request)

@@ -30,6 +30,7 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         "effect": request.tool.effect.value,
         "audience": request.tool.audience.name,
         "assurance": request.principal.assurance.word,
+        "sender": request.principal.confirmation.word,
         "class": request.label.data_class,
         "rules": [[rule.id, rule.digest] for rule in decision.rules],
         "bundle": decision.bundle,
@@ -40,6 +41,8 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         facts["approval"] = decision.approval
     if decision.observed:
         facts["observed"] = True
+    if request.unconstrained:
+        facts["sender_constraint"] = "optional"
     if request.enforcement_point:
         facts["enforced_by"] = request.enforcement_point
     if decision.valid_until is not None:

@@ -157,7 +157,7 @@ class Drive:
     # The nine steps.
 
     async def _identify(self, need: Identify) -> Principal:
-        self._claims = self._m.authenticator.claims(self._asked.token, self._now)
+        self._claims = self._m.authenticator.claims(self._asked.token, self._now, proven=self._asked.proven)
         return self._claims.principal
 
     async def _bind(self, need: Bind) -> Bound:

@@ -66,8 +66,8 @@ class Proofs:
         """Give the nonce to tell a client that has used another one; empty where it used the newest."""
         return "" if used == self.nonce() else self._nonce
 
-    def check(self, proof: str, *, method: str, url: str, token: str = "") -> Confirmation:
-        """Give the key that a proof shows; raises `ProofRefused`.
+    def check(self, proof: str, *, method: str, url: str, token: str = "") -> tuple[Confirmation, str]:
+        """Give the key that a proof shows, and the nonce in it; raises `ProofRefused`.
 
         `method` and `url` are those of the request, the URL as its owner names it; `token` is the access
         token beside the proof, empty at the token endpoint. A proof that holds is used up.
@@ -91,7 +91,7 @@ class Proofs:
                 "the DPoP proof was used before", code="proof-replayed", way_out="sign a new proof"
             )
         seen.add(mark)
-        return Confirmation(jkt=held.thumbprint)
+        return Confirmation(jkt=held.thumbprint), held.nonce
 
     def challenge(self) -> ProofRefused:
         """Give the refusal that asks for a proof with the nonce of this moment (section 8)."""

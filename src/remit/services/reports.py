@@ -11,8 +11,8 @@ from remit.core.decision import Outcome
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity import Agent, Principal
 from remit.core.task import Task, TaskState
-from remit.core.tool import ToolState
-from remit.core.workload import Assurance
+from remit.core.tool import Tier, ToolState
+from remit.core.workload import Assurance, Confirmation
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.approvals import Approvals
@@ -76,7 +76,7 @@ class Reports:
 
     async def _who_token(self, token: str) -> dict[str, Json]:
         try:
-            claims = self._authenticator.claims(token, self._clock.now())
+            claims = self._authenticator.unproven(token, self._clock.now())
         except Unauthenticated as error:
             return {"kind": "token", "valid": False, "code": error.code, "reason": error.message}
         task = await self._store.task(self._tenant, claims.task) if claims.task else None
@@ -91,6 +91,7 @@ class Reports:
             "on_behalf_of": claims.principal.on_behalf_of,
             "chain": [actor.name for actor in claims.chain] or [claims.client_id],
             "assurance": claims.assurance.word,
+            "sender": claims.confirmation.word,
             "expires": claims.expires,
             "task": self._task(task) if task else None,
             "who": self._agent(agent) if agent else None,
@@ -196,6 +197,8 @@ class Reports:
             agent=task.agent,
             on_behalf_of=task.on_behalf_of,
             assurance=Assurance.KEY_BOUND,
+            # As the relay calls: what a token that is bound to nothing may not do is said beside the answer.
+            confirmation=Confirmation(jkt="assumed"),
         )
         request = self._authorizer.describe(principal, live, upstream, name, arguments, self._clock.now())
         ruling = await self._authorizer.decide(request, live)
@@ -203,6 +206,7 @@ class Reports:
         decision = ruling.decision
         return {
             "outcome": decision.outcome.value,
+            "needs_sender": request.tier >= Tier.OPERATOR and not request.unconstrained,
             "needs_approval": decision.outcome is Outcome.DEFER,
             "rules": [rule.id for rule in decision.rules],
             "reasons": [msgspec.to_builtins(reason) for reason in decision.reasons],

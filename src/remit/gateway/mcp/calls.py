@@ -14,7 +14,7 @@ import msgspec
 from remit.core.decision import Outcome
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.event import CallOutcome
-from remit.core.mediation import Answered, Chunk, Refused
+from remit.core.mediation import Answered, Chunk, Refused, Step
 from remit.core.token import AccessClaims
 from remit.core.tool import (
     COMPLETION,
@@ -24,6 +24,7 @@ from remit.core.tool import (
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
 )
+from remit.core.workload import Confirmation
 from remit.gateway.mcp.answer import LOG_LEVELS, WATCH_AFTER_S, Answer
 from remit.gateway.mcp.asking import ask_client
 from remit.gateway.mcp.headers import DoorHeaders, check_params
@@ -87,6 +88,7 @@ class Visit:
         "id",
         "modern",
         "place",
+        "proven",
         "receive",
         "send",
         "session",
@@ -102,6 +104,7 @@ class Visit:
         self.receive = receive
         self.send = send
         self.token = ""
+        self.proven = Confirmation()
         self.agent = ""
         self.modern = False
         self.id: RequestId | None = None
@@ -176,7 +179,7 @@ class Calls:
             if answer.wanted is not None:
                 raise WireFault("the upstream asks without end", INTERNAL_ERROR, code="too-many-rounds")
         except RemitError as error:
-            if isinstance(error, Unauthenticated) and not answer.streaming:
+            if not answer.streaming and (isinstance(error, Unauthenticated) or error.step == Step.BIND):
                 raise
             if isinstance(error, NotFound) and error.code == "no-upstream":
                 error = unknown(visit, message)
@@ -224,7 +227,9 @@ class Calls:
 
     async def quietly(self, visit: Visit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call whose answer nobody sees; say whether it was permitted and done."""
-        asked = Asked(token=visit.token, upstream=upstream, name=name, arguments=arguments)
+        asked = Asked(
+            token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
+        )
         try:
             end = await self._house.mediator.run(asked, Quiet())
         except Unauthenticated:
@@ -265,6 +270,7 @@ class Calls:
             raise bad_params(f"no argument is named `{INPUT}`")
         return Asked(
             token=visit.token,
+            proven=visit.proven,
             upstream=upstream,
             name=name,
             arguments=arguments,

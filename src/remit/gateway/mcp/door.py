@@ -5,7 +5,7 @@ In this order, each a refusal where it fails, and nothing is read of a body befo
 
 1. where: the address, `Origin` and `Host` (against DNS rebinding)
 2. how much: a bound on requests in hand
-3. who: the bearer token (RFC 6750), never from the query (401 with RFC 9728 metadata)
+3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
 4. what: method, content types, size, one strict JSON-RPC message
 5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
 
@@ -22,15 +22,15 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-import orjson
 
-from remit.core.errors import RemitError, StoreUnavailable, Unauthenticated
-from remit.core.ids import NAME
+from remit.core.errors import Fenced, NotFound, RemitError, StoreUnavailable, Unauthenticated
+from remit.core.mediation import Step
 from remit.gateway.mcp.answer import respond
 from remit.gateway.mcp.calls import Calls, Visit
 from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.methods import Methods
+from remit.gateway.mcp.resource import METADATA, PREFIX, ProtectedResource
 from remit.gateway.mcp.rounds import Rounds
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import LIST_CHANGES, RESOURCE_UPDATED, Subscriptions
@@ -58,8 +58,6 @@ from remit.services.house import House
 Json = Any
 _LOG = logging.getLogger(__name__)
 
-PREFIX: Final = "/mcp"
-METADATA: Final = "/.well-known/oauth-protected-resource"
 _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
 
@@ -99,8 +97,10 @@ class McpDoor:
         check_joined(house.upstreams)
         self._house = house
         self._limits = limits or McpLimits()
-        self._base = house.public_url.rstrip("/")
-        self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, _origin(self._base)))
+        self._resource = ProtectedResource(house)
+        self._origins = frozenset(
+            one.rstrip("/").lower() for one in (*origins, _origin(house.public_url.rstrip("/")))
+        )
         self._hosts = frozenset(one.lower() for one in hosts)
         names = tuple(house.upstreams)
         self._places = {
@@ -149,16 +149,14 @@ class McpDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         if scope["path"].startswith(METADATA):
-            await self._metadata(scope, send)
+            await self._resource.metadata(scope, send)
             return
         visit = Visit(DoorHeaders(scope["headers"]), receive, send)
         self._in_hand += 1
         try:
             await self._serve(scope, visit)
-        except Unauthenticated as error:
-            await self._unauthenticated(scope, visit, error)
         except RemitError as error:
-            await self._fail(visit, fault_of(error))
+            await self._refuse(scope, visit, error)
         except Exception:  # noqa: BLE001 - the edge of the door
             # A defect of ours: the agent learns that and nothing else.
             _LOG.exception("a request ended in a defect")
@@ -184,7 +182,7 @@ class McpDoor:
         self._check_where(visit.head)
         if self._in_hand > self._limits.max_calls_in_flight:
             raise busy("too many requests are in hand")
-        self._identify(visit)
+        self._identify(scope, visit)
         self._count_in(visit)
         place = self._places.get(scope["path"])
         if place is None:
@@ -262,18 +260,11 @@ class McpDoor:
         if self._hosts and head.get(b"host").decode("latin-1").lower() not in self._hosts:
             raise WireFault("this host is not served here", INVALID_REQUEST, status=421, code="host")
 
-    def _identify(self, visit: Visit) -> None:
-        token = visit.head.bearer()
-        if token is None:
-            given = b"authorization" in visit.head.values
-            raise Unauthenticated(
-                "the request shows no usable bearer token" if given else "the request shows no token",
-                code="bad-authorization" if given else "no-token",
-                way_out="send `Authorization: Bearer` with a task's access token, once",
-                step=1,
-            )
-        visit.token = token
-        visit.claims = self._house.authenticator.claims(token, self._house.clock.now())
+    def _identify(self, scope: Scope, visit: Visit) -> None:
+        found = self._resource.identify(scope, visit.head)
+        visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        if found.nonce:
+            visit.send = _with_nonce(visit.send, found.nonce.encode())
 
     def _check_post(self, head: DoorHeaders) -> None:
         if b"content-type" in head.twice or not is_json(head.get(b"content-type")):
@@ -330,53 +321,35 @@ class McpDoor:
         body = error_frame(visit.id) + error_body(fault) + b"}"
         await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)
 
-    async def _unauthenticated(self, scope: Scope, visit: Visit, error: Unauthenticated) -> None:
-        # RFC 6750 section 3.1: no error code where no credentials were shown. The refusal stands whether or
-        # not it can be written down.
-        with contextlib.suppress(StoreUnavailable):
-            await self._house.authenticator.refused(error, "mcp")
+    async def _refuse(self, scope: Scope, visit: Visit, error: RemitError) -> None:
+        """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
         fault = fault_of(error)
-        fault.step = error.step or 1
-        if fault.status == 401:
-            metadata = f'resource_metadata="{self._base}{METADATA}{_resource_path(scope["path"])}"'
-            challenge = (
-                f"Bearer {metadata}"
-                if error.code == "no-token"
-                else (f'Bearer error="invalid_token", error_description="{error.code}", {metadata}')
-            )
-            fault.headers = ((b"www-authenticate", challenge.encode("latin-1")),)
+        unknown = isinstance(error, Unauthenticated)
+        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+            fault.step = error.step or Step.IDENTIFY
+            agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
+            # The refusal stands whether or not it can be written down.
+            with contextlib.suppress(StoreUnavailable):
+                await self._house.authenticator.refused(error, "mcp", agent=agent, task=task)
+        if unknown:
+            fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)
 
-    async def _metadata(self, scope: Scope, send: Send) -> None:
-        """RFC 9728: which authorization server issues tokens for this resource.
 
-        Any upstream's name gets a document, so that names cannot be tried out without a token.
-        """
-        path = scope["path"][len(METADATA) :].rstrip("/")
-        if scope["method"] not in ("GET", "HEAD"):
-            await respond(send, 405, b"", ((b"allow", b"GET, HEAD"),))
-            return
-        if path and path != _resource_path(path):
-            await respond(send, 404, b"")
-            return
-        document = {
-            "resource": f"{self._base}{path}",
-            "authorization_servers": [self._house.authenticator.issuer],
-            "bearer_methods_supported": ["header"],
-            "resource_name": "remit",
-        }
-        await respond(send, 200, b"" if scope["method"] == "HEAD" else orjson.dumps(document))
+def _with_nonce(send: Send, nonce: bytes) -> Send:
+    """Tell a client with its answer which nonce to use from now on (RFC 9449 section 8.2)."""
+
+    async def told(message: Json) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"dpop-nonce", nonce)]
+        await send(message)
+
+    return told
 
 
 def _origin(url: str) -> str:
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"
-
-
-def _resource_path(path: str) -> str:
-    """Give the path of the resource that a request path belongs to."""
-    name = path.removeprefix(PREFIX + "/").rstrip("/")
-    return f"{PREFIX}/{name}" if path.startswith(PREFIX + "/") and NAME.match(name) else PREFIX
 
 
 def _not_acceptable(kinds: str) -> WireFault:

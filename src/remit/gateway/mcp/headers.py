@@ -48,9 +48,11 @@ ParamRule = tuple[tuple[str, ...], bytes, str]
 
 
 class DoorHeaders:
-    """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`."""
+    """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`, and
+    `proofs` all values of `DPoP`.
+    """
 
-    __slots__ = ("params", "twice", "values")
+    __slots__ = ("params", "proofs", "twice", "values")
 
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
         """Read the headers in one pass; the ASGI server has put the names in lower case."""
@@ -58,6 +60,7 @@ class DoorHeaders:
         self.values = values
         self.twice: set[bytes] = set()
         self.params: dict[bytes, bytes] = {}
+        self.proofs: list[bytes] = []
         for name, value in raw:
             if name in _READ:
                 if name not in values:
@@ -70,21 +73,12 @@ class DoorHeaders:
                 if name in self.params:
                     self.twice.add(name)
                 self.params[name] = value
+            elif name == b"dpop":
+                self.proofs.append(value)
 
     def get(self, name: bytes) -> bytes:
         """Give a header's value, empty where it is absent."""
         return self.values.get(name, b"")
-
-    def bearer(self) -> str | None:
-        """Give the bearer token (RFC 6750 section 2.1), None where there is not exactly one."""
-        value = self.values.get(b"authorization")
-        if value is None or b"authorization" in self.twice:
-            return None
-        scheme, _, token = value.partition(b" ")
-        token = token.strip()
-        if scheme.lower() != b"bearer" or not token or b" " in token:
-            return None
-        return token.decode("latin-1")
 
 
 @lru_cache(maxsize=256)

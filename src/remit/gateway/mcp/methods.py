@@ -211,7 +211,7 @@ class Methods:
 
         def still(upstream: str) -> None:
             now = house.clock.now()
-            house.authenticator.claims(visit.token, now)
+            house.authenticator.claims(visit.token, now, proven=visit.proven)
             house.live.check(live, now)
             if upstream:
                 fenced = house.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))

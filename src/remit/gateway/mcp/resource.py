@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door as a protected resource, to the letter of MCP's authorization: who may ask, and what is said.
+
+Each path is a resource of its own: `/mcp` and `/mcp/{upstream}` accept exactly the tokens that are for them
+(RFC 8707), and each says where such tokens come from (RFC 9728). A token that holds but is not enough is
+answered with `insufficient_scope` and all that is needed (step-up); one that needs a proof with a nonce, with
+the nonce (RFC 9449 section 9).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from remit.core.dpop import ALGORITHMS
+from remit.core.errors import ProofRefused, RemitError, Unauthenticated
+from remit.core.ids import NAME
+from remit.core.resource import JOINED_PATH, TASK_SCOPE
+from remit.gateway.mcp.answer import respond
+from remit.gateway.mcp.headers import DoorHeaders
+from remit.gateway.mcp.wire import Scope, Send
+from remit.services.credentials import Identified, Showing
+from remit.services.house import House
+
+Json = Any
+
+PREFIX: Final = JOINED_PATH
+METADATA: Final = "/.well-known/oauth-protected-resource"
+_ALGORITHMS: Final = " ".join(ALGORITHMS)
+_HEADER = tuple[bytes, bytes]
+
+
+class ProtectedResource:
+    """What the door knows of its own resources, and of those who ask for them."""
+
+    def __init__(self, house: House) -> None:
+        """Take the services."""
+        self._house = house
+        self._base = house.public_url.rstrip("/")
+
+    def identify(self, scope: Scope, head: DoorHeaders) -> Identified:
+        """Step 1. Give who asks; raises `Unauthenticated`."""
+        authorization = head.values.get(b"authorization")
+        once = authorization is not None and b"authorization" not in head.twice
+        showing = Showing(
+            authorization=authorization.decode("latin-1") if authorization is not None and once else None,
+            method=scope["method"],
+            url=self._base + scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
+            proofs=[proof.decode("latin-1") for proof in head.proofs],
+            certificate=scope.get("remit.peer_certificate", ()),
+        )
+        if authorization is not None and not once:
+            raise Unauthenticated(
+                "the request shows more than one token",
+                code="bad-authorization",
+                way_out="send `Authorization` once",
+                step=1,
+            )
+        resource = self._base + scope["path"].rstrip("/")
+        return self._house.credentials.identify(showing, self._house.clock.now(), resource=resource)
+
+    def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
+        """Give the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
+        where = f'resource_metadata="{self._base}{METADATA}{resource_path(path)}", scope="{TASK_SCOPE}"'
+        if isinstance(error, ProofRefused):
+            said = f'DPoP error="{error.error}", error_description="{error.code}", algs="{_ALGORITHMS}"'
+            nonce = error.nonce or self._house.proofs.nonce()
+            return (_challenge(f"{said}, {where}"), (b"dpop-nonce", nonce.encode()))
+        if error.code == "no-task":
+            # The token holds and is not enough: MCP's step-up, with all scopes that are needed.
+            return (_challenge(f'Bearer error="insufficient_scope", {where}'),)
+        if error.code == "no-token":
+            # RFC 6750 section 3.1: no error where no credentials were shown.
+            return (_challenge(f"Bearer {where}"), _challenge(f'DPoP algs="{_ALGORITHMS}", {where}'))
+        said = f'error="invalid_token", error_description="{error.code}"'
+        return (
+            _challenge(f"Bearer {said}, {where}"),
+            _challenge(f'DPoP {said}, algs="{_ALGORITHMS}", {where}'),
+        )
+
+    async def metadata(self, scope: Scope, send: Send) -> None:
+        """Answer for the metadata (RFC 9728): which authorization server issues tokens for this resource.
+
+        Any upstream's name gets a document, so that names cannot be tried out without a token.
+        """
+        path = scope["path"][len(METADATA) :].rstrip("/")
+        if scope["method"] not in ("GET", "HEAD"):
+            await respond(send, 405, b"", ((b"allow", b"GET, HEAD"),))
+            return
+        # Without a path: of the resource that has all upstreams.
+        path = path or PREFIX
+        if path != resource_path(path):
+            await respond(send, 404, b"")
+            return
+        document = {
+            "resource": f"{self._base}{path}",
+            "authorization_servers": [self._house.authenticator.issuer],
+            "scopes_supported": [TASK_SCOPE],
+            "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": list(ALGORITHMS),
+            "dpop_bound_access_tokens_required": False,
+            "tls_client_certificate_bound_access_tokens": True,
+            "authorization_details_types_supported": ["mission_resource_access"],
+            "resource_name": "remit",
+        }
+        await respond(send, 200, b"" if scope["method"] == "HEAD" else orjson.dumps(document))
+
+
+def resource_path(path: str) -> str:
+    """Give the path of the resource that a request path belongs to."""
+    name = path.removeprefix(PREFIX + "/").rstrip("/")
+    return f"{PREFIX}/{name}" if path.startswith(PREFIX + "/") and NAME.match(name) else PREFIX
+
+
+def _challenge(text: str) -> _HEADER:
+    return b"www-authenticate", text.encode("latin-1")
