@@ -21,8 +21,12 @@ logout_app = verb("logout")
 
 
 @app.default
-def login(*, code: Annotated[str, Parameter(show_default=False)] = "") -> None:
-    """Sign in with a one-time code, and keep the session for the commands that follow.
+def login(
+    *,
+    code: Annotated[str, Parameter(show_default=False)] = "",
+    browser: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Sign in with a one-time code or at the browser, and keep the session for the commands that follow.
 
     The first code is printed by `remit up`; later ones come from `remit person code NAME`. With `--as NAME`
     the session is kept under that name, beside those of others. Without `--code` it is asked for, so that it
@@ -32,10 +36,18 @@ def login(*, code: Annotated[str, Parameter(show_default=False)] = "") -> None:
     ----------
     code
         The one-time code.
+    browser
+        Sign in at the browser instead: with a passkey, or as your organisation has it.
     """
-    code = code or _ask()
+    if code and browser:
+        raise UsageFault("a code and the browser are two ways", way_out="give one of them")
     client = anonymous()
-    session = client.post("sign-in", code=code)
+    if browser:
+        from remit.cli.browser import sign_in
+
+        session = sign_in(client, _tell)
+    else:
+        session = client.post("sign-in", code=code or _ask())
     kept = StoredSession(session["person"], session["session"], session["expires"])
     name = remember(client.base_url, kept, profile=current().profile)
     if show.is_json():
@@ -45,9 +57,14 @@ def login(*, code: Annotated[str, Parameter(show_default=False)] = "") -> None:
     show.picture(show.facts([("until", show.moment(kept.expires)), ("kept as", name)]))
 
 
+def _tell(address: str, word: str) -> None:
+    show.remark(f"go on at your browser; its page must show {word}")
+    show.remark(address)
+
+
 def _ask() -> str:
     if not sys.stdin.isatty():
-        raise UsageFault("no code is given", way_out="write `remit login --code CODE`")
+        raise UsageFault("no code is given", way_out="write `remit login --code CODE`, or `--browser`")
     import getpass
 
     return getpass.getpass("Code: ").strip()

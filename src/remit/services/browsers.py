@@ -21,7 +21,7 @@ from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships, Person
 from remit.core.passkey import Link
-from remit.core.ticket import ProviderVisit
+from remit.core.ticket import ProviderVisit, TerminalCode
 from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
@@ -71,6 +71,11 @@ class Seat:
 def csrf_of(secret: str) -> str:
     """Give what the forms of a browser carry, made of the secret in its cookie, which it does not tell."""
     return hmac.new(secret.encode(), b"remit form", hashlib.sha256).hexdigest()
+
+
+def challenge_of(verifier: str) -> str:
+    """Give the challenge of a verifier (RFC 7636 section 4.2, S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def handle_of(session: Credential) -> str:
@@ -148,6 +153,29 @@ class Browsers:
         person, use = await self._authenticator.person_by_code(code)
         return await self.open(person, method="code", place=place, replacing=replacing, changes=(use,))
 
+    async def for_terminal(self, code: str, *, verifier: str, redirect_uri: str) -> tuple[str, Credential]:
+        """Give a command line its session for the code that a person let it have (RFC 7636 section 4.6)."""
+        ticket = await self.tickets.look(code)
+        held = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
+        if (
+            not isinstance(held, TerminalCode)
+            or held.redirect_uri != redirect_uri
+            or not hmac.compare_digest(held.code_challenge, challenge_of(verifier))
+        ):
+            raise await self._refuse(
+                "this code is not known, was used, or is another program's", "sign-in-terminal"
+            )
+        person = await self._store.person(self._tenant, held.person)
+        if person is None or not person.active:
+            raise await self._refuse("this person may not sign in", "sign-in-terminal")
+        return await self._authenticator.open_session(
+            person,
+            method="browser",
+            place="a command line",
+            authenticated=held.authenticated,
+            changes=(self.tickets.use(code),),
+        )
+
     async def sessions(self, person: str) -> list[Credential]:
         """Give a person's sessions that still hold, of browsers and of programs, newest first."""
         found = await self._store.credentials(self._tenant, person=person)
@@ -202,9 +230,8 @@ class Browsers:
             ),
             VISIT,
         )
-        hashed = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         address = await entrance.provider.address(
-            redirect_uri=redirect_uri, state=state, nonce=nonce, challenge=hashed, fresh=fresh
+            redirect_uri=redirect_uri, state=state, nonce=nonce, challenge=challenge_of(verifier), fresh=fresh
         )
         await self._store.commit(Unit((keep,)))
         return address

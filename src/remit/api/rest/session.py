@@ -18,6 +18,14 @@ class SignIn(Body, frozen=True, kw_only=True):
     code: str
 
 
+class BrowserSignIn(Body, frozen=True, kw_only=True):
+    """A code that a person let this program have at their browser, and the verifier of its challenge."""
+
+    code: str
+    code_verifier: str
+    redirect_uri: str
+
+
 class NewSession(View, frozen=True, kw_only=True):
     """A session: its secret is shown this once, and goes into `Authorization: Bearer`."""
 
@@ -51,6 +59,20 @@ async def sign_in(errand: Errand) -> NewSession:
         errand.desk.tries.failed(errand.client)
         raise
     return NewSession(session=secret, person=person.name, expires=expires)
+
+
+async def sign_in_by_browser(errand: Errand) -> NewSession:
+    """Exchange a code from the browser for a session."""
+    errand.desk.tries.check(errand.client)
+    given: BrowserSignIn = errand.body
+    try:
+        secret, session = await errand.house.people.browsers.for_terminal(
+            given.code, verifier=given.code_verifier, redirect_uri=given.redirect_uri
+        )
+    except Unauthenticated:
+        errand.desk.tries.failed(errand.client)
+        raise
+    return NewSession(session=secret, person=session.person, expires=session.expires)
 
 
 async def sign_out(errand: Errand) -> None:
@@ -91,6 +113,15 @@ ENDPOINTS = (
         serve=sign_in,
         open=True,
         takes=SignIn,
+        gives=NewSession,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/sign-in/browser",
+        summary="Exchange a code that a person let this program have at their browser for a session",
+        serve=sign_in_by_browser,
+        open=True,
+        takes=BrowserSignIn,
         gives=NewSession,
     ),
     Endpoint(
