@@ -26,6 +26,7 @@ class FindingKind(enum.StrEnum):
     SHARED_KEY = "shared-key"
     SHARED_TOKEN = "shared-token"
     TWO_PROGRAMS = "two-programs"
+    APPROVER_CODE = "approver-code"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -68,6 +69,11 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "Two programs act under one identity.",
         {"workload": "the identity that was proven", **_PLACES},
         "register the second program as an agent of its own",
+    ),
+    FindingKind.APPROVER_CODE: FindingMeaning(
+        "One administrator alone made a sign-in code for somebody who approves or administers.",
+        {"roles": "the roles that the code opens"},
+        "ask the person whether they asked for it; demand two with `people.second_person: true`",
     ),
 }
 

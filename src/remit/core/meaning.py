@@ -80,8 +80,16 @@ MEANINGS: dict[EventKind, Meaning] = {
         _BY,
     ),
     EventKind.AGENT_CHANGED: Meaning(
-        "An agent's state changed.",
-        {"state": "the new state", "previous": "the old one", "reason": "why"},
+        "An agent changed: its state, by what it may prove itself, its manifest, or who answers for it.",
+        {
+            "change": "`state`, `bound`, `unbound`, `manifest` or `owner`",
+            "state": "the new state",
+            "workload": "the workload that was bound or unbound",
+            "manifest": "the new digest",
+            "owner": "who answers for it now",
+            "previous": "what was before",
+            "reason": "why",
+        },
         _BY,
     ),
     EventKind.TOKEN_ISSUED: Meaning(
@@ -100,6 +108,35 @@ MEANINGS: dict[EventKind, Meaning] = {
     ),
     EventKind.CONSENT_DENIED: Meaning(
         "A person did not agree to what an application asked for.", _CONSENT, {"person": "who"}
+    ),
+    EventKind.DELEGATION_MADE: Meaning(
+        "A person let an agent act for them, for one kind of work and for a time.",
+        {
+            "delegation": "the record's id",
+            "task_type": "the kind of work",
+            "expires": "until when",
+            "open": "the parameters that the agent may choose",
+        },
+        {"person": "who", "goal": "the intent in their words", "params": "what they fixed"},
+    ),
+    EventKind.DELEGATION_REVOKED: Meaning(
+        "A delegation record was revoked; the tasks opened under it end.",
+        {"delegation": "the record's id", "reason": "why"},
+        {"person": "whose record", **_BY},
+    ),
+    EventKind.FINDING_SEEN: Meaning(
+        "Something was seen that nobody has accounted for: at first, or again after it was resolved.",
+        {
+            "finding": "the finding's id",
+            "finding_kind": "its kind",
+            "about": "what it is about, as `kind:name`",
+            "seen": "what was seen, as the reference of findings says for each kind",
+        },
+    ),
+    EventKind.FINDING_RESOLVED: Meaning(
+        "A finding was dealt with.",
+        {"finding": "its id", "finding_kind": "its kind", "about": "what it is about", "resolution": "how"},
+        _BY,
     ),
     EventKind.TASK_OPENED: Meaning(
         "A task was opened.",

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sightings: where a key, a token or an identity was seen, and when it is in two places at once.
+
+One place after another is a restart, a move or a new address. The first place again, after the second and
+within a short time, means that both are in use: that is what is told. Nothing is told of what comes from two
+places whose turns never cross, nor of what is seen in one place alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+
+#: Things followed at once; the one not seen for longest is let go.
+MAX_FOLLOWED = 20_000
+#: Places remembered of each.
+MAX_PLACES = 4
+
+
+class Trail:
+    """Follows things from place to place, in bounded memory. Times are seconds that only rise."""
+
+    def __init__(self, window_s: float, most: int = MAX_FOLLOWED) -> None:
+        """Take how long ago the first place may have been seen for both to count as in use."""
+        self._window_s = window_s
+        self._most = most
+        self._seen: OrderedDict[str, list[tuple[str, float]]] = OrderedDict()
+
+    def see(self, what: str, place: str, now_s: float) -> str:
+        """Note that `what` was seen at `place`; gives the other place in use too, or an empty text."""
+        places = self._seen.get(what)
+        if places is not None and places[-1][0] == place:
+            places[-1] = (place, now_s)
+            return ""
+        if places is None:
+            self._seen[what] = [(place, now_s)]
+            if len(self._seen) > self._most:
+                self._seen.popitem(last=False)
+            return ""
+        self._seen.move_to_end(what)
+        other = ""
+        for number, (known, last_s) in enumerate(places):
+            if known == place:
+                other = places[-1][0] if now_s - last_s <= self._window_s else ""
+                del places[number]
+                break
+        places.append((place, now_s))
+        del places[:-MAX_PLACES]
+        return other
+
+
+def place_of(instance: str, address: str) -> str:
+    """Name a place: the instance, where one is named, else the address."""
+    if instance:
+        return f"instance {instance[:64]}"
+    return f"address {_plain(address)}" if address else ""
+
+
+def _plain(address: str) -> str:
+    """Give an address in one form: this machine is one place, whatever it is called."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    plain = mapped or found
+    return "loopback" if plain.is_loopback else str(plain)

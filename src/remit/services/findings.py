@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings: keeping what was seen and not accounted for, and dealing with it.
+
+What is seen on the path of a call or of a token is noticed without waiting and written by a background loop;
+a finding that is seen again and again is written once a minute, with its count.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from remit.core.errors import NotFound
+from remit.core.event import Event, EventKind
+from remit.core.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
+from remit.ports.runtime import Clock
+from remit.ports.store import PutFinding, Store, Unit
+
+Json = Any
+
+#: Sightings that wait to be written; further ones of what is there already are let go.
+MAX_WAITING = 1_000
+#: Seconds before the same finding is written again.
+AGAIN_S = 60.0
+MAX_WRITTEN = 10_000
+
+
+class Findings:
+    """Keeps findings. One event loop."""
+
+    def __init__(self, *, store: Store, clock: Clock, tenant: str) -> None:
+        """Begin with nothing noticed."""
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+        self._waiting: deque[tuple[FindingKind, str, str, dict[str, Json]]] = deque()
+        self._written: OrderedDict[str, float] = OrderedDict()
+        self._on_seen: list[Callable[[Finding], Awaitable[None]]] = []
+
+    def on_seen(self, told: Callable[[Finding], Awaitable[None]]) -> None:
+        """Have `told` called with each finding that opens, or opens again."""
+        self._on_seen.append(told)
+
+    def notice(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> None:
+        """Note a sighting without waiting; `flush` writes it."""
+        if len(self._waiting) < MAX_WAITING and self._due(finding_id(kind, about, which)):
+            self._waiting.append((kind, about, which, facts))
+
+    async def flush(self) -> None:
+        """Write what was noticed; for a background loop. What cannot be written now stays."""
+        while self._waiting:
+            await self.see(*self._waiting[0])
+            self._waiting.popleft()
+
+    async def see(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Finding:
+        """Write a sighting: a new finding, or an old one seen again. Only what opens makes an event."""
+        now = self._clock.now()
+        name = finding_id(kind, about, which)
+        known = await self._store.finding(self._tenant, name)
+        if known is None:
+            found = Finding(
+                tenant=self._tenant,
+                id=name,
+                kind=kind,
+                about=about,
+                facts=facts,
+                first_seen=now,
+                last_seen=now,
+            )
+        else:
+            found = seen_again(known, facts, now)
+        opens = known is None or known.state is not FindingState.OPEN
+        events = (self._event(EventKind.FINDING_SEEN, found, {"seen": facts}),) if opens else ()
+        await self._store.commit(Unit((PutFinding(found),), events))
+        self._written.pop(name, None)
+        self._written[name] = self._clock.boot_s()
+        if len(self._written) > MAX_WRITTEN:
+            self._written.popitem(last=False)
+        if opens:
+            for told in self._on_seen:
+                await told(found)
+        return found
+
+    async def resolve(self, name: str, *, by: str, resolution: str) -> Finding:
+        """Mark a finding as dealt with; seen again, it opens again. Raises `NotFound`."""
+        known = await self.get(name)
+        if known.state is FindingState.RESOLVED:
+            return known
+        found = settled(known, by=by, resolution=resolution, now=self._clock.now())
+        facts = {"resolution": resolution}
+        event = self._event(EventKind.FINDING_RESOLVED, found, facts, sealed={"by": by}, subject=by)
+        await self._store.commit(Unit((PutFinding(found),), (event,)))
+        self._written.pop(name, None)
+        return found
+
+    async def settle(self, kind: FindingKind, about: str, *, by: str, resolution: str) -> None:
+        """Resolve the open findings of a kind about something: what was wrong has been put right."""
+        for one in await self._store.findings(self._tenant, about=about, state=FindingState.OPEN):
+            if one.kind is kind:
+                await self.resolve(one.id, by=by, resolution=resolution)
+
+    async def get(self, name: str) -> Finding:
+        """Give a finding; raises `NotFound`."""
+        found = await self._store.finding(self._tenant, name)
+        if found is None:
+            raise NotFound(f"there is no finding `{name[:80]}`", way_out="see `remit finding list`")
+        return found
+
+    async def about(self, about: str = "", state: FindingState | None = None) -> list[Finding]:
+        """Give findings, the one seen last first."""
+        return await self._store.findings(self._tenant, about=about, state=state)
+
+    def _due(self, name: str) -> bool:
+        written_s = self._written.get(name)
+        return written_s is None or self._clock.boot_s() - written_s >= AGAIN_S
+
+    def _event(
+        self,
+        kind: EventKind,
+        found: Finding,
+        facts: dict[str, Json],
+        *,
+        sealed: dict[str, Json] | None = None,
+        subject: str = "",
+    ) -> Event:
+        return Event(
+            kind=kind,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            agent=found.agent,
+            subject=subject or found.agent,
+            facts={"finding": found.id, "finding_kind": found.kind.value, "about": found.about, **facts},
+            sealed=sealed or {},
+        )
