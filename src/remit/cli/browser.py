@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit login --browser`: the person agrees at their browser, and the answer comes to a port of this computer
-(RFC 8252 section 7.3), worth nothing to whoever else might hear it (RFC 7636).
+"""`remit login --browser`: the person agrees at their browser, and the answer comes to a port of this
+computer (RFC 8252 section 7.3), worth nothing to whoever else might hear it (RFC 7636).
 """
 
 from __future__ import annotations
