@@ -36,6 +36,7 @@ from remit.ports.upstream import Catalogue, Upstream
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
+from remit.services.points import EnforcementPoint
 from remit.services.rotations import Keyring
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
@@ -112,6 +113,7 @@ def make_house(
     *,
     observed: frozenset[str] = frozenset(),
     seed: str = "house",
+    points: Mapping[str, EnforcementPoint] | None = None,
 ) -> House:
     """Put a house together as `compose` does, on the world's clock and entropy.
 
@@ -147,6 +149,7 @@ def make_house(
             upstreams=upstreams or {},
             observed=observed,
             call_timeout_s=30,
+            enforcement_points=points or {},
         )
     )
 
@@ -215,9 +218,9 @@ async def exchange(
 class HouseWorld:
     """A house with people, two agents and a bundle, behind its management doors."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None) -> None:
         self.clock = WorldClock()
-        self.house = make_house(folder, self.clock)
+        self.house = make_house(folder, self.clock, points=points)
         self.on_disk: Bundle | Exception = a_bundle("sha256:two")
         self.asgi = app(self.house, reload=self._reload, watch_s=0)
         self.keys = {name: ECKey.generate_key("P-256") for name in ("contract-bot", "other-bot")}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A house that other enforcement points ask: the bundle of AuthZEN's fixtures, and who asks under it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+from remit.compose.points import enforcement_points
+from remit.config import load_bundle, load_config
+from remit.core.identity import Person, Role
+from remit.core.workload import KeyBinding
+from remit.services.directory import NewAgent, NewPerson
+from remit.services.points import EnforcementPoint
+from remit.services.tasks import Opening
+from tests.house_world import HouseWorld, Told
+from tests.world import START, TENANT
+
+Json = Any
+
+FIXTURES = Path(__file__).parent / "vectors" / "authzen" / "bundle" / "remit.yaml"
+AGENTS = ("records-bot", "todo-bot", "records-api", "todo-backend", "sly-bot")
+
+
+class AuthzenWorld(HouseWorld):
+    """A house with AuthZEN's fixtures, two agents that work, and two enforcement points."""
+
+    def __init__(self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None) -> None:
+        config = load_config(FIXTURES)
+        super().__init__(folder, points if points is not None else enforcement_points(config))
+        self.bundle = load_bundle(config)
+        self.keys = {name: ECKey.generate_key("P-256") for name in AGENTS}
+
+    async def settle_in(self) -> None:
+        """Apply the fixtures' bundle, and register agents and an approver."""
+        house = self.house
+        await house.policies.apply(self.bundle, by="remit")
+        await house.tools.described()
+        for name in AGENTS:
+            await house.directory.register(
+                NewAgent(
+                    name=name,
+                    owner="root",
+                    purpose="serves the fixtures",
+                    bindings=(KeyBinding(self.public(name)),),
+                ),
+                by="root",
+            )
+        for name, role in (("root", Role.ADMINISTRATOR), ("ada", Role.APPROVER), ("audra", Role.AUDITOR)):
+            await house.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
+
+    async def begin(self, person: str, task_type: str = "work-on-records") -> str:
+        """Open a task as a person, and give its id."""
+        agent = "records-bot" if task_type == "work-on-records" else "todo-bot"
+        who = Person(tenant=TENANT, name=person, groups=("family",), created=START)
+        task = await self.house.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
+        return task.id
+
+    async def asks(self, path: str, body: Json, *, by: str = "records-api", **more: Any) -> Told:
+        """Ask as an enforcement point does."""
+        return await self.ask("POST", f"/access/v1/{path}", body, by=await self.agent_token(by), **more)
+
+
+def asking(person: str, action: str, record: str = "record-1", **properties: Json) -> dict[str, Json]:
+    """Give an evaluation of a record; `properties` are the record's."""
+    resource: dict[str, Json] = {"type": "record", "id": record}
+    if properties:
+        resource["properties"] = properties
+    return {"subject": {"type": "user", "id": person}, "action": {"name": action}, "resource": resource}
+
+
+@asynccontextmanager
+async def authzen_world(
+    folder: Path, points: Mapping[str, EnforcementPoint] | None = None
+) -> AsyncIterator[AuthzenWorld]:
+    """Open the world, settled in, and close its store at the end."""
+    world = AuthzenWorld(folder, points)
+    await world.settle_in()
+    try:
+        yield world
+    finally:
+        await world.house.store.close()
