@@ -31,6 +31,8 @@ AT_ONCE: Final = 32
 #: Addresses of one name that are looked at.
 MAX_ADDRESSES: Final = 16
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+#: RFC 4291 section 2.4 and IANA: all global unicast addresses of IPv6 that were ever given out.
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _PLAIN: Final = ("", "identity")
 
 
@@ -149,7 +151,9 @@ class GuardedFetch:
             return self._plain_loopback or (self._private and scheme == "https")
         if scheme != "https" or address.is_multicast or address.is_unspecified or address.is_link_local:
             return False
-        return address.is_global or (self._private and address.is_private and not address.is_reserved)
+        if address.is_global and (address.version == 4 or address in _UNICAST):
+            return True
+        return self._private and address.is_private and not address.is_reserved
 
 
 def _meant(address: Address) -> Address:
