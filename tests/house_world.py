@@ -114,10 +114,12 @@ def make_house(
     observed: frozenset[str] = frozenset(),
     seed: str = "house",
     points: Mapping[str, EnforcementPoint] | None = None,
+    **outfit: Any,
 ) -> House:
     """Put a house together as `compose` does, on the world's clock and entropy.
 
     A house that is opened anew on the same folder takes another `seed`: entropy never repeats.
+    `outfit` goes to `Outfit` as it is.
     """
     entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
@@ -150,6 +152,7 @@ def make_house(
             observed=observed,
             call_timeout_s=30,
             enforcement_points=points or {},
+            **outfit,
         )
     )
 
@@ -218,9 +221,11 @@ async def exchange(
 class HouseWorld:
     """A house with people, two agents and a bundle, behind its management doors."""
 
-    def __init__(self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None) -> None:
+    def __init__(
+        self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Any
+    ) -> None:
         self.clock = WorldClock()
-        self.house = make_house(folder, self.clock, points=points)
+        self.house = make_house(folder, self.clock, points=points, **outfit)
         self.on_disk: Bundle | Exception = a_bundle("sha256:two")
         self.asgi = app(self.house, reload=self._reload, watch_s=0)
         self.keys = {name: ECKey.generate_key("P-256") for name in ("contract-bot", "other-bot")}
@@ -335,9 +340,9 @@ class HouseWorld:
 
 
 @asynccontextmanager
-async def house_world(folder: Path) -> AsyncIterator[HouseWorld]:
+async def house_world(folder: Path, **outfit: Any) -> AsyncIterator[HouseWorld]:
     """Open a house world, settled in, and close its store at the end."""
-    world = HouseWorld(folder)
+    world = HouseWorld(folder, **outfit)
     await world.settle_in()
     try:
         yield world
