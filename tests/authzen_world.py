@@ -14,6 +14,7 @@ from remit.compose.points import enforcement_points
 from remit.config import load_bundle, load_config
 from remit.core.identity import Person, Role
 from remit.core.workload import KeyBinding
+from remit.ports.store import PutPerson, Unit
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.points import EnforcementPoint
 from remit.services.tasks import Opening
@@ -57,6 +58,8 @@ class AuthzenWorld(HouseWorld):
         """Open a task as a person, and give its id."""
         agent = "records-bot" if task_type == "work-on-records" else "todo-bot"
         who = Person(tenant=TENANT, name=person, groups=("family",), created=START)
+        # Not by the directory: the fixtures' people have names that it gives to nobody.
+        await self.house.store.commit(Unit((PutPerson(who),), tenant=TENANT))
         task = await self.house.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
         return task.id
 

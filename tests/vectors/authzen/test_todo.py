@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The forty decisions of AuthZEN's todo interop, as a table of facts: who may do what to whose entry.
 
-They are written in the form of the final Authorization API 1.0, in which an entry's owner is a property of the
+They are written in the form of the final Authorization API 1.0: an entry's owner is a property of the
 resource.
 """
 
