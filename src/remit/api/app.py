@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
+from remit.api.bundle import BUNDLE_PATH, trust_bundle
 from remit.api.health import Health
 from remit.api.oauth import people
 from remit.api.oauth import routes as oauth
@@ -93,8 +94,12 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
     async def openapi(_: Request) -> Response:
         return answer(told)
 
+    async def bundle(_: Request) -> Response:
+        return await trust_bundle(house)
+
     return (
         *oauth.routes(house),
+        *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
         ("/metrics", {"GET": metrics}),

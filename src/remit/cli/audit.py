@@ -145,6 +145,34 @@ def prove(index: int, /, *, out: Path | None = None) -> None:
         show.say(show.text("proven", "green"), f": event {index} of {found['size']}; the receipt is in {out}")
 
 
+@app.command(name="forget")
+def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
+    """Destroy a subject's key: what was said by or about them can never be read again, and proofs still hold.
+
+    Nothing brings it back. The record of it does not name them.
+
+    Parameters
+    ----------
+    subject
+        The name of a person or an agent.
+    reason
+        Why, for the evidence.
+    really
+        The name once more, where nobody is at a terminal to be asked.
+    """
+    from remit.cli.presence import looked
+
+    if not looked(f"Forget {subject} for good?", subject, really, option="--really"):
+        show.say("nothing was forgotten")
+        return 1
+    told = connect().post("subjects", "forget", subject=subject, reason=reason)
+    if show.is_json():
+        show.answer(told)
+    else:
+        show.say(show.text("forgotten", "green"), f": {subject}")
+    return 0
+
+
 @app.command(name="export")
 def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
     """Take the evidence away as one file that verifies offline.

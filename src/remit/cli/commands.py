@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("task", "Governance", "VERB", "pieces of work, and their types", "remit.cli.task"),
     Command("tool", "Governance", "VERB", "tools, and what changed in them", "remit.cli.tool"),
     Command("policy", "Governance", "VERB", "check, apply and read the rules", "remit.cli.policy"),
+    Command("key", "Governance", "VERB", "remit's own keys, and replacing them", "remit.cli.key"),
     Command("audit", "Governance", "VERB", "read, prove and verify the evidence", "remit.cli.audit"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -18,10 +18,14 @@ from remit.cli.trust import trusted_key
 Json = Any
 
 
-def fetch(client: Client, place: Path, *, task: str = "", values: bool = True) -> Json:
-    """Write the export to a file that only this user can read, and say what it holds."""
+def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, under: str = "") -> Json:
+    """Write the export to a file that only this user can read, and say what it holds.
+
+    `under` is the key that it will be verified with; without one, the log's must be the one that was seen
+    here before.
+    """
     head = client.get("events", "head")
-    key = trusted_key(client.base_url, head["verifier"])
+    key = under or str(trusted_key(client.base_url, head["verifier"]))
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     lines = 0
@@ -50,7 +54,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True) -
         "events": lines - 2,
         "task": task,
         "origin": head["origin"],
-        "verifier": str(key),
+        "verifier": key,
     }
 
 

@@ -41,10 +41,30 @@ def trusted_key(base_url: str, told: str) -> VerifierKey:
         raise VerificationFailed(
             f"the log at {base_url} is signed by another key than before: `{told}`, not `{known}`",
             code="other-key",
-            way_out=f"if the key was changed on purpose, remove its line from `{logs_file()}`",
+            way_out="run `remit audit verify`: it follows a change that the log tells of. If it does not, "
+            f"and the key was changed on purpose, remove its line from `{logs_file()}`",
         )
     _write(seen)
     return key
+
+
+def seen_key(base_url: str) -> str:
+    """Give the key that was seen first at an address; empty if none was."""
+    return read().keys.get(base_url, "")
+
+
+def succeed(base_url: str, verifier: str) -> None:
+    """Take another key for the log at an address, with what was seen of its heads.
+
+    INVARIANT (the caller's): evidence that holds under the key that was seen says that this one came after
+    it.
+    """
+    seen = read()
+    head = seen.heads.get(seen.keys.get(base_url, ""))
+    seen.keys[base_url] = verifier
+    if head is not None:
+        seen.heads[verifier] = head
+    _write(seen)
 
 
 def is_known(verifier: str) -> bool:

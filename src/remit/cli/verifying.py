@@ -14,7 +14,7 @@ import msgspec
 from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.exporting import Advance, fetch, progress
-from remit.cli.trust import SeenHead, is_known, last_head, remember_head
+from remit.cli.trust import SeenHead, is_known, last_head, remember_head, seen_key, succeed
 from remit.core.checkpoint import VerifierKey
 from remit.core.errors import NotVerifiable
 from remit.core.export import ExportReport, verify_export
@@ -82,14 +82,25 @@ class Checked(NamedTuple):
 
 def verify_running(*, key: str, at_least: int, task: str, values: bool) -> int:
     """Fetch the running remit's evidence and verify it here."""
+    client = connect()
+    # A log whose key was replaced is signed under both for a while, and its events name the new one: what is
+    # verified under the key that was seen here vouches for it.
+    known = "" if key or task else seen_key(client.base_url)
     with tempfile.TemporaryDirectory(prefix="remit-") as folder:
         place = Path(folder) / "evidence.jsonl"
-        fetch(connect(), place, task=task, values=values)
-        return verify_file(place, key=key, at_least=at_least, shown="the running remit")
+        fetch(client, place, task=task, values=values, under=known)
+        checked, code = _verify(place, key or known, at_least, "the running remit")
+    if known and checked.holds and checked.report.successor:
+        succeed(client.base_url, checked.report.successor)
+    return code
 
 
-def verify_file(place: Path, *, key: str, at_least: int, shown: str = "") -> int:
+def verify_file(place: Path, *, key: str, at_least: int) -> int:
     """Verify a file, say what was found, and give the exit code."""
+    return _verify(place, key, at_least, str(place))[1]
+
+
+def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, int]:
     with place.open("rb") as opened:
         first = opened.readline()
         opened.seek(0)
@@ -107,8 +118,8 @@ def verify_file(place: Path, *, key: str, at_least: int, shown: str = "") -> int
     verdict = Checked(report, str(trusted), seen, beginning.rewritten)
     if verdict.holds and report.size:
         remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
-    _tell(verdict, shown or str(place))
-    return 0 if verdict.holds else FAILED
+    _tell(verdict, shown)
+    return verdict, 0 if verdict.holds else FAILED
 
 
 def _watched(lines: Iterable[bytes], beginning: Beginning, advance: Advance) -> Iterator[bytes]:
@@ -176,6 +187,7 @@ def _good(verdict: Checked, what: str) -> None:
                 ("events", f"{report.events} ({scope}); signed at {report.size}"),
                 ("root", report.root),
                 ("key", verdict.key),
+                ("its successor", report.successor),
                 ("from", show.moment(report.first)),
                 ("to", show.moment(report.last)),
                 ("values", f"{report.opened} events with values, each as committed"),

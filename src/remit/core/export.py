@@ -27,6 +27,7 @@ import msgspec
 from remit.core.checkpoint import OpenedCheckpoint, VerifierKey, open_checkpoint
 from remit.core.errors import RemitError
 from remit.core.event import CallOutcome, EventKind
+from remit.core.key import KeyKind
 from remit.core.merkle import Frontier, leaf_hash, verify_inclusion
 from remit.core.seal import reveal
 
@@ -52,7 +53,8 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found.
 
     `complete` says that the export holds every event up to the checkpoint. `unfinished` are the ids of
-    permitted calls whose outcome is not in it.
+    permitted calls whose outcome is not in it. `successor` is the newest key of the log, where its own events
+    say that the one it was verified with gave way to another.
     """
 
     origin: str
@@ -67,6 +69,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     unfinished: tuple[str, ...]
     faults: tuple[ExportFault, ...]
+    successor: str = ""
 
     @property
     def holds(self) -> bool:
@@ -175,6 +178,7 @@ class _Reading:
         self.last_index = -1
         self.note: str | None = None
         self.hashes: list[tuple[int, bytes, list[bytes]]] = []
+        self.rotated: dict[str, str] = {}
 
     @property
     def whole(self) -> bool:
@@ -202,12 +206,21 @@ class _Reading:
         self.kinds[leaf.kind] += 1
         self.first = self.first or leaf.at
         self.last = leaf.at
+        if leaf.kind == EventKind.KEY_ROTATED.value and leaf.facts.get("kind") == KeyKind.CHECKPOINT.value:
+            self.rotated[str(leaf.facts.get("previous"))] = str(leaf.facts.get("key"))
         for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
             self.fault(fault.index, fault.code, fault.text)
         if not self.whole and leaf.task != self.header.task:
             self.fault(index, "foreign-task", f"event {index} is not of task `{self.header.task}`")
         if line.openings is not None:
             self._open(index, leaf, line.openings)
+
+    def successors(self, key: str) -> list[str]:
+        """Give the keys that came after `key`, by what the events say, in order."""
+        found = [key]
+        while (following := self.rotated.get(found[-1])) is not None and following not in found:
+            found.append(following)
+        return found[1:]
 
     def _hash(self, index: int, hashed: bytes, line: _Line) -> None:
         if self.whole:
@@ -301,12 +314,16 @@ def verify_export(lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0
         )
         return _report(_Reading(_Header(FORMAT, "", "", 0)), 0, b"", (fault,))
     reading = _Reading(header)
-    if header.verifier != str(key):
-        reading.fault(-1, "other-key", "the export names another public key than the one given")
     for number, raw in enumerate(source, start=2):
         _take(reading, number, raw)
     size, root = reading.close(key, at_least)
-    return _report(reading, size, root, tuple(reading.faults))
+    faults = list(reading.faults)
+    if header.verifier not in (str(key), *reading.successors(str(key))):
+        text = "the export names another public key than the one given"
+        faults.insert(0, ExportFault(-1, "other-key", text))
+    # INVARIANT: only events that the given key has signed for say which key came after it.
+    successor = "" if faults else "".join(reading.successors(str(key))[-1:])
+    return _report(reading, size, root, tuple(faults[:MAX_FAULTS]), successor)
 
 
 def _take(reading: _Reading, number: int, raw: bytes) -> None:
@@ -340,7 +357,9 @@ def _header(raw: bytes) -> _Header | None:
     return header if header.remit_evidence == FORMAT else None
 
 
-def _report(reading: _Reading, size: int, root: bytes, faults: tuple[ExportFault, ...]) -> ExportReport:
+def _report(
+    reading: _Reading, size: int, root: bytes, faults: tuple[ExportFault, ...], successor: str = ""
+) -> ExportReport:
     return ExportReport(
         origin=reading.header.origin,
         task=reading.header.task,
@@ -354,4 +373,5 @@ def _report(reading: _Reading, size: int, root: bytes, faults: tuple[ExportFault
         complete=reading.whole and reading.events == size and not faults,
         unfinished=tuple(reading.chains.calls),
         faults=faults,
+        successor=successor,
     )

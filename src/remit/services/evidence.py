@@ -111,10 +111,8 @@ class Evidence:
 
     async def _signed(self, checkpoint: Checkpoint) -> Note:
         """Sign a head under the current key, and under previous ones beside it."""
-        first, *others = [
-            sign_checkpoint(checkpoint, VerifierKey.parse(verifier), lambda _, made=made: made)  # type: ignore[misc]
-            for verifier, made in await self._keys.sign_note(checkpoint.body())
-        ]
+        made = await self._keys.sign_note(checkpoint.body())
+        first, *others = [_note(checkpoint, verifier, signature) for verifier, signature in made]
         for other in others:
             first = first.with_signature(other.signatures[0])
         return first
@@ -158,9 +156,33 @@ class Evidence:
             self._tenant, start=start, limit=min(limit, 1000), kinds=kinds, task=task, opened=True
         )
 
+    async def forget(self, subject: str, *, by: str, reason: str = "") -> None:
+        """Destroy a subject's key, on record, so that what was sealed under it can never be read again.
+
+        The record does not name the subject: that would remember what is to be forgotten. Raises `NotFound`
+        where nothing is sealed under such a name.
+        """
+        event = Event(
+            kind=EventKind.SUBJECT_FORGOTTEN,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            subject=by,
+            facts={"reason": reason} if reason else {},
+            sealed={"by": by},
+        )
+        if not await self._store.forget(self._tenant, subject, event):
+            raise NotFound(
+                f"nothing is sealed under `{subject[:80]}`",
+                way_out="give the name of a person, or of an agent, as the evidence has it",
+            )
+
     async def size(self) -> int:
         """Give the number of events."""
         return await self._store.size(self._tenant)
+
+
+def _note(checkpoint: Checkpoint, verifier: str, signature: bytes) -> Note:
+    return sign_checkpoint(checkpoint, VerifierKey.parse(verifier), lambda _: signature)
 
 
 def _signed_by(head: Head, key: str, wanted: Checkpoint) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from remit.api.authzen import table as authzen
-from remit.api.rest import approvals, ends, events, policies, registry, reports, session, tasks, tools
+from remit.api.rest import approvals, ends, events, keys, policies, registry, reports, session, tasks, tools
 from remit.api.rest.endpoint import Endpoint
 
 _PARTS = {
@@ -19,6 +19,7 @@ _PARTS = {
     "Tools": tools.ENDPOINTS,
     "Policies": policies.ENDPOINTS,
     "Evidence": events.ENDPOINTS,
+    "Keys": keys.ENDPOINTS,
     "Decisions for other enforcement points (AuthZEN)": authzen.ENDPOINTS,
 }
 
