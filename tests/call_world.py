@@ -239,7 +239,7 @@ class CallWorld:
         ):
             await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
         for name, key in KEYS.items():
-            new = NewAgent(name=name, owner="front-office", purpose="works", bindings=(KeyBinding(key),))
+            new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
             await house.directory.register(new, by="root")
 
     async def reopen(self) -> None:

@@ -146,7 +146,7 @@ async def _bring_in(house: House, folder: Path) -> None:
     for name in AGENTS:
         key = ECKey.generate_key("P-256")
         public = {member: str(value) for member, value in key.as_dict(private=False).items()}
-        new = NewAgent(name=name, owner="legal-team", purpose="mails", bindings=(KeyBinding(public),))
+        new = NewAgent(name=name, owner="lena", purpose="mails", bindings=(KeyBinding(public),))
         await house.directory.register(new, by="root")
         cast["keys"][name] = key.as_dict(private=True)
     (folder / "cast.json").write_text(json.dumps(cast))

@@ -20,7 +20,7 @@ LOOPS = 32
 SCOPES = {
     "task": "",
     "agent": "mail-bot",
-    "owner": "legal-team",
+    "owner": "lena",
     "tool": "mail/send",
     "upstream": "mail",
     "everything": "",

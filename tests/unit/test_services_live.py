@@ -65,7 +65,7 @@ async def test_binding_at_once_binds_once(world: CallWorld) -> None:
 
 ENDS: dict[str, tuple[ScopeKind, str]] = {
     "everything": (ScopeKind.EVERYTHING, ""),
-    "the owner": (ScopeKind.OWNER, "front-office"),
+    "the owner": (ScopeKind.OWNER, "lena"),
     "the agent": (ScopeKind.AGENT, "clerk"),
 }
 

@@ -126,17 +126,17 @@ async def test_ends_of_many_tasks_come_in_batches_behind_one_fence(
 async def test_a_lock_holds_until_it_is_unlocked(world: CallWorld) -> None:
     """An unlocked scope opens tasks again; what was ended stays ended."""
     _, token = await world.open()
-    await world.house.revocations.end_scope(ScopeKind.OWNER, "front-office", reason="x", by="root", lock=True)
+    await world.house.revocations.end_scope(ScopeKind.OWNER, "lena", reason="x", by="root", lock=True)
     with pytest.raises(RemitError):
         await world.open()
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    await world.house.revocations.unlock(ScopeKind.OWNER, "front-office", by="root")
+    await world.house.revocations.unlock(ScopeKind.OWNER, "lena", by="root")
     _, fresh = await world.open()
     assert await world.outcome(fresh, "read") is Outcome.PERMIT
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    assert [one["scope"] for one in await world.facts(EventKind.FENCE_UNLOCKED)] == ["owner:front-office"]
+    assert [one["scope"] for one in await world.facts(EventKind.FENCE_UNLOCKED)] == ["owner:lena"]
 
 
 async def test_the_deadline_ends_what_nobody_looked_at(world: CallWorld) -> None:

@@ -49,6 +49,7 @@ from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
 from remit.services.issuing import Issuing
 from remit.services.rotations import Keyring
+from remit.services.tasks import OpeningBounds
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 
@@ -232,6 +233,11 @@ def build(
             approval_ttl_s=int(limits.approval_ttl_s),
             call_timeout_s=limits.call_timeout_s,
             max_calls_per_task=limits.max_calls_per_task,
+            openings=OpeningBounds(
+                per_minute=config.agents.openings_per_minute, open_at_once=config.agents.open_at_once
+            ),
+            suspend_on=frozenset(config.agents.suspend_on),
+            second_person=config.people.second_person,
             enforcement_points=enforcement_points(config),
             permit_ttl_s=int(config.authzen.permit_ttl_s),
             report_within_s=int(config.authzen.report_within_s),
@@ -294,6 +300,8 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         upkeep.every("end what has run out", 1.0, house.revocations.expire)
         upkeep.every("close what was not reported", 1.0, house.answers.sweep)
         upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
+        upkeep.every("write what was seen", 1.0, house.sightings.flush)
+        upkeep.every("look who answers for agents", 60.0, house.directory.look_at_owners)
         upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
         stack.push_async_callback(upkeep.close)
         yield house

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from remit.config.governance import AgentsSection, PeopleSection
 from remit.config.keys import KeysSection
 from remit.config.listen import ListenSection
 from remit.config.secret import SecretRef
@@ -183,9 +184,9 @@ class Config(Section, frozen=True, kw_only=True):
     listen: ListenSection = ListenSection()
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()
-    workload_api: Annotated[
-        WorkloadApiSection | None, Meta(description="A trust domain of remit's own.")
-    ] = None
+    workload_api: Annotated[WorkloadApiSection | None, Meta(description="A trust domain of remit's own.")] = (
+        None
+    )
     log_head: LogHeadSection = LogHeadSection()
     policy: PolicySection = PolicySection()
     tools: Annotated[
@@ -198,6 +199,8 @@ class Config(Section, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     trust: TrustSection = TrustSection()
     sign_in: SignInSection = SignInSection()
+    agents: AgentsSection = AgentsSection()
+    people: PeopleSection = PeopleSection()
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection], Meta(min_length=1, description="The governed servers, by name.")
     ]

@@ -56,7 +56,13 @@ MEANINGS: dict[EventKind, Meaning] = {
     ),
     EventKind.PERSON_CHANGED: Meaning(
         "Something about a person changed: how they sign in, a session that ended, or where they belong.",
-        {"change": "what", "groups": "their groups now", "roles": "their roles now"},
+        {
+            "change": "what",
+            "groups": "their groups now",
+            "roles": "their roles now",
+            "previous": "the roles before",
+            "reason": "why",
+        },
         {"person": "who", **_BY},
     ),
     EventKind.PERSON_SIGNED_IN: Meaning(
@@ -97,8 +103,18 @@ MEANINGS: dict[EventKind, Meaning] = {
         {
             "token": "the token's id (`jti`), never the token",
             "expires": "when it runs out, in seconds since the epoch",
-            "assurance": "how the agent proved itself",
+            "assurance": "how well the agent proved itself",
+            "method": "by what it proved itself",
+            "grant": "by which kind of grant it was asked for",
+            "audience": "the resources that it is for",
+            "bound": "to what its sender's key is bound: `dpop`, `mtls`, or `no`",
+            "chain": "the agents that act, the current one first, where there are several",
+            "family": "what everything issued under one grant has in common",
         },
+    ),
+    EventKind.TOKEN_REVOKED: Meaning(
+        "A token was taken back, or everything that was issued under one grant.",
+        {"token": "its id", "family": "the grant's id", "reason": "why"},
     ),
     EventKind.TOKEN_REFUSED: Meaning("A credential was refused at a door.", _REFUSED),
     EventKind.CONSENT_GIVEN: Meaning(

@@ -30,8 +30,8 @@ MAX_LIVING = 200
 
 
 class NewDelegation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person lets an agent do: one kind of work, the parameters that they fix and those that they leave
-    `open` to the agent, for `valid_s` seconds.
+    """What a person lets an agent do: one kind of work, the parameters that they fix and those that they
+    leave `open` to the agent, for `valid_s` seconds.
     """
 
     agent: str
@@ -175,5 +175,5 @@ def _check_parameters(task_type: TaskType, new: NewDelegation) -> None:
         elif name not in new.open and spec.required and spec.default is None:
             raise Malformed(
                 f"nobody says what `{name}` is",
-                way_out=f"fix it, or leave it to the agent by `open: [{name}]`",
+                way_out="fix it, or leave it `open` to the agent",
             )

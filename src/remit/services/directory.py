@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 
 from remit.core.errors import Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, AgentState, Person, Role
+from remit.core.finding import Finding, FindingKind, FindingState
+from remit.core.identity import TEAM, Agent, AgentState, Memberships, Person, Role
 from remit.core.ids import check_name
 from remit.core.revocation import ScopeKind
-from remit.core.workload import Binding, checked_binding
+from remit.core.workload import Binding, checked_binding, workload_of
 from remit.ports.runtime import Clock
-from remit.ports.store import PutAgent, PutPerson, Store, Unit
+from remit.ports.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
+from remit.services.findings import Findings
 from remit.services.live import Live
 from remit.services.policies import Policies
 from remit.services.revocations import Revocations
+
+Json = Any
 
 #: The state that an agent may move to from each state.
 AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
@@ -26,8 +33,15 @@ AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
 }
 
 
+#: Ways in which one agent may prove itself.
+MAX_BINDINGS = 16
+
+
 class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when an agent is registered; `bindings` are the ways in which it may prove itself."""
+    """What is asked for when an agent is registered; `bindings` are the ways in which it may prove itself.
+
+    `owner` is a person who is there, or a team as `group:name` that has an active member.
+    """
 
     name: str
     owner: str
@@ -58,25 +72,40 @@ class Directory:
         live: Live,
         policies: Policies,
         revocations: Revocations,
+        findings: Findings,
+        members: Memberships,
         tenant: str,
+        suspend_on: frozenset[FindingKind] = frozenset(),
     ) -> None:
-        """Take the parts."""
+        """Take the parts; findings of the kinds in `suspend_on` take their agent out of service."""
         self._store = store
         self._clock = clock
         self._live = live
         self._policies = policies
         self._revocations = revocations
+        self._findings = findings
+        self._members = members
         self._tenant = tenant
+        self._suspend_on = suspend_on
+        findings.on_seen(self._react)
 
     async def register(self, new: NewAgent, *, by: str) -> Agent:
-        """Register an agent; an accountable owner, a purpose and a key are needed."""
+        """Register an agent. It needs an accountable owner, a purpose, an environment, and a way to prove
+        itself that no other agent has (`Conflict`, code `workload-taken`).
+        """
         check_name(new.name, "an agent")
         for group in new.groups:
             check_name(group, "a group")
+        check_name(new.environment, "an environment")
         if not new.owner.strip() or not new.purpose.strip():
             raise Malformed(
                 "an agent needs an accountable owner and a purpose", way_out="give `owner` and `purpose`"
             )
+        if not 1 <= len(new.bindings) <= MAX_BINDINGS:
+            raise Malformed(
+                f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", way_out="give `bindings`"
+            )
+        await self._check_owner(new.owner)
         agent = Agent(
             tenant=self._tenant,
             name=new.name,
@@ -105,7 +134,129 @@ class Directory:
             },
             sealed={"by": by},
         )
-        await self._store.commit(Unit((PutAgent(agent, expect_new=True),), (event,)))
+        await self._store.commit(
+            Unit((*self._use_owner(agent.owner), PutAgent(agent, expect_new=True)), (event,))
+        )
+        await self._policies.refresh()
+        return agent
+
+    async def bind(self, name: str, binding: Binding, *, by: str) -> Agent:
+        """Let an agent prove itself in one more way."""
+        agent = await self.agent(name)
+        added = checked_binding(binding)
+        if added in agent.bindings:
+            return agent
+        if len(agent.bindings) >= MAX_BINDINGS:
+            raise Malformed(
+                f"an agent has at most {MAX_BINDINGS} ways to prove itself", way_out="unbind one first"
+            )
+        changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
+        return await self._change(changed, {"change": "bound", "workload": workload_of(added)}, by)
+
+    async def unbind(self, name: str, workload: str, *, by: str, reason: str = "") -> Agent:
+        """Take from an agent every way of proving itself by a workload, as when its key has leaked.
+
+        Whoever proved themselves so may hold tokens and tasks: all that were issued so far are refused, and
+        all its tasks end.
+        """
+        agent = await self.agent(name)
+        kept = tuple(one for one in agent.bindings if workload_of(one) != workload)
+        if len(kept) == len(agent.bindings):
+            raise NotFound(
+                f"agent `{name}` is not bound to `{workload[:200]}`",
+                way_out=f"see `remit agent show {name}`",
+            )
+        from_now = int(self._clock.now().timestamp()) + 1
+        changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
+        facts = {"change": "unbound", "workload": workload, "reason": reason}
+        changed = await self._change(changed, facts, by)
+        await self._revocations.end_scope(
+            ScopeKind.AGENT, name, reason=reason or "a way to prove itself was taken from the agent", by=by
+        )
+        return changed
+
+    async def set_manifest(self, name: str, digest: str, *, by: str) -> Agent:
+        """Register what an agent is made of now: somebody has reviewed it. Drift from the old one is dealt
+        with.
+        """
+        if len(digest) > 200:
+            raise Malformed("a manifest's digest is short", way_out="give `sha256:` and 64 digits")
+        agent = await self.agent(name)
+        facts = {"change": "manifest", "manifest": digest, "previous": agent.manifest_digest}
+        changed = await self._change(msgspec.structs.replace(agent, manifest_digest=digest), facts, by)
+        await self._findings.settle(
+            FindingKind.MANIFEST_DRIFT, f"agent:{name}", by=by, resolution="a new manifest was registered"
+        )
+        return changed
+
+    async def set_owner(self, name: str, owner: str, *, by: str) -> Agent:
+        """Give an agent somebody else who answers for it."""
+        agent = await self.agent(name)
+        await self._check_owner(owner)
+        facts = {"change": "owner", "owner": owner, "previous": agent.owner}
+        changed = await self._change(
+            msgspec.structs.replace(agent, owner=owner), facts, by, self._use_owner(owner)
+        )
+        await self._findings.settle(
+            FindingKind.OWNERLESS, f"agent:{name}", by=by, resolution="it has another owner"
+        )
+        return changed
+
+    async def look_at_owners(self) -> None:
+        """Find agents for which nobody answers any more; for a background loop, and after people changed."""
+        people = [self._members.of_person(one) for one in await self.people()]
+        open_now = {
+            one.about: one
+            for one in await self._findings.about(state=FindingState.OPEN)
+            if one.kind is FindingKind.OWNERLESS
+        }
+        for agent in await self.agents():
+            about = f"agent:{agent.name}"
+            fault = "" if agent.state is AgentState.RETIRED else owner_fault(agent.owner, people)
+            if fault and about not in open_now:
+                facts = {"owner": agent.owner, "why": fault}
+                await self._findings.see(FindingKind.OWNERLESS, about, agent.owner, facts)
+            elif not fault and about in open_now:
+                await self._findings.resolve(
+                    open_now[about].id, by="remit", resolution="somebody answers for it again"
+                )
+
+    async def _check_owner(self, owner: str) -> None:
+        people = [self._members.of_person(one) for one in await self.people()]
+        fault = owner_fault(owner, people)
+        if fault:
+            raise Malformed(
+                f"`{owner[:80]}` cannot answer for an agent: {fault}",
+                code="owner",
+                way_out="give a person (`remit person list`), or a team as `group:name`",
+            )
+
+    def _use_owner(self, owner: str) -> tuple[Change, ...]:
+        return () if owner.startswith(TEAM) else (UsePerson(self._tenant, owner),)
+
+    async def _react(self, finding: Finding) -> None:
+        """Take an agent out of service for a finding of a kind that the configuration names."""
+        if finding.kind not in self._suspend_on or not finding.agent:
+            return
+        agent = await self._store.agent(self._tenant, finding.agent)
+        if agent is not None and agent.usable:
+            reason = f"finding {finding.id}: {finding.kind.value}"
+            await self.move(agent.name, AgentState.SUSPENDED, by="remit", reason=reason)
+
+    async def _change(
+        self, agent: Agent, facts: dict[str, Json], by: str, checks: tuple[Change, ...] = ()
+    ) -> Agent:
+        event = Event(
+            kind=EventKind.AGENT_CHANGED,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            agent=agent.name,
+            subject=by,
+            facts=facts,
+            sealed={"by": by},
+        )
+        await self._store.commit(Unit((*checks, PutAgent(agent)), (event,)))
+        self._live.refresh_agent(agent)
         await self._policies.refresh()
         return agent
 
@@ -114,21 +265,10 @@ class Directory:
         agent = await self.agent(name)
         if state not in AGENT_MOVES[agent.state]:
             raise Forbidden(f"agent `{name}` is {agent.state.value} and cannot become {state.value}")
-        moved = msgspec.structs.replace(agent, state=state)
-        event = Event(
-            kind=EventKind.AGENT_CHANGED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            agent=name,
-            subject=by,
-            facts={"state": state.value, "previous": agent.state.value, "reason": reason},
-            sealed={"by": by},
-        )
-        await self._store.commit(Unit((PutAgent(moved),), (event,)))
-        self._live.refresh_agent(moved)
+        facts = {"change": "state", "state": state.value, "previous": agent.state.value, "reason": reason}
+        moved = await self._change(msgspec.structs.replace(agent, state=state), facts, by)
         if not moved.usable:
             await self._revocations.end_scope(ScopeKind.AGENT, name, reason=reason, by=by)
-        await self._policies.refresh()
         return moved
 
     async def agent(self, name: str) -> Agent:
@@ -175,3 +315,15 @@ class Directory:
     async def people(self) -> list[Person]:
         """Give all people."""
         return await self._store.people(self._tenant)
+
+
+def owner_fault(owner: str, people: Iterable[Person]) -> str:
+    """Say why an owner cannot answer for an agent; empty where they can."""
+    if owner.startswith(TEAM):
+        team = owner.removeprefix(TEAM)
+        there = any(one.active and team in one.groups for one in people)
+        return "" if there else "the team has no active member"
+    found = next((one for one in people if one.name == owner), None)
+    if found is None:
+        return "there is no such person"
+    return "" if found.active else "the person is not active any more"

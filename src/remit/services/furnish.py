@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from remit.core.finding import FindingKind
 from remit.core.identity import Memberships
 from remit.core.key import KeyKind
+from remit.core.mission import authority_hash, authority_set
+from remit.core.resource import Resources
+from remit.core.task import Task
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
 from remit.ports.issuers import TrustedIssuers
@@ -21,28 +25,38 @@ from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.attestors import Attestors, NoIssuers
 from remit.services.authenticate import Authenticator
+from remit.services.authorization_server import AuthorizationServer
 from remit.services.authorize import Authorizer
 from remit.services.browsers import Browsers, Entrance
 from remit.services.client_documents import ClientDocuments
+from remit.services.clients import Clients
 from remit.services.consents import ConsentRules, Consents
 from remit.services.credentials import Credentials
+from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.drive import Parts
 from remit.services.evidence import Evidence
+from remit.services.exchange import Exchange
+from remit.services.families import Families
+from remit.services.findings import Findings
 from remit.services.house import House
+from remit.services.introspection import Introspection
 from remit.services.issuing import Issuing
 from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.passkeys import Passkeys
 from remit.services.people import People, pages_of
+from remit.services.personnel import Personnel
 from remit.services.points import EnforcementPoint, Subjects
 from remit.services.policies import Policies
 from remit.services.proofs import Proofs
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Keyring, Rotations
+from remit.services.sightings import Sightings
 from remit.services.tasks import OpeningBounds, Tasks
+from remit.services.tokens import Tokens
 from remit.services.tools import Tools
 
 
@@ -70,11 +84,16 @@ class Outfit:
     issuing: Issuing | None = None
     key_periods: Mapping[KeyKind, timedelta] = field(default_factory=dict)
     token_ttl_s: int = 300
+    refresh_ttl_s: int = 8 * 3600
+    leeway_s: int = 5
+    introspectors: frozenset[str] = frozenset()
     session_ttl_s: int = 12 * 3600
     approval_ttl_s: int = 900
     call_timeout_s: float = 300.0
     max_calls_per_task: int = 64
     openings: OpeningBounds = field(default_factory=OpeningBounds)
+    suspend_on: frozenset[FindingKind] = frozenset()
+    second_person: bool = False
     enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
     permit_ttl_s: int = 5
     report_within_s: int = 300
@@ -92,7 +111,12 @@ def furnish(o: Outfit) -> House:
     )
     policies = Policies(engine=o.engine, store=o.store, clock=o.clock, tenant=o.tenant, members=o.members)
     tools = Tools(store=o.store, clock=o.clock, policies=policies, tenant=o.tenant)
-    live = Live(o.store, o.clock, o.tenant, o.members)
+    resources = Resources(o.public_url, o.upstreams)
+
+    def authority(task: Task) -> str:
+        return authority_hash(o.public_url, authority_set(task, resources))
+
+    live = Live(o.store, o.clock, o.tenant, o.members, authority)
     authenticator = Authenticator(
         store=o.store,
         keys=o.keys.tokens,
@@ -100,7 +124,7 @@ def furnish(o: Outfit) -> House:
         entropy=o.entropy,
         tenant=o.tenant,
         issuer=o.public_url,
-        audience=f"{o.public_url}/mcp",
+        resources=resources,
         token_ttl_s=o.token_ttl_s,
         session_ttl_s=o.session_ttl_s,
         members=o.members,
@@ -125,19 +149,22 @@ def furnish(o: Outfit) -> House:
         clock=o.clock,
         entropy=o.entropy,
         policies=policies,
-        authenticator=authenticator,
         live=live,
         members=o.members,
         tenant=o.tenant,
         bounds=o.openings,
     )
+    findings = Findings(store=o.store, clock=o.clock, tenant=o.tenant)
     directory = Directory(
         store=o.store,
         clock=o.clock,
         live=live,
         policies=policies,
         revocations=revocations,
+        findings=findings,
+        members=o.members,
         tenant=o.tenant,
+        suspend_on=o.suspend_on,
     )
     parts = Parts(
         authenticator=authenticator,
@@ -154,6 +181,7 @@ def furnish(o: Outfit) -> House:
         max_calls_per_task=o.max_calls_per_task,
     )
     proofs = Proofs(o.clock, o.entropy, max_age_s=o.proof_age_s)
+    people = _people(o, authenticator, directory, tasks, tools, policies, revocations)
     return House(
         tenant=o.tenant,
         public_url=o.public_url,
@@ -170,6 +198,7 @@ def furnish(o: Outfit) -> House:
         tools=tools,
         live=live,
         authenticator=authenticator,
+        oauth=_oauth(o, authenticator, live, tasks, people),
         proofs=proofs,
         credentials=Credentials(authenticator, proofs),
         authorizer=authorizer,
@@ -177,6 +206,27 @@ def furnish(o: Outfit) -> House:
         revocations=revocations,
         tasks=tasks,
         directory=directory,
+        personnel=Personnel(
+            store=o.store,
+            clock=o.clock,
+            directory=directory,
+            authenticator=authenticator,
+            revocations=revocations,
+            findings=findings,
+            tenant=o.tenant,
+            second_person=o.second_person,
+        ),
+        delegations=Delegations(
+            store=o.store,
+            clock=o.clock,
+            entropy=o.entropy,
+            policies=policies,
+            revocations=revocations,
+            members=o.members,
+            tenant=o.tenant,
+        ),
+        findings=findings,
+        sightings=Sightings(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
         mediator=Mediator(parts),
         answers=_answers(o, parts),
         evidence=Evidence(
@@ -197,7 +247,63 @@ def furnish(o: Outfit) -> House:
             approvals=approvals,
             tenant=o.tenant,
         ),
-        people=_people(o, authenticator, directory, tasks, tools, policies, revocations),
+        people=people,
+    )
+
+
+def _oauth(
+    o: Outfit, authenticator: Authenticator, live: Live, tasks: Tasks, people: People
+) -> AuthorizationServer:
+    tokens = Tokens(
+        store=o.store,
+        keys=o.keys.tokens,
+        clock=o.clock,
+        entropy=o.entropy,
+        live=live,
+        tenant=o.tenant,
+        issuer=o.public_url,
+        resources=authenticator.resources,
+        ttl_s=o.token_ttl_s,
+    )
+    return AuthorizationServer(
+        clients=Clients(
+            store=o.store,
+            clock=o.clock,
+            attestors=o.attestors,
+            documents=people.documents,
+            members=o.members,
+            tenant=o.tenant,
+            issuer=o.public_url,
+            leeway_s=o.leeway_s,
+        ),
+        tokens=tokens,
+        families=Families(
+            store=o.store,
+            clock=o.clock,
+            entropy=o.entropy,
+            tokens=tokens,
+            tickets=people.browsers.tickets,
+            tenant=o.tenant,
+            refresh_ttl_s=o.refresh_ttl_s,
+        ),
+        exchange=Exchange(
+            store=o.store,
+            clock=o.clock,
+            authenticator=authenticator,
+            tokens=tokens,
+            tasks=tasks,
+            members=o.members,
+            tenant=o.tenant,
+        ),
+        introspection=Introspection(
+            store=o.store,
+            clock=o.clock,
+            authenticator=authenticator,
+            live=live,
+            tokens=tokens,
+            tenant=o.tenant,
+            introspectors=o.introspectors | frozenset(o.enforcement_points),
+        ),
     )
 
 

@@ -16,19 +16,24 @@ from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.attestors import Attestors
 from remit.services.authenticate import Authenticator
+from remit.services.authorization_server import AuthorizationServer
 from remit.services.authorize import Authorizer
 from remit.services.credentials import Credentials
+from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
+from remit.services.findings import Findings
 from remit.services.issuing import Issuing
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.people import People
+from remit.services.personnel import Personnel
 from remit.services.policies import Policies
 from remit.services.proofs import Proofs
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Rotations
+from remit.services.sightings import Sightings
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 
@@ -78,6 +83,7 @@ class House:
     tools: Tools
     live: Live
     authenticator: Authenticator
+    oauth: AuthorizationServer
     proofs: Proofs
     credentials: Credentials
     authorizer: Authorizer
@@ -85,6 +91,10 @@ class House:
     revocations: Revocations
     tasks: Tasks
     directory: Directory
+    personnel: Personnel
+    delegations: Delegations
+    findings: Findings
+    sightings: Sightings
     mediator: Mediator
     answers: Answers
     evidence: Evidence

@@ -56,10 +56,15 @@ async def kinds_of(house: House, name: str) -> list[ScopeKind]:
         found.append(ScopeKind.AGENT)
     if any(agent.owner == name for agent in agents):
         found.append(ScopeKind.OWNER)
+    if await house.store.delegation(house.tenant, name) is not None:
+        found.append(ScopeKind.DELEGATION)
     if house.tools.get(name) is not None:
         found.append(ScopeKind.TOOL)
     if name in house.upstreams:
         found.append(ScopeKind.UPSTREAM)
+    if not found and await house.store.person(house.tenant, name) is not None:
+        # What is done for them; an owner's name means what their agents do, unless `kind` says otherwise.
+        found.append(ScopeKind.PERSON)
     return found
 
 
@@ -71,11 +76,14 @@ async def meant(house: House, wanted: EndScope) -> ScopeKind:
     """
     if wanted.kind is ScopeKind.EVERYTHING:
         return ScopeKind.EVERYTHING
+    if wanted.kind is ScopeKind.PERSON:
+        await house.directory.person(wanted.name)
+        return ScopeKind.PERSON
     found = await kinds_of(house, wanted.name)
     if wanted.kind is not None:
         found = [kind for kind in found if kind is wanted.kind]
     if not found:
-        what = wanted.kind.value if wanted.kind else "task, agent, owner, tool or upstream"
+        what = wanted.kind.value if wanted.kind else "task, agent, owner, person, tool or upstream"
         raise NotFound(f"there is no {what} `{wanted.name[:80]}`", way_out="see `remit who`")
     if len(found) > 1:
         kinds = " and ".join(kind.value for kind in found)

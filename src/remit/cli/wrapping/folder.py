@@ -159,12 +159,15 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     """
     from remit.compose import open_records
     from remit.core.workload import KeyBinding
-    from remit.services.directory import NewAgent
+    from remit.services.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:
         known = await house.store.agent(config.tenant, agent)
         if known is None:
             owner = getpass.getuser()
+            if await house.store.person(config.tenant, owner) is None:
+                # Who wraps a client on their own machine answers for it.
+                await house.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)
             new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
             await house.directory.register(new, by=f"os:{owner}")

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sections about agents and people: what takes an agent out of service, and what needs two people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from remit.config.section import Section
+from remit.core.finding import FindingKind
+
+
+class AgentsSection(Section, frozen=True, kw_only=True):
+    """What holds for every agent."""
+
+    suspend_on: Annotated[
+        tuple[FindingKind, ...],
+        Meta(description="Kinds of findings that suspend the agent that they are about."),
+    ] = ()
+    openings_per_minute: Annotated[
+        int, Meta(ge=1, description="Tasks that an agent may open by its own word in a minute.")
+    ] = 60
+    open_at_once: Annotated[
+        int, Meta(ge=1, le=10_000, description="Tasks opened by its own word that it may have at once.")
+    ] = 100
+
+
+class PeopleSection(Section, frozen=True, kw_only=True):
+    """What holds for every person."""
+
+    second_person: Annotated[
+        bool,
+        Meta(
+            description="Whether two administrators must agree to what makes somebody an approver or an "
+            "administrator, or lets one of these in by a code."
+        ),
+    ] = False

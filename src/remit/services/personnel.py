@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changing people: their roles, whether they are active, their sessions and their codes.
+
+An administrator changes others, never themselves, and never the last administrator. Where the configuration
+says so, what makes somebody an approver or an administrator, or lets one of these in, needs a second
+administrator who asks for the very same: one alone could otherwise make themselves an approver under another
+name. Where it does not, a code that one alone makes for these is a finding.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from remit.core.canonical import digest
+from remit.core.errors import Conflict, Forbidden
+from remit.core.event import Event, EventKind
+from remit.core.finding import FindingKind
+from remit.core.identity import Person, Role
+from remit.core.revocation import ScopeKind
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.services.authenticate import Authenticator
+from remit.services.directory import Directory, NewPerson
+from remit.services.findings import Findings
+from remit.services.revocations import Revocations
+
+Json = Any
+
+#: Roles that decide what others may do.
+SENSITIVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
+#: How long the first administrator's word waits for the second's.
+WAIT = timedelta(minutes=15)
+
+
+class Personnel:
+    """Changes who people are."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        directory: Directory,
+        authenticator: Authenticator,
+        revocations: Revocations,
+        findings: Findings,
+        tenant: str,
+        second_person: bool,
+    ) -> None:
+        """Take the parts; `second_person` demands two administrators for what is sensitive."""
+        self._store = store
+        self._clock = clock
+        self._directory = directory
+        self._authenticator = authenticator
+        self._revocations = revocations
+        self._findings = findings
+        self._tenant = tenant
+        self._second_person = second_person
+
+    async def add(self, new: NewPerson, *, by: str) -> Person:
+        """Add a person; with a sensitive role, maybe at the word of two."""
+        if SENSITIVE & set(new.roles):
+            await self._agreed({"act": "add", "person": msgspec.to_builtins(new)}, new.name, by)
+        return await self._directory.add_person(new, by=by)
+
+    async def change_roles(self, name: str, roles: frozenset[Role], *, by: str) -> Person:
+        """Give a person other roles; they count from the next request on."""
+        person = await self._other(name, by)
+        await self._keep_an_administrator(person, stays=Role.ADMINISTRATOR in roles)
+        words = sorted(role.value for role in roles)
+        if SENSITIVE & (roles - person.roles):
+            await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
+        changed = msgspec.structs.replace(person, roles=roles)
+        facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
+        await self._commit(changed, "roles", by, facts=facts)
+        return changed
+
+    async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
+        """Take a person out of service: their sessions and codes end at once, and so does what is done in
+        their name; agents for which nobody answers any more are found.
+        """
+        person = await self._other(name, by)
+        await self._keep_an_administrator(person, stays=False)
+        changed = msgspec.structs.replace(person, active=False)
+        await self._commit(
+            changed,
+            "deactivated",
+            by,
+            EndCredentials(self._tenant, name),
+            facts={"reason": reason},
+        )
+        # Locked, so that a task that was being opened in their name does not slip through.
+        await self._revocations.end_scope(
+            ScopeKind.PERSON, name, reason=reason or "the person was deactivated", by=by, lock=True
+        )
+        await self._directory.look_at_owners()
+        return changed
+
+    async def activate(self, name: str, *, by: str) -> Person:
+        """Bring a person back; what was ended stays ended, and they sign in anew."""
+        person = await self._other(name, by)
+        if SENSITIVE & person.roles:
+            await self._agreed({"act": "activate", "person": name}, name, by)
+        changed = msgspec.structs.replace(person, active=True)
+        await self._commit(changed, "activated", by)
+        await self._revocations.unlock(ScopeKind.PERSON, name, by=by)
+        await self._directory.look_at_owners()
+        return changed
+
+    async def sign_out(self, name: str, *, by: str) -> Person:
+        """End all sessions and codes of a person."""
+        person = await self._directory.person(name)
+        await self._commit(person, "signed-out", by, EndCredentials(self._tenant, name))
+        return person
+
+    async def make_code(self, name: str, *, by: str) -> tuple[Person, str]:
+        """Make a one-time sign-in code for a person; for an approver or administrator maybe at the word of
+        two, and a finding where one was enough.
+        """
+        person = await self._directory.person(name)
+        if not person.active:
+            raise Forbidden(f"`{name}` is not active", way_out=f"run `remit person activate {name}`")
+        sensitive = bool(SENSITIVE & person.roles) and by != name
+        if sensitive:
+            await self._agreed({"act": "code", "person": name}, name, by)
+        code = await self._authenticator.make_code(name, by=by)
+        if sensitive and not self._second_person:
+            roles = sorted(role.value for role in person.roles)
+            await self._findings.see(FindingKind.APPROVER_CODE, f"person:{name}", name, {"roles": roles})
+        return person, code
+
+    async def _agreed(self, act: dict[str, Json], name: str, by: str) -> None:
+        """Go on where another administrator has asked for the very same a short while ago; else remember that
+        this one has, and refuse until another does.
+        """
+        if not self._second_person:
+            return
+        key, now = f"second:{digest(act)[7:39]}", self._clock.now()
+        asked = await self._store.value(self._tenant, key)
+        first = msgspec.convert(asked, _Asked) if asked else None
+        if first is not None and first.by != by and now < first.until:
+            await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
+            return
+        event = self._event(name, f"asked: {act['act']}", by, {})
+        kept = msgspec.to_builtins(_Asked(by, now + WAIT))
+        await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
+        raise Forbidden(
+            "a second administrator must agree to this",
+            code="second-person",
+            way_out=f"let another administrator ask for the very same within {WAIT.seconds // 60} minutes",
+        )
+
+    async def _other(self, name: str, by: str) -> Person:
+        person = await self._directory.person(name)
+        if name == by:
+            raise Forbidden("nobody changes themselves", code="self", way_out="ask another administrator")
+        return person
+
+    async def _keep_an_administrator(self, person: Person, *, stays: bool) -> None:
+        if stays or Role.ADMINISTRATOR not in person.roles:
+            return
+        others = [
+            one
+            for one in await self._directory.people()
+            if one.active and Role.ADMINISTRATOR in one.roles and one.name != person.name
+        ]
+        if not others:
+            raise Conflict(f"`{person.name}` is the only administrator", way_out="make another one first")
+
+    async def _commit(
+        self, person: Person, change: str, by: str, *changes: Change, facts: dict[str, Json] | None = None
+    ) -> None:
+        event = self._event(person.name, change, by, facts or {})
+        await self._store.commit(Unit((PutPerson(person), *changes), (event,)))
+
+    def _event(self, name: str, change: str, by: str, facts: dict[str, Json]) -> Event:
+        return Event(
+            kind=EventKind.PERSON_CHANGED,
+            at=self._clock.now(),
+            tenant=self._tenant,
+            subject=name,
+            facts={"change": change, **facts},
+            sealed={"person": name, "by": by},
+        )
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    by: str
+    until: datetime
