@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests to a protected resource, with the token that it asks for.
+
+1. a request goes with the token that is held, under the scheme of its kind, with a proof where it is bound
+2. 401: the resource says who issues its tokens; they are asked, and the request goes again
+3. 403 `insufficient_scope`: all scopes that were had and are needed are asked for (step-up), a few times
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import aiohttp
+
+from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
+from remit.sdk.faults import GatewayRefused
+from remit.sdk.oauth.discovery import Challenge, Resource, Server, find_resource, find_server, read_challenge
+from remit.sdk.oauth.endpoint import Token
+from remit.sdk.oauth.grants import Grant, Occasion
+from remit.sdk.oauth.web import Web
+
+#: How often one request may lead to a new token.
+MAX_ASKED: Final = 3
+
+
+class _Held(NamedTuple):
+    token: Token
+    resource: Resource
+    server: Server
+
+
+class OAuthClient:
+    """One client at whichever MCP servers it is pointed to. For one event loop."""
+
+    def __init__(self, web: Web, grant: Grant, *, prover: Prover | None = None) -> None:
+        """Take the way to tokens; with a prover they are bound to its key wherever the server offers DPoP."""
+        self._web = web
+        self._grant = grant
+        self._prover = prover
+        self._held: dict[str, _Held] = {}
+        self._turn = asyncio.Lock()
+
+    async def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
+        """Send one request and give its answer, with the body still to be read; the caller closes it.
+
+        Raises `GatewayRefused` where no token is to be had, `AgentFault` where what a server says of itself
+        cannot be trusted, `GatewayUnreachable` where none answers.
+        """
+        held = await self._current(url)
+        for asked in range(MAX_ASKED + 1):
+            answer = await self._send(method, url, headers, body, held)
+            challenge = read_challenge(answer.headers)
+            had = set(held.token.scope.split()) if held else set()
+            if answer.status == 403 and challenge.error == "insufficient_scope" and held is not None:
+                # A scope that was had already and is still not enough will not be enough next time.
+                if set(challenge.scope.split()) <= had or asked == MAX_ASKED:
+                    return answer
+            elif answer.status != 401 or asked == MAX_ASKED:
+                return answer
+            answer.release()
+            held = await self._ask(url, challenge, had if answer.status == 403 else set(), held)
+        raise AssertionError("the loop returns or raises")
+
+    async def token(self, url: str) -> Token:
+        """Give a token for a resource, asked for where none is held."""
+        held = await self._current(url) or await self._ask(url, Challenge(), set(), None)
+        return held.token
+
+    async def _current(self, url: str) -> _Held | None:
+        held = self._held.get(url)
+        if held is None or held.token.usable:
+            return held
+        async with self._turn:
+            held = self._held.get(url)
+            if held is None or held.token.usable:
+                return held
+            occasion = self._occasion(held.resource, held.server, held.token.scope)
+            try:
+                fresh = held._replace(token=await self._grant.refresh(occasion, held.token))
+            except GatewayRefused:
+                # A refresh token that was used or withdrawn: the resource will say what it wants.
+                self._held.pop(url, None)
+                return None
+            self._held[url] = fresh
+            return fresh
+
+    async def _ask(self, url: str, challenge: Challenge, had: set[str], not_this: _Held | None) -> _Held:
+        async with self._turn:
+            held = self._held.get(url)
+            if held is not None and held is not not_this:
+                return held  # another request has asked meanwhile
+            self._held.pop(url, None)
+            # Looked up anew each time: a resource may move to another authorization server.
+            resource = await find_resource(self._web, url, challenge)
+            server = await find_server(self._web, resource.issuer)
+            wanted = challenge.scope.split() or list(resource.scopes)
+            scope = " ".join(dict.fromkeys([*sorted(had), *wanted]))
+            token = await self._grant.token(self._occasion(resource, server, scope))
+            made = self._held[url] = _Held(token, resource, server)
+            return made
+
+    def _occasion(self, resource: Resource, server: Server, scope: str) -> Occasion:
+        algorithms = server.names("dpop_signing_alg_values_supported")
+        prover = self._prover if self._prover and self._prover.key.algorithm in algorithms else None
+        return Occasion(self._web, resource, server, scope, prover)
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, held: _Held | None
+    ) -> aiohttp.ClientResponse:
+        shown = dict(headers)
+        if held is None or held.token.kind == "bearer" or self._prover is None:
+            if held is not None:
+                shown["Authorization"] = f"Bearer {held.token.text}"
+            return await self._web.open(method, url, headers=shown, body=body)
+        shown["Authorization"] = f"DPoP {held.token.text}"
+        for tries_left in reversed(range(PROOF_TRIES)):
+            shown[HEADER] = self._prover.proof(method, url, held.token.text)
+            answer = await self._web.open(method, url, headers=shown, body=body)
+            self._prover.learn(url, answer.headers)
+            if not tries_left or not self._prover.again(url, answer.status, answer.headers):
+                return answer
+            answer.release()
+        raise AssertionError("the loop returns")

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery: from a resource to its authorization server (RFC 9728), and what that server says (RFC 8414).
+
+Nothing that a document says is believed beyond what it may speak for: a resource's document must name that
+resource, and a server's document must name the issuer that it was looked up under.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from remit.sdk.faults import AgentFault, GatewayUnreachable
+from remit.sdk.oauth.web import Web, checked_url
+
+Json = Any
+
+RESOURCE_METADATA: Final = "/.well-known/oauth-protected-resource"
+SERVER_METADATA: Final = "/.well-known/oauth-authorization-server"
+OPENID_METADATA: Final = "/.well-known/openid-configuration"
+_PARAMETER: Final = re.compile(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_CHALLENGE: Final = re.compile(r"(?:^|,\s*)(?=[A-Za-z0-9-]+\s+[A-Za-z_]+=)")
+
+
+class Challenge(NamedTuple):
+    """What a protected resource asks for (RFC 6750 section 3, RFC 9728 section 5.1)."""
+
+    error: str = ""
+    scope: str = ""
+    resource_metadata: str = ""
+
+
+class Resource(NamedTuple):
+    """What a protected resource's metadata says: itself, its issuer, the scopes that it knows."""
+
+    resource: str
+    issuer: str
+    scopes: tuple[str, ...]
+
+
+class Server(NamedTuple):
+    """An authorization server, by its metadata."""
+
+    issuer: str
+    facts: dict[str, Json]
+
+    def url(self, name: str) -> str:
+        """Give one of its endpoints; raises `AgentFault` where it has none or one that is not safe."""
+        value = self.facts.get(name)
+        if not isinstance(value, str) or not value:
+            raise AgentFault(f"the authorization server `{self.issuer}` has no `{name}`")
+        return checked_url(value)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Give a list of texts of its metadata, empty where it is missing."""
+        value = self.facts.get(name)
+        return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+    def says(self, name: str) -> bool:
+        """Whether a flag of its metadata is set."""
+        return self.facts.get(name) is True
+
+
+def read_challenge(headers: Mapping[str, str]) -> Challenge:
+    """Give what `WWW-Authenticate` asks for, whichever scheme it names; the first to say a thing is heard."""
+    given = headers.getall("WWW-Authenticate", []) if hasattr(headers, "getall") else []
+    found: dict[str, str] = {}
+    for line in given or [headers.get("WWW-Authenticate", "")]:
+        for part in _CHALLENGE.split(line):
+            scheme, _, rest = part.strip().partition(" ")
+            if scheme.lower() not in ("bearer", "dpop"):
+                continue
+            for name, quoted, plain in _PARAMETER.findall(rest):
+                found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or plain)
+    return Challenge(*(found.get(name, "") for name in Challenge._fields))
+
+
+async def find_resource(web: Web, url: str, challenge: Challenge) -> Resource:
+    """Give the metadata of the resource at `url`; raises `AgentFault` where it is of another resource."""
+    for place in _resource_places(url, challenge.resource_metadata):
+        page = await web.get(place)
+        facts = page.json() if page.status == 200 else {}
+        if not facts:
+            continue
+        resource = facts.get("resource")
+        if not isinstance(resource, str) or not covers(resource, url):
+            # RFC 9728 section 3.3: what names another resource must not be used.
+            raise AgentFault(f"`{place}` speaks for another resource than `{url}`")
+        servers = facts.get("authorization_servers")
+        if not isinstance(servers, list) or not servers or not isinstance(servers[0], str):
+            raise AgentFault(f"`{place}` names no authorization server")
+        scopes = facts.get("scopes_supported")
+        known = tuple(map(str, scopes)) if isinstance(scopes, list) else ()
+        return Resource(resource, servers[0], known)
+    raise GatewayUnreachable(f"`{url}` says nowhere which authorization server it trusts")
+
+
+async def find_server(web: Web, issuer: str) -> Server:
+    """Give the metadata of an authorization server; raises `AgentFault` where it is of another issuer."""
+    for place in _server_places(checked_url(issuer)):
+        page = await web.get(place)
+        facts = page.json() if page.status == 200 else {}
+        if not facts:
+            continue
+        if facts.get("issuer") != issuer:
+            # RFC 8414 section 3.3: identical, by simple comparison of strings.
+            raise AgentFault(f"`{place}` is of another issuer than `{issuer}`")
+        return Server(issuer, facts)
+    raise GatewayUnreachable(f"the authorization server `{issuer}` says nothing of itself")
+
+
+def covers(resource: str, url: str) -> bool:
+    """Whether a resource stands for an address: the same, or a path above it at the same origin."""
+    try:
+        one, other = urlsplit(resource), urlsplit(url)
+        same = (one.scheme.lower(), one.hostname, one.port) == (
+            other.scheme.lower(),
+            other.hostname,
+            other.port,
+        )
+    except ValueError:
+        return False
+    above, path = one.path.rstrip("/"), other.path.rstrip("/")
+    return same and not one.fragment and (path == above or path.startswith(above + "/"))
+
+
+def _resource_places(url: str, told: str) -> Iterator[str]:
+    if told:
+        yield checked_url(told)
+        return
+    parts = urlsplit(checked_url(url))
+    base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    if path:
+        yield base + RESOURCE_METADATA + path
+    yield base + RESOURCE_METADATA
+
+
+def _server_places(issuer: str) -> Iterator[str]:
+    # RFC 8414 section 3.1 puts the well-known part before the path, OpenID Connect Discovery behind it.
+    parts = urlsplit(issuer)
+    base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    yield base + SERVER_METADATA + path
+    yield base + OPENID_METADATA + path
+    if path:
+        yield base + path + OPENID_METADATA
