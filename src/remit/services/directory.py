@@ -316,6 +316,10 @@ class Directory:
         """Give all people."""
         return await self._store.people(self._tenant)
 
+    def with_groups(self, person: Person) -> Person:
+        """Give a person with the groups that the configuration gives them, for show."""
+        return self._members.of_person(person)
+
 
 def owner_fault(owner: str, people: Iterable[Person]) -> str:
     """Say why an owner cannot answer for an agent; empty where they can."""

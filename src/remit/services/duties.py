@@ -88,7 +88,7 @@ def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None)
     own = (
         name == person.name
         or (task is not None and own_task(task, person))
-        or (agent is not None and agent.owner == person.name)
+        or (agent is not None and agent.owned_by(person))
     )
     if not own and not may(person, Duty.OVERSEE):
         raise NotFound(

@@ -6,12 +6,29 @@ from __future__ import annotations
 import msgspec
 
 from remit.api.authzen import table as authzen
-from remit.api.rest import approvals, ends, events, keys, policies, registry, reports, session, tasks, tools
+from remit.api.rest import (
+    agents,
+    approvals,
+    delegations,
+    ends,
+    events,
+    findings,
+    keys,
+    people,
+    policies,
+    reports,
+    session,
+    tasks,
+    tools,
+)
 from remit.api.rest.endpoint import Endpoint
 
 _PARTS = {
     "Signing in": session.ENDPOINTS,
-    "People and agents": registry.ENDPOINTS,
+    "People": people.ENDPOINTS,
+    "Agents": agents.ENDPOINTS,
+    "Delegations": delegations.ENDPOINTS,
+    "Findings": findings.ENDPOINTS,
     "Tasks": tasks.ENDPOINTS,
     "Ending": ends.ENDPOINTS,
     "Approvals": approvals.ENDPOINTS,

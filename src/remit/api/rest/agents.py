@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents: registering them, how they prove themselves, what they are made of, who answers for them."""
+
+from __future__ import annotations
+
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
+from remit.api.rest.views import AgentView, Moment, View, agent_view
+from remit.core.finding import FindingKind, FindingState
+from remit.core.identity import Agent, AgentState
+from remit.core.workload import AttestationMethod, Binding
+from remit.services.directory import NewAgent
+from remit.services.duties import Duty, ask_about, may, require
+
+
+class LastProofView(View, frozen=True, kw_only=True):
+    """How an agent last proved itself, and from where; a minute old at most."""
+
+    at: Moment
+    method: AttestationMethod
+    assurance: str
+    workload: str
+    place: str
+
+
+class PostureView(View, frozen=True, kw_only=True):
+    """How an agent stands: when and how it was last seen, and the kinds of its open findings."""
+
+    last_proof: LastProofView | None
+    findings: tuple[FindingKind, ...]
+
+
+class AgentDetail(AgentView, frozen=True, kw_only=True):
+    """An agent with its posture."""
+
+    posture: PostureView
+
+
+class MoveAgent(Body, frozen=True, kw_only=True):
+    """The state that an agent is to have, and why."""
+
+    state: AgentState
+    reason: str = ""
+
+
+class BindAgent(Body, frozen=True, kw_only=True):
+    """One more way in which an agent may prove itself."""
+
+    binding: Binding
+
+
+class UnbindAgent(Body, frozen=True, kw_only=True):
+    """The workload that an agent is not proven by any more (`jkt:...`, a SPIFFE ID, `issuer#subject`)."""
+
+    workload: str
+    reason: str = ""
+
+
+class RegisterManifest(Body, frozen=True, kw_only=True):
+    """The digest over what the agent is made of: somebody has reviewed it."""
+
+    digest: str
+
+
+class ChangeOwner(Body, frozen=True, kw_only=True):
+    """Who answers for the agent from now on: a person, or a team as `group:name`."""
+
+    owner: str
+
+
+async def posture_of(errand: Errand, agent: Agent) -> PostureView:
+    """Give how an agent stands."""
+    house = errand.house
+    proof = await house.store.last_proof(house.tenant, agent.name)
+    found = await house.findings.about(f"agent:{agent.name}", FindingState.OPEN)
+    last = None
+    if proof is not None:
+        last = LastProofView(
+            at=proof.at,
+            method=AttestationMethod(proof.method),
+            assurance=proof.assurance.word,
+            workload=proof.workload,
+            place=proof.place,
+        )
+    return PostureView(last_proof=last, findings=tuple(dict.fromkeys(one.kind for one in found)))
+
+
+async def agents(errand: Errand) -> Items[AgentView]:
+    """Give all agents, or a person's own."""
+    found = await errand.house.directory.agents()
+    person = errand.someone
+    every = may(person, Duty.OVERSEE)
+    return Items(tuple(agent_view(one) for one in found if every or one.owned_by(person)))
+
+
+async def register(errand: Errand) -> AgentView:
+    """Register an agent."""
+    return agent_view(await errand.house.directory.register(errand.body, by=errand.by))
+
+
+async def agent(errand: Errand) -> AgentDetail:
+    """Give an agent with its posture."""
+    found = await errand.house.directory.agent(errand.place["name"])
+    ask_about(errand.someone, found.name, None, found)
+    shown = {name: getattr(found, name) for name in AgentView.__struct_fields__}
+    return AgentDetail(**shown, posture=await posture_of(errand, found))
+
+
+async def move(errand: Errand) -> AgentView:
+    """Change an agent's state; who answers for it may take it out of service, an administrator bring it
+    back.
+    """
+    wanted: MoveAgent = errand.body
+    found = await errand.house.directory.agent(errand.place["name"])
+    person = errand.someone
+    if wanted.state is AgentState.ACTIVE or not found.owned_by(person):
+        require(person, Duty.ADMINISTER)
+    moved = await errand.house.directory.move(found.name, wanted.state, by=errand.by, reason=wanted.reason)
+    return agent_view(moved)
+
+
+async def bind(errand: Errand) -> AgentView:
+    """Let an agent prove itself in one more way."""
+    wanted: BindAgent = errand.body
+    return agent_view(await errand.house.directory.bind(errand.place["name"], wanted.binding, by=errand.by))
+
+
+async def unbind(errand: Errand) -> AgentView:
+    """Take a way of proving itself from an agent, and end what it does."""
+    wanted: UnbindAgent = errand.body
+    changed = await errand.house.directory.unbind(
+        errand.place["name"], wanted.workload, by=errand.by, reason=wanted.reason
+    )
+    return agent_view(changed)
+
+
+async def manifest(errand: Errand) -> AgentView:
+    """Register what an agent is made of now."""
+    wanted: RegisterManifest = errand.body
+    changed = await errand.house.directory.set_manifest(errand.place["name"], wanted.digest, by=errand.by)
+    return agent_view(changed)
+
+
+async def change_owner(errand: Errand) -> AgentView:
+    """Give an agent another owner."""
+    wanted: ChangeOwner = errand.body
+    changed = await errand.house.directory.set_owner(errand.place["name"], wanted.owner, by=errand.by)
+    return agent_view(changed)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/agents",
+        summary="List agents; without a role, those that one owns",
+        serve=agents,
+        people=Duty.OWN,
+        gives=Items[AgentView],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/agents",
+        summary="Register an agent with its owner, its purpose and the ways in which it may prove itself",
+        serve=register,
+        people=Duty.ADMINISTER,
+        takes=NewAgent,
+        gives=AgentView,
+        status=201,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/agents/{name}",
+        summary="Show an agent with its posture; without a role, one that one owns",
+        serve=agent,
+        people=Duty.OWN,
+        gives=AgentDetail,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/agents/{name}/state",
+        summary="Change an agent's state; suspending or retiring it ends all its tasks",
+        serve=move,
+        people=Duty.OWN,
+        takes=MoveAgent,
+        gives=AgentView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/agents/{name}/bind",
+        summary="Let an agent prove itself in one more way, which no other agent has",
+        serve=bind,
+        people=Duty.ADMINISTER,
+        takes=BindAgent,
+        gives=AgentView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/agents/{name}/unbind",
+        summary="Take a way of proving itself from an agent; its tokens are refused and its tasks end",
+        serve=unbind,
+        people=Duty.ADMINISTER,
+        takes=UnbindAgent,
+        gives=AgentView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/agents/{name}/manifest",
+        summary="Register the digest over what an agent is made of",
+        serve=manifest,
+        people=Duty.ADMINISTER,
+        takes=RegisterManifest,
+        gives=AgentView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/agents/{name}/owner",
+        summary="Give an agent somebody else who answers for it",
+        serve=change_owner,
+        people=Duty.ADMINISTER,
+        takes=ChangeOwner,
+        gives=AgentView,
+    ),
+)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings: what was seen that nobody has accounted for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
+from remit.api.rest.views import Moment, View
+from remit.core.errors import NotFound
+from remit.core.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
+from remit.services.duties import Duty, may, require
+
+Json = Any
+
+
+class FindingView(View, frozen=True, kw_only=True):
+    """A finding, with what its kind means and what to do about it."""
+
+    id: str
+    kind: FindingKind
+    about: str
+    says: str
+    way_out: str
+    facts: dict[str, Json]
+    first_seen: Moment
+    last_seen: Moment
+    count: int
+    state: FindingState
+    resolved: Moment | None
+    resolved_by: str
+    resolution: str
+
+
+class FindingFilter(Body, frozen=True, kw_only=True):
+    """Which findings to list; `about` as `agent:name` or `person:name`."""
+
+    about: str = ""
+    state: FindingState | None = FindingState.OPEN
+
+
+class Resolving(Body, frozen=True, kw_only=True):
+    """How a finding was dealt with."""
+
+    resolution: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+def _view(finding: Finding) -> FindingView:
+    meaning = FINDING_MEANINGS[finding.kind]
+    given = set(FindingView.__struct_fields__) - {"says", "way_out"}
+    return FindingView(
+        **{name: getattr(finding, name) for name in given}, says=meaning.says, way_out=meaning.way_out
+    )
+
+
+async def _visible(errand: Errand, finding: Finding) -> bool:
+    if may(errand.someone, Duty.OVERSEE):
+        return True
+    agent = await errand.house.store.agent(errand.house.tenant, finding.agent) if finding.agent else None
+    return agent is not None and agent.owned_by(errand.someone)
+
+
+async def listed(errand: Errand) -> Items[FindingView]:
+    """Give findings, the one seen last first; without a role, those about one's own agents."""
+    wanted: FindingFilter = errand.query
+    found = await errand.house.findings.about(wanted.about, wanted.state)
+    return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
+
+
+async def _finding(errand: Errand) -> Finding:
+    found = await errand.house.findings.get(errand.place["id"])
+    if not await _visible(errand, found):
+        raise NotFound(f"there is no finding `{found.id}`", way_out="see `remit finding list`")
+    return found
+
+
+async def shown(errand: Errand) -> FindingView:
+    """Give a finding."""
+    return _view(await _finding(errand))
+
+
+async def resolve(errand: Errand) -> FindingView:
+    """Mark a finding as dealt with."""
+    wanted: Resolving = errand.body
+    found = await _finding(errand)
+    require(errand.someone, Duty.ADMINISTER)
+    return _view(await errand.house.findings.resolve(found.id, by=errand.by, resolution=wanted.resolution))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/findings",
+        summary="List open findings (or those of another state); without a role, about one's own agents",
+        serve=listed,
+        people=Duty.OWN,
+        asks=FindingFilter,
+        gives=Items[FindingView],
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/findings/{id}",
+        summary="Show a finding",
+        serve=shown,
+        people=Duty.OWN,
+        gives=FindingView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/findings/{id}/resolve",
+        summary="Mark a finding as dealt with; seen again, it opens again",
+        serve=resolve,
+        people=Duty.OWN,
+        takes=Resolving,
+        gives=FindingView,
+    ),
+)

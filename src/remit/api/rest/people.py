@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People: adding and changing them, and their sign-in codes."""
+
+from __future__ import annotations
+
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
+from remit.api.rest.views import PersonView, View, person_view
+from remit.core.identity import Person, Role
+from remit.services.authenticate import CODE_TTL_S
+from remit.services.directory import NewPerson
+from remit.services.duties import Duty
+
+
+class CodeView(View, frozen=True, kw_only=True):
+    """A one-time sign-in code, shown this once."""
+
+    person: str
+    code: str
+    valid_s: int
+
+
+class ChangeRoles(Body, frozen=True, kw_only=True):
+    """All roles that a person is to have."""
+
+    roles: tuple[Role, ...]
+
+
+class MovePerson(Body, frozen=True, kw_only=True):
+    """Whether a person is to be active, and why."""
+
+    active: bool
+    reason: str = ""
+
+
+def _view(errand: Errand, person: Person) -> PersonView:
+    return person_view(errand.house.directory.with_groups(person))
+
+
+async def people(errand: Errand) -> Items[PersonView]:
+    """Give all people, with the groups that the configuration gives them."""
+    return Items(tuple(_view(errand, one) for one in await errand.house.directory.people()))
+
+
+async def add(errand: Errand) -> PersonView:
+    """Add a person."""
+    return _view(errand, await errand.house.personnel.add(errand.body, by=errand.by))
+
+
+async def shown(errand: Errand) -> PersonView:
+    """Give a person."""
+    return _view(errand, await errand.house.directory.person(errand.place["name"]))
+
+
+async def make_code(errand: Errand) -> CodeView:
+    """Make a code for a person who is there."""
+    person, code = await errand.house.personnel.make_code(errand.place["name"], by=errand.by)
+    return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
+
+
+async def change_roles(errand: Errand) -> PersonView:
+    """Give a person other roles."""
+    wanted: ChangeRoles = errand.body
+    changed = await errand.house.personnel.change_roles(
+        errand.place["name"], frozenset(wanted.roles), by=errand.by
+    )
+    return _view(errand, changed)
+
+
+async def move(errand: Errand) -> PersonView:
+    """Deactivate a person, or bring them back."""
+    wanted: MovePerson = errand.body
+    personnel, name = errand.house.personnel, errand.place["name"]
+    if wanted.active:
+        return _view(errand, await personnel.activate(name, by=errand.by))
+    return _view(errand, await personnel.deactivate(name, by=errand.by, reason=wanted.reason))
+
+
+async def sign_out(errand: Errand) -> PersonView:
+    """End all sessions and codes of a person."""
+    return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/people",
+        summary="List people",
+        serve=people,
+        people=Duty.OVERSEE,
+        gives=Items[PersonView],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/people",
+        summary="Add a person",
+        serve=add,
+        people=Duty.ADMINISTER,
+        takes=NewPerson,
+        gives=PersonView,
+        status=201,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/people/{name}",
+        summary="Show a person",
+        serve=shown,
+        people=Duty.OVERSEE,
+        gives=PersonView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/people/{name}/code",
+        summary="Make a one-time sign-in code for a person",
+        serve=make_code,
+        people=Duty.ADMINISTER,
+        gives=CodeView,
+        status=201,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/people/{name}/roles",
+        summary="Give a person other roles; nobody changes their own",
+        serve=change_roles,
+        people=Duty.ADMINISTER,
+        takes=ChangeRoles,
+        gives=PersonView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/people/{name}/state",
+        summary="Deactivate a person (their sessions and what is done in their name end), or bring them back",
+        serve=move,
+        people=Duty.ADMINISTER,
+        takes=MovePerson,
+        gives=PersonView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/people/{name}/sign-out",
+        summary="End all sessions and codes of a person",
+        serve=sign_out,
+        people=Duty.ADMINISTER,
+        gives=PersonView,
+    ),
+)
