@@ -25,7 +25,7 @@ from remit.core.event import EventKind
 from remit.core.grant import GrantTemplate
 from remit.core.label import Audience, Label
 from remit.core.task import TaskType
-from remit.core.tool import Effect, Tool
+from remit.core.tool import INPUT, Effect, Tool
 from remit.core.workload import KeyBinding
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.services.directory import NewAgent, NewPerson
@@ -50,6 +50,8 @@ ASK = (
     '@id("ask-for-money")\n@reason("`{tool}` moves money")\n@otherwise("approval")\n'
     "forbid (principal, action, resource) when { resource.financial };\n"
 )
+#: A constraint that lets any value through.
+ANY: Json = {"anything": {}}
 GRANTED = ("echo", "progress", "hang", "big", "log", "fail", "error", "ask", "change")
 
 
@@ -89,6 +91,24 @@ def a_bundle() -> Bundle:
             run_by=("bot",),
             stated_by=("group:staff",),
             grants=(GrantTemplate("files/echo", other_arguments=True),),
+        ),
+        # May be asked something by the one tool, and by the other not.
+        TaskType(
+            name="asked",
+            purpose="Answer",
+            run_by=("bot",),
+            stated_by=("group:staff",),
+            grants=(
+                GrantTemplate("files/ask", {INPUT: ANY, "n": ANY}),
+                GrantTemplate("files/fail", {"n": ANY}),
+            ),
+        ),
+        TaskType(
+            name="unasked",
+            purpose="Answer nothing",
+            run_by=("bot",),
+            stated_by=("group:staff",),
+            grants=(GrantTemplate("files/ask", {"n": ANY}),),
         ),
     ]
     return Bundle(

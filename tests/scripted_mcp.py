@@ -23,6 +23,7 @@ Json = Any
 Emit = Callable[[bytes], None]
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
+FORM = {"type": "object", "properties": {"word": {"type": "string"}}}
 TOOLS = [
     "echo",
     "fail",
@@ -179,8 +180,14 @@ class ScriptedServer:
 
     def do_ask(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
         """Ask the user something, as each era does."""
+        params = self.seen[-1]["params"]
+        if "inputResponses" in params:
+            given = {key: params.get(key) for key in ("inputResponses", "requestState")}
+            return {"content": [], "structuredContent": {"meta": meta, **given}}
         if self.era == "modern":
-            return {"resultType": "input_required", "inputRequests": {"a": {"method": "elicitation/create"}}}
+            question = {"method": "elicitation/create", "params": {"message": "?", "requestedSchema": FORM}}
+            state = "state of this call"
+            return {"resultType": "input_required", "inputRequests": {"a": question}, "requestState": state}
         emit(
             dumps({"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": {"message": "?"}})
         )

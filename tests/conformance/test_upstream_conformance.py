@@ -163,12 +163,11 @@ async def test_tool_errors_and_protocol_errors_are_told_apart(scripted: Subject)
     assert (broken.kind, json.loads(broken.body)["code"]) == (ChunkKind.ERROR, -32603)
 
 
-async def test_a_servers_question_is_not_answered_by_anyone(scripted: Subject) -> None:
-    """A modern `input_required` becomes an error; a legacy question is a chunk over HTTP alone."""
+async def test_a_servers_question_is_told_from_a_result(scripted: Subject) -> None:
+    """A modern `input_required` is a result that wants input; a legacy question a chunk over HTTP alone."""
     chunks = await run(scripted, asking("ask"))
     if scripted.era == "modern":
-        assert [c.kind for c in chunks] == [ChunkKind.ERROR]
-        assert json.loads(chunks[0].body)["data"]["code"] == "not-passed-on"
+        assert [(c.kind, c.wants_input) for c in chunks] == [(ChunkKind.RESULT, True)]
     elif scripted.over("http"):
         assert [(c.kind, c.method, c.request_id) for c in chunks[:1]] == [
             (ChunkKind.REQUEST, "elicitation/create", "q1")

@@ -11,6 +11,7 @@ from remit.core.token import AccessClaims
 from remit.gateway.mcp.answer import completed, own_error
 from remit.gateway.mcp.headers import DoorHeaders, accepted, check_params, decoded, param_rules
 from remit.gateway.mcp.listing import Place, check_joined
+from remit.gateway.mcp.rounds import Rounds, read_wanted
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.wire import WireFault, event
 from tests.world import WorldClock, WorldEntropy
@@ -69,6 +70,41 @@ def test_an_odd_result_is_an_error(text: str) -> None:
     """A result that asks something, or is none, is not handed on."""
     with pytest.raises(WireFault):
         completed(text.encode(), cacheable=False)
+
+
+def test_a_state_is_good_for_an_hour() -> None:
+    """An upstream's state comes back as it was, for one call, until it is too old."""
+    clock = WorldClock()
+    rounds = Rounds(clock, WorldEntropy())
+    body = b'{"resultType":"input_required","requestState":"as it was"}'
+    call = ("tsk_one", "files/ask", {"n": 1})
+    sealed = json.loads(rounds.passed_on(body, {}, *call))
+    params = {"requestState": sealed["requestState"]}
+    clock.advance(3599)
+    assert rounds.taken(params, *call)["mcp:input"] == {"state": "as it was"}
+    clock.advance(2)
+    with pytest.raises(WireFault, match="too old"):
+        rounds.taken(params, *call)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inputRequests":{"a":{"method":"elicitation/create"},"b":{"method":"sampling/createMessage"}}}',
+        b'{"inputRequests":{"a":{"method":"tools/call"}}}',
+        b'{"inputRequests":{"a":{"params":{}}}}',
+        b'{"inputRequests":{"a":{"method":"elicitation/create","params":[]}}}',
+        b'{"inputRequests":[]}',
+        b'{"inputRequests":{}}',
+        b'{"requestState":7}',
+        b"{}",
+        b"7",
+    ],
+)
+def test_only_questions_that_the_client_can_answer_are_passed_on(body: bytes) -> None:
+    """A question of another kind, beyond the client's ability or of no shape ends the call."""
+    with pytest.raises(WireFault, match="did not complete"):
+        read_wanted(body, {"elicitation": {}})
 
 
 @pytest.mark.parametrize("code", [-31001, -31002, -32020, -32022, -32700])
