@@ -19,11 +19,12 @@ from typing import NamedTuple
 import msgspec
 import uvicorn
 
-from remit.cli import show
+from remit.cli import local, show
 from remit.cli.connection import BoundedConnection
 from remit.cli.tls import AskingContext, RenewedContext
 from remit.cli.welcome import Welcome, first_code, show_welcome
 from remit.compose import application, open_house
+from remit.compose.trust import local_peers
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 
@@ -82,6 +83,9 @@ async def _serve(config: Config, wish: Wish) -> None:
             )
 
             async def ready() -> None:
+                if config.listen.socket:
+                    place = config.at(config.listen.socket)
+                    await local.listen(server, place, local_peers(), config.listen.socket_open_to)
                 settle_memory()
                 welcome = Welcome(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(house, welcome)

@@ -35,6 +35,17 @@ class ListenSection(Section, frozen=True, kw_only=True):
     tls: Annotated[
         TlsSection | None, Meta(description="TLS of the port; without it something before it provides TLS.")
     ] = None
+    socket: Annotated[
+        str,
+        Meta(
+            description="A Unix socket on which the same is served besides, and on which a process of this "
+            "machine can prove itself by its user id and executable. None unless given."
+        ),
+    ] = ""
+    socket_open_to: Annotated[
+        Literal["user", "group", "all"],
+        Meta(description="Who may connect to it: the user of remit, its group, or everybody here."),
+    ] = "user"
 
     @property
     def url(self) -> str:

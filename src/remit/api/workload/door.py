@@ -157,11 +157,11 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-def bind(place: Path, mode: int) -> socket.socket:
-    """Give a socket that listens at `place`, with its mode from the first moment on."""
+def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.socket:
+    """Give a socket that listens at `place`, with its mode from the first moment; errors name `key`."""
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _clear(place)
+        _clear(place, key)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             # INVARIANT: nobody can connect before the mode is set, because nothing listens before.
@@ -175,22 +175,20 @@ def bind(place: Path, mode: int) -> socket.socket:
     except OSError as fault:
         raise ConfigInvalid(
             f"cannot listen at `{place}`: {fault.strerror or fault}",
-            key="workload_api.socket",
+            key=key,
             way_out="name a place of at most 100 characters in a folder that remit may write",
         ) from None
     return sock
 
 
-def _clear(place: Path) -> None:
+def _clear(place: Path, key: str) -> None:
     """Remove a socket that nobody listens on; raises `ConfigInvalid` for anything else that is there."""
     try:
         found = os.lstat(place)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigInvalid(
-            f"`{place}` is there and is no socket", key="workload_api.socket", way_out="name another place"
-        )
+        raise ConfigInvalid(f"`{place}` is there and is no socket", key=key, way_out="name another place")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
@@ -200,6 +198,6 @@ def _clear(place: Path) -> None:
             return
     raise ConfigInvalid(
         f"somebody listens at `{place}` already",
-        key="workload_api.socket",
+        key=key,
         way_out="stop it, or name another",
     )
