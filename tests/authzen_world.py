@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey
 from remit.compose.points import enforcement_points
 from remit.config import load_bundle, load_config
 from remit.core.identity import Person, Role
-from remit.core.workload import KeyBinding
+from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
+from remit.core.workload import Assurance, KeyBinding
 from remit.ports.store import PutPerson, Unit
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.points import EnforcementPoint
@@ -34,6 +35,7 @@ class AuthzenWorld(HouseWorld):
         config = load_config(FIXTURES)
         super().__init__(folder, points if points is not None else enforcement_points(config))
         self.bundle = load_bundle(config)
+        self._tokens = 0
         self.keys = {name: ECKey.generate_key("P-256") for name in AGENTS}
 
     async def settle_in(self) -> None:
@@ -41,6 +43,8 @@ class AuthzenWorld(HouseWorld):
         house = self.house
         await house.policies.apply(self.bundle, by="remit")
         await house.tools.described()
+        for name, role in (("root", Role.ADMINISTRATOR), ("ada", Role.APPROVER), ("audra", Role.AUDITOR)):
+            await house.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
         for name in AGENTS:
             await house.directory.register(
                 NewAgent(
@@ -51,8 +55,6 @@ class AuthzenWorld(HouseWorld):
                 ),
                 by="root",
             )
-        for name, role in (("root", Role.ADMINISTRATOR), ("ada", Role.APPROVER), ("audra", Role.AUDITOR)):
-            await house.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
 
     async def begin(self, person: str, task_type: str = "work-on-records") -> str:
         """Open a task as a person, and give its id."""
@@ -62,6 +64,38 @@ class AuthzenWorld(HouseWorld):
         await self.house.store.commit(Unit((PutPerson(who),), tenant=TENANT))
         task = await self.house.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
         return task.id
+
+    async def token(self, agent: str, **changes: Any) -> str:
+        """Sign an access token with the house's own key."""
+        now = int(self.clock.now().timestamp())
+        self._tokens += 1
+        known: dict[str, Any] = {
+            "issuer": self.house.public_url,
+            "audience": (f"{self.house.public_url}/mcp",),
+            "subject": agent,
+            "client_id": agent,
+            "token_id": f"tok_{self._tokens}",
+            "issued": now,
+            "expires": now + 300,
+            "tenant": TENANT,
+            "assurance": Assurance.KEY_BOUND,
+        }
+        claims = AccessClaims(**(known | changes))
+        return await self.house.token_keys.sign(claims.to_wire(), token_type=TOKEN_TYPE)
+
+    async def agent_token(self, agent: str = "records-api") -> str:
+        """Give a token of an agent that works on no task."""
+        return await self.token(agent, scope=AGENT_SCOPE)
+
+    async def task_token(self, task_id: str, **changes: Any) -> str:
+        """Give a token that is bound to a task."""
+        task = await self.house.tasks.get(task_id)
+        known = {
+            "subject": task.on_behalf_of,
+            "task": task.id,
+            "authority_hash": task.authority_hash,
+        }
+        return await self.token(task.agent, **(known | changes))
 
     async def asks(self, path: str, body: Json, *, by: str = "records-api", **more: Any) -> Told:
         """Ask as an enforcement point does."""

@@ -176,7 +176,7 @@ async def test_who_does_not_vouch_shows_the_token(tmp_path: Path) -> None:
         task = await world.begin("alice")
         told = (await world.asks("evaluation", asking("alice", "read"))).json
         assert (told["decision"], told["context"]["reason"]) == (False, "subject-unproven")
-        token, _ = await world.house.tasks.token(task)
+        token = await world.task_token(task)
         shown = {"access_token": token}
         for name, decision in (("alice", True), ("records-bot", True), (task, True), ("bob", False)):
             subject = {"type": "user", "id": name, "properties": shown}

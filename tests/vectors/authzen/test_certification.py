@@ -331,7 +331,8 @@ async def test_discovery(world: AuthzenWorld) -> None:
     told = await world.ask("GET", "/.well-known/authzen-configuration")
     assert told.status == 200
     assert told.headers["content-type"] == "application/json"
-    base = told.json.pop("policy_decision_point")
-    assert told.json.pop("capabilities") == ["urn:openid:authzen:capability:access-request"]
+    metadata = told.json
+    base = metadata.pop("policy_decision_point")
+    assert metadata.pop("capabilities") == ["urn:openid:authzen:capability:access-request"]
     assert base == world.house.public_url
-    assert all(url.startswith(f"{base}/access/v1/") for url in told.json.values())
+    assert all(url.startswith(f"{base}/access/v1/") for url in metadata.values())
