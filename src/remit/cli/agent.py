@@ -11,8 +11,9 @@ from typing import Any
 from remit.cli import show
 from remit.cli.binding import BindingOptions, binding_line
 from remit.cli.client import connect
+from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
-from remit.cli.parser import Several, noun
+from remit.cli.parser import Several, Switch, noun
 
 Json = Any
 
@@ -149,9 +150,13 @@ def shown(name: str, /) -> None:
     _one(connect().get("agents", name))
 
 
-@app.command(name="activate")
-def activate(name: str, /, *, reason: str = "") -> None:
-    """Put an agent into service, or back into it.
+def _mover(word: str, state: str, says: str) -> None:
+    """Add a verb that changes an agent's state."""
+
+    def move(name: str, /, *, reason: str = "") -> None:
+        _one(connect().post("agents", name, "state", state=state, reason=reason))
+
+    move.__doc__ = f"""{says}
 
     Parameters
     ----------
@@ -160,39 +165,112 @@ def activate(name: str, /, *, reason: str = "") -> None:
     reason
         Why; it goes into the evidence.
     """
-    _move(name, "active", reason)
+    app.command(name=word)(move)
 
 
-@app.command(name="suspend")
-def suspend(name: str, /, *, reason: str = "") -> None:
-    """Take an agent out of service for now: all its tasks end.
-
-    Parameters
-    ----------
-    name
-        The agent.
-    reason
-        Why; it goes into the evidence.
-    """
-    _move(name, "suspended", reason)
+for _verb in (
+    ("activate", "active", "Put an agent into service, or back into it."),
+    ("suspend", "suspended", "Take an agent out of service for now: all its tasks end."),
+    ("retire", "retired", "Take an agent out of service for good: all its tasks end."),
+):
+    _mover(*_verb)
 
 
-@app.command(name="retire")
-def retire(name: str, /, *, reason: str = "") -> None:
-    """Take an agent out of service for good: all its tasks end.
+@app.command(name="bind")
+def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None = None) -> None:
+    """Let an agent prove itself in one more way, which no other agent has.
 
     Parameters
     ----------
     name
         The agent.
+    key
+        A key's file: used where it exists, made where it does not.
+    """
+    client = connect()
+    bindings = (proof or BindingOptions()).bindings()
+    if key is None and not bindings:
+        raise UsageFault("nothing to bind is given", way_out="give `--key`, `--spiffe-id`, `--issuer`, ...")
+    with _own_key(key or key_place(name), wanted=key is not None) as (held, _):
+        done = [client.post("agents", name, "bind", binding=binding) for binding in (*held, *bindings)]
+    _one(done[-1])
+
+
+@app.command(name="unbind")
+def unbind(name: str, workload: str, /, *, reason: str = "") -> None:
+    """Take a way of proving itself from an agent: its tokens are refused, and all its tasks end.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    workload
+        What it is not proven by any more, as `remit agent show` has it: `jkt:...`, a SPIFFE ID,
+        `issuer#subject`.
     reason
         Why; it goes into the evidence.
     """
-    _move(name, "retired", reason)
+    _one(connect().post("agents", name, "unbind", workload=workload, reason=reason))
 
 
-def _move(name: str, state: str, reason: str) -> None:
-    _one(connect().post("agents", name, "state", state=state, reason=reason))
+@app.command(name="owner")
+def owner(name: str, owner: str, /) -> None:
+    """Give an agent somebody else who answers for it.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    owner
+        A person, or a team as `group:name`.
+    """
+    _one(connect().post("agents", name, "owner", owner=owner))
+
+
+@app.command(name="manifest")
+def manifest(
+    name: str,
+    /,
+    *,
+    model: str = "",
+    prompt: Path | None = None,
+    tools: Path | None = None,
+    code: Path | None = None,
+    digest: str = "",
+    only_show: Switch = False,
+) -> None:
+    """Register what an agent is made of. What it reports later is held against it.
+
+    Parameters
+    ----------
+    name
+        The agent.
+    model
+        The model that it uses, by name and version.
+    prompt
+        A file, or a folder, of its prompts.
+    tools
+        A file, or a folder, of its tools' descriptions.
+    code
+        A file, or a folder, of its code.
+    digest
+        The digest itself, where it was made elsewhere.
+    only_show
+        Give the digest and register nothing.
+    """
+    from remit.sdk.manifest import manifest_digest
+
+    if not digest and not (model or prompt or tools or code):
+        raise UsageFault(
+            "nothing that the agent is made of is given", way_out="give `--model`, `--code`, ..."
+        )
+    made = digest or manifest_digest(model=model, prompt=prompt, tools=tools, code=code)
+    if not only_show:
+        _one(connect().post("agents", name, "manifest", digest=made))
+    elif show.is_json():
+        show.answer({"manifest_digest": made})
+    else:
+        show.say(made)
 
 
 def _one(agent: Json) -> None:
@@ -209,7 +287,22 @@ def _one(agent: Json) -> None:
         ("groups", ", ".join(agent["groups"])),
         *(("proven by", binding_line(one)) for one in agent["bindings"]),
         ("manifest", agent["manifest_digest"]),
+        *_posture(agent.get("posture")),
         ("registered", show.moment(agent["created"])),
         ("by", agent["created_by"]),
     ]
     show.picture(show.facts(pairs))
+
+
+def _posture(posture: Json) -> list[tuple[str, object]]:
+    if posture is None:
+        return []
+    last = posture["last_proof"]
+    seen = (
+        f"{last['method']} ({last['assurance']}) from {last['place'] or 'an unknown place'}" if last else ""
+    )
+    return [
+        ("last seen", show.moment(last["at"]) if last else "never"),
+        ("proven then by", seen),
+        ("findings", show.text(", ".join(posture["findings"]), "yellow")),
+    ]

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.parser import Several, noun
+
+Json = Any
 
 app = noun("person", "People: who they are, their roles and groups, and how they sign in.")
 
@@ -70,3 +74,71 @@ def code(name: str, /) -> None:
         return
     show.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
     show.say("  remit login --code ", show.text(made["code"], "bold"))
+
+
+@app.command(name="roles")
+def roles(name: str, /, *role: str) -> None:
+    """Give a person other roles than they have; nobody changes their own.
+
+    Parameters
+    ----------
+    name
+        The person.
+    role
+        All roles that they are to have: administrator, approver, operator, auditor; none takes them all.
+    """
+    _one(connect().post("people", name, "roles", roles=role))
+
+
+@app.command(name="deactivate")
+def deactivate(name: str, /, *, reason: str = "") -> None:
+    """Take a person out of service: their sessions end, and what is done in their name.
+
+    Parameters
+    ----------
+    name
+        The person.
+    reason
+        Why; it goes into the evidence.
+    """
+    _one(connect().post("people", name, "state", active=False, reason=reason))
+
+
+@app.command(name="activate")
+def activate(name: str, /) -> None:
+    """Bring a person back; they sign in anew.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    _one(connect().post("people", name, "state", active=True))
+
+
+@app.command(name="sign-out")
+def sign_out(name: str, /) -> None:
+    """End all sessions and codes of a person.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    _one(connect().post("people", name, "sign-out"))
+
+
+def _one(person: Json) -> None:
+    if show.is_json():
+        show.answer(person)
+        return
+    show.picture(
+        show.facts(
+            [
+                ("person", show.text(person["name"], "bold")),
+                ("state", "active" if person["active"] else "inactive"),
+                ("roles", ", ".join(person["roles"]) or "none"),
+                ("groups", ", ".join(person["groups"]) or "none"),
+            ]
+        )
+    )
