@@ -76,6 +76,7 @@ def trust_of(config: Config, public_url: str, clock: Clock, own: Mapping[str, So
             audience=public_url,
             leeway_s=int(trust.leeway_s),
             kept_s=kept_s,
+            own=tuple(own or ()),
         ),
     )
 

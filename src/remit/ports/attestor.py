@@ -31,7 +31,10 @@ class ShownCertificate(msgspec.Struct, frozen=True):
 
 
 class ShownPeer(msgspec.Struct, frozen=True):
-    """The process at the other end of a Unix socket, as the kernel told when it was asked."""
+    """The process at the other end of a Unix socket, as the kernel told when it was asked.
+
+    `executable_digest` is empty where remit may not see the program of another user's process.
+    """
 
     pid: int
     uid: int

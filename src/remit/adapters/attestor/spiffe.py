@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from remit.adapters.attestor.bundles import Source
 from remit.adapters.attestor.refreshed import KEPT_S, Refreshed
 from remit.core.errors import SourceUnavailable, Unauthenticated
 from remit.core.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid, jwt_svid_id, leaf_id
-from remit.core.workload import AttestationMethod, Attested, Confirmation, SpiffeId
+from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation, SpiffeId
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, Shown, ShownAssertion, ShownCertificate
 from remit.ports.runtime import Clock
 
@@ -31,8 +31,14 @@ class SpiffeAttestor:
         audience: str,
         leeway_s: int = 30,
         kept_s: float = KEPT_S,
+        own: Collection[str] = (),
     ) -> None:
-        """Take a source for each trust domain. `audience` is what JWT-SVIDs must be for."""
+        """Take a source for each trust domain. `audience` is what JWT-SVIDs must be for.
+
+        `own` are trust domains of this remit, whose workloads it knows by user and program alone: their SVIDs
+        prove no more than that, and the key of a certificate.
+        """
+        self._own = frozenset(own)
         self._clock = clock
         self._audience = audience
         self._leeway_s = leeway_s
@@ -80,7 +86,7 @@ class SpiffeAttestor:
             return Attested(
                 workload=str(svid.spiffe_id),
                 method=AttestationMethod.X509_SVID,
-                assurance=AttestationMethod.X509_SVID.assurance,
+                assurance=self._assurance(svid.spiffe_id, AttestationMethod.X509_SVID),
                 confirmation=Confirmation(x5t_s256=base64.urlsafe_b64encode(digest).rstrip(b"=").decode()),
                 token_id=f"{svid.leaf.serial_number:x}",
                 expires=svid.expires,
@@ -104,13 +110,20 @@ class SpiffeAttestor:
             return Attested(
                 workload=str(svid.spiffe_id),
                 method=AttestationMethod.JWT_SVID,
-                assurance=AttestationMethod.JWT_SVID.assurance,
+                assurance=self._assurance(svid.spiffe_id, AttestationMethod.JWT_SVID),
                 facts=svid.claims,
                 token_id=svid.registered.token_id,
                 expires=svid.registered.expires,
             )
 
         return await self._under(jwt_svid_id(token), check)
+
+    def _assurance(self, spiffe_id: SpiffeId, method: AttestationMethod) -> Assurance:
+        if spiffe_id.trust_domain not in self._own:
+            return method.assurance
+        # INVARIANT: having remit issue a document of what was only asserted to it makes no more of it.
+        held = Assurance.KEY_BOUND if method is AttestationMethod.X509_SVID else Assurance.ASSERTED
+        return min(held, method.assurance)
 
     async def _under(self, claimed: SpiffeId, check: Callable[[TrustAnchors], T]) -> T:
         """Check under the bundle of the trust domain, once more under a newer one where that may help."""

@@ -95,6 +95,10 @@ class LinuxPeer:
         """Give what the process shows now."""
         try:
             digest = await asyncio.to_thread(self._peers.digest_of, self.pid)
+        except PermissionError:
+            # Of another user's process only who may trace it sees the program (proc_pid_exe(5)): the user is
+            # known all the same.
+            digest = ""
         except OSError as fault:
             raise _unknown(str(fault)) from None
         # INVARIANT: looked at after the reading. While the process has not ended, its number is its own, so

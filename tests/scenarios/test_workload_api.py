@@ -1,0 +1,523 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Workload API as workloads use it: with the client that others wrote, unchanged, and as those misuse it
+who should get nothing.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from spiffe import JwtSource, SpiffeId, TrustDomain, WorkloadApiClient, X509Source
+from spiffe.errors import PySpiffeError
+
+from remit.adapters.attestor.spiffe import SpiffeAttestor
+from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
+from remit.adapters.runtime.system import SystemClock
+from remit.api.workload import door as door_module
+from remit.api.workload.messages import message
+from remit.compose.keys import own_anchors
+from remit.core.errors import ConfigInvalid
+from remit.core.identity import AgentState
+from remit.core.spiffe import check_jwt_svid, check_x509_svid
+from remit.core.workload import Assurance, LocalBinding
+from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
+from remit.ports.store import PutAgent, Unit
+from remit.services.issuing import SvidRule
+from tests.workload_world import OURS, TRUST_DOMAIN, WorkloadWorld, own_digest, workload_world
+from tests.world import WorldClock, an_agent
+
+pytestmark = pytest.mark.skipif(not CAN_TELL, reason="this system does not tell who is at a Unix socket")
+
+T = TypeVar("T")
+
+#: A workload: prints the SPIFFE IDs that it gets, or why it gets none.
+WORKLOAD = """
+import sys
+from spiffe import WorkloadApiClient
+from spiffe.errors import PySpiffeError
+try:
+    with WorkloadApiClient(default_timeout=20) as client:
+        print(",".join(str(one.spiffe_id) for one in client.fetch_x509_svids()))
+except PySpiffeError as fault:
+    print(fault)
+    sys.exit(1)
+"""
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run a client beside the server, which shares this event loop."""
+    return await asyncio.to_thread(work)
+
+
+@contextlib.contextmanager
+def client_of(world: WorkloadWorld) -> Iterator[WorkloadApiClient]:
+    """Give the client that others wrote."""
+    with WorkloadApiClient(world.endpoint, default_timeout=20) as client:
+        yield client
+
+
+async def test_all_five_methods_serve_the_client_of_others(tmp_path: Path) -> None:
+    """Certificates, tokens, both bundles and the check of a token: each is what the standards want it to
+    be.
+    """
+    async with workload_world(tmp_path) as world:
+
+        def work() -> tuple[Any, ...]:
+            with client_of(world) as client:
+                svid = client.fetch_x509_svid()
+                bundles = client.fetch_x509_bundles()
+                token = client.fetch_jwt_svid({"https://remit.example"})
+                named = client.fetch_jwt_svid({"https://remit.example"}, SpiffeId(OURS))
+                keys = client.fetch_jwt_bundles()
+                held = client.validate_jwt_svid(token.token, "https://remit.example")
+                return svid, bundles, token, named, keys, held
+
+        svid, bundles, token, named, keys, held = await in_thread(work)
+        domain = TrustDomain(TRUST_DOMAIN)
+        assert str(svid.spiffe_id) == str(token.spiffe_id) == str(named.spiffe_id) == OURS
+        assert str(held.spiffe_id) == OURS
+        assert len(bundles.get_bundle_for_trust_domain(domain).x509_authorities) == 2
+        assert len(keys.get_bundle_for_trust_domain(domain).jwt_authorities) == 2
+        chain = tuple(one.public_bytes(Encoding.DER) for one in svid.cert_chain)
+        anchors, now = world.issuing.anchors(), world.issuing.now()
+        assert str(check_x509_svid(chain, anchors, now).spiffe_id) == OURS
+        checked = check_jwt_svid(token.token, anchors, audience="https://remit.example", now=now)
+        assert str(checked.spiffe_id) == OURS
+
+
+async def test_each_document_is_on_record_before_it_is_given(tmp_path: Path) -> None:
+    """With its serial number, the process that got it, and that it could read remit's keys."""
+    async with workload_world(tmp_path) as world:
+
+        def work() -> tuple[int, str]:
+            with client_of(world) as client:
+                leaf = client.fetch_x509_svid().leaf
+                token = client.fetch_jwt_svid({"a", "b"}).token
+                return leaf.serial_number, token
+
+        serial, _ = await in_thread(work)
+        first, second = await world.facts("svid.issued")
+        assert first["serial"] == f"{serial:x}"
+        assert (first["spiffe_id"], first["form"], first["uid"]) == (OURS, "x509", os.getuid())
+        assert first["executable"] == own_digest()
+        assert first["isolation"] == "none"
+        assert (second["form"], sorted(second["audiences"])) == ("jwt", ["a", "b"])
+
+
+async def test_sources_follow_a_rotation(tmp_path: Path) -> None:
+    """Long-lived sources get a certificate of the new authority and the new bundle, without asking again."""
+    async with workload_world(tmp_path) as world:
+        x509 = await in_thread(lambda: X509Source(socket_path=world.endpoint, timeout_in_seconds=20))
+        jwt = await in_thread(lambda: JwtSource(socket_path=world.endpoint, timeout_in_seconds=20))
+        try:
+            before = x509.get_x509_context().default_svid.leaf
+            changed = threading.Event()
+            x509.subscribe_for_updates(changed.set)
+            await world.rotate(at_once=True)
+            assert await in_thread(lambda: changed.wait(20))
+            after = x509.get_x509_context().default_svid.leaf
+            assert after.issuer != before.issuer
+            bundles = x509.get_x509_context().x509_bundle_set
+            bundle = bundles.get_bundle_for_trust_domain(TrustDomain(TRUST_DOMAIN))
+            assert bundle is not None
+            assert {one.public_bytes(Encoding.DER) for one in bundle.x509_authorities} == set(
+                world.authority.certificates
+            )
+            token = await in_thread(lambda: jwt.fetch_svid({"x"}))
+            check_jwt_svid(token.token, world.issuing.anchors(), audience="x", now=world.issuing.now())
+        finally:
+            await in_thread(x509.close)
+            await in_thread(jwt.close)
+
+
+async def test_a_certificate_is_renewed_at_half_of_its_life(tmp_path: Path) -> None:
+    """On the same stream, while the old one is still good."""
+    clock = WorldClock()
+    async with workload_world(tmp_path, clock=clock, life=timedelta(hours=1)) as world:
+        channel = grpc.aio.insecure_channel(world.endpoint)
+        async with channel:
+            stream = stream_of(channel, "FetchX509SVID", "X509SVID")
+            first = await stream.read()
+            clock.advance(1801)
+            world.issuing.wake()
+            second = await stream.read()
+            assert first.svids[0].x509_svid != second.svids[0].x509_svid
+            assert first.svids[0].x509_svid_key != second.svids[0].x509_svid_key
+            stream.cancel()
+
+
+def stream_of(
+    channel: Any, method: str, kind: str, *, metadata: tuple[tuple[str, str], ...] | None = None
+) -> Any:
+    """Open a stream with the library that most clients are made of."""
+    call = channel.unary_stream(
+        f"/SpiffeWorkloadAPI/{method}",
+        request_serializer=lambda one: one.SerializeToString(),
+        response_deserializer=message(f"{kind}Response").FromString,
+    )
+    given = (("workload.spiffe.io", "true"),) if metadata is None else metadata
+    return call(message(f"{kind}Request")(), metadata=given)
+
+
+@pytest.mark.parametrize("metadata", [(), (("workload.spiffe.io", "false"),), (("workload.spiffe.io", ""),)])
+async def test_without_the_header_nothing_is_answered(
+    tmp_path: Path, metadata: tuple[tuple[str, str], ...]
+) -> None:
+    """SPIFFE Workload Endpoint section 3: whoever is tricked into sending a request does not send this."""
+    async with workload_world(tmp_path) as world:
+        async with grpc.aio.insecure_channel(world.endpoint) as channel:
+            stream = stream_of(channel, "FetchX509SVID", "X509SVID", metadata=metadata)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stream.read()
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert await world.facts("svid.issued") == []
+
+
+async def test_a_process_that_no_rule_names_gets_nothing(tmp_path: Path) -> None:
+    """Not a certificate, not a token, not even the bundles or a check; and the refusal is on record."""
+    async with workload_world(tmp_path, rules=[SvidRule(spiffe_id=OURS, executable="0" * 64)]) as world:
+
+        def work() -> list[str]:
+            told = []
+            with client_of(world) as client:
+                for ask in (
+                    client.fetch_x509_svid,
+                    client.fetch_x509_bundles,
+                    lambda: client.fetch_jwt_svid({"x"}),
+                    client.fetch_jwt_bundles,
+                    lambda: client.validate_jwt_svid("a.b.c", "x"),
+                ):
+                    with pytest.raises(PySpiffeError) as refused:
+                        ask()
+                    told.append(str(refused.value))
+            return told
+
+        assert all("PERMISSION_DENIED" in one for one in await in_thread(work))
+        refusals = await world.facts("svid.refused")
+        assert {one["code"] for one in refusals} == {"svid-unknown"}
+        assert {one["executable"] for one in refusals} == {own_digest()}
+        assert await world.facts("svid.issued") == []
+
+
+async def test_a_changed_program_is_another_workload(tmp_path: Path) -> None:
+    """One byte more at the end of the executable, and the rule does not fit any more."""
+    changed = tmp_path / "python-changed"
+    shutil.copy(sys.executable, changed)
+    with changed.open("ab") as file:
+        file.write(b"\0")
+    async with workload_world(tmp_path) as world:
+        assert await world.run(WORKLOAD) == (0, f"{OURS}\n")
+        process = await asyncio.create_subprocess_exec(
+            str(changed),
+            "-c",
+            f"import sys; sys.path[:0] = {[one for one in sys.path if one]!r}\n{WORKLOAD}",
+            env={**os.environ, "SPIFFE_ENDPOINT_SOCKET": world.endpoint, "PYTHONHOME": sys.base_prefix},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        told, _ = await process.communicate()
+        assert process.returncode == 1, told
+        assert b"PERMISSION_DENIED" in told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+async def test_another_user_is_another_workload(tmp_path: Path) -> None:
+    """The same program as user 65534 fits a rule of that user's alone, and has no word about isolation."""
+    theirs = f"spiffe://{TRUST_DOMAIN}/theirs"
+    rules = [SvidRule(spiffe_id=OURS, uid=0), SvidRule(spiffe_id=theirs, uid=65534)]
+    # Everything is imported first: the other user may not be able to read the folder of Python.
+    as_other = f"import os, spiffe, logging, queue\nos.setgid(65534); os.setuid(65534)\n{WORKLOAD}"
+    async with workload_world(tmp_path, rules=rules) as world:
+        assert await world.run(WORKLOAD) == (0, f"{OURS}\n")
+        # The mode of socket and folder keeps the other user out, until it is opened to all.
+        code, _ = await world.run(as_other)
+        assert code == 1
+        world.socket.parent.chmod(0o755)
+        world.socket.chmod(0o666)
+        assert await world.run(as_other) == (0, f"{theirs}\n")
+        (*_, last) = await world.facts("svid.issued")
+        assert last["uid"] == 65534
+        assert "isolation" not in last
+
+
+class Blind(LinuxPeers):
+    """As a remit sees processes of other users that may not trace them."""
+
+    def digest_of(self, pid: int) -> str:
+        """Nothing."""
+        raise PermissionError
+
+
+async def test_where_the_program_cannot_be_seen_only_the_user_counts(tmp_path: Path) -> None:
+    """A rule for the user fits, one that also names the program does not."""
+    rules = [SvidRule(spiffe_id=OURS, uid=os.getuid())]
+    async with workload_world(tmp_path, rules=rules, peers=Blind()) as world:
+        assert await world.run(WORKLOAD) == (0, f"{OURS}\n")
+        assert (await world.facts("svid.issued"))[0]["executable"] == ""
+    async with workload_world(tmp_path, peers=Blind()) as world:
+        assert (await world.run(WORKLOAD))[0] == 1
+
+
+async def test_many_workloads_at_once_are_never_confused(tmp_path: Path) -> None:
+    """Each connection is served for the process that opened it, however they are mixed."""
+    helper = "import sys, threading\nprint(sys.argv[1], end=' ')\n" + WORKLOAD
+    async with workload_world(tmp_path) as world:
+        told = await asyncio.gather(*(world.run(helper, str(number)) for number in range(6)))
+        assert sorted(one for _, one in told) == sorted(f"{number} {OURS}\n" for number in range(6))
+
+
+async def test_a_connection_whose_process_has_ended_gets_nothing(tmp_path: Path) -> None:
+    """Handed to a child, it still speaks for the one that connected, and that one is gone."""
+    program = """
+import os, socket, sys
+sock = socket.socket(socket.AF_UNIX); sock.connect(sys.argv[1])
+if os.fork():
+    os._exit(0)
+import time; time.sleep(0.5)
+import h2.connection, h2.config
+h = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True)); h.initiate_connection()
+h.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"),
+  (":path", "/SpiffeWorkloadAPI/FetchX509SVID"), ("te", "trailers"), ("content-type", "application/grpc"),
+  ("workload.spiffe.io", "true")])
+h.send_data(1, b"\\0\\0\\0\\0\\0", end_stream=True); sock.sendall(h.data_to_send())
+sock.settimeout(10); status = None
+while status is None:
+    data = sock.recv(65536)
+    if not data: break
+    for event in h.receive_data(data):
+        for name, value in getattr(event, "headers", None) or ():
+            if name in (b"grpc-status", "grpc-status"): status = value
+    sock.sendall(h.data_to_send())
+print("status", status.decode() if isinstance(status, bytes) else status, flush=True)
+"""
+    async with workload_world(tmp_path) as world:
+        code, told = await world.run(program, str(world.socket))
+        assert (code, told) == (0, f"status {grpc.StatusCode.PERMISSION_DENIED.value[0]}\n")
+        assert await world.facts("svid.issued") == []
+
+
+async def test_an_agent_by_user_and_program_has_an_identity_until_it_is_suspended(tmp_path: Path) -> None:
+    """No rule is needed; and a stream that is open ends soon after the suspension."""
+    agent = an_agent("local-bot", bindings=(LocalBinding(os.getuid(), own_digest()),))
+    async with workload_world(tmp_path, rules=()) as world:
+        await world.store.commit(Unit((PutAgent(agent, expect_new=True),)))
+        async with grpc.aio.insecure_channel(world.endpoint) as channel:
+            stream = stream_of(channel, "FetchX509SVID", "X509SVID")
+            first = await stream.read()
+            assert [one.spiffe_id for one in first.svids] == [f"spiffe://{TRUST_DOMAIN}/agent/local-bot"]
+            (entry,) = await world.store.entries("default", kinds=("svid.issued",))
+            assert json.loads(entry.leaf)["agent"] == "local-bot"
+            suspended = an_agent("local-bot", bindings=agent.bindings, state=AgentState.SUSPENDED)
+            await world.store.commit(Unit((PutAgent(suspended),)))
+            world.issuing.wake()
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stream.read()
+            assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert (await world.facts("svid.refused"))[0]["code"] == "svid-suspended"
+
+
+async def test_a_spiffe_id_that_is_not_its_own_is_not_given(tmp_path: Path) -> None:
+    """Not by asking for it by name."""
+    async with workload_world(tmp_path) as world:
+
+        def work() -> str:
+            with client_of(world) as client, pytest.raises(PySpiffeError) as refused:
+                client.fetch_jwt_svid({"x"}, SpiffeId(f"spiffe://{TRUST_DOMAIN}/other"))
+            return str(refused.value)
+
+        assert "PERMISSION_DENIED" in await in_thread(work)
+        assert (await world.facts("svid.refused"))[0]["code"] == "svid-not-held"
+
+
+async def test_a_document_of_our_own_proves_no_more_than_was_asserted(tmp_path: Path) -> None:
+    """A certificate of it is as good as a key, and a token, which can be copied, as the process's word."""
+    async with workload_world(tmp_path) as world:
+        source = partial(own_anchors, world.issuing)
+        ours = SpiffeAttestor({TRUST_DOMAIN: source}, SystemClock(), audience="x", own=(TRUST_DOMAIN,))
+        theirs = SpiffeAttestor({TRUST_DOMAIN: source}, SystemClock(), audience="x")
+        svid = await in_thread(lambda: fetched(world))
+        shown = ShownPeer(pid=1, uid=os.getuid(), executable_digest=own_digest())
+        (token,) = await world.issuing.tokens(shown, ("x",))
+        certificate = ShownCertificate((svid.leaf.public_bytes(Encoding.DER),))
+        for attestor, bound, bearer in (
+            (ours, Assurance.KEY_BOUND, Assurance.ASSERTED),
+            (theirs, Assurance.ATTESTED, Assurance.FEDERATED_BEARER),
+        ):
+            held = await attestor.attest(certificate)
+            assert (held.workload, held.assurance) == (OURS, bound)
+            held = await attestor.attest(ShownAssertion(token.token))
+            assert (held.workload, held.assurance) == (OURS, bearer)
+            await attestor.close()
+
+
+async def test_two_workloads_speak_mutual_tls(tmp_path: Path) -> None:
+    """Certificates and bundle are good for OpenSSL, and that of an authority that was dropped is not."""
+    async with workload_world(tmp_path) as world:
+        svid = await in_thread(lambda: fetched(world))
+        server, client = context_of(world, svid, tmp_path, True), context_of(world, svid, tmp_path, False)
+        assert handshake(server, client)
+        await world.rotate(at_once=True)
+        newer = await in_thread(lambda: fetched(world))
+        assert not handshake(context_of(world, newer, tmp_path, True), client)
+
+
+def fetched(world: WorkloadWorld) -> Any:
+    """Fetch a certificate."""
+    with client_of(world) as client:
+        return client.fetch_x509_svid()
+
+
+def context_of(world: WorkloadWorld, svid: Any, folder: Path, server: bool) -> ssl.SSLContext:
+    """Give a TLS context that shows a certificate and wants one of the bundle."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    pem = folder / "svid.pem"
+    pem.write_bytes(
+        svid.leaf.public_bytes(Encoding.PEM)
+        + svid.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context.load_cert_chain(pem)
+    for authority in world.issuing.bundle.authorities:
+        context.load_verify_locations(cadata=authority)
+    return context
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
+    """Whether two ends agree, in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        server.wrap_bio(to_server, to_client, server_side=True),
+        client.wrap_bio(to_client, to_server, server_side=False),
+    ]
+    done = set()
+    for _ in range(20):
+        for end in ends:
+            try:
+                end.do_handshake()
+                done.add(end)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError:
+                return False
+    return len(done) == 2
+
+
+async def test_too_much_is_cut_off(tmp_path: Path) -> None:
+    """A request of a megabyte ends its connection, and others go on."""
+    async with workload_world(tmp_path) as world:
+        async with grpc.aio.insecure_channel(world.endpoint) as channel:
+            call = channel.unary_unary(
+                "/SpiffeWorkloadAPI/ValidateJWTSVID",
+                request_serializer=lambda one: one.SerializeToString(),
+                response_deserializer=message("ValidateJWTSVIDResponse").FromString,
+            )
+            huge = message("ValidateJWTSVIDRequest")(audience="x", svid="A" * 1_000_000)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call(huge, metadata=(("workload.spiffe.io", "true"),), timeout=20)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+
+
+@pytest.mark.parametrize(
+    "bytes_sent",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 4096, os.urandom(8192), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+)
+async def test_bytes_that_are_no_request_end_their_connection_alone(
+    tmp_path: Path, bytes_sent: bytes
+) -> None:
+    """Whatever they are."""
+    async with workload_world(tmp_path) as world:
+        _, writer = await asyncio.open_unix_connection(str(world.socket))
+        writer.write(bytes_sent)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+        writer.close()
+
+
+async def test_one_more_connection_than_there_may_be_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are there stay, and when one goes the next is served."""
+    monkeypatch.setattr(door_module, "MAX_CONNECTIONS_OF_USER", 3)
+    async with workload_world(tmp_path) as world:
+        held = [await asyncio.open_unix_connection(str(world.socket)) for _ in range(3)]
+        await until(lambda: len(world.door.connections) == 3)
+        reader, writer = await asyncio.open_unix_connection(str(world.socket))
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read(1) == b""
+        writer.close()
+        assert len(world.door.connections) == 3
+        held[0][1].close()
+        await until(lambda: len(world.door.connections) == 2)
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+        for _, one in held:
+            one.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return when something has come about."""
+    while not true():  # noqa: ASYNC110 - what is waited for happens in the kernel, and tells nobody
+        await asyncio.sleep(0.01)
+
+
+async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
+    """By a file or by somebody who listens; a socket that was left behind is replaced."""
+    async with workload_world(tmp_path) as world:
+        with pytest.raises(ConfigInvalid, match="somebody listens"):
+            door_module.bind(world.socket, 0o600)
+    place = tmp_path / "place.sock"
+    place.write_text("a file")
+    with pytest.raises(ConfigInvalid, match="no socket"):
+        door_module.bind(place, 0o600)
+    place.unlink()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(place))
+    door_module.bind(place, 0o600).close()
+    assert place.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigInvalid, match="100 characters"):
+        door_module.bind(tmp_path / ("x" * 200), 0o600)
+
+
+async def test_a_flood_of_documents_is_counted(tmp_path: Path) -> None:
+    """Each is given; twenty a second are written, and the next tells of the others."""
+    clock = WorldClock()
+    async with workload_world(tmp_path, clock=clock) as world:
+        shown = ShownPeer(pid=1, uid=os.getuid(), executable_digest=own_digest())
+        for _ in range(50):
+            await world.issuing.tokens(shown, ("x",))
+        assert len(await world.facts("svid.issued")) == 20
+        clock.advance(1)
+        await world.issuing.tokens(shown, ("x",))
+        assert (await world.facts("svid.issued"))[-1]["further"] == 30
+
+
+async def test_the_bundle_has_a_higher_sequence_for_each_change(tmp_path: Path) -> None:
+    """And the same one for the same bundle, also after a restart."""
+    async with workload_world(tmp_path) as world:
+        first = json.loads(world.issuing.document)
+        await world.issuing.refresh()
+        assert json.loads(world.issuing.document) == first
+        await world.rotate()
+        second = json.loads(world.issuing.document)
+        assert second["spiffe_sequence"] == first["spiffe_sequence"] + 1
+        assert second["spiffe_refresh_hint"] > 0
+        assert {one["use"] for one in second["keys"]} == {"x509-svid", "jwt-svid"}
+        assert all(("x5c" in one) == (one["use"] == "x509-svid") for one in second["keys"])
+    async with workload_world(tmp_path) as world:
+        assert json.loads(world.issuing.document) == second
