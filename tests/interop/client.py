@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SDK's OAuth client as an MCP client, for others' client scenarios: `python -m tests.interop.client URL`.
+"""The SDK's OAuth client as an MCP client, for others' scenarios: `python -m tests.interop.client URL`.
 
 The suite names the scenario and what it gives the client in the environment. All that this program adds is
 what belongs to no library: it lists the tools, calls each, and "consents" where a person would.
@@ -155,8 +155,7 @@ async def main(url: str) -> int:
             await client.begin()
             for tool in (await client.ask("tools/list", {}))["tools"]:
                 await client.ask("tools/call", {"name": tool["name"], "arguments": {}})
-        except AgentFault as fault:
-            print(fault, file=sys.stderr)
+        except AgentFault:
             return 1
     return 0
 
