@@ -25,7 +25,7 @@ NOW = int(START.timestamp())
 
 def claims(**changes: Json) -> dict[str, Json]:
     """The claims of a proof that holds; a change to None leaves one out."""
-    made: dict[str, Json] = {"jti": "one", "htm": "POST", "htu": URL, "iat": NOW} | changes
+    made: dict[str, object] = {"jti": "one", "htm": "POST", "htu": URL, "iat": NOW} | changes
     return {name: value for name, value in made.items() if value is not None}
 
 
