@@ -194,7 +194,10 @@ class _Reading:
         index = line.index
         wanted = self.last_index + 1
         if (self.whole and index != wanted) or (not self.whole and index < wanted):
-            self.fault(index, "out-of-order", f"event {index} stands where event {wanted} should")
+            # The first line is the header.
+            where = f"line {self.events + 2} holds event {index} where"
+            should = f"event {wanted} should stand" if self.whole else f"none before {wanted} may stand"
+            self.fault(index, "out-of-order", f"{where} {should}")
         self.last_index = index
         self.events += 1
         self._hash(index, hashed, line)
