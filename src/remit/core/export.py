@@ -177,8 +177,9 @@ class _Reading:
         self.last = ""
         self.last_index = -1
         self.note: str | None = None
-        self.hashes: list[tuple[int, bytes, list[bytes]]] = []
         self.rotated: dict[str, str] = {}
+        self.number = 1  # of the line in hand; the first is the header
+        self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
 
     @property
     def whole(self) -> bool:
@@ -194,8 +195,7 @@ class _Reading:
         index = line.index
         wanted = self.last_index + 1
         if (self.whole and index != wanted) or (not self.whole and index < wanted):
-            # The first line is the header.
-            where = f"line {self.events + 2} holds event {index} where"
+            where = f"line {self.number} holds event {index} where"
             should = f"event {wanted} should stand" if self.whole else f"none before {wanted} may stand"
             self.fault(index, "out-of-order", f"{where} {should}")
         self.last_index = index
@@ -233,7 +233,7 @@ class _Reading:
             path = [_node(text) for text in line.path or []]
         except ValueError:
             path = []
-        self.hashes.append((index, hashed, path))
+        self.hashes.append((self.number, index, hashed, path))
 
     def _open(self, index: int, leaf: _Leaf, openings: dict[str, list[Json]]) -> None:
         try:
@@ -266,13 +266,12 @@ class _Reading:
         if self.whole:
             self._close_whole(size, root)
         else:
-            for index, hashed, path in self.hashes:
+            for number, index, hashed, path in self.hashes:
                 try:
                     verify_inclusion(hashed, index, size, path, root)
                 except RemitError:
-                    self.fault(
-                        index, "not-included", f"event {index} is not in the signed log, or was changed"
-                    )
+                    text = f"event {index} on line {number} is not in the signed log, or was changed"
+                    self.fault(index, "not-included", text)
         return size, root
 
     def _close_whole(self, size: int, root: bytes) -> None:
@@ -317,8 +316,8 @@ def verify_export(lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0
         )
         return _report(_Reading(_Header(FORMAT, "", "", 0)), 0, b"", (fault,))
     reading = _Reading(header)
-    for number, raw in enumerate(source, start=2):
-        _take(reading, number, raw)
+    for reading.number, raw in enumerate(source, start=2):
+        _take(reading, raw)
     size, root = reading.close(key, at_least)
     faults = list(reading.faults)
     if header.verifier not in (str(key), *reading.successors(str(key))):
@@ -329,11 +328,11 @@ def verify_export(lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0
     return _report(reading, size, root, tuple(faults[:MAX_FAULTS]), successor)
 
 
-def _take(reading: _Reading, number: int, raw: bytes) -> None:
+def _take(reading: _Reading, raw: bytes) -> None:
     try:
         line = _decode(raw, _Line)
     except ValueError:
-        reading.fault(-1, "line-broken", f"line {number} cannot be read")
+        reading.fault(-1, "line-broken", f"line {reading.number} cannot be read")
         return
     if line.leaf is not None:
         reading.event(line, line.leaf)
