@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from remit.core.canonical import parse_strict
+from remit.core.dpop import ALGORITHMS
 from remit.core.errors import (
     Busy,
     ConfigInvalid,
@@ -21,6 +22,7 @@ from remit.core.errors import (
     Malformed,
     NotFound,
     PolicyUnavailable,
+    ProofRefused,
     RemitError,
     StoreUnavailable,
     Unauthenticated,
@@ -94,7 +96,12 @@ def problem(error: RemitError) -> Response:
         way_out=error.way_out if told else "look into the log of remit",
     )
     headers = dict(HEADERS)
-    if status == 401:
+    if isinstance(error, ProofRefused):
+        # RFC 9449 sections 7.1 and 9.
+        headers["WWW-Authenticate"] = f'DPoP error="{error.error}", algs="{" ".join(ALGORITHMS)}"'
+        if error.nonce:
+            headers["DPoP-Nonce"] = error.nonce
+    elif status == 401:
         # RFC 6750 section 3.
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     if status in (429, 503):

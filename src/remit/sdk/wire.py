@@ -87,14 +87,15 @@ class Gateway:
     ) -> Json:
         """Ask a management endpoint, and give its JSON answer (None for an empty one).
 
-        With a prover it carries a DPoP proof, so that a token that is asked for is bound to its key.
+        With a prover it carries a DPoP proof: a token that is asked for is bound to its key, and `bearer` is
+        one that is.
 
         Raises `GatewayRefused` for any other status than 2xx, `GatewayUnreachable` for no usable answer.
         """
         headers = {"Accept": "application/json, application/problem+json"}
         data: bytes | None = None
         if bearer:
-            headers["Authorization"] = f"Bearer {bearer}"
+            headers["Authorization"] = f"{'DPoP' if prover is not None else 'Bearer'} {bearer}"
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             data = urlencode(form).encode()
@@ -104,7 +105,7 @@ class Gateway:
         url = self.public_url + path
         for tries_left in reversed(range(PROOF_TRIES if prover is not None else 1)):
             if prover is not None:
-                headers[HEADER] = prover.proof(method, url)
+                headers[HEADER] = prover.proof(method, url, bearer)
             status, told, answer = await self._whole(method, path, headers, data)
             if prover is not None:
                 prover.learn(url, told)

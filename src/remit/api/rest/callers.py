@@ -11,6 +11,7 @@ from starlette.requests import Request
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, RemitError, Unauthenticated
 from remit.core.token import AGENT_SCOPE
+from remit.services.credentials import Showing
 from remit.services.duties import require
 from remit.services.house import House
 
@@ -50,21 +51,24 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
         )
 
 
-def bearer(request: Request) -> str:
-    """Give the bearer credential (RFC 6750 section 2.1), or an empty text where there is none."""
+def session_secret(request: Request) -> str:
+    """Give a person's session secret (RFC 6750 section 2.1), or an empty text where something else is shown.
+
+    Raises `Unauthenticated` for more than one credential, or one that cannot be one.
+    """
     given = request.headers.getlist("authorization")
     if not given:
         return ""
     scheme, _, secret = given[0].partition(" ")
     secret = secret.strip()
-    if len(given) > 1 or scheme.lower() != "bearer" or not secret or len(secret) > MAX_BEARER:
+    if len(given) > 1 or scheme.lower() not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
         raise Unauthenticated(
             "the credential is not a bearer token",
             code="authorization",
             way_out="send `Authorization: Bearer ...`",
             step=1,
         )
-    return secret
+    return secret if secret.startswith(SESSION_PREFIX) and scheme.lower() == "bearer" else ""
 
 
 async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
@@ -79,14 +83,14 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
     if endpoint.open:
         return errand
     try:
-        secret = bearer(request)
-        if not secret:
+        if "authorization" not in request.headers:
             raise Unauthenticated(
                 "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
             )
-        if secret.startswith(SESSION_PREFIX):
+        secret = session_secret(request)
+        if secret:
             return await _person(errand, endpoint, secret)
-        return await _agent(errand, endpoint, secret)
+        return await _agent(errand, endpoint, shown_by(request, desk.house))
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await desk.house.authenticator.refused(error, "api")
@@ -101,10 +105,22 @@ async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
     return errand.by_person(person, secret)
 
 
-async def _agent(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
+def shown_by(request: Request, house: House) -> Showing:
+    """Give what a request shows of an agent: token, proofs, certificate."""
+    path = request.scope.get("raw_path") or request.url.path.encode()
+    return Showing(
+        authorization=request.headers.get("authorization"),
+        method=request.method,
+        url=house.public_url.rstrip("/") + path.decode("latin-1"),
+        proofs=request.headers.getlist("dpop"),
+        certificate=request.scope.get("remit.peer_certificate", ()),
+    )
+
+
+async def _agent(errand: Errand, endpoint: Endpoint, showing: Showing) -> Errand:
     house: House = errand.house
     now = house.clock.now()
-    claims = house.authenticator.claims(secret, now)
+    claims = house.credentials.identify(showing, now).claims
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")
     if claims.task:
