@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -42,10 +42,15 @@ grants:
 
 
 class LiveGateway:
-    """The gateway of `folder`, with agent `note-bot` (its key where `remit run` looks) and person `ana`."""
+    """The gateway of `folder`, with agent `note-bot` (its key where `remit run` looks) and person `ana`.
 
-    def __init__(self, folder: Path) -> None:
+    `settings` are further lines of `remit.yaml`, `tasks` further task types by name.
+    """
+
+    def __init__(self, folder: Path, settings: str = "", tasks: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self.settings = settings
+        self.further_tasks = dict(tasks or {})
         self.key = AgentKey.generate()
         self.key_file = folder / ".remit" / "agents" / "note-bot.key.json"
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -59,10 +64,11 @@ class LiveGateway:
     def __enter__(self) -> Self:
         if not (self.folder / "remit.yaml").exists():
             scaffold(self.folder)
-            (self.folder / "tasks" / "sweep.yaml").write_text(SWEEP)
+            for name, written in {"sweep": SWEEP, **self.further_tasks}.items():
+                (self.folder / "tasks" / f"{name}.yaml").write_text(written)
             text = (self.folder / "remit.yaml").read_text()
             (self.folder / "remit.yaml").write_text(
-                f"{text}\nlisten: {{port: {self.port}}}\ngroups:\n  writers: [ana]\n"
+                f"{text}\nlisten: {{port: {self.port}}}\ngroups:\n  writers: [ana]\n{self.settings}"
             )
         self.key.save(self.key_file)
         self._thread.start()

@@ -72,7 +72,7 @@ async def test_what_is_wrong_with_a_field_is_said_beside_it(world: HouseWorld, l
     page = await lena.get(SUMMARISE)
     wrong = await lena.fill(page, decision="allow", goal="Sum it up", **{"p.id": "all of them"})
     assert wrong.status == 200
-    assert "parameter `id`" in wrong.text.replace("&#39;", "'").lower().replace("&#34;", '"')
+    assert "Parameter <code>id</code>" in wrong.text
     assert "Sum it up" in wrong.text
     assert "all of them" in wrong.text
     assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []

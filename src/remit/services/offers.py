@@ -123,6 +123,6 @@ def _limits(arguments: Mapping[str, Json], parameters: Mapping[str, Json]) -> li
         except ConfigInvalid:
             must = "fit what you state below"
         for parameter in parameters:
-            must = must.replace("{" + parameter + "}", f"({parameter})")
-        out.append(f"{name} must {must}")
+            must = must.replace("{" + parameter + "}", f"\u2039{parameter}\u203a")
+        out.append(f"`{name}` must {must}")
     return out

@@ -37,6 +37,13 @@ _TEMPLATES: Final = jinja2.Environment(
     lstrip_blocks=True,
 )
 
+
+def _sentence(text: str) -> str:
+    """Give a text with a capital at its beginning, as people write."""
+    return text[:1].upper() + text[1:]
+
+
+_TEMPLATES.filters["sentence"] = _sentence
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src data:; {script}form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
