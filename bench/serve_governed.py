@@ -17,10 +17,13 @@ from remit.cli.connection import BoundedConnection
 from remit.cli.serving import settle_memory
 from remit.compose import application, open_house
 from remit.config import load_config
-from remit.core.workload import KeyBinding
+from remit.core.jwk import thumbprint
+from remit.core.workload import AttestationMethod, Attested, KeyBinding
+from remit.services.clients import Client
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
+from remit.services.tokens import Asking
 
 
 async def open_task(house: House) -> str:
@@ -32,8 +35,14 @@ async def open_task(house: House) -> str:
         by="bench",
     )
     task = await house.tasks.open(Opening(agent=AGENT, task_type=TASK_TYPE), person=person)
-    token, _ = await house.tasks.token(task.id)
-    return token
+    live = await house.live.load(task.id)
+    attested = Attested(
+        workload=f"jkt:{thumbprint(key)}",
+        method=AttestationMethod.PRIVATE_KEY,
+        assurance=AttestationMethod.PRIVATE_KEY.assurance,
+    )
+    client = Client(agent=live.agent, client_id=AGENT, attested=attested)
+    return (await house.oauth.tokens.for_task(client, live, Asking(how="bench"))).text
 
 
 async def serve(config_path: Path) -> None:

@@ -32,6 +32,7 @@ from remit.services.house import House
 from remit.services.mediate import Asked
 from remit.services.tasks import Opening
 from tests.house_world import PERMIT, make_house
+from tests.tokens import task_token
 from tests.world import TENANT, WorldClock
 
 Json = Any
@@ -262,7 +263,7 @@ class CallWorld:
         wanted: dict[str, Json] = {"agent": "clerk", "task_type": task_type} | more
         opening = Opening(**wanted)
         task = await self.house.tasks.open(opening, person=await self.person("lena"))
-        return task, (await self.house.tasks.token(task.id))[0]
+        return task, await task_token(self.house, task.id)
 
     async def call(self, token: str, name: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""

@@ -288,8 +288,8 @@ class GatewayProcess:
         finally:
             line.close()
 
-    async def agent_token(self, agent: str) -> str:
-        """Prove an agent by its key; gives a token that is bound to no task."""
+    async def agent_token(self, agent: str, task: str = "") -> str:
+        """Prove an agent by its key; gives a token for a task of its, or for none."""
         now = int(time.time())
         claims = {"iss": agent, "sub": agent, "aud": self.url, "exp": now + 60, "jti": secrets.token_hex(8)}
         key = ECKey.import_key(self.cast["keys"][agent])
@@ -298,7 +298,7 @@ class GatewayProcess:
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "client_assertion": assertion,
-        }
+        } | ({"mission_id": task} if task else {})
         line = await Line.to(self.port)
         try:
             headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -316,9 +316,7 @@ class GatewayProcess:
 
     async def task_token(self, task: str, agent: str = "mail-bot") -> str:
         """Get a token of a task."""
-        own = await self.agent_token(agent)
-        found = await self.ask("POST", f"/api/v1/tasks/{task}/token", {}, token=own)
-        return str(found["access_token"])
+        return await self.agent_token(agent, task)
 
     async def mcp(self, line: Line, token: str, method: str, params: Json = None) -> Told:
         """Make one MCP request of the newest era."""

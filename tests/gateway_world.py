@@ -33,6 +33,7 @@ from remit.services.house import House
 from remit.services.tasks import Opening
 from tests.house_world import Told, exchange, make_house
 from tests.scripted_mcp import ScriptedHttp, scripted_http
+from tests.tokens import task_token
 from tests.world import WorldClock, WorldEntropy
 
 Json = Any
@@ -136,7 +137,7 @@ class GatewayWorld:
         """Open a task; gives its id and a token."""
         person = await self.house.store.person(self.house.tenant, "lena")
         task = await self.house.tasks.open(Opening(agent=agent, task_type=task_type), person=person)
-        token, _ = await self.house.tasks.token(task.id)
+        token = await task_token(self.house, task.id)
         return task.id, token
 
     async def send(

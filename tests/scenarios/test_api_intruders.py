@@ -66,7 +66,7 @@ async def test_tokens_of_agents_manage_nothing(world: HouseWorld) -> None:
     """An agent's token, and one bound to a task, open exactly the doors that the table gives them."""
     agent = await world.agent_token()
     task = await world.open(await world.session("lena"))
-    bound = (await world.ask("POST", f"/api/v1/tasks/{task}/token", by=agent)).json["access_token"]
+    bound = (await world.task_token(task)).json["access_token"]
     for endpoint in ENDPOINTS:
         if endpoint.open:
             continue
@@ -79,13 +79,13 @@ async def test_another_agents_task_is_not_there(world: HouseWorld) -> None:
     """An agent, and a token of another task, can neither see nor renew, complete or take a task."""
     lena = await world.session("lena")
     task, second = await world.open(lena), await world.open(lena, "C-43")
-    agent, other = await world.agent_token(), await world.agent_token("other-bot")
-    bound = (await world.ask("POST", f"/api/v1/tasks/{second}/token", by=agent)).json["access_token"]
+    other = await world.agent_token("other-bot")
+    bound = (await world.task_token(second)).json["access_token"]
     for token in (other, bound):
         assert (await world.ask("GET", f"/api/v1/tasks/{task}", by=token)).status == 404
         assert (await world.ask("POST", f"/api/v1/tasks/{task}/renew", by=token)).status == 404
         assert (await world.ask("POST", f"/api/v1/tasks/{task}/complete", {}, by=token)).status == 404
-    assert (await world.ask("POST", f"/api/v1/tasks/{task}/token", by=other)).status == 404
+    assert (await world.task_token(task, "other-bot")).json["error"] == "invalid_grant"
 
 
 async def test_a_colleagues_work_is_not_there(world: HouseWorld) -> None:

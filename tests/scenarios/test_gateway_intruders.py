@@ -14,6 +14,7 @@ from remit.core.event import EventKind
 from remit.core.token import TOKEN_TYPE
 from tests.gateway_world import LEGACY, GatewayWorld, gateway_world
 from tests.house_world import PUBLIC_URL, Told
+from tests.tokens import agent_token, task_token
 from tests.world import WorldClock
 
 Json = Any
@@ -110,7 +111,9 @@ async def test_a_token_of_alg_none_is_refused(world: GatewayWorld) -> None:
 
 async def test_a_token_signed_by_another_key_is_refused(world: GatewayWorld, tmp_path: Path) -> None:
     """The claims of a good token under a foreign key are a 401."""
-    foreign = await FileTokenKeys(tmp_path / "foreign", WorldClock()).sign(opened(world.token), token_type=TOKEN_TYPE)
+    foreign = await FileTokenKeys(tmp_path / "foreign", WorldClock()).sign(
+        opened(world.token), token_type=TOKEN_TYPE
+    )
     assert is_401(await world.call("echo", {"text": "ok"}, token=foreign))
     assert world.calls() == []
 
@@ -149,7 +152,7 @@ async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> N
     """A token that can only open tasks is known and forbidden: 403, for lists and calls alike."""
     agent = await world.house.store.agent(world.house.tenant, "bot")
     assert agent is not None
-    token, _ = await world.house.authenticator.token(agent)
+    token = await agent_token(world.house, agent)
     for told in (
         await world.call("echo", {"text": "ok"}, token=token),
         await world.modern("tools/list", token=token),
@@ -195,7 +198,7 @@ async def test_a_session_is_no_token(world: GatewayWorld) -> None:
 async def test_a_renewed_token_keeps_its_session(world: GatewayWorld) -> None:
     """Another token of the same task, agent and person goes on with the session."""
     session = await world.session()
-    token, _ = await world.house.tasks.token(world.task)
+    token = await task_token(world.house, world.task)
     assert (await world.legacy("ping", session=session, token=token)).status == 200
 
 

@@ -13,6 +13,7 @@ from remit.core.event import EventKind
 from remit.core.revocation import ScopeKind, scope
 from remit.core.task import TaskState
 from tests.call_world import CallWorld, call_world
+from tests.tokens import task_token
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def test_a_lapsed_lease_cannot_be_renewed(world: CallWorld) -> None:
     with pytest.raises(Fenced):
         await world.house.tasks.renew(task.id)
     with pytest.raises(Fenced):
-        await world.house.tasks.token(task.id)
+        await task_token(world.house, task.id)
 
 
 async def test_a_renewed_lease_goes_on(world: CallWorld) -> None:

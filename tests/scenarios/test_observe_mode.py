@@ -15,6 +15,7 @@ from remit.core.mediation import Answered
 from remit.core.revocation import ScopeKind
 from tests.call_world import CallWorld, a_bundle, a_surface, call_world, full_disk
 from tests.house_world import PERMIT
+from tests.tokens import agent_token
 
 Json = Any
 
@@ -102,7 +103,7 @@ async def test_the_fence_still_refuses(world: CallWorld) -> None:
 async def test_identity_is_still_needed(world: CallWorld) -> None:
     """A token that is none, or of no task, gets nothing."""
     agent = await world.house.directory.agent("clerk")
-    own, _ = await world.house.authenticator.agent_token(agent)
+    own = await agent_token(world.house, agent)
     for token in ("", "nonsense", own):
         with pytest.raises(Unauthenticated):
             await world.call(token, "read")

@@ -26,6 +26,7 @@ from remit.services.tasks import Opening
 from tests.call_world import KEYS
 from tests.gateway_process import META, MODERN
 from tests.house_world import exchange
+from tests.tokens import task_token
 
 Json = Any
 
@@ -151,7 +152,7 @@ async def pinned_world(folder: Path) -> AsyncIterator[PinnedWorld]:
             await house.directory.register(new, by="root")
         lena = await house.directory.person("lena")
         task = await house.tasks.open(Opening(agent="clerk", task_type="look"), person=lena)
-        world.token, _ = await house.tasks.token(task.id)
+        world.token = await task_token(house, task.id)
         code = await house.authenticator.make_code("root", by="remit")
         world.session, _, _ = await house.authenticator.sign_in(code)
         yield world

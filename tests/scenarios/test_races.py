@@ -16,6 +16,7 @@ from remit.core.mediation import Answered, End
 from remit.core.task import TaskState
 from remit.services.tasks import Opening
 from tests.call_world import CallWorld, a_surface, call_world
+from tests.tokens import task_token
 
 
 async def settled(*calls: Awaitable[End]) -> list[End | BaseException]:
@@ -93,7 +94,7 @@ async def suspend_while_opening(world: CallWorld, name: str) -> None:
         assert isinstance(one, RemitError) or not isinstance(one, BaseException), one
     for task_id in (one for one in results if isinstance(one, str)):
         with pytest.raises(RemitError):
-            await world.house.tasks.token(task_id)
+            await task_token(world.house, task_id)
         found = await world.house.tasks.get(task_id)
         assert found.state is not TaskState.ACTIVE, "a task of a suspended agent is left open"
 

@@ -21,6 +21,7 @@ from remit.core.event import EventKind
 from remit.core.token import TOKEN_TYPE
 from remit.ports.store import Unit, UseAssertion
 from remit.services.authenticate import secret_digest
+from tests import tokens
 from tests.house_world import HouseWorld, Told, house_world
 from tests.world import TENANT
 
@@ -172,7 +173,7 @@ def read(text: str) -> dict[str, Json]:
 async def task_token(world: HouseWorld) -> tuple[str, str]:
     """Open a task; gives its id and a token."""
     task = await world.open(await world.session("lena"))
-    return task, (await world.house.tasks.token(task))[0]
+    return task, await tokens.task_token(world.house, task)
 
 
 async def refused_with(world: HouseWorld, token: str, code: str) -> None:

@@ -21,6 +21,7 @@ from remit.ports.store import PutApproval, Unit
 from remit.services.approvals import MAX_PENDING
 from tests.gateway_world import BASIC, ENVELOPE, MODERN, GatewayWorld, gateway_world
 from tests.house_world import house_world
+from tests.tokens import agent_token
 from tests.world import an_approval
 
 Json = Any
@@ -93,7 +94,7 @@ async def test_one_agent_does_not_take_the_door_from_others(world: GatewayWorld)
     """With as many requests in hand as one agent may have, it is told to wait, and another is served."""
     house = world.house
     agent = await house.directory.agent("bot")
-    other = (await house.authenticator.agent_token(msgspec.structs.replace(agent, name="other")))[0]
+    other = await agent_token(house, msgspec.structs.replace(agent, name="other"))
     waiting = [asyncio.create_task(world.call("hang")) for _ in range(LIMITS.max_calls_per_agent)]
     async with asyncio.timeout(10):
         while len(world.calls()) < len(waiting):  # noqa: ASYNC110 - the server has no event for it

@@ -23,6 +23,7 @@ from remit.services import upkeep as upkeep_module
 from remit.services.tasks import Opening
 from remit.services.upkeep import Upkeep
 from tests.gateway_world import GatewayWorld, a_bundle, a_tool, gateway_world, messages
+from tests.tokens import task_token
 from tests.world import WorldClock, WorldEntropy, WorldSealingKeys
 
 SECRET = Label(data_class="confidential")
@@ -64,7 +65,7 @@ async def test_a_suspended_agent_calls_nothing_though_its_end_was_lost(world: Ga
     told = await world.call("echo", {"text": "ok"})
     assert told.json["error"]["data"]["code"] == "agent-state"
     with pytest.raises(Fenced):
-        await house.tasks.token(world.task)
+        await task_token(house, world.task)
 
 
 async def test_refreshing_the_policies_does_not_undo_an_apply(world: GatewayWorld) -> None:
@@ -91,7 +92,7 @@ async def test_a_task_does_not_carry_the_fences_of_others(world: GatewayWorld) -
     await house.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
     new = await house.tasks.open(Opening(agent="bot", task_type="little"), person=person)
     assert set(new.epochs) == {"tool:files/echo"}
-    token, _ = await house.tasks.token(new.id)
+    token = await task_token(house, new.id)
     assert "result" in (await world.call("echo", {"text": "ok"}, token=token)).json
 
 

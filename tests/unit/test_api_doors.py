@@ -46,8 +46,8 @@ async def test_an_agent_works_from_key_to_completed_task(world: HouseWorld) -> N
     """A person opens a task; the agent proves its key, gets the task's token, renews and completes it."""
     task = await world.open(await world.session("lena"), lease_s=15)
     agent = await world.agent_token()
-    issued = await world.ask("POST", f"/api/v1/tasks/{task}/token", by=agent)
-    assert (issued.status, issued.json["task"], issued.json["expires_in"]) == (201, task, 300)
+    issued = await world.task_token(task)
+    assert (issued.status, issued.json["mission_id"], issued.json["expires_in"]) == (200, task, 300)
     bound = issued.json["access_token"]
     assert (await world.ask("GET", "/api/v1/me", by=bound)).json["task"] == task
     world.clock.advance(10)
@@ -196,8 +196,7 @@ async def test_who_and_can_answer(world: HouseWorld) -> None:
     lena = await world.session("lena")
     task = await world.open(lena)
     assert (await world.ask("GET", "/api/v1/who?x=contract-bot", by=lena)).json["owner"] == "lena"
-    agent = await world.agent_token()
-    issued = await world.ask("POST", f"/api/v1/tasks/{task}/token", by=agent)
+    issued = await world.task_token(task)
     told = await world.ask("POST", "/api/v1/who", {"x": issued.json["access_token"]}, by=lena)
     assert (told.json["valid"], told.json["task"]["task"]) == (True, task)
     before = await world.kinds()

@@ -3,6 +3,8 @@
 forgeries: tests/scenarios/test_replay.py.)
 """
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from remit.core.workload import Assurance
 from remit.ports.store import PutPerson, Unit
 from remit.services import authenticate
 from tests.call_world import CallWorld, call_world
+from tests.tokens import task_token, task_token_given
 
 
 @pytest.fixture
@@ -30,18 +33,18 @@ async def test_a_token_says_who_for_whom_and_for_what(world: CallWorld) -> None:
     task, token = await world.open()
     claims = world.house.authenticator.claims(token, world.clock.now())
     assert (claims.client_id, claims.subject, claims.task) == ("clerk", "lena", task.id)
-    assert claims.authority_hash == task.authority_hash
+    assert claims.authority_hash == (await world.house.live.load(task.id)).authority_hash
     assert claims.principal.assurance is Assurance.KEY_BOUND
     assert claims.principal.on_behalf_of == "lena"
-    assert claims.audience == (world.house.authenticator.audience,)
+    assert claims.audience[0] == world.house.authenticator.resources.joined
 
 
 async def test_a_token_never_outlives_its_task(world: CallWorld) -> None:
     """Shortly before the deadline a token is as short as what is left."""
     task, _ = await world.open()
     world.clock.advance(1800 - 60)
-    _, expires = await world.house.tasks.token(task.id)
-    assert expires == int(task.deadline.timestamp())
+    given = await task_token_given(world.house, task.id)
+    assert given.claims.expires == int(task.deadline.timestamp())
 
 
 async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
@@ -57,12 +60,19 @@ async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
         assert secret.encode() not in kept
 
 
+def unsigned(name: str) -> str:
+    """Give an assertion of a client that nobody has signed."""
+    parts = ({"alg": "ES256"}, {"iss": name, "sub": name})
+    texts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join((*texts, "AA"))
+
+
 async def test_only_a_usable_agent_with_a_key_is_proven(world: CallWorld) -> None:
     """A suspended agent, and a name that nobody registered, get the same kind of answer."""
     await world.house.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
     for name in ("clerk", "nobody"):
         with pytest.raises(Unauthenticated) as refused:
-            await world.house.authenticator.agent_by_assertion("x.y.z", name)
+            await world.house.oauth.clients.by_signature(unsigned(name))
         assert refused.value.code == "invalid_client"
 
 
@@ -91,7 +101,7 @@ async def test_remembered_tokens_are_bounded(world: CallWorld, monkeypatch: pyte
     """The oldest is forgotten first, and is verified anew when it comes again."""
     monkeypatch.setattr(authenticate, "CACHE", 3)
     task, _ = await world.open()
-    tokens = [(await world.house.tasks.token(task.id))[0] for _ in range(5)]
+    tokens = [await task_token(world.house, task.id) for _ in range(5)]
     for token in (*tokens, *tokens):
         assert world.house.authenticator.claims(token, world.clock.now()).task == task.id
     assert len(world.house.authenticator._cache) == 3

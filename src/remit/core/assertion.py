@@ -74,25 +74,6 @@ def verify_assertion(
     return ProvenAssertion(subject, claims.jti, datetime.fromtimestamp(claims.exp + leeway_s, UTC))
 
 
-def verify_by_any(
-    assertion: str,
-    keys: tuple[dict[str, str], ...],
-    *,
-    subject: str,
-    audiences: tuple[str, ...],
-    now: datetime,
-) -> ProvenAssertion:
-    """Check an assertion against each of an agent's keys; raises what the last of them says."""
-    for key in keys[:-1]:
-        try:
-            return verify_assertion(assertion, key, subject=subject, audiences=audiences, now=now)
-        except Unauthenticated:
-            continue
-    if not keys:
-        raise _invalid("no key is registered for this client")
-    return verify_assertion(assertion, keys[-1], subject=subject, audiences=audiences, now=now)
-
-
 def _invalid(message: str, debug: str = "") -> Unauthenticated:
     return Unauthenticated(
         message,

@@ -36,6 +36,7 @@ class EventKind(enum.StrEnum):
     AGENT_CHANGED = "agent.changed"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REFUSED = "token.refused"
+    TOKEN_REVOKED = "token.revoked"
     CONSENT_GIVEN = "consent.given"
     CONSENT_DENIED = "consent.denied"
     DELEGATION_MADE = "delegation.made"

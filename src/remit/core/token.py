@@ -160,7 +160,7 @@ def _unnest(act: Json, client_id: str) -> tuple[Actor, ...]:
             raise Unauthenticated("the token's chain of actors is too long", code="invalid-token")
         act = act.get("act")
     if out and out[0].name != client_id:
-        raise Unauthenticated("the token's current actor is not its client", code="invalid-token")
+        raise Unauthenticated("the token's current actor is not its client", code="token-task")
     return tuple(out)
 
 

@@ -92,11 +92,16 @@ class AgentSession(_TokenSource):
         await self.gateway.close()
 
     async def _ask(self) -> Json:
+        return await self.grant()
+
+    async def grant(self, **more: str) -> Json:
+        """Ask for a token by this agent's key (RFC 6749 section 4.4), for itself or for a task of its."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self.agent,
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self._key.assertion(self.agent, self._issuer),
+            **more,
         }
         return await self.gateway.ask("POST", "/oauth/token", form=form)
 
@@ -164,7 +169,7 @@ class TaskSession(_TokenSource):
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
     async def _ask(self) -> Json:
-        return await self.agent.ask("POST", f"{self._path}/token")
+        return await self.agent.grant(mission_id=self.id)
 
     async def renew(self) -> None:
         """Renew the lease; raises `GatewayRefused` with a code of `ENDED` when the task has ended."""

@@ -12,20 +12,22 @@ import hashlib
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
-from remit.core.assertion import verify_by_any
-from remit.core.errors import Conflict, Unauthenticated
+from remit.core.errors import Conflict, RemitError, Unauthenticated
 from remit.core.event import Event, EventKind
-from remit.core.identity import Agent, Memberships, Person
+from remit.core.identity import Memberships, Person
 from remit.core.ids import make_id
-from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims, validate
-from remit.core.workload import Assurance
+from remit.core.resource import Resources
+from remit.core.token import AccessClaims, validate, wrong_audience
+from remit.core.workload import Confirmation
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, Credential, PutCredential, Store, TakeCredential, Unit, UseAssertion
+from remit.ports.store import Change, Credential, PutCredential, Store, TakeCredential, Unit
 
 #: Verified tokens remembered at once.
 CACHE = 20_000
 LEEWAY_S = 5
+#: Of a sender who showed nothing but a token.
+NOTHING_PROVEN = Confirmation()
 CODE_TTL_S = 15 * 60
 #: Refusals written to the evidence per second; more of them are counted, and the count is written.
 REFUSALS_PER_S = 20
@@ -50,12 +52,12 @@ class Authenticator:
         entropy: Entropy,
         tenant: str,
         issuer: str,
-        audience: str,
+        resources: Resources,
         token_ttl_s: int,
         session_ttl_s: int,
         members: Memberships,
     ) -> None:
-        """Take the parts; `issuer` and `audience` are what tokens are issued and accepted under."""
+        """Take the parts; tokens are issued and accepted under `issuer`, for one of `resources`."""
         self._store = store
         self._keys = keys
         self._members = members
@@ -63,39 +65,77 @@ class Authenticator:
         self._entropy = entropy
         self._tenant = tenant
         self._cache: OrderedDict[bytes, AccessClaims] = OrderedDict()
+        self._generation = keys.generation
         self._refused_second = 0
         self._refused_count = 0
         self._refused_more = 0
         self.issuer = issuer
-        self.audience = audience
+        self.resources = resources
         self.token_ttl_s = token_ttl_s
         self.session_ttl_s = session_ttl_s
 
-    def claims(self, token: str, now: datetime) -> AccessClaims:
-        """Give the claims of an access token of ours; raises `Unauthenticated` with the reason code."""
+    def claims(
+        self, token: str, now: datetime, *, resource: str = "", proven: Confirmation = NOTHING_PROVEN
+    ) -> AccessClaims:
+        """Give the claims of an access token of ours; raises `Unauthenticated` with the reason code.
+
+        `resource` is the one that is being asked: the token must be for it. Empty: for any of this house.
+        `proven` is the key that its sender proved to hold: a token that is bound to a key is refused without.
+        """
+        found = self.unproven(token, now, resource=resource)
+        if found.confirmation:
+            self.check_proven(found, proven)
+        return found
+
+    def check_proven(self, claims: AccessClaims, proven: Confirmation) -> None:
+        """Refuse a token whose keys were not proven (RFC 9449 section 7.2, RFC 8705 section 3)."""
+        if not claims.confirmation.met_by(proven):
+            raise Unauthenticated(
+                "the token is bound to a key, and its sender did not prove to hold it",
+                code="token-unproven",
+                way_out="send a DPoP proof with it, or show the certificate that it is bound to",
+                step=1,
+            )
+
+    def unproven(self, token: str, now: datetime, *, resource: str = "") -> AccessClaims:
+        """Give the claims of a token whose sender has proven nothing yet: for who checks that next."""
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        if self._generation != self._keys.generation:
+            # A key is accepted no longer: what was verified by it is forgotten.
+            self._generation = self._keys.generation
+            self._cache.clear()
         found = self._cache.get(key)
-        if found is not None:
-            if now.timestamp() < found.expires + LEEWAY_S:
-                return found
+        if found is None:
+            found = self._verified(token, now)
+            self._cache[key] = found
+            if len(self._cache) > CACHE:
+                self._cache.popitem(last=False)
+        elif now.timestamp() >= found.expires + LEEWAY_S:
             del self._cache[key]
             raise Unauthenticated(
                 "the token has expired", code="token-expired", way_out="ask for a new one", step=1
             )
+        if resource and resource not in found.audience:
+            raise wrong_audience(resource)
+        withdrawn = self._store.withdrawn(self._tenant)
+        if found.token_id in withdrawn or found.grant_id in withdrawn:
+            raise Unauthenticated(
+                "the token has been revoked", code="token-revoked", way_out="ask for a new one", step=1
+            )
+        return found
+
+    def _verified(self, token: str, now: datetime) -> AccessClaims:
         header, wire = self._keys.verify(token)
         claims = validate(
-            header, wire, issuer=self.issuer, audience=self.audience, now=now, leeway_s=LEEWAY_S
+            header, wire, issuer=self.issuer, audiences=self.resources, now=now, leeway_s=LEEWAY_S
         )
         if claims.tenant != self._tenant:
             raise Unauthenticated("the token is of another tenant", code="token-tenant", step=1)
-        self._cache[key] = claims
-        if len(self._cache) > CACHE:
-            self._cache.popitem(last=False)
         return claims
 
-    async def refused(self, error: Unauthenticated, where: str) -> None:
-        """Write a refused authentication to the evidence; a flood of them is counted, not written one by
-        one.
+    async def refused(self, error: RemitError, where: str, *, agent: str = "", task: str = "") -> None:
+        """Write a refusal of steps 1 and 2 to the evidence; a flood of them is counted, not written one by
+        one. `agent` and `task` are those of a token that holds.
         """
         now = self._clock.now()
         second = int(now.timestamp())
@@ -108,85 +148,8 @@ class Authenticator:
         more, self._refused_more = self._refused_more, 0
         facts = {"code": error.code, "door": where, **({"further": more} if more else {})}
         kind = EventKind.SIGN_IN_REFUSED if error.code.startswith("sign-in-") else EventKind.TOKEN_REFUSED
-        await self._store.commit(Unit(events=(Event(kind=kind, at=now, tenant=self._tenant, facts=facts),)))
-
-    async def agent_by_assertion(self, assertion: str, client_id: str) -> Agent:
-        """Give the agent that signed a client assertion (RFC 7523, `private_key_jwt`); each assertion works
-        once.
-        """
-        agent = await self._store.agent(self._tenant, client_id)
-        if agent is None or not agent.keys:
-            raise Unauthenticated("there is no such agent, or it has no key", code="invalid_client", step=1)
-        if not agent.usable:
-            raise Unauthenticated(f"the agent is {agent.state.value}", code="invalid_client", step=1)
-        now = self._clock.now()
-        audiences = (self.issuer, f"{self.issuer}/oauth/token")
-        proven = verify_by_any(assertion, agent.keys, subject=client_id, audiences=audiences, now=now)
-        try:
-            await self._store.commit(
-                Unit(
-                    changes=(
-                        UseAssertion(
-                            self._tenant, secret_digest(f"{client_id}\n{proven.token_id}"), proven.expires
-                        ),
-                    )
-                )
-            )
-        except Conflict:
-            raise Unauthenticated(
-                "the client assertion was used before",
-                code="invalid_client",
-                way_out="sign a new one",
-                step=1,
-            ) from None
-        return agent
-
-    async def token(
-        self,
-        agent: Agent,
-        *,
-        task: str = "",
-        on_behalf_of: str = "",
-        authority_hash: str = "",
-        deadline: datetime | None = None,
-    ) -> tuple[str, AccessClaims]:
-        """Sign an access token: for a task, or (without one) one that can only open tasks."""
-        now = self._clock.now()
-        expires = now + timedelta(seconds=self.token_ttl_s)
-        if deadline is not None:
-            expires = min(expires, deadline)
-        claims = AccessClaims(
-            issuer=self.issuer,
-            audience=(self.audience,),
-            subject=on_behalf_of or agent.name,
-            client_id=agent.name,
-            token_id=make_id("tok", self._entropy.bytes(10)),
-            issued=int(now.timestamp()),
-            expires=int(expires.timestamp()),
-            tenant=self._tenant,
-            task=task,
-            authority_hash=authority_hash,
-            assurance=Assurance.KEY_BOUND,
-            scope="" if task else AGENT_SCOPE,
-        )
-        return await self._keys.sign(claims.to_wire(), token_type=TOKEN_TYPE), claims
-
-    def token_event(self, claims: AccessClaims) -> Event:
-        """Give the event that tells of an issued token."""
-        return Event(
-            kind=EventKind.TOKEN_ISSUED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            task=claims.task,
-            agent=claims.client_id,
-            facts={"token": claims.token_id, "expires": claims.expires, "assurance": claims.assurance.word},
-        )
-
-    async def agent_token(self, agent: Agent) -> tuple[str, AccessClaims]:
-        """Issue a token that can only open tasks and get their tokens; it is recorded before it is given."""
-        token, claims = await self.token(agent)
-        await self._store.commit(Unit(events=(self.token_event(claims),)))
-        return token, claims
+        event = Event(kind=kind, at=now, tenant=self._tenant, task=task, agent=agent, facts=facts)
+        await self._store.commit(Unit(events=(event,)))
 
     # People.
 

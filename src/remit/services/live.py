@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from remit.core.child import account_of
@@ -205,8 +206,16 @@ class LiveTask:
 class Live:
     """All bound tasks of one process, which is one enforcement point."""
 
-    def __init__(self, store: Store, clock: Clock, tenant: str, members: Memberships) -> None:
-        """Begin with nothing bound."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        tenant: str,
+        members: Memberships,
+        authority: Callable[[Task], str] = attrgetter("authority_hash"),
+    ) -> None:
+        """Begin with nothing bound; `authority` gives what tokens say of a task's authority."""
+        self._authority = authority
         self._members = members
         self._store = store
         self._clock = clock
@@ -319,6 +328,7 @@ class Live:
                 drawn=drawn_from(task, above) if above else None,
                 bound=self._tasks.get,
             )
+            live.authority_hash = self._authority(task)
             self._tasks[task_id] = live
             self._shrink()
         return live

@@ -27,7 +27,6 @@ from remit.ports.store import (
     UseDelegation,
     UsePerson,
 )
-from remit.services.authenticate import Authenticator
 from remit.services.floods import Flood
 from remit.services.live import Live
 from remit.services.opening import (
@@ -68,7 +67,6 @@ class Tasks:
         clock: Clock,
         entropy: Entropy,
         policies: Policies,
-        authenticator: Authenticator,
         live: Live,
         members: Memberships,
         tenant: str,
@@ -79,7 +77,6 @@ class Tasks:
         self._clock = clock
         self._entropy = entropy
         self._policies = policies
-        self._authenticator = authenticator
         self._live = live
         self._members = members
         self._tenant = tenant
@@ -324,22 +321,6 @@ class Tasks:
         await self._store.commit(Unit((PutTask(task, expected=TaskState.ACTIVE),), (event,)))
         self._live.replace(task)
         return task
-
-    async def token(self, task_id: str) -> tuple[str, int]:
-        """Issue an access token for a task that is active; gives it with its expiry (seconds since the
-        epoch).
-        """
-        live = await self._live.load(task_id)
-        self._live.check(live, self._clock.now())
-        token, claims = await self._authenticator.token(
-            live.agent,
-            task=task_id,
-            on_behalf_of=live.task.on_behalf_of,
-            authority_hash=live.authority_hash,
-            deadline=live.task.deadline,
-        )
-        await self._store.commit(Unit(events=(self._authenticator.token_event(claims),)))
-        return token, claims.expires
 
     async def renew(self, task_id: str) -> datetime:
         """Renew the lease of a task; gives when the task ends unless it is renewed, by the time of day, for

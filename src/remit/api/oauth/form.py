@@ -23,11 +23,12 @@ REPEATABLE = frozenset({"resource", "audience"})
 MAX_REPEATED = 8
 
 
-class OAuthError(msgspec.Struct, frozen=True):
-    """RFC 6749 section 5.2."""
+class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 6749 section 5.2; `code` is what remit calls it, where that says more."""
 
     error: str
     error_description: str
+    code: str = ""
 
 
 class OAuthRefused(RemitError):
@@ -97,10 +98,10 @@ def parse_form(data: bytes) -> Form:
     return Form({name: values for name, values in filled.items() if values})
 
 
-def error_answer(code: str, told: str, *, scheme: str = "", status: int = 0) -> Response:
-    """Give an error as RFC 6749 section 5.2 writes it."""
+def error_answer(code: str, told: str, *, scheme: str = "", status: int = 0, detail: str = "") -> Response:
+    """Give an error as RFC 6749 section 5.2 writes it; `detail` is our own code."""
     refused_client = code == "invalid_client"
-    response = answer(OAuthError(code, printable(told)), status or (401 if refused_client else 400))
+    response = answer(OAuthError(code, printable(told), detail), status or (401 if refused_client else 400))
     if refused_client:
         # RFC 6749 section 5.2: the scheme that the client tried, where it tried one.
         response.headers["WWW-Authenticate"] = scheme if scheme in ("Basic", "Bearer", "DPoP") else "Bearer"

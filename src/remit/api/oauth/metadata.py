@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.responses import Response
 
-from remit.api.oauth.paths import JWKS_PATH, TOKEN_PATH
+from remit.api.oauth.client import METHODS
+from remit.api.oauth.paths import INTROSPECTION_PATH, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH
+from remit.api.oauth.token import GRANTS
 from remit.api.wire import HEADERS, answer
+from remit.core.drafts import MISSION_ACCESS, MISSION_SUPPORTED
+from remit.core.resource import TASK_SCOPE
 from remit.core.token import AGENT_SCOPE, ALGORITHMS
 from remit.services.house import House
 
@@ -20,13 +26,27 @@ def metadata(house: House) -> Response:
             "issuer": issuer,
             "token_endpoint": issuer + TOKEN_PATH,
             "jwks_uri": issuer + JWKS_PATH,
-            "scopes_supported": [AGENT_SCOPE],
+            "introspection_endpoint": issuer + INTROSPECTION_PATH,
+            "revocation_endpoint": issuer + REVOCATION_PATH,
+            "scopes_supported": [AGENT_SCOPE, TASK_SCOPE],
             "response_types_supported": [],
-            "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+            "grant_types_supported": sorted(GRANTS),
+            **_methods("token", (*METHODS, "none")),
+            **_methods("introspection", METHODS),
+            **_methods("revocation", (*METHODS, "none")),
+            "dpop_signing_alg_values_supported": list(ALGORITHMS),
+            "tls_client_certificate_bound_access_tokens": True,
+            "authorization_details_types_supported": [MISSION_ACCESS],
+            MISSION_SUPPORTED: True,
         }
     )
+
+
+def _methods(endpoint: str, names: Sequence[str]) -> dict[str, list[str]]:
+    return {
+        f"{endpoint}_endpoint_auth_methods_supported": list(names),
+        f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+    }
 
 
 def jwks(house: House) -> Response:

@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from remit.api.oauth.asking import what_is_asked, who_asks
 from remit.api.oauth.authorize import PUSHED_PREFIX
+from remit.api.oauth.client import authenticate
 from remit.api.oauth.form import Form, OAuthRefused, error_answer, read_form
 from remit.api.wire import answer, status_of
-from remit.core.assertion import ASSERTION_TYPE
 from remit.core.client import is_client_address
 from remit.core.errors import Malformed, RemitError, Unauthenticated
 from remit.core.ticket import PushedRequest
@@ -40,7 +40,7 @@ async def push(request: Request, house: House) -> Response:
         form = await read_form(request)
         if "request_uri" in form:
             raise OAuthRefused("invalid_request", "a pushed request has no `request_uri`")
-        agent = await _pushed_by(form, house)
+        agent = await _pushed_by(request, form, house)
         try:
             applicant, redirect_uri = await who_asks(form, house, agent)
         except Malformed as error:
@@ -66,11 +66,9 @@ async def push(request: Request, house: House) -> Response:
     return answer(OAuthPushed(request_uri=PUSHED_PREFIX + value, expires_in=int(LASTS.total_seconds())), 201)
 
 
-async def _pushed_by(form: Form, house: House) -> str:
+async def _pushed_by(request: Request, form: Form, house: House) -> str:
     """Give the agent that proved itself with the request; empty for a public application with an address."""
     client_id = form.need("client_id")
     if "client_assertion" not in form and is_client_address(client_id):
         return ""
-    if form.get("client_assertion_type") != ASSERTION_TYPE:
-        raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
-    return (await house.authenticator.agent_by_assertion(form.need("client_assertion"), client_id)).name
+    return (await authenticate(request, form, house)).agent.name

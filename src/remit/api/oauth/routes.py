@@ -8,8 +8,14 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.api.oauth import metadata, token
-from remit.api.oauth.paths import JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from remit.api.oauth import introspect, metadata, token
+from remit.api.oauth.paths import (
+    INTROSPECTION_PATH,
+    JWKS_PATH,
+    METADATA_PATH,
+    REVOCATION_PATH,
+    TOKEN_PATH,
+)
 from remit.services.house import House
 
 Serve = Callable[[Request], Awaitable[Response]]
@@ -21,6 +27,12 @@ def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
     async def issue(request: Request) -> Response:
         return await token.token(request, house)
 
+    async def tell(request: Request) -> Response:
+        return await introspect.introspect(request, house)
+
+    async def revoke(request: Request) -> Response:
+        return await introspect.revoke(request, house)
+
     async def keys(_: Request) -> Response:
         return metadata.jwks(house)
 
@@ -31,4 +43,6 @@ def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
         (METADATA_PATH, {"GET": told}),
         (JWKS_PATH, {"GET": keys}),
         (TOKEN_PATH, {"POST": issue}),
+        (INTROSPECTION_PATH, {"POST": tell}),
+        (REVOCATION_PATH, {"POST": revoke}),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks: opening, showing, extending, renewing and completing them, and their tokens."""
+"""Tasks: opening, showing, extending, renewing and completing them. Their tokens come from `/oauth/token`."""
 
 from __future__ import annotations
 
@@ -46,16 +46,6 @@ class Completing(Body, frozen=True, kw_only=True):
     reason: str = "completed"
 
 
-class TaskToken(View, frozen=True, kw_only=True):
-    """An access token (RFC 9068) bound to a task; `expires` in seconds since the epoch."""
-
-    access_token: str
-    token_type: str
-    expires: int
-    expires_in: int
-    task: str
-
-
 class Renewed(View, frozen=True, kw_only=True):
     """A renewed lease: without a further renewal the task ends at `until`."""
 
@@ -99,19 +89,6 @@ async def turn(errand: Errand) -> TaskView:
     said: TurnText = errand.body
     extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
     return task_view(extended, errand.house.clock.now())
-
-
-async def token(errand: Errand) -> TaskToken:
-    """Issue a token for a task to the agent that does it."""
-    task = await errand.task()
-    access_token, expires = await errand.house.tasks.token(task.id)
-    return TaskToken(
-        access_token=access_token,
-        token_type="Bearer",
-        expires=expires,
-        expires_in=max(0, expires - int(errand.house.clock.now().timestamp())),
-        task=task.id,
-    )
 
 
 async def renew(errand: Errand) -> Renewed:
@@ -180,15 +157,6 @@ ENDPOINTS = (
         people=Duty.OWN,
         takes=TurnText,
         gives=TaskView,
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/v1/tasks/{task}/token",
-        summary="Issue an access token bound to the task, to the agent whose task it is",
-        serve=token,
-        agents=True,
-        gives=TaskToken,
-        status=201,
     ),
     Endpoint(
         method="POST",

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client authentication (RFC 6749 section 2.3): reading what a request shows of its client."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+
+from remit.api.oauth.form import Form, OAuthRefused
+from remit.core.assertion import ASSERTION_TYPE
+from remit.core.compact import read_compact
+from remit.core.drafts import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
+from remit.core.errors import Malformed
+from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, ShownAssertion
+from remit.services.clients import MAX_ASSERTION, Client
+from remit.services.house import House
+
+#: Where the server puts the chain of the TLS client, DER, its own certificate first.
+CERTIFICATE: Final = "remit.peer_certificate"
+
+#: RFC 8414, RFC 8705 section 2, and the draft's names.
+METHODS: Final = (
+    "private_key_jwt",
+    "self_signed_tls_client_auth",
+    SPIFFE_JWT_METHOD,
+    SPIFFE_X509_METHOD,
+)
+
+
+def certificate(request: Request) -> tuple[bytes, ...]:
+    """Give the certificates that the client has shown in the TLS handshake."""
+    return tuple(request.scope.get(CERTIFICATE) or ())
+
+
+async def authenticate(request: Request, form: Form, house: House, *, public: bool = False) -> Client:
+    """Give the client of a request; raises `OAuthRefused` or `Unauthenticated`.
+
+    `public` lets an application with a metadata document come without proof: what it then gets rests on its
+    code, or on the key of its refresh token.
+    """
+    if scheme := request.headers.get("authorization", "").partition(" ")[0]:
+        raise OAuthRefused(
+            "invalid_client", "clients prove themselves by an assertion or a certificate", scheme=scheme
+        )
+    client_id = form.get("client_id")
+    if "client_assertion" in form or "client_assertion_type" in form:
+        return await _by_assertion(form, house, client_id)
+    chain = certificate(request)
+    if chain and client_id and not (public and client_id.startswith("https://")):
+        return await house.oauth.clients.by_certificate(chain, client_id)
+    if public and client_id:
+        return await house.oauth.clients.public(client_id)
+    raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
+
+
+async def _by_assertion(form: Form, house: House, client_id: str) -> Client:
+    kind = form.get("client_assertion_type")
+    if "client_assertion" not in form or kind not in (ASSERTION_TYPE, JWT_SPIFFE_ASSERTION):
+        raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
+    assertion = form.need("client_assertion")
+    if kind == JWT_SPIFFE_ASSERTION:
+        return await house.oauth.clients.by_workload_token(assertion, JWT_SPIFFE_TYPE, client_id)
+    if _of_platform(assertion) and house.attestors.judges(ShownAssertion(assertion, JWT_TYPE)):
+        # RFC 7521 section 4.2: the assertion may be issued by somebody whom the server trusts.
+        return await house.oauth.clients.by_workload_token(assertion, JWT_TYPE, client_id)
+    return await house.oauth.clients.by_signature(assertion, client_id)
+
+
+def _of_platform(assertion: str) -> bool:
+    """Whether an assertion says that somebody else than its subject has issued it."""
+    try:
+        claims = read_compact(assertion, max_bytes=MAX_ASSERTION).claims
+    except Malformed:
+        return False
+    return claims.get("iss") != claims.get("sub")

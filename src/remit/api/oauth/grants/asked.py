@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a grant works with: the request's form, the house, and the key that the request has proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from remit.api.oauth.client import authenticate
+from remit.api.oauth.form import Form, OAuthRefused
+from remit.core.canonical import parse_strict
+from remit.core.drafts import MISSION_PARAMETER
+from remit.core.errors import Malformed
+from remit.core.grant import Grant
+from remit.core.mission import BAD_DETAILS, asked_grants
+from remit.core.resource import TASK_SCOPE
+from remit.core.task import Task
+from remit.core.token import AGENT_SCOPE
+from remit.core.workload import Confirmation
+from remit.services.clients import Client
+from remit.services.house import House
+from remit.services.tokens import Asking, TokenGiven
+
+Json = Any
+
+MAX_DETAILS_BYTES = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """One request at the token endpoint."""
+
+    request: Request
+    form: Form
+    house: House
+    confirmation: Confirmation
+
+    async def client(self, *, public: bool = False) -> Client:
+        """Give the client, authenticated."""
+        return await authenticate(self.request, self.form, self.house, public=public)
+
+    def asking(self, how: str) -> Asking:
+        """Give what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
+        wanted = (*self.form.all("resource"), *self.form.all("audience"))
+        return Asking(
+            how=how, audience=self.house.oauth.tokens.audience(wanted), confirmation=self.confirmation
+        )
+
+    def scope(self, fits: str) -> None:
+        """Refuse a scope that the token would not have."""
+        wanted = set(self.form.get("scope").split())
+        if wanted - {fits}:
+            way = f"; name a task by `{MISSION_PARAMETER}`" if TASK_SCOPE in wanted else ""
+            raise OAuthRefused("invalid_scope", f"the scope is `{fits}`{way}")
+
+    def details(self) -> Json:
+        """Give `authorization_details` (RFC 9396), `None` without."""
+        if "authorization_details" not in self.form:
+            return None
+        try:
+            return parse_strict(
+                self.form.get("authorization_details").encode(), max_bytes=MAX_DETAILS_BYTES, max_depth=16
+            )
+        except Malformed as error:
+            raise OAuthRefused(BAD_DETAILS, f"they cannot be read: {error.message}") from None
+
+    async def for_client(self, client: Client, how: str) -> TokenGiven:
+        """Give a token for the task that the client names, or one for itself."""
+        house = self.house
+        if MISSION_PARAMETER not in self.form:
+            self.scope(AGENT_SCOPE)
+            if self.details() is not None:
+                raise OAuthRefused(BAD_DETAILS, f"name the task by `{MISSION_PARAMETER}`")
+            return await house.oauth.tokens.for_agent(client, self.asking(how))
+        self.scope(TASK_SCOPE)
+        live = await house.oauth.tokens.bound(client, self.form.get(MISSION_PARAMETER))
+        if (details := self.details()) is not None:
+            _check_whole(live.task, asked_grants(details, house.oauth.tokens.resources))
+        return await house.oauth.tokens.for_task(client, live, self.asking(how))
+
+
+def _check_whole(task: Task, asked: tuple[Grant, ...]) -> None:
+    """Refuse to give more than was asked for: a token stands for its whole task."""
+    whole = {grant.tool for grant in task.grants} == {grant.tool for grant in asked}
+    if not whole or any(one.arguments or not one.other_arguments or one.calls is not None for one in asked):
+        raise OAuthRefused(
+            BAD_DETAILS, "a token stands for its whole task: hand a part of it down by token exchange"
+        )

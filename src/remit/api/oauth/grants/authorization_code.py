@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Authorization code with PKCE (RFC 6749 section 4.1.3, RFC 7636): what a person has agreed to."""
+
+from __future__ import annotations
+
+from remit.api.oauth.grants.asked import TokenRequest
+from remit.core.resource import TASK_SCOPE
+from remit.services.tokens import TokenGiven
+
+GRANT_TYPE = "authorization_code"
+
+
+async def give(asked: TokenRequest) -> TokenGiven:
+    """Give the tokens of a code; it works once."""
+    form = asked.form
+    code, redirect_uri, verifier = form.need("code"), form.need("redirect_uri"), form.need("code_verifier")
+    asked.scope(TASK_SCOPE)
+    client = await asked.client(public=True)
+    return await asked.house.oauth.families.redeem(
+        client, code, redirect_uri=redirect_uri, verifier=verifier, asking=asked.asking("authorization-code")
+    )

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client credentials (RFC 6749 section 4.4): an agent asks for itself, or for a task of its own."""
+
+from __future__ import annotations
+
+from remit.api.oauth.grants.asked import TokenRequest
+from remit.services.tokens import TokenGiven
+
+GRANT_TYPE = "client_credentials"
+
+
+async def give(asked: TokenRequest) -> TokenGiven:
+    """Give the token. Section 4.4.3: there is no refresh token, the client can ask again."""
+    return await asked.for_client(await asked.client(), "client-credentials")

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refresh (RFC 6749 section 6): the next access token, and the next refresh token."""
+
+from __future__ import annotations
+
+from remit.api.oauth.grants.asked import TokenRequest
+from remit.core.resource import TASK_SCOPE
+from remit.services.tokens import TokenGiven
+
+GRANT_TYPE = "refresh_token"
+
+
+async def give(asked: TokenRequest) -> TokenGiven:
+    """Give the next tokens; a refresh token works once."""
+    text = asked.form.need("refresh_token")
+    asked.scope(TASK_SCOPE)
+    client = await asked.client(public=True)
+    return await asked.house.oauth.families.refresh(client, text, asked.asking("refresh-token"))

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authorization server as its doors use it: who asks, what is issued, exchanged, told and taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.services.clients import Clients
+from remit.services.exchange import Exchange
+from remit.services.families import Families
+from remit.services.introspection import Introspection
+from remit.services.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationServer:
+    """The services behind `/oauth`."""
+
+    clients: Clients
+    tokens: Tokens
+    families: Families
+    exchange: Exchange
+    introspection: Introspection

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens for tests of what comes after them: as the token endpoint issues them to an agent with a key."""
+
+from __future__ import annotations
+
+from remit.core.identity import Agent
+from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation
+from remit.services.clients import Client
+from remit.services.house import House
+from remit.services.tokens import Asking, TokenGiven
+
+
+def a_client(agent: Agent) -> Client:
+    """Give an agent as a client that has signed an assertion with its key."""
+    attested = Attested(
+        workload="jkt:a-key", method=AttestationMethod.PRIVATE_KEY, assurance=Assurance.KEY_BOUND
+    )
+    return Client(agent=agent, client_id=agent.name, attested=attested)
+
+
+async def task_token_given(
+    house: House, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
+) -> TokenGiven:
+    """Issue a token for a task to the agent whose task it is; a task that has ended raises `Fenced`."""
+    live = await house.live.load(task)
+    house.live.check(live, house.clock.now())
+    asking = Asking(how="test", audience=audience, confirmation=confirmation or Confirmation())
+    return await house.oauth.tokens.for_task(a_client(live.agent), live, asking)
+
+
+async def task_token(
+    house: House, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
+) -> str:
+    """Give the text of such a token."""
+    return (await task_token_given(house, task, audience=audience, confirmation=confirmation)).text
+
+
+async def agent_token(house: House, agent: Agent) -> str:
+    """Give a token with which an agent opens tasks, good at every door."""
+    resources = house.oauth.tokens.resources
+    audience = (resources.api, resources.joined, *(resources.of(name) for name in house.upstreams))
+    return (await house.oauth.tokens.for_agent(a_client(agent), Asking(how="test", audience=audience))).text
