@@ -87,14 +87,11 @@ class AuthzenWorld(HouseWorld):
         """Give a token of an agent that works on no task."""
         return await self.token(agent, scope=AGENT_SCOPE)
 
-    async def task_token(self, task_id: str, **changes: Any) -> str:
+    async def signed_for(self, task_id: str, **changes: Any) -> str:
         """Give a token that is bound to a task."""
-        task = await self.house.tasks.get(task_id)
-        known = {
-            "subject": task.on_behalf_of,
-            "task": task.id,
-            "authority_hash": task.authority_hash,
-        }
+        live = await self.house.live.load(task_id)
+        task = live.task
+        known = {"subject": task.on_behalf_of, "task": task.id, "authority_hash": live.authority_hash}
         return await self.token(task.agent, **(known | changes))
 
     async def asks(self, path: str, body: Json, *, by: str = "records-api", **more: Any) -> Told:

@@ -176,7 +176,7 @@ async def test_who_does_not_vouch_shows_the_token(tmp_path: Path) -> None:
         task = await world.begin("alice")
         told = (await world.asks("evaluation", asking("alice", "read"))).json
         assert (told["decision"], told["context"]["reason"]) == (False, "subject-unproven")
-        token = await world.task_token(task)
+        token = await world.signed_for(task)
         shown = {"access_token": token}
         for name, decision in (("alice", True), ("records-bot", True), (task, True), ("bob", False)):
             subject = {"type": "user", "id": name, "properties": shown}
@@ -211,13 +211,13 @@ async def test_a_tool_call_is_asked_as_coaz_maps_it(world: AuthzenWorld) -> None
     """`tools/call` of a tool, with or without its upstream's name; without arguments the grant refuses."""
     await world.begin("alice")
     subject = {"type": "identity", "id": "alice"}
+    body: dict[str, Json] = {
+        "subject": subject,
+        "action": {"name": "tools/call", "properties": {"arguments": {"id": "record-1"}}},
+        "context": {"agent": "records-bot"},
+    }
     for name in ("read", "record/read", "record__read"):
-        body = {
-            "subject": subject,
-            "action": {"name": "tools/call", "properties": {"arguments": {"id": "record-1"}}},
-            "resource": {"type": "tool", "id": name},
-            "context": {"agent": "records-bot"},
-        }
+        body["resource"] = {"type": "tool", "id": name}
         assert (await world.asks("evaluation", body)).json["decision"] is True, name
         bare = body | {"action": {"name": "tools/call"}}
         assert (await world.asks("evaluation", bare)).json["decision"] is False
@@ -314,8 +314,10 @@ async def test_a_page_token_belongs_to_its_search(world: AuthzenWorld) -> None:
         assert (await world.asks("search/resource", body | {"page": {"token": junk}})).status == 400
 
 
-async def test_a_store_that_cannot_commit_permits_nothing(world: AuthzenWorld) -> None:
+async def test_a_store_that_cannot_commit_permits_nothing(tmp_path: Path) -> None:
     """Without a durable record there is no permit, one by one and in a batch."""
+    world = AuthzenWorld(tmp_path)
+    await world.settle_in()
     await world.begin("alice")
     token = await world.agent_token("records-api")
     await world.house.store.close()
