@@ -2,7 +2,7 @@
 """Clients that say who they are at an address of their own, and where answers to clients may be sent.
 
 draft-ietf-oauth-client-id-metadata-document-03: the `client_id` is an `https` address, and the document there
-holds the client's metadata (RFC 7591). Names that stand in the draft alone stand in `DRAFT`.
+holds the client's metadata (RFC 7591).
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed
 
 Json = Any
-
-#: Metadata of an authorization server that takes such clients.
-DRAFT: Final = {"supported": "client_id_metadata_document_supported"}
 
 #: Section 8.7 of the draft recommends 5 kilobytes as the largest document.
 MAX_DOCUMENT_BYTES: Final = 5 * 1024

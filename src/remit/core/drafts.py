@@ -40,5 +40,8 @@ ID_JAG_HEADER_TYPE: Final = "oauth-id-jag+jwt"
 ID_JAG_PROFILE: Final = "urn:ietf:params:oauth:grant-profile:id-jag"
 GRANT_PROFILES: Final = "authorization_grant_profiles_supported"
 
+# draft-ietf-oauth-client-id-metadata-document-03, 2026-11.
+CLIENT_DOCUMENTS_SUPPORTED: Final = "client_id_metadata_document_supported"
+
 # draft-ietf-oauth-grant-management, 2023: what everything issued under one grant has in common.
 GRANT_ID: Final = "grant_id"

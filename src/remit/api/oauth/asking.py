@@ -14,6 +14,7 @@ import msgspec
 
 from remit.api.oauth.form import Form, OAuthRefused
 from remit.core.canonical import parse_strict
+from remit.core.drafts import MISSION_ACCESS, MISSION_INTENT
 from remit.core.errors import Malformed
 from remit.core.ticket import AuthorizationRequest, Mission
 from remit.core.token import AGENT_SCOPE
@@ -21,9 +22,6 @@ from remit.services.consents import Applicant
 from remit.services.house import House
 
 Json = Any
-
-#: draft-mcguinness-oauth-mission: names that stand in that draft alone, version-pinned here.
-DRAFT: Final = {"mission_intent": "mission_intent", "details": "mission_resource_access"}
 
 MAX_STATE_CHARS: Final = 2048
 MAX_JSON_BYTES: Final = 32_768
@@ -131,7 +129,7 @@ class _MissionIntent(msgspec.Struct, frozen=True):
 
 
 def _mission(form: Form) -> Mission:
-    name = DRAFT["mission_intent"]
+    name = MISSION_INTENT
     written = _json(form, name, "invalid_request")
     if written is None:
         return Mission()
@@ -156,6 +154,6 @@ def _details(form: Form) -> tuple[dict[str, Json], ...]:
         if isinstance(written, list)
         else {None}
     )
-    if kinds - {DRAFT["details"]} or not written:
+    if kinds - {MISSION_ACCESS} or not written:
         raise OAuthRefused(code, f"each is an object of type `{DRAFT['details']}`")
     return tuple(written)

@@ -9,10 +9,17 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.oauth.client import METHODS
-from remit.api.oauth.paths import INTROSPECTION_PATH, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH
+from remit.api.oauth.paths import (
+    AUTHORIZE_PATH,
+    INTROSPECTION_PATH,
+    JWKS_PATH,
+    PUSHED_PATH,
+    REVOCATION_PATH,
+    TOKEN_PATH,
+)
 from remit.api.oauth.token import GRANTS
 from remit.api.wire import HEADERS, answer
-from remit.core.drafts import MISSION_ACCESS, MISSION_SUPPORTED
+from remit.core.drafts import CLIENT_DOCUMENTS_SUPPORTED, MISSION_ACCESS, MISSION_SUPPORTED
 from remit.core.resource import TASK_SCOPE
 from remit.core.token import AGENT_SCOPE, ALGORITHMS
 from remit.services.house import House
@@ -29,7 +36,14 @@ def metadata(house: House) -> Response:
             "introspection_endpoint": issuer + INTROSPECTION_PATH,
             "revocation_endpoint": issuer + REVOCATION_PATH,
             "scopes_supported": [AGENT_SCOPE, TASK_SCOPE],
-            "response_types_supported": [],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "authorization_endpoint": issuer + AUTHORIZE_PATH,
+            "pushed_authorization_request_endpoint": issuer + PUSHED_PATH,
+            "code_challenge_methods_supported": ["S256"],
+            # RFC 9207 section 3.
+            "authorization_response_iss_parameter_supported": True,
+            CLIENT_DOCUMENTS_SUPPORTED: house.people.documents.taken,
             "grant_types_supported": sorted(GRANTS),
             **_methods("token", (*METHODS, "none")),
             **_methods("introspection", METHODS),

@@ -46,6 +46,9 @@ async def push(request: Request, house: House) -> Response:
         except Malformed as error:
             code = error.code if error.code == "invalid_client" else "invalid_request"
             raise OAuthRefused(code, str(error)) from None
+        if applicant.metadata and applicant.metadata.auth_method != "none" and not agent:
+            # RFC 9126 section 2: a client that proves itself at the token endpoint does so here.
+            raise OAuthRefused("invalid_client", "prove yourself by your own key, as at the token endpoint")
         asked = what_is_asked(form, house, applicant, redirect_uri, agent)
         value, keep = house.people.browsers.tickets.make(PushedRequest(asked), LASTS)
         await house.store.commit(Unit((keep,)))
