@@ -69,7 +69,7 @@ class ProviderWorld:
             "preferred_username": "lena",
         } | self.claims
         told = {name: value for name, value in claims.items() if value is not None}
-        header = {"alg": "ES256", "kid": self.signing.kid} | self.header
+        header: dict[str, Json] = {"alg": "ES256", "kid": self.signing.kid} | self.header
         token = jws.serialize_compact(header, json.dumps(told).encode(), self.signing, algorithms=["ES256"])
         body = {"access_token": "a", "token_type": "Bearer", "id_token": token}
         return web.json_response(body, status=self.token_status)

@@ -155,5 +155,5 @@ def _details(form: Form) -> tuple[dict[str, Json], ...]:
         else {None}
     )
     if kinds - {MISSION_ACCESS} or not written:
-        raise OAuthRefused(code, f"each is an object of type `{DRAFT['details']}`")
+        raise OAuthRefused(code, f"each is an object of type `{MISSION_ACCESS}`")
     return tuple(written)
