@@ -11,7 +11,7 @@ import socket
 import stat
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from grpclib.config import Configuration
 from grpclib.encoding.proto import ProtoCodec
@@ -104,13 +104,13 @@ class _Connection(asyncio.Protocol):
         self.peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every event loop derives its transports from those of asyncio.
+        self._transport = cast(asyncio.Transport, transport)
         try:
             self._inner = self._door.admit(self, transport.get_extra_info("socket").fileno())
         except Unauthenticated as fault:
             log.warning("a connection to the workload API was refused: %s", fault)
-            transport.abort()
+            self._transport.abort()
             return
         self._inner.connection_made(transport)
 
