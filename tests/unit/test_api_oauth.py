@@ -122,4 +122,7 @@ async def test_metadata_names_what_is_there(world: HouseWorld) -> None:
     keys = (await world.ask("GET", told["jwks_uri"].removeprefix(PUBLIC_URL))).json["keys"]
     assert keys
     assert not [key for key in keys if "d" in key]
-    assert "authorization_endpoint" not in told
+    for name in ("authorization", "introspection", "revocation"):
+        assert told[f"{name}_endpoint"].startswith(f"{PUBLIC_URL}/oauth/")
+    # A certificate cannot be shown without TLS.
+    assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "spiffe_jwt"]

@@ -140,7 +140,8 @@ class TaskFile(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Who may state its intent: a person, `group:name`, or `agent:name` for an issuer.",
+            description="Who may state its intent: a person, `group:name`, `agent:name` for an agent whose "
+            "work needs no person, or `issuer:name` for an issuer of identity assertions (ID-JAG).",
         ),
     ]
     parameters: Annotated[

@@ -11,6 +11,7 @@ from msgspec import Meta
 from remit.config.governance import AgentsSection, PeopleSection
 from remit.config.keys import KeysSection
 from remit.config.listen import ListenSection
+from remit.config.oauth import OAuthSection
 from remit.config.secret import SecretRef
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sign_in import SignInSection
@@ -199,6 +200,7 @@ class Config(Section, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     trust: TrustSection = TrustSection()
     sign_in: SignInSection = SignInSection()
+    oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()
     people: PeopleSection = PeopleSection()
     upstreams: Annotated[

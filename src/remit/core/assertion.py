@@ -23,11 +23,15 @@ MAX_SIZE = 16_384
 
 
 class ProvenAssertion(msgspec.Struct, frozen=True):
-    """What a valid assertion proves: who, and the id under which it may not come again before `expires`."""
+    """What a valid assertion proves: who, and the id under which it may not come again before `expires`.
+
+    `instance` is the running copy that the client names in what it signed.
+    """
 
     subject: str
     token_id: str
     expires: datetime
+    instance: str = ""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -37,6 +41,7 @@ class _Claims(msgspec.Struct, frozen=True):
     jti: str
     exp: int
     iat: int = 0
+    instance: str = ""
 
 
 def verify_assertion(
@@ -71,7 +76,8 @@ def verify_assertion(
         raise _invalid("the client assertion is not valid now, or for too long")
     if not claims.jti:
         raise _invalid("the client assertion has no `jti`")
-    return ProvenAssertion(subject, claims.jti, datetime.fromtimestamp(claims.exp + leeway_s, UTC))
+    expires = datetime.fromtimestamp(claims.exp + leeway_s, UTC)
+    return ProvenAssertion(subject, claims.jti, expires, claims.instance[:200])
 
 
 def _invalid(message: str, debug: str = "") -> Unauthenticated:

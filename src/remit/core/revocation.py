@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.task import Task
+from remit.core.task import NO_PERSON, Task
 
 
 class ScopeKind(enum.StrEnum):
@@ -52,7 +52,7 @@ def scopes_of(task: Task) -> tuple[str, ...]:
             scope(ScopeKind.TASK, one.task),
         ]
     for person in (task.on_behalf_of, task.intent.stated_by):
-        if person and not person.startswith("agent:"):
+        if person and not person.startswith(NO_PERSON):
             names.append(scope(ScopeKind.PERSON, person))
     if task.delegation:
         names.append(scope(ScopeKind.DELEGATION, task.delegation))

@@ -109,7 +109,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
     `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a
-    person, a `group:x` of people, or `agent:x` for an issuer that is permitted for this type. `delegates`
+    person, a `group:x` of people, `agent:x` for an agent whose work needs no person, or `issuer:x` for an
+    issuer whose identity assertions speak for people (ID-JAG). `delegates`
     says to whom its tasks may be handed down.
     """
 
@@ -131,6 +132,10 @@ class Turn(msgspec.Struct, frozen=True):
 
     text: str
     at: datetime
+
+
+#: How whoever states an intent is written where that is no person: a permitted agent, a permitted issuer.
+NO_PERSON = ("agent:", "issuer:")
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

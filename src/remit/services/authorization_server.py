@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from remit.services.clients import Clients
 from remit.services.exchange import Exchange
 from remit.services.families import Families
+from remit.services.identity_assertions import IdentityAssertions
 from remit.services.introspection import Introspection
 from remit.services.tokens import Tokens
 
@@ -21,3 +22,4 @@ class AuthorizationServer:
     families: Families
     exchange: Exchange
     introspection: Introspection
+    assertions: IdentityAssertions

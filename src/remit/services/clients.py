@@ -30,7 +30,7 @@ from remit.core.workload import (
     KeyBinding,
     matches,
 )
-from remit.ports.attestor import ShownAssertion, ShownCertificate
+from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit, UseAssertion
 from remit.services.attestors import Attestors
@@ -122,6 +122,7 @@ class Clients:
             workload=f"jkt:{thumbprint(key)}",
             method=AttestationMethod.PRIVATE_KEY,
             assurance=Assurance.KEY_BOUND,
+            instance=proven.instance,
             token_id=proven.token_id,
             expires=proven.expires,
         )
@@ -148,6 +149,12 @@ class Clients:
         It may come again until it runs out: platforms hand out one token for many uses.
         """
         attested = await self._attestors.attest(ShownAssertion(token, kind))
+        agent = await self._admit(await self._bound(attested, client_id))
+        return Client(agent=agent, client_id=client_id or agent.name, attested=attested)
+
+    async def by_peer(self, shown: ShownPeer, client_id: str = "") -> Client:
+        """Give the client that is a process of this machine, as the kernel tells it."""
+        attested = await self._attestors.attest(shown)
         agent = await self._admit(await self._bound(attested, client_id))
         return Client(agent=agent, client_id=client_id or agent.name, attested=attested)
 

@@ -40,6 +40,7 @@ from remit.services.exchange import Exchange
 from remit.services.families import Families
 from remit.services.findings import Findings
 from remit.services.house import House
+from remit.services.identity_assertions import IdentityAssertions
 from remit.services.introspection import Introspection
 from remit.services.issuing import Issuing
 from remit.services.late import LateOutcomes
@@ -198,7 +199,7 @@ def furnish(o: Outfit) -> House:
         tools=tools,
         live=live,
         authenticator=authenticator,
-        oauth=_oauth(o, authenticator, live, tasks, people),
+        oauth=_oauth(o, authenticator, live, tasks, policies, people),
         proofs=proofs,
         credentials=Credentials(authenticator, proofs),
         authorizer=authorizer,
@@ -252,7 +253,12 @@ def furnish(o: Outfit) -> House:
 
 
 def _oauth(
-    o: Outfit, authenticator: Authenticator, live: Live, tasks: Tasks, people: People
+    o: Outfit,
+    authenticator: Authenticator,
+    live: Live,
+    tasks: Tasks,
+    policies: Policies,
+    people: People,
 ) -> AuthorizationServer:
     tokens = Tokens(
         store=o.store,
@@ -303,6 +309,15 @@ def _oauth(
             tokens=tokens,
             tenant=o.tenant,
             introspectors=o.introspectors | frozenset(o.enforcement_points),
+        ),
+        assertions=IdentityAssertions(
+            store=o.store,
+            issuers=o.issuers,
+            policies=policies,
+            tasks=tasks,
+            tokens=tokens,
+            members=o.members,
+            tenant=o.tenant,
         ),
     )
 

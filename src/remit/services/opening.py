@@ -105,6 +105,19 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
     return f"agent:{agent.name}"
 
 
+def issuer_states(task_type: TaskType, issuer: str) -> str:
+    """Give an issuer as who states the intent, which is then the type's purpose and nothing else; raises
+    `Forbidden` unless the type permits it.
+    """
+    if f"issuer:{issuer}" not in task_type.stated_by:
+        raise Forbidden(
+            f"issuer `{issuer}` may not state the intent of `{task_type.name}`",
+            code="issuer-word",
+            way_out=f"let `issuer:{issuer}` stand in `stated_by` of the task type",
+        )
+    return f"issuer:{issuer}"
+
+
 def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
     """Give the parameters of a task under a delegation record; raises `Forbidden` for what the person has not
     left open.

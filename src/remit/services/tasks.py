@@ -14,7 +14,7 @@ from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import ScopeKind, scope, scopes_of
-from remit.core.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
+from remit.core.task import NO_PERSON, Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import (
     Change,
@@ -86,16 +86,24 @@ class Tasks:
         self._openings = Pace(bounds.per_minute, 60.0)
 
     async def open(
-        self, opening: Opening, *, person: Person | None = None, agent: Agent | None = None
+        self,
+        opening: Opening,
+        *,
+        person: Person | None = None,
+        agent: Agent | None = None,
+        issuer: str = "",
     ) -> Task:
         """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
+
+        With `issuer` the person is not signed in: that issuer says that the agent may act for them, which the
+        type must permit.
 
         With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
         person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
         where an agent opens too many by itself, or `Fenced` where a scope is locked; a refusal is recorded.
         """
         try:
-            task, unit = await self._prepare(opening, person, agent)
+            task, unit = await self._prepare(opening, person, agent, issuer)
         except (Forbidden, Malformed, NotFound, Busy) as error:
             await self._refused(
                 error,
@@ -140,7 +148,7 @@ class Tasks:
         await self._store.commit(Unit(events=(event,)))
 
     async def _prepare(
-        self, opening: Opening, person: Person | None, caller: Agent | None
+        self, opening: Opening, person: Person | None, caller: Agent | None, issuer: str = ""
     ) -> tuple[Task, Unit]:
         applied = self._policies.applied
         task_type = self._type(opening.task_type)
@@ -150,13 +158,13 @@ class Tasks:
         may_run(task_type, agent)
         check_words(opening.goal, "the intent")
         now = self._clock.now()
-        word = await self._words.of(task_type, opening, person, caller, now)
+        word = await self._words.of(task_type, opening, person, caller, now, issuer)
         given = agreed(word.record, opening.params) if word.record else opening.params
         params = filled(task_type, given)
         grants = planned(opening.plan, task_type, granted(task_type, params))
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
         deadline = deadline_for(task_type, now)
-        if caller is not None and person is None:
+        if caller is not None and (person is None or issuer):
             await self._pace(caller)
         task = Task(
             tenant=self._tenant,
@@ -187,7 +195,7 @@ class Tasks:
             idle_s=max(0, opening.idle_s),
             bundle=applied.digest,
         )
-        people = {word.behalf, "" if word.stated_by.startswith("agent:") else word.stated_by} - {""}
+        people = {word.behalf, "" if word.stated_by.startswith(NO_PERSON) else word.stated_by} - {""}
         changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(people))
         if word.record:
             changes = (*changes, UseDelegation(self._tenant, word.record.id, now))

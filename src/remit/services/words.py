@@ -10,7 +10,7 @@ from remit.core.errors import Forbidden
 from remit.core.identity import Agent, Memberships, Person
 from remit.core.task import TaskType
 from remit.ports.store import Store
-from remit.services.opening import Opening, Word, agreed, may_state, states_itself
+from remit.services.opening import Opening, Word, agreed, issuer_states, may_state, states_itself
 
 
 class Words:
@@ -29,6 +29,7 @@ class Words:
         person: Person | None,
         caller: Agent | None,
         now: datetime,
+        issuer: str = "",
     ) -> Word:
         """Give by whose word a task is opened.
 
@@ -36,6 +37,8 @@ class Words:
         intent is a person whom remit authenticated, or an issuer that the type permits; where the task is for
         somebody, never the agent.
         """
+        if issuer and person is not None:
+            return Word(stated_by=issuer_states(task_type, issuer), behalf=person.name)
         if person is not None:
             stated_by = may_state(task_type, person)
             behalf = opening.on_behalf_of or (person.name if task_type.requires_person else "")

@@ -13,24 +13,30 @@ from remit.core.compact import read_compact
 from remit.core.drafts import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
 from remit.core.errors import Malformed
 from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, ShownAssertion
+from remit.ports.peers import Peer
 from remit.services.clients import MAX_ASSERTION, Client
 from remit.services.house import House
 
 #: Where the server puts the chain of the TLS client, DER, its own certificate first.
 CERTIFICATE: Final = "remit.peer_certificate"
 
+#: Where the server puts who is at the other end of its Unix socket.
+PEER: Final = "remit.peer"
+
 #: RFC 8414, RFC 8705 section 2, and the draft's names.
-METHODS: Final = (
-    "private_key_jwt",
-    "self_signed_tls_client_auth",
-    SPIFFE_JWT_METHOD,
-    SPIFFE_X509_METHOD,
-)
+CERTIFICATE_METHODS: Final = ("self_signed_tls_client_auth", SPIFFE_X509_METHOD)
+METHODS: Final = ("private_key_jwt", SPIFFE_JWT_METHOD, *CERTIFICATE_METHODS)
 
 
 def certificate(request: Request) -> tuple[bytes, ...]:
     """Give the certificates that the client has shown in the TLS handshake."""
     return tuple(request.scope.get(CERTIFICATE) or ())
+
+
+def peer(request: Request) -> Peer | None:
+    """Give the process at the other end, for a request over the Unix socket."""
+    found: Peer | None = request.scope.get(PEER)
+    return found
 
 
 async def authenticate(request: Request, form: Form, house: House, *, public: bool = False) -> Client:
@@ -39,6 +45,24 @@ async def authenticate(request: Request, form: Form, house: House, *, public: bo
     `public` lets an application with a metadata document come without proof: what it then gets rests on its
     code, or on the key of its refresh token.
     """
+    client = await _authenticated(request, form, house, public=public)
+    noticed(request, form, house, client)
+    return client
+
+
+def noticed(request: Request, form: Form, house: House, client: Client) -> None:
+    """Note where a client has proven itself from, so that one identity in two hands is seen."""
+    if client.attested is not None:
+        house.sightings.proved(
+            client.agent,
+            client.attested,
+            instance=client.attested.instance,
+            address=request.client.host if request.client else "",
+            manifest=form.get("manifest_digest")[:200],
+        )
+
+
+async def _authenticated(request: Request, form: Form, house: House, *, public: bool) -> Client:
     if scheme := request.headers.get("authorization", "").partition(" ")[0]:
         raise OAuthRefused(
             "invalid_client", "clients prove themselves by an assertion or a certificate", scheme=scheme
@@ -51,6 +75,8 @@ async def authenticate(request: Request, form: Form, house: House, *, public: bo
         return await house.oauth.clients.by_certificate(chain, client_id)
     if public and client_id:
         return await house.oauth.clients.public(client_id)
+    if (local := peer(request)) is not None:
+        return await house.oauth.clients.by_peer(await local.shown(), client_id)
     raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from starlette.responses import Response
 
-from remit.api.oauth.client import METHODS
+from remit.api.oauth.client import CERTIFICATE_METHODS, METHODS
 from remit.api.oauth.paths import (
     AUTHORIZE_PATH,
     INTROSPECTION_PATH,
@@ -19,7 +19,13 @@ from remit.api.oauth.paths import (
 )
 from remit.api.oauth.token import GRANTS
 from remit.api.wire import HEADERS, answer
-from remit.core.drafts import CLIENT_DOCUMENTS_SUPPORTED, MISSION_ACCESS, MISSION_SUPPORTED
+from remit.core.drafts import (
+    CLIENT_DOCUMENTS_SUPPORTED,
+    GRANT_PROFILES,
+    ID_JAG_PROFILE,
+    MISSION_ACCESS,
+    MISSION_SUPPORTED,
+)
 from remit.core.resource import TASK_SCOPE
 from remit.core.token import AGENT_SCOPE, ALGORITHMS
 from remit.services.house import House
@@ -28,6 +34,10 @@ from remit.services.house import House
 def metadata(house: House) -> Response:
     """Give the metadata of the authorization server (RFC 8414)."""
     issuer = house.authenticator.issuer
+    # RFC 8705: a certificate is shown in TLS alone.
+    secure = issuer.startswith("https://")
+    methods = [one for one in METHODS if secure or one not in CERTIFICATE_METHODS]
+    public = ["none"] if house.people.documents.taken else []
     return answer(
         {
             "issuer": issuer,
@@ -45,13 +55,14 @@ def metadata(house: House) -> Response:
             "authorization_response_iss_parameter_supported": True,
             CLIENT_DOCUMENTS_SUPPORTED: house.people.documents.taken,
             "grant_types_supported": sorted(GRANTS),
-            **_methods("token", (*METHODS, "none")),
-            **_methods("introspection", METHODS),
-            **_methods("revocation", (*METHODS, "none")),
+            **_methods("token", (*methods, *public)),
+            **_methods("introspection", methods),
+            **_methods("revocation", (*methods, *public)),
             "dpop_signing_alg_values_supported": list(ALGORITHMS),
-            "tls_client_certificate_bound_access_tokens": True,
+            "tls_client_certificate_bound_access_tokens": secure,
             "authorization_details_types_supported": [MISSION_ACCESS],
             MISSION_SUPPORTED: True,
+            GRANT_PROFILES: [ID_JAG_PROFILE],
         }
     )
 

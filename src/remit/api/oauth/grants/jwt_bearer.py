@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JWT bearer (RFC 7523 section 2.1): a workload's own token stands for its agent."""
+"""JWT bearer (RFC 7523 section 2.1): a workload's own token stands for its agent, and an identity assertion
+(ID-JAG) for a person whom the agent may act for.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from remit.api.oauth.client import noticed
 from remit.api.oauth.form import OAuthRefused
 from remit.api.oauth.grants.asked import TokenRequest
+from remit.core.compact import read_compact
+from remit.core.drafts import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
 from remit.core.errors import Malformed, Unauthenticated
+from remit.core.mission import BAD_DETAILS
+from remit.core.resource import TASK_SCOPE
 from remit.ports.attestor import JWT_TYPE
+from remit.services.clients import MAX_ASSERTION
 from remit.services.tokens import TokenGiven
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -18,6 +28,8 @@ async def give(asked: TokenRequest) -> TokenGiven:
     RFC 7521 section 4.1: the client need not prove itself besides; where it does, it is the same agent.
     """
     assertion = asked.form.need("assertion")
+    if _type_of(assertion) == ID_JAG_HEADER_TYPE:
+        return await _identity(asked, assertion)
     try:
         workload = await asked.house.oauth.clients.by_workload_token(
             assertion, JWT_TYPE, asked.form.get("client_id")
@@ -27,8 +39,37 @@ async def give(asked: TokenRequest) -> TokenGiven:
         raise Malformed(
             error.message, code="invalid_grant", way_out=error.way_out, debug=error.code
         ) from None
+    noticed(asked.request, asked.form, asked.house, workload)
     if "client_assertion" in asked.form:
         client = await asked.client()
         if client.agent.name != workload.agent.name:
             raise OAuthRefused("invalid_grant", "the assertion is of another agent than the client")
     return await asked.for_client(workload, "jwt-bearer")
+
+
+def _type_of(assertion: str) -> str:
+    """Give the `typ` of an assertion, nothing of which is believed yet."""
+    try:
+        found = read_compact(assertion, max_bytes=MAX_ASSERTION, permitted=("x5t",)).header.get("typ")
+    except Malformed:
+        return ""
+    return found.lower().removeprefix("application/") if isinstance(found, str) else ""
+
+
+async def _identity(asked: TokenRequest, assertion: str) -> TokenGiven:
+    """Give a token for the task of the person whom an identity assertion names."""
+    asked.scope(TASK_SCOPE)
+    if asked.details() is not None:
+        raise OAuthRefused(BAD_DETAILS, "the task type says what an identity assertion stands for")
+    client = await asked.client()
+    asking = asked.asking("id-jag")
+    live, limits = await asked.house.oauth.assertions.task(
+        client,
+        assertion,
+        task_type=asked.form.get("task_type"),
+        mission=asked.form.get(MISSION_PARAMETER),
+    )
+    if limits and not set(asking.audience) <= set(limits):
+        raise OAuthRefused("invalid_target", "the assertion is for other resources")
+    asking = replace(asking, audience=asking.audience or limits)
+    return await asked.house.oauth.tokens.for_task(client, live, asking)

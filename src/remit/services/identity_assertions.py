@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enterprise-managed authorization: the organisation's provider says which agent may act for which person.
+
+The assertion is an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant).
+
+1. its issuer is trusted for this and nothing else is believed of it; its type, audience and times hold
+2. it was issued to the very client that shows it, which has proven itself; it works once
+3. its subject is a person here: the one whom that issuer signs in
+4. a task opens for that person, of a type that permits this issuer's word; or one that is open is named
+"""
+
+from __future__ import annotations
+
+from remit.core.drafts import ID_JAG_HEADER_TYPE
+from remit.core.errors import Conflict, Malformed, Unauthenticated
+from remit.core.identity import Memberships, Person
+from remit.ports.issuers import IssuedToken, IssuerUse, TrustedIssuers
+from remit.ports.store import Store, Unit, UseAssertion
+from remit.services.authenticate import secret_digest
+from remit.services.clients import Client
+from remit.services.live import LiveTask
+from remit.services.opening import Opening
+from remit.services.policies import Policies
+from remit.services.tasks import Tasks
+from remit.services.tokens import Tokens
+
+
+class IdentityAssertions:
+    """Turns identity assertions into tasks."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        issuers: TrustedIssuers,
+        policies: Policies,
+        tasks: Tasks,
+        tokens: Tokens,
+        members: Memberships,
+        tenant: str,
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._issuers = issuers
+        self._policies = policies
+        self._tasks = tasks
+        self._tokens = tokens
+        self._members = members
+        self._tenant = tenant
+
+    async def task(
+        self, client: Client, assertion: str, *, task_type: str, mission: str
+    ) -> tuple[LiveTask, tuple[str, ...]]:
+        """Give the task that an assertion stands for, and the resources that it is limited to.
+
+        Raises `Malformed` (code `invalid_grant`), `Forbidden`, `NotFound` or `Fenced`.
+        """
+        # Steps 1 and 2.
+        try:
+            shown = await self._issuers.verify(assertion, use=IssuerUse.ID_JAG, token_type=ID_JAG_HEADER_TYPE)
+        except Unauthenticated as error:
+            raise _bad(error.message, way_out=error.way_out, debug=error.code) from None
+        if shown.claims.get("client_id") not in (client.client_id, client.agent.name):
+            raise _bad("the assertion was issued to another client")
+        if not shown.token_id:
+            raise _bad("the assertion has no `jti`")
+        person = await self._person(shown)
+        await self._use(shown)
+        # Step 4.
+        if mission:
+            live = await self._tokens.bound(client, mission)
+            if live.task.on_behalf_of != person.name:
+                raise _bad("the task is for another person than the assertion")
+            return live, _resources(shown)
+        opening = Opening(
+            agent=client.agent.name,
+            task_type=task_type or self._type(client, shown),
+            on_behalf_of=person.name,
+        )
+        task = await self._tasks.open(opening, person=person, agent=client.agent, issuer=shown.name)
+        return await self._tokens.bound(client, task.id), _resources(shown)
+
+    async def _person(self, shown: IssuedToken) -> Person:
+        """Step 3."""
+        link = await self._store.link(self._tenant, shown.issuer, shown.subject)
+        person = await self._store.person(self._tenant, link.person) if link else None
+        if person is None or not person.active:
+            raise _bad(
+                "the subject of the assertion is nobody here",
+                way_out="let that person sign in here once with the same provider",
+            )
+        return self._members.of_person(person)
+
+    async def _use(self, shown: IssuedToken) -> None:
+        mark = secret_digest(f"id-jag\n{shown.issuer}\n{shown.token_id}")
+        try:
+            await self._store.commit(Unit((UseAssertion(self._tenant, mark, shown.expires),)))
+        except Conflict:
+            raise _bad("the assertion was used before") from None
+
+    def _type(self, client: Client, shown: IssuedToken) -> str:
+        """Give the one type that the agent may run at this issuer's word."""
+        runs = {client.agent.name, *(f"group:{group}" for group in client.agent.groups)}
+        found = [
+            one.name
+            for one in self._policies.applied.bundle.task_types.values()
+            if f"issuer:{shown.name}" in one.stated_by and runs & set(one.run_by)
+        ]
+        if len(found) != 1:
+            raise _bad(
+                "no task type permits this issuer's word" if not found else "several task types permit this",
+                way_out="let `issuer:` stand in `stated_by` of a task type, or name one by `task_type`",
+            )
+        return found[0]
+
+
+def _resources(shown: IssuedToken) -> tuple[str, ...]:
+    """Give the resources that an assertion names; none where it names none."""
+    written = shown.claims.get("resource", ())
+    found = [written] if isinstance(written, str) else written
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
+        raise _bad("the assertion's `resource` cannot be read")
+    return tuple(found)
+
+
+def _bad(message: str, way_out: str = "get a new assertion", debug: str = "") -> Malformed:
+    return Malformed(message, code="invalid_grant", way_out=way_out, debug=debug)
