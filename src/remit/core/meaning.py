@@ -108,6 +108,7 @@ MEANINGS: dict[EventKind, Meaning] = {
             "grant": "by which kind of grant it was asked for",
             "audience": "the resources that it is for",
             "bound": "to what its sender's key is bound: `dpop`, `mtls`, or `no`",
+            "isolation": "`none`: the agent runs as the user of remit, and could read its keys",
             "chain": "the agents that act, the current one first, where there are several",
             "family": "what everything issued under one grant has in common",
         },

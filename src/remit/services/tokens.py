@@ -38,12 +38,14 @@ class Asking:
     """What a token is asked for: for which resources, bound to which key, and by which kind of grant.
 
     Without `audience` it is for every resource that it can be used at. `confirmation` is the key that the
-    request proved to hold; without one, the client's certificate is.
+    request proved to hold; without one, the client's certificate is. `isolation` is `none` where who asks
+    runs as the user of remit.
     """
 
     how: str
     audience: tuple[str, ...] = ()
     confirmation: Confirmation = field(default_factory=Confirmation)
+    isolation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,8 @@ class Tokens:
             "audience": list(claims.audience),
             "bound": "dpop" if claims.confirmation.jkt else "mtls" if claims.confirmation else "no",
         }
+        if asking.isolation:
+            facts["isolation"] = asking.isolation
         if len(claims.chain) > 1:
             facts["chain"] = [actor.name for actor in claims.chain]
         if claims.grant_id:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from starlette.requests import Request
@@ -39,6 +40,12 @@ def peer(request: Request) -> Peer | None:
     return found
 
 
+def isolation(request: Request) -> str:
+    """Give `none` where the process that asks runs as the user of remit, and could do what remit can."""
+    local = peer(request)
+    return "none" if local is not None and local.uid == os.geteuid() else ""
+
+
 async def authenticate(request: Request, form: Form, house: House, *, public: bool = False) -> Client:
     """Give the client of a request; raises `OAuthRefused` or `Unauthenticated`.
 
@@ -73,10 +80,11 @@ async def _authenticated(request: Request, form: Form, house: House, *, public: 
     chain = certificate(request)
     if chain and client_id and not (public and client_id.startswith("https://")):
         return await house.oauth.clients.by_certificate(chain, client_id)
+    local = peer(request)
+    if local is not None and not client_id.startswith("https://"):
+        return await house.oauth.clients.by_peer(await local.shown(), client_id)
     if public and client_id:
         return await house.oauth.clients.public(client_id)
-    if (local := peer(request)) is not None:
-        return await house.oauth.clients.by_peer(await local.shown(), client_id)
     raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from remit.api.oauth.client import authenticate
+from remit.api.oauth.client import authenticate, isolation
 from remit.api.oauth.form import Form, OAuthRefused
 from remit.core.canonical import parse_strict
 from remit.core.drafts import MISSION_PARAMETER
@@ -45,7 +45,10 @@ class TokenRequest:
         """Give what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
         wanted = (*self.form.all("resource"), *self.form.all("audience"))
         return Asking(
-            how=how, audience=self.house.oauth.tokens.audience(wanted), confirmation=self.confirmation
+            how=how,
+            audience=self.house.oauth.tokens.audience(wanted),
+            confirmation=self.confirmation,
+            isolation=isolation(self.request),
         )
 
     def scope(self, fits: str) -> None:
