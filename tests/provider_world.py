@@ -51,7 +51,7 @@ class ProviderWorld:
     async def jwks(self, request: web.Request) -> web.Response:
         """Give the keys."""
         self.asked.append(request.path)
-        keys = [one.as_dict(private=False) | {"use": "sig", "kid": one.kid} for one in self.published]
+        keys = [one.as_dict(private=False) | {"use": "sig", "kid": str(one.kid)} for one in self.published]
         return web.json_response({"keys": keys})
 
     async def token(self, request: web.Request) -> web.Response:
