@@ -32,7 +32,7 @@ from remit.services.house import House
 from remit.services.mediate import Asked
 from remit.services.tasks import Opening
 from tests.house_world import PERMIT, make_house
-from tests.tokens import task_token
+from tests.tokens import HELD, task_token
 from tests.world import TENANT, WorldClock
 
 Json = Any
@@ -263,11 +263,11 @@ class CallWorld:
         wanted: dict[str, Json] = {"agent": "clerk", "task_type": task_type} | more
         opening = Opening(**wanted)
         task = await self.house.tasks.open(opening, person=await self.person("lena"))
-        return task, await task_token(self.house, task.id)
+        return task, await task_token(self.house, task.id, confirmation=HELD)
 
     async def call(self, token: str, name: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""
-        asked = Asked(token=token, upstream="desk", name=name, arguments=arguments)
+        asked = Asked(token=token, proven=HELD, upstream="desk", name=name, arguments=arguments)
         return await self.house.mediator.run(asked, heard or Heard())
 
     async def outcome(self, token: str, name: str, **arguments: Json) -> Outcome:

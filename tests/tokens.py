@@ -10,6 +10,10 @@ from remit.services.house import House
 from remit.services.tokens import Asking, TokenGiven
 
 
+#: The key that tokens are bound to where a test is of what comes after step 1, with what proves it.
+HELD = Confirmation(jkt="a-key-that-tests-hold")
+
+
 def a_client(agent: Agent) -> Client:
     """Give an agent as a client that has signed an assertion with its key."""
     attested = Attested(

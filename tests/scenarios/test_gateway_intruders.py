@@ -64,8 +64,10 @@ async def test_no_token_is_shown_where_to_get_one(world: GatewayWorld) -> None:
 
 
 async def test_the_metadata_names_the_authorization_server(world: GatewayWorld) -> None:
-    """RFC 9728: each address has its document, the root one speaks of all upstreams; none needs a token."""
-    for path, resource in (("", ""), ("/mcp", "/mcp"), ("/mcp/files", "/mcp/files")):
+    """RFC 9728: each resource has its document at its own address, and none elsewhere; none needs a token."""
+    root = await world.send(b"", method="GET", path="/.well-known/oauth-protected-resource", token="")
+    assert root.status == 404
+    for path, resource in (("/mcp", "/mcp"), ("/mcp/files", "/mcp/files")):
         told = await world.send(
             b"", method="GET", path=f"/.well-known/oauth-protected-resource{path}", token=""
         )

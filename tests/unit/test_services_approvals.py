@@ -13,7 +13,7 @@ from remit.core.errors import Busy, Conflict, Forbidden, NotFound
 from remit.core.event import EventKind
 from remit.services.approvals import MAX_PENDING
 from tests.call_world import CallWorld, call_world
-from tests.tokens import task_token
+from tests.tokens import HELD, task_token
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_no_answer_is_a_refusal(world: CallWorld) -> None:
     assert [await state(world, one) for one in (asked, given)] == [ApprovalState.EXPIRED] * 2
     with pytest.raises(Conflict):
         await world.approve(asked)
-    token = await task_token(world.house, (await world.house.approvals.get(asked)).task)
+    token = await task_token(world.house, (await world.house.approvals.get(asked)).task, confirmation=HELD)
     assert await world.asked(token, amount=2) != given
 
 
@@ -93,7 +93,7 @@ async def test_a_question_never_outlives_its_task(world: CallWorld) -> None:
     """Asked shortly before the deadline, it expires with the task."""
     task, _ = await world.open()
     world.clock.advance(1800 - 60)
-    token = await task_token(world.house, task.id)
+    token = await task_token(world.house, task.id, confirmation=HELD)
     approval = await world.house.approvals.get(await world.asked(token))
     assert approval.expires == task.deadline
 

@@ -16,7 +16,7 @@ from remit.core.task import Ancestor, Task, TaskState
 from remit.ports.store import PutTask, Unit
 from remit.services import revocations
 from tests.call_world import CallWorld, call_world
-from tests.tokens import task_token
+from tests.tokens import HELD, task_token
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def test_an_end_covers_all_descendants(world: CallWorld) -> None:
     child = await child_of(world, parent, "tsk_child")
     grandchild = await child_of(world, child, "tsk_grandchild")
     sibling, token = await world.open()
-    tokens = [await task_token(world.house, one.id) for one in (child, grandchild)]
+    tokens = [await task_token(world.house, one.id, confirmation=HELD) for one in (child, grandchild)]
     closure = await world.house.revocations.end_task(parent.id, reason="enough", by="root")
     assert set(closure.tasks) == {parent.id, child.id, grandchild.id}
     for one in tokens:

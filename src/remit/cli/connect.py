@@ -152,7 +152,7 @@ async def _serve(agent: AgentSession, tenure: Tenure, upstream: str, *, http: bo
     from remit.sdk.relay import Relay
     from remit.sdk.stdio import Lines, LineWriter
 
-    door = Door(agent.gateway, tenure)
+    door = Door(agent.gateway, tenure, agent.prover)
     if not http:
         lines, out = Lines(sys.stdin.fileno()), LineWriter(sys.stdout.fileno())
         await Bridge(door, lines, out, upstream=upstream, notice=remark).run()

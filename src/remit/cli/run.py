@@ -124,7 +124,7 @@ async def _beside_relay(
         return 128 + signals.pending[0]
     if not lineage.CAN_TELL:
         remark("this system does not tell whose connection it is: only its address guards the relay")
-    relay = Relay(Door(agent.gateway, task), only_descendants=True, notice=remark)
+    relay = Relay(Door(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
     env = child_environment() | {"REMIT_MCP_URL": await relay.start()}
     keeping = asyncio.create_task(_keep(task))
     try:

@@ -11,20 +11,20 @@ async with AgentSession("http://127.0.0.1:8700", "note-bot", AgentKey.load(path)
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+from remit.sdk.dpop import Prover
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
+from remit.sdk.oauth.discovery import Server, find_server
+from remit.sdk.oauth.endpoint import Credentials, Token, TokenEndpoint
+from remit.sdk.oauth.web import Web
 from remit.sdk.wire import Gateway, segment
 
 Json = Any
 
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#: A token is replaced when less than this part of its life is left.
-REFRESH_PART: Final = 0.25
 #: Codes with which the gateway says that a task has ended.
 ENDED: Final = frozenset({"task-ended", "task-expired", "task-lease", "fenced", "no-task"})
 #: Codes of an end that nobody ordered: time went by while nobody renewed, for instance in a machine's sleep.
@@ -32,37 +32,21 @@ RAN_OUT: Final = frozenset({"task-expired", "task-lease"})
 COMPLETE_TRIES: Final = 3
 
 
-class _Token:
-    """An access token with the moment from which it is replaced, by the monotonic clock."""
-
-    __slots__ = ("refresh_at", "text")
-
-    def __init__(self, answer: Json, asked_at: float) -> None:
-        try:
-            self.text = str(answer["access_token"])
-            life_s = float(answer["expires_in"])
-        except (TypeError, KeyError, ValueError):
-            raise GatewayUnreachable("the gateway gave no token", way_out="check the address") from None
-        # Counted from when it was asked for: what the answer took is not added to its life.
-        self.refresh_at = asked_at + life_s * (1 - REFRESH_PART)
-
-
 class _TokenSource:
     """Holds one token and gets the next; callers at once share one request."""
 
     def __init__(self) -> None:
-        self._held: _Token | None = None
+        self._held: Token | None = None
         self._lock = asyncio.Lock()
 
     async def token(self, *, not_this: str = "") -> str:
         async with self._lock:
             held = self._held
-            if held is None or time.monotonic() >= held.refresh_at or held.text == not_this:
-                asked_at = time.monotonic()
-                held = self._held = _Token(await self._ask(), asked_at)
+            if held is None or not held.usable or held.text == not_this:
+                held = self._held = await self._ask()
             return held.text
 
-    async def _ask(self) -> Json:
+    async def _ask(self) -> Token:
         raise NotImplementedError
 
 
@@ -72,12 +56,17 @@ class AgentSession(_TokenSource):
     def __init__(
         self, base_url: str, agent: str, key: AgentKey, *, ca_file: str = "", issuer: str = ""
     ) -> None:
-        """Take the address and the key; `issuer` is what the gateway calls itself, if not its address."""
+        """Take the address and the key; `issuer` is what the gateway calls itself, if not its address.
+
+        All tokens are bound to a key of this session alone, which never leaves it (`prover`).
+        """
         super().__init__()
-        self.gateway = Gateway(base_url, ca_file=ca_file)
+        self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer)
         self.agent = agent
-        self._key = key
-        self._issuer = issuer or self.gateway.base_url
+        self.prover = Prover()
+        self._who = Credentials(agent, key=key)
+        self._web = Web(ca_file=ca_file)
+        self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,31 +79,28 @@ class AgentSession(_TokenSource):
     async def close(self) -> None:
         """Close the connections; tasks that are open stay open until they are completed or run out."""
         await self.gateway.close()
+        await self._web.close()
 
-    async def _ask(self) -> Json:
+    async def _ask(self) -> Token:
         return await self.grant()
 
-    async def grant(self, **more: str) -> Json:
+    async def grant(self, **more: str) -> Token:
         """Ask for a token by this agent's key (RFC 6749 section 4.4), for itself or for a task of its."""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self.agent,
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": self._key.assertion(self.agent, self._issuer),
-            **more,
-        }
-        return await self.gateway.ask("POST", "/oauth/token", form=form)
+        if self._server is None:
+            self._server = await find_server(self._web, self.gateway.public_url)
+        endpoint = TokenEndpoint(self._web, self._server, self._who, self.prover)
+        return await endpoint.ask({"grant_type": "client_credentials", **more})
 
     async def ask(self, method: str, path: str, *, body: Json = None) -> Json:
         """Ask a management endpoint as this agent; a token that ran out on the way is replaced once."""
         token = await self.token()
         try:
-            return await self.gateway.ask(method, path, bearer=token, body=body)
+            return await self.gateway.ask(method, path, bearer=token, body=body, prover=self.prover)
         except GatewayRefused as refused:
             if refused.status != 401 or refused.code in ENDED:
                 raise
         token = await self.token(not_this=token)
-        return await self.gateway.ask(method, path, bearer=token, body=body)
+        return await self.gateway.ask(method, path, bearer=token, body=body, prover=self.prover)
 
     async def open(
         self,
@@ -168,7 +154,7 @@ class TaskSession(_TokenSource):
         self.lease_s = int(facts.get("lease_s") or 0)
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
-    async def _ask(self) -> Json:
+    async def _ask(self) -> Token:
         return await self.agent.grant(mission_id=self.id)
 
     async def renew(self) -> None:

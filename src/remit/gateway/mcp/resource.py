@@ -88,8 +88,7 @@ class ProtectedResource:
         if scope["method"] not in ("GET", "HEAD"):
             await respond(send, 405, b"", ((b"allow", b"GET, HEAD"),))
             return
-        # Without a path: of the resource that has all upstreams.
-        path = path or PREFIX
+        # RFC 9728 section 3.3: a document at the root could only speak of a resource that is not here.
         if path != resource_path(path):
             await respond(send, 404, b"")
             return

@@ -121,16 +121,20 @@ class TokenEndpoint:
         told = page.json()
         if page.status != 200:
             message = str(told.get("error_description") or f"the token endpoint answered {page.status}")
-            raise GatewayRefused(message[:600], status=page.status, code=str(told.get("error") or ""))
+            # `code` says more than OAuth's own `error`, where the server is a remit.
+            code = str(told.get("code") or told.get("error") or "")
+            raise GatewayRefused(message[:600], status=page.status, code=code)
         text, kind = told.get("access_token"), str(told.get("token_type", "")).lower()
         if not isinstance(text, str) or not text or kind not in ("bearer", "dpop"):
             raise GatewayUnreachable("the token endpoint gave no token that can be used")
-        life_s = told.get("expires_in")
+        told_s = told.get("expires_in")
+        life_s = float(told_s) if isinstance(told_s, int | float) else 3600.0
         return Token(
             text=text,
             kind=kind,
             scope=str(told.get("scope") or asked_scope),
             refresh=str(told.get("refresh_token") or ""),
-            ends_at=asked_at + (life_s if isinstance(life_s, int | float) else 3600.0) - EARLY_S,
+            # Counted from when it was asked for: what the answer took is not added to its life.
+            ends_at=asked_at + life_s - min(EARLY_S, life_s / 4),
             issuer=self._server.issuer,
         )

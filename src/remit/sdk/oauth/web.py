@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from remit.sdk.faults import AgentFault, GatewayUnreachable
-from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, is_loopback
+from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, IDLE_S, MAX_ANSWER_BYTES, is_loopback
 
 Json = Any
 
@@ -44,7 +44,9 @@ class Web:
     def __init__(self, *, ca_file: str = "") -> None:
         """Take the certificate authorities to trust instead of the system's, where given."""
         self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file or None), limit=0),
+            connector=aiohttp.TCPConnector(
+                ssl=ssl.create_default_context(cafile=ca_file or None), limit=0, keepalive_timeout=IDLE_S
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             trust_env=False,
