@@ -111,7 +111,7 @@ class Exchange:
 
     async def _holder(self, claims: AccessClaims) -> Agent:
         agent = await self._store.agent(self._tenant, claims.client_id)
-        if agent is None or not agent.usable:
+        if agent is None or not agent.usable or claims.issued < agent.tokens_from:
             raise _bad("the agent of the subject token may not act")
         return agent
 
@@ -123,8 +123,9 @@ class Exchange:
             raise _bad(f"the actor token cannot be used: {error.message}") from None
         agent = await self._store.agent(self._tenant, claims.client_id)
         own = claims.scope == AGENT_SCOPE
-        if agent is None or not agent.usable or not own or claims.attestation is None:
-            raise _bad("the actor token is not an agent's own")
+        withdrawn = agent is not None and claims.issued < agent.tokens_from
+        if agent is None or not agent.usable or withdrawn or not own or claims.attestation is None:
+            raise _bad("the actor token is not an agent's own, or was withdrawn")
         attested = Attested(
             workload=agent.name,
             method=claims.attestation,

@@ -242,6 +242,8 @@ class Live:
             raise Unauthenticated("the token is of another task", code="token-task", step=2)
         if claims.authority_hash and claims.authority_hash != live.authority_hash:
             raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
+        if claims.issued < live.agent.tokens_from:
+            raise Unauthenticated("the token was withdrawn", code="token-withdrawn", step=2)
         chain = tuple(actor.name for actor in claims.chain) or (claims.client_id,)
         if live.task.lineage and chain != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)

@@ -141,6 +141,10 @@ async def _agent(errand: Errand, endpoint: Endpoint, showing: Showing) -> Errand
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
         agent = found
+    if claims.issued < agent.tokens_from:
+        raise Unauthenticated(
+            "the token was withdrawn", code="token-withdrawn", way_out="ask for a new one", step=1
+        )
     if not agent.usable:
         raise Unauthenticated(
             f"the agent is {agent.state.value}", code="agent-state", way_out="ask its owner", step=1

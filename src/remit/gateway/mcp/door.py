@@ -263,6 +263,8 @@ class McpDoor:
     def _identify(self, scope: Scope, visit: Visit) -> None:
         found = self._resource.identify(scope, visit.head)
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        if client := scope.get("client"):
+            self._house.sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = _with_nonce(visit.send, found.nonce.encode())
 
