@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who attacks people as they sign in: other sites, sessions put into browsers, other people's sign-ins."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from starlette.requests import Request
+
+from remit.adapters.provider.oidc import OidcProvider
+from remit.api.oauth.page import Visit
+from remit.core.admission import AdmissionRules
+from remit.services.browsers import Entrance
+from tests.house_world import HouseWorld, house_world
+from tests.page_world import (
+    Browsing,
+    Documents,
+    Page,
+    address,
+    page_world,
+)
+from tests.provider_world import ProviderWorld, provider_world
+from tests.world import WorldClock
+
+Json = Any
+SUMMARISE = address(task_type="summarise-contract")
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
+    """A house with pages."""
+    async with page_world(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
+    """The house."""
+    return made[0]
+
+
+@pytest.fixture
+async def lena(world: HouseWorld) -> Browsing:
+    """A lawyer, signed in."""
+    browser = Browsing(world)
+    await browser.sign_in("lena")
+    return browser
+
+
+async def test_a_form_that_another_site_sends(world: HouseWorld, lena: Browsing) -> None:
+    """By its origin, by what the browser says of it, and by what only our pages can know."""
+    page = await lena.get(SUMMARISE)
+    form = page.form()
+    fields = form["fields"] | {"decision": "allow", "p.id": "C-42"}
+    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+        assert (await lena.post(form["action"], fields, **headers)).status == 403
+    for token in ("", "0" * 64, form["fields"]["csrf"][:-1]):
+        assert (await lena.post(form["action"], fields | {"csrf": token})).status == 403
+    other = Browsing(world)
+    await other.sign_in("leo")
+    assert (await other.post(form["action"], fields)).status == 403
+    assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []
+
+
+async def test_signing_somebody_in_as_somebody_else(world: HouseWorld) -> None:
+    """The sign-in form too belongs to the browser that was shown it (login CSRF)."""
+    code = await world.house.authenticator.make_code("lena", by="root")
+    mallory, victim = Browsing(world), Browsing(world)
+    shown = await mallory.get("/oauth/sign-in")
+    await victim.get("/oauth/sign-in")
+    forced = await victim.post("/oauth/sign-in", shown.form("code")["fields"] | {"code": code})
+    assert forced.status == 403
+    assert not any("session" in name for name in victim.cookies)
+
+
+async def test_a_session_that_was_put_into_the_browser(world: HouseWorld) -> None:
+    """A sign-in makes a new secret, whatever the browser had; and the session before it ends."""
+    browser = Browsing(world)
+    browser.cookies["remit-session"] = "rmb_" + "ab" * 32
+    await browser.sign_in("lena")
+    first = browser.cookies["remit-session"]
+    assert first != "rmb_" + "ab" * 32
+    page = await browser.get("/oauth/sign-in?fresh=1")
+    code = await world.house.authenticator.make_code("lena", by="root")
+    await browser.fill(page, "code", code=code)
+    assert browser.cookies["remit-session"] != first
+    old = Browsing(world)
+    old.cookies["remit-session"] = first
+    assert (await old.get("/oauth/account")).status == 303
+
+
+async def test_a_secret_of_one_kind_does_not_open_the_other_doors(world: HouseWorld, lena: Browsing) -> None:
+    """The cookie's is no bearer token, and a program's session is no cookie."""
+    assert (await world.ask("GET", "/api/v1/me", by=lena.cookies["remit-session"])).status == 401
+    browser = Browsing(world)
+    browser.cookies["remit-session"] = await world.session("lena")
+    assert (await browser.get("/oauth/account")).status == 303
+
+
+async def test_pages_forbid_frames_and_strange_sources(lena: Browsing) -> None:
+    """On every page: no framing, no script from elsewhere, no form to elsewhere, no trace in caches."""
+    for page in (
+        await lena.get(SUMMARISE),
+        await lena.get("/oauth/account"),
+        await lena.get("/oauth/sign-in?fresh=1"),
+        await lena.get("/oauth/authorize"),
+        await Browsing(lena.world).get("/oauth/sign-in"),
+    ):
+        policy = page.headers["content-security-policy"]
+        for part in ("default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
+            assert part in policy
+        assert "unsafe" not in policy
+        assert page.headers["x-frame-options"] == "DENY"
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["referrer-policy"] == "same-origin"
+        assert not re.search(r'(src|href)="(https?:)?//', page.text)
+        assert " style=" not in page.text
+    framed = await lena.get(SUMMARISE, **{"sec-fetch-dest": "iframe", "sec-fetch-site": "cross-site"})
+    assert framed.status == 403
+
+
+async def test_cookies_are_the_hosts_own(world: HouseWorld, lena: Browsing) -> None:
+    """No script reads them, no other path or host sets them where there is TLS."""
+    assert lena.set_cookies
+    for cookie in lena.set_cookies:
+        assert "HttpOnly" in cookie
+        assert "samesite=lax" in cookie.lower()
+        assert "Domain" not in cookie
+    secure = replace(world.house, people=replace(world.house.people, origin="https://remit.example"))
+    visit = await Visit.enter(Request({"type": "http", "headers": []}), secure)
+    visit.signed_in("rmb_x")
+    told = visit.go("/")
+    set_ = [value.decode() for name, value in told.raw_headers if name == b"set-cookie"]
+    assert all(one.startswith("__Host-remit-") and "Secure" in one and "Path=/" in one for one in set_)
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "/oauth/authorize?\\..\\evil",
+        "/oauth/authorize?x\r\nSet-Cookie: a=b",
+        "/oauth/sign-out",
+        "/elsewhere",
+        "javascript:alert(1)",
+        "/oauth/account" + "x" * 20_000,
+    ],
+)
+async def test_where_a_sign_in_leads(world: HouseWorld, then: str) -> None:
+    """To a page of ours, whatever the address asked for."""
+    browser = Browsing(world)
+    page = await browser.get("/oauth/sign-in?then=" + quote(then, safe="")[:30_000])
+    fields = page.form("code")["fields"] | {"then": then}
+    fields["code"] = await world.house.authenticator.make_code("lena", by="root")
+    done = await browser.post("/oauth/sign-in", fields)
+    assert done.status == 303
+    assert done.location == "/oauth/account"
+
+
+async def test_codes_are_not_guessed(world: HouseWorld) -> None:
+    """A few wrong ones, and the address must wait; from other machines a code is not taken at all."""
+    browser = Browsing(world)
+    statuses = []
+    for _ in range(30):
+        page = await browser.get("/oauth/sign-in")
+        statuses.append((await browser.fill(page, "code", code="aaaa-bbbb-cccc-dddd")).status)
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    far = Browsing(world, client="203.0.113.7")
+    page = await far.get("/oauth/sign-in")
+    code = await world.house.authenticator.make_code("lena", by="root")
+    assert (await far.fill(page, "code", code=code)).status == 403
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[ProviderWorld]:
+    """A provider."""
+    async with provider_world() as made:
+        yield made
+
+
+@pytest.fixture
+async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
+    """A house whose people come from the provider."""
+    clock = WorldClock()
+    provider.now = int(clock.now().timestamp())
+    rules = AdmissionRules(add_people=True, groups={"Legal": "legal"}, require={"tid": "acme"})
+    provider.claims = {"tid": "acme"}
+    entrance = Entrance(
+        title="Acme", provider=OidcProvider(provider.issuer, client_id="remit", clock=clock), rules=rules
+    )
+    async with house_world(tmp_path, entrances={"acme": entrance}) as world:
+        yield world
+
+
+async def go_and_come(browser: Browsing, provider: ProviderWorld, **claims: Json) -> Page:
+    """Go to the provider, and come back as somebody."""
+    away = await browser.get("/oauth/sign-in/with/acme?then=/oauth/account")
+    assert away.status == 303, away.text
+    provider.nonce = away.answer["nonce"]
+    provider.claims = {"tid": "acme", "sub": "s-1", "preferred_username": "nora"} | claims
+    return await browser.get(
+        f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}",
+        **{"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+    )
+
+
+async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider: ProviderWorld) -> None:
+    """They are added by the rules, and their groups follow the provider at each sign-in."""
+    browser = Browsing(admitting)
+    back = await go_and_come(browser, provider, groups=["Legal", "Other"])
+    assert back.location == "/oauth/account"
+    assert "nora" in (await browser.get("/oauth/account")).text
+    assert (await admitting.house.directory.person("nora")).groups == ("legal",)
+    await go_and_come(Browsing(admitting), provider, groups=[])
+    assert (await admitting.house.directory.person("nora")).groups == ()
+
+
+async def test_a_name_is_not_handed_on(admitting: HouseWorld, provider: ProviderWorld) -> None:
+    """A subject stays the person that it was; another subject with the same name is nobody."""
+    await go_and_come(Browsing(admitting), provider)
+    renamed = Browsing(admitting)
+    await go_and_come(renamed, provider, preferred_username="norah")
+    assert "<strong>nora</strong>" in (await renamed.get("/oauth/account")).text
+    thief = Browsing(admitting)
+    refused = await go_and_come(thief, provider, sub="s-2")
+    assert refused.status >= 400
+    assert (await thief.get("/oauth/account")).status == 303
+
+
+async def test_a_name_with_authority_is_not_taken_over(
+    admitting: HouseWorld, provider: ProviderWorld
+) -> None:
+    """Who calls themselves `root` at the provider is not root here, until root has said so here."""
+    refused = await go_and_come(Browsing(admitting), provider, preferred_username="root")
+    assert refused.status == 403
+    assert "not connected with this account yet" in refused.text
+    root = Browsing(admitting)
+    await root.sign_in("root")
+    assert (await go_and_come(root, provider, preferred_username="root")).status == 303
+    again = Browsing(admitting)
+    await go_and_come(again, provider, preferred_username="root")
+    assert "<strong>root</strong>" in (await again.get("/oauth/account")).text
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"tid": "other"}, {"tid": None}, {"preferred_username": None}, {"preferred_username": "No One"}],
+)
+async def test_who_the_rules_do_not_admit(
+    admitting: HouseWorld, provider: ProviderWorld, claims: Json
+) -> None:
+    """Another organisation's account, or one without a name that can be used."""
+    assert (await go_and_come(Browsing(admitting), provider, **claims)).status == 403
+
+
+async def test_a_sign_in_that_was_begun_elsewhere(admitting: HouseWorld, provider: ProviderWorld) -> None:
+    """The attacker's own answer, sent to the victim's browser, signs nobody in; nor does a second use."""
+    mallory, victim = Browsing(admitting), Browsing(admitting)
+    away = await mallory.get("/oauth/sign-in/with/acme")
+    provider.nonce = away.answer["nonce"]
+    provider.claims = {"tid": "acme", "preferred_username": "mallory"}
+    arrival = f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}"
+    assert (await victim.get(arrival)).status == 403
+    assert (await victim.get("/oauth/sign-in/arrive?code=c&state=")).status == 403
+    assert (await mallory.get(arrival)).status == 303
+    assert (await mallory.get(arrival)).status == 403
+
+
+async def test_an_answer_of_another_server(admitting: HouseWorld, provider: ProviderWorld) -> None:
+    """A mix-up: the `iss` in the answer is not the provider's, so its code goes nowhere."""
+    browser = Browsing(admitting)
+    away = await browser.get("/oauth/sign-in/with/acme")
+    provider.nonce = away.answer["nonce"]
+    mixed = await browser.get(
+        f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}&iss=https%3A%2F%2Fevil.example"
+    )
+    assert mixed.status == 403
+    assert provider.forms == []
