@@ -10,7 +10,8 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from remit.core.errors import Unauthenticated
+from remit.core.compact import read_compact
+from remit.core.errors import Malformed, Unauthenticated
 from remit.core.jwk import import_public
 from remit.core.token import ALGORITHMS
 
@@ -20,6 +21,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: An assertion is short-lived: it may not be valid for longer than this.
 MAX_LIFE_S = 300
 MAX_SIZE = 16_384
+#: `typ` may be absent; the second is what draft-ietf-oauth-rfc7523bis asks for.
+_TYPES = ("jwt", "client-authentication+jwt")
 
 
 class ProvenAssertion(msgspec.Struct, frozen=True):
@@ -59,10 +62,14 @@ def verify_assertion(
     if len(assertion) > MAX_SIZE:
         raise _invalid("the client assertion is too large")
     try:
-        signed = jws.deserialize_compact(assertion, import_public(public_jwk), algorithms=list(ALGORITHMS))
-        claims = msgspec.json.decode(signed.payload, type=_Claims)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+        read = read_compact(assertion, max_bytes=MAX_SIZE)
+        claims = msgspec.convert(read.claims, _Claims)
+        jws.deserialize_compact(assertion, import_public(public_jwk), algorithms=list(ALGORITHMS))
+    except (Malformed, JoseError, ValueError, TypeError, KeyError) as error:
         raise _invalid("the client assertion does not hold", debug=repr(error)) from None
+    # RFC 8725 section 3.11: what the same key signed for another purpose is no assertion.
+    if str(read.header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:
+        raise _invalid("this is a token of another type than a client assertion")
     moment = now.astimezone(UTC).timestamp()
     if claims.iss != subject or claims.sub != subject:
         raise _invalid("the client assertion speaks of another client")

@@ -171,7 +171,8 @@ def _read_jwt(token: str) -> tuple[SpiffeId, dict[str, Json], dict[str, Json]]:
     except Malformed as fault:
         raise _refused("cannot be read", "svid-malformed", fault.debug or fault.message) from None
     # 2.1: `alg` of the list; `typ` is JWT or JOSE where it is there.
-    if compact.header.get("alg") not in JWT_SVID_ALGORITHMS:
+    algorithm = compact.header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in JWT_SVID_ALGORITHMS:
         raise _refused("is signed in a way that is not accepted", "svid-malformed")
     if compact.header.get("typ", "JWT") not in ("JWT", "JOSE"):
         raise _refused("is of another type", "svid-malformed")

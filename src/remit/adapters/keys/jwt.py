@@ -17,16 +17,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from remit.core.canonical import parse_strict
+from remit.core.compact import REFUSED_PARAMETERS
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.token import ALGORITHMS
 from remit.ports.keys import Json
 
 ALGORITHM = "ES256"
 MAX_TOKEN_BYTES = 16 * 1024
-
-# RFC 7515 section 4.1 and RFC 7797: header parameters that would bring a key along, or change how the rest is
-# read.
-_REFUSED = ("crit", "b64", "jwk", "jku", "x5c", "x5u", "zip")
 
 REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
@@ -39,7 +36,7 @@ def verified(token: str, keys: Mapping[str, ECKey]) -> tuple[dict[str, Json], di
     algorithm, kid = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS or algorithm != ALGORITHM:
         raise _refused("the token's algorithm is not accepted", "token-algorithm")
-    if any(name in header for name in _REFUSED):
+    if any(name in header for name in REFUSED_PARAMETERS):
         raise _refused("the token's header asks for what is not accepted", "token-header")
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:

@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every place that takes a signed token, against every known way to have a wrong one taken.
+
+The attacks are those that Project Wycheproof and RFC 8725 collect. Most forgeries here carry a *good*
+signature of the right key over wrong bytes, so that what refuses them is what was meant to.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc.jwk import ECKey
+
+from remit.adapters.keys.jwt import verified
+from remit.core.assertion import verify_assertion
+from remit.core.compact import read_compact
+from remit.core.dpop import token_hash, verify_proof
+from remit.core.errors import RemitError
+from remit.core.keyset import read_keyset, verify_signature
+from remit.core.spiffe import TrustAnchors, check_jwt_svid
+
+Json = Any
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+AT = int(NOW.timestamp())
+ISSUER = "https://remit.example"
+URL = f"{ISSUER}/mcp"
+#: The order of P-256 (SEC 2 version 2, section 2.4.2).
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+KEY = ec.derive_private_key(0x5EED, ec.SECP256R1())
+OTHER = ec.derive_private_key(0xBAD, ec.SECP256R1())
+
+
+def b64(data: bytes) -> str:
+    """Write base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def jwk_of(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    """Give a public JWK."""
+    numbers = key.public_key().public_numbers()
+    size = (key.key_size + 7) // 8
+    return {
+        "kty": "EC",
+        "crv": {256: "P-256", 384: "P-384", 521: "P-521"}[key.key_size],
+        "x": b64(numbers.x.to_bytes(size)),
+        "y": b64(numbers.y.to_bytes(size)),
+    }
+
+
+PUBLIC = jwk_of(KEY)
+KID = "key-1"
+
+
+def signature(data: bytes, key: ec.EllipticCurvePrivateKey = KEY) -> bytes:
+    """Sign as ES256 does (RFC 7518 section 3.4)."""
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32) + s.to_bytes(32)
+
+
+def signed(header: str, payload: str, key: ec.EllipticCurvePrivateKey = KEY) -> str:
+    """Sign two parts as they stand."""
+    return f"{header}.{payload}.{b64(signature(f'{header}.{payload}'.encode(), key))}"
+
+
+@dataclass(frozen=True)
+class Door:
+    """A place that takes a token: what a good one holds, and what judges it."""
+
+    name: str
+    header: Json
+    claims: Json
+    take: Callable[[str], object]
+    #: What of the header this place needs, though others refuse it.
+    needs: tuple[str, ...] = ()
+    more: Mapping[str, Json] = field(default_factory=dict)
+
+    def token(self, header: Json = None, claims: Json = None, key: ec.EllipticCurvePrivateKey = KEY) -> str:
+        """Give a token with changes; a value of `...` removes a member."""
+        return signed(
+            b64(json.dumps(_changed(self.header, header)).encode()),
+            b64(json.dumps(_changed(self.claims, claims)).encode()),
+            key,
+        )
+
+    def refuses(self, token: str) -> None:
+        """Make sure that a token is refused by a fault of the house, not by a defect."""
+        with pytest.raises(RemitError):
+            self.take(token)
+
+
+def _changed(value: Json, changes: Json) -> Json:
+    return {name: one for name, one in {**value, **(changes or {})}.items() if one is not ...}
+
+
+_KEYS = read_keyset({"keys": [{**PUBLIC, "kid": KID}]})
+_ANCHORS = TrustAnchors(trust_domain="example.org", jwt_keys=read_keyset({"keys": [{**PUBLIC, "kid": KID}]}))
+
+
+def _of_others(token: str) -> object:
+    read = read_compact(token)
+    verify_signature(token, read.header, _KEYS.candidates(read.header))
+    return read
+
+
+DOORS = [
+    Door(
+        "access token of ours",
+        {"typ": "at+jwt", "alg": "ES256", "kid": KID},
+        {"iss": ISSUER, "sub": "lena", "aud": URL, "exp": AT + 300},
+        lambda token: verified(token, {KID: ECKey.import_key(dict(PUBLIC))}),
+    ),
+    Door(
+        "client assertion",
+        {"alg": "ES256"},
+        {"iss": "bot", "sub": "bot", "aud": ISSUER, "jti": "j1", "exp": AT + 60},
+        lambda token: verify_assertion(token, PUBLIC, subject="bot", audiences=(ISSUER,), now=NOW),
+    ),
+    Door(
+        "proof of possession",
+        {"typ": "dpop+jwt", "alg": "ES256", "jwk": PUBLIC},
+        {"jti": "p1", "htm": "POST", "htu": URL, "iat": AT, "ath": token_hash("at")},
+        lambda token: verify_proof(token, method="POST", url=URL, now=NOW, token_hash=token_hash("at")),
+        needs=("jwk",),
+    ),
+    Door(
+        "token of another issuer",
+        {"typ": "JWT", "alg": "ES256", "kid": KID},
+        {"iss": "https://issuer.example", "sub": "x", "aud": ISSUER, "exp": AT + 60},
+        _of_others,
+    ),
+    Door(
+        "jwt-svid",
+        {"alg": "ES256", "kid": KID},
+        {"sub": "spiffe://example.org/bot", "aud": [ISSUER], "exp": AT + 60},
+        lambda token: check_jwt_svid(token, _ANCHORS, audience=ISSUER, now=NOW),
+    ),
+]
+every_door = pytest.mark.parametrize("door", DOORS, ids=[door.name for door in DOORS])
+
+
+@every_door
+def test_a_good_token_is_taken(door: Door) -> None:
+    """What follows would prove nothing if nothing were ever taken."""
+    door.take(door.token())
+
+
+@every_door
+def test_a_signature_of_another_key_is_refused(door: Door) -> None:
+    """The same bytes, signed by somebody else."""
+    door.refuses(door.token(key=OTHER))
+
+
+# Algorithm confusion (RFC 8725 section 2.1).
+
+
+@every_door
+@pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
+@pytest.mark.parametrize("keep", [True, False])
+def test_none_is_no_algorithm(door: Door, name: str, keep: bool) -> None:
+    """However it is spelled, with or without something in the place of a signature."""
+    header, payload, tail = door.token({"alg": name}).split(".")
+    door.refuses(f"{header}.{payload}.{tail if keep else ''}")
+
+
+def _secrets() -> dict[str, bytes]:
+    public = KEY.public_key()
+    forms = serialization.PublicFormat
+    numbers = public.public_numbers()
+    pem = public.public_bytes(serialization.Encoding.PEM, forms.SubjectPublicKeyInfo)
+    return {
+        "pem": pem,
+        "pem without its last line break": pem.strip(),
+        "der": public.public_bytes(serialization.Encoding.DER, forms.SubjectPublicKeyInfo),
+        "point": public.public_bytes(serialization.Encoding.X962, forms.UncompressedPoint),
+        "compressed point": public.public_bytes(serialization.Encoding.X962, forms.CompressedPoint),
+        "coordinates": numbers.x.to_bytes(32) + numbers.y.to_bytes(32),
+        "jwk": json.dumps(PUBLIC).encode(),
+        "jwk without spaces": json.dumps(PUBLIC, separators=(",", ":")).encode(),
+        "nothing": b"",
+    }
+
+
+@every_door
+@pytest.mark.parametrize("form", list(_secrets()))
+@pytest.mark.parametrize(("name", "digest"), [("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512")])
+def test_a_public_key_is_no_shared_secret(door: Door, form: str, name: str, digest: str) -> None:
+    """The public key, in each form that a program may hold it, used as the key of an HMAC."""
+    header, payload, _ = door.token({"alg": name}).split(".")
+    mac = hmac.digest(_secrets()[form], f"{header}.{payload}".encode(), digest)
+    door.refuses(f"{header}.{payload}.{b64(mac)}")
+
+
+@every_door
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        *("es256", "ES256 ", " ES256", "ES256\x00", "ES256K", "ES384", "ES512", "RS256", "PS256", "EdDSA"),
+        *("Ed25519", "ECDH-ES", "dir", "A128KW", None, 0, 256, True, ["ES256"], {"name": "ES256"}, ...),
+    ],
+)
+def test_a_key_is_used_for_its_own_algorithm_alone(door: Door, algorithm: Json) -> None:
+    """A good ES256 signature under any other name, or under none, is no signature."""
+    door.refuses(door.token({"alg": algorithm}))
+
+
+# Keys that a token brings along (RFC 8725 sections 3.5, 3.10), and headers that change how the rest is read.
+
+
+@every_door
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("jwk", jwk_of(OTHER)),
+        ("jwk", {"kty": "oct", "k": b64(b"secret")}),
+        ("jku", "https://attacker.example/keys"),
+        ("x5u", "https://attacker.example/cert"),
+        ("x5c", ["MIIB"]),
+        ("x5t#S256", b64(hashlib.sha256(b"cert").digest())),
+        ("crit", ["exp"]),
+        ("crit", ["b64"]),
+        ("crit", []),
+        ("crit", ["unknown"]),
+        ("b64", False),
+        ("b64", True),
+        ("zip", "DEF"),
+    ],
+)
+@pytest.mark.parametrize("key", [KEY, OTHER], ids=["signed by the key", "signed by another"])
+def test_a_header_brings_no_key_and_changes_nothing(
+    door: Door, name: str, value: Json, key: ec.EllipticCurvePrivateKey
+) -> None:
+    """With a good signature or with that of the key which it brings, such a token is refused."""
+    if name in door.needs and value == jwk_of(OTHER) and key is OTHER:
+        # A proof may come with any key: whose it is, the token beside it says.
+        assert verify_proof(
+            door.token({name: value}, key=key),
+            method="POST", url=URL, now=NOW, token_hash=token_hash("at"),
+        ).thumbprint != verify_proof(
+            door.token(), method="POST", url=URL, now=NOW, token_hash=token_hash("at")
+        ).thumbprint  # fmt: skip
+        return
+    door.refuses(door.token({name: value}, key=key))
+
+
+@every_door
+@pytest.mark.parametrize(
+    "kid", [7, None, [], {"a": 1}, "../../etc/passwd", "' or 1=1 --", "x" * 10_000, True]
+)
+def test_a_key_id_is_a_name_and_nothing_else(door: Door, kid: Json) -> None:
+    """What names no key finds none; where keys are not named, it decides nothing."""
+    if "kid" in door.header:
+        door.refuses(door.token({"kid": kid}))
+
+
+# Signatures that are none (Wycheproof: ECDSA edge cases).
+
+
+@every_door
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"",
+        bytes(64),
+        bytes(32) + (1).to_bytes(32),
+        (1).to_bytes(32) + bytes(32),
+        ORDER.to_bytes(32) * 2,
+        (ORDER - 1).to_bytes(32) * 2,
+        (1).to_bytes(32) * 2,
+        b"\xff" * 64,
+        bytes(63),
+        bytes(65),
+        bytes(128),
+    ],
+)
+def test_numbers_at_the_edge_make_no_signature(door: Door, forged: bytes) -> None:
+    """Zero, one, the order of the curve and what lies beyond it hold for no message."""
+    header, payload, _ = door.token().split(".")
+    door.refuses(f"{header}.{payload}.{b64(forged)}")
+
+
+@every_door
+def test_a_signature_has_one_form(door: Door) -> None:
+    """RFC 7518 section 3.4: two numbers of 32 bytes; not DER, not shorter, not longer, not r + n."""
+    header, payload, tail = door.token().split(".")
+    good = base64.urlsafe_b64decode(tail + "==")
+    der = KEY.sign(f"{header}.{payload}".encode(), ec.ECDSA(hashes.SHA256()))
+    r = int.from_bytes(good[:32])
+    for forged in (der, good[:-1], good + b"\0", b"\0" + good, good[32:] + good[:32], good * 2):
+        door.refuses(f"{header}.{payload}.{b64(forged)}")
+    if r + ORDER < 1 << 256:
+        door.refuses(f"{header}.{payload}.{b64((r + ORDER).to_bytes(32) + good[32:])}")
+
+
+# One way to write it (RFC 7515 section 2, RFC 8259, RFC 7493).
+
+
+def _twice(part: Json, name: str, first: Json) -> bytes:
+    rest = json.dumps(part)
+    return f'{{"{name}":{json.dumps(first)},{rest[1:]}'.encode()
+
+
+@every_door
+def test_a_member_that_comes_twice_is_refused(door: Door) -> None:
+    """In header and claims alike, whichever of the two would be the good one, and escaped too."""
+    header, claims = b64(json.dumps(door.header).encode()), b64(json.dumps(door.claims).encode())
+    door.refuses(signed(b64(_twice(door.header, "alg", "none")), claims))
+    door.refuses(signed(b64(_twice(door.header, "alg", "ES256")), claims))
+    door.refuses(signed(b64(_twice(door.header, "\\u0061lg", "none")), claims))
+    for name in door.claims:
+        door.refuses(signed(header, b64(_twice(door.claims, name, "attacker"))))
+        door.refuses(signed(header, b64(_twice(door.claims, name, door.claims[name]))))
+
+
+@every_door
+@pytest.mark.parametrize("tail", [b" {}", b"x", b"\0", b',"a":1', b"{}", b"]"])
+def test_nothing_stands_behind_the_json(door: Door, tail: bytes) -> None:
+    """A text that goes on after its value is no JSON."""
+    header, claims = json.dumps(door.header).encode(), json.dumps(door.claims).encode()
+    door.refuses(signed(b64(header + tail), b64(claims)))
+    door.refuses(signed(b64(header), b64(claims + tail)))
+
+
+@every_door
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"null", b"7", b'"x"', b"{", b"\xff", b"\xef\xbb\xbf{}", b"{'a':1}"]
+)
+def test_a_part_is_one_json_object(door: Door, text: bytes) -> None:
+    """Nothing, a list, a word, half an object and bytes that are no UTF-8 are none."""
+    header, claims = b64(json.dumps(door.header).encode()), b64(json.dumps(door.claims).encode())
+    door.refuses(signed(b64(text), claims))
+    door.refuses(signed(header, b64(text)))
+
+
+@every_door
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("mark", ["=", "==", "\n", " ", "\t", "%3D", "+", "/", "é", "\0"])
+@pytest.mark.parametrize("front", [True, False])
+def test_base64url_has_one_spelling(door: Door, part: int, mark: str, front: bool) -> None:
+    """Padding, blanks and letters of another alphabet: signed as they stand, and refused all the same."""
+    parts = door.token().split(".")
+    parts[part] = mark + parts[part] if front else parts[part] + mark
+    if part < 2:
+        parts[2] = b64(signature(f"{parts[0]}.{parts[1]}".encode()))
+    door.refuses(".".join(parts))
+
+
+@every_door
+def test_bits_that_mean_nothing_are_zero(door: Door) -> None:
+    """RFC 4648 section 3.5: the last letter of a part could be written in several ways."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    header, payload, tail = door.token().split(".")
+    assert len(tail) % 4 == 2  # 64 bytes: four bits are left over
+    other = alphabet[alphabet.index(tail[-1]) + 1]
+    door.refuses(f"{header}.{payload}.{tail[:-1]}{other}")
+
+
+@every_door
+def test_a_token_has_three_parts(door: Door) -> None:
+    """Fewer, more, detached, nested, or in one of the JSON forms: not here."""
+    token = door.token()
+    header, payload, tail = token.split(".")
+    document = {"protected": header, "payload": payload, "signature": tail}
+    for other in (
+        *("", ".", "..", "...", header, f"{header}.{payload}", f"{header}..{tail}", f".{payload}.{tail}"),
+        *(f"{token}.", f".{token}", f"{token}.{tail}", f"{header}.{payload}.a.b.{tail}", f"{token},{token}"),
+        *(f" {token}", f"{token} ", f"{token}\n", f"Bearer {token}", f'"{token}"'),
+        json.dumps(document),
+        json.dumps({"payload": payload, "signatures": [{"protected": header, "signature": tail}]}),
+    ):
+        door.refuses(other)
+
+
+# Size.
+
+
+@every_door
+def test_a_token_of_ten_megabytes_is_refused_unread(door: Door) -> None:
+    """Whatever is in it, and wherever it is large."""
+    header, payload, tail = door.token().split(".")
+    large = "A" * 10_000_000
+    for token in (
+        f"{header}.{payload}.{large}",
+        f"{header}.{large}.{tail}",
+        f"{large}.{payload}.{tail}",
+        large,
+    ):
+        door.refuses(token)
+
+
+@every_door
+def test_deep_nesting_is_refused(door: Door) -> None:
+    """A value of many levels in header or claims ends in a refusal, not in a defect."""
+    deep = json.loads("[" * 200 + "]" * 200)
+    door.refuses(door.token({"deep": deep}))
+    door.refuses(door.token(claims={"deep": deep}))
+
+
+# Kinds of tokens (RFC 8725 section 3.12): a good token of one kind is none of another.
+
+
+@every_door
+@pytest.mark.parametrize("other", DOORS, ids=[f"as {door.name}" for door in DOORS])
+def test_a_token_of_one_kind_passes_for_no_other(door: Door, other: Door) -> None:
+    """Even where one key signs all of them, and the claims of all are in it, the type tells them apart."""
+    if door is other:
+        return
+    claims = {**other.claims, **door.claims}
+    token = door.token(door.header | {"kid": KID}, claims)
+    typed = {"access token of ours", "proof of possession"}
+    if door.name in typed and other.name == "client assertion":
+        assert token
+        claims |= {"iss": "bot", "sub": "bot", "aud": ISSUER, "jti": "j1", "exp": AT + 60}
+        other.refuses(door.token(door.header | {"kid": KID}, claims))
+    elif other.name == "proof of possession":
+        other.refuses(token)
+    elif other.name == "jwt-svid" and door.name in typed:
+        claims |= other.claims
+        other.refuses(door.token(door.header | {"kid": KID}, claims))
+
+
+@every_door
+@given(data=st.data())
+def test_no_changed_byte_passes(door: Door, data: st.DataObject) -> None:
+    """Whatever single character of a good token is changed, it is refused."""
+    token = door.token()
+    at = data.draw(st.integers(0, len(token) - 1))
+    new = data.draw(st.characters(min_codepoint=1, max_codepoint=0x2FF).filter(lambda one: one != token[at]))
+    door.refuses(token[:at] + new + token[at + 1 :])
+
+
+@every_door
+@given(text=st.one_of(st.text(), st.text(alphabet="eyJhbGciOiJFUzI1NiJ9.{}_-=", min_size=1, max_size=80)))
+def test_whatever_comes_is_refused_in_order(door: Door, text: str) -> None:
+    """Any text at all ends in a refusal of the house's own kind."""
+    door.refuses(text)
