@@ -8,27 +8,34 @@ them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+from spiffe import WorkloadApiClient
 
 from remit.adapters.keys.file import FileAuthorityKeys, FileTokenKeys
 from remit.adapters.peers.linux import LinuxPeers
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
 from remit.api.workload import WorkloadDoor
+from remit.api.workload.messages import message
 from remit.core.key import KeyKind
 from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.issuing import Issuing, SvidRule
 from tests.world import TENANT, WorldSealingKeys
+
+T = TypeVar("T")
 
 TRUST_DOMAIN = "agents.example"
 OURS = f"spiffe://{TRUST_DOMAIN}/test"
@@ -63,8 +70,6 @@ class WorkloadWorld:
 
     async def facts(self, kind: str) -> list[dict[str, Any]]:
         """Give the facts of all events of a kind."""
-        import msgspec
-
         found = await self.store.entries(TENANT, limit=1000, kinds=(kind,))
         return [msgspec.json.decode(one.leaf)["facts"] for one in found]
 
@@ -131,3 +136,34 @@ async def workload_world(
         await door.close()
         await store.close()
         socket.parent.rmdir()
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run a client beside the server, which shares this event loop."""
+    return await asyncio.to_thread(work)
+
+
+@contextlib.contextmanager
+def client_of(world: WorkloadWorld) -> Iterator[WorkloadApiClient]:
+    """Give the client that others wrote."""
+    with WorkloadApiClient(world.endpoint, default_timeout=20) as client:
+        yield client
+
+
+def stream_of(
+    channel: Any, method: str, kind: str, *, metadata: tuple[tuple[str, str], ...] | None = None
+) -> Any:
+    """Open a stream with the library that most clients are made of."""
+    call = channel.unary_stream(
+        f"/SpiffeWorkloadAPI/{method}",
+        request_serializer=lambda one: one.SerializeToString(),
+        response_deserializer=message(f"{kind}Response").FromString,
+    )
+    given = (("workload.spiffe.io", "true"),) if metadata is None else metadata
+    return call(message(f"{kind}Request")(), metadata=given)
+
+
+def fetched(world: WorkloadWorld) -> Any:
+    """Fetch a certificate."""
+    with client_of(world) as client:
+        return client.fetch_x509_svid()

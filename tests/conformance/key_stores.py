@@ -8,7 +8,7 @@ from typing import Protocol
 from remit.adapters.keys.bao import Bao
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoSealingKeys, BaoTokenKeys
-from remit.adapters.keys.transit import Place
+from remit.adapters.keys.transit import Transit
 from remit.core.key import KeyKind
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, SealingKeys, TokenKeys
 from tests.bao_server import TOKEN, BaoServer
@@ -86,7 +86,7 @@ class InOpenBao(InFiles):
     def __init__(self, folder: Path, server: BaoServer, prefix: str) -> None:
         super().__init__(folder)
         self._bao = Bao(server.address, lambda: TOKEN, self.clock)
-        self.place = Place(self._bao, prefix=prefix)
+        self.place = Transit(self._bao, prefix=prefix)
 
     async def tokens(self, kind: KeyKind = KeyKind.TOKEN) -> TokenKeys:
         """Open the keys of JWTs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.store.sqlite import Durability, SqliteStore
+from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.store import Store
 from tests.world import WorldClock, WorldEntropy, WorldSealingKeys
@@ -17,14 +18,19 @@ Open = Callable[..., Store]
 
 def _sqlite(durability: Durability) -> Open:
     def open_store(
-        folder: Path, *, seed: str = "first", heads: HeadKeeper | None = None, clock: WorldClock | None = None
+        folder: Path,
+        *,
+        seed: str = "first",
+        heads: HeadKeeper | None = None,
+        clock: WorldClock | None = None,
+        sealing: SealingKeys | None = None,
     ) -> Store:
         return SqliteStore.open(
             folder / "remit.db",
             durability=durability,
             clock=clock or WorldClock(),
             entropy=WorldEntropy(seed),
-            sealing=WorldSealingKeys(),
+            sealing=sealing or WorldSealingKeys(),
             heads=heads,
         )
 

@@ -20,7 +20,7 @@ from remit.core.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_
 from remit.ports.log import Head
 from remit.ports.store import Store, Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import TENANT, a_permit, an_event, an_outcome
+from tests.world import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 
 pytestmark = each_store
 
@@ -167,6 +167,43 @@ async def test_a_forgotten_subject_can_never_be_read_again(open_store: Open, tmp
     store = open_store(tmp_path, seed="second")
     opened = [entry.opened is not None for entry in await store.entries(TENANT, opened=True)]
     assert opened == [False, True, True]
+    await store.close()
+
+
+async def test_what_tells_of_a_forgetting_is_committed_with_it(open_store: Open, tmp_path: Path) -> None:
+    """And not where there was nobody to forget. What it seals itself is sealed anew, even under that name."""
+    store = open_store(tmp_path)
+    await store.commit(Unit(events=(a_permit("call_one"),)))
+    told = an_event(EventKind.SUBJECT_FORGOTTEN, subject="lena", sealed={"by": "lena"})
+    assert not await store.forget(TENANT, "omar", told)
+    assert await store.size(TENANT) == 1
+    assert await store.forget(TENANT, "lena", told)
+    first, second = await store.entries(TENANT, opened=True)
+    assert (first.opened, second.opened) == (None, {"by": "lena"})
+    await store.close()
+
+
+async def test_keys_of_subjects_are_wrapped_anew_in_steps(open_store: Open, tmp_path: Path) -> None:
+    """Each step looks at as many as it was told; after the last one the old sealing key is needed by none."""
+    sealing = WorldSealingKeys()
+    store = open_store(tmp_path, sealing=sealing)
+    for number in range(7):
+        await store.commit(Unit(events=(a_permit(f"call_{number}", subject=f"subject-{number}"),)))
+    await store.commit(Unit(events=(a_permit("call_other", tenant="other", subject="subject-0"),)))
+    old = sealing.current
+    await sealing.rotate()
+    await store.commit(Unit(events=(a_permit("call_after", subject="after"),)))
+    steps, reached = 1, await store.rewrap(limit=3)
+    while reached is not None:
+        steps, reached = steps + 1, await store.rewrap(reached, 3)
+    assert steps == 4
+    await sealing.retire(old)
+    for tenant, count in ((TENANT, 8), ("other", 1)):
+        opened = await store.entries(tenant, opened=True)
+        assert [one.opened is not None for one in opened] == [True] * count
+    await store.close()
+    store = open_store(tmp_path, seed="second", sealing=sealing)
+    assert (await store.entries(TENANT, opened=True))[0].opened is not None
     await store.close()
 
 

@@ -13,7 +13,7 @@ import pytest
 from remit.adapters.keys import bao as bao_module
 from remit.adapters.keys.bao import Bao
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoSealingKeys, BaoTokenKeys
-from remit.adapters.keys.transit import Place
+from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from tests.bao_server import TOKEN, BaoServer, bao_server, program
 from tests.conformance.key_stores import LIFE, OVERLAP, TRUST_DOMAIN
@@ -58,7 +58,7 @@ async def test_an_outage_refuses_to_sign_and_goes_on_checking(
     server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Tokens that exist are checked; no new one is given; afterwards all is as before."""
-    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     token = await keys.sign(CLAIMS, token_type="at+jwt")
     server.stop()
     with pytest.raises(KeyUnavailable, match="does not answer") as refused:
@@ -76,12 +76,12 @@ async def test_a_slow_openbao_does_not_gather_a_queue(
     """The first wait for the time-out, whoever comes after it is refused at once, and it is asked again
     later.
     """
-    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     await bao.close()
     monkeypatch.setattr(bao_module, "TIMEOUT_S", 0.3)
     token = server.token_for(POLICY)
     slow = Bao(server.address, lambda: token, clock)
-    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(slow))
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(slow))
     server.pause(True)
     try:
         tries = [asyncio.ensure_future(keys.sign(CLAIMS, token_type="at+jwt")) for _ in range(50)]
@@ -103,21 +103,21 @@ async def test_without_openbao_nothing_is_unsealed_at_a_start(
     server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """What lies in the folder does not open the evidence."""
-    keys = await BaoSealingKeys.open(tmp_path / "keys", clock, Place(bao))
+    keys = await BaoSealingKeys.open(tmp_path / "keys", clock, Transit(bao))
     key = keys.sealing_key("")
     files = b"".join(one.read_bytes() for one in (tmp_path / "keys").iterdir())
     assert key not in files
     assert key.hex().encode() not in files
     server.stop()
     with pytest.raises(KeyUnavailable):
-        await BaoSealingKeys.open(tmp_path / "keys", clock, Place(bao))
+        await BaoSealingKeys.open(tmp_path / "keys", clock, Transit(bao))
 
 
 async def test_a_sealed_openbao_is_an_outage(
     server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """It answers, and gives nothing."""
-    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     server.ask("PUT", "sys/seal", {})
     with pytest.raises(KeyUnavailable) as refused:
         await keys.sign(CLAIMS, token_type="at+jwt")
@@ -129,7 +129,7 @@ async def test_a_policy_that_forbids_is_named(server: BaoServer, clock: WorldClo
     token = server.token_for('path "transit/keys/remit-token" { capabilities = ["read"] }')
     bao = Bao(server.address, lambda: token, clock)
     with pytest.raises(KeyUnavailable, match=r"transit/keys/remit-token.*status 403") as refused:
-        await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+        await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     assert token not in str(refused.value)
     await bao.close()
 
@@ -138,7 +138,7 @@ async def test_a_key_that_was_exchanged_is_noticed(
     server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Whoever deletes the key in transit and makes another under its name signs nothing as remit."""
-    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     server.ask("POST", "transit/keys/remit-token/config", {"deletion_allowed": True})
     server.ask("DELETE", "transit/keys/remit-token")
     server.ask("POST", "transit/keys/remit-token", {"type": "ecdsa-p256"})
@@ -154,14 +154,14 @@ async def test_a_key_that_could_leave_transit_is_refused(
     """And so is one of another type."""
     server.ask("POST", "transit/keys/remit-token", type)
     with pytest.raises(KeyUnavailable, match="stays there"):
-        await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+        await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
 
 
 async def test_versions_whose_time_is_over_are_destroyed_in_transit(
     server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Nobody can sign with them any more, an administrator of OpenBao included."""
-    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Place(bao))
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     await keys.rotate()
     clock.advance(7200)
     await keys.tidy()
@@ -176,7 +176,7 @@ async def test_an_authority_is_certified_through_transit_alone(
 ) -> None:
     """No private key is ever in the folder."""
     await BaoAuthorityKeys.open(
-        tmp_path / "keys", TRUST_DOMAIN, WorldEntropy(), clock, Place(bao), life=LIFE, overlap=OVERLAP
+        tmp_path / "keys", TRUST_DOMAIN, WorldEntropy(), clock, Transit(bao), life=LIFE, overlap=OVERLAP
     )
     files = b"".join(one.read_bytes() for one in (tmp_path / "keys").iterdir())
     assert b"PRIVATE" not in files
@@ -184,7 +184,12 @@ async def test_an_authority_is_certified_through_transit_alone(
 
 async def test_a_connection_that_nobody_answers_is_given_up(clock: WorldClock) -> None:
     """Within the time-out, whatever the network does."""
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)
+    held: list[asyncio.StreamWriter] = []
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     bao = Bao(f"http://127.0.0.1:{port}", lambda: "token", clock)
     began = time.monotonic()
@@ -192,4 +197,6 @@ async def test_a_connection_that_nobody_answers_is_given_up(clock: WorldClock) -
         await bao.read("transit/keys/remit-token")
     assert time.monotonic() - began < 10 * bao_module.TIMEOUT_S
     await bao.close()
+    for writer in held:
+        writer.close()
     silent.close()

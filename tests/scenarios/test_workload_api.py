@@ -4,45 +4,47 @@ who should get nothing.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
-import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from spiffe import JwtSource, SpiffeId, TrustDomain, WorkloadApiClient, X509Source
+from spiffe import JwtSource, SpiffeId, TrustDomain, X509Source
 from spiffe.errors import PySpiffeError
 
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.adapters.runtime.system import SystemClock
-from remit.api.workload import door as door_module
-from remit.api.workload.messages import message
 from remit.compose.keys import own_anchors
-from remit.core.errors import ConfigInvalid
 from remit.core.identity import AgentState
 from remit.core.spiffe import check_jwt_svid, check_x509_svid
 from remit.core.workload import Assurance, LocalBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.store import PutAgent, Unit
 from remit.services.issuing import SvidRule
-from tests.workload_world import OURS, TRUST_DOMAIN, WorkloadWorld, own_digest, workload_world
+from tests.workload_world import (
+    OURS,
+    TRUST_DOMAIN,
+    WorkloadWorld,
+    client_of,
+    fetched,
+    in_thread,
+    own_digest,
+    stream_of,
+    workload_world,
+)
 from tests.world import WorldClock, an_agent
 
 pytestmark = pytest.mark.skipif(not CAN_TELL, reason="this system does not tell who is at a Unix socket")
-
-T = TypeVar("T")
 
 #: A workload: prints the SPIFFE IDs that it gets, or why it gets none.
 WORKLOAD = """
@@ -56,18 +58,6 @@ except PySpiffeError as fault:
     print(fault)
     sys.exit(1)
 """
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Run a client beside the server, which shares this event loop."""
-    return await asyncio.to_thread(work)
-
-
-@contextlib.contextmanager
-def client_of(world: WorkloadWorld) -> Iterator[WorkloadApiClient]:
-    """Give the client that others wrote."""
-    with WorkloadApiClient(world.endpoint, default_timeout=20) as client:
-        yield client
 
 
 async def test_all_five_methods_serve_the_client_of_others(tmp_path: Path) -> None:
@@ -158,33 +148,6 @@ async def test_a_certificate_is_renewed_at_half_of_its_life(tmp_path: Path) -> N
             assert first.svids[0].x509_svid != second.svids[0].x509_svid
             assert first.svids[0].x509_svid_key != second.svids[0].x509_svid_key
             stream.cancel()
-
-
-def stream_of(
-    channel: Any, method: str, kind: str, *, metadata: tuple[tuple[str, str], ...] | None = None
-) -> Any:
-    """Open a stream with the library that most clients are made of."""
-    call = channel.unary_stream(
-        f"/SpiffeWorkloadAPI/{method}",
-        request_serializer=lambda one: one.SerializeToString(),
-        response_deserializer=message(f"{kind}Response").FromString,
-    )
-    given = (("workload.spiffe.io", "true"),) if metadata is None else metadata
-    return call(message(f"{kind}Request")(), metadata=given)
-
-
-@pytest.mark.parametrize("metadata", [(), (("workload.spiffe.io", "false"),), (("workload.spiffe.io", ""),)])
-async def test_without_the_header_nothing_is_answered(
-    tmp_path: Path, metadata: tuple[tuple[str, str], ...]
-) -> None:
-    """SPIFFE Workload Endpoint section 3: whoever is tricked into sending a request does not send this."""
-    async with workload_world(tmp_path) as world:
-        async with grpc.aio.insecure_channel(world.endpoint) as channel:
-            stream = stream_of(channel, "FetchX509SVID", "X509SVID", metadata=metadata)
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await stream.read()
-        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        assert await world.facts("svid.issued") == []
 
 
 async def test_a_process_that_no_rule_names_gets_nothing(tmp_path: Path) -> None:
@@ -280,36 +243,6 @@ async def test_many_workloads_at_once_are_never_confused(tmp_path: Path) -> None
         assert sorted(one for _, one in told) == sorted(f"{number} {OURS}\n" for number in range(6))
 
 
-async def test_a_connection_whose_process_has_ended_gets_nothing(tmp_path: Path) -> None:
-    """Handed to a child, it still speaks for the one that connected, and that one is gone."""
-    program = """
-import os, socket, sys
-sock = socket.socket(socket.AF_UNIX); sock.connect(sys.argv[1])
-if os.fork():
-    os._exit(0)
-import time; time.sleep(0.5)
-import h2.connection, h2.config
-h = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True)); h.initiate_connection()
-h.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"),
-  (":path", "/SpiffeWorkloadAPI/FetchX509SVID"), ("te", "trailers"), ("content-type", "application/grpc"),
-  ("workload.spiffe.io", "true")])
-h.send_data(1, b"\\0\\0\\0\\0\\0", end_stream=True); sock.sendall(h.data_to_send())
-sock.settimeout(10); status = None
-while status is None:
-    data = sock.recv(65536)
-    if not data: break
-    for event in h.receive_data(data):
-        for name, value in getattr(event, "headers", None) or ():
-            if name in (b"grpc-status", "grpc-status"): status = value
-    sock.sendall(h.data_to_send())
-print("status", status.decode() if isinstance(status, bytes) else status, flush=True)
-"""
-    async with workload_world(tmp_path) as world:
-        code, told = await world.run(program, str(world.socket))
-        assert (code, told) == (0, f"status {grpc.StatusCode.PERMISSION_DENIED.value[0]}\n")
-        assert await world.facts("svid.issued") == []
-
-
 async def test_an_agent_by_user_and_program_has_an_identity_until_it_is_suspended(tmp_path: Path) -> None:
     """No rule is needed; and a stream that is open ends soon after the suspension."""
     agent = an_agent("local-bot", bindings=(LocalBinding(os.getuid(), own_digest()),))
@@ -375,12 +308,6 @@ async def test_two_workloads_speak_mutual_tls(tmp_path: Path) -> None:
         assert not handshake(context_of(world, newer, tmp_path, True), client)
 
 
-def fetched(world: WorkloadWorld) -> Any:
-    """Fetch a certificate."""
-    with client_of(world) as client:
-        return client.fetch_x509_svid()
-
-
 def context_of(world: WorkloadWorld, svid: Any, folder: Path, server: bool) -> ssl.SSLContext:
     """Give a TLS context that shows a certificate and wants one of the bundle."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
@@ -415,96 +342,6 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
             except ssl.SSLError:
                 return False
     return len(done) == 2
-
-
-async def test_too_much_is_cut_off(tmp_path: Path) -> None:
-    """A request of a megabyte ends its connection, and others go on."""
-    async with workload_world(tmp_path) as world:
-        async with grpc.aio.insecure_channel(world.endpoint) as channel:
-            call = channel.unary_unary(
-                "/SpiffeWorkloadAPI/ValidateJWTSVID",
-                request_serializer=lambda one: one.SerializeToString(),
-                response_deserializer=message("ValidateJWTSVIDResponse").FromString,
-            )
-            huge = message("ValidateJWTSVIDRequest")(audience="x", svid="A" * 1_000_000)
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await call(huge, metadata=(("workload.spiffe.io", "true"),), timeout=20)
-            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
-
-
-@pytest.mark.parametrize(
-    "bytes_sent",
-    [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 4096, os.urandom(8192), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
-)
-async def test_bytes_that_are_no_request_end_their_connection_alone(
-    tmp_path: Path, bytes_sent: bytes
-) -> None:
-    """Whatever they are."""
-    async with workload_world(tmp_path) as world:
-        _, writer = await asyncio.open_unix_connection(str(world.socket))
-        writer.write(bytes_sent)
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
-        writer.close()
-
-
-async def test_one_more_connection_than_there_may_be_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those that are there stay, and when one goes the next is served."""
-    monkeypatch.setattr(door_module, "MAX_CONNECTIONS_OF_USER", 3)
-    async with workload_world(tmp_path) as world:
-        held = [await asyncio.open_unix_connection(str(world.socket)) for _ in range(3)]
-        await until(lambda: len(world.door.connections) == 3)
-        reader, writer = await asyncio.open_unix_connection(str(world.socket))
-        with contextlib.suppress(ConnectionError):
-            assert await reader.read(1) == b""
-        writer.close()
-        assert len(world.door.connections) == 3
-        held[0][1].close()
-        await until(lambda: len(world.door.connections) == 2)
-        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
-        for _, one in held:
-            one.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Return when something has come about."""
-    while not true():  # noqa: ASYNC110 - what is waited for happens in the kernel, and tells nobody
-        await asyncio.sleep(0.01)
-
-
-async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
-    """By a file or by somebody who listens; a socket that was left behind is replaced."""
-    async with workload_world(tmp_path) as world:
-        with pytest.raises(ConfigInvalid, match="somebody listens"):
-            door_module.bind(world.socket, 0o600)
-    place = tmp_path / "place.sock"
-    place.write_text("a file")
-    with pytest.raises(ConfigInvalid, match="no socket"):
-        door_module.bind(place, 0o600)
-    place.unlink()
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(place))
-    door_module.bind(place, 0o600).close()
-    assert place.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ConfigInvalid, match="100 characters"):
-        door_module.bind(tmp_path / ("x" * 200), 0o600)
-
-
-async def test_a_flood_of_documents_is_counted(tmp_path: Path) -> None:
-    """Each is given; twenty a second are written, and the next tells of the others."""
-    clock = WorldClock()
-    async with workload_world(tmp_path, clock=clock) as world:
-        shown = ShownPeer(pid=1, uid=os.getuid(), executable_digest=own_digest())
-        for _ in range(50):
-            await world.issuing.tokens(shown, ("x",))
-        assert len(await world.facts("svid.issued")) == 20
-        clock.advance(1)
-        await world.issuing.tokens(shown, ("x",))
-        assert (await world.facts("svid.issued"))[-1]["further"] == 30
 
 
 async def test_the_bundle_has_a_higher_sequence_for_each_change(tmp_path: Path) -> None:

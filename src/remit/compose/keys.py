@@ -11,7 +11,7 @@ from datetime import timedelta
 from remit.adapters.keys.bao import Bao
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoSealingKeys, BaoTokenKeys
-from remit.adapters.keys.transit import Place
+from remit.adapters.keys.transit import Transit
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.api.workload import WorkloadDoor
 from remit.config import Config, KeysSection, OpenBaoSection, WorkloadApiSection
@@ -51,7 +51,7 @@ async def open_keys(
     if config.keys.kind == "openbao" and section is not None:
         bao = bao_of(section, config, clock)
         stack.push_async_callback(bao.close)
-        place = Place(bao, mount=section.mount, prefix=section.prefix)
+        place = Transit(bao, mount=section.mount, prefix=section.prefix)
         return Keyring(
             tokens=await BaoTokenKeys.open(folder, clock, place),
             checkpoints=await BaoCheckpointKeys.open(folder, name, clock, place),

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
@@ -54,7 +55,7 @@ class Unsigned:
         certificate = self._builder.sign(_Elsewhere(self._issuer, lambda _: signature), _HASH)
         try:
             self._issuer.verify(signature, certificate.tbs_certificate_bytes, ec.ECDSA(_HASH))
-        except Exception as fault:
+        except InvalidSignature as fault:
             raise VerificationFailed(
                 "the signature of a certificate does not hold under the authority's key",
                 code="certificate-signature",

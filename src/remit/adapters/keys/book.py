@@ -19,7 +19,7 @@ from remit.core.key import HeldKey, KeyKind, KeyStanding
 _ORDER = {standing: place for place, standing in enumerate(KeyStanding)}
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeyVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One version of a key. `until` as in `core.key.HeldKey`."""
 
     version: int
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     until: datetime | None = None
 
 
-Entries = tuple[Entry, ...]
+Entries = tuple[KeyVersion, ...]
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ def turned(entries: Entries, rules: Rules, fresh: Entries, now: datetime, *, at_
     In order, the next key becomes the current one. `at_once` a fresh one does, and what there was before is
     gone, or (where it is remembered, or has no overlap) stays for what it did.
     """
-    kept: list[Entry] = []
+    kept: list[KeyVersion] = []
     for one in entries:
         if one.standing is KeyStanding.CURRENT:
             until = now + rules.overlap if rules.overlap is not None else None
@@ -122,7 +122,7 @@ def ordered(entries: Entries) -> Entries:
     return tuple(sorted(entries, key=lambda one: (_ORDER[one.standing], -one.version)))
 
 
-def current_of(entries: Entries) -> Entry:
+def current_of(entries: Entries) -> KeyVersion:
     """Give the one that signs."""
     return next(one for one in entries if one.standing is KeyStanding.CURRENT)
 

