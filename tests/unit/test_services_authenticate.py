@@ -18,7 +18,7 @@ from remit.core.workload import Assurance
 from remit.ports.store import PutPerson, Unit
 from remit.services import authenticate
 from tests.call_world import CallWorld, call_world
-from tests.tokens import task_token, task_token_given
+from tests.tokens import HELD, task_token, task_token_given
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def test_a_token_says_who_for_whom_and_for_what(world: CallWorld) -> None:
     """Agent, person, task, the authority's digest, and how the agent was proven."""
     task, token = await world.open()
-    claims = world.house.authenticator.claims(token, world.clock.now())
+    claims = world.house.authenticator.claims(token, world.clock.now(), proven=HELD)
     assert (claims.client_id, claims.subject, claims.task) == ("clerk", "lena", task.id)
     assert claims.authority_hash == (await world.house.live.load(task.id)).authority_hash
     assert claims.principal.assurance is Assurance.KEY_BOUND
