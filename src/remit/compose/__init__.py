@@ -183,6 +183,16 @@ def entrances_of(config: Config) -> dict[str, Entrance]:
     return out
 
 
+def consent_rules(config: Config) -> ConsentRules:
+    """Give what holds for tasks that people open at their browser."""
+    return ConsentRules(
+        fresh_s=int(config.sign_in.fresh_s),
+        idle_s=int(config.sign_in.idle_s),
+        self_service=config.sign_in.clients.self_service.groups,
+        self_service_group=config.sign_in.clients.self_service.agent_group,
+    )
+
+
 def document_fetch_of(config: Config) -> Fetch | None:
     """Give what fetches the documents of applications; `None` where they are not taken."""
     clients = config.sign_in.clients
@@ -190,6 +200,17 @@ def document_fetch_of(config: Config) -> Fetch | None:
         return None
     return GuardedFetch(
         private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
+    )
+
+
+def consent_rules_of(config: Config) -> ConsentRules:
+    """Give what people may consent to by themselves, and for how long."""
+    own = config.sign_in.clients.self_service
+    return ConsentRules(
+        fresh_s=int(config.sign_in.fresh_s),
+        idle_s=int(config.sign_in.idle_s),
+        self_service=own.groups,
+        self_service_group=own.agent_group,
     )
 
 
@@ -248,12 +269,7 @@ def build(
             entrances=entrances_of(config),
             browser_ttl_s=int(config.sign_in.browser_ttl_s),
             passkeys=config.sign_in.passkeys,
-            consent=ConsentRules(
-                fresh_s=int(config.sign_in.fresh_s),
-                idle_s=int(config.sign_in.idle_s),
-                self_service=config.sign_in.clients.self_service.groups,
-                self_service_group=config.sign_in.clients.self_service.agent_group,
-            ),
+            consent=consent_rules(config),
         )
     )
 
