@@ -21,7 +21,7 @@ import msgspec
 from remit.core.bundle import Bundle
 from remit.core.grant import GrantTemplate
 from remit.core.task import Parameter, TaskType
-from remit.core.ticket import AuthorizationCode
+from remit.core.ticket import ConsentCode
 from remit.core.workload import ClientBinding
 from remit.ports.fetch import Fetched
 from remit.services.consents import ConsentRules
@@ -260,9 +260,9 @@ async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[HouseWo
         yield world, documents
 
 
-async def code_behind(world: HouseWorld, code: str) -> AuthorizationCode:
+async def code_behind(world: HouseWorld, code: str) -> ConsentCode:
     """Give what a code stands for."""
     ticket = await world.house.people.browsers.tickets.look(code)
     assert ticket is not None
-    assert isinstance(ticket.holds, AuthorizationCode)
+    assert isinstance(ticket.holds, ConsentCode)
     return ticket.holds

@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 
 from remit.adapters.provider.oidc import OidcProvider
-from remit.api.oauth.page import Visit
+from remit.api.oauth.page import PageVisit
 from remit.core.admission import AdmissionRules
 from remit.services.browsers import Entrance
 from tests.house_world import HouseWorld, house_world
@@ -131,7 +131,7 @@ async def test_cookies_are_the_hosts_own(world: HouseWorld, lena: Browsing) -> N
         assert "samesite=lax" in cookie.lower()
         assert "Domain" not in cookie
     secure = replace(world.house, people=replace(world.house.people, origin="https://remit.example"))
-    visit = await Visit.enter(Request({"type": "http", "headers": []}), secure)
+    visit = await PageVisit.enter(Request({"type": "http", "headers": []}), secure)
     visit.signed_in("rmb_x")
     told = visit.go("/")
     set_ = [value.decode() for name, value in told.raw_headers if name == b"set-cookie"]

@@ -55,7 +55,7 @@ class PushedRequest(msgspec.Struct, frozen=True, tag_field="type", tag="pushed")
     request: AuthorizationRequest
 
 
-class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="code"):
+class ConsentCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="code"):
     """What a person has agreed to, for the client to fetch its tokens with (RFC 6749 section 4.1.3).
 
     The token endpoint gives tokens for `task` alone, to the client that `client_id` names, against the
@@ -108,7 +108,7 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     person: str = ""
 
 
-Held = PushedRequest | AuthorizationCode | TerminalCode | ProviderVisit | Ceremony
+Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | Ceremony
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

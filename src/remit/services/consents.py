@@ -20,7 +20,7 @@ from remit.core.errors import Conflict, Forbidden, Malformed, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
 from remit.core.task import TaskState
-from remit.core.ticket import AuthorizationCode, AuthorizationRequest
+from remit.core.ticket import ConsentCode, AuthorizationRequest
 from remit.core.tool import Tier
 from remit.core.workload import ClientBinding
 from remit.ports.runtime import Clock
@@ -199,7 +199,7 @@ class Consents:
         )
         # Step 4.
         code, keep = self._tickets.make(
-            AuthorizationCode(
+            ConsentCode(
                 client_id=request.client_id,
                 redirect_uri=request.redirect_uri,
                 code_challenge=request.code_challenge,

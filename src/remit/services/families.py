@@ -20,7 +20,7 @@ from remit.core.errors import Conflict, Malformed
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.issued import RefreshToken, TokenFamily
-from remit.core.ticket import AuthorizationCode, Ticket
+from remit.core.ticket import ConsentCode, Ticket
 from remit.core.token import AccessClaims
 from remit.core.workload import Confirmation
 from remit.ports.issued import PutFamily, PutRefreshToken, UseRefreshToken, Withdraw
@@ -67,7 +67,7 @@ class Families:
         Raises `Malformed` with the OAuth code.
         """
         ticket = await self._tickets.look(code)
-        if ticket is None or not isinstance(ticket.holds, AuthorizationCode):
+        if ticket is None or not isinstance(ticket.holds, ConsentCode):
             raise _bad_grant("the code was never given")
         if ticket.used is not None:
             raise await self._replayed(ticket)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from remit.api.oauth import sign_in
-from remit.api.oauth.page import Visit
+from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import ACCOUNT_PATH
 from remit.core.errors import Malformed
 from remit.core.task import TaskState
@@ -17,7 +17,7 @@ from remit.services.duties import end_task, own_task
 MOST, SHOWN = 10_000, 50
 
 
-async def show(visit: Visit) -> Response:
+async def show(visit: PageVisit) -> Response:
     """Show the page."""
     if visit.seat is None:
         return sign_in.first(visit)
@@ -50,7 +50,7 @@ async def show(visit: Visit) -> Response:
     )
 
 
-async def change(visit: Visit) -> Response:
+async def change(visit: PageVisit) -> Response:
     """End a task or a session, or remove a passkey: taking away needs no new proof."""
     if visit.seat is None:
         return sign_in.first(visit)

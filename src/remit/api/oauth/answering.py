@@ -9,14 +9,14 @@ from urllib.parse import urlencode, urlsplit
 from starlette.responses import Response
 
 from remit.api.oauth.form import printable
-from remit.api.oauth.page import Visit
+from remit.api.oauth.page import PageVisit
 from remit.core.client import host_of
 from remit.core.ticket import AuthorizationRequest
 from remit.services.consents import Applicant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedConsent:
     """A request that holds: `pushed` is its ticket where it was pushed, `again` the page's own address."""
 
     request: AuthorizationRequest
@@ -25,12 +25,12 @@ class Asked:
     again: str
 
 
-def answer_error(visit: Visit, request: AuthorizationRequest, code: str, told: str) -> Response:
+def answer_error(visit: PageVisit, request: AuthorizationRequest, code: str, told: str) -> Response:
     """Send an error to the application (RFC 6749 section 4.1.2.1)."""
     return visit.go(answer_address(visit, request, {"error": code, "error_description": printable(told)}))
 
 
-def answer_address(visit: Visit, request: AuthorizationRequest, answer: dict[str, str]) -> str:
+def answer_address(visit: PageVisit, request: AuthorizationRequest, answer: dict[str, str]) -> str:
     """Give the address of an answer to the application."""
     # RFC 9207 section 2: `iss` goes with every answer, so that no other server's is taken for it.
     sent = answer | ({"state": request.state} if request.state else {})
@@ -39,7 +39,9 @@ def answer_address(visit: Visit, request: AuthorizationRequest, answer: dict[str
     return request.redirect_uri + joint + urlencode(sent)
 
 
-def leave(visit: Visit, request: AuthorizationRequest, answer: dict[str, str], *, granted: bool) -> Response:
+def leave(
+    visit: PageVisit, request: AuthorizationRequest, answer: dict[str, str], *, granted: bool
+) -> Response:
     """Send the browser back to the application, from a page: a form's answer may not lead to another host."""
     return visit.draw(
         "leave.html",

@@ -15,10 +15,10 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.oauth import consent
-from remit.api.oauth.answering import Asked, answer_error
+from remit.api.oauth.answering import AskedConsent, answer_error
 from remit.api.oauth.asking import what_is_asked, who_asks
 from remit.api.oauth.form import Form, OAuthRefused, parse_form
-from remit.api.oauth.page import MAX_THEN_CHARS, Visit
+from remit.api.oauth.page import MAX_THEN_CHARS, PageVisit
 from remit.api.oauth.paths import AUTHORIZE_PATH, SIGN_IN_PATH
 from remit.core.errors import Busy, Malformed, RemitError, Unauthenticated
 from remit.core.ticket import AuthorizationRequest, PushedRequest
@@ -27,7 +27,7 @@ from remit.core.ticket import AuthorizationRequest, PushedRequest
 PUSHED_PREFIX = "urn:ietf:params:oauth:request_uri:"
 
 
-async def authorize(visit: Visit) -> Response:
+async def authorize(visit: PageVisit) -> Response:
     """Show what is asked for, or send the person to sign in first."""
     found = await _asked(visit)
     if isinstance(found, Response):
@@ -45,7 +45,7 @@ async def authorize(visit: Visit) -> Response:
     return await consent.show(visit, found, wanted)
 
 
-async def decide(visit: Visit) -> Response:
+async def decide(visit: PageVisit) -> Response:
     """Take the person's answer."""
     found = await _asked(visit)
     if isinstance(found, Response):
@@ -55,7 +55,7 @@ async def decide(visit: Visit) -> Response:
     return await consent.answered(visit, found, await visit.form())
 
 
-async def _asked(visit: Visit) -> Asked | Response:
+async def _asked(visit: PageVisit) -> AskedConsent | Response:
     """Give the request; what is wrong with who asks becomes a page, all else an answer to the application."""
     query = visit.request.url.query
     if len(query) > MAX_THEN_CHARS // 2:
@@ -84,7 +84,7 @@ async def _asked(visit: Visit) -> Asked | Response:
             code_challenge="",
         )
         return answer_error(visit, partial, error.code, error.message)
-    return Asked(
+    return AskedConsent(
         request=request,
         applicant=applicant,
         pushed="",
@@ -92,7 +92,7 @@ async def _asked(visit: Visit) -> Asked | Response:
     )
 
 
-async def _pushed(visit: Visit, form: Form) -> Asked:
+async def _pushed(visit: PageVisit, form: Form) -> AskedConsent:
     people = visit.house.people
     value = form.need("request_uri").removeprefix(PUSHED_PREFIX)
     ticket = await people.browsers.tickets.look(value)
@@ -109,10 +109,10 @@ async def _pushed(visit: Visit, form: Form) -> Asked:
         request = msgspec.structs.replace(request, prompt=())
     applicant = await people.consents.applicant(request.client_id, request.agent)
     again = urlencode({"client_id": request.client_id, "request_uri": PUSHED_PREFIX + value})
-    return Asked(request=request, applicant=applicant, pushed=value, again=f"{AUTHORIZE_PATH}?{again}")
+    return AskedConsent(request=request, applicant=applicant, pushed=value, again=f"{AUTHORIZE_PATH}?{again}")
 
 
-def _must_sign_in(visit: Visit, request: AuthorizationRequest) -> bool:
+def _must_sign_in(visit: PageVisit, request: AuthorizationRequest) -> bool:
     if visit.seat is None or "login" in request.prompt or "select_account" in request.prompt:
         return True
     if request.max_age_s is None:
@@ -122,7 +122,7 @@ def _must_sign_in(visit: Visit, request: AuthorizationRequest) -> bool:
     return age > timedelta(seconds=max(request.max_age_s, 30))
 
 
-def _sign_in_first(visit: Visit) -> str:
+def _sign_in_first(visit: PageVisit) -> str:
     """Give the way over the sign-in and back to this page, which has then met what `prompt` asked for."""
     query = visit.request.url.query
     back = query if "prompt=none" in query.split("&") else _without(query, "prompt")

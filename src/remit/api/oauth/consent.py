@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from remit.api.oauth.answering import Asked, leave
+from remit.api.oauth.answering import AskedConsent, leave
 from remit.api.oauth.form import Form
-from remit.api.oauth.page import Visit
+from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import SIGN_IN_PATH
 from remit.core.client import host_of, is_loopback
 from remit.core.constraint import load
@@ -22,7 +22,7 @@ Json = Any
 
 
 async def show(
-    visit: Visit, asked: Asked, wanted: str = "", told: str = "", given: Form | None = None
+    visit: PageVisit, asked: AskedConsent, wanted: str = "", told: str = "", given: Form | None = None
 ) -> Response:
     """Show the page: first the choice of work, where there is one, then the form for it."""
     assert visit.seat is not None
@@ -58,16 +58,16 @@ async def show(
     )
 
 
-def _with_type(asked: Asked) -> str:
+def _with_type(asked: AskedConsent) -> str:
     return f"{asked.again}&task_type="
 
 
-def _again_signed_in(asked: Asked, chosen: Offer) -> str:
+def _again_signed_in(asked: AskedConsent, chosen: Offer) -> str:
     then = f"{_with_type(asked)}{quote(chosen.type.name, safe='')}"
     return f"{SIGN_IN_PATH}?fresh=1&then={quote(then, safe='')}"
 
 
-async def answered(visit: Visit, asked: Asked, form: Form) -> Response:
+async def answered(visit: PageVisit, asked: AskedConsent, form: Form) -> Response:
     """Take the answer: open the task and give the code, show what is wrong, or tell that it was denied."""
     assert visit.seat is not None
     consents = visit.house.people.consents

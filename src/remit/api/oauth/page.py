@@ -63,7 +63,7 @@ MAX_THEN_CHARS: Final = 16_384
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-class Visit:
+class PageVisit:
     """One request of a browser: who sits there, and the secret that its forms are bound to.
 
     `secret` is the session's where somebody is signed in, else that of a cookie of its own, which lets the
@@ -85,7 +85,7 @@ class Visit:
         self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
 
     @classmethod
-    async def enter(cls, request: Request, house: House) -> Visit:
+    async def enter(cls, request: Request, house: House) -> PageVisit:
         """Give the visit of a request."""
         visit = cls(request, house)
         visit.seat = await house.people.browsers.seat(visit.session_secret)
@@ -188,14 +188,14 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     return address if fine else fallback
 
 
-def paged(serve: Callable[[Visit], Awaitable[Response]], house: House) -> Serve:
+def paged(serve: Callable[[PageVisit], Awaitable[Response]], house: House) -> Serve:
     """Give what serves a page: faults become a page too, and nothing of a defect is told."""
 
     async def page(request: Request) -> Response:
         moved = elsewhere(request, house)
         if moved:
             return RedirectResponse(moved, status_code=303, headers=HEADERS)
-        visit = await Visit.enter(request, house)
+        visit = await PageVisit.enter(request, house)
         try:
             return await serve(visit)
         except (RemitError, OAuthRefused) as error:
@@ -204,7 +204,7 @@ def paged(serve: Callable[[Visit], Awaitable[Response]], house: House) -> Serve:
     return page
 
 
-def fault(visit: Visit, error: RemitError) -> Response:
+def fault(visit: PageVisit, error: RemitError) -> Response:
     """Give the page that tells of a fault, in words that are safe to show."""
     status = 400 if isinstance(error, OAuthRefused) else status_of(error)
     told = status != 500

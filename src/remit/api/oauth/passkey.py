@@ -9,19 +9,19 @@ from typing import Any
 
 from starlette.responses import Response
 
-from remit.api.oauth.page import Visit, own_page
+from remit.api.oauth.page import PageVisit, own_page
 from remit.api.wire import JSON, answer, read
 from remit.core.canonical import parse_strict
 from remit.core.errors import Forbidden, Malformed, Unauthenticated
 from remit.services.browsers import Seat
 
 Json = Any
-Answer = Callable[[Visit], Awaitable[Response]]
+Answer = Callable[[PageVisit], Awaitable[Response]]
 
 MAX_ANSWER_BYTES = 65_536
 
 
-async def challenge(visit: Visit) -> Response:
+async def challenge(visit: PageVisit) -> Response:
     """Give the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
     asked = await _read(visit)
     passkeys = visit.house.people.passkeys
@@ -32,7 +32,7 @@ async def challenge(visit: Visit) -> Response:
     return visit.with_cookies(answer(await passkeys.begin_sign_in(visit.visitor)))
 
 
-async def sign_in(visit: Visit) -> Response:
+async def sign_in(visit: PageVisit) -> Response:
     """Take the answer of somebody who signs in; tells where to go on."""
     asked = await _read(visit)
     secret = await visit.house.people.passkeys.sign_in(
@@ -42,7 +42,7 @@ async def sign_in(visit: Visit) -> Response:
     return visit.with_cookies(answer({"then": own_page(str(asked.get("then", "")))}))
 
 
-async def register(visit: Visit) -> Response:
+async def register(visit: PageVisit) -> Response:
     """Take a new passkey of who is signed in."""
     asked = await _read(visit)
     kept = await visit.house.people.passkeys.register(
@@ -51,7 +51,7 @@ async def register(visit: Visit) -> Response:
     return visit.with_cookies(answer({"id": kept.id, "then": own_page("")}))
 
 
-def _fresh(visit: Visit) -> Seat:
+def _fresh(visit: PageVisit) -> Seat:
     """A passkey opens everything that its person may do: who adds one has proven themselves just now."""
     seat = visit.seat
     if seat is None:
@@ -61,7 +61,7 @@ def _fresh(visit: Visit) -> Seat:
     return seat
 
 
-async def _read(visit: Visit) -> dict[str, Json]:
+async def _read(visit: PageVisit) -> dict[str, Json]:
     data = await read(visit.request, JSON, MAX_ANSWER_BYTES)
     value = parse_strict(data, max_bytes=MAX_ANSWER_BYTES, max_depth=8)
     if not isinstance(value, dict):

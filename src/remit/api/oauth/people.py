@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from remit.api.oauth import account, authorize, par, passkey, sign_in, terminal
-from remit.api.oauth.page import Serve, Visit, paged
+from remit.api.oauth.page import PageVisit, Serve, paged
 from remit.api.oauth.paths import (
     ACCOUNT_PATH,
     ARRIVAL_PATH,
@@ -34,7 +34,7 @@ NAVIGABLE: Final = frozenset({AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUN
 def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[str, dict[str, Serve]], ...]:
     """Give every path that is for people, with what answers each method there."""
 
-    async def by_code(visit: Visit) -> Response:
+    async def by_code(visit: PageVisit) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)
 
     async def push(request: Request) -> Response:
@@ -64,7 +64,7 @@ def _plain(serve: passkey.Answer, house: House) -> Serve:
     """Serve the script: what is raised becomes a problem at the door's edge."""
 
     async def answered(request: Request) -> Response:
-        return await serve(await Visit.enter(request, house))
+        return await serve(await PageVisit.enter(request, house))
 
     return answered
 

@@ -8,14 +8,14 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from remit.api.oauth.form import parse_form
-from remit.api.oauth.page import Visit, own_page
+from remit.api.oauth.page import PageVisit, own_page
 from remit.api.oauth.paths import ACCOUNT_PATH, ARRIVAL_PATH, SIGN_IN_PATH
 from remit.api.rest.session import is_loopback
 from remit.api.rest.tries import Tries
 from remit.core.errors import Forbidden, RemitError, SourceUnavailable, Unauthenticated
 
 
-async def show(visit: Visit) -> Response:
+async def show(visit: PageVisit) -> Response:
     """Show the ways to sign in; who is signed in already goes on, unless a new proof is asked for."""
     asked = visit.request.query_params
     then, fresh = own_page(asked.get("then", "")), asked.get("fresh") == "1"
@@ -24,7 +24,7 @@ async def show(visit: Visit) -> Response:
     return draw(visit, then, fresh=fresh)
 
 
-def draw(visit: Visit, then: str, *, fresh: bool = False, told: str = "", status: int = 200) -> Response:
+def draw(visit: PageVisit, then: str, *, fresh: bool = False, told: str = "", status: int = 200) -> Response:
     """Give the page."""
     people = visit.house.people
     return visit.draw(
@@ -40,7 +40,7 @@ def draw(visit: Visit, then: str, *, fresh: bool = False, told: str = "", status
     )
 
 
-async def by_code(visit: Visit, tries: Tries, *, remote: bool) -> Response:
+async def by_code(visit: PageVisit, tries: Tries, *, remote: bool) -> Response:
     """Take a one-time code; from this machine alone, unless configured."""
     form = await visit.form()
     then = own_page(form.get("then"))
@@ -66,7 +66,7 @@ async def by_code(visit: Visit, tries: Tries, *, remote: bool) -> Response:
     return visit.go(then)
 
 
-async def to_provider(visit: Visit) -> Response:
+async def to_provider(visit: PageVisit) -> Response:
     """Send the person to a provider of the organisation."""
     asked = visit.request.query_params
     then = own_page(asked.get("then", ""))
@@ -83,7 +83,7 @@ async def to_provider(visit: Visit) -> Response:
     return visit.go(address)
 
 
-async def arrive(visit: Visit) -> Response:
+async def arrive(visit: PageVisit) -> Response:
     """Take back who comes from a provider."""
     form = parse_form(visit.request.url.query.encode())
     try:
@@ -103,7 +103,7 @@ async def arrive(visit: Visit) -> Response:
     return visit.go(own_page(then))
 
 
-async def sign_out(visit: Visit) -> Response:
+async def sign_out(visit: PageVisit) -> Response:
     """End the browser's session."""
     await visit.form()
     if visit.seat is not None:
@@ -115,6 +115,6 @@ async def sign_out(visit: Visit) -> Response:
     return visit.go(SIGN_IN_PATH)
 
 
-def first(visit: Visit, then: str = ACCOUNT_PATH, *, fresh: bool = False) -> Response:
+def first(visit: PageVisit, then: str = ACCOUNT_PATH, *, fresh: bool = False) -> Response:
     """Send the person over the sign-in, and back to a page of ours."""
     return visit.go(f"{SIGN_IN_PATH}?then={quote(then, safe='')}" + ("&fresh=1" if fresh else ""))

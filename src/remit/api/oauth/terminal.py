@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from remit.api.oauth import sign_in
 from remit.api.oauth.form import parse_form
-from remit.api.oauth.page import Visit
+from remit.api.oauth.page import PageVisit
 from remit.api.oauth.paths import TERMINAL_PATH
 from remit.core.client import check_redirect, host_of, is_loopback
 from remit.core.errors import Malformed
@@ -28,7 +28,7 @@ _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
-async def show(visit: Visit) -> Response:
+async def show(visit: PageVisit) -> Response:
     """Ask the person."""
     redirect_uri, challenge, state = _asked(visit)
     again = f"{TERMINAL_PATH}?" + urlencode(
@@ -42,7 +42,7 @@ async def show(visit: Visit) -> Response:
     return visit.draw("terminal.html", again=again, word=check_word(challenge))
 
 
-async def decide(visit: Visit) -> Response:
+async def decide(visit: PageVisit) -> Response:
     """Take the answer."""
     redirect_uri, challenge, state = _asked(visit)
     if visit.seat is None:
@@ -64,14 +64,14 @@ async def decide(visit: Visit) -> Response:
     return _leave(visit, redirect_uri, {"code": code, "state": state}, granted=True)
 
 
-def _leave(visit: Visit, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
+def _leave(visit: PageVisit, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
     sent = urlencode(answer | {"iss": visit.house.authenticator.issuer})
     return visit.draw(
         "left_terminal.html", address=f"{redirect_uri}?{sent}", host=host_of(redirect_uri), granted=granted
     )
 
 
-def _asked(visit: Visit) -> tuple[str, str, str]:
+def _asked(visit: PageVisit) -> tuple[str, str, str]:
     form = parse_form(visit.request.url.query.encode())
     redirect_uri, challenge, state = (form.need(name) for name in ("redirect_uri", "code_challenge", "state"))
     check_redirect(redirect_uri)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What serves people at their browsers, from the configuration."""
+
+from __future__ import annotations
+
+from remit.adapters.fetch.guarded import GuardedFetch
+from remit.adapters.provider.oidc import OidcProvider
+from remit.adapters.runtime.system import SystemClock
+from remit.config import Config
+from remit.core.admission import AdmissionRules
+from remit.core.identity import Role
+from remit.ports.fetch import Fetch
+from remit.services.browsers import Entrance
+from remit.services.consents import ConsentRules
+
+
+def entrances_of(config: Config) -> dict[str, Entrance]:
+    """Give the providers at which people sign in, with the rules that say who they are here."""
+    out = {}
+    for name, one in config.sign_in.oidc.items():
+        provider = OidcProvider(
+            one.issuer,
+            client_id=one.client_id,
+            clock=SystemClock(),
+            client_secret=one.client_secret.resolve() if one.client_secret else "",
+            scopes=one.scopes,
+            ca_file=config.at(one.tls_ca) if one.tls_ca else None,
+        )
+        rules = AdmissionRules(
+            person=one.person,
+            domain=one.domain,
+            require=dict(one.require),
+            add_people=one.add_people,
+            groups_claim=one.groups_claim,
+            groups=dict(one.groups),
+            roles={theirs: Role(ours) for theirs, ours in one.roles.items()},
+        )
+        out[name] = Entrance(title=one.title or name, provider=provider, rules=rules)
+    return out
+
+
+def consent_rules(config: Config) -> ConsentRules:
+    """Give what holds for tasks that people open at their browser."""
+    return ConsentRules(
+        fresh_s=int(config.sign_in.fresh_s),
+        idle_s=int(config.sign_in.idle_s),
+        self_service=config.sign_in.clients.self_service.groups,
+        self_service_group=config.sign_in.clients.self_service.agent_group,
+    )
+
+
+def document_fetch_of(config: Config) -> Fetch | None:
+    """Give what fetches the documents of applications; `None` where they are not taken."""
+    clients = config.sign_in.clients
+    if not clients.documents:
+        return None
+    return GuardedFetch(
+        private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
+    )
+
+
+def consent_rules_of(config: Config) -> ConsentRules:
+    """Give what people may consent to by themselves, and for how long."""
+    own = config.sign_in.clients.self_service
+    return ConsentRules(
+        fresh_s=int(config.sign_in.fresh_s),
+        idle_s=int(config.sign_in.idle_s),
+        self_service=own.groups,
+        self_service_group=own.agent_group,
+    )
