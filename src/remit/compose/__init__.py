@@ -14,10 +14,8 @@ from typing import Any
 
 from remit import __version__, api
 from remit.adapters.broker.standing import StandingBroker
-from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.provider.oidc import OidcProvider
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
 from remit.adapters.store.sqlite.reads import pins_at
@@ -29,23 +27,19 @@ from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.trust import Trust, trust_of
 from remit.config import Config, UpstreamSection, load_bundle, load_config
-from remit.core.admission import AdmissionRules
 from remit.core.bundle import Bundle
 from remit.core.errors import UpstreamUnreachable
 from remit.core.event import Event, EventKind
-from remit.core.identity import Memberships, Role
+from remit.core.identity import Memberships
 from remit.core.tool import Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
-from remit.ports.fetch import Fetch
 from remit.ports.keys import SealingKeys
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.attestors import Attestors, NoIssuers
-from remit.services.browsers import Entrance
-from remit.services.consents import ConsentRules
 from remit.services.furnish import Outfit, furnish
 from remit.services.house import House
 from remit.services.issuing import Issuing
