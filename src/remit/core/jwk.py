@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
+
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
@@ -10,6 +13,11 @@ from remit.core.errors import Malformed
 
 _MEMBERS = {"EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
+_SIZES = {"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}
+_PRIME_25519 = 2**255 - 19
+_OF_ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+#: The heights of the eight points of Ed25519 whose order divides eight (RFC 7748 section 6.1 speaks of them).
+_SMALL_ORDER = frozenset((0, 1, _PRIME_25519 - 1, _OF_ORDER_EIGHT, _PRIME_25519 - _OF_ORDER_EIGHT))
 
 
 def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
@@ -30,10 +38,30 @@ def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
         )
     public = {"kty": kind, **{name: jwk.get(name, "") for name in members}}
     try:
+        check_point(public)
         import_public(public)
     except (JoseError, ValueError, TypeError) as error:
         raise Malformed("the key is not valid", debug=repr(error)) from None
     return public
+
+
+def check_point(jwk: Mapping[str, str]) -> None:
+    """Make sure that a point of a curve is written in its only form, and is one that a key may be.
+
+    Raises `ValueError`. That it lies on the curve is seen when the key is imported. RFC 7518 section 6.2.1.2
+    and RFC 8037 section 2: coordinates have the full size of the curve. A key in two spellings would have two
+    thumbprints, and with a key of small order one signature holds for many messages.
+    """
+    size = _SIZES[jwk["crv"]]
+    for name in ("x", "y") if jwk["kty"] == "EC" else ("x",):
+        data = base64.b64decode(jwk[name] + "=" * (-len(jwk[name]) % 4), b"-_", validate=True)
+        if len(data) != size or base64.urlsafe_b64encode(data).rstrip(b"=") != jwk[name].encode():
+            raise ValueError(f"`{name}` is not written in its full size")
+        if jwk["crv"] == "Ed25519":
+            # RFC 8032 section 5.1.2: the highest bit is the sign of the other coordinate.
+            height = int.from_bytes(data, "little") & ((1 << 255) - 1)
+            if height >= _PRIME_25519 or height in _SMALL_ORDER:
+                raise ValueError("the point is of small order, or not reduced")
 
 
 def thumbprint(jwk: dict[str, str]) -> str:

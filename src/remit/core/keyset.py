@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from remit.core.canonical import parse_strict
 from remit.core.compact import base64url
 from remit.core.errors import Malformed, Unauthenticated
+from remit.core.jwk import check_point
 
 Json = Any
 PublicKey = ECKey | OKPKey | RSAKey
@@ -159,6 +160,8 @@ def _readable(jwk: Mapping[str, Json]) -> VerificationKey | None:
             algorithms = tuple(name for name in algorithms if name in same)
         if not algorithms or not all(isinstance(value, str) for value in members.values()):
             return None
+        if kind != "RSA":
+            check_point(members)
         return VerificationKey(kid, _imported(kind, members), algorithms)
     except (JoseError, ValueError, TypeError, KeyError, Malformed):
         return None
