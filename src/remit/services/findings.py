@@ -7,7 +7,7 @@ a finding that is seen again and again is written once a minute, with its count.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,7 +34,7 @@ class Findings:
         self._store = store
         self._clock = clock
         self._tenant = tenant
-        self._waiting: deque[tuple[FindingKind, str, str, dict[str, Json]]] = deque()
+        self._waiting: dict[str, tuple[FindingKind, str, str, dict[str, Json]]] = {}
         self._written: OrderedDict[str, float] = OrderedDict()
         self._on_seen: list[Callable[[Finding], Awaitable[None]]] = []
 
@@ -44,14 +44,16 @@ class Findings:
 
     def notice(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> None:
         """Note a sighting without waiting; `flush` writes it."""
-        if len(self._waiting) < MAX_WAITING and self._due(finding_id(kind, about, which)):
-            self._waiting.append((kind, about, which, facts))
+        name = finding_id(kind, about, which)
+        if name not in self._waiting and len(self._waiting) < MAX_WAITING and self._due(name):
+            self._waiting[name] = (kind, about, which, facts)
 
     async def flush(self) -> None:
         """Write what was noticed; for a background loop. What cannot be written now stays."""
         while self._waiting:
-            await self.see(*self._waiting[0])
-            self._waiting.popleft()
+            name, noticed = next(iter(self._waiting.items()))
+            await self.see(*noticed)
+            self._waiting.pop(name, None)
 
     async def see(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Finding:
         """Write a sighting: a new finding, or an old one seen again. Only what opens makes an event."""
