@@ -34,8 +34,8 @@ Json = Any
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SPIFFE_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
-CLUSTER, CLUSTER_CLAIMS, _, _ = SHAPES["kubernetes"]
-GITHUB, GITHUB_CLAIMS, GITHUB_RULES, _ = SHAPES["github-actions"]
+CLUSTER, CLUSTER_CLAIMS = SHAPES["kubernetes"][:2]
+GITHUB, GITHUB_CLAIMS, GITHUB_RULES = SHAPES["github-actions"][:3]
 AGENTS = ("cluster-bot", "github-bot", "mesh-bot", "local-bot", "key-bot")
 TASK = f"""
 task: look-around
@@ -63,11 +63,11 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         now = datetime.now(UTC)
-        span = {"since": now - timedelta(hours=1), "until": now + timedelta(hours=2)}
+        since, until = now - timedelta(hours=1), now + timedelta(hours=2)
         self.cluster = WorldIssuer(issuer=CLUSTER, algorithm="RS256")
         self.github = WorldIssuer(issuer=GITHUB, algorithm="RS256", keys={"key-1": rsa_key(2048, 1)})
-        self.mesh = WorldAuthority("mesh.example", **span)
-        self.web = WorldAuthority("web.example", **span)
+        self.mesh = WorldAuthority("mesh.example", since=since, until=until)
+        self.web = WorldAuthority("web.example", since=since, until=until)
         self.remit = Remit(folder / "house")
         self.remit.folder.mkdir()
         assert self.remit("init", ".").code == 0
