@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SDK's OAuth client as an MCP client, for others' scenarios: `python -m tests.interop.client URL`.
+"""The client that others' client scenarios start: what an agent does with `remit connect`, told by a scenario.
 
-The suite names the scenario and what it gives the client in the environment. All that this program adds is
-what belongs to no library: it lists the tools, calls each, and "consents" where a person would.
+    MCP_CONFORMANCE_SCENARIO=... MCP_CONFORMANCE_CONTEXT=... python -m tests.interop.client URL
+
+The scenario says by environment variables what it is about and which credentials there are; what the client
+does with them is the same everywhere. A person who consents is played by following the one redirect.
 """
 
 import asyncio
@@ -12,11 +14,12 @@ import sys
 from typing import Any
 
 from joserfc.jwk import ECKey
+from mcp import Client, MCPError
+from mcp_types import CallToolResult, ElicitResult
 
 from remit.sdk.dpop import Prover
-from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.faults import AgentFault
 from remit.sdk.key import AgentKey
-from remit.sdk.mcp_headers import request_headers
 from remit.sdk.oauth import (
     AuthorizationCode,
     ClientCredentials,
@@ -25,140 +28,108 @@ from remit.sdk.oauth import (
     OAuthClient,
     WorkloadAssertion,
 )
-from remit.sdk.oauth.grants import Grant
 from remit.sdk.oauth.web import Web
-from remit.sdk.sse import events
+from tests.interop.piped import piped
 
 Json = Any
 
-MODERN = "2026-07-28"
-REDIRECT = "http://localhost:3000/callback"
-#: The document that the suite's authorization servers know.
+REDIRECT = "http://127.0.0.1:8765/callback"
+#: The address that the suite's authorization servers know as a client's metadata document.
 DOCUMENT = "https://conformance-test.local/client-metadata.json"
+DEFAULTS = {"name": "John Doe", "age": 30, "score": 95.5, "status": "active", "verified": True}
 
 
-class Given:
-    """What the suite gave this run."""
-
-    def __init__(self) -> None:
-        self.scenario = os.environ.get("MCP_CONFORMANCE_SCENARIO", "")
-        self.version = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", MODERN)
-        self.facts: dict[str, Json] = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "") or "{}")
-
-
-def grant_for(given: Given, web: Web) -> Grant:
-    """Give the grant that a client with what was given would use."""
-    facts = given.facts
-
-    async def visit(url: str) -> str:
-        answer = await web.open("GET", url, headers={})
-        answer.release()
+async def visit(web: Web, url: str) -> str:
+    """Consent at once: give the address that the authorization server leads back to."""
+    answer = await web.open("GET", url, headers={})
+    async with answer:
         return answer.headers.get("Location", "")
 
-    async def fact(name: str) -> str:
-        return str(facts[name])
 
-    if "idp_token_endpoint" in facts:
+def way_to_tokens(web: Web, facts: Json) -> Json:
+    """Give the grant that goes with what the scenario gave the client."""
+    name = facts.get("client_id", "")
+    if "private_key_pem" in facts:
+        key = ECKey.import_key(facts["private_key_pem"])
+        return ClientCredentials(Credentials(name, key=AgentKey(key)))
+    if "idp_id_token" in facts:
+
+        async def id_token() -> str:
+            return str(facts["idp_id_token"])
+
         return EnterpriseGrant(
-            Credentials(facts["client_id"], facts["client_secret"]),
+            Credentials(name, secret=facts["client_secret"]),
             facts["idp_token_endpoint"],
-            Credentials(facts["idp_client_id"]),
-            lambda: fact("idp_id_token"),
+            Credentials(facts["idp_client_id"], method="none"),
+            id_token,
         )
     if "valid_jwt" in facts:
-        return WorkloadAssertion(facts["client_id"], lambda: fact("valid_jwt"))
-    if "private_key_pem" in facts:
-        key = AgentKey(ECKey.import_key(facts["private_key_pem"]))
-        return ClientCredentials(Credentials(facts["client_id"], key=key))
-    if given.scenario.startswith("auth/client-credentials"):
-        return ClientCredentials(Credentials(facts["client_id"], facts["client_secret"]))
-    registered = {}
-    if "client_secret" in facts and "issuer" in facts:
-        registered[facts["issuer"]] = Credentials(facts["client_id"], facts["client_secret"])
-    return AuthorizationCode(REDIRECT, visit, registered, document=DOCUMENT, offline=True)
+
+        async def assertion() -> str:
+            return str(facts["valid_jwt"])
+
+        return WorkloadAssertion(name, assertion)
+    if facts.get("name") == "auth/client-credentials-basic":
+        return ClientCredentials(Credentials(name, secret=facts["client_secret"]))
+    registered: dict[str, Credentials] = {}
+    if "issuer" in facts:
+        registered[facts["issuer"]] = Credentials(name, secret=facts.get("client_secret", ""))
+    return AuthorizationCode(REDIRECT, lambda url: visit(web, url), registered, DOCUMENT)
 
 
-class McpClient:
-    """As much of an MCP client as a token needs to be used."""
+async def fill_in(context: Json, params: Json) -> ElicitResult:
+    """Answer a form: with its defaults where it has some, with anything of the right kind elsewhere."""
+    fields = getattr(params, "requested_schema", {}).get("properties", {})
+    made: Json = {"string": "word", "integer": 1, "number": 1.5, "boolean": True, "array": []}
+    content = {key: one["default"] if "default" in one else made[one["type"]] for key, one in fields.items()}
+    return ElicitResult(action="accept", content=content)
 
-    def __init__(self, oauth: OAuthClient, url: str, version: str) -> None:
-        self._oauth = oauth
-        self._url = url
-        self._version = version
-        self._session = ""
-        self._id = 0
 
-    @property
-    def _stateless(self) -> bool:
-        return self._version >= MODERN
+def arguments_for(tool: Json) -> Json:
+    """Give arguments that a tool's schema asks for."""
+    made: Json = {"string": "word", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
+    schema = tool.input_schema
+    needed = schema.get("required") or list(schema.get("properties", {}))
+    properties = schema.get("properties", {})
+    return {name: made.get(properties.get(name, {}).get("type"), "word") for name in needed}
 
-    async def begin(self) -> None:
-        """Greet the server, in the era that has greetings."""
-        if self._stateless:
-            return
-        hello = {
-            "protocolVersion": self._version,
-            "capabilities": {},
-            "clientInfo": {"name": "remit", "version": "1"},
-        }
-        await self.ask("initialize", hello)
-        await self._post("notifications/initialized", {}, None)
 
-    async def ask(self, method: str, params: dict[str, Json]) -> Json:
-        """Make a request, and give its result; an error of the server is raised as it is told."""
-        self._id += 1
-        answer = await self._post(method, params, self._id)
-        told = json.loads(answer) if answer else {}
-        if "error" in told:
-            raise GatewayRefused(json.dumps(told["error"])[:300], status=200)
-        return told.get("result")
-
-    async def _post(self, method: str, params: dict[str, Json], number: int | None) -> bytes:
-        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-        if self._stateless:
-            params = {
-                **params,
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": self._version,
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                    "io.modelcontextprotocol/clientInfo": {"name": "remit", "version": "1"},
-                },
-            }
-            headers |= request_headers(self._version, method, params, {})
-        elif self._id > 1 or number is None:
-            headers["MCP-Protocol-Version"] = self._version
-        if self._session:
-            headers["Mcp-Session-Id"] = self._session
-        message: dict[str, Json] = {"jsonrpc": "2.0", "method": method, "params": params}
-        if number is not None:
-            message["id"] = number
-        answer = await self._oauth.send("POST", self._url, headers=headers, body=json.dumps(message).encode())
-        async with answer:
-            self._session = answer.headers.get("Mcp-Session-Id", self._session)
-            if answer.status >= 300:
-                raise GatewayRefused(f"the server answered {answer.status}", status=answer.status)
-            if answer.content_type != "text/event-stream":
-                return await answer.read()
-            async for event in events(answer.content.iter_any()):
-                if event.data and json.loads(event.data).get("id") == number:
-                    return event.data
-        return b""
+async def work(mcp: Client, facts: Json) -> None:
+    """Look at all that there is, and use each of it once."""
+    able = mcp.server_capabilities
+    tools = (await mcp.list_tools()).tools
+    calls = facts.get("toolCalls") or [{"name": one.name, "arguments": arguments_for(one)} for one in tools]
+    for call in calls:
+        result = await mcp.call_tool(call["name"], call["arguments"])
+        assert isinstance(result, CallToolResult)
+    if able.resources is not None:
+        for resource in (await mcp.list_resources()).resources:
+            await mcp.read_resource(str(resource.uri))
+    if able.prompts is not None:
+        for prompt in (await mcp.list_prompts()).prompts:
+            await mcp.get_prompt(prompt.name, {one.name: "word" for one in prompt.arguments or ()})
 
 
 async def main(url: str) -> int:
-    """List the tools of a server and call each of them."""
-    given = Given()
+    """Connect and work; 1 where a server refuses or cannot be trusted."""
+    facts = {"name": os.environ.get("MCP_CONFORMANCE_SCENARIO", "")}
+    facts |= json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
+    version = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "2025-11-25")
+    mode = "auto" if version >= "2026-07-28" else "legacy"
+    ended = 0
     async with Web() as web:
-        oauth = OAuthClient(web, grant_for(given, web), prover=Prover())
-        client = McpClient(oauth, url, given.version)
+        oauth = OAuthClient(web, way_to_tokens(web, facts), prover=Prover())
         try:
-            await client.begin()
-            for tool in (await client.ask("tools/list", {}))["tools"]:
-                await client.ask("tools/call", {"name": tool["name"], "arguments": {}})
-        except AgentFault:
-            return 1
-    return 0
+            async with Client(
+                piped(oauth, url), mode=mode, read_timeout_seconds=20, elicitation_callback=fill_in
+            ) as mcp:
+                await work(mcp, facts)
+        except* (MCPError, AgentFault) as faults:
+            for fault in faults.exceptions:
+                sys.stderr.write(f"{type(fault).__name__}: {fault}\n")
+            ended = 1
+    return ended
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[-1])))
+    sys.exit(asyncio.run(main(sys.argv[1])))

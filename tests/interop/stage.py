@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What others' scenarios run against: the fixture server behind the gateway, and the relay before it.
 
-The suite's client sends no token, as most MCP clients send none: it gets the address that `remit connect --http`
-prints, and the relay does the rest. So the scenarios go suite, relay, gateway, fixture server.
+The suite's client sends no token, as most MCP clients send none: it gets the address that `remit connect
+--http` prints, and the relay does the rest. So it goes suite, relay, gateway, fixture server.
 """
 
 import contextlib
@@ -84,10 +84,10 @@ def lay_out(folder: Path, gateway: LiveGateway, upstream: str, tools: list[str])
 
 def offered() -> list[str]:
     """Give the names of the fixture server's tools."""
-    from tests.interop.fixture import asking, plain
+    from tests.interop.fixture.__main__ import OFFERED
     from tests.interop.fixture.base import server
 
-    assert asking.server is plain.server is server
+    assert OFFERED
     return [tool.name for tool in server._tool_manager.list_tools()]
 
 
@@ -98,10 +98,20 @@ def governed(folder: Path) -> Iterator[str]:
         gateway = LiveGateway(folder)
         lay_out(folder, gateway, upstream, offered())
         with gateway:
-            words = ("connect", "--agent", "note-bot", "--task", "interop", "--upstream", UPSTREAM, "--http", "--alone")
+            words = (
+                "connect",
+                "--agent",
+                "note-bot",
+                "--task",
+                "interop",
+                "--upstream",
+                UPSTREAM,
+                "--http",
+                "--alone",
+            )
             relay = gateway.start(*words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            assert relay.stdout is not None
             try:
-                assert relay.stdout is not None
                 address = relay.stdout.readline().strip()
                 if not address:
                     raise RuntimeError(f"`remit connect` ended with {relay.wait(10)}")
