@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from rich.panel import Panel
 from rich.text import Text
@@ -17,6 +20,9 @@ from remit.cli.plain import plain
 
 Json = Any
 
+#: Characters read from standard input.
+MAX_INPUT: Final = 65_536
+
 app = verb("who")
 
 
@@ -27,26 +33,27 @@ def who(x: str, /) -> None:
     Parameters
     ----------
     x
-        An agent, a task's id, a person, or an access token.
+        An agent, a task's id, a person, a workload (a SPIFFE ID, `issuer#subject`, `jkt:...`), or an access
+        token; `-` reads it from standard input, so that no list of processes shows a token.
     """
     client = connect()
+    if x == "-":
+        x = sys.stdin.read(MAX_INPUT).strip()
     # In the body, so that no log of addresses ever holds a token.
     told = client.post("who", x=x)
     if show.is_json():
         show.answer(told)
         return
-    match told["kind"]:
-        case "agent":
-            picture = _agent(told, client.base_url)
-        case "task":
-            picture = _task(told, client.base_url)
-        case "token":
-            picture = _token(told, client.base_url)
-        case _:
-            picture = _person(told)
+    tree = _PICTURES[told["kind"]](told)
+    if told.get("agent") or told["kind"] == "workload":
+        word, why = isolation(client.base_url)
+        if word:
+            tree.add(_line("isolation", f"{word} ({why})", "yellow" if word == "none" else ""))
+    if told.get("proof"):
+        _proof(tree.add(show.text("the proof", "bold")), told["proof"])
     show.picture(
         Panel(
-            picture,
+            tree,
             title=show.text(f"{told['kind']} {x if told['kind'] != 'token' else ''}".strip(), "bold"),
             title_align="left",
             border_style="dim",
@@ -56,29 +63,32 @@ def who(x: str, /) -> None:
     )
 
 
-def _identity(tree: Tree, agent: Json, base_url: str) -> None:
+def _proof(tree: Tree, fact: Json) -> None:
+    """Draw a fact over what it rests on; what is not so any more is red."""
+    branch = tree.add(show.text(fact["says"], "" if fact["holds"] else "red"))
+    for below in fact["below"]:
+        _proof(branch, below)
+
+
+def _identity(tree: Tree, agent: Json) -> None:
     tree.add(_line("owned by", agent["owner"], "bold"))
     tree.add(_line("purpose", agent["purpose"]))
-    proof = tree.add(
-        _line("proven by", agent["assurance"], "green" if agent["assurance"] != "asserted" else "red")
-    )
-    proof.add(show.text(agent["proof"], "dim"))
-    word, why = isolation(base_url)
-    if word:
-        proof.add(_line("isolation", f"{word} ({why})", "yellow" if word == "none" else ""))
+    tree.add(_line("assurance", agent["assurance"], "green" if agent["assurance"] != "asserted" else "red"))
     place = ", ".join(one for one in (agent["environment"], agent["initiative"], *agent["groups"]) if one)
     tree.add(_line("belongs to", place))
-    registered = show.moment(agent["registered"])
-    tree.add(
-        Text.assemble(("registered ", "dim"), registered, (f" by {plain(agent['registered_by'])}", "dim"))
-    )
+    if agent["last_seen"]:
+        seen = Text.assemble(("last seen ", "dim"), show.moment(agent["last_seen"]))
+        where = f" from {plain(agent['last_place'])}" if agent["last_place"] else ""
+        tree.add(seen.append(f"{where} by {plain(agent['last_method'])}", "dim"))
+    if agent["findings"]:
+        tree.add(_line("findings", ", ".join(agent["findings"]), "bold yellow"))
     if agent["manifest"]:
         tree.add(_line("manifest", agent["manifest"]))
 
 
-def _agent(told: Json, base_url: str) -> Tree:
+def _agent(told: Json) -> Tree:
     tree = show.tree(Text.assemble((plain(told["agent"]), "bold"), "  ", show.state(told["state"])))
-    _identity(tree, told, base_url)
+    _identity(tree, told)
     tasks = told["tasks"]
     active = [one for one in tasks if one["state"] == "active"]
     branch = tree.add(_line("acting now in", f"{len(active)} task{'' if len(active) == 1 else 's'}", "bold"))
@@ -89,17 +99,23 @@ def _agent(told: Json, base_url: str) -> Tree:
     return tree
 
 
-def _task(told: Json, base_url: str) -> Tree:
+def _task(told: Json) -> Tree:
     tree = show.tree(Text.assemble((told["task"], "bold"), "  ", show.state(told["state"])))
     _about(tree, told)
-    agent = told["who"]
-    if agent:
-        branch = tree.add(
-            Text.assemble(
-                ("done by ", "dim"), (plain(agent["agent"]), "bold"), "  ", show.state(agent["state"])
-            )
-        )
-        _identity(branch, agent, base_url)
+    if told["who"]:
+        _done_by(tree, told["who"])
+    return tree
+
+
+def _done_by(tree: Tree, agent: Json, how: str = "done by") -> None:
+    name = Text.assemble((f"{how} ", "dim"), (plain(agent["agent"]), "bold"), "  ")
+    _identity(tree.add(name.append(show.state(agent["state"]))), agent)
+
+
+def _workload(told: Json) -> Tree:
+    tree = show.tree(show.text(told["workload"], "bold"))
+    for agent in told["agents"]:
+        _done_by(tree, agent, "is agent")
     return tree
 
 
@@ -110,6 +126,8 @@ def _work(branch: Tree, task: Json) -> None:
 
 def _about(tree: Tree, task: Json) -> None:
     tree.add(_line("on behalf of", task["on_behalf_of"] or "itself", "bold" if task["on_behalf_of"] else ""))
+    if len(task["chain"]) > 1:
+        tree.add(_line("acting", " for ".join(task["chain"])))
     tree.add(_line("intent stated by", task["stated_by"]))
     tree.add(_line("wants", task["goal"]))
     if task["params"]:
@@ -127,24 +145,27 @@ def _about(tree: Tree, task: Json) -> None:
         tree.add(_line("calls in hand", str(task["in_hand"]), "yellow"))
 
 
-def _token(told: Json, base_url: str) -> Tree:
-    if not told["valid"]:
+def _token(told: Json) -> Tree:
+    if "token" not in told:
         tree = show.tree(show.text("this token opens nothing", "bold red"))
         tree.add(_line("because", told["reason"]))
         tree.add(_line("code", told["code"]))
         return tree
-    tree = show.tree(Text.assemble((plain(told["token"]), "bold"), "  ", ("valid", "green")))
+    state = ("valid", "green") if told["valid"] else ("opens nothing", "bold red")
+    tree = show.tree(Text.assemble((plain(told["token"]), "bold"), "  ", state))
+    if not told["valid"]:
+        tree.add(_line("because", told["reason"]))
     tree.add(_line("speaks for", told["on_behalf_of"] or told["agent"], "bold"))
     tree.add(_line("acting", " for ".join(told["chain"])))
-    tree.add(_line("proven by", told["assurance"]))
-    tree.add(_line("issued by", f"{told['issuer']} for {', '.join(told['audience'])}"))
-    from datetime import UTC, datetime
-
-    tree.add(Text.assemble(("until ", "dim"), show.moment(datetime.fromtimestamp(told["expires"], UTC))))
+    tree.add(_line("assurance", told["assurance"]))
+    tree.add(_line("bound to", told["sender"]))
+    tree.add(_line("good at", ", ".join(told["audience"])))
+    until = datetime.fromtimestamp(told["expires"], UTC)
+    tree.add(Text.assemble(("until ", "dim"), show.moment(until)))
     if told["task"]:
         _work(tree, told["task"])
     if told["who"]:
-        _identity(tree.add(show.text(told["who"]["agent"], "bold")), told["who"], base_url)
+        _done_by(tree, told["who"])
     return tree
 
 
@@ -152,8 +173,21 @@ def _person(told: Json) -> Tree:
     tree = show.tree(show.text(told["name"] + ("" if told["active"] else " (inactive)"), "bold"))
     tree.add(_line("roles", ", ".join(told["roles"]) or "none"))
     tree.add(_line("groups", ", ".join(told["groups"]) or "none"))
+    tree.add(_line("answers for", ", ".join(told["answers_for"]) or "no agent"))
+    for one in told["delegations"]:
+        says = Text.assemble(("lets ", "dim"), plain(one["agent"]), (" do ", "dim"), plain(one["task_type"]))
+        tree.add(says.append("  until ", "dim").append(show.moment(one["expires"])))
     return tree
 
 
 def _line(name: str, value: object, style: str = "") -> Text:
     return Text.assemble((f"{name} ", "dim"), show.text(value, style))
+
+
+_PICTURES: dict[str, Callable[[Json], Tree]] = {
+    "agent": _agent,
+    "task": _task,
+    "token": _token,
+    "workload": _workload,
+    "person": _person,
+}

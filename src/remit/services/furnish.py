@@ -59,6 +59,7 @@ from remit.services.sightings import Sightings
 from remit.services.tasks import OpeningBounds, Tasks
 from remit.services.tokens import Tokens
 from remit.services.tools import Tools
+from remit.services.who import Who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,9 +244,15 @@ def furnish(o: Outfit) -> House:
             clock=o.clock,
             live=live,
             tools=tools,
-            authenticator=authenticator,
             authorizer=authorizer,
-            approvals=approvals,
+            tenant=o.tenant,
+        ),
+        who=Who(
+            store=o.store,
+            clock=o.clock,
+            live=live,
+            authenticator=authenticator,
+            members=o.members,
             tenant=o.tenant,
         ),
         people=people,

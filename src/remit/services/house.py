@@ -36,6 +36,7 @@ from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
+from remit.services.who import Who
 
 Json = Any
 
@@ -99,5 +100,6 @@ class House:
     answers: Answers
     evidence: Evidence
     reports: Reports
+    who: Who
     people: People
     announcements: Announcements = field(default_factory=Announcements)

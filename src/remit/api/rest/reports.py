@@ -6,14 +6,15 @@ from __future__ import annotations
 from typing import Any
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand
-from remit.core.errors import Malformed
+from remit.core.errors import Malformed, NotFound
 from remit.services.duties import Duty, ask_about
+from remit.services.who import is_token
 
 Json = Any
 
 
 class AskWho(Body, frozen=True, kw_only=True):
-    """Whom to ask about: an agent, a task or a person by name."""
+    """Whom to ask about: an agent, a task, a workload (such as a SPIFFE ID) or a person."""
 
     x: str
 
@@ -40,22 +41,32 @@ class AskToken(Body, frozen=True, kw_only=True):
 async def who(errand: Errand) -> dict[str, Json]:
     """Say who somebody is."""
     asked: AskWho = errand.query
-    if asked.x.count(".") == 2:
+    if is_token(asked.x):
         raise Malformed("a token does not belong into an address", way_out="send it by POST")
-    await _may_ask(errand, asked.x)
-    return await errand.house.reports.who(asked.x)
+    return await _who(errand, asked.x)
 
 
 async def who_token(errand: Errand) -> dict[str, Json]:
     """Say whom a token speaks for, or who somebody is."""
     asked: AskToken = errand.body
-    if asked.x.count(".") != 2:
-        await _may_ask(errand, asked.x)
-        return await errand.house.reports.who(asked.x)
-    told = await errand.house.reports.who(asked.x)
-    if told.get("valid"):
-        task = told["task"]
-        await _may_ask(errand, task["task"] if task else told["agent"])
+    return await _who(errand, asked.x.strip())
+
+
+async def _who(errand: Errand, name: str) -> dict[str, Json]:
+    """Answer whoever may ask; to others nobody is there."""
+    try:
+        told = await errand.house.who.of(name)
+    except NotFound:
+        await _may_ask(errand, name)
+        raise
+    match told["kind"]:
+        case "token" if "agent" in told:
+            await _may_ask(errand, told["task"]["task"] if told["task"] else told["agent"])
+        case "workload":
+            for one in told["agents"]:
+                await _may_ask(errand, one["agent"])
+        case "task" | "agent" | "person":
+            await _may_ask(errand, name)
     return told
 
 
@@ -79,7 +90,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/who",
-        summary="Say who an agent, a task or a person is, and on whose behalf it acts",
+        summary="Say who an agent, task, workload or person is, for whom it acts, and how that is proven",
         serve=who,
         people=Duty.OWN,
         asks=AskWho,
