@@ -11,8 +11,10 @@ from typing import Any, get_args
 import msgspec
 
 from remit import __version__
+from remit.api.oauth.description import described
 from remit.api.oauth.form import OAuthError
-from remit.api.oauth.paths import JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from remit.api.oauth.par import OAuthPushed
+from remit.api.oauth.paths import TOKEN_PATH
 from remit.api.oauth.token import OAuthToken
 from remit.api.rest.endpoint import Endpoint, Items
 from remit.api.rest.table import ENDPOINTS
@@ -97,7 +99,7 @@ def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Json]:
 
 
 def _kinds(endpoints: Sequence[Endpoint]) -> list[Json]:
-    out: list[Json] = [ProblemDetails, OAuthError, OAuthToken]
+    out: list[Json] = [ProblemDetails, OAuthError, OAuthToken, OAuthPushed]
     for endpoint in endpoints:
         for kind in (endpoint.takes, endpoint.asks, endpoint.gives):
             if kind is not None and all(_key(kind) != _key(one) for one in out):
@@ -178,35 +180,9 @@ def _others(known: dict[str, Json]) -> dict[str, Json]:
         }
         return {"summary": summary, "responses": responses, "security": []}
 
-    token = given(
-        "Get an agent's token for a client assertion (RFC 6749, RFC 7523)",
-        "application/json",
-        known[_key(OAuthToken)],
-    )
-    needed = ["grant_type", "client_assertion_type", "client_assertion"]
-    token["requestBody"] = {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        name: {"type": "string"} for name in (*needed, "client_id", "scope", "resource")
-                    },
-                    "required": needed,
-                }
-            }
-        },
-    }
-    token["responses"]["default"] = {
-        "description": "An OAuth error (RFC 6749 section 5.2).",
-        "content": {"application/json": {"schema": known[_key(OAuthError)]}},
-    }
     document_, text = {"type": "object"}, {"type": "string"}
     return {
-        TOKEN_PATH: {"post": token},
-        JWKS_PATH: {"get": given("Public keys of tokens (RFC 7517)", "application/jwk-set+json", document_)},
-        METADATA_PATH: {"get": given("What is supported (RFC 8414)", "application/json", document_)},
+        **described(known[_key(OAuthToken)], known[_key(OAuthPushed)], known[_key(OAuthError)]),
         "/health/live": {"get": given("Whether remit answers", "application/json", document_)},
         "/health/ready": {
             "get": given("Whether remit can decide calls", "application/json", document_, _503="It cannot.")
@@ -239,8 +215,9 @@ def reference_page() -> str:
             lines += ["", f"## {tag}"]
         lines += ["", *_entry(endpoint)]
     lines += ["", "## Beside the interface", "", "| path | what |", "| --- | --- |"]
+    shown = {_PLACE.sub(r"{\1}", endpoint.path) for endpoint in ENDPOINTS}
     for path, operations in document()["paths"].items():
-        if path.startswith("/api/v1/") and path != OPENAPI_PATH:
+        if path in shown:
             continue
         lines += [f"| `{method.upper()} {path}` | {one['summary']} |" for method, one in operations.items()]
     return "\n".join(lines) + "\n"
