@@ -21,8 +21,11 @@ MAX_REFUSAL_BYTES: Final = 64 * 1024
 class Tokens(Protocol):
     """Where the token comes from."""
 
-    async def token(self, *, not_this: str = "") -> str:
-        """Give a token that holds; never `not_this`, which was refused. Raises `GatewayRefused`."""
+    async def token(self, *, upstream: str = "", not_this: str = "") -> str:
+        """Give a token for one upstream, or for all together; never `not_this`, which was refused.
+
+        Raises `GatewayRefused`.
+        """
         ...
 
 
@@ -53,14 +56,14 @@ class Door:
         401, or a refusal that says that the task has ended and nothing was sent. Raises `GatewayUnreachable`,
         or `GatewayRefused` where no token is to be had.
         """
-        token = await self._tokens.token()
+        token = await self._tokens.token(upstream=upstream)
         answer = await self._send(method, upstream, headers, body, token)
         if answer.status not in (401, 403, 409):
             return answer
         refusal = await _read_refusal(answer.response)
         if answer.status == 401 or _says_ended(refusal):
             try:
-                fresh = await self._tokens.token(not_this=token)
+                fresh = await self._tokens.token(upstream=upstream, not_this=token)
             except (GatewayRefused, GatewayUnreachable):
                 return Reply(answer.response, refusal)
             return await self._send(method, upstream, headers, body, fresh)

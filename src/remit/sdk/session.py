@@ -33,20 +33,20 @@ COMPLETE_TRIES: Final = 3
 
 
 class _TokenSource:
-    """Holds one token and gets the next; callers at once share one request."""
+    """Holds tokens, one for each resource, and gets the next; callers at once share one request."""
 
     def __init__(self) -> None:
-        self._held: Token | None = None
+        self._held: dict[str, Token] = {}
         self._lock = asyncio.Lock()
 
-    async def token(self, *, not_this: str = "") -> str:
+    async def _token(self, resource: str, not_this: str) -> str:
         async with self._lock:
-            held = self._held
+            held = self._held.get(resource)
             if held is None or not held.usable or held.text == not_this:
-                held = self._held = await self._ask()
+                held = self._held[resource] = await self._ask(resource)
             return held.text
 
-    async def _ask(self) -> Token:
+    async def _ask(self, resource: str) -> Token:
         raise NotImplementedError
 
 
@@ -81,8 +81,12 @@ class AgentSession(_TokenSource):
         await self.gateway.close()
         await self._web.close()
 
-    async def _ask(self) -> Token:
-        return await self.grant()
+    async def _ask(self, resource: str) -> Token:
+        return await self.grant(resource=resource)
+
+    async def token(self, *, not_this: str = "") -> str:
+        """Give the agent's own token, for the management interface; never `not_this`, which was refused."""
+        return await self._token(f"{self.gateway.public_url}/api/v1", not_this)
 
     async def grant(self, **more: str) -> Token:
         """Ask for a token by this agent's key (RFC 6749 section 4.4), for itself or for a task of its."""
@@ -154,8 +158,14 @@ class TaskSession(_TokenSource):
         self.lease_s = int(facts.get("lease_s") or 0)
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
-    async def _ask(self) -> Token:
-        return await self.agent.grant(mission_id=self.id)
+    async def token(self, *, upstream: str = "", not_this: str = "") -> str:
+        """Give a token of the task for one upstream, or for the address that has all; never `not_this`, which
+        was refused. Raises `GatewayRefused` with a code of `ENDED` when the task has ended.
+        """
+        return await self._token(self.agent.gateway.resource(upstream), not_this)
+
+    async def _ask(self, resource: str) -> Token:
+        return await self.agent.grant(mission_id=self.id, resource=resource)
 
     async def renew(self) -> None:
         """Renew the lease; raises `GatewayRefused` with a code of `ENDED` when the task has ended."""

@@ -53,6 +53,10 @@ class Gateway:
             read_bufsize=READ_AHEAD_BYTES,
         )
 
+    def resource(self, upstream: str) -> str:
+        """Give the gateway's MCP resource of one upstream, or of all together (RFC 8707)."""
+        return f"{self.public_url}/mcp" + (f"/{segment(upstream)}" if upstream else "")
+
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -22,16 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from joserfc import jwt
-from joserfc.jwk import ECKey
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from remit.core.errors import ConfigInvalid
+from remit.sdk.auth import TaskAuth
+from remit.sdk.dpop import Prover
+from remit.sdk.key import AgentKey
+from remit.sdk.session import AgentSession
 
 Json = Any
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: The servers of the story, and the folder of each.
 SERVERS = {"contracts": "legal", "mail": "mail", "deploy": "deploy", "tickets": "tickets"}
 
@@ -117,7 +117,8 @@ class Stage:
     http: httpx2.AsyncClient
     process: subprocess.Popen[bytes]
     sessions: dict[str, str] = field(default_factory=dict)
-    keys: dict[str, ECKey] = field(default_factory=dict)
+    agents: dict[str, AgentSession] = field(default_factory=dict)
+    bound: dict[str, Prover] = field(default_factory=dict)
 
     async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
         """Make one call to the management interface; raises `RuntimeError` with the problem's text on a
@@ -142,39 +143,22 @@ class Stage:
 
     async def register(self, name: str, purpose: str) -> None:
         """Register an agent with a key of its own; only the public part leaves this process."""
-        key = ECKey.generate_key("P-256")
-        self.keys[name] = key
-        public = key.as_dict(private=False)
-        jwk = {member: public[member] for member in ("kty", "crv", "x", "y")}
+        key = AgentKey.generate()
+        self.agents[name] = AgentSession(self.url, name, key)
         agent = {
             "name": name,
             "owner": "lena",
             "purpose": purpose,
             "environment": "production",
-            "bindings": [{"type": "key", "jwk": jwk}],
+            "bindings": [{"type": "key", "jwk": key.public_jwk}],
         }
         await self.ask("POST", "/api/v1/agents", agent, by="admin")
 
     async def agent_token(self, name: str, task: str = "") -> str:
         """Prove an agent by its key (RFC 7523); gives a token for a task of its, or for none."""
-        now = int(time.time())
-        claims = {
-            "iss": name,
-            "sub": name,
-            "aud": self.url,
-            "iat": now,
-            "exp": now + 60,
-            "jti": secrets.token_hex(16),
-        }
-        assertion = jwt.encode({"alg": "ES256"}, claims, self.keys[name], algorithms=["ES256"])
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": name,
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
-        } | ({"mission_id": task} if task else {})
-        answer = await self.http.post(f"{self.url}/oauth/token", data=form)
-        token: str = answer.raise_for_status().json()["access_token"]
+        agent = self.agents[name]
+        token = (await agent.grant(**({"mission_id": task} if task else {}))).text
+        self.bound[token] = agent.prover
         return token
 
     async def open_task(self, agent: str, task_type: str, goal: str, params: Json = None) -> tuple[str, str]:
@@ -197,18 +181,19 @@ class Stage:
         }
         if "name" in params:
             headers["Mcp-Name"] = params["name"]
-        if token:
+        prover = self.bound.get(token)
+        if token and prover is None:
             headers["Authorization"] = f"Bearer {token}"
+        auth = TaskAuth(OneToken(token), prover) if prover is not None else httpx2.USE_CLIENT_DEFAULT
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
-        return await self.http.post(f"{self.url}/mcp", json=body, headers=headers)
+        return await self.http.post(f"{self.url}/mcp", json=body, headers=headers, auth=auth)
 
     @asynccontextmanager
     async def client(self, token: str) -> AsyncIterator[Client]:
         """Give the official MCP client, talking to remit with this token."""
         async with AsyncExitStack() as stack:
-            http = httpx2.AsyncClient(
-                headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
-            )
+            auth = TaskAuth(OneToken(token), self.bound[token])
+            http = httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False)
             await stack.enter_async_context(http)
             transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
             yield await stack.enter_async_context(Client(transport, mode="auto"))
@@ -220,6 +205,18 @@ class Stage:
         )
         found: Json = await self.ask("GET", f"/api/v1/events?limit=1000&{query}", by="admin")
         return list(found["items"])
+
+
+class OneToken:
+    """A source of one token, dead or alive: the story looks at what becomes of it."""
+
+    def __init__(self, text: str) -> None:
+        """Take the token."""
+        self._text = text
+
+    async def token(self, *, upstream: str = "", not_this: str = "") -> str:
+        """Give it, whatever was said of it."""
+        return self._text
 
 
 def remit_command(*args: str) -> list[str]:
@@ -242,7 +239,11 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         async with httpx2.AsyncClient(timeout=30, trust_env=False) as http:
             made = Stage(folder, f"http://127.0.0.1:{port}", http, process)
             await made.sign_in("admin", _code(log))
-            yield made
+            try:
+                yield made
+            finally:
+                for agent in made.agents.values():
+                    await agent.close()
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
