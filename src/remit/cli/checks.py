@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import shutil
 import socket
+import ssl
 import stat
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from remit.core.errors import NotFound, RemitError
 LOW_SPACE_BYTES = 256 * 1024 * 1024
 #: Clocks that differ by more make tokens invalid on one side.
 MAX_SKEW_S = 5.0
+#: Longest wait for one answer.
+ANSWER_S = 5.0
 
 
 class Finding(NamedTuple):
@@ -48,7 +51,7 @@ def examine_all(invocation: Invocation) -> list[Finding]:
     base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
     answer = _ask(base_url)
     if config is not None:
-        findings += [*_keys(config), *_store(config), *_upstreams(config)]
+        findings += [*_keys(config), *_openbao(config), *_store(config), *_upstreams(config)]
     findings += _sessions()
     if base_url:
         findings += [
@@ -116,6 +119,27 @@ def _keys(config: Config) -> Iterator[Finding]:
         yield Finding("keys", "note", "none yet; the first `remit up` makes them")
     else:
         yield Finding("keys", "ok", f"{found} files looked at")
+
+
+def _openbao(config: Config) -> Iterator[Finding]:
+    section = config.keys.openbao
+    if section is None:
+        return
+    verify = ssl.create_default_context(cafile=str(config.at(section.tls_ca)) if section.tls_ca else None)
+    try:
+        told = httpx.get(f"{section.address}/v1/sys/health", verify=verify, timeout=ANSWER_S, trust_env=False)
+    except (httpx.HTTPError, OSError) as fault:
+        way_out = "start it; until then remit neither starts nor signs anything"
+        yield Finding(
+            "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", way_out
+        )
+        return
+    # OpenBao's sys/health: 200 where it serves, 429 and 473 on standby, 501 and 503 where it is not ready.
+    if told.status_code in (200, 429, 473):
+        yield Finding("openbao", "ok", f"`{section.address}` serves")
+    else:
+        says = f"`{section.address}` is not ready (status {told.status_code}): sealed or not initialised"
+        yield Finding("openbao", "fail", says, "unseal it")
 
 
 def _open_to_others(place: Path) -> Iterator[Finding]:
