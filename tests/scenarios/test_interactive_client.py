@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from mcp_types import CallToolResult, TextContent
 from playwright.sync_api import Page, expect
+from pydantic import AnyUrl
 
 from tests.browser_world import (
     Application,
@@ -82,7 +83,7 @@ class Notebook:
         url = f"{self.application.gateway.url}/mcp/notes"
         signing = OAuthClientProvider(
             url,
-            OAuthClientMetadata(redirect_uris=[self.application.callback], client_name="Notebook"),
+            OAuthClientMetadata(redirect_uris=[AnyUrl(self.application.callback)], client_name="Notebook"),
             self.memory,
             self._send,
             self._come_back,
