@@ -197,7 +197,7 @@ class Answers:
     ) -> None:
         """Take the parts; `points` are the enforcement points by the name of their agent."""
         self._m = parts
-        self._points = points
+        self.points = points
         self._permit_ttl_s = permit_ttl_s
         self._report_within_s = report_within_s
         self._awaited: OrderedDict[str, Awaited] = OrderedDict()
@@ -205,7 +205,7 @@ class Answers:
 
     def point(self, agent: str) -> EnforcementPoint | None:
         """Give the enforcement point that an agent is, if it is one."""
-        return self._points.get(agent)
+        return self.points.get(agent)
 
     async def answer(self, question: Question) -> Refused | Permitted:
         """Decide and record; a permit is durable when this returns.

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
-from remit.core.errors import Fenced, Forbidden, RemitError, Unauthenticated
-from remit.core.token import AGENT_SCOPE
+from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
+from remit.core.token import AGENT_SCOPE, AccessClaims
 from remit.services.credentials import Showing
 from remit.services.duties import require
 from remit.services.house import House
@@ -84,6 +84,8 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         return errand
     try:
         if "authorization" not in request.headers:
+            if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
+                return await _certified(errand, tuple(chain))
             raise Unauthenticated(
                 "no credential was shown", code="no-credential", way_out="run `remit login`", step=1
             )
@@ -95,6 +97,38 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await desk.house.authenticator.refused(error, "api")
         raise
+
+
+async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
+    """Give the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
+    house = errand.house
+    now = int(house.clock.now().timestamp())
+    for name in ("", *house.answers.points):
+        try:
+            client = await house.oauth.clients.by_certificate(chain, name)
+        except (Unauthenticated, Malformed):
+            continue
+        claims = AccessClaims(
+            issuer=house.public_url,
+            audience=(),
+            subject=client.agent.name,
+            client_id=client.agent.name,
+            token_id="",
+            issued=now,
+            expires=now,
+            tenant=house.tenant,
+            assurance=client.assurance,
+            attestation=client.method,
+            confirmation=client.confirmation,
+            scope=AGENT_SCOPE,
+        )
+        return errand.by_agent(client.agent, claims)
+    raise Unauthenticated(
+        "the certificate is of no enforcement point",
+        code="certificate",
+        way_out="bind its key or its SPIFFE ID to the agent that `enforcement_points` names",
+        step=1,
+    )
 
 
 async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
