@@ -26,10 +26,11 @@ from remit.services.tasks import Opening
 from remit.services.tokens import Asking
 
 
-async def open_task(house: House) -> str:
+async def open_task(house: House, agent_key: ECKey | None = None) -> str:
     """Register an agent, open its task at a person's word; gives the task's token."""
     person = await house.directory.add_person(NewPerson(name="ana", groups=("staff",)), by="bench")
-    key = {name: str(value) for name, value in ECKey.generate_key("P-256").as_dict(private=False).items()}
+    made = agent_key or ECKey.generate_key("P-256")
+    key = {name: str(value) for name, value in made.as_dict(private=False).items()}
     await house.directory.register(
         NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
         by="bench",

@@ -12,11 +12,12 @@ from bench.figure import Figure, Goal
 from bench.governed import Governed
 from bench.stages import stages
 from bench.target import Target
+from bench.tokens import tokens
 from bench.yardsticks import Direct, Envoy, Fastmcp
 
 TARGETS: list[Target] = [Direct(), Envoy(), Fastmcp(), Governed("durable"), Governed("buffered")]
 
-PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync, "stages": stages}
+PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync, "stages": stages, "tokens": tokens}
 """By the name that `--only` takes; each is told whether the run is quick."""
 
 RATIOS = {
@@ -58,6 +59,8 @@ GOALS = [
         plus=FDATASYNC,
     ),
     Goal(name="remit-durable: peak memory", at_most=120),
+    Goal(name="oauth-durable: tokens exchanged", at_least=1_000),
+    Goal(name="oauth: verified token met again", at_most=20),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]

@@ -62,7 +62,8 @@ def app(
     )
     origins = own_origins(house.public_url)
     pages = people.routes(house, desk.tries, remote_sign_in=remote_sign_in)
-    routes = [*_rest(desk), *_others(house), *pages]
+    # Routes are tried in this order: what is asked most comes first.
+    routes = [*_others(house), *_rest(desk), *pages]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
     ]

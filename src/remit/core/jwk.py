@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import lru_cache
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
@@ -66,14 +67,26 @@ def check_point(jwk: Mapping[str, str]) -> None:
 
 def thumbprint(jwk: dict[str, str]) -> str:
     """Give the RFC 7638 thumbprint of a public key (SHA-256, base64url)."""
-    return str(import_public(jwk).thumbprint())
+    return _thumbprint(tuple(sorted(jwk.items())))
+
+
+@lru_cache(maxsize=4096)
+def _thumbprint(members: tuple[tuple[str, str], ...]) -> str:
+    return str(_imported(members).thumbprint())
 
 
 def import_public(jwk: dict[str, str]) -> ECKey | OKPKey:
     """Load a key; raises `JoseError`, `ValueError` or `TypeError` where it is not one (a point off the
     curve).
     """
-    members: dict[str, str | list[str]] = dict(jwk)
-    key: ECKey | OKPKey = ECKey.import_key(members) if jwk.get("kty") == "EC" else OKPKey.import_key(members)
+    return _imported(tuple(sorted(jwk.items())))
+
+
+@lru_cache(maxsize=4096)
+def _imported(members: tuple[tuple[str, str], ...]) -> ECKey | OKPKey:
+    # Importing takes longer than checking a signature, and agents come again. A key object does not change.
+    written: dict[str, str | list[str]] = dict(members)
+    kind = ECKey if written.get("kty") == "EC" else OKPKey
+    key: ECKey | OKPKey = kind.import_key(written)
     _ = key.public_key
     return key

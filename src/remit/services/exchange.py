@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from remit.core.errors import Malformed, Unauthenticated
-from remit.core.identity import Agent, Memberships
+from remit.core.identity import Memberships
 from remit.core.mission import asked_grants
 from remit.core.token import AGENT_SCOPE, AccessClaims
 from remit.core.workload import Attested, Confirmation
@@ -72,9 +72,11 @@ class Exchange:
         not do what is asked for.
         """
         # Step 1.
-        claims = self._subject(wanted.subject_token, asking.confirmation or client.confirmation)
-        holder = await self._holder(claims)
-        live = await self._tokens.bound(Client(agent=holder, client_id=holder.name), claims.task)
+        proven = Confirmation(jkt=asking.confirmation.jkt, x5t_s256=client.confirmation.x5t_s256)
+        claims = self._subject(wanted.subject_token, proven)
+        live = await self._tokens.bound(claims.client_id, claims.task)
+        if claims.issued < live.agent.tokens_from:
+            raise _bad("the subject token was withdrawn")
         if wanted.actor_token:
             if client.agent.name != claims.client_id:
                 raise _bad("an actor token is shown by the agent whose task is handed down")
@@ -90,7 +92,7 @@ class Exchange:
             brief=wanted.brief,
         )
         child = await self._tasks.open_child(claims.task, heir.agent, handing)
-        given = await self._tokens.bound(heir, child.id)
+        given = await self._tokens.bound(heir.agent.name, child.id)
         return await self._tokens.for_task(heir, given, replace(asking, confirmation=confirmation))
 
     def _subject(self, token: str, proven: Confirmation) -> AccessClaims:
@@ -108,12 +110,6 @@ class Exchange:
         if not claims.task:
             raise _bad("the subject token is bound to no task")
         return claims
-
-    async def _holder(self, claims: AccessClaims) -> Agent:
-        agent = await self._store.agent(self._tenant, claims.client_id)
-        if agent is None or not agent.usable or claims.issued < agent.tokens_from:
-            raise _bad("the agent of the subject token may not act")
-        return agent
 
     async def _actor(self, token: str) -> tuple[Client, Confirmation]:
         """Give the agent of an actor token as the client that it will be, and the key that it is bound to."""

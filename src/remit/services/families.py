@@ -82,7 +82,7 @@ class Families:
             raise _bad_grant("`code_verifier` does not fit the challenge")
         if held.dpop_jkt and held.dpop_jkt != asking.confirmation.jkt:
             raise _bad_grant("the code is bound to another DPoP key")
-        live = await self._tokens.bound(client, held.task)
+        live = await self._tokens.bound(client.agent.name, held.task)
         audience = _narrowed(asking.audience, held.resource) or held.resource
         asking = Asking(how=asking.how, audience=audience, confirmation=asking.confirmation)
         family = TokenFamily(
@@ -141,7 +141,7 @@ class Families:
     async def _next(
         self, client: Client, family: TokenFamily, asking: Asking, changes: Sequence[Change]
     ) -> TokenGiven:
-        live = await self._tokens.bound(client, family.task)
+        live = await self._tokens.bound(client.agent.name, family.task)
         text = PREFIX + base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
         now = self._clock.now()
         kept = RefreshToken(

@@ -68,7 +68,7 @@ class IdentityAssertions:
         await self._use(shown)
         # Step 4.
         if mission:
-            live = await self._tokens.bound(client, mission)
+            live = await self._tokens.bound(client.agent.name, mission)
             if live.task.on_behalf_of != person.name:
                 raise _bad("the task is for another person than the assertion")
             return live, _resources(shown)
@@ -78,7 +78,7 @@ class IdentityAssertions:
             on_behalf_of=person.name,
         )
         task = await self._tasks.open(opening, person=person, agent=client.agent, issuer=shown.name)
-        return await self._tokens.bound(client, task.id), _resources(shown)
+        return await self._tokens.bound(client.agent.name, task.id), _resources(shown)
 
     async def _person(self, shown: IssuedToken) -> Person:
         """Step 3."""

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -104,15 +105,15 @@ class Tokens:
         claims = self._claims(client, asking, audience, self._until(None))
         return await self._given(claims, [], asking, ())
 
-    async def bound(self, client: Client, task_id: str) -> LiveTask:
-        """Step 1: give a task that a client names; raises `NotFound` where it has no such task, and `Fenced`
-        where that permits nothing any more.
+    async def bound(self, agent: str, task_id: str) -> LiveTask:
+        """Step 1: give a task of an agent; raises `NotFound` where it has none such, and `Fenced` where that
+        permits nothing any more.
         """
-        try:
-            live = await self._live.load(task_id)
-        except NotFound:
-            live = None
-        if live is None or live.task.agent != client.agent.name:
+        live = self._live.get(task_id)
+        if live is None:
+            with contextlib.suppress(NotFound):
+                live = await self._live.load(task_id)
+        if live is None or live.task.agent != agent:
             raise NotFound(
                 "there is no such task of this client", code="no-task", way_out="open one, and name it"
             )

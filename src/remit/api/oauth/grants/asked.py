@@ -78,7 +78,7 @@ class TokenRequest:
                 raise OAuthRefused(BAD_DETAILS, f"name the task by `{MISSION_PARAMETER}`")
             return await house.oauth.tokens.for_agent(client, self.asking(how))
         self.scope(TASK_SCOPE)
-        live = await house.oauth.tokens.bound(client, self.form.get(MISSION_PARAMETER))
+        live = await house.oauth.tokens.bound(client.agent.name, self.form.get(MISSION_PARAMETER))
         if (details := self.details()) is not None:
             _check_whole(live.task, asked_grants(details, house.oauth.tokens.resources))
         return await house.oauth.tokens.for_task(client, live, self.asking(how))
