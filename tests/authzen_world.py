@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
 from remit.compose.points import enforcement_points
@@ -19,7 +25,7 @@ from remit.ports.store import PutPerson, Unit
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.points import EnforcementPoint
 from remit.services.tasks import Opening
-from tests.house_world import HouseWorld, Told
+from tests.house_world import LOOPBACK, HouseWorld, Told, exchange
 from tests.world import START, TENANT
 
 Json = Any
@@ -97,6 +103,35 @@ class AuthzenWorld(HouseWorld):
     async def asks(self, path: str, body: Json, *, by: str = "records-api", **more: Any) -> Told:
         """Ask as an enforcement point does."""
         return await self.ask("POST", f"/access/v1/{path}", body, by=await self.agent_token(by), **more)
+
+    def certificate(self, agent: str) -> bytes:
+        """Give a certificate that an agent has made over its registered key (RFC 8705 section 2.2)."""
+        key = serialization.load_pem_private_key(self.keys[agent].as_pem(private=True), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agent)])
+        now = self.clock.now()
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(7)
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .sign(key, hashes.SHA256())
+        )
+        return made.public_bytes(serialization.Encoding.DER)
+
+    async def over_tls(self, agent: str, path: str, body: Json) -> Told:
+        """Ask over a connection in which an agent has shown its certificate, without any token."""
+
+        async def asgi(scope: Json, receive: Json, send: Json) -> None:
+            shown = (self.certificate(agent),)
+            await self.asgi({**scope, "remit.peer_certificate": shown}, receive, send)
+
+        headers = [("content-type", "application/json")]
+        content = json.dumps(body).encode()
+        return await exchange(asgi, "POST", f"/access/v1/{path}", headers, content, LOOPBACK)
 
 
 def asking(person: str, action: str, record: str = "record-1", **properties: Json) -> dict[str, Json]:

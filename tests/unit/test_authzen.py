@@ -51,6 +51,15 @@ async def test_only_an_enforcement_point_is_answered(world: AuthzenWorld) -> Non
     assert (await world.ask("POST", "/access/v1/evaluation", body, by=session)).status == 403
 
 
+async def test_an_enforcement_point_may_come_with_its_certificate(world: AuthzenWorld) -> None:
+    """A certificate over the key of an enforcement point will do; one of another agent's will not."""
+    await world.begin("alice")
+    told = await world.over_tls("records-api", "evaluation", asking("alice", "read"))
+    assert (told.status, told.json["decision"]) == (200, True), told.content
+    assert (await world.over_tls("records-api", "search/subject", {})).status == 400
+    assert (await world.over_tls("sly-bot", "evaluation", asking("alice", "read"))).status == 401
+
+
 async def test_a_permit_is_in_the_evidence_before_it_is_given(world: AuthzenWorld) -> None:
     """The permit names its end and who carries it out, in the answer and in the evidence."""
     task = await world.begin("alice")
