@@ -31,7 +31,7 @@ def scope_of(x: str) -> dict[str, str]:
 
 @app.default
 def end(x: str, /, *, reason: str = "", prove: Switch = False) -> int:
-    """End a task, or all of an agent, owner, tool or upstream, and show how fast each permission was gone.
+    """End a task, or all of an agent, owner, person, delegation, tool or upstream, and show how fast it was gone.
 
     After this has returned, no call under it is permitted. What had been permitted before and has no outcome
     yet is listed.
@@ -39,7 +39,7 @@ def end(x: str, /, *, reason: str = "", prove: Switch = False) -> int:
     Parameters
     ----------
     x
-        A task's id, a name, `kind:name` (task, agent, owner, tool, upstream) or `everything`.
+        A task's id, a name, `kind:name` (task, agent, owner, person, tool, upstream) or `everything`.
     reason
         Why; it goes into the evidence.
     prove
@@ -79,12 +79,12 @@ def _proof(client: Client, closure: Json) -> Json:
 
 @lock_app.default
 def lock(x: str, /, *, reason: str = "") -> int:
-    """End everything under an agent, owner, tool or upstream, and refuse new tasks until `remit unlock`.
+    """End everything under an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
 
     Parameters
     ----------
     x
-        A name, `kind:name` (agent, owner, tool, upstream) or `everything`.
+        A name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
     reason
         Why; it goes into the evidence.
     """
@@ -98,7 +98,7 @@ def unlock(x: str, /) -> None:
     Parameters
     ----------
     x
-        What was locked, as `kind:name` (agent, owner, tool, upstream) or `everything`.
+        What was locked, as `kind:name` (agent, owner, person, tool, upstream) or `everything`.
     """
     scope = scope_of(x)
     if "kind" not in scope:

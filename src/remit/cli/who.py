@@ -73,7 +73,11 @@ def _proof(tree: Tree, fact: Json) -> None:
 def _identity(tree: Tree, agent: Json) -> None:
     tree.add(_line("owned by", agent["owner"], "bold"))
     tree.add(_line("purpose", agent["purpose"]))
-    tree.add(_line("assurance", agent["assurance"], "green" if agent["assurance"] != "asserted" else "red"))
+    if agent["assurance"]:
+        weak = agent["assurance"] == "asserted"
+        tree.add(_line("assurance", agent["assurance"], "red" if weak else "green"))
+    else:
+        tree.add(_line("assurance", f"not proven yet; {agent['best_assurance']} at best", "yellow"))
     place = ", ".join(one for one in (agent["environment"], agent["initiative"], *agent["groups"]) if one)
     tree.add(_line("belongs to", place))
     if agent["last_seen"]:

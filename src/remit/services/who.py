@@ -111,7 +111,7 @@ class Who:
             "kind": "task",
             **self._task(task),
             "who": await self._agent(agent) if agent else None,
-            "proof": msgspec.to_builtins(await self._why_task(task)),
+            "proof": msgspec.to_builtins(await self._why_task(task, agent)),
         }
 
     async def _of_agent(self, agent: Agent) -> dict[str, Json]:
@@ -219,7 +219,8 @@ class Who:
             "initiative": agent.initiative,
             "groups": list(agent.groups),
             "state": agent.state.value,
-            "assurance": (proof.assurance if proof else best_assurance(agent)).word,
+            "assurance": proof.assurance.word if proof else "",
+            "best_assurance": best_assurance(agent).word,
             "workloads": [workload_of(one) for one in agent.bindings],
             "last_seen": proof.at.isoformat() if proof else None,
             "last_method": proof.method if proof else "",
@@ -281,8 +282,10 @@ class Who:
         holds = person is not None and person.active
         return Fact(f"answered for by {owner}{'' if holds else ', who is not active'}", (), holds)
 
-    async def _why_task(self, task: Task) -> Fact:
+    async def _why_task(self, task: Task, agent: Agent | None = None) -> Fact:
+        """Say what a task rests on; with the agent, also what that rests on."""
         below = [await self._why_intent(task)]
+        below += [await self._why_agent(agent)] if agent else []
         for one in task.lineage:
             above = await self._store.task(self._tenant, one.task)
             there = above is not None and above.active_at(self._clock.now())
@@ -297,8 +300,8 @@ class Who:
         stated = task.intent.stated_by
         issuer = stated.startswith("agent:")
         says = f"intent stated by {stated.removeprefix('agent:')}"
-        how = "whom task type lets state it by itself" if issuer else "whom remit had authenticated"
-        below = [Fact(f"{how}: `{task.type}`")]
+        how = "an issuer whom" if issuer else "a person whom remit authenticated, and whom"
+        below = [Fact(f"{how} task type `{task.type}` lets state it")]
         if task.on_behalf_of:
             below.append(await self._why_behalf(task))
         return Fact(says, tuple(below))
