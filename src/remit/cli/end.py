@@ -31,7 +31,7 @@ def scope_of(x: str) -> dict[str, str]:
 
 @app.default
 def end(x: str, /, *, reason: str = "", prove: Switch = False) -> int:
-    """End a task, or all of an agent, owner, person, delegation, tool or upstream, and show how fast it was gone.
+    """End a task, or all of an agent, owner, person, tool or upstream, and show how fast it was gone.
 
     After this has returned, no call under it is permitted. What had been permitted before and has no outcome
     yet is listed.
@@ -79,7 +79,7 @@ def _proof(client: Client, closure: Json) -> Json:
 
 @lock_app.default
 def lock(x: str, /, *, reason: str = "") -> int:
-    """End everything under an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
+    """End all of an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/end",
-        summary="End a task (one's own; any, as operator), or all of an agent, owner, person, tool or upstream",
+        summary="End a task (one's own; any, as operator), or all of an agent, owner, person, tool, upstream",
         serve=end,
         people=Duty.OWN,
         takes=EndScope,
