@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The authorization endpoint and its pages: what is asked, shown, agreed to, and answered."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from remit.core.grant import GrantTemplate
 from remit.core.task import TaskState
 from tests.house_world import PUBLIC_URL, HouseWorld
 from tests.page_world import (
@@ -17,6 +21,7 @@ from tests.page_world import (
     address,
     code_behind,
     page_world,
+    pages_bundle,
 )
 
 
@@ -281,3 +286,39 @@ async def test_a_person_ends_what_is_theirs(world: HouseWorld, lena: Browsing) -
             await lena.post("/oauth/account", fields)
     assert (await world.ask("GET", "/api/v1/me", by=program)).status == 401
     assert (await lena.get("/oauth/account")).status == 303
+
+
+def details(*actions: str, **more: Any) -> str:
+    """Give authorization details for tools of the contracts."""
+    entry = {"type": "mission_resource_access", "resource": f"{PUBLIC_URL}/mcp/contracts"}
+    return json.dumps([entry | {"actions": actions} | more])
+
+
+async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
+    """Work without them is not offered, and the task gets no others."""
+    both = (GrantTemplate("contracts/read", other_arguments=True), GrantTemplate("changes/deploy"))
+    upstreams: dict[str, Any] = {"contracts": None, "changes": None}
+    async with page_world(tmp_path, upstreams=upstreams) as (world, _):
+        bundle = pages_bundle()
+        wide = msgspec.structs.replace(bundle.task_types["deploy-change"], grants=both, parameters={})
+        types = bundle.task_types | {"deploy-change": wide}
+        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        lena = Browsing(world)
+        await lena.sign_in("lena")
+        asked = address(authorization_details=details("read"), task_type="deploy-change")
+        page = await lena.get(asked)
+        assert "contracts/read" in page.text
+        assert "changes/deploy" not in page.text
+        done = await lena.fill(page, decision="allow")
+        task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
+        assert [grant.tool for grant in task.grants] == ["contracts/read"]
+        assert task.plan == ("contracts/read",)
+        nothing = await lena.get(address(authorization_details=details("write")))
+        assert "There is nothing that you can let Notebook do" in nothing.text
+        for wrong in (
+            details("read", constraints={"arguments": {"path": {"exact": "x"}}}),
+            details("read", constraints={"max_amount": 5}),
+            details(),
+        ):
+            told = await lena.get(address(authorization_details=wrong))
+            assert told.answer["error"] == "invalid_authorization_details"

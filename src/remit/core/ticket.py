@@ -9,11 +9,8 @@ short time; a used one is remembered until it would have run out, so that a seco
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-
-Json = Any
 
 
 class Mission(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +27,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An authorization request that has been checked (RFC 6749 section 4.1.1 and what extends it).
 
     `agent` is who pushed it and proved itself by that; empty where the client is known by its address alone.
-    `max_age_s` is `None` where nothing is asked for. `task_type` is what the application would like to run.
+    `max_age_s` is `None` where nothing is asked for. `task_type` is what the application would like to run,
+    `tools` what it wants of it at most (RFC 9396); `None`: all.
     """
 
     client_id: str
@@ -44,7 +42,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     login_hint: str = ""
     dpop_jkt: str = ""
     mission: Mission = Mission()
-    details: tuple[dict[str, Json], ...] = ()
+    tools: tuple[str, ...] | None = None
     task_type: str = ""
     agent: str = ""
 

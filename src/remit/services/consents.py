@@ -20,7 +20,7 @@ from remit.core.errors import Conflict, Forbidden, Malformed, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
 from remit.core.task import TaskState
-from remit.core.ticket import ConsentCode, AuthorizationRequest
+from remit.core.ticket import AuthorizationRequest, ConsentCode
 from remit.core.tool import Tier
 from remit.core.workload import ClientBinding
 from remit.ports.runtime import Clock
@@ -143,8 +143,14 @@ class Consents:
             )
         return redirect_uri
 
-    def offers(self, applicant: Applicant, person: Person) -> tuple[Offer, ...]:
-        """Give the task types that the person may state and the application may run."""
+    def offers(
+        self, applicant: Applicant, person: Person, tools: tuple[str, ...] | None = None
+    ) -> tuple[Offer, ...]:
+        """Give the task types that the person may state and the application may run.
+
+        `tools` are those that are asked for: what a type grants beyond them is left out, and one that grants
+        none of them is not offered.
+        """
         bundle = self._policies.applied.bundle
         agent = applicant.agent
         if agent is None:
@@ -156,11 +162,12 @@ class Consents:
             capped = self.rules.self_service_group in agent.groups
         states = {person.name, *(f"group:{group}" for group in person.groups)}
         found = (
-            offer_of(one, self._tools.get)
+            offer_of(one, self._tools.get, tools)
             for _, one in sorted(bundle.task_types.items())
             if runs & set(one.run_by) and states & set(one.stated_by)
         )
-        return tuple(one for one in found if not capped or one.tier <= SELF_SERVICE_TIER)
+        offered = (one for one in found if one.permissions or tools is None)
+        return tuple(one for one in offered if not capped or one.tier <= SELF_SERVICE_TIER)
 
     async def agree(
         self,
@@ -192,6 +199,7 @@ class Consents:
                 task_type=offer.type.name,
                 goal=goal,
                 params=dict(params),
+                plan=None if request.tools is None else tuple(one.tool for one in offer.permissions),
                 on_behalf_of=seat.person.name,
                 idle_s=self.rules.idle_s,
             ),

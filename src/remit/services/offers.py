@@ -5,14 +5,14 @@ of applications or upstreams.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from remit.core.constraint import load
 from remit.core.errors import ConfigInvalid, Malformed, NotFound
 from remit.core.task import TaskType
-from remit.core.tool import Effect, Tier, Tool
+from remit.core.tool import RESERVED_OPERATIONS, Effect, Tier, Tool
 
 Json = Any
 
@@ -42,10 +42,18 @@ class Offer:
         return self.tier >= Tier.OPERATOR
 
 
-def offer_of(task_type: TaskType, tool_named: Callable[[str], Tool | None]) -> Offer:
-    """Say what a task of this type may do; a tool that is not known is taken for the worst."""
+def offer_of(
+    task_type: TaskType, tool_named: Callable[[str], Tool | None], wanted: Collection[str] | None = None
+) -> Offer:
+    """Say what a task of this type may do; a tool that is not known is taken for the worst.
+
+    `wanted` are the tools that are asked for; operations that are no tools stay, as they do in a plan.
+    """
     named: dict[str, list[str]] = {}
     for grant in task_type.grants:
+        reserved = grant.tool.partition("/")[2] in RESERVED_OPERATIONS
+        if wanted is not None and grant.tool not in wanted and not reserved:
+            continue
         limits = named.setdefault(grant.tool, [])
         limits += _limits(grant.arguments, task_type.parameters)
     tools = {name: tool_named(name) or _unknown(name) for name in named}

@@ -14,8 +14,10 @@ import msgspec
 
 from remit.api.oauth.form import Form, OAuthRefused
 from remit.core.canonical import parse_strict
-from remit.core.drafts import MISSION_ACCESS, MISSION_INTENT
+from remit.core.drafts import MISSION_INTENT
 from remit.core.errors import Malformed
+from remit.core.grant import Grant
+from remit.core.mission import BAD_DETAILS, asked_grants
 from remit.core.ticket import AuthorizationRequest, Mission
 from remit.core.token import AGENT_SCOPE
 from remit.services.consents import Applicant
@@ -66,7 +68,7 @@ def what_is_asked(
         login_hint=form.get("login_hint")[:200],
         dpop_jkt=form.get("dpop_jkt"),
         mission=_mission(form),
-        details=_details(form),
+        tools=_tools(form, house),
         task_type=form.get("task_type")[:80],
         agent=pushed_by,
     )
@@ -144,16 +146,15 @@ def _mission(form: Form) -> Mission:
     )
 
 
-def _details(form: Form) -> tuple[dict[str, Json], ...]:
-    code = "invalid_authorization_details"
-    written = _json(form, "authorization_details", code)
+def _tools(form: Form, house: House) -> tuple[str, ...] | None:
+    """RFC 9396: the tools that are wanted; what may be done with them says the task type alone."""
+    written = _json(form, "authorization_details", BAD_DETAILS)
     if written is None:
-        return ()
-    kinds = (
-        {one.get("type") if isinstance(one, dict) else None for one in written}
-        if isinstance(written, list)
-        else {None}
-    )
-    if kinds - {MISSION_ACCESS} or not written:
-        raise OAuthRefused(code, f"each is an object of type `{MISSION_ACCESS}`")
-    return tuple(written)
+        return None
+    try:
+        grants = asked_grants(written, house.authenticator.resources)
+    except Malformed as error:
+        raise OAuthRefused(BAD_DETAILS, error.message) from None
+    if any(grant.layers != Grant(grant.tool, other_arguments=True).layers for grant in grants):
+        raise OAuthRefused(BAD_DETAILS, "ask for the tools alone: their constraints are the task type's")
+    return tuple(grant.tool for grant in grants)
