@@ -244,6 +244,31 @@ def test_a_kubernetes_token_is_enough(place: Place) -> None:
     assert (status, refused["error"]) == (400, "invalid_grant")
 
 
+def test_a_program_runs_in_a_task_with_nothing_but_a_token_in_a_file(place: Place) -> None:
+    """`remit run --token-file`: the relay shows it; the program sees neither it nor any other secret."""
+    token = place.remit.folder / "token"
+    token.write_text(place.cluster_token() + "\n")
+    place.remit.env["REMIT_CA_FILE"] = str(place.remit.folder / "ca.pem")
+    program = (
+        "import os, urllib.request, json;"
+        "assert not any('eyJ' in value for value in os.environ.values());"
+        "body = json.dumps({'jsonrpc': '2.0', 'id': 1, 'method': 'tools/list',"
+        f" 'params': {{'_meta': {META!r}}}}}).encode();"
+        "headers = {'Content-Type': 'application/json', 'Accept': 'application/json, text/event-stream',"
+        " 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'tools/list'};"
+        "url = os.environ['REMIT_MCP_URL'];"
+        "print(urllib.request.urlopen(urllib.request.Request(url, body, headers)).read().decode())"
+    )
+    words = ("--agent", "cluster-bot", "--task", "look-around", "--alone", "--token-file", str(token))
+    said = place.remit.apart("run", *words, "--", sys.executable, "-c", program)
+    assert said.code == 0, said.err
+    assert "list_notes" in said.out
+    token.write_text("not a token")
+    said = place.remit.apart("run", *words, "--", sys.executable, "-c", program)
+    assert said.code != 0
+    assert "holds no token" in said.err
+
+
 def test_a_github_token_is_enough(place: Place) -> None:
     """Of the environment and the reusable workflow that are bound; a pull request's is another subject."""
     given = place.work("github-bot", bearer(place.github_token()))

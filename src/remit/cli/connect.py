@@ -38,6 +38,7 @@ def connect(
     intent: str = "",
     plan: str = "",
     key: Path | None = None,
+    token_file: Path | None = None,
     alone: Switch = False,
     http: Switch = False,
     start: Switch = False,
@@ -65,6 +66,8 @@ def connect(
         The tools that will be needed, separated by commas.
     key
         The file of the agent's key.
+    token_file
+        A file with a token that the agent has from its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
     alone
         Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     http
@@ -75,7 +78,7 @@ def connect(
     import asyncio
 
     wanted = Wanted(
-        agent=agent or _only_agent(key),
+        agent=agent or _only_agent(key or token_file),
         task=task,
         params=pairs(param, "-p"),
         on_behalf_of=for_,
@@ -84,6 +87,7 @@ def connect(
         alone=alone,
         lease_s=LEASE_S,
         key=key,
+        token_file=token_file,
     )
     if start:
         from remit.cli.background import ensure_running
@@ -94,7 +98,7 @@ def connect(
 
 def _only_agent(key: Path | None) -> str:
     if key is not None:
-        raise UsageFault("`--key` is given without `--agent`", way_out="name the agent whose key it is")
+        raise UsageFault("a key or token is given without `--agent`", way_out="name the agent whose it is")
     folder = current().config_file.parent / ".remit" / "agents"
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
     if len(names) != 1:

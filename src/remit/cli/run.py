@@ -39,6 +39,7 @@ def run(
     intent: str = "",
     plan: str = "",
     key: Path | None = None,
+    token_file: Path | None = None,
     alone: Switch = False,
     lease: int | None = None,
 ) -> int:
@@ -64,6 +65,8 @@ def run(
         The tools that will be needed, separated by commas; the task is narrowed to them.
     key
         The file of the agent's key.
+    token_file
+        A file with a token that the agent has from its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
     alone
         Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     lease
@@ -87,6 +90,7 @@ def run(
         alone=alone,
         lease_s=lease,
         key=key,
+        token_file=token_file,
     )
     return asyncio.run(_governed(wanted, command))
 

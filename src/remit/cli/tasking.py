@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remit.cli.agent import key_place
+from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.plain import plain
 from remit.cli.sessions import secret_for
@@ -36,15 +37,24 @@ class Wanted(NamedTuple):
     alone: bool = False
     lease_s: int = 15
     key: Path | None = None
+    token_file: Path | None = None
 
 
 def agent_session(wanted: Wanted) -> AgentSession:
     """Give the agent at the gateway; raises `KeyUnusable`."""
     from remit.sdk.key import AgentKey
     from remit.sdk.session import AgentSession
+    from remit.sdk.workload import TokenFile
 
-    key = AgentKey.load(wanted.key or key_place(wanted.agent))
-    return AgentSession(current().base_url(), wanted.agent, key, ca_file=os.environ.get("REMIT_CA_FILE", ""))
+    if wanted.token_file is not None and wanted.key is not None:
+        raise UsageFault("an agent proves itself in one way", way_out="give `--key` or `--token-file`")
+    proof = (
+        TokenFile(wanted.token_file)
+        if wanted.token_file is not None
+        else AgentKey.load(wanted.key or key_place(wanted.agent))
+    )
+    ca_file = os.environ.get("REMIT_CA_FILE", "")
+    return AgentSession(current().base_url(), wanted.agent, proof, ca_file=ca_file)
 
 
 async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:

@@ -20,8 +20,10 @@ from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
 from remit.sdk.oauth.discovery import Server, find_server
 from remit.sdk.oauth.endpoint import Credentials, Token, TokenEndpoint
+from remit.sdk.oauth.grants import JWT_BEARER
 from remit.sdk.oauth.web import Web
 from remit.sdk.wire import Gateway, segment
+from remit.sdk.workload import TokenFile
 
 Json = Any
 
@@ -54,9 +56,16 @@ class AgentSession(_TokenSource):
     """An agent with its key at one gateway. Use it inside one event loop."""
 
     def __init__(
-        self, base_url: str, agent: str, key: AgentKey, *, ca_file: str = "", issuer: str = ""
+        self,
+        base_url: str,
+        agent: str,
+        key: AgentKey | TokenFile,
+        *,
+        ca_file: str = "",
+        issuer: str = "",
     ) -> None:
-        """Take the address and the key; `issuer` is what the gateway calls itself, if not its address.
+        """Take the address, and the key or the platform's token by which the agent proves itself; `issuer` is
+        what the gateway calls itself, if not its address.
 
         All tokens are bound to a key of this session alone, which never leaves it (`prover`).
         """
@@ -64,7 +73,9 @@ class AgentSession(_TokenSource):
         self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer)
         self.agent = agent
         self.prover = Prover()
-        self._who = Credentials(agent, key=key)
+        self._platform = key if isinstance(key, TokenFile) else None
+        own = key if isinstance(key, AgentKey) else None
+        self._who = Credentials(agent, key=own, method="" if own else "none")
         self._web = Web(ca_file=ca_file)
         self._server: Server | None = None
 
@@ -89,10 +100,14 @@ class AgentSession(_TokenSource):
         return await self._token(f"{self.gateway.public_url}/api/v1", not_this)
 
     async def grant(self, **more: str) -> Token:
-        """Ask for a token by this agent's key (RFC 6749 section 4.4), for itself or for a task of its."""
+        """Ask for a token by this agent's key (RFC 6749 section 4.4) or by its platform's token (RFC 7523
+        section 2.1), for itself or for a task of its.
+        """
         if self._server is None:
             self._server = await find_server(self._web, self.gateway.public_url)
         endpoint = TokenEndpoint(self._web, self._server, self._who, self.prover)
+        if self._platform is not None:
+            return await endpoint.ask({"grant_type": JWT_BEARER, "assertion": self._platform.read(), **more})
         return await endpoint.ask({"grant_type": "client_credentials", **more})
 
     async def ask(self, method: str, path: str, *, body: Json = None) -> Json:
