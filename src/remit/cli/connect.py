@@ -67,7 +67,7 @@ def connect(
     key
         The file of the agent's key.
     token_file
-        A file with the token that its platform (Kubernetes, a CI job, SPIFFE) gives the agent, instead of a key.
+        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
     alone
         Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     http
