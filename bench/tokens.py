@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +32,7 @@ from remit.config import load_config
 from remit.services.house import House
 
 Json = Any
+Ask = Callable[[], Awaitable[Json]]
 
 CONCURRENCY = 16
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -96,7 +98,7 @@ class Desk:
         return json.loads(told["body"])
 
 
-async def rate(asks: list[Callable[[], Awaitable[Json]]]) -> float:
+async def rate(asks: list[Ask]) -> float:
     """Give how many of them are done in a second, so many at once."""
     waiting = iter(asks)
 
@@ -136,7 +138,7 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
         found = {}
         for name, (path, fields) in kinds.items():
             forms = [urlencode(fields | desk.proof()).encode() for _ in range(rounds + rounds // 10)]
-            asks = [lambda path=path, form=form: desk.ask(path, form) for form in forms]
+            asks: list[Ask] = [partial(desk.ask, path, form) for form in forms]
             await rate(asks[: rounds // 10])
             found[name] = await rate(asks[rounds // 10 :])
         found["verified token met again"] = hit(house, token, rounds)
