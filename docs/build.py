@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from remit.api.openapi import document_text, reference_page
-from remit.cli.reference import cli_page, events_page
+from remit.cli.reference import cli_page, events_page, findings_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,6 +71,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/api.md": reference_page,
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,
+    "reference/findings.md": findings_page,
     "reference/openapi.json": document_text,
     "reference/performance.md": performance_page,
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from remit.cli.commands import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
 from remit.core.event import EventKind
+from remit.core.finding import FINDING_MEANINGS, FindingKind
 from remit.core.meaning import MEANINGS
 
 if TYPE_CHECKING:
@@ -121,4 +122,22 @@ def events_page() -> str:
         rows += [f"| `{name}` | sealed | {says} |" for name, says in meaning.sealed.items()]
         if rows:
             lines += ["| name | | meaning |", "| --- | --- | --- |", *rows, ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_FINDINGS_HEAD = """# Findings
+
+Written by `make docs` from the code. What was seen that nobody has accounted for; `remit finding list` shows what
+is open. Why and what cannot be seen: [agents](../explanation/agents.md).
+"""
+
+
+def findings_page() -> str:
+    """Write docs/reference/findings.md."""
+    lines = [_FINDINGS_HEAD]
+    for kind in FindingKind:
+        meaning = FINDING_MEANINGS[kind]
+        lines += [f"## {kind.value}", "", f"{meaning.says} What to do: {meaning.way_out}.", ""]
+        rows = [f"| `{name}` | {says} |" for name, says in meaning.facts.items()]
+        lines += ["| fact | meaning |", "| --- | --- |", *rows, ""]
     return "\n".join(lines).rstrip() + "\n"
