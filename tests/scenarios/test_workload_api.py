@@ -11,7 +11,6 @@ import ssl
 import sys
 import threading
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,8 @@ from spiffe.errors import PySpiffeError
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.adapters.runtime.system import SystemClock
-from remit.compose.keys import own_anchors
 from remit.core.identity import AgentState
-from remit.core.spiffe import check_jwt_svid, check_x509_svid
+from remit.core.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid
 from remit.core.workload import Assurance, LocalBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.store import PutAgent, Unit
@@ -279,8 +277,11 @@ async def test_a_spiffe_id_that_is_not_its_own_is_not_given(tmp_path: Path) -> N
 async def test_a_document_of_our_own_proves_no_more_than_was_asserted(tmp_path: Path) -> None:
     """A certificate of it is as good as a key, and a token, which can be copied, as the process's word."""
     async with workload_world(tmp_path) as world:
-        source = partial(own_anchors, world.issuing)
-        ours = SpiffeAttestor({TRUST_DOMAIN: source}, SystemClock(), audience="x", own=(TRUST_DOMAIN,))
+        ours = SpiffeAttestor({}, SystemClock(), audience="x", own={TRUST_DOMAIN: world.issuing.anchors})
+
+        async def source() -> tuple[TrustAnchors, float]:
+            return world.issuing.anchors(), 60.0
+
         theirs = SpiffeAttestor({TRUST_DOMAIN: source}, SystemClock(), audience="x")
         svid = await in_thread(lambda: fetched(world))
         shown = ShownPeer(pid=1, uid=os.getuid(), executable_digest=own_digest())

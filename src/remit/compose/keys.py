@@ -17,7 +17,6 @@ from remit.api.workload import WorkloadDoor
 from remit.config import Config, KeysSection, OpenBaoSection, WorkloadApiSection
 from remit.core.errors import ConfigInvalid
 from remit.core.key import KeyKind
-from remit.core.spiffe import TrustAnchors
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.services.house import House
@@ -33,8 +32,6 @@ PERIODS_OF_LIFE = 3
 KEEP_S = 30.0
 #: Seconds between two renewals of the token for OpenBao.
 RENEW_S = 300.0
-#: Seconds for which a bundle of our own is taken as fresh: reading it costs nothing.
-FRESH_S = 1.0
 
 
 async def open_keys(
@@ -141,10 +138,3 @@ async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncE
     door = WorkloadDoor(issuing, LinuxPeers())
     stack.push_async_callback(door.close)
     await door.open(config.at(own.socket), own.open_to)
-
-
-async def own_anchors(issuing: Issuing) -> tuple[TrustAnchors, float]:
-    """Give the bundle of the own trust domain, for the attestor of SVIDs, and the seconds for which it is
-    fresh.
-    """
-    return issuing.anchors(), FRESH_S

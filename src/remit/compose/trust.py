@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.peers.linux import LinuxPeers
 from remit.config import Config, IssuerSection, TrustDomainSection
 from remit.core.errors import ConfigInvalid
+from remit.core.spiffe import TrustAnchors
 from remit.ports.fetch import Fetch
 from remit.ports.issuers import IssuerUse
 from remit.ports.peers import Peers
@@ -52,7 +53,9 @@ class Trust:
         await self.spiffe.close()
 
 
-def trust_of(config: Config, public_url: str, clock: Clock, own: Mapping[str, Source] | None = None) -> Trust:
+def trust_of(
+    config: Config, public_url: str, clock: Clock, own: Mapping[str, Callable[[], TrustAnchors]] | None = None
+) -> Trust:
     """Give what the section `trust` asks for. `own` are bundles of trust domains of our own; raises
     `ConfigInvalid`.
     """
@@ -71,12 +74,12 @@ def trust_of(config: Config, public_url: str, clock: Clock, own: Mapping[str, So
             clock,
         ),
         spiffe=SpiffeAttestor(
-            {**domains, **(own or {})},
+            domains,
             clock,
             audience=public_url,
             leeway_s=int(trust.leeway_s),
             kept_s=kept_s,
-            own=tuple(own or ()),
+            own=own,
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -31,14 +31,15 @@ class SpiffeAttestor:
         audience: str,
         leeway_s: int = 30,
         kept_s: float = KEPT_S,
-        own: Collection[str] = (),
+        own: Mapping[str, Callable[[], TrustAnchors]] | None = None,
     ) -> None:
         """Take a source for each trust domain. `audience` is what JWT-SVIDs must be for.
 
-        `own` are trust domains of this remit, whose workloads it knows by user and program alone: their SVIDs
-        prove no more than that, and the key of a certificate.
+        `own` are trust domains of this remit, with what gives their bundles as they are now. It knows their
+        workloads by user and program alone, so their SVIDs prove no more than that, and the key of a
+        certificate.
         """
-        self._own = frozenset(own)
+        self._own = dict(own or {})
         self._clock = clock
         self._audience = audience
         self._leeway_s = leeway_s
@@ -127,6 +128,9 @@ class SpiffeAttestor:
 
     async def _under(self, claimed: SpiffeId, check: Callable[[TrustAnchors], T]) -> T:
         """Check under the bundle of the trust domain, once more under a newer one where that may help."""
+        if own := self._own.get(claimed.trust_domain):
+            # In this process: nothing is cached, so that a key which was dropped is dropped now.
+            return check(own())
         bundle = self._domains.get(claimed.trust_domain)
         if bundle is None:
             raise Unauthenticated(
