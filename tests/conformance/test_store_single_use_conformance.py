@@ -96,3 +96,19 @@ async def test_an_assertion_is_used_once(store: Store) -> None:
     with pytest.raises(Conflict):
         await store.commit(Unit(changes=(use,)))
     await store.commit(Unit(changes=(msgspec.structs.replace(use, tenant="other"),)))
+
+
+async def test_credentials_that_ran_out_long_ago_are_dropped(store: Store) -> None:
+    """A new credential drops those of more than an hour past their end; of other tenants it drops none."""
+
+    def credential(digest: str, hours: int, tenant: str = TENANT) -> Credential:
+        made = START + timedelta(hours=hours)
+        end = made + timedelta(minutes=15)
+        return Credential(tenant=tenant, digest=digest, kind="code", person="lena", created=made, expires=end)
+
+    for one in (credential("old", 0), credential("late", 1), credential("other", 0, "other")):
+        await store.commit(Unit((PutCredential(one),)))
+    await store.commit(Unit((PutCredential(credential("new", 2)),)))
+    assert await store.credential(TENANT, "old") is None
+    assert await store.credential(TENANT, "late") is not None
+    assert await store.credential("other", "other") is not None

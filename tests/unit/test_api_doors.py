@@ -244,3 +244,12 @@ async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
             answer = await world.ask(method.upper(), path.replace("{", "").replace("}", ""))
             assert answer.status != 405
             assert answer.status != 404 or "no-route" not in answer.json["code"]
+
+
+async def test_nobody_holds_up_the_others_of_this_machine(world: HouseWorld) -> None:
+    """Failed sign-ins lock out their own address alone, and this machine's is everybody's."""
+    wrong = {"code": "aaaa-bbbb-cccc-dddd"}
+    for _ in range(20):
+        assert (await world.ask("POST", "/api/v1/sign-in", wrong)).status == 401
+    code = await world.house.authenticator.make_code("lena", by="root")
+    assert (await world.ask("POST", "/api/v1/sign-in", {"code": code})).status == 200

@@ -67,12 +67,16 @@ async def test_an_approval_permits_exactly_its_call_once(world: CallWorld) -> No
 
 
 async def test_a_denial_permits_nothing(world: CallWorld) -> None:
-    """And asks anew when the agent tries again."""
+    """Nor is it asked again while it stands; another call is another question."""
     _, token = await world.open()
-    approval = await world.asked(token)
+    approval = await world.asked(token, amount=1)
     await world.approve(approval, approve=False)
     assert await state(world, approval) is ApprovalState.DENIED
-    assert await world.asked(token) != approval
+    end = await world.call(token, "pay", amount=1)
+    assert end.decision.outcome is Outcome.DENY
+    assert end.decision.reasons[0].code == "denied"
+    assert len(await world.facts(EventKind.APPROVAL_REQUESTED)) == 1
+    assert await world.asked(token, amount=2) != approval
     assert world.desk.arrived == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.errors import ConfigInvalid, NotFound, StoreUnavailable
+from remit.core.errors import ConfigInvalid, Conflict, NotFound, StoreUnavailable
 from remit.core.event import EventKind
 from remit.core.tool import RESOURCE_READ, Effect, ToolState
 from remit.ports.upstream import Catalogue
@@ -118,3 +118,14 @@ async def test_what_nobody_offers_is_gone(world: CallWorld) -> None:
     assert (state(world, "write"), state(world, "odd")) == (ToolState.GONE, None)
     with pytest.raises(NotFound):
         world.house.tools.diff("desk/none")
+
+
+async def test_nobody_accepts_what_nobody_has_looked_at(world: CallWorld) -> None:
+    """Without the digest of what was seen, or with an older one, nothing is accepted."""
+    world.desk.surfaces["read"] = a_surface("read", "another text")
+    await world.learn()
+    pin, _ = world.house.tools.diff("desk/read")
+    for digest in ("", pin.accepted_digest):
+        with pytest.raises(Conflict):
+            await world.house.tools.accept("desk/read", digest=digest, by="root")
+    assert state(world, "read") is ToolState.CHANGED

@@ -8,7 +8,8 @@ The order of a decision, each a refusal where it fails:
 3. the task's grants: at least one that names the tool permits these arguments;
 4. what the tier of the call demands: assurance, and from operator up a token bound to its sender;
 5. budget is reserved;
-6. an approval is looked for where every standing forbid is waivable: it is consumed in step 5.
+6. an approval is looked for where every standing forbid is waivable: it is consumed in step 5. Where a person
+   has just denied the very call, nobody is asked again.
 """
 
 from __future__ import annotations
@@ -130,6 +131,9 @@ class Authorizer:
             approval = await self._approval(request, rules)
             if approval is not None:
                 outcome, rules = weigh(answer, frozenset(approval.rules))
+            elif denied := await self._denied(request, rules):
+                outcome = Outcome.DENY
+                reasons.append(denied)
         reasons += _policy_reasons(answer, outcome)
         takes: tuple[TakeBudget, ...] = ()
         if outcome is Outcome.PERMIT or request.observed:
@@ -226,6 +230,25 @@ class Authorizer:
         for approval in found:
             if approval.usable_for(request.call_digest, request.now) and frozenset(approval.rules) >= wanted:
                 return approval
+        return None
+
+    async def _denied(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Reason | None:
+        """Give why nobody is asked again: a person has denied this very call, for these very rules.
+
+        An answer stands for as long as the question would have: nobody is asked until they say yes.
+        """
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.DENIED
+        )
+        wanted = frozenset(rules)
+        for one in found:
+            if request.now < one.expires and frozenset(one.rules) >= wanted:
+                return Reason(
+                    code="denied",
+                    text="a person has denied this very call",
+                    rule=f"approval {one.id}",
+                    way_out=f"it can be asked again after {one.expires.isoformat(timespec='seconds')}",
+                )
         return None
 
 

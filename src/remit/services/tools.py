@@ -136,7 +136,8 @@ class Tools:
             pin = self._pins.get(tool_id)
             if pin is None:
                 raise NotFound(f"there is no tool `{tool_id}`", way_out="see `remit tool list`")
-            if digest and pin.offered_digest != digest:
+            # INVARIANT: nobody accepts what nobody has looked at: the digest says what was seen.
+            if pin.offered_digest != digest:
                 raise Conflict(
                     f"`{tool_id}` has changed again since it was looked at",
                     way_out=f"run `remit tool diff {tool_id}`",

@@ -44,6 +44,21 @@ class Me(View, frozen=True, kw_only=True):
     task: str = ""
 
 
+def _apart(errand: Errand) -> bool:
+    """Whether an address tells callers apart. This machine's is everybody's: none may hold up the others."""
+    return errand.proxied or not is_loopback(errand.client)
+
+
+def _check(errand: Errand) -> None:
+    if _apart(errand):
+        errand.desk.tries.check(errand.client)
+
+
+def _failed(errand: Errand) -> None:
+    if _apart(errand):
+        errand.desk.tries.failed(errand.client)
+
+
 async def sign_in(errand: Errand) -> NewSession:
     """Exchange a code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
@@ -52,25 +67,25 @@ async def sign_in(errand: Errand) -> NewSession:
             code="not-loopback",
             way_out="run `remit login` where remit runs",
         )
-    errand.desk.tries.check(errand.client)
+    _check(errand)
     try:
         secret, person, expires = await errand.house.authenticator.sign_in(errand.body.code)
     except Unauthenticated:
-        errand.desk.tries.failed(errand.client)
+        _failed(errand)
         raise
     return NewSession(session=secret, person=person.name, expires=expires)
 
 
 async def sign_in_by_browser(errand: Errand) -> NewSession:
     """Exchange a code from the browser for a session."""
-    errand.desk.tries.check(errand.client)
+    _check(errand)
     given: BrowserSignIn = errand.body
     try:
         secret, session = await errand.house.people.browsers.for_terminal(
             given.code, verifier=given.code_verifier, redirect_uri=given.redirect_uri
         )
     except Unauthenticated:
-        errand.desk.tries.failed(errand.client)
+        _failed(errand)
         raise
     return NewSession(session=secret, person=session.person, expires=session.expires)
 

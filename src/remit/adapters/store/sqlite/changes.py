@@ -40,6 +40,8 @@ from remit.ports.store import (
 
 #: A spent assertion's id is kept this long past its expiry, more than clocks are ever apart.
 ASSERTION_GRACE = timedelta(hours=1)
+#: A session or a code is kept this long past its expiry.
+CREDENTIAL_GRACE = timedelta(hours=1)
 
 IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
 """Changes that never speak SQL beyond reading a row that is not in memory yet."""
@@ -262,6 +264,11 @@ class Changes:
 
     def _put_credential(self, _: str, change: PutCredential, __: dict[str, int]) -> None:
         credential = change.credential
+        # Those that ran out long before: a late use of them is told from a wrong one for an hour.
+        self._sql.execute(
+            "delete from credentials where tenant = ? and expires < ?",
+            (credential.tenant, micros(credential.created - CREDENTIAL_GRACE)),
+        )
         self._sql.execute(
             "insert or replace into credentials values (?, ?, ?, ?)",
             (credential.tenant, credential.digest, micros(credential.expires), text(credential)),
