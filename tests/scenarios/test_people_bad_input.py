@@ -81,3 +81,24 @@ async def test_bad_forms_are_answered_in_words(lena: Browsing) -> None:
             told = await lena.send("POST", path, content, {"content-type": media})
             assert 400 <= told.status < 500, (path, content[:20])
             assert "Traceback" not in told.text
+
+
+async def test_strangers_fill_nothing(world: HouseWorld) -> None:
+    """Who begins again and again and never finishes must wait, and others need not."""
+    browser = Browsing(world)
+    page = await browser.get("/oauth/sign-in")
+    headers = {"x-remit-form": page.forms[0]["fields"]["csrf"]}
+    statuses = [
+        (await browser.ask("/oauth/passkey/challenge", {"for": "sign-in"}, **headers)).status
+        for _ in range(70)
+    ]
+    assert statuses[:60] == [200] * 60
+    assert statuses[60:] == [429] * 10
+    far = Browsing(world, client="203.0.113.7")
+    page = await far.get("/oauth/sign-in")
+    headers = {"x-remit-form": page.forms[0]["fields"]["csrf"]}
+    assert (await far.ask("/oauth/passkey/challenge", {"for": "sign-in"}, **headers)).status == 200
+    world.clock.advance(61)
+    page = await browser.get("/oauth/sign-in")
+    headers = {"x-remit-form": page.forms[0]["fields"]["csrf"]}
+    assert (await browser.ask("/oauth/passkey/challenge", {"for": "sign-in"}, **headers)).status == 200

@@ -52,9 +52,9 @@ async def answered(
         return error_answer("invalid_client", str(error))
     except RemitError as error:
         status = status_of(error)
-        if status >= 500 and not isinstance(error, OAuthRefused):
+        if (status >= 500 or status == 429) and not isinstance(error, OAuthRefused):
             # RFC 6749 has no code of the token endpoint for a fault of ours; these are RFC 6749's others.
-            busy = status == 503
+            busy = status in (429, 503)
             told = error.message if busy else "remit could not do this"
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
         code = _code(error)

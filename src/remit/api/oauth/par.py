@@ -5,7 +5,6 @@ address.
 
 from __future__ import annotations
 
-import contextlib
 from datetime import timedelta
 
 import msgspec
@@ -15,10 +14,12 @@ from starlette.responses import Response
 from remit.api.oauth.asking import what_is_asked, who_asks
 from remit.api.oauth.authorize import PUSHED_PREFIX
 from remit.api.oauth.client import authenticate
-from remit.api.oauth.form import Form, OAuthRefused, error_answer, read_form
-from remit.api.wire import answer, status_of
+from remit.api.oauth.edge import answered
+from remit.api.oauth.form import Form, OAuthRefused, read_form
+from remit.api.oauth.strangers import Strangers
+from remit.api.wire import answer
 from remit.core.client import is_client_address
-from remit.core.errors import Malformed, RemitError, Unauthenticated
+from remit.core.errors import Malformed
 from remit.core.ticket import PushedRequest
 from remit.ports.store import Unit
 from remit.services.house import House
@@ -34,13 +35,16 @@ class OAuthPushed(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int
 
 
-async def push(request: Request, house: House) -> Response:
+async def push(request: Request, house: House, strangers: Strangers) -> Response:
     """Keep a request; it can be answered once."""
-    try:
+
+    async def kept() -> Response:
         form = await read_form(request)
         if "request_uri" in form:
             raise OAuthRefused("invalid_request", "a pushed request has no `request_uri`")
         agent = await _pushed_by(request, form, house)
+        if not agent:
+            strangers.check(request)
         try:
             applicant, redirect_uri = await who_asks(form, house, agent)
         except Malformed as error:
@@ -52,21 +56,10 @@ async def push(request: Request, house: House) -> Response:
         asked = what_is_asked(form, house, applicant, redirect_uri, agent)
         value, keep = house.people.browsers.tickets.make(PushedRequest(asked), LASTS)
         await house.store.commit(Unit((keep,)))
-    except OAuthRefused as refused:
-        return error_answer(refused.code, refused.message, scheme=refused.scheme)
-    except Malformed as error:
-        return error_answer("invalid_request", str(error), status=413 if error.code == "too-large" else 0)
-    except Unauthenticated as error:
-        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await house.authenticator.refused(error, "oauth")
-        return error_answer("invalid_client", str(error))
-    except RemitError as error:
-        busy = status_of(error) == 503
-        told = error.message if busy else "remit could not do this"
-        return error_answer(
-            "temporarily_unavailable" if busy else "server_error", told, status=status_of(error)
-        )
-    return answer(OAuthPushed(request_uri=PUSHED_PREFIX + value, expires_in=int(LASTS.total_seconds())), 201)
+        lasts_s = int(LASTS.total_seconds())
+        return answer(OAuthPushed(request_uri=PUSHED_PREFIX + value, expires_in=lasts_s), 201)
+
+    return await answered(request, house, kept)
 
 
 async def _pushed_by(request: Request, form: Form, house: House) -> str:

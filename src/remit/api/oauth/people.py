@@ -23,6 +23,7 @@ from remit.api.oauth.paths import (
     STYLE_PATH,
     TERMINAL_PATH,
 )
+from remit.api.oauth.strangers import Strangers
 from remit.api.rest.tries import Tries
 from remit.services.house import House
 
@@ -37,8 +38,18 @@ def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[s
     async def by_code(visit: PageVisit) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)
 
+    strangers = Strangers(house.clock)
+
     async def push(request: Request) -> Response:
-        return await par.push(request, house)
+        return await par.push(request, house, strangers)
+
+    async def challenge(visit: PageVisit) -> Response:
+        strangers.check(visit.request)
+        return await passkey.challenge(visit)
+
+    async def to_provider(visit: PageVisit) -> Response:
+        strangers.check(visit.request)
+        return await sign_in.to_provider(visit)
 
     def of(method: str, serve: Serve) -> dict[str, Serve]:
         return {method: serve}
@@ -47,12 +58,12 @@ def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[s
         (AUTHORIZE_PATH, {"GET": paged(authorize.authorize, house), "POST": paged(authorize.decide, house)}),
         (PUSHED_PATH, of("POST", push)),
         (SIGN_IN_PATH, {"GET": paged(sign_in.show, house), "POST": paged(by_code, house)}),
-        (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(sign_in.to_provider, house))),
+        (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(to_provider, house))),
         (ARRIVAL_PATH, of("GET", paged(sign_in.arrive, house))),
         (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, house))),
         (ACCOUNT_PATH, {"GET": paged(account.show, house), "POST": paged(account.change, house)}),
         (TERMINAL_PATH, {"GET": paged(terminal.show, house), "POST": paged(terminal.decide, house)}),
-        (PASSKEY_PATH + "/challenge", of("POST", _plain(passkey.challenge, house))),
+        (PASSKEY_PATH + "/challenge", of("POST", _plain(challenge, house))),
         (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkey.sign_in, house))),
         (PASSKEY_PATH + "/register", of("POST", _plain(passkey.register, house))),
         (STYLE_PATH, of("GET", _file("style.css", "text/css"))),
