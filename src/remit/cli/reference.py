@@ -127,8 +127,8 @@ def events_page() -> str:
 
 _FINDINGS_HEAD = """# Findings
 
-Written by `make docs` from the code. What was seen that nobody has accounted for; `remit finding list` shows what
-is open. Why and what cannot be seen: [agents](../explanation/agents.md).
+Written by `make docs` from the code. What was seen that nobody has accounted for; `remit finding list` shows
+what is open. Why and what cannot be seen: [agents](../explanation/agents.md).
 """
 
 
