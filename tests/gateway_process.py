@@ -97,7 +97,9 @@ def set_up(folder: Path, *, limits: Json = None) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = [sys.executable, str(ROOT / "examples" / "servers" / "mail.py"), "mail"]
-    config = {"listen": {"port": port}, "upstreams": {"mail": {"command": server}}}
+    # What senders must prove is another test's: these loops show their tokens as bearers.
+    mail = {"command": server, "sender_constraint": "optional"}
+    config = {"listen": {"port": port}, "upstreams": {"mail": mail}}
     (folder / "remit.yaml").write_text(json.dumps(config | ({"limits": limits} if limits else {})))
 
 

@@ -221,8 +221,10 @@ class GatewayWorld:
 
 
 @asynccontextmanager
-async def gateway_world(folder: Path, limits: McpLimits | None = None) -> AsyncIterator[GatewayWorld]:
-    """Open the world, with a task of type `work`."""
+async def gateway_world(
+    folder: Path, limits: McpLimits | None = None, *, constrained: bool = False
+) -> AsyncIterator[GatewayWorld]:
+    """Open the world, with a task of type `work`; bearer tokens do, unless `constrained` asks for more."""
     # Upstreams and tokens live in the same time as the test's own sockets.
     clock = WorldClock(datetime.now(UTC))
     async with scripted_http("modern") as files, scripted_http("legacy") as notes:
@@ -230,8 +232,8 @@ async def gateway_world(folder: Path, limits: McpLimits | None = None) -> AsyncI
             name: McpHttp(name, app.url, entropy=WorldEntropy(name), bound=BufferBound(64 * 1024 * 1024))
             for name, app in (("files", files), ("notes", notes))
         }
-        # What senders must prove is another test's: here tokens are bearers.
-        house = make_house(folder, clock, upstreams, unconstrained=frozenset(upstreams))
+        lowered = frozenset() if constrained else frozenset(upstreams)
+        house = make_house(folder, clock, upstreams, unconstrained=lowered)
         await house.policies.apply(a_bundle(), by="remit")
         door = McpDoor(house, limits=limits)
         for name, upstream in upstreams.items():

@@ -208,7 +208,9 @@ async def exchange(
     async def send(message: dict[str, Json]) -> None:
         if message["type"] == "http.response.start":
             told.status = message["status"]
-            told.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            for name, value in message["headers"]:
+                before = told.headers.get(name.decode())
+                told.headers[name.decode()] = f"{before}, {value.decode()}" if before else value.decode()
         elif message["type"] == "http.response.body":
             told.content += message.get("body", b"")
             if heard is not None:
