@@ -322,3 +322,15 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         ):
             told = await lena.get(address(authorization_details=wrong))
             assert told.answer["error"] == "invalid_authorization_details"
+
+
+async def test_sessions_are_listed_and_ended_by_program_too(world: HouseWorld, lena: Browsing) -> None:
+    """One's own, of both kinds; another person's is not there."""
+    program, other = await world.session("lena"), await world.session("leo")
+    listed = (await world.ask("GET", "/api/v1/sessions", by=program)).json["items"]
+    assert [(one["kind"], one["current"]) for one in listed] == [("session", True), ("browser", False)]
+    ending = f"/api/v1/sessions/{listed[1]['id']}/end"
+    assert (await world.ask("POST", ending, by=other)).status == 404
+    assert (await lena.get("/oauth/account")).status == 200
+    assert (await world.ask("POST", ending, by=program)).status == 204
+    assert (await lena.get("/oauth/account")).status == 303

@@ -128,6 +128,45 @@ def sign_out(name: str, /) -> None:
     _one(connect().post("people", name, "sign-out"))
 
 
+@app.command(name="sessions")
+def sessions() -> None:
+    """List where you are signed in, at browsers and with programs."""
+    found = connect().get("sessions")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("ID", "WHERE", "BY", "SINCE", "UNTIL"),
+        (
+            (
+                one["id"],
+                (one["place"] or "a program") + (" (this one)" if one["current"] else ""),
+                one["method"],
+                show.moment(one["created"]),
+                show.moment(one["expires"]),
+            )
+            for one in found["items"]
+        ),
+        empty="nowhere",
+    )
+
+
+@app.command(name="end-session")
+def end_session(session: str, /) -> None:
+    """End one of your own sessions.
+
+    Parameters
+    ----------
+    session
+        Its id, from `remit person sessions`.
+    """
+    connect().post("sessions", session, "end")
+    if show.is_json():
+        show.answer({"session": session})
+    else:
+        show.say(f"Ended session {session}")
+
+
 def _one(person: Json) -> None:
     if show.is_json():
         show.answer(person)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import ipaddress
 
-from remit.api.rest.endpoint import Body, Endpoint, Errand
+from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.identity import Role
+from remit.services.authenticate import secret_digest
+from remit.services.browsers import handle_of
 from remit.services.duties import Duty
 
 
@@ -32,6 +34,18 @@ class NewSession(View, frozen=True, kw_only=True):
     session: str
     person: str
     expires: Moment
+
+
+class SessionView(View, frozen=True, kw_only=True):
+    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks."""
+
+    id: str
+    kind: str
+    method: str
+    place: str
+    created: Moment
+    expires: Moment
+    current: bool
 
 
 class Me(View, frozen=True, kw_only=True):
@@ -95,6 +109,30 @@ async def sign_out(errand: Errand) -> None:
     await errand.house.authenticator.sign_out(errand.secret)
 
 
+async def sessions(errand: Errand) -> Items[SessionView]:
+    """Give the caller's sessions, of browsers and programs, newest first."""
+    found = await errand.house.people.browsers.sessions(errand.someone.name)
+    return Items(
+        tuple(
+            SessionView(
+                id=handle_of(one),
+                kind=one.kind,
+                method=one.method,
+                place=one.place,
+                created=one.created,
+                expires=one.expires,
+                current=one.digest == secret_digest(errand.secret),
+            )
+            for one in found
+        )
+    )
+
+
+async def end_session(errand: Errand) -> None:
+    """End one of the caller's sessions."""
+    await errand.house.people.browsers.end(errand.someone.name, errand.place["session"])
+
+
 async def me(errand: Errand) -> Me:
     """Say who the caller is."""
     if errand.person is not None:
@@ -144,6 +182,22 @@ ENDPOINTS = (
         path="/api/v1/sign-out",
         summary="End the session of this request",
         serve=sign_out,
+        people=Duty.OWN,
+        status=204,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/sessions",
+        summary="List one's own sessions, of browsers and programs",
+        serve=sessions,
+        people=Duty.OWN,
+        gives=Items[SessionView],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/sessions/{session}/end",
+        summary="End one of one's own sessions",
+        serve=end_session,
         people=Duty.OWN,
         status=204,
     ),
