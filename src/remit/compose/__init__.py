@@ -25,7 +25,7 @@ from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
-from remit.compose.trust import Trust, trust_of
+from remit.compose.trust import Trusted, trust_of
 from remit.config import Config, UpstreamSection, load_bundle, load_config
 from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
@@ -160,7 +160,7 @@ def build(
     heads: FileHeadKeeper,
     upstreams: Mapping[str, Upstream],
     public_url: str,
-    trust: Trust | None = None,
+    trust: Trusted | None = None,
     issuing: Issuing | None = None,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""

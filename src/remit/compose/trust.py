@@ -36,7 +36,7 @@ MAX_BEARER_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class Trusted:
     """What judges workloads, and what reads keys meanwhile."""
 
     issuers: OidcIssuers
@@ -55,7 +55,7 @@ class Trust:
 
 def trust_of(
     config: Config, public_url: str, clock: Clock, own: Mapping[str, Callable[[], TrustAnchors]] | None = None
-) -> Trust:
+) -> Trusted:
     """Give what the section `trust` asks for. `own` are bundles of trust domains of our own; raises
     `ConfigInvalid`.
     """
@@ -68,7 +68,7 @@ def trust_of(
             key=f"trust.spiffe.{both[0]}",
             way_out="remove it; remit knows its own bundle",
         )
-    return Trust(
+    return Trusted(
         issuers=OidcIssuers(
             [issuer_of(name, section, config, public_url) for name, section in trust.issuers.items()],
             clock,
