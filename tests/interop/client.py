@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The client that others' client scenarios start: what an agent does with `remit connect`, told by a scenario.
+"""The client that others' client scenarios start: an agent behind `remit connect`, told by a scenario.
 
     MCP_CONFORMANCE_SCENARIO=... MCP_CONFORMANCE_CONTEXT=... python -m tests.interop.client URL
 
@@ -85,9 +85,10 @@ async def fill_in(context: Json, params: Json) -> ElicitResult:
     return ElicitResult(action="accept", content=content)
 
 
-def arguments_for(tool: Json) -> Json:
-    """Give arguments that a tool's schema asks for."""
-    made: Json = {"string": "word", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
+def arguments_for(tool: Json, first: Json) -> Json:
+    """Give arguments that a tool's schema asks for; for an object the schema of the first tool, as it came."""
+    made: Json = {"string": "word", "integer": 1, "number": 1, "boolean": True, "array": []}
+    made["object"] = first.input_schema
     schema = tool.input_schema
     needed = schema.get("required") or list(schema.get("properties", {}))
     properties = schema.get("properties", {})
@@ -98,7 +99,9 @@ async def work(mcp: Client, facts: Json) -> None:
     """Look at all that there is, and use each of it once."""
     able = mcp.server_capabilities
     tools = (await mcp.list_tools()).tools
-    calls = facts.get("toolCalls") or [{"name": one.name, "arguments": arguments_for(one)} for one in tools]
+    calls = facts.get("toolCalls") or [
+        {"name": one.name, "arguments": arguments_for(one, tools[0])} for one in tools
+    ]
     for call in calls:
         result = await mcp.call_tool(call["name"], call["arguments"])
         assert isinstance(result, CallToolResult)

