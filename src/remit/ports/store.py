@@ -9,6 +9,7 @@ of them stands or falls alone.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Container, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -243,6 +244,12 @@ class Store(Protocol):
         limit: int = 100,
     ) -> list[Task]:
         """Give tasks, newest first; of one agent, for one person, in one state, where these are named."""
+        ...
+
+    async def expiring(self, tenant: str, now: datetime) -> list[Task]:
+        """Give the active tasks that may have to end at `now`: those whose deadline has passed or passes
+        within this second, and those that end when nobody uses them, by lease or idle time.
+        """
         ...
 
     async def descendants(self, tenant: str, task: str) -> list[Task]:

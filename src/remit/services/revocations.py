@@ -107,7 +107,7 @@ class Revocations:
         """End the tasks whose deadline or lease has run out; for a background loop."""
         now, boot_s = self._clock.now(), self._clock.boot_s()
         out: list[Closure] = []
-        for task in await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=10_000):
+        for task in await self._store.expiring(self._tenant, now):
             live = self._live.get(task.id)
             if (task.lease_s or task.idle_s) and live is None:
                 # Nobody has bound it since this process started: its lease or idle time starts now.

@@ -33,7 +33,8 @@ T = TypeVar("T")
 _TASK = "select body, label from tasks where tenant = ?"
 _EVENT = (
     "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
-    " k.wrapped, k.wrapped_by from events e left join subject_keys k on k.tenant = e.tenant and k.id = e.subject_key"
+    " k.wrapped, k.wrapped_by from events e left join subject_keys k"
+    " on k.tenant = e.tenant and k.id = e.subject_key"
 )
 
 
@@ -135,6 +136,16 @@ def tasks(
     where = "".join(f" and {column} = ?" for column in wanted)
     query = f"{_TASK}{where} order by opened desc, id desc limit ?"
     return _tasks(connection.execute(query, (tenant, *wanted.values(), limit)))
+
+
+def expiring(connection: sqlite3.Connection, tenant: str, now_s: int) -> list[Task]:
+    """Give the active tasks that are past their deadline by `now_s`, and those that end when nobody uses
+    them.
+    """
+    deadline = "unixepoch(json_extract(body, '$.deadline'))"
+    unused = "coalesce(json_extract(body, '$.lease_s'), 0) or coalesce(json_extract(body, '$.idle_s'), 0)"
+    query = f"{_TASK} and state = 'active' and ({deadline} <= ? or {unused}) order by opened, id"
+    return _tasks(connection.execute(query, (tenant, now_s)))
 
 
 def descendants(connection: sqlite3.Connection, tenant: str, ancestor: str) -> list[Task]:

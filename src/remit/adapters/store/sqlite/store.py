@@ -7,40 +7,37 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Container, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from remit.adapters.store.sqlite import issued, reads, registry
 from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, RewrapKeys
+from remit.adapters.store.sqlite.head import check_head
 from remit.adapters.store.sqlite.ledger import Ledger
 from remit.adapters.store.sqlite.lock import lock_file
 from remit.adapters.store.sqlite.memory import Memory
 from remit.adapters.store.sqlite.moments import micros
-from remit.adapters.store.sqlite.nodes import reader
 from remit.adapters.store.sqlite.reads import ReadPool
 from remit.adapters.store.sqlite.schema import Durability, open_writer
 from remit.adapters.store.sqlite.subjects import Opener, Subjects
 from remit.adapters.store.sqlite.writer import Writer
 from remit.core.approval import Approval, ApprovalState
 from remit.core.delegation import Delegation
-from remit.core.errors import NotFound, VerificationFailed
+from remit.core.errors import NotFound
 from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
 from remit.core.identity import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.core.issued import RefreshToken, TokenFamily
-from remit.core.merkle import leaf_hash, root_at
 from remit.core.passkey import Link, Passkey
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task, TaskState
 from remit.core.ticket import Ticket
 from remit.ports.keys import SealingKeys
-from remit.ports.log import Head, HeadKeeper
+from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
-
-#: At start at most so many leaves at the end of a log are hashed again; `remit audit verify` hashes all.
-MAX_TAIL = 20_000
 
 
 class SqliteStore:
@@ -232,6 +229,10 @@ class SqliteStore:
         """Give tasks, newest first."""
         return await self._pool.run(reads.tasks, tenant, agent, on_behalf_of, state or "", limit)
 
+    async def expiring(self, tenant: str, now: datetime) -> list[Task]:
+        """Give the active tasks past their deadline, and those that end when nobody uses them."""
+        return await self._pool.run(reads.expiring, tenant, int(now.timestamp()))
+
     async def descendants(self, tenant: str, task: str) -> list[Task]:
         """Give every task that has `task` among its ancestors."""
         return await self._pool.run(reads.descendants, tenant, task)
@@ -365,33 +366,3 @@ class SqliteStore:
         for connection in reversed(self._connections):
             connection.close()  # the last one to close copies the write-ahead log into the file
         os.close(self._lock)
-
-
-def check_head(connection: sqlite3.Connection, tenant: str, size: int, head: Head | None) -> None:
-    """Refuse a log that is behind its last signed head, or whose last leaves are not what their hashes
-    say.
-    """
-    if head is not None:
-        if size < head.size:
-            raise VerificationFailed(
-                f"the log of tenant `{tenant}` has {size} events, and {head.size} were signed",
-                code="log-rolled-back",
-                way_out="restore the newest copy of the store; events are missing from this one",
-            )
-        if root_at(head.size, reader(connection, tenant, size)) != head.root:
-            raise VerificationFailed(
-                f"the log of tenant `{tenant}` is not the one whose first {head.size} events were signed",
-                code="log-rewritten",
-                way_out="restore the true store, and find out who changed this one",
-            )
-    since = max(head.size if head else 0, size - MAX_TAIL)
-    rows = connection.execute(
-        "select idx, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx", (tenant, since)
-    )
-    for expected, (index, leaf, hashed) in enumerate(rows, since):
-        if index != expected or leaf_hash(leaf) != hashed:
-            raise VerificationFailed(
-                f"event {expected} of tenant `{tenant}` is not what was recorded",
-                code="leaf-changed",
-                way_out="restore the true store, and find out who changed this one",
-            )
