@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS of the port: a client's certificate reaches step 1 as it was shown, whoever made it."""
+
+import asyncio
+import io
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from remit.cli.connection import BoundedConnection
+from remit.cli.tls import AskingContext, RenewedContext
+from remit.core.errors import ConfigInvalid
+
+Json = Any
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+async def echo(scope: Json, receive: Json, send: Json) -> None:
+    """Tell what was shown, then give the body back."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    chain = [one.hex() for one in scope.get("remit.peer_certificate", [])]
+    told = json.dumps({"scheme": scope["scheme"], "chain": chain}).encode()
+    headers = [(b"x-told", told)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def serving(context: RenewedContext) -> AsyncIterator[str]:
+    """Serve under a context; gives the address."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        echo,
+        http=BoundedConnection,
+        lifespan="off",
+        log_level="critical",
+        ssl_context_factory=lambda *_: context,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined, unused-ignore]
+    running = asyncio.create_task(server._serve([sock]))
+    try:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        yield f"https://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def shown(
+    url: str, trusted: Path, own: tuple[Path, Path] | None, body: bytes = b""
+) -> tuple[Json, bytes]:
+    """Send a body as a client with a certificate, or without; gives what the server saw, and the body."""
+    context = ssl.create_default_context(cafile=trusted)
+    context.check_hostname = False
+    if own is not None:
+        context.load_cert_chain(*own)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as http,
+        http.post(url, data=io.BytesIO(body)) as answer,
+    ):
+        return json.loads(answer.headers["x-told"]), await answer.read()
+
+
+def identity(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a key with a certificate that is signed by itself; gives the files of both."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / f"{name}.pem", folder / f"{name}.key"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_certificate_of_nobody_reaches_step_1(tmp_path: Path, loop: str) -> None:
+    """A client's certificate is passed on as it is, and one without any is served as well; large bodies
+    travel both ways.
+    """
+    server, client = identity(tmp_path, "server"), identity(tmp_path, "client")
+
+    async def run() -> None:
+        async with serving(AskingContext(*server)) as url:
+            body = b"x" * 3_000_000
+            told, back = await shown(url, server[0], client, body)
+            own = x509.load_pem_x509_certificate(client[0].read_bytes()).public_bytes(Encoding.DER)
+            assert told["scheme"] == "https"
+            assert told["chain"][0] == own.hex()
+            assert back == body
+            told, back = await shown(url, server[0], None, body)
+            assert (told["chain"], back) == ([], body)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(asyncio.wait_for(run(), 60))
+
+
+def test_without_asking_no_certificate_is_taken(tmp_path: Path) -> None:
+    """Where the configuration does not ask, what a client has is not looked at."""
+    server, client = identity(tmp_path, "server"), identity(tmp_path, "client")
+
+    async def run() -> None:
+        async with serving(RenewedContext(*server)) as url:
+            told, _ = await shown(url, server[0], client)
+            assert told == {"scheme": "https", "chain": []}
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+@pytest.mark.parametrize("kind", [RenewedContext, AskingContext])
+def test_renewed_certificate_is_taken_up(tmp_path: Path, kind: type[RenewedContext]) -> None:
+    """A certificate that was renewed in its file is shown to the next client; half a file is not."""
+    certificate, key = identity(tmp_path, "server")
+
+    async def seen(url: str) -> bytes | None:
+        host, port = url.removeprefix("https://").split(":")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+        own: bytes | None = writer.get_extra_info("ssl_object").getpeercert(True)
+        writer.close()
+        return own
+
+    async def run() -> None:
+        async with serving(kind(certificate, key)) as url:
+            first = await seen(url)
+            whole = certificate.read_bytes()
+            certificate.write_bytes(whole[:100])
+            assert await seen(url) == first
+            identity(tmp_path, "server")
+            assert await seen(url) not in (None, first)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    """A certificate or key that is missing, or of another pair, stops the start with a line that names it."""
+    certificate, _ = identity(tmp_path, "server")
+    _, other = identity(tmp_path, "other")
+    for kind in (RenewedContext, AskingContext):
+        for key in (tmp_path / "missing.pem", other):
+            with pytest.raises(ConfigInvalid, match=r"listen\.tls"):
+                kind(certificate, key)
