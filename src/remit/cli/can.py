@@ -77,12 +77,13 @@ def _people(told: Json, tool: str) -> None:
 
 def _grants(tools: Json) -> None:
     show.table(
-        ("TOOL", "MAY", "TIER", "EFFECT", "LEARNED BY", "WITH"),
+        ("TOOL", "MAY", "TIER", "SENDER", "EFFECT", "LEARNED BY", "WITH"),
         (
             (
                 one["tool"],
                 _may(one),
                 one.get("tier", ""),
+                one.get("sender", ""),
                 one.get("effect", ""),
                 one.get("audience", ""),
                 "  or  ".join("; ".join(grant) or "any arguments" for grant in one["arguments"]),

@@ -86,6 +86,10 @@ class Authorizer:
         """Whether an upstream is in observe mode: decided and recorded, never refused."""
         return upstream in self._observed
 
+    def constrains(self, upstream: str) -> bool:
+        """Whether calls of tier operator and above need a token that is bound to its sender."""
+        return upstream not in self._unconstrained
+
     def describe(
         self,
         principal: Principal,

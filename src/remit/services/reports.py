@@ -91,6 +91,9 @@ class Reports:
                     "tier": tool.tier.word,
                     "effect": tool.effect.value,
                     "audience": tool.audience.name,
+                    "sender": "proven"
+                    if tool.tier >= Tier.OPERATOR and self._authorizer.constrains(tool.upstream)
+                    else "bearer",
                     "suspended": tool.state is not ToolState.PINNED,
                 }
             entry["arguments"] = [list(grant.describe()) for grant in task.grants if grant.tool == one]
@@ -116,7 +119,6 @@ class Reports:
         decision = ruling.decision
         return {
             "outcome": decision.outcome.value,
-            "needs_sender": request.tier >= Tier.OPERATOR and not request.unconstrained,
             "needs_approval": decision.outcome is Outcome.DEFER,
             "rules": [rule.id for rule in decision.rules],
             "reasons": [msgspec.to_builtins(reason) for reason in decision.reasons],
