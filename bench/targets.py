@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bench.disk import FDATASYNC, fdatasync
 from bench.figure import Figure, Goal
 from bench.governed import Governed
+from bench.issuers import UNKNOWN, issuers
 from bench.stages import stages
 from bench.target import Target
 from bench.tokens import tokens
@@ -17,7 +18,12 @@ from bench.yardsticks import Direct, Envoy, Fastmcp
 
 TARGETS: list[Target] = [Direct(), Envoy(), Fastmcp(), Governed("durable"), Governed("buffered")]
 
-PROBES: dict[str, Callable[[bool], list[Figure]]] = {"disk": fdatasync, "stages": stages, "tokens": tokens}
+PROBES: dict[str, Callable[[bool], list[Figure]]] = {
+    "disk": fdatasync,
+    "stages": stages,
+    "tokens": tokens,
+    "issuers": issuers,
+}
 """By the name that `--only` takes; each is told whether the run is quick."""
 
 RATIOS = {
@@ -61,6 +67,7 @@ GOALS = [
     Goal(name="remit-durable: peak memory", at_most=120),
     Goal(name="oauth-durable: tokens exchanged", at_least=1_000),
     Goal(name="oauth: verified token met again", at_most=20),
+    Goal(name=UNKNOWN, at_most=6),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]
