@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 import remit
+from remit.api.oauth.paths import ACCOUNT_PATH
 from remit.cli import show
 from remit.config import Config
 from remit.core.event import EventKind
@@ -85,7 +86,7 @@ async def show_welcome(house: House, welcome: Welcome) -> None:
     )
     _warn(welcome)
     if welcome.code is not None:
-        _invite(welcome.code)
+        _invite(welcome.code, welcome)
     if welcome.moved:
         show.say(f"Other commands find it by:  export REMIT_URL={welcome.url}")
     show.say("Stop with Ctrl-C.", style="dim")
@@ -125,6 +126,12 @@ def _warn(welcome: Welcome) -> None:
             f"OBSERVING {', '.join(observed)}: everything is decided and recorded, and NOTHING IS REFUSED.",
             style="bold yellow",
         )
+    bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]
+    if bearers:
+        show.say(
+            f"At {', '.join(bearers)} a token is enough for calls of every tier: nobody proves that it is theirs.",
+            style="bold yellow",
+        )
     if not _is_loopback(welcome.config.listen.host) and welcome.url.startswith("http:"):
         show.say(
             "Listening beyond this machine without TLS: put TLS before it and set listen.public_url.",
@@ -139,7 +146,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _invite(code: Code) -> None:
+def _invite(code: Code, welcome: Welcome) -> None:
     show.say("")
     show.say(
         "Sign in as ",
@@ -147,6 +154,7 @@ def _invite(code: Code) -> None:
         f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
     )
     show.say("  remit login --code ", show.text(code.code, "bold"))
+    show.say(f"or at {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
     show.say("")
 
 

@@ -222,9 +222,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
     bundle = load_bundle(config)
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
-        keys = await open_keys(
-            config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant)
-        )
+        keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
@@ -319,6 +317,7 @@ def application(house: House, config: Config) -> Application:
     management = api.app(
         house,
         reload=lambda: load_bundle(load_config(config.file)),
+        remote_sign_in=config.sign_in.remote_codes,
         max_body_bytes=config.limits.max_request_bytes,
         max_depth=config.limits.max_depth,
     )

@@ -85,6 +85,9 @@ class SignInSection(Section, frozen=True, kw_only=True):
         dict[Name, ProviderSection], Meta(description="Providers of the organisation, by name.")
     ] = {}
     passkeys: Annotated[bool, Meta(description="Whether people may sign in with a passkey.")] = True
+    remote_codes: Annotated[
+        bool, Meta(description="Whether one-time codes are taken from other machines than remit's own.")
+    ] = False
     browser_ttl_s: Annotated[Seconds, Meta(ge=60, description="How long a browser stays signed in.")] = (
         12 * 3600
     )

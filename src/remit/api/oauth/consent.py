@@ -53,8 +53,8 @@ async def show(
         several=len(offers) > 1,
         fields=[field_of(name, spec, given) for name, spec in chosen.type.parameters.items()],
         goal=given.get("goal") if given else "",
-        minutes=max(1, chosen.type.deadline_s // 60),
-        idle=consents.rules.idle_s // 60,
+        deadline_s=chosen.type.deadline_s,
+        idle_s=consents.rules.idle_s,
     )
 
 

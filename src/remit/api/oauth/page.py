@@ -43,7 +43,17 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_TEMPLATES.filters["sentence"] = _sentence
+def _lasts(seconds: int) -> str:
+    """Give a duration as people say it: in whole minutes, hours or days."""
+    for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {word}{'' if seconds == size else 's'}"
+    return (
+        f"{seconds} second{'' if seconds == 1 else 's'}" if seconds < 60 else _lasts(seconds - seconds % 60)
+    )
+
+
+_TEMPLATES.filters |= {"sentence": _sentence, "lasts": _lasts}
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src data:; {script}form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"

@@ -52,7 +52,7 @@ async def by_code(visit: PageVisit, tries: Tries, *, remote: bool) -> Response:
         raise Forbidden(
             "signing in with a code works on the machine that remit runs on",
             code="not-loopback",
-            way_out="use a passkey or your organisation's sign-in",
+            way_out="use a passkey or your organisation's sign-in, or let `sign_in.remote_codes` be true",
         )
     tries.check(client)
     try:
