@@ -11,7 +11,8 @@ import pytest
 from remit.core.delegation import Delegation
 from remit.core.errors import Conflict
 from remit.core.finding import Finding, FindingKind, FindingState, finding_id
-from remit.core.identity import Assurance, LastProof
+from remit.core.identity import LastProof
+from remit.core.workload import Assurance
 from remit.ports.store import (
     Credential,
     EndCredentials,

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.child import Moment, Wanted, child_of, inherited_epochs
+from remit.core.child import Moment, Share, child_of, inherited_epochs
 from remit.core.errors import Forbidden
 from remit.core.grant import Ceilings, Grant
 from remit.core.identity import Agent
@@ -38,7 +38,7 @@ RULES = st.builds(
     HandDown, to=st.lists(NAMES | st.just("group:all"), max_size=4).map(tuple), max_depth=st.integers(0, 5)
 )
 WANTED = st.builds(
-    Wanted,
+    Share,
     grants=st.none() | GRANTS,
     tools=st.none() | st.lists(TOOLS, max_size=2).map(tuple),
     budgets=BUDGETS,
@@ -80,7 +80,7 @@ def root(grants: tuple[Grant, ...], budgets: Budgets, rule: HandDown, epochs: di
     )
 
 
-def handed(parent: Task, heir: str, wanted: Wanted, number: int, epochs: dict[str, int]) -> Task | None:
+def handed(parent: Task, heir: str, wanted: Share, number: int, epochs: dict[str, int]) -> Task | None:
     """Give the child, or nothing where it is refused."""
     moment = Moment(task_id=f"t{number}", now=START, label=Label(), epochs=epochs, bundle="sha256:b")
     try:
@@ -93,7 +93,7 @@ CHAINS = st.lists(st.tuples(NAMES, WANTED, EPOCHS), max_size=4)
 DEPTH_RULE = HandDown(("group:all",), 9)
 
 
-def line_of(first: Task, steps: list[tuple[str, Wanted, dict[str, int]]]) -> list[Task]:
+def line_of(first: Task, steps: list[tuple[str, Share, dict[str, int]]]) -> list[Task]:
     """Hand a task down step by step; gives all that came of it, the root first."""
     line = [first]
     for number, (heir, wanted, epochs) in enumerate(steps, 1):
@@ -175,7 +175,7 @@ def test_intent_and_person_go_down_unchanged(grants: tuple[Grant, ...], steps: A
 def test_a_child_of_an_agent_that_was_ended_before_begins_anew() -> None:
     """Its own agent's earlier end does not count; that of its parent's agent since then does."""
     parent = root((Grant("files/read", other_arguments=True),), Budgets(), DEPTH_RULE, {"agent:b": 1})
-    child = handed(parent, "b", Wanted(), 1, {"agent:b": 2, "agent:a": 5})
+    child = handed(parent, "b", Share(), 1, {"agent:b": 2, "agent:a": 5})
     assert child is not None
     assert child.epochs == {"agent:b": 2}
     assert inherited_epochs(parent, child, {"agent:b": 2, "agent:a": 5}) == {"agent:b": 2}

@@ -33,7 +33,7 @@ MAX_SKEW_S = 5.0
 ANSWER_S = 5.0
 
 
-class Finding(NamedTuple):
+class Look(NamedTuple):
     """One thing that was looked at; `state` is `ok`, `note` or `fail`."""
 
     subject: str
@@ -42,7 +42,7 @@ class Finding(NamedTuple):
     way_out: str = ""
 
 
-def examine_all(invocation: Invocation) -> list[Finding]:
+def examine_all(invocation: Invocation) -> list[Look]:
     """Look at everything."""
     findings = [*_python(), *_libraries()]
     path = invocation.config_file
@@ -63,17 +63,17 @@ def examine_all(invocation: Invocation) -> list[Finding]:
     return findings
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[Look]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
-    yield Finding("python", "ok" if good else "fail", version, "" if good else "remit needs 3.11 or newer")
+    yield Look("python", "ok" if good else "fail", version, "" if good else "remit needs 3.11 or newer")
 
 
-def _libraries() -> Iterator[Finding]:
+def _libraries() -> Iterator[Look]:
     try:
         needed = importlib.metadata.requires("remit") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Finding("libraries", "note", "remit is not installed but runs from its sources")
+        yield Look("libraries", "note", "remit is not installed but runs from its sources")
         return
     missing = []
     for line in needed:
@@ -85,28 +85,28 @@ def _libraries() -> Iterator[Finding]:
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        yield Finding("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
+        yield Look("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
     else:
-        yield Finding("libraries", "ok", "all that is declared is installed")
+        yield Look("libraries", "ok", "all that is declared is installed")
 
 
-def _configuration(path: Path) -> Iterator[Finding]:
+def _configuration(path: Path) -> Iterator[Look]:
     from remit.cli.examine import examine
 
     try:
         found = examine(path)
     except NotFound as fault:
-        yield Finding("configuration", "fail", fault.message, fault.way_out)
+        yield Look("configuration", "fail", fault.message, fault.way_out)
         return
     for one in found:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         state = "fail" if one["severity"] == "error" else "note"
-        yield Finding("configuration", state, f"{place}: {one['text']}", one["way_out"])
+        yield Look("configuration", state, f"{place}: {one['text']}", one["way_out"])
     if not found:
-        yield Finding("configuration", "ok", f"{path}, with its tools, task types and policies")
+        yield Look("configuration", "ok", f"{path}, with its tools, task types and policies")
 
 
-def _keys(config: Config) -> Iterator[Finding]:
+def _keys(config: Config) -> Iterator[Look]:
     places = [config.at(config.keys.path), config.folder / ".remit" / "agents"]
     found = 0
     for folder in places:
@@ -116,12 +116,12 @@ def _keys(config: Config) -> Iterator[Finding]:
             found += place != folder
             yield from _open_to_others(place)
     if not found:
-        yield Finding("keys", "note", "none yet; the first `remit up` makes them")
+        yield Look("keys", "note", "none yet; the first `remit up` makes them")
     else:
-        yield Finding("keys", "ok", f"{found} files looked at")
+        yield Look("keys", "ok", f"{found} files looked at")
 
 
-def _openbao(config: Config) -> Iterator[Finding]:
+def _openbao(config: Config) -> Iterator[Look]:
     section = config.keys.openbao
     if section is None:
         return
@@ -130,54 +130,54 @@ def _openbao(config: Config) -> Iterator[Finding]:
         told = httpx.get(f"{section.address}/v1/sys/health", verify=verify, timeout=ANSWER_S, trust_env=False)
     except (httpx.HTTPError, OSError) as fault:
         way_out = "start it; until then remit neither starts nor signs anything"
-        yield Finding(
+        yield Look(
             "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", way_out
         )
         return
     # OpenBao's sys/health: 200 where it serves, 429 and 473 on standby, 501 and 503 where it is not ready.
     if told.status_code in (200, 429, 473):
-        yield Finding("openbao", "ok", f"`{section.address}` serves")
+        yield Look("openbao", "ok", f"`{section.address}` serves")
     else:
         says = f"`{section.address}` is not ready (status {told.status_code}): sealed or not initialised"
-        yield Finding("openbao", "fail", says, "unseal it")
+        yield Look("openbao", "fail", says, "unseal it")
 
 
-def _open_to_others(place: Path) -> Iterator[Finding]:
+def _open_to_others(place: Path) -> Iterator[Look]:
     status = place.lstat()
     if os.name != "posix":
         return
     wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
     if status.st_uid != os.geteuid():
-        yield Finding(
+        yield Look(
             "keys", "fail", f"`{place}` belongs to another user", "make it belong to whoever runs remit"
         )
     elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         way_out = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
-        yield Finding("keys", "fail", f"`{place}` is open to other users", way_out)
+        yield Look("keys", "fail", f"`{place}` is open to other users", way_out)
 
 
-def _store(config: Config) -> Iterator[Finding]:
+def _store(config: Config) -> Iterator[Look]:
     place = config.at(config.store.path)
     folder = place.parent
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        yield Finding(
+        yield Look(
             "store", "fail", f"`{folder}` cannot be written", "make it writable for whoever runs remit"
         )
         return
     free = shutil.disk_usage(folder).free
     if free < LOW_SPACE_BYTES:
         says = f"only {free // 2**20} MiB free at `{folder}`; on a full disk every call is refused"
-        yield Finding("store", "fail", says, "make space")
+        yield Look("store", "fail", says, "make space")
     elif not place.exists():
-        yield Finding("store", "note", "none yet; the first `remit up` makes it")
+        yield Look("store", "note", "none yet; the first `remit up` makes it")
     else:
         size = place.stat().st_size / 2**20
-        yield Finding("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
+        yield Look("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
 
 
-def _upstreams(config: Config) -> Iterator[Finding]:
+def _upstreams(config: Config) -> Iterator[Look]:
     for name, section in config.upstreams.items():
         subject = f"upstream {name}"
         if section.command:
@@ -185,7 +185,7 @@ def _upstreams(config: Config) -> Iterator[Finding]:
             place = config.at(section.cwd)
             found = shutil.which(program) or ((place / program).is_file() and program)
             if not found:
-                yield Finding(
+                yield Look(
                     subject, "fail", f"there is no program `{program}`", "install it, or name its path"
                 )
                 continue
@@ -193,13 +193,20 @@ def _upstreams(config: Config) -> Iterator[Finding]:
         else:
             fault = _no_connection(section.url)
             if fault:
-                yield Finding(subject, "fail", f"{section.url} is not reachable: {fault}", "is it running?")
+                yield Look(subject, "fail", f"{section.url} is not reachable: {fault}", "is it running?")
                 continue
             says = section.url
         if section.observed:
-            yield Finding(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
+            yield Look(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
+        elif section.sender_constraint == "optional":
+            yield Look(
+                subject,
+                "note",
+                f"{says}; takes calls of every tier from whoever shows a token, stolen or not",
+                "set `sender_constraint: required`",
+            )
         else:
-            yield Finding(subject, "ok", says)
+            yield Look(subject, "ok", says)
 
 
 def _no_connection(url: str) -> str:
@@ -212,10 +219,10 @@ def _no_connection(url: str) -> str:
     return ""
 
 
-def _sessions() -> Iterator[Finding]:
+def _sessions() -> Iterator[Look]:
     place = sessions_file()
     if place.exists() and os.name == "posix" and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Finding("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
+        yield Look("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
 
 
 def _ask(base_url: str) -> httpx.Response | None:
@@ -227,57 +234,57 @@ def _ask(base_url: str) -> httpx.Response | None:
         return None
 
 
-def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Finding]:
+def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     if answer is None:
-        yield Finding("remit", "note", f"not running at {base_url}", "start it with `remit up`")
+        yield Look("remit", "note", f"not running at {base_url}", "start it with `remit up`")
         return
     try:
         told = answer.json()
         known, upstreams = told["upstreams_known"], told["upstreams"]
         store, bundle = told["store"], told["bundle"]
     except (ValueError, KeyError, TypeError):
-        yield Finding("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
+        yield Look("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
         return
     if not told.get("ready"):
-        yield Finding(
+        yield Look(
             "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"
         )
     else:
-        yield Finding("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+        yield Look("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
     if known < upstreams:
         says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
-        yield Finding("remit", "fail", says, "see its log for why")
+        yield Look("remit", "fail", says, "see its log for why")
 
 
-def _clock(answer: httpx.Response | None) -> Iterator[Finding]:
+def _clock(answer: httpx.Response | None) -> Iterator[Look]:
     date = answer.headers.get("date", "") if answer is not None else ""
     if not date:
-        yield Finding("clock", "note", "there is no running remit to compare with")
+        yield Look("clock", "note", "there is no running remit to compare with")
         return
     # The header has whole seconds: up to one of them is not the clock's.
     apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MAX_SKEW_S:
-        yield Finding("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
+        yield Look("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
     else:
-        yield Finding("clock", "ok", "agrees with remit's")
+        yield Look("clock", "ok", "agrees with remit's")
 
 
-def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Finding]:
+def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     if answer is None:
         return
     word, why = isolation(base_url)
     if word == "none":
         way_out = "run remit as a user of its own, or on another machine, where agents run as this user"
-        yield Finding(
+        yield Look(
             "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", way_out
         )
     elif word:
-        yield Finding("isolation", "ok", f"isolation: {word}; {why}")
+        yield Look("isolation", "ok", f"isolation: {word}; {why}")
     else:
-        yield Finding("isolation", "note", "isolation: cannot be told on this system")
+        yield Look("isolation", "note", "isolation: cannot be told on this system")
 
 
-def _me(base_url: str) -> Iterator[Finding]:
+def _me(base_url: str) -> Iterator[Look]:
     from remit.cli.client import Client, Unreachable
 
     try:
@@ -285,7 +292,7 @@ def _me(base_url: str) -> Iterator[Finding]:
     except Unreachable:
         return
     except RemitError as fault:
-        yield Finding("session", "note", fault.message, fault.way_out)
+        yield Look("session", "note", fault.message, fault.way_out)
     else:
         roles = ", ".join(me.get("roles", [])) or "no role"
-        yield Finding("session", "ok", f"signed in as {me['name']} ({roles})")
+        yield Look("session", "ok", f"signed in as {me['name']} ({roles})")

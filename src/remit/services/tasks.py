@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.child import Moment, Wanted, child_of
+from remit.core.child import Moment, Share, child_of
 from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
@@ -235,7 +235,7 @@ class Tasks:
             label = label.join(own.label, applied.bundle.classes)
             grants = wanted_of_type(own, handing)
         parent = live.task
-        wanted = Wanted(
+        wanted = Share(
             grants=grants,
             tools=handing.tools,
             budgets=handing.budgets,

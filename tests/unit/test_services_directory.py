@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents and people over time: who answers, what proves whom, who changes whom, and what is found."""
+"""Agents over time: who answers for them, what proves whom, and what is found."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remit.core.errors import Conflict, Fenced, Forbidden, Malformed, NotFound, RemitError, Unauthenticated
+from remit.core.errors import Conflict, Fenced, Malformed, NotFound, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.finding import Finding, FindingKind, FindingState
 from remit.core.identity import Agent, AgentState, Role
@@ -23,7 +22,6 @@ from remit.core.workload import (
     workload_of,
 )
 from remit.services.directory import Directory, NewAgent, NewPerson
-from remit.services.personnel import Personnel
 from tests.call_world import KEYS, CallWorld, call_world
 from tests.tokens import agent_token, task_token
 
@@ -298,110 +296,3 @@ async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> No
     again = await swing(10)
     assert (again.id, again.count, again.state) == (first.id, 3, FindingState.OPEN)
     assert len(await world.facts(EventKind.FINDING_SEEN)) == 2
-
-
-# Who changes whom.
-
-
-async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
-    """Sessions, codes, and what is done in their name; brought back, they sign in anew."""
-    authenticator, personnel = world.house.authenticator, world.house.personnel
-    code = await authenticator.make_code("lena", by="root")
-    secret = (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0]
-    task, token = await world.open()
-    await personnel.deactivate("lena", by="root", reason="left")
-    with pytest.raises(Unauthenticated):
-        await authenticator.person(secret)
-    with pytest.raises(Unauthenticated):
-        await authenticator.sign_in(code)
-    with pytest.raises(Fenced):
-        await world.call(token, "read")
-    assert (await world.house.tasks.get(task.id)).state.ended
-    with pytest.raises(Forbidden):
-        await personnel.make_code("lena", by="root")
-    with pytest.raises(RemitError):
-        await world.open()
-    await personnel.activate("lena", by="root")
-    with pytest.raises(Unauthenticated):
-        await authenticator.person(secret)
-    _, token = await world.open()
-    await world.call(token, "read")
-    changes = [one["change"] for one in await world.facts(EventKind.PERSON_CHANGED)]
-    assert changes[-2:] == ["deactivated", "activated"]
-
-
-async def test_an_administrator_signs_others_out(world: CallWorld) -> None:
-    """All sessions at once; the person is as they were."""
-    authenticator = world.house.authenticator
-    secrets = [
-        (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0] for _ in range(2)
-    ]
-    await world.house.personnel.sign_out("lena", by="root")
-    for secret in secrets:
-        with pytest.raises(Unauthenticated):
-            await authenticator.person(secret)
-    assert (await world.person("lena")).active
-
-
-async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
-    """Nobody changes their own, and one administrator stays."""
-    personnel = world.house.personnel
-    authenticator = world.house.authenticator
-    secret = (await authenticator.sign_in(await authenticator.make_code("omar", by="root")))[0]
-    await personnel.change_roles("omar", frozenset(), by="root")
-    assert (await authenticator.person(secret)).roles == frozenset()
-    for act in (
-        personnel.change_roles("root", frozenset(Role), by="root"),
-        personnel.deactivate("root", by="root"),
-    ):
-        with pytest.raises(Forbidden, match="themselves"):
-            await act
-    await personnel.deactivate("rita", by="root")
-    with pytest.raises(Conflict, match="only administrator"):
-        await personnel.deactivate("root", by="os:root")
-    with pytest.raises(Conflict, match="only administrator"):
-        await personnel.change_roles("root", frozenset({Role.APPROVER}), by="os:root")
-
-
-async def test_a_code_for_an_approver_is_loud(world: CallWorld) -> None:
-    """One administrator alone could become an approver: that is a finding; a code for others is none."""
-    await world.house.personnel.make_code("lena", by="root")
-    assert await found(world) == []
-    await world.house.personnel.make_code("omar", by="root")
-    (one,) = await found(world)
-    assert (one.kind, one.about) == (FindingKind.APPROVER_CODE, "person:omar")
-
-
-async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) -> None:
-    """To the very same thing, within a quarter of an hour, and not the same one twice."""
-    house = world.house
-    careful = Personnel(
-        store=house.store,
-        clock=house.clock,
-        directory=house.directory,
-        authenticator=house.authenticator,
-        revocations=house.revocations,
-        findings=house.findings,
-        tenant=house.tenant,
-        second_person=True,
-    )
-
-    async def waits(act: Any) -> None:
-        with pytest.raises(Forbidden) as told:
-            await act
-        assert told.value.code == "second-person"
-
-    await waits(careful.make_code("omar", by="root"))
-    await waits(careful.make_code("omar", by="root"))
-    assert (await careful.make_code("omar", by="rita"))[1]
-    await waits(careful.make_code("omar", by="rita"))
-    world.clock.advance(timedelta(minutes=16).total_seconds())
-    await waits(careful.make_code("omar", by="root"))
-    assert await found(world) == []
-    roles = frozenset({Role.APPROVER})
-    await waits(careful.change_roles("lena", roles, by="root"))
-    await waits(careful.change_roles("lena", roles | {Role.AUDITOR}, by="rita"))
-    assert (await careful.change_roles("lena", roles, by="rita")).roles == roles
-    await waits(careful.add(NewPerson(name="sock", roles=(Role.APPROVER,)), by="root"))
-    await careful.add(NewPerson(name="plain"), by="root")
-    assert (await careful.make_code("plain", by="root"))[1]
