@@ -129,7 +129,7 @@ def _warn(welcome: Welcome) -> None:
     bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]
     if bearers:
         show.say(
-            f"At {', '.join(bearers)} a token is enough for calls of every tier: nobody proves that it is theirs.",
+            f"At {', '.join(bearers)} a token is enough for calls of every tier, stolen or not.",
             style="bold yellow",
         )
     if not _is_loopback(welcome.config.listen.host) and welcome.url.startswith("http:"):

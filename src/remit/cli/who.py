@@ -145,6 +145,8 @@ def _about(tree: Tree, task: Json) -> None:
         )
     else:
         tree.add(Text.assemble(("until ", "dim"), show.moment(task["deadline"])))
+    if task.get("bearers_at"):
+        tree.add(_line("a token alone is enough at", ", ".join(task["bearers_at"]), "yellow"))
     if task["in_hand"]:
         tree.add(_line("calls in hand", str(task["in_hand"]), "yellow"))
 

@@ -52,6 +52,7 @@ from remit.services.personnel import Personnel
 from remit.services.points import EnforcementPoint, Subjects
 from remit.services.policies import Policies
 from remit.services.proofs import Proofs
+from remit.services.refusals import Refusals
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Keyring, Rotations
@@ -168,6 +169,7 @@ def furnish(o: Outfit) -> House:
         tenant=o.tenant,
         suspend_on=o.suspend_on,
     )
+    late = LateOutcomes(o.store)
     parts = Parts(
         authenticator=authenticator,
         live=live,
@@ -175,7 +177,8 @@ def furnish(o: Outfit) -> House:
         approvals=approvals,
         policies=policies,
         store=o.store,
-        late=LateOutcomes(o.store),
+        late=late,
+        refusals=Refusals(o.store, o.clock, late),
         clock=o.clock,
         upstreams=o.upstreams,
         brokers=o.brokers,
@@ -254,6 +257,7 @@ def furnish(o: Outfit) -> House:
             authenticator=authenticator,
             members=o.members,
             tenant=o.tenant,
+            unconstrained=o.unconstrained,
         ),
         people=people,
     )

@@ -76,8 +76,10 @@ class Who:
         authenticator: Authenticator,
         members: Memberships,
         tenant: str,
+        unconstrained: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the parts."""
+        """Take the parts; `unconstrained` names the upstreams where a token is enough for every tier."""
+        self._unconstrained = unconstrained
         self._store = store
         self._clock = clock
         self._live = live
@@ -252,6 +254,9 @@ class Who:
             "ended": task.ended.isoformat() if task.ended else None,
             "end_reason": task.end_reason,
             "label": msgspec.to_builtins(label),
+            "bearers_at": sorted(
+                {grant.tool.partition("/")[0] for grant in task.grants} & self._unconstrained
+            ),
             "in_hand": len(live.in_hand) if live is not None else 0,
         }
 
