@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from remit.adapters.keys.bao import Bao
+from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoSealingKeys, BaoTokenKeys
+from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.key import KeyKind
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, SealingKeys, TokenKeys

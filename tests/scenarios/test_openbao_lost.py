@@ -12,7 +12,8 @@ import pytest
 
 from remit.adapters.keys import bao as bao_module
 from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoSealingKeys, BaoTokenKeys
+from remit.adapters.keys.bao_sealing import BaoSealingKeys
+from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from tests.bao_server import TOKEN, BaoServer, bao_server, program
@@ -169,6 +170,35 @@ async def test_versions_whose_time_is_over_are_destroyed_in_transit(
     assert isinstance(told, dict)
     assert sorted(told["data"]["keys"]) == ["2", "3"]
     assert told["data"]["min_available_version"] == 2
+
+
+async def test_a_rotation_stands_although_old_versions_cannot_be_destroyed_yet(
+    server: BaoServer, clock: WorldClock, tmp_path: Path
+) -> None:
+    """Without leave to trim, the key is rotated all the same; with it, the next look destroys them."""
+    token = server.token_for(
+        """
+        path "transit/keys/remit-token" { capabilities = ["create", "update", "read"] }
+        path "transit/keys/remit-token/rotate" { capabilities = ["update"] }
+        path "transit/sign/remit-token/*" { capabilities = ["update"] }
+        """
+    )
+    held = [token]
+    bao = Bao(server.address, lambda: held[0], clock)
+    keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
+    turned = await keys.rotate()
+    clock.advance(7200)
+    assert len(await keys.tidy()) == 1
+    assert keys.verify(await keys.sign(CLAIMS, token_type="at+jwt"))[0]["kid"] == turned.id
+    told = server.ask("GET", "transit/keys/remit-token")
+    assert isinstance(told, dict)
+    assert sorted(told["data"]["keys"]) == ["1", "2", "3"]
+    held[0] = TOKEN
+    assert await keys.tidy() == ()
+    told = server.ask("GET", "transit/keys/remit-token")
+    assert isinstance(told, dict)
+    assert sorted(told["data"]["keys"]) == ["2", "3"]
+    await bao.close()
 
 
 async def test_an_authority_is_certified_through_transit_alone(

@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from remit.adapters.keys.bao import Bao
+from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoSealingKeys, BaoTokenKeys
+from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.api.workload import WorkloadDoor

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys in OpenBao: the private halves never leave its transit engine; sealing keys are random bytes that it
-alone can decrypt.
+"""Keys that sign, in OpenBao: the private halves never leave its transit engine.
 
 Every signature that comes back is checked under the public half that is known here, before it is used.
 """
@@ -8,6 +7,7 @@ Every signature that comes back is checked under the public half that is known h
 from __future__ import annotations
 
 import base64
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,17 +23,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_publ
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from remit.adapters.keys.file import sealing_id, sealing_of
-from remit.adapters.keys.files import check_folder, read_secret
 from remit.adapters.keys.jwt import ALGORITHM, public_set, verified
-from remit.adapters.keys.rules import CHECKPOINT_RULES, SEALING_RULES, authority_rules, jwt_rules
-from remit.adapters.keys.shelf import Craft, Shelf
+from remit.adapters.keys.rules import CHECKPOINT_RULES, authority_rules, jwt_rules
+from remit.adapters.keys.shelf import Shelf
 from remit.adapters.keys.transit import (
-    SUFFIX,
     Reference,
     Remote,
     Transit,
-    decode,
     first_versions,
     odd,
     remote_craft,
@@ -46,6 +42,8 @@ from remit.core.svid import SERIAL_BYTES, authority_certificate, key_id
 from remit.ports.keys import Json
 from remit.ports.runtime import Clock, Entropy
 
+log = logging.getLogger("remit.keys")
+
 
 class _Signing:
     """What the three kinds that sign share."""
@@ -54,6 +52,8 @@ class _Signing:
     _shelf: Shelf[Any]
     _remote: Remote
     _ahead = True
+    # What a crash kept from being destroyed is destroyed after the start.
+    _trim_due = True
 
     def held(self) -> tuple[HeldKey, ...]:
         """Give the keys of the book."""
@@ -64,21 +64,34 @@ class _Signing:
         await self._remote.stock(2 if at_once and self._ahead else 1)
         await self._prepare()
         turned = self._shelf.rotate(at_once=at_once)
-        await self._trimmed()
+        self._trim_due = True
+        await self._trim()
         return turned
 
     async def tidy(self) -> tuple[HeldKey, ...]:
         """Have the versions destroyed whose time is over."""
         gone = self._shelf.tidy()
-        if gone:
-            await self._trimmed()
+        self._trim_due = self._trim_due or bool(gone)
+        await self._trim()
         return gone
 
     async def _prepare(self) -> None:
         """Complete what is in stock."""
 
-    async def _trimmed(self) -> None:
-        await self._remote.trim(min(one.reference.version for one in self._shelf.keys.values()))
+    async def _trim(self) -> None:
+        """Have transit destroy what no book names any more.
+
+        By now the rotation has happened, so a fault is no refusal: what could not be done is tried again at
+        each look.
+        """
+        if not self._trim_due:
+            return
+        try:
+            await self._remote.trim(min(one.reference.version for one in self._shelf.keys.values()))
+        except KeyUnavailable as fault:
+            log.warning("old versions of `%s` are not destroyed yet: %s", self._remote.name, fault)
+        else:
+            self._trim_due = False
 
 
 class BaoTokenKeys(_Signing):
@@ -292,65 +305,6 @@ class _Certify:
             self.remote.keep(one)
 
 
-class BaoSealingKeys:
-    """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, when opened."""
-
-    kind = KeyKind.SEALING
-
-    def __init__(self, folder: Path, clock: Clock, remote: Remote, opened: dict[Reference, bytes]) -> None:
-        """Take a remote key and what of it was decrypted; see `open`."""
-        self._remote = remote
-        self._opened = opened
-        craft: Craft[bytes] = Craft(
-            what="a sealing key that OpenBao has encrypted",
-            suffix=SUFFIX,
-            make=lambda _: msgspec.json.encode(remote.take()),
-            read=lambda data: self._opened[decode(data)],
-            name=sealing_id,
-        )
-        self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
-
-    @classmethod
-    async def open(cls, folder: Path, clock: Clock, place: Transit) -> BaoSealingKeys:
-        """Have the keys decrypted, or make the first; raises `KeyUnavailable`."""
-        remote = Remote(place, KeyKind.SEALING, "aes256-gcm96")
-        check_folder(folder)
-        opened = {one: await remote.decrypt(one) for one in _wrapped(folder)}
-        if not opened:
-            reference, key = await remote.datakey()
-            opened[reference] = key
-            remote.keep(reference)
-        return cls(folder, clock, remote, opened)
-
-    def held(self) -> tuple[HeldKey, ...]:
-        """Give current and previous keys."""
-        return self._shelf.held()
-
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
-        """Make a new key to wrap under from now on."""
-        reference, key = await self._remote.datakey()
-        self._opened[reference] = key
-        self._remote.keep(reference)
-        return self._shelf.rotate(at_once=at_once)
-
-    async def tidy(self) -> tuple[HeldKey, ...]:
-        """Nothing: a previous key goes when it is retired."""
-        return ()
-
-    async def retire(self, id: str) -> None:
-        """Destroy a previous key."""
-        self._shelf.retire(id)
-
-    @property
-    def current(self) -> str:
-        """The id of the key to wrap under."""
-        return self._shelf.current.id
-
-    def sealing_key(self, id: str) -> bytes:
-        """Give the 32 bytes of a key."""
-        return sealing_of(self._shelf.keys, id)
-
-
 def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -371,16 +325,3 @@ def _read_certificate(reference: Reference) -> tuple[ec.EllipticCurvePublicKey, 
     if not isinstance(public, ec.EllipticCurvePublicKey) or certificate.public_key() != public:
         raise ValueError("key and certificate do not belong together")
     return public, certificate.public_bytes(Encoding.DER)
-
-
-def _wrapped(folder: Path) -> list[Reference]:
-    """Give the sealing keys that lie in a folder, encrypted."""
-    found = []
-    for file in sorted(folder.glob(f"{KeyKind.SEALING}-*.{SUFFIX}")):
-        try:
-            found.append(decode(read_secret(file)))
-        except ValueError as fault:
-            raise KeyUnavailable(
-                f"`{file}` holds no sealing key", way_out="restore the file from a copy", debug=str(fault)
-            ) from fault
-    return found

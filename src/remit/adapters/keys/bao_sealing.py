@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealing keys that OpenBao's transit engine has made and encrypted, and that it alone can decrypt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from remit.adapters.keys.file import sealing_id, sealing_of
+from remit.adapters.keys.files import check_folder, read_secret
+from remit.adapters.keys.rules import SEALING_RULES
+from remit.adapters.keys.shelf import Craft, Shelf
+from remit.adapters.keys.transit import SUFFIX, Reference, Remote, Transit, decode
+from remit.core.errors import KeyUnavailable
+from remit.core.key import HeldKey, KeyKind
+from remit.ports.runtime import Clock
+
+
+class BaoSealingKeys:
+    """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, when opened."""
+
+    kind = KeyKind.SEALING
+
+    def __init__(self, folder: Path, clock: Clock, remote: Remote, opened: dict[Reference, bytes]) -> None:
+        """Take a remote key and what of it was decrypted; see `open`."""
+        self._remote = remote
+        self._opened = opened
+        craft: Craft[bytes] = Craft(
+            what="a sealing key that OpenBao has encrypted",
+            suffix=SUFFIX,
+            make=lambda _: msgspec.json.encode(remote.take()),
+            read=lambda data: self._opened[decode(data)],
+            name=sealing_id,
+        )
+        self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
+
+    @classmethod
+    async def open(cls, folder: Path, clock: Clock, place: Transit) -> BaoSealingKeys:
+        """Have the keys decrypted, or make the first; raises `KeyUnavailable`."""
+        remote = Remote(place, KeyKind.SEALING, "aes256-gcm96")
+        check_folder(folder)
+        opened = {one: await remote.decrypt(one) for one in _wrapped(folder)}
+        if not opened:
+            reference, key = await remote.datakey()
+            opened[reference] = key
+            remote.keep(reference)
+        return cls(folder, clock, remote, opened)
+
+    def held(self) -> tuple[HeldKey, ...]:
+        """Give current and previous keys."""
+        return self._shelf.held()
+
+    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+        """Make a new key to wrap under from now on."""
+        reference, key = await self._remote.datakey()
+        self._opened[reference] = key
+        self._remote.keep(reference)
+        return self._shelf.rotate(at_once=at_once)
+
+    async def tidy(self) -> tuple[HeldKey, ...]:
+        """Nothing: a previous key goes when it is retired."""
+        return ()
+
+    async def retire(self, id: str) -> None:
+        """Destroy a previous key."""
+        self._shelf.retire(id)
+
+    @property
+    def current(self) -> str:
+        """The id of the key to wrap under."""
+        return self._shelf.current.id
+
+    def sealing_key(self, id: str) -> bytes:
+        """Give the 32 bytes of a key."""
+        return sealing_of(self._shelf.keys, id)
+
+
+def _wrapped(folder: Path) -> list[Reference]:
+    """Give the sealing keys that lie in a folder, encrypted."""
+    found = []
+    for file in sorted(folder.glob(f"{KeyKind.SEALING}-*.{SUFFIX}")):
+        try:
+            found.append(decode(read_secret(file)))
+        except ValueError as fault:
+            raise KeyUnavailable(
+                f"`{file}` holds no sealing key", way_out="restore the file from a copy", debug=str(fault)
+            ) from fault
+    return found
