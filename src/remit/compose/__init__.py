@@ -255,6 +255,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
         upkeep.every("end what has run out", 1.0, house.revocations.expire)
         upkeep.every("close what was not reported", 1.0, house.answers.sweep)
+        upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
         upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
         upkeep.every("write what was seen", 1.0, house.sightings.flush)
         upkeep.every("look who answers for agents", 60.0, house.directory.look_at_owners)
@@ -262,6 +263,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         stack.push_async_callback(upkeep.close)
         yield house
         await upkeep.close()
+        await house.mediator.count_refusals()
         await house.mediator.retry_late()
         await _record(house, EventKind.SYSTEM_STOPPED, {})
         await _sign_last(house)

@@ -48,6 +48,7 @@ class EventKind(enum.StrEnum):
     TASK_TURN = "task.turn"
     TASK_ENDED = "task.ended"
     DECISION_MADE = "decision.made"
+    REFUSALS_COUNTED = "decision.counted"
     TOOL_CALLED = "tool.called"
     DATA_READ = "data.read"
     ACTION_EXECUTED = "action.executed"

@@ -220,6 +220,14 @@ MEANINGS: dict[EventKind, Meaning] = {
             "reasons": "the reasons in words",
         },
     ),
+    EventKind.REFUSALS_COUNTED: Meaning(
+        "A task was refused more often than is written one by one.",
+        {
+            "count": "refused calls that were counted and not written",
+            "codes": "stable codes of their reasons, the first ten",
+            "tools": "tools that they were for, the first ten",
+        },
+    ),
     EventKind.TOOL_CALLED: Meaning(
         "A permitted call ended, or was found unfinished after a crash.",
         {

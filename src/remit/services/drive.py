@@ -68,6 +68,7 @@ from remit.services.call_events import decision_event, label_event, outcome_even
 from remit.services.late import LateOutcomes
 from remit.services.live import Live, LiveCall, LiveTask
 from remit.services.policies import Policies
+from remit.services.refusals import Refusals
 
 
 class Sink(Protocol):
@@ -91,6 +92,7 @@ class Parts:
     policies: Policies
     store: Store
     late: LateOutcomes
+    refusals: Refusals
     clock: Clock
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker]
@@ -200,8 +202,7 @@ class Drive:
         assert self._ruling is not None
         request, decision = need.request, need.decision
         if not decision.proceeds:
-            event = decision_event(request, decision)
-            await self._m.store.commit(Unit(self._asking.changes, (event, *self._asking.events)))
+            await self._m.refusals.record(decision_event(request, decision), self._asking)
             self._end_turn()
             return Recorded()
         live, ruling = self._live, self._ruling

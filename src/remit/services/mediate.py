@@ -34,3 +34,7 @@ class Mediator:
     async def retry_late(self) -> int:
         """Write outcomes that could not be written yet; gives how many are still left."""
         return await self._parts.late.retry()
+
+    async def count_refusals(self) -> int:
+        """Write how many refused calls were only counted; gives of how many tasks."""
+        return await self._parts.refusals.sweep()
