@@ -41,6 +41,11 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "fence.locked": ("scope", "reason"),
     "fence.unlocked": ("scope",),
     "closure.made": ("scope", "tasks"),
+    "key.rotated": ("kind", "key", "reason"),
+    "key.retired": ("kind", "key"),
+    "subject.forgotten": ("reason",),
+    "svid.issued": ("form", "spiffe_id", "further"),
+    "svid.refused": ("code", "uid", "further"),
 }
 #: The sealed values that say what it was about, where they can still be read.
 _ABOUT = ("record", "target", "goal", "person")
