@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import hypothesis.strategies as st
 from hypothesis import given
 
-from remit.adapters.keys.book import KeyVersion, Rules, current_of, ordered, over, turned
+from remit.adapters.keys.book import Entries, KeyVersion, Rules, current_of, ordered, over, turned
 from remit.core.key import KeyKind, KeyStanding
 from tests.world import START
 
@@ -33,7 +33,7 @@ def test_one_key_signs_and_what_it_signed_is_accepted_for_its_overlap(
 ) -> None:
     """Unless one was replaced at once: then what earlier ones signed is accepted no longer."""
     now, made = START, 2
-    entries = (version(1, KeyStanding.CURRENT),)
+    entries: Entries = (version(1, KeyStanding.CURRENT),)
     if rules.ahead:
         entries = ordered((version(2, KeyStanding.NEXT), *entries))
         made = 3
