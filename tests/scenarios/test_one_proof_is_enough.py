@@ -381,5 +381,14 @@ def test_what_is_refused_has_the_standards_error_and_is_recorded(place: Place) -
         assert token not in json.dumps(refused)
     assert place.token(bearer("x" * 10_000_000))[0] in (400, 413)
     recorded = place.events("token.refused")
-    assert {"svid-foreign", "svid-untrusted", "invalid_grant"} <= {one["code"] for one in recorded}
+    assert {
+        "svid-foreign",
+        "svid-untrusted",
+        "token-signature",
+        "token-audience",
+        "token-expired",
+        "not-attestable",
+        "invalid_client",
+        "invalid_grant",
+    } <= {one["code"] for one in recorded}
     assert forged not in json.dumps(recorded)

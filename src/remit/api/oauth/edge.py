@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.api.oauth.form import OAuthRefused, error_answer
+from remit.api.oauth.form import GrantRefused, OAuthRefused, error_answer
 from remit.api.wire import status_of
 from remit.core.errors import (
     Conflict,
@@ -73,6 +73,8 @@ async def answered(
 def _code(error: RemitError) -> str:
     if isinstance(error, OAuthRefused) or error.code in _CODES:
         return error.code
+    if isinstance(error, GrantRefused):
+        return "invalid_grant"
     if error.code in _TOO_MUCH:
         return BAD_DETAILS
     if isinstance(error, Forbidden | Fenced | Conflict) or error.code == "no-task":

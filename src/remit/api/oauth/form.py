@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from remit.api.wire import answer, read
-from remit.core.errors import RemitError
+from remit.core.errors import Malformed, RemitError
 
 Json = Any
 
@@ -41,6 +41,10 @@ class OAuthRefused(RemitError):
         """Take the registered code, and a text for developers."""
         super().__init__(told, code=code, way_out=way_out)
         self.scheme = scheme
+
+
+class GrantRefused(Malformed):
+    """A grant that does not hold (`invalid_grant`); its own code says why, in the evidence and beside it."""
 
 
 class Form(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from remit.api.oauth.client import noticed
-from remit.api.oauth.form import OAuthRefused
+from remit.api.oauth.form import GrantRefused, OAuthRefused
 from remit.api.oauth.grants.asked import TokenRequest
 from remit.core.compact import read_compact
 from remit.core.drafts import ID_JAG_HEADER_TYPE, MISSION_PARAMETER
@@ -36,9 +36,8 @@ async def give(asked: TokenRequest) -> TokenGiven:
         )
     except Unauthenticated as error:
         # RFC 7521 section 4.1.1: an assertion that does not hold is a bad grant.
-        raise Malformed(
-            error.message, code="invalid_grant", way_out=error.way_out, debug=error.code
-        ) from None
+        code = "invalid_grant" if error.code == "invalid_client" else error.code
+        raise GrantRefused(error.message, code=code, way_out=error.way_out, debug=error.debug) from None
     noticed(asked.request, asked.form, asked.house, workload)
     if "client_assertion" in asked.form:
         client = await asked.client()
