@@ -14,7 +14,7 @@ import pytest
 from remit.adapters.peers.linux import CAN_TELL
 from remit.api.workload import door as door_module
 from remit.api.workload.messages import message
-from remit.core.errors import ConfigInvalid
+from remit.core.errors import ConfigInvalid, Unauthenticated
 from remit.ports.attestor import ShownPeer
 from tests.workload_world import OURS, fetched, in_thread, own_digest, stream_of, workload_world
 from tests.world import WorldClock
@@ -79,6 +79,19 @@ async def test_one_more_connection_than_there_may_be_is_closed(
         assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
         for _, one in held:
             one.close()
+
+
+async def test_a_dropped_key_checks_nothing_before_the_bundle_is_published(tmp_path: Path) -> None:
+    """Even if the store could not record the new bundle yet."""
+    async with workload_world(tmp_path) as world:
+        shown = ShownPeer(pid=1, uid=os.getuid(), executable_digest=own_digest())
+        (old,) = await world.issuing.tokens(shown, ("x",))
+        assert str(world.issuing.checked(old.token, "x").spiffe_id) == OURS
+        await world.svids.rotate(at_once=True)
+        with pytest.raises(Unauthenticated):
+            world.issuing.checked(old.token, "x")
+        (new,) = await world.issuing.tokens(shown, ("x",))
+        assert str(world.issuing.checked(new.token, "x").spiffe_id) == OURS
 
 
 async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncE
     house.rotations.on_change(
         lambda kind: upkeep.soon("publish the bundle", issuing.refresh) if issuing.follows(kind) else None
     )
+    # Also now and then, in case it could not be recorded when it changed.
+    upkeep.every("publish the bundle again", KEEP_S, issuing.refresh)
     door = WorkloadDoor(issuing, LinuxPeers())
     stack.push_async_callback(door.close)
     await door.open(config.at(own.socket), own.open_to)

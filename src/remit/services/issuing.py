@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -119,7 +120,7 @@ class Issuing:
         self._tenant = tenant
         self._own_uid = own_uid
         self._bundle = TrustBundle(trust_domain=trust_domain, authorities=(), jwt_keys=(), sequence=0)
-        self._anchors: TrustAnchors | None = None
+        self._anchors: tuple[object, TrustAnchors] | None = None
         self._changed = asyncio.Event()
         self._issued = Flood()
         self._refused = Flood()
@@ -137,10 +138,21 @@ class Issuing:
         return msgspec.json.encode(self._bundle.document(REFRESH_HINT_S))
 
     def anchors(self) -> TrustAnchors:
-        """Give the bundle as whoever checks takes it."""
-        if self._anchors is None:
-            self._anchors = read_bundle(self.trust_domain, self.document)
-        return self._anchors
+        """Give the bundle as whoever checks takes it: always of the keys that there are now.
+
+        INVARIANT: a key that was dropped checks nothing any more, whether or not the new bundle could be
+        recorded and published yet.
+        """
+        authorities, keys = self._live()
+        held = (authorities, tuple(key["kid"] for key in keys))
+        if self._anchors is None or self._anchors[0] != held:
+            now = msgspec.structs.replace(self._bundle, authorities=authorities, jwt_keys=keys)
+            document = msgspec.json.encode(now.document(REFRESH_HINT_S))
+            self._anchors = held, read_bundle(self.trust_domain, document)
+        return self._anchors[1]
+
+    def _live(self) -> tuple[tuple[bytes, ...], tuple[dict[str, Any], ...]]:
+        return tuple(self._authority.certificates), tuple(self._svids.jwks()["keys"])
 
     async def refresh(self) -> None:
         """Take up what the keys are now, under a higher sequence where that is another bundle; wakes who
@@ -149,8 +161,7 @@ class Issuing:
         To be called at the start, and whenever keys came or went. INVARIANT: no two different bundles have
         the same sequence, also across restarts.
         """
-        authorities = tuple(self._authority.certificates)
-        keys = tuple(self._svids.jwks()["keys"])
+        authorities, keys = self._live()
         digest = hashlib.sha256(b"\x00".join((*authorities, encode(list(keys))))).hexdigest()
         known = await self._store.value(self._tenant, _SEQUENCE) or {}
         sequence = int(known.get("sequence", 0))
@@ -163,7 +174,6 @@ class Issuing:
         self._bundle = TrustBundle(
             trust_domain=self.trust_domain, authorities=authorities, jwt_keys=keys, sequence=sequence
         )
-        self._anchors = None
         self.wake()
 
     def wake(self) -> None:
