@@ -83,8 +83,7 @@ def run(
 ) -> list[Outcome]:
     """Run the suite in one of its modes; what it leaves goes to `build/interop/results/{out}`."""
     program = install()
-    place = HOME / "results" / out
-    _clear(place)
+    place = fresh(out)
     command = [str(NODE), str(program), mode, *words, "--output-dir", str(place)]
     path = os.pathsep.join([str(NODE.parent), os.environ.get("PATH", "")])
     said = HOME / "logs" / f"{out}.log"
@@ -103,7 +102,7 @@ def run(
 
 
 def run_client(scenarios: Iterable[str], revision: str, *, at_once: int = 2) -> list[Outcome]:
-    """Run client scenarios a few at a time: all at once, as the suite has it, is more than two cores carry."""
+    """Run client scenarios a few at a time: all at once, as the suite has it, is too much for two cores."""
     install()
     command = f"{sys.executable} -m tests.interop.client"
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
@@ -117,10 +116,12 @@ def run_client(scenarios: Iterable[str], revision: str, *, at_once: int = 2) -> 
         return [outcome for found in pool.map(one, scenarios) for outcome in found]
 
 
-def _clear(place: Path) -> None:
-    """Remove what an earlier run left: nothing old may pass for new."""
+def fresh(out: str) -> Path:
+    """Give an empty folder for what a run leaves: nothing old may pass for new."""
+    place = HOME / "results" / out
     for path in sorted(place.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
+    return place
 
 
 def read(place: Path) -> list[Outcome]:

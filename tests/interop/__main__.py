@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run suites that others wrote against remit, and report.
+
+    python -m tests.interop                         everything
+    python -m tests.interop server authorization    some of it
+    python -m tests.interop --publish               and keep the results for the documentation
+
+The results go to `build/interop.json`. Exits 1 where a scenario fails without a reason that is written down in
+`tests/interop/results.py`, or passes though one is.
+"""
+
+import argparse
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.interop import consenting, stage, suite, vectors
+from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
+
+REVISIONS = ("2026-07-28", "2025-11-25")
+MODES = ("server", "client", "authorization", "vectors")
+
+
+def server(revision: str) -> list[Row]:
+    """Run what a revision requires of servers, and what it runs beside, through relay and gateway."""
+    with tempfile.TemporaryDirectory() as folder, stage.governed(Path(folder) / "gateway") as address:
+        words = ("--url", address, "--requirements", revision)
+        found = suite.run("server", *words, out=f"server-{revision}")
+    return rows("server", revision, found, suite.listed(revision)["server"])
+
+
+def client(revision: str) -> list[Row]:
+    """Run what a revision requires of clients, and its extensions, against the SDK's client."""
+    names = suite.listed(revision)
+    found = suite.run_client((*names["client"], *names["other client"]), revision)
+    return rows("client", revision, found, names["client"])
+
+
+def authorization(revision: str) -> list[Row]:
+    """Run what the suite knows of authorization servers against remit's; it is of no one revision."""
+    found = consenting.run()
+    return rows("authorization", revision, found, [one.scenario for one in found])
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
+    parser.add_argument("modes", nargs="*", choices=[*MODES, []], default=[])
+    parser.add_argument("--publish", action="store_true")
+    given = parser.parse_args()
+    wanted = given.modes or MODES
+    found: list[Row] = []
+    for revision in REVISIONS:
+        found += server(revision) if "server" in wanted else []
+        found += client(revision) if "client" in wanted else []
+    found += authorization(REVISIONS[0]) if "authorization" in wanted else []
+    counted = vectors.count() if "vectors" in wanted else []
+    for path in (LATEST, PUBLISHED) if given.publish else (LATEST,):
+        write(found, counted, path, datetime.now(UTC).date().isoformat())
+    odd = [row for row in found if not row.as_expected]
+    for row in odd:
+        what = "passed, though it was expected to fail" if row.good else "failed"
+        sys.stderr.write(f"{row.mode} {row.revision} {row.scenario}: {what}\n")
+    good = sum(row.good for row in found if row.required)
+    needed = sum(row.required for row in found)
+    broken = sum(one.failed for one in counted)
+    sys.stderr.write(f"{good} of {needed} required scenarios passed; {broken} vectors failed\n")
+    return 1 if odd or broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

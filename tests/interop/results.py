@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs of others' suites came to: one list of facts, from which tests judge and a page is written."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from tests.interop.suite import PACKAGE, ROOT, VERSION, Outcome
+from tests.interop.vectors import Counted
+
+Json = Any
+
+#: What a run leaves, and what of it is published.
+LATEST: Final = ROOT / "build" / "interop.json"
+PUBLISHED: Final = ROOT / "docs" / "reference" / "interop.json"
+
+#: Scenarios that fail, and why that stays so: (mode, revision, scenario).
+EXPECTED: Final[dict[tuple[str, str, str], str]] = {
+    ("server", "2025-11-25", "server-sse-polling"): (
+        "asks for a tool of the fixture server that closes its stream; a gateway does not close streams of calls"
+    ),
+}
+TASKS: Final = (
+    "the tasks extension (`io.modelcontextprotocol/tasks`) is not served: its calls go on after their answer, "
+    "which no fence could end yet"
+)
+
+
+class Row(NamedTuple):
+    """One scenario in one run."""
+
+    mode: str
+    revision: str
+    scenario: str
+    required: bool
+    passed: int
+    failed: int
+    warned: int
+    good: bool
+    reason: str = ""
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it passed, or failed for a reason that is written down."""
+        return self.good != bool(self.reason)
+
+
+def reason_for(mode: str, revision: str, scenario: str) -> str:
+    """Give why a scenario is expected to fail; empty where it is not."""
+    if mode == "server" and scenario.startswith("tasks-"):
+        return TASKS
+    return EXPECTED.get((mode, revision, scenario), "")
+
+
+def rows(mode: str, revision: str, outcomes: Iterable[Outcome], required: Iterable[str]) -> list[Row]:
+    """Give the rows of one run."""
+    needed = frozenset(required)
+    out: list[Row] = []
+    for one in outcomes:
+        name = one.scenario.removeprefix(f"{mode}-") if mode == "server" else one.scenario
+        out.append(
+            Row(
+                mode,
+                revision,
+                name,
+                name in needed,
+                one.passed,
+                len(one.failures),
+                len(one.warnings),
+                one.good,
+                reason_for(mode, revision, name),
+            )
+        )
+    return out
+
+
+def write(found: Iterable[Row], counted: Iterable[Counted], path: Path, date: str) -> None:
+    """Write what was found to a file."""
+    facts = {
+        "date": date,
+        "suites": {PACKAGE: VERSION},
+        "scenarios": [row._asdict() for row in found],
+        "vectors": [one._asdict() for one in counted],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=1) + "\n")
