@@ -18,12 +18,12 @@ PUBLISHED: Final = ROOT / "docs" / "reference" / "interop.json"
 #: Scenarios that fail, and why that stays so: (mode, revision, scenario).
 EXPECTED: Final[dict[tuple[str, str, str], str]] = {
     ("server", "2025-11-25", "server-sse-polling"): (
-        "asks for a tool of the fixture server that closes its stream; a gateway does not close streams of calls"
+        "streams of calls cannot be taken up again by `Last-Event-ID`, and no revision requires it"
     ),
 }
 TASKS: Final = (
-    "the tasks extension (`io.modelcontextprotocol/tasks`) is not served: its calls go on after their answer, "
-    "which no fence could end yet"
+    "the tasks extension is not served: its calls go on after their answer, which no end of a task could "
+    "stop yet"
 )
 
 
