@@ -65,6 +65,62 @@ def performance_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+MODES = {
+    "server": "Servers: the gateway and the relay, before a server that the official SDK runs",
+    "client": "Clients: what the SDK and `remit connect` send, and how they come by tokens",
+    "authorization": "Authorization servers: remit's own, with a person who consents",
+}
+
+
+def interop_page() -> str:
+    """What others' suites and vectors said in the last published run, `docs/reference/interop.json`."""
+    run = json.loads((DOCS / "reference" / "interop.json").read_text(encoding="utf-8"))
+    suites = ", ".join(f"`{name}` {version}" for name, version in run["suites"].items())
+    lines = [
+        "# Tests that others wrote",
+        "",
+        "Written by `make docs` from [interop.json](interop.json); `python -m tests.interop --publish` writes it.",
+        "How they are run: [tests of others](../explanation/others-tests.md).",
+        "",
+        f"- date: {run['date']}",
+        f"- suite: {suites}",
+        "",
+        "## MCP conformance",
+        "",
+        "| what | revision | required, passed | others, passed |",
+        "| --- | --- | ---: | ---: |",
+    ]
+    found = run["scenarios"]
+    groups = dict.fromkeys((one["mode"], one["revision"]) for one in found)
+    for mode, revision in groups:
+        counts = []
+        for required in (True, False):
+            these = [
+                one
+                for one in found
+                if (one["mode"], one["revision"], one["required"]) == (mode, revision, required)
+            ]
+            counts.append(f"{sum(one['good'] for one in these)} of {len(these)}" if these else "")
+        lines.append(f"| {MODES[mode]} | {revision} | {' | '.join(counts)} |")
+    failing = [one for one in found if not one["good"]]
+    lines += ["", "What does not pass, none of it required of anybody:", ""]
+    reasons = dict.fromkeys(one["reason"] for one in failing)
+    for reason in reasons:
+        names = dict.fromkeys(f"`{one['scenario']}`" for one in failing if one["reason"] == reason)
+        lines.append(f"- {', '.join(names)}: {reason}")
+    lines += [
+        "",
+        "## Vectors and attacks",
+        "",
+        "| standard or collection | cases | failed |",
+        "| --- | ---: | ---: |",
+    ]
+    lines += [
+        f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
 # Page below docs/ -> what writes its text.
 GENERATED: dict[str, Callable[[], str]] = {
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
@@ -73,6 +129,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/events.md": events_page,
     "reference/findings.md": findings_page,
     "reference/openapi.json": document_text,
+    "reference/others-tests.md": interop_page,
     "reference/performance.md": performance_page,
 }
 

@@ -5,8 +5,8 @@
     python -m tests.interop server authorization    some of it
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json`. Exits 1 where a scenario fails without a reason that is written down in
-`tests/interop/results.py`, or passes though one is.
+The results go to `build/interop.json`. Exits 1 where a scenario fails without a reason that is written down
+in `tests/interop/results.py`, or passes though one is.
 """
 
 import argparse

@@ -86,7 +86,7 @@ async def fill_in(context: Json, params: Json) -> ElicitResult:
 
 
 def arguments_for(tool: Json, first: Json) -> Json:
-    """Give arguments that a tool's schema asks for; for an object the schema of the first tool, as it came."""
+    """Give arguments that a tool's schema asks for; for an object the first tool's schema, as it came."""
     made: Json = {"string": "word", "integer": 1, "number": 1, "boolean": True, "array": []}
     made["object"] = first.input_schema
     schema = tool.input_schema

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""remit's authorization server under others' scenarios: an application that it knows, and a person who consents.
+"""remit's authorization server under others' scenarios: an application that it knows, a person who consents.
 
-The suite prints the address that its user should open. Here the user is played: signed in with a one-time code,
-the consent page filled in and sent, and the suite's callback visited, as a browser would do all of it.
+The suite prints the address that its user should open. Here the user is played: signed in with a one-time
+code, the consent page filled in and sent, and the suite's callback visited, as a browser would do all of it.
 """
 
 import asyncio
