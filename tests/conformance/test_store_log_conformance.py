@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -97,6 +98,26 @@ async def test_events_are_found_by_kind_task_and_place(store: Store) -> None:
     assert await found(task="task_1", kinds=["tool.called"], start=5) == [10, 16]
     assert await found(task="task_9") == []
     assert await found(start=18) == []
+
+
+async def test_the_last_events_below_a_place_are_found(store: Store) -> None:
+    """In order, and under a filter the last that pass it, however many others came after them."""
+    for number in range(6):
+        task = "task_one" if number % 2 else "task_two"
+        kind = EventKind.TASK_TURN if number < 3 else EventKind.TASK_ENDED
+        await store.commit(Unit(events=(an_event(kind, task=task),)))
+
+    async def found(**wanted: Any) -> list[int]:
+        return [entry.index for entry in await store.entries(TENANT, **wanted)]
+
+    assert await found(before=6, limit=2) == [4, 5]
+    assert await found(before=4, limit=10) == [0, 1, 2, 3]
+    assert await found(before=0) == []
+    assert await found(before=99, limit=2, kinds=("task.turn",)) == [1, 2]
+    assert await found(before=99, limit=2, task="task_one") == [3, 5]
+    assert await found(before=5, limit=1, task="task_one") == [3]
+    assert await found(before=99, limit=1, task="task_one", kinds=("task.turn",)) == [1]
+    assert await found(before=99, limit=2, task="unheard-of") == []
 
 
 async def test_proofs_of_a_log_over_several_tiles_verify(store: Store) -> None:

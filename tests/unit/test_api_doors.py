@@ -253,3 +253,21 @@ async def test_nobody_holds_up_the_others_of_this_machine(world: HouseWorld) -> 
         assert (await world.ask("POST", "/api/v1/sign-in", wrong)).status == 401
     code = await world.house.authenticator.make_code("lena", by="root")
     assert (await world.ask("POST", "/api/v1/sign-in", {"code": code})).status == 200
+
+
+async def test_events_are_read_backwards_under_a_filter(world: HouseWorld) -> None:
+    """Page by page from the end, one finds what one finds from the beginning."""
+    session, legal = await world.session("audra"), await world.session("lena")
+    for _ in range(5):
+        await world.open(legal)
+    kinds = "task.opened,person.signed_in"
+    forwards = (await world.ask("GET", f"/api/v1/events?kinds={kinds}&limit=1000", by=session)).json["items"]
+    backwards: list[dict[str, object]] = []
+    before = 2**53 - 1
+    while before is not None:
+        place = f"/api/v1/events?kinds={kinds}&limit=2&before={before}"
+        page = (await world.ask("GET", place, by=session)).json
+        backwards, before = page["items"] + backwards, page["previous"]
+        assert len(page["items"]) <= 2
+    assert backwards == forwards
+    assert len(forwards) == 7

@@ -19,6 +19,8 @@ app = noun("audit", "The evidence: read it, prove from it, take it away, and ver
 
 #: Events asked for at a time.
 PAGE = 1000
+#: An index that no log reaches: what is below it is all there is.
+BEYOND = 2**53 - 1
 
 
 @app.command(name="log")
@@ -61,23 +63,17 @@ def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: 
 
 def _events(client: Client, limit: int, start: int | None, kinds: str, task: str) -> tuple[list[Json], int]:
     """Give events and the size of the log; without `start` the last ones that fit."""
-    plain = not kinds and not task
-    if start is None and plain:
-        page = client.get("events", start=-limit, limit=min(limit, PAGE))
-        return page["items"], page["size"]
     found: list[Json] = []
-    size, at = 0, start or 0
+    place: dict[str, int] = {"before": BEYOND} if start is None else {"start": start}
     while True:
-        page = client.get("events", start=at, limit=PAGE, kinds=kinds or None, task=task or None)
-        found += page["items"]
-        size = page["size"]
-        if start is None:
-            found = found[-limit:]
-        elif len(found) >= limit:
-            return found[:limit], size
-        if page["next"] is None:
+        left = min(limit - len(found), PAGE)
+        page = client.get("events", **place, limit=left, kinds=kinds or None, task=task or None)
+        items, size = page["items"], page["size"]
+        found = items + found if start is None else found + items
+        at = page["previous" if start is None else "next"]
+        if at is None or len(found) >= limit or not items:
             return found, size
-        at = page["next"]
+        place = {"before" if start is None else "start": at}
 
 
 def _event(client: Client, index: int) -> Json:

@@ -325,12 +325,15 @@ class Store(Protocol):
         tenant: str,
         *,
         start: int = 0,
+        before: int | None = None,
         limit: int = 100,
         kinds: Sequence[str] = (),
         task: str = "",
         opened: bool = False,
     ) -> list[Entry]:
-        """Give events from index `start` on, in order; `opened` decrypts what can be decrypted."""
+        """Give the first events from index `start` on, or the last ones below `before`, in order either way;
+        `opened` decrypts what can be decrypted.
+        """
         ...
 
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:

@@ -149,11 +149,18 @@ class Evidence:
         yield checkpoint_line(head.note)
 
     async def pages(
-        self, *, start: int = 0, limit: int = 100, kinds: tuple[str, ...] = (), task: str = ""
+        self,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        kinds: tuple[str, ...] = (),
+        task: str = "",
     ) -> list[Entry]:
-        """Give events for reading."""
+        """Give events for reading: the first from `start` on, or the last ones below `before`."""
+        most = min(limit, 1000)
         return await self._store.entries(
-            self._tenant, start=start, limit=min(limit, 1000), kinds=kinds, task=task, opened=True
+            self._tenant, start=start, before=before, limit=most, kinds=kinds, task=task, opened=True
         )
 
     async def forget(self, subject: str, *, by: str, reason: str = "") -> None:

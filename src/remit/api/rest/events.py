@@ -21,12 +21,12 @@ Json = Any
 
 
 class EventFilter(Body, frozen=True, kw_only=True):
-    """Which events to give: from index `start` on, in order. `start` below 0 counts from the end.
-
-    `kinds` are separated by commas.
+    """Which events to give: the first from index `start` on (below 0 it counts from the end), or the last
+    ones below index `before`; in order either way. `kinds` are separated by commas.
     """
 
     start: int = 0
+    before: Annotated[int, msgspec.Meta(ge=0)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     kinds: str = ""
     task: str = ""
@@ -35,11 +35,13 @@ class EventFilter(Body, frozen=True, kw_only=True):
 class EventPage(View, frozen=True, kw_only=True):
     """Events as they stand in the log, with their values where these can still be read.
 
-    `next` is where to go on, or `None` at the end; `size` is the number of events in the log.
+    `next` is the `start` of the next page, and `previous` the `before` of the one before it; `None` at either
+    end. `size` is the number of events in the log.
     """
 
     items: tuple[dict[str, Json], ...]
     next: int | None
+    previous: int | None
     size: int
 
 
@@ -71,9 +73,14 @@ async def events(errand: Errand) -> EventPage:
             )
     size = await errand.house.evidence.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    found = await errand.house.evidence.pages(start=start, limit=wanted.limit, kinds=kinds, task=wanted.task)
-    after = found[-1].index + 1 if len(found) == wanted.limit else None
-    return EventPage(items=tuple(readable(one) for one in found), next=after, size=size)
+    found = await errand.house.evidence.pages(
+        start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
+    )
+    full = len(found) == wanted.limit
+    # What is not asked for in order is not known to be the last, nor the first.
+    after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
+    earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
+    return EventPage(items=tuple(readable(one) for one in found), next=after, previous=earlier, size=size)
 
 
 async def proof(errand: Errand) -> Response:

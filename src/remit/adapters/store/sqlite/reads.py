@@ -183,28 +183,40 @@ def entries(
     connection: sqlite3.Connection,
     tenant: str,
     start: int,
+    before: int | None,
     limit: int,
     kinds: Sequence[str],
     task: str,
     opener: Opener | None,
 ) -> list[Entry]:
-    """Give events from `start` on; with an `opener`, with what it can decrypt."""
+    """Give the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
+    with what it can decrypt.
+    """
     if task:
-        return [
-            _entry(row, tenant, opener) for row in _of_task(connection, tenant, start, limit, kinds, task)
-        ]
+        rows = _of_task(connection, tenant, start, before, limit, kinds, task)
+        return [_entry(row, tenant, opener) for row in rows]
     where, values = "", list[Any]()
+    if before is not None:
+        where, values = " and e.idx < ?", [before]
     if kinds:
-        where = f" and e.kind in ({', '.join('?' * len(kinds))})"
+        where += f" and e.kind in ({', '.join('?' * len(kinds))})"
         values += kinds
         if not set(kinds) & set(COMMON_KINDS):
             where += f" and {RARE.replace('kind', 'e.kind')}"
-    query = f"{_EVENT} where e.tenant = ? and e.idx >= ?{where} order by e.idx limit ?"
-    return [_entry(row, tenant, opener) for row in connection.execute(query, (tenant, start, *values, limit))]
+    order = "e.idx" if before is None else "e.idx desc"
+    query = f"{_EVENT} where e.tenant = ? and e.idx >= ?{where} order by {order} limit ?"
+    rows = connection.execute(query, (tenant, start, *values, limit)).fetchall()
+    return [_entry(row, tenant, opener) for row in (rows if before is None else reversed(rows))]
 
 
 def _of_task(
-    connection: sqlite3.Connection, tenant: str, start: int, limit: int, kinds: Sequence[str], task: str
+    connection: sqlite3.Connection,
+    tenant: str,
+    start: int,
+    before: int | None,
+    limit: int,
+    kinds: Sequence[str],
+    task: str,
 ) -> list[tuple[Any, ...]]:
     """Follow a task's chain back from its last event, then read forward."""
     row = connection.execute(
@@ -212,13 +224,13 @@ def _of_task(
     ).fetchone()
     at = row[0] if row else None
     chain: list[int] = []
-    while at is not None and at >= start:
-        kind, before = connection.execute(
+    while at is not None and at >= start and (before is None or len(chain) < limit):
+        kind, previous = connection.execute(
             "select kind, task_before from events where tenant = ? and idx = ?", (tenant, at)
         ).fetchone()
-        if not kinds or kind in kinds:
+        if (not kinds or kind in kinds) and (before is None or at < before):
             chain.append(at)
-        at = before
+        at = previous
     found = []
     for index in chain[::-1][:limit]:
         found += connection.execute(f"{_EVENT} where e.tenant = ? and e.idx = ?", (tenant, index)).fetchall()

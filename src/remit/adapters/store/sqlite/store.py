@@ -317,14 +317,18 @@ class SqliteStore:
         tenant: str,
         *,
         start: int = 0,
+        before: int | None = None,
         limit: int = 100,
         kinds: Sequence[str] = (),
         task: str = "",
         opened: bool = False,
     ) -> list[Entry]:
-        """Give events from index `start` on, in order; `opened` decrypts what can be decrypted."""
+        """Give the first events from index `start` on, or the last ones below `before`, in order either way;
+        `opened` decrypts what can be decrypted.
+        """
         opener = self._opener if opened else None
-        return await self._pool.run(reads.entries, tenant, start, limit, tuple(kinds), task, opener)
+        wanted = (tuple(kinds), task, opener)
+        return await self._pool.run(reads.entries, tenant, start, before, limit, *wanted)
 
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
         """Give the inclusion proof of a leaf in the tree of `size`."""
