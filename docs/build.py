@@ -79,7 +79,8 @@ def interop_page() -> str:
     lines = [
         "# Tests that others wrote",
         "",
-        "Written by `make docs` from [interop.json](interop.json); `python -m tests.interop --publish` writes it.",
+        "Written by `make docs` from [interop.json](interop.json), the last run of",
+        "`python -m tests.interop --publish`.",
         "How they are run: [tests of others](../explanation/others-tests.md).",
         "",
         f"- date: {run['date']}",
