@@ -13,7 +13,7 @@ from cryptography import x509
 
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.store.sqlite import SqliteStore
-from remit.core.errors import NotFound, StoreUnavailable
+from remit.core.errors import NotFound, StoreUnavailable, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.key import KeyKind, KeyStanding
 from remit.ports.store import Store, Unit
@@ -152,6 +152,22 @@ async def test_authorities_are_replaced_by_age(kept: Kept) -> None:
         await kept.rotations.keep()
         certificate = x509.load_der_x509_certificate(authority.certificate)
         assert certificate.not_valid_after_utc - kept.clock.now() >= WEEK
+
+
+async def test_a_key_whose_time_ended_while_remit_was_down_is_destroyed_on_record(kept: Kept) -> None:
+    """It is not accepted from the start on, and its end is an event as any other."""
+    await kept.rotations.keep()
+    token = await kept.keys.tokens.sign({"sub": "x"}, token_type="at+jwt")
+    old = kept.keys.tokens.held()[1].id
+    await kept.rotations.rotate(KeyKind.TOKEN, by="root")
+    kept.clock.advance(7200)
+    await kept.open()
+    with pytest.raises(Unauthenticated):
+        kept.keys.tokens.verify(token)
+    assert (kept.folder / "keys" / "token-1.pem").exists()
+    await kept.rotations.keep()
+    assert not (kept.folder / "keys" / "token-1.pem").exists()
+    assert {"kind": "token", "key": old} in await kept.facts(EventKind.KEY_RETIRED)
 
 
 async def test_after_a_long_absence_no_old_authority_signs(kept: Kept) -> None:

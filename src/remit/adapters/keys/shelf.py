@@ -130,12 +130,9 @@ class Shelf(Generic[K]):
 
     def _load(self) -> None:
         """Read every key that the book names and that should be there."""
-        self.tidy()
         keys: dict[str, K] = {}
         lost = []
-        for one in self.entries:
-            if one.standing is KeyStanding.RETIRED:
-                continue
+        for one in self._living(self.entries):
             if one.standing is not KeyStanding.CURRENT and not self._place(one.version).exists():
                 lost.append(one)  # a previous key ends when its file goes, a next one is made anew
                 continue
@@ -147,11 +144,19 @@ class Shelf(Generic[K]):
                 )
             keys[one.id] = key
         self.keys = keys
-        if lost:
-            entries = tuple(one for one in self.entries if one not in lost)
-            if any(one.standing is KeyStanding.NEXT for one in lost):
-                entries = (self._make(self._clock.now(), KeyStanding.NEXT), *entries)
-            self._settle(ordered(entries))
+        self.entries = tuple(one for one in self.entries if one not in lost)
+        if any(one.standing is KeyStanding.NEXT for one in lost):
+            fresh = self._make(self._clock.now(), KeyStanding.NEXT)
+            self._settle(ordered((fresh, *self.entries)))
+
+    def _living(self, entries: Entries) -> Entries:
+        """Give those whose key signs or whose work is accepted now.
+
+        Loading writes nothing for what has run out: another process may be at work on the same folder, and
+        what is destroyed is to be recorded (`tidy`).
+        """
+        kept, _ = over(entries, self._rules, self._clock.now())
+        return tuple(one for one in kept if one.standing is not KeyStanding.RETIRED)
 
     def _make(
         self, now: datetime, standing: KeyStanding, above: list[KeyVersion] | None = None
@@ -173,9 +178,8 @@ class Shelf(Generic[K]):
         write_book(self._folder, self._rules.kind, entries)
         self.entries = entries
         keys: dict[str, K] = {}
-        for one in entries:
-            if one.standing is not KeyStanding.RETIRED:
-                keys[one.id] = self.keys[one.id] if one.id in self.keys else self._read(one.version)
+        for one in self._living(entries):
+            keys[one.id] = self.keys[one.id] if one.id in self.keys else self._read(one.version)
         if self.keys.keys() - keys.keys():
             self.generation += 1
         self.keys = keys
