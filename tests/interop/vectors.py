@@ -12,8 +12,13 @@ from tests.interop.suite import HOME, ROOT
 #: Where the vectors stand, and the attacks that are made after others' collections.
 PLACES = ("tests/vectors", "tests/properties/test_jose_attacks.py", "tests/properties/test_jwk_negatives.py")
 NAMES = {
-    "test_jose_attacks": "signed tokens under attack (Wycheproof, RFC 8725)",
-    "test_jwk_negatives": "keys that are none (Wycheproof)",
+    "test_jose_attacks": "signed tokens under attack, after Wycheproof and RFC 8725",
+    "test_jwk_negatives": "keys that are none, after Wycheproof",
+    "test_workload_api_messages": "messages of the SPIFFE Workload API",
+    "oauth_mission": "OAuth mission draft",
+    "authzen": "AuthZEN interop",
+    "c2sp_checkpoint": "C2SP tlog-checkpoint",
+    "c2sp_proof": "C2SP tlog-proof",
 }
 
 
@@ -46,7 +51,8 @@ def count() -> list[Counted]:
         if case.find("skipped") is not None:
             continue
         parts = case.get("classname", "").split(".")
-        name = parts[2] if parts[1:2] == ["vectors"] else NAMES.get(parts[-1], parts[-1])
+        name = parts[2] if parts[1:2] == ["vectors"] else parts[-1]
+        name = NAMES.get(name, name.replace("rfc", "RFC "))
         bad = any(case.find(kind) is not None for kind in ("failure", "error"))
         (failed if bad else passed)[name] += 1
     return [Counted(name, passed[name], failed[name]) for name in sorted({*passed, *failed})]
