@@ -136,7 +136,7 @@ class OidcIssuers:
             "token-algorithm",
             f"sign it with one of {', '.join(sorted(issuer.algorithms))}",
         )
-        if algorithm not in issuer.algorithms:
+        if not isinstance(algorithm, str) or algorithm not in issuer.algorithms:
             raise not_accepted
         cache = self._keys[issuer.name]
         try:
