@@ -22,6 +22,7 @@ import httpx2
 
 import remit
 from remit.cli.main import run
+from remit.sdk.auth import TaskAuth
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
 
@@ -149,30 +150,25 @@ class Remit:
 
     async def _call(self, task: str, tool: str, arguments: Json) -> Json:
         key = AgentKey.load(self.folder / ".remit" / "agents" / "note-bot.key.json")
-        async with AgentSession(self.url, "note-bot", key) as agent:
-            token = await agent.task({"id": task}).token()
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
             "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
         }
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
-            answer = await http.post(
-                f"{self.url}/mcp/notes",
-                json={
-                    "jsonrpc": "2.0",
-                    "id": 1,
-                    "method": "tools/call",
-                    "params": {"name": tool, "arguments": arguments, "_meta": meta},
-                },
-                headers={
-                    "Authorization": f"Bearer {token}",
-                    "MCP-Protocol-Version": "2026-07-28",
-                    "Mcp-Method": "tools/call",
-                    "Mcp-Name": tool,
-                    "Accept": "application/json, text/event-stream",
-                },
-            )
+        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        async with AgentSession(self.url, "note-bot", key) as agent:
+            auth = TaskAuth(agent.task({"id": task}), agent.prover, upstream="notes")
+            async with httpx2.AsyncClient(auth=auth, trust_env=False, timeout=30) as http:
+                answer = await http.post(
+                    f"{self.url}/mcp/notes",
+                    json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
+                    headers={
+                        "MCP-Protocol-Version": "2026-07-28",
+                        "Mcp-Method": "tools/call",
+                        "Mcp-Name": tool,
+                        "Accept": "application/json, text/event-stream",
+                    },
+                )
         text = answer.text
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
             text = [line for line in text.splitlines() if line.startswith("data: ")][-1][6:]
