@@ -185,9 +185,13 @@ def _load(chain_der: tuple[bytes, ...]) -> list[x509.Certificate]:
     if not 0 < len(chain_der) <= MAX_CHAIN or any(len(one) > MAX_CERTIFICATE_BYTES for one in chain_der):
         raise _refused("has no certificate, too many or too large ones", "svid-malformed")
     try:
-        return [x509.load_der_x509_certificate(one) for one in chain_der]
+        chain = [x509.load_der_x509_certificate(one) for one in chain_der]
     except ValueError as fault:
         raise _refused("cannot be read", "svid-malformed", repr(fault)) from None
+    # RFC 5280 section 4.1.2.2: a positive number; the library still reads others.
+    if any(one.serial_number <= 0 for one in chain):
+        raise _refused("has no serial number", "svid-malformed")
+    return chain
 
 
 def _leaf_id(leaf: x509.Certificate) -> SpiffeId:
