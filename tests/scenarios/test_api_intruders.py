@@ -10,7 +10,7 @@ import pytest
 
 from remit.api import app
 from remit.api.rest.endpoint import Endpoint
-from remit.api.rest.table import ENDPOINTS
+from remit.api.table import ENDPOINTS
 from remit.ports.store import PutApproval, Unit
 from remit.services.duties import ROLES, Duty
 from tests.house_world import HouseWorld, Told, a_bundle, house_world

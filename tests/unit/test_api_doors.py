@@ -263,7 +263,7 @@ async def test_events_are_read_backwards_under_a_filter(world: HouseWorld) -> No
     kinds = "task.opened,person.signed_in"
     forwards = (await world.ask("GET", f"/api/v1/events?kinds={kinds}&limit=1000", by=session)).json["items"]
     backwards: list[dict[str, object]] = []
-    before = 2**53 - 1
+    before: int | None = 2**53 - 1
     while before is not None:
         place = f"/api/v1/events?kinds={kinds}&limit=2&before={before}"
         page = (await world.ask("GET", place, by=session)).json

@@ -21,8 +21,8 @@ from remit.api.oauth.paths import METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
-from remit.api.rest.table import ENDPOINTS
 from remit.api.rest.tries import Tries
+from remit.api.table import ENDPOINTS
 from remit.api.wire import answer, body, no_body, no_query, problem, query
 from remit.core.bundle import Bundle
 from remit.core.errors import Malformed, NotFound, RemitError

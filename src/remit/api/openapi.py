@@ -17,7 +17,7 @@ from remit.api.oauth.par import OAuthPushed
 from remit.api.oauth.paths import TOKEN_PATH
 from remit.api.oauth.token import OAuthToken
 from remit.api.rest.endpoint import Endpoint, Items
-from remit.api.rest.table import ENDPOINTS
+from remit.api.table import ENDPOINTS
 from remit.api.wire import ProblemDetails
 from remit.services.duties import ROLES, Duty
 

@@ -47,7 +47,7 @@ from remit.services.asked import Asked
 from remit.services.call_events import outcome_events
 from remit.services.drive import Drive, Parts
 from remit.services.live import LiveCall, LiveTask
-from remit.services.points import AskedSubject, EnforcementPoint, Subjects
+from remit.services.points import AskedSubject, AskedSubjects, EnforcementPoint
 
 #: Permits whose result is waited for; one more, and the oldest is taken for `unknown`.
 MAX_AWAITED = 20_000
@@ -57,7 +57,7 @@ REPORTABLE = frozenset(
 )
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     """What an enforcement point wants to know: may this subject make this call?
 
     `caller` is the enforcement point itself.
@@ -91,7 +91,7 @@ class _Nowhere:
 class AnswerDrive(Drive):
     """One question on its way through steps 1 to 5."""
 
-    def __init__(self, parts: Parts, question: Question, subjects: Subjects, permit_ttl_s: int) -> None:
+    def __init__(self, parts: Parts, question: Inquiry, subjects: AskedSubjects, permit_ttl_s: int) -> None:
         """Begin before step 1."""
         super().__init__(parts, question.asked, _Nowhere())
         self._question = question
@@ -168,7 +168,7 @@ class AnswerDrive(Drive):
 
 
 def describe(
-    parts: Parts, question: Question, principal: Principal, live: LiveTask, now: datetime
+    parts: Parts, question: Inquiry, principal: Principal, live: LiveTask, now: datetime
 ) -> AccessRequest:
     """Step 3. Give the access request; raises `NotFound` for what the enforcement point does not guard."""
     asked, point = question.asked, question.point
@@ -189,7 +189,7 @@ class Answers:
     def __init__(
         self,
         parts: Parts,
-        subjects: Subjects,
+        subjects: AskedSubjects,
         *,
         points: Mapping[str, EnforcementPoint],
         permit_ttl_s: int,
@@ -207,7 +207,7 @@ class Answers:
         """Give the enforcement point that an agent is, if it is one."""
         return self.points.get(agent)
 
-    async def answer(self, question: Question) -> Refused | Permitted:
+    async def answer(self, question: Inquiry) -> Refused | Permitted:
         """Decide and record; a permit is durable when this returns.
 
         Raises what steps 1 to 5 raise: `Unauthenticated`, `NotFound`, `Fenced`, `BudgetExhausted`,
@@ -221,7 +221,7 @@ class Answers:
                 self._give_up(next(iter(self._awaited)))
         return end
 
-    async def would(self, question: Question) -> Decision:
+    async def would(self, question: Inquiry) -> Decision:
         """Decide and record nothing: what `answer` would say right now. Raises as `answer` does."""
         now = self._m.clock.now()
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)

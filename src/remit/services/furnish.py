@@ -3,108 +3,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-
-from remit.core.finding import FindingKind
-from remit.core.identity import Memberships
-from remit.core.key import KeyKind
 from remit.core.mission import authority_hash, authority_set
 from remit.core.resource import Resources
 from remit.core.task import Task
-from remit.ports.broker import Broker
-from remit.ports.fetch import Fetch
-from remit.ports.issuers import TrustedIssuers
-from remit.ports.log import HeadKeeper
-from remit.ports.policy import PolicyEngine
-from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store
-from remit.ports.upstream import Upstream
 from remit.services.answer import Answers
 from remit.services.approvals import Approvals
-from remit.services.attestors import Attestors, NoIssuers
 from remit.services.authenticate import Authenticator
-from remit.services.authorization_server import AuthorizationServer
+from remit.services.authorization_server import authorization_server
 from remit.services.authorize import Authorizer
-from remit.services.browsers import Browsers, Entrance
+from remit.services.browsers import Browsers
 from remit.services.client_documents import ClientDocuments
-from remit.services.clients import Clients
-from remit.services.consents import ConsentRules, Consents
+from remit.services.consents import Consents
 from remit.services.credentials import Credentials
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.drive import Parts
 from remit.services.evidence import Evidence
-from remit.services.exchange import Exchange
-from remit.services.families import Families
 from remit.services.findings import Findings
 from remit.services.house import House
-from remit.services.identity_assertions import IdentityAssertions
-from remit.services.introspection import Introspection
-from remit.services.issuing import Issuing
 from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
+from remit.services.outfit import Outfit
 from remit.services.passkeys import Passkeys
 from remit.services.people import People, pages_of
 from remit.services.personnel import Personnel
-from remit.services.points import EnforcementPoint, Subjects
+from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
 from remit.services.proofs import Proofs
 from remit.services.refusals import Refusals
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
-from remit.services.rotations import Keyring, Rotations
+from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
-from remit.services.tasks import OpeningBounds, Tasks
-from remit.services.tokens import Tokens
+from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 from remit.services.who import Who
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outfit:
-    """What a process has: its adapters, and the settings that services need. Times are in seconds."""
-
-    tenant: str
-    public_url: str
-    origin: str
-    clock: Clock
-    entropy: Entropy
-    store: Store
-    heads: HeadKeeper
-    keys: Keyring
-    engine: PolicyEngine
-    upstreams: Mapping[str, Upstream]
-    brokers: Mapping[str, Broker] = field(default_factory=dict)
-    members: Memberships = field(default_factory=Memberships)
-    observed: frozenset[str] = frozenset()
-    unconstrained: frozenset[str] = frozenset()
-    proof_age_s: int = 300
-    attestors: Attestors = field(default_factory=Attestors)
-    issuers: TrustedIssuers = field(default_factory=NoIssuers)
-    issuing: Issuing | None = None
-    key_periods: Mapping[KeyKind, timedelta] = field(default_factory=dict)
-    token_ttl_s: int = 300
-    refresh_ttl_s: int = 8 * 3600
-    leeway_s: int = 5
-    introspectors: frozenset[str] = frozenset()
-    session_ttl_s: int = 12 * 3600
-    approval_ttl_s: int = 900
-    call_timeout_s: float = 300.0
-    max_calls_per_task: int = 64
-    openings: OpeningBounds = field(default_factory=OpeningBounds)
-    suspend_on: frozenset[FindingKind] = frozenset()
-    second_person: bool = False
-    enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
-    permit_ttl_s: int = 5
-    report_within_s: int = 300
-    document_fetch: Fetch | None = None
-    entrances: Mapping[str, Entrance] = field(default_factory=dict)
-    browser_ttl_s: int = 12 * 3600
-    passkeys: bool = True
-    consent: ConsentRules = field(default_factory=ConsentRules)
 
 
 def furnish(o: Outfit) -> House:
@@ -203,7 +137,7 @@ def furnish(o: Outfit) -> House:
         tools=tools,
         live=live,
         authenticator=authenticator,
-        oauth=_oauth(o, authenticator, live, tasks, policies, people),
+        oauth=authorization_server(o, authenticator, live, tasks, policies, people),
         proofs=proofs,
         credentials=Credentials(authenticator, proofs),
         authorizer=authorizer,
@@ -263,80 +197,10 @@ def furnish(o: Outfit) -> House:
     )
 
 
-def _oauth(
-    o: Outfit,
-    authenticator: Authenticator,
-    live: Live,
-    tasks: Tasks,
-    policies: Policies,
-    people: People,
-) -> AuthorizationServer:
-    tokens = Tokens(
-        store=o.store,
-        keys=o.keys.tokens,
-        clock=o.clock,
-        entropy=o.entropy,
-        live=live,
-        tenant=o.tenant,
-        issuer=o.public_url,
-        resources=authenticator.resources,
-        ttl_s=o.token_ttl_s,
-    )
-    return AuthorizationServer(
-        clients=Clients(
-            store=o.store,
-            clock=o.clock,
-            attestors=o.attestors,
-            documents=people.documents,
-            members=o.members,
-            tenant=o.tenant,
-            issuer=o.public_url,
-            leeway_s=o.leeway_s,
-        ),
-        tokens=tokens,
-        families=Families(
-            store=o.store,
-            clock=o.clock,
-            entropy=o.entropy,
-            tokens=tokens,
-            tickets=people.browsers.tickets,
-            tenant=o.tenant,
-            refresh_ttl_s=o.refresh_ttl_s,
-        ),
-        exchange=Exchange(
-            store=o.store,
-            clock=o.clock,
-            authenticator=authenticator,
-            tokens=tokens,
-            tasks=tasks,
-            members=o.members,
-            tenant=o.tenant,
-        ),
-        introspection=Introspection(
-            store=o.store,
-            clock=o.clock,
-            authenticator=authenticator,
-            live=live,
-            tokens=tokens,
-            tenant=o.tenant,
-            introspectors=o.introspectors | frozenset(o.enforcement_points),
-        ),
-        assertions=IdentityAssertions(
-            store=o.store,
-            issuers=o.issuers,
-            policies=policies,
-            tasks=tasks,
-            tokens=tokens,
-            members=o.members,
-            tenant=o.tenant,
-        ),
-    )
-
-
 def _answers(o: Outfit, parts: Parts) -> Answers:
     return Answers(
         parts,
-        Subjects(store=o.store, authenticator=parts.authenticator, members=o.members, tenant=o.tenant),
+        AskedSubjects(store=o.store, authenticator=parts.authenticator, members=o.members, tenant=o.tenant),
         points=o.enforcement_points,
         permit_ttl_s=o.permit_ttl_s,
         report_within_s=o.report_within_s,

@@ -70,7 +70,7 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
         return bool(wanted & self.agents)
 
 
-class Subjects:
+class AskedSubjects:
     """Finds the task that an enforcement point asks about, and says how well its subject is proven."""
 
     def __init__(

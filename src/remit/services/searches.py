@@ -29,7 +29,7 @@ from remit.core.errors import (
 from remit.core.grant import Grant
 from remit.core.identity import Principal
 from remit.core.task import Task
-from remit.services.answer import Answers, Question
+from remit.services.answer import Answers, Inquiry
 from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
 
 #: Active tasks that one search looks through, newest first.
@@ -40,7 +40,7 @@ DECIDED = 200
 _OURS = (StoreUnavailable, PolicyUnavailable, KeyUnavailable, Busy)
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundPage(msgspec.Struct, frozen=True):
     """A page of what was found; `next` is the name to go on behind, empty at the end."""
 
     names: tuple[str, ...]
@@ -55,8 +55,8 @@ class Searches:
         self._answers = answers
 
     async def page(
-        self, names: Sequence[str], ask: Callable[[str], Question], after: str, limit: int
-    ) -> Found:
+        self, names: Sequence[str], ask: Callable[[str], Inquiry], after: str, limit: int
+    ) -> FoundPage:
         """Give the names for which the answer would be a permit, in order, behind `after`."""
         found: list[str] = []
         rest = sorted({name for name in names if name > after})
@@ -64,10 +64,10 @@ class Searches:
             if await self._would(ask, name):
                 found.append(name)
             if count < len(rest) and (len(found) >= limit or count >= DECIDED):
-                return Found(tuple(found), name)
-        return Found(tuple(found))
+                return FoundPage(tuple(found), name)
+        return FoundPage(tuple(found))
 
-    async def _would(self, ask: Callable[[str], Question], name: str) -> bool:
+    async def _would(self, ask: Callable[[str], Inquiry], name: str) -> bool:
         try:
             return (await self._answers.would(ask(name))).proceeds
         except _OURS:

@@ -33,7 +33,7 @@ from remit.api.wire import shaped
 from remit.core.errors import Malformed, NotFound
 from remit.core.identity import Principal
 from remit.core.tool import PROMPT_GET, RESERVED_OPERATIONS, RESOURCE_READ, RESOURCE_SUBSCRIBE
-from remit.services.answer import Question
+from remit.services.answer import Inquiry
 from remit.services.asked import Asked
 from remit.services.points import AskedSubject, EnforcementPoint, SubjectKind
 
@@ -57,7 +57,7 @@ OPERATIONS: Final = {
 _ABOUT_TASK: Final = frozenset({"access_token", "task", "agent"})
 
 
-def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> Question:
+def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> Inquiry:
     """Give what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
     subject = subject_of(form.subject, form.context)
     upstream, name, arguments = call_of(form.action, form.resource, point)
@@ -65,7 +65,7 @@ def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -
     if said and form.action.name != TOOL_CALL and form.action.name not in OPERATIONS:
         arguments = _with(arguments, {"subject": said}, "the subject's properties")
     asked = Asked(token=subject.token, upstream=upstream, name=name, arguments=arguments)
-    return Question(point=point, caller=caller, subject=subject, asked=asked)
+    return Inquiry(point=point, caller=caller, subject=subject, asked=asked)
 
 
 def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:

@@ -123,8 +123,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     `people` is the duty that a person needs, `None` where people may not call. `agents`: an agent's token
     without a task may. `tasks`: a token that is bound to a task may. `open`: anybody may. `takes`, `asks` and
     `gives` are the types of body, query and answer; `media` is the answer's media type. `lenient` endpoints
-    are others' standards: fields that are not known are passed over, and whatever cannot be read is a 400. With
-    `certificates` an enforcement point may come with its TLS certificate alone.
+    are others' standards: fields that are not known are passed over, and whatever cannot be read is a 400.
+    With `certificates` an enforcement point may come with its TLS certificate alone.
     """
 
     method: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.api.authzen import table as authzen
 from remit.api.rest import (
     agents,
     approvals,
@@ -37,7 +36,6 @@ _PARTS = {
     "Policies": policies.ENDPOINTS,
     "Evidence": events.ENDPOINTS,
     "Keys": keys.ENDPOINTS,
-    "Decisions for other enforcement points (AuthZEN)": authzen.ENDPOINTS,
 }
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
