@@ -1,89 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys are replaced by hand and by age, each time on record, and a crash in between is mended."""
 
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
-from remit.adapters.store.sqlite import SqliteStore
 from remit.core.errors import NotFound, StoreUnavailable, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.key import KeyKind, KeyStanding
-from remit.ports.store import Store, Unit
 from remit.services.rotations import STEP, Keyring, Rotations
-from tests.world import TENANT, WorldClock, WorldEntropy, an_event
-
-WEEK = timedelta(days=7)
-
-
-@dataclass
-class Kept:
-    """A folder's keys and store, which can be opened again."""
-
-    folder: Path
-    clock: WorldClock
-    seed: int = 0
-    keys: Keyring = None  # type: ignore[assignment]
-    store: Store = None  # type: ignore[assignment]
-    rotations: Rotations = None  # type: ignore[assignment]
-
-    async def open(self) -> None:
-        """Open everything as a start does."""
-        if self.store is not None:
-            await self.store.close()
-        self.seed += 1
-        entropy = WorldEntropy(str(self.seed))
-        folder = self.folder / "keys"
-        self.keys = Keyring(
-            tokens=FileTokenKeys(folder, self.clock),
-            checkpoints=FileCheckpointKeys(folder, "remit/default", self.clock),
-            sealing=FileSealingKeys(folder, entropy, self.clock),
-            authority=FileAuthorityKeys(
-                folder, "agents.example", entropy, self.clock, life=3 * WEEK, overlap=timedelta(hours=1)
-            ),
-            svids=FileTokenKeys(folder, self.clock, kind=KeyKind.SVID, overlap=timedelta(hours=1)),
-        )
-        self.store = SqliteStore.open(
-            self.folder / "remit.db",
-            durability="buffered",
-            clock=self.clock,
-            entropy=entropy,
-            sealing=self.keys.sealing,
-        )
-        self.rotations = Rotations(
-            keys=self.keys,
-            store=self.store,
-            clock=self.clock,
-            tenant=TENANT,
-            periods={KeyKind.CA: WEEK, KeyKind.SVID: WEEK, KeyKind.TOKEN: timedelta(0)},
-        )
-
-    async def facts(self, kind: EventKind = EventKind.KEY_ROTATED) -> list[dict[str, Any]]:
-        """Give the facts of all events of a kind."""
-        found = await self.store.entries(TENANT, limit=1000, kinds=(kind.value,))
-        return [json.loads(one.leaf)["facts"] for one in found]
-
-    async def say(self, *subjects: str) -> None:
-        """Record something sealed about each subject."""
-        for subject in subjects:
-            event = an_event(subject=subject, sealed={"text": f"of {subject}"})
-            await self.store.commit(Unit(events=(event,)))
-
-    async def said(self) -> list[str]:
-        """Give what can be read of it."""
-        found = await self.store.entries(TENANT, limit=1000, opened=True)
-        return [str(one.opened["text"]) for one in found if one.opened and "text" in one.opened]
+from tests.keys_world import WEEK, Kept
+from tests.world import TENANT, WorldClock
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+async def kept(tmp_path: Path) -> AsyncIterator[Kept[WorldClock]]:
     """Fresh keys and a fresh store."""
     made = Kept(tmp_path, WorldClock())
     await made.open()
@@ -93,7 +27,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
 
 @pytest.mark.parametrize("kind", KeyKind)
 @pytest.mark.parametrize("at_once", [False, True])
-async def test_each_rotation_is_on_record(kept: Kept, kind: KeyKind, at_once: bool) -> None:
+async def test_each_rotation_is_on_record(kept: Kept[WorldClock], kind: KeyKind, at_once: bool) -> None:
     """With the key before, the key now, why, and sealed by whom."""
     before = {one.kind: one.id for one in kept.rotations.held() if one.standing is KeyStanding.CURRENT}
     turned = await kept.rotations.rotate(kind, by="root", reason="as planned", at_once=at_once)
@@ -117,7 +51,7 @@ async def test_a_kind_that_is_not_here_is_said_to_be_so(tmp_path: Path) -> None:
     await kept.store.close()
 
 
-async def test_a_rotation_that_was_not_recorded_is_found(kept: Kept) -> None:
+async def test_a_rotation_that_was_not_recorded_is_found(kept: Kept[WorldClock]) -> None:
     """Whether a crash came between, or somebody rotated without remit."""
     await kept.rotations.keep()
     assert await kept.facts() == []
@@ -130,7 +64,7 @@ async def test_a_rotation_that_was_not_recorded_is_found(kept: Kept) -> None:
     assert len(await kept.facts()) == 1
 
 
-async def test_authorities_are_replaced_by_age(kept: Kept) -> None:
+async def test_authorities_are_replaced_by_age(kept: Kept[WorldClock]) -> None:
     """Not before, once a period, and each is trusted until the last of what it signed has run out."""
     authority = kept.keys.authority
     assert authority is not None
@@ -154,7 +88,9 @@ async def test_authorities_are_replaced_by_age(kept: Kept) -> None:
         assert certificate.not_valid_after_utc - kept.clock.now() >= WEEK
 
 
-async def test_a_key_whose_time_ended_while_remit_was_down_is_destroyed_on_record(kept: Kept) -> None:
+async def test_a_key_whose_time_ended_while_remit_was_down_is_destroyed_on_record(
+    kept: Kept[WorldClock],
+) -> None:
     """It is not accepted from the start on, and its end is an event as any other."""
     await kept.rotations.keep()
     token = await kept.keys.tokens.sign({"sub": "x"}, token_type="at+jwt")
@@ -170,7 +106,7 @@ async def test_a_key_whose_time_ended_while_remit_was_down_is_destroyed_on_recor
     assert {"kind": "token", "key": old} in await kept.facts(EventKind.KEY_RETIRED)
 
 
-async def test_after_a_long_absence_no_old_authority_signs(kept: Kept) -> None:
+async def test_after_a_long_absence_no_old_authority_signs(kept: Kept[WorldClock]) -> None:
     """Neither the current nor the next certificate lasted so long: both are made anew."""
     kept.clock.advance(52 * WEEK.total_seconds())
     await kept.open()
@@ -181,7 +117,7 @@ async def test_after_a_long_absence_no_old_authority_signs(kept: Kept) -> None:
     assert [one.get("reason") for one in await kept.facts() if one["kind"] == "ca"] == ["age", "expired"]
 
 
-async def test_whoever_follows_the_keys_is_told(kept: Kept) -> None:
+async def test_whoever_follows_the_keys_is_told(kept: Kept[WorldClock]) -> None:
     """When one came, and when one went."""
     told: list[KeyKind] = []
     kept.rotations.on_change(told.append)
@@ -192,7 +128,7 @@ async def test_whoever_follows_the_keys_is_told(kept: Kept) -> None:
     assert told == [KeyKind.CA, KeyKind.CA]
 
 
-async def test_every_subject_is_wrapped_anew_and_the_old_key_destroyed(kept: Kept) -> None:
+async def test_every_subject_is_wrapped_anew_and_the_old_key_destroyed(kept: Kept[WorldClock]) -> None:
     """More subjects than one step holds; all can be read before, meanwhile and afterwards."""
     names = [f"subject-{number}" for number in range(STEP + 30)]
     await kept.say(*names)
@@ -210,7 +146,9 @@ async def test_every_subject_is_wrapped_anew_and_the_old_key_destroyed(kept: Kep
     await kept.say("subject-0")
 
 
-async def test_a_crash_while_wrapping_anew_loses_nothing(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_while_wrapping_anew_loses_nothing(
+    kept: Kept[WorldClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The walk begins anew at the next start, and until it is done both keys are there."""
     names = [f"subject-{number}" for number in range(2 * STEP)]
     await kept.say(*names)
@@ -237,7 +175,7 @@ async def test_a_crash_while_wrapping_anew_loses_nothing(kept: Kept, monkeypatch
     assert len(await kept.said()) == len(names)
 
 
-async def test_who_was_forgotten_stays_forgotten_through_a_rotation(kept: Kept) -> None:
+async def test_who_was_forgotten_stays_forgotten_through_a_rotation(kept: Kept[WorldClock]) -> None:
     """A key that is gone is not wrapped anew."""
     await kept.say("lena", "leo")
     assert await kept.store.forget(TENANT, "lena")
