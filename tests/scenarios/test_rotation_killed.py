@@ -27,7 +27,7 @@ async def rotate_and_kill(folder: Path, lines: int) -> list[str]:
         sys.executable, "-m", "tests.keys_world", str(folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    said = []
+    said: list[str] = []
     while len(said) < lines:
         line = await process.stdout.readline()
         assert line, "the process ended by itself"
