@@ -19,7 +19,7 @@ from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.jwk import thumbprint
 from remit.core.workload import AttestationMethod, Attested, KeyBinding
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
@@ -42,7 +42,7 @@ async def open_task(house: House, agent_key: ECKey | None = None) -> str:
         method=AttestationMethod.PRIVATE_KEY,
         assurance=AttestationMethod.PRIVATE_KEY.assurance,
     )
-    client = Client(agent=live.agent, client_id=AGENT, attested=attested)
+    client = TokenClient(agent=live.agent, client_id=AGENT, attested=attested)
     return (await house.oauth.tokens.for_task(client, live, Asking(how="bench"))).text
 
 

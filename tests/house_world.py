@@ -34,8 +34,9 @@ from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 from remit.core.workload import KeyBinding
 from remit.ports.upstream import Catalogue, Upstream
 from remit.services.directory import NewAgent, NewPerson
-from remit.services.furnish import Outfit, furnish
+from remit.services.furnish import furnish
 from remit.services.house import House
+from remit.services.outfit import Outfit
 from remit.services.points import EnforcementPoint
 from remit.services.rotations import Keyring
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys

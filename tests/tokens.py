@@ -5,21 +5,20 @@ from __future__ import annotations
 
 from remit.core.identity import Agent
 from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.house import House
 from remit.services.tokens import Asking, TokenGiven
-
 
 #: The key that tokens are bound to where a test is of what comes after step 1, with what proves it.
 HELD = Confirmation(jkt="a-key-that-tests-hold")
 
 
-def a_client(agent: Agent) -> Client:
+def a_client(agent: Agent) -> TokenClient:
     """Give an agent as a client that has signed an assertion with its key."""
     attested = Attested(
         workload="jkt:a-key", method=AttestationMethod.PRIVATE_KEY, assurance=Assurance.KEY_BOUND
     )
-    return Client(agent=agent, client_id=agent.name, attested=attested)
+    return TokenClient(agent=agent, client_id=agent.name, attested=attested)
 
 
 async def task_token_given(

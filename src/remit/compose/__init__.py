@@ -40,9 +40,10 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.attestors import Attestors, NoIssuers
-from remit.services.furnish import Outfit, furnish
+from remit.services.furnish import furnish
 from remit.services.house import House
 from remit.services.issuing import Issuing
+from remit.services.outfit import Outfit
 from remit.services.rotations import Keyring
 from remit.services.tasks import OpeningBounds
 from remit.services.tools import as_last_seen

@@ -47,7 +47,7 @@ SPIFFE = "spiffe://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class TokenClient:
     """A client at the token endpoint: which agent it is, how it names itself, and what it has proven.
 
     `attested` is `None` for an application that cannot prove itself: it gets nothing but what its code, or
@@ -104,7 +104,7 @@ class Clients:
         self._issuer = issuer
         self._leeway_s = leeway_s
 
-    async def by_signature(self, assertion: str, client_id: str = "") -> Client:
+    async def by_signature(self, assertion: str, client_id: str = "") -> TokenClient:
         """Give the client of an assertion signed with its own key (RFC 7523, `private_key_jwt`); each
         assertion works once.
         """
@@ -126,9 +126,9 @@ class Clients:
             token_id=proven.token_id,
             expires=proven.expires,
         )
-        return Client(agent=agent, client_id=name, attested=attested)
+        return TokenClient(agent=agent, client_id=name, attested=attested)
 
-    async def _by_document(self, assertion: str, address: str) -> Client:
+    async def _by_document(self, assertion: str, address: str) -> TokenClient:
         """Give the client whose metadata document holds the key (draft CIMD, `private_key_jwt`)."""
         metadata = await self._document(address)
         keys = _keys_of(metadata)
@@ -141,24 +141,24 @@ class Clients:
             expires=proven.expires,
         )
         agent = await self._admit(await self._bound(attested, address), self._use(address, proven))
-        return Client(agent=agent, client_id=address, attested=attested)
+        return TokenClient(agent=agent, client_id=address, attested=attested)
 
-    async def by_workload_token(self, token: str, kind: str, client_id: str = "") -> Client:
+    async def by_workload_token(self, token: str, kind: str, client_id: str = "") -> TokenClient:
         """Give the client of a token that its platform gave it: a JWT-SVID, or the token of a trusted issuer.
 
         It may come again until it runs out: platforms hand out one token for many uses.
         """
         attested = await self._attestors.attest(ShownAssertion(token, kind))
         agent = await self._admit(await self._bound(attested, client_id))
-        return Client(agent=agent, client_id=client_id or agent.name, attested=attested)
+        return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
-    async def by_peer(self, shown: ShownPeer, client_id: str = "") -> Client:
+    async def by_peer(self, shown: ShownPeer, client_id: str = "") -> TokenClient:
         """Give the client that is a process of this machine, as the kernel tells it."""
         attested = await self._attestors.attest(shown)
         agent = await self._admit(await self._bound(attested, client_id))
-        return Client(agent=agent, client_id=client_id or agent.name, attested=attested)
+        return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
-    async def by_certificate(self, chain: Sequence[bytes], client_id: str) -> Client:
+    async def by_certificate(self, chain: Sequence[bytes], client_id: str) -> TokenClient:
         """Give the client of a TLS connection (RFC 8705): an X.509-SVID, or a certificate over a registered
         key.
         """
@@ -166,7 +166,7 @@ class Clients:
         if client_id.startswith(SPIFFE) or self._attestors.judges(shown):
             attested = await self._attestors.attest(shown)
             agent = await self._admit(await self._bound(attested, client_id))
-            return Client(agent=agent, client_id=client_id or agent.name, attested=attested)
+            return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
         leaf = read_leaf(chain[0])
         found = await self._store.agent(self._tenant, client_id)
         # RFC 8705 section 2.2.2: it is the registered key that counts, whoever signed the certificate.
@@ -182,9 +182,9 @@ class Clients:
             token_id=leaf.serial,
             expires=leaf.not_after,
         )
-        return Client(agent=agent, client_id=client_id, attested=attested)
+        return TokenClient(agent=agent, client_id=client_id, attested=attested)
 
-    async def public(self, client_id: str) -> Client:
+    async def public(self, client_id: str) -> TokenClient:
         """Give the client of a metadata document that proves nothing (`none`); raises `Unauthenticated` for
         one that could.
         """
@@ -193,7 +193,7 @@ class Clients:
         metadata = await self._document(client_id)
         if metadata.auth_method != "none":
             raise _refused("the client must prove itself as its metadata document says")
-        return Client(agent=await self._admit(await self._of_document(client_id)), client_id=client_id)
+        return TokenClient(agent=await self._admit(await self._of_document(client_id)), client_id=client_id)
 
     # What these share.
 

@@ -22,11 +22,11 @@ from remit.core.workload import Attested, Confirmation
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.live import LiveTask
 from remit.services.opening import Handing
 from remit.services.tasks import Tasks
-from remit.services.tokens import Asking, TokenGiven, Tokens
+from remit.services.tokens import AccessTokens, Asking, TokenGiven
 
 Json = Any
 
@@ -44,7 +44,7 @@ class Exchanged:
     brief: str = ""
 
 
-class Exchange:
+class TokenExchange:
     """Exchanges tokens of tasks."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Exchange:
         store: Store,
         clock: Clock,
         authenticator: Authenticator,
-        tokens: Tokens,
+        tokens: AccessTokens,
         tasks: Tasks,
         members: Memberships,
         tenant: str,
@@ -67,7 +67,7 @@ class Exchange:
         self._members = members
         self._tenant = tenant
 
-    async def exchange(self, client: Client, wanted: Exchanged, asking: Asking) -> TokenGiven:
+    async def exchange(self, client: TokenClient, wanted: Exchanged, asking: Asking) -> TokenGiven:
         """Give the new token; raises `Malformed` with the OAuth code, or `Forbidden` where the parent could
         not do what is asked for.
         """
@@ -111,7 +111,7 @@ class Exchange:
             raise _bad("the subject token is bound to no task")
         return claims
 
-    async def _actor(self, token: str) -> tuple[Client, Confirmation]:
+    async def _actor(self, token: str) -> tuple[TokenClient, Confirmation]:
         """Give the agent of an actor token as the client that it will be, and the key that it is bound to."""
         try:
             claims = self._authenticator.unproven(token, self._clock.now())
@@ -128,10 +128,12 @@ class Exchange:
             assurance=claims.assurance,
             confirmation=claims.confirmation,
         )
-        heir = Client(agent=self._members.of_agent(agent), client_id=agent.name, attested=attested)
+        heir = TokenClient(agent=self._members.of_agent(agent), client_id=agent.name, attested=attested)
         return heir, claims.confirmation
 
-    async def _same(self, client: Client, live: LiveTask, wanted: Exchanged, asking: Asking) -> TokenGiven:
+    async def _same(
+        self, client: TokenClient, live: LiveTask, wanted: Exchanged, asking: Asking
+    ) -> TokenGiven:
         """Step 2."""
         if wanted.details is not None or wanted.task_type or wanted.brief:
             raise _bad("a task is narrowed by handing it down: name another agent by its actor token")

@@ -27,9 +27,9 @@ from remit.ports.issued import PutFamily, PutRefreshToken, UseRefreshToken, With
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Store, Unit
 from remit.services.authenticate import secret_digest
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.tickets import Tickets
-from remit.services.tokens import Asking, TokenGiven, Tokens
+from remit.services.tokens import AccessTokens, Asking, TokenGiven
 
 PREFIX = "rmr_"
 #: A family that runs out with its task is remembered this long after it.
@@ -45,7 +45,7 @@ class Families:
         store: Store,
         clock: Clock,
         entropy: Entropy,
-        tokens: Tokens,
+        tokens: AccessTokens,
         tickets: Tickets,
         tenant: str,
         refresh_ttl_s: int,
@@ -60,7 +60,7 @@ class Families:
         self._refresh_ttl_s = refresh_ttl_s
 
     async def redeem(
-        self, client: Client, code: str, *, redirect_uri: str, verifier: str, asking: Asking
+        self, client: TokenClient, code: str, *, redirect_uri: str, verifier: str, asking: Asking
     ) -> TokenGiven:
         """Step 1. Give the tokens that a person has agreed to (RFC 6749 section 4.1.3).
 
@@ -107,7 +107,7 @@ class Families:
             again = await self._tickets.look(code)
             raise await self._replayed(again or ticket) from None
 
-    async def refresh(self, client: Client, text: str, asking: Asking) -> TokenGiven:
+    async def refresh(self, client: TokenClient, text: str, asking: Asking) -> TokenGiven:
         """Step 2. Give the next access token and the next refresh token (RFC 6749 section 6)."""
         token = await self._store.refresh_token(self._tenant, secret_digest(text))
         family = await self._store.family(self._tenant, token.family) if token else None
@@ -139,7 +139,7 @@ class Families:
             raise _bad_grant("the refresh token is bound to a key that was not shown")
 
     async def _next(
-        self, client: Client, family: TokenFamily, asking: Asking, changes: Sequence[Change]
+        self, client: TokenClient, family: TokenFamily, asking: Asking, changes: Sequence[Change]
     ) -> TokenGiven:
         live = await self._tokens.bound(client.agent.name, family.task)
         text = PREFIX + base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
@@ -175,7 +175,7 @@ class Families:
 
     # Step 4.
 
-    async def revoke(self, client: Client, text: str) -> None:
+    async def revoke(self, client: TokenClient, text: str) -> None:
         """Take a token back (RFC 7009); one that is not known is no error. Raises `Malformed` (code
         `unauthorized_client`) for another client's.
         """
@@ -190,7 +190,7 @@ class Families:
         # RFC 7009 section 2.1: with a refresh token goes what was issued under the same grant.
         await self._withdraw_family(family, "its client revoked it")
 
-    async def revoke_access(self, client: Client, claims: AccessClaims) -> None:
+    async def revoke_access(self, client: TokenClient, claims: AccessClaims) -> None:
         """Take one access token back (RFC 7009)."""
         if claims.client_id != client.agent.name:
             raise _not_yours()

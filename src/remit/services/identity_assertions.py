@@ -17,12 +17,12 @@ from remit.core.identity import Memberships, Person
 from remit.ports.issuers import IssuedToken, IssuerUse, TrustedIssuers
 from remit.ports.store import Store, Unit, UseAssertion
 from remit.services.authenticate import secret_digest
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.live import LiveTask
 from remit.services.opening import Opening
 from remit.services.policies import Policies
 from remit.services.tasks import Tasks
-from remit.services.tokens import Tokens
+from remit.services.tokens import AccessTokens
 
 
 class IdentityAssertions:
@@ -35,7 +35,7 @@ class IdentityAssertions:
         issuers: TrustedIssuers,
         policies: Policies,
         tasks: Tasks,
-        tokens: Tokens,
+        tokens: AccessTokens,
         members: Memberships,
         tenant: str,
     ) -> None:
@@ -49,7 +49,7 @@ class IdentityAssertions:
         self._tenant = tenant
 
     async def task(
-        self, client: Client, assertion: str, *, task_type: str, mission: str
+        self, client: TokenClient, assertion: str, *, task_type: str, mission: str
     ) -> tuple[LiveTask, tuple[str, ...]]:
         """Give the task that an assertion stands for, and the resources that it is limited to.
 
@@ -98,7 +98,7 @@ class IdentityAssertions:
         except Conflict:
             raise _bad("the assertion was used before") from None
 
-    def _type(self, client: Client, shown: IssuedToken) -> str:
+    def _type(self, client: TokenClient, shown: IssuedToken) -> str:
         """Give the one type that the agent may run at this issuer's word."""
         runs = {client.agent.name, *(f"group:{group}" for group in client.agent.groups)}
         found = [

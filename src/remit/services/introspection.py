@@ -19,9 +19,9 @@ from remit.core.token import AccessClaims
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator, secret_digest
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.live import Live
-from remit.services.tokens import Tokens
+from remit.services.tokens import AccessTokens
 
 Json = Any
 
@@ -38,7 +38,7 @@ class Introspection:
         clock: Clock,
         authenticator: Authenticator,
         live: Live,
-        tokens: Tokens,
+        tokens: AccessTokens,
         tenant: str,
         introspectors: frozenset[str] = frozenset(),
     ) -> None:
@@ -51,7 +51,7 @@ class Introspection:
         self._tenant = tenant
         self._introspectors = introspectors
 
-    async def introspect(self, client: Client, text: str) -> dict[str, Json]:
+    async def introspect(self, client: TokenClient, text: str) -> dict[str, Json]:
         """Give the answer of RFC 7662 section 2.2."""
         try:
             claims = self._authenticator.unproven(text, self._clock.now())
@@ -62,7 +62,7 @@ class Introspection:
             return INACTIVE
         return await self._access_token(claims)
 
-    def _may_ask(self, client: Client, owner: str) -> bool:
+    def _may_ask(self, client: TokenClient, owner: str) -> bool:
         return client.agent.name in self._introspectors or client.agent.name == owner
 
     async def _access_token(self, claims: AccessClaims) -> dict[str, Json]:
@@ -103,7 +103,7 @@ class Introspection:
             MISSION_STATE: state.value,
         }
 
-    async def _refresh_token(self, client: Client, text: str) -> dict[str, Json]:
+    async def _refresh_token(self, client: TokenClient, text: str) -> dict[str, Json]:
         token = await self._store.refresh_token(self._tenant, secret_digest(text))
         family = await self._store.family(self._tenant, token.family) if token else None
         if (

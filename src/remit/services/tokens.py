@@ -28,7 +28,7 @@ from remit.core.workload import Confirmation
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Store, Unit
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.live import Live, LiveTask
 
 Json = Any
@@ -61,7 +61,7 @@ class TokenGiven:
     refresh: str = ""
 
 
-class Tokens:
+class AccessTokens:
     """Issues access tokens."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Tokens:
                 )
         return tuple(dict.fromkeys(wanted))
 
-    async def for_agent(self, client: Client, asking: Asking) -> TokenGiven:
+    async def for_agent(self, client: TokenClient, asking: Asking) -> TokenGiven:
         """Issue a token with which an agent opens tasks, and calls nothing."""
         audience = self.audience(asking.audience) or (self.resources.api,)
         claims = self._claims(client, asking, audience, self._until(None))
@@ -122,7 +122,7 @@ class Tokens:
 
     async def for_task(
         self,
-        client: Client,
+        client: TokenClient,
         live: LiveTask,
         asking: Asking,
         *,
@@ -157,7 +157,7 @@ class Tokens:
 
     def _claims(
         self,
-        client: Client,
+        client: TokenClient,
         asking: Asking,
         audience: tuple[str, ...],
         expires: datetime,

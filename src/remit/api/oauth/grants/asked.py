@@ -19,7 +19,7 @@ from remit.core.resource import TASK_SCOPE
 from remit.core.task import Task
 from remit.core.token import AGENT_SCOPE
 from remit.core.workload import Confirmation
-from remit.services.clients import Client
+from remit.services.clients import TokenClient
 from remit.services.house import House
 from remit.services.tokens import Asking, TokenGiven
 
@@ -37,7 +37,7 @@ class TokenRequest:
     house: House
     confirmation: Confirmation
 
-    async def client(self, *, public: bool = False) -> Client:
+    async def client(self, *, public: bool = False) -> TokenClient:
         """Give the client, authenticated."""
         return await authenticate(self.request, self.form, self.house, public=public)
 
@@ -69,7 +69,7 @@ class TokenRequest:
         except Malformed as error:
             raise OAuthRefused(BAD_DETAILS, f"they cannot be read: {error.message}") from None
 
-    async def for_client(self, client: Client, how: str) -> TokenGiven:
+    async def for_client(self, client: TokenClient, how: str) -> TokenGiven:
         """Give a token for the task that the client names, or one for itself."""
         house = self.house
         if MISSION_PARAMETER not in self.form:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a process has, and what its configuration says, for the services that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from remit.core.finding import FindingKind
+from remit.core.identity import Memberships
+from remit.core.key import KeyKind
+from remit.ports.broker import Broker
+from remit.ports.fetch import Fetch
+from remit.ports.issuers import TrustedIssuers
+from remit.ports.log import HeadKeeper
+from remit.ports.policy import PolicyEngine
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Store
+from remit.ports.upstream import Upstream
+from remit.services.attestors import Attestors, NoIssuers
+from remit.services.browsers import Entrance
+from remit.services.consents import ConsentRules
+from remit.services.issuing import Issuing
+from remit.services.points import EnforcementPoint
+from remit.services.rotations import Keyring
+from remit.services.tasks import OpeningBounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outfit:
+    """What a process has: its adapters, and the settings that services need. Times are in seconds."""
+
+    tenant: str
+    public_url: str
+    origin: str
+    clock: Clock
+    entropy: Entropy
+    store: Store
+    heads: HeadKeeper
+    keys: Keyring
+    engine: PolicyEngine
+    upstreams: Mapping[str, Upstream]
+    brokers: Mapping[str, Broker] = field(default_factory=dict)
+    members: Memberships = field(default_factory=Memberships)
+    observed: frozenset[str] = frozenset()
+    unconstrained: frozenset[str] = frozenset()
+    proof_age_s: int = 300
+    attestors: Attestors = field(default_factory=Attestors)
+    issuers: TrustedIssuers = field(default_factory=NoIssuers)
+    issuing: Issuing | None = None
+    key_periods: Mapping[KeyKind, timedelta] = field(default_factory=dict)
+    token_ttl_s: int = 300
+    refresh_ttl_s: int = 8 * 3600
+    leeway_s: int = 5
+    introspectors: frozenset[str] = frozenset()
+    session_ttl_s: int = 12 * 3600
+    approval_ttl_s: int = 900
+    call_timeout_s: float = 300.0
+    max_calls_per_task: int = 64
+    openings: OpeningBounds = field(default_factory=OpeningBounds)
+    suspend_on: frozenset[FindingKind] = frozenset()
+    second_person: bool = False
+    enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
+    permit_ttl_s: int = 5
+    report_within_s: int = 300
+    document_fetch: Fetch | None = None
+    entrances: Mapping[str, Entrance] = field(default_factory=dict)
+    browser_ttl_s: int = 12 * 3600
+    passkeys: bool = True
+    consent: ConsentRules = field(default_factory=ConsentRules)
