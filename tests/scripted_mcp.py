@@ -180,14 +180,12 @@ class ScriptedServer:
 
     def do_ask(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
         """Ask the user something, as each era does."""
-        params = self.seen[-1]["params"]
-        if "inputResponses" in params:
-            given = {key: params.get(key) for key in ("inputResponses", "requestState")}
-            return {"content": [], "structuredContent": {"meta": meta, **given}}
+        if "inputResponses" in (params := self.seen[-1]["params"]):
+            return {"content": [], "structuredContent": params}
         if self.era == "modern":
             question = {"method": "elicitation/create", "params": {"message": "?", "requestedSchema": FORM}}
-            state = "state of this call"
-            return {"resultType": "input_required", "inputRequests": {"a": question}, "requestState": state}
+            asked = {"inputRequests": {"a": question}, "requestState": "state of this call"}
+            return {"resultType": "input_required", **asked}
         emit(
             dumps({"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": {"message": "?"}})
         )

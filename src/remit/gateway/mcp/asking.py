@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from remit.gateway.mcp.answer import Answer
-from remit.gateway.mcp.rounds import Question
+from remit.gateway.mcp.rounds import InputRequest
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.mcp.wire import INTERNAL_ERROR, WireFault
 
@@ -21,7 +21,7 @@ PATIENCE_S: Final = 900.0
 
 
 async def ask_client(
-    session: Session, answer: Answer, questions: Mapping[str, Question]
+    session: Session, answer: Answer, questions: Mapping[str, InputRequest]
 ) -> dict[str, dict[str, Json]]:
     """Ask everything at once and give the answers under the keys of the questions; raises `WireFault`.
 

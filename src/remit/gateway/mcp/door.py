@@ -40,9 +40,9 @@ from remit.gateway.mcp.wire import (
     LEGACY_VERSIONS,
     META_VERSION,
     METHOD_NOT_FOUND,
+    ClientReply,
     Incoming,
     Receive,
-    Reply,
     Scope,
     Send,
     WireFault,
@@ -202,7 +202,7 @@ class McpDoor:
                 max_depth=self._limits.max_depth,
             )
             visit.id = message.id
-            if isinstance(message, Reply):
+            if isinstance(message, ClientReply):
                 await self._reply(visit, message, old=old)
                 return
             # An envelope of the newer era under an older header is for that era to refuse, as a mismatch.
@@ -229,7 +229,7 @@ class McpDoor:
             visit.session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
         await self._methods.legacy(visit, message)
 
-    async def _reply(self, visit: Visit, reply: Reply, *, old: bool) -> None:
+    async def _reply(self, visit: Visit, reply: ClientReply, *, old: bool) -> None:
         """Take a client's answer to a question of a session; 2026-07-28 has no such answers."""
         if not old:
             raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")

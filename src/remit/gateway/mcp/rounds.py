@@ -41,22 +41,22 @@ STATE_LIFE_S: Final = 3600
 _NONCE: Final = 12
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class InputWanted(msgspec.Struct, frozen=True):
     """What an upstream asks: its questions by their keys, as they stood, and its state."""
 
     inputRequests: dict[str, msgspec.Raw] | None = None  # noqa: N815 - the wire's own name
     requestState: str | None = None  # noqa: N815 - the wire's own name
 
 
-class Question(msgspec.Struct, frozen=True):
+class InputRequest(msgspec.Struct, frozen=True):
     """One question."""
 
     method: str
     params: dict[str, Json] | None = None
 
 
-_read_wanted = msgspec.json.Decoder(Wanted).decode
-_read_question = msgspec.json.Decoder(Question).decode
+_read_wanted = msgspec.json.Decoder(InputWanted).decode
+_read_question = msgspec.json.Decoder(InputRequest).decode
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
 
@@ -72,7 +72,7 @@ def declared(capabilities: Json) -> dict[str, Json]:
     }
 
 
-def read_wanted(body: bytes, able: dict[str, Json]) -> tuple[dict[str, Question], str | None]:
+def read_wanted(body: bytes, able: dict[str, Json]) -> tuple[dict[str, InputRequest], str | None]:
     """Read the questions of a result, and its state.
 
     Raises `WireFault` where a question may not be asked of a client that is `able` to so much.

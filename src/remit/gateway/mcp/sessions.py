@@ -14,7 +14,7 @@ from typing import Any
 from remit.core.token import AccessClaims
 from remit.gateway.mcp.listing import Place
 from remit.gateway.mcp.subscriptions import Listener
-from remit.gateway.mcp.wire import INVALID_REQUEST, Reply, RequestId, WireFault, busy
+from remit.gateway.mcp.wire import INVALID_REQUEST, ClientReply, RequestId, WireFault, busy
 from remit.ports.runtime import Clock, Entropy
 
 Json = Any
@@ -71,7 +71,7 @@ class Session:
         self._questions += 1
         return f"remit-{self._questions}"
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: ClientReply) -> None:
         """Hand an answer to whoever waits for it; an answer that nobody waits for is let go."""
         waiting = self.asked.get(reply.id)
         if waiting is not None and not waiting.done():

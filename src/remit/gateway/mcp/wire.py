@@ -105,7 +105,7 @@ class WireFault(RemitError):
         self.headers = headers
 
 
-class Reply(msgspec.Struct, frozen=True):
+class ClientReply(msgspec.Struct, frozen=True):
     """An agent's answer to a request of the server (until 2025-11-25): its result, None where it failed."""
 
     id: RequestId
@@ -126,7 +126,7 @@ class Incoming(msgspec.Struct, frozen=True):
         return meta if isinstance(meta, dict) else {}
 
 
-def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | Reply:
+def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | ClientReply:
     """Read one JSON-RPC message strictly; raises `WireFault` with -32700 or -32600.
 
     Batches are refused: the newer revisions have none, and one HTTP request is one decision.
@@ -147,7 +147,7 @@ def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | 
         raise _invalid("an `id` is a string or an integer", "not-jsonrpc")
     if "method" not in value and "id" in value and ("result" in value) != ("error" in value):
         result = value.get("result")
-        return Reply(request_id, result if type(result) is dict else None)  # type: ignore[arg-type]
+        return ClientReply(request_id, result if type(result) is dict else None)  # type: ignore[arg-type]
     if type(method) is not str:
         raise _invalid("a message needs a `method`", "not-jsonrpc")
     if params is None and "params" not in value:
