@@ -77,7 +77,7 @@ async def test_a_refusal_is_one_event_with_its_reasons(world: CallWorld) -> None
     assert record["facts"]["reasons"] == [
         {"code": "argument-refused", "rule": "grant of desk/write in task type hello"}
     ]
-    assert b"private" not in entry.leaf
+    assert b"a private word" not in entry.leaf
     assert entry.opened is not None
     assert entry.opened["arguments"] == {"text": "a private word"}
     assert await world.facts(EventKind.TOOL_CALLED) == []

@@ -89,6 +89,8 @@ async def test_a_child_works_for_the_same_person_under_its_own_name(world: CallW
     assert (grandchild.on_behalf_of, grandchild.intent) == ("lena", parent.intent)
     opened = (await world.facts(EventKind.TASK_OPENED))[-1]
     assert (opened["parent"], opened["chain"]) == (child.id, ["helper-1", "other", "clerk"])
+    decided = (await world.facts(EventKind.DECISION_MADE))[-1]
+    assert decided["chain"] == ["helper-1", "other", "clerk"]
     claims = world.house.authenticator.claims(deep, world.clock.now())
     assert [actor.name for actor in claims.chain] == ["helper-1", "other", "clerk"]
     assert claims.subject == "lena"

@@ -204,6 +204,8 @@ MEANINGS: dict[EventKind, Meaning] = {
             "effect": "what the call changes",
             "audience": "who learns its arguments",
             "assurance": "how the agent was proven",
+            "method": "by what it proved itself",
+            "chain": "the agents of the chain, the acting one first, where the task was handed down",
             "sender": "what binds the token to its sender: `dpop`, `mtls`, or `bearer` for nothing",
             "sender_constraint": "`optional`: the site asks for no such binding at this upstream",
             "class": "data class that the task carried",

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
+import platform
 import secrets
 import stat
 import time
@@ -126,6 +129,7 @@ class AgentKey:
             "jti": secrets.token_urlsafe(24),
             "iat": moment,
             "exp": moment + ASSERTION_TTL_S,
+            "instance": instance(),
         }
         return self.sign(claims, {"typ": "JWT", "kid": self.thumbprint})
 
@@ -137,6 +141,21 @@ class AgentKey:
                 {"alg": self.algorithm, **header}, payload, self._key, algorithms=[self.algorithm]
             )
         )
+
+
+@functools.cache
+def instance() -> str:
+    """Name this place, so that a key that is also used elsewhere is noticed.
+
+    It is the same for every process of this user on this machine or in this container, and a digest, which
+    tells nothing of either.
+    """
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        machine = ""
+    user = os.getuid() if _HAS_MODES else ""
+    return hashlib.sha256(f"{platform.node()}\n{machine}\n{user}".encode()).hexdigest()[:16]
 
 
 def _refuse_shared(path: Path, status: os.stat_result, what: str, mode: str) -> None:

@@ -35,6 +35,10 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         "rules": [[rule.id, rule.digest] for rule in decision.rules],
         "bundle": decision.bundle,
     }
+    if request.principal.method is not None:
+        facts["method"] = request.principal.method.value
+    if request.task.lineage:
+        facts["chain"] = list(request.task.actors)
     if decision.reasons:
         facts["reasons"] = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
     if decision.approval:

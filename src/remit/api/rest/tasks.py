@@ -74,7 +74,10 @@ async def listed(errand: Errand) -> Items[TaskView]:
 
 async def opened(errand: Errand) -> TaskView:
     """Open a task."""
-    task = await errand.house.tasks.open(errand.body, person=errand.person, agent=errand.agent)
+    wanted: Opening = errand.body
+    task = await errand.house.tasks.open(wanted, person=errand.person, agent=errand.agent)
+    if errand.agent is not None and wanted.manifest_digest:
+        errand.house.sightings.manifest(errand.agent, wanted.manifest_digest)
     return task_view(task, errand.house.clock.now())
 
 
