@@ -122,6 +122,7 @@ trust:
             said = self.remit("agent", "register", name, "--owner", "ana", "--purpose", "looks", *way)
             assert said.code == 0, said.err
         code_of_ada = self.remit.ask("person", "code", "ada")["code"]
+        code_of_ana = self.remit.ask("person", "code", "ana")["code"]
         self.remit.stop()
         self._write()
         self.remit.start()
@@ -129,6 +130,9 @@ trust:
         status, given = self.ask("/api/v1/sign-in", sign_in, {"Content-Type": "application/json"})
         assert status in (200, 201), given
         self._session = given["session"]
+        assert self.remit("login", "--code", code_of_ana, by="ana").code == 3
+        self.remit.env["REMIT_CA_FILE"] = str(self.remit.folder / "ca.pem")
+        assert self.remit("login", "--code", code_of_ana, by="ana").code == 0
 
     # The wire.
 
@@ -248,7 +252,6 @@ def test_a_program_runs_in_a_task_with_nothing_but_a_token_in_a_file(place: Plac
     """`remit run --token-file`: the relay shows it; the program sees neither it nor any other secret."""
     token = place.remit.folder / "token"
     token.write_text(place.cluster_token() + "\n")
-    place.remit.env["REMIT_CA_FILE"] = str(place.remit.folder / "ca.pem")
     program = (
         "import os, urllib.request, json;"
         "assert not any('eyJ' in value for value in os.environ.values());"

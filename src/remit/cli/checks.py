@@ -229,7 +229,8 @@ def _ask(base_url: str) -> httpx.Response | None:
     if not base_url:
         return None
     try:
-        return httpx.get(f"{base_url}/health/ready", timeout=5, trust_env=False)
+        verify = Invocation().authorities()
+        return httpx.get(f"{base_url}/health/ready", timeout=5, trust_env=False, verify=verify)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return None
 

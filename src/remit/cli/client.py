@@ -54,6 +54,7 @@ class Client:
                 headers=headers,
                 timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
                 trust_env=False,
+                verify=current().authorities(),
                 follow_redirects=False,
             )
         except (httpx.InvalidURL, ValueError):

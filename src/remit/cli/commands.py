@@ -74,6 +74,7 @@ EXIT_CODES = (
 )
 VARIABLES = (
     ("REMIT_URL", "the address of remit, instead of the configuration's"),
+    ("REMIT_CA_FILE", "certificate authorities (PEM) to trust at that address, instead of the usual ones"),
     ("REMIT_SESSION", "a session secret, instead of the one that `remit login` stored"),
     ("REMIT_DEBUG", "`1` shows where in the code an error arose"),
     ("NO_COLOR", "no colour"),

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
     from remit.config import Config
@@ -46,6 +47,25 @@ class Invocation(NamedTuple):
         """The address of remit, without a slash at its end."""
         given = os.environ.get("REMIT_URL", "")
         return (given or self.load_config().listen.url).rstrip("/")
+
+    def authorities(self) -> ssl.SSLContext | bool:
+        """Give the certificate authorities to trust at that address: those of `REMIT_CA_FILE`, else the usual
+        ones; raises `ConfigInvalid`.
+        """
+        import ssl
+
+        from remit.core.errors import ConfigInvalid
+
+        given = os.environ.get("REMIT_CA_FILE", "")
+        if not given:
+            return True
+        try:
+            return ssl.create_default_context(cafile=given)
+        except (OSError, ssl.SSLError):
+            raise ConfigInvalid(
+                f"`{given[:200]}` holds no certificate authorities",
+                way_out="name a PEM file in REMIT_CA_FILE",
+            ) from None
 
 
 #: What is closed when the command has ended.
