@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every store keeps to about who there is: proofs, delegation records, findings, credentials."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 from remit.core.delegation import Delegation
 from remit.core.errors import Conflict
 from remit.core.finding import Finding, FindingKind, FindingState, finding_id
-from remit.core.identity import LastProof
-from remit.core.workload import Assurance
+from remit.core.identity import Agent, LastProof
+from remit.core.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
 from remit.ports.store import (
     Credential,
     EndCredentials,
+    PutAgent,
     PutCredential,
     PutDelegation,
     PutFinding,
@@ -27,7 +29,7 @@ from remit.ports.store import (
     UsePerson,
 )
 from tests.conformance.stores import Open, each_store
-from tests.world import START, TENANT, a_person
+from tests.world import START, TENANT, a_person, an_agent
 
 pytestmark = each_store
 
@@ -153,3 +155,56 @@ async def test_all_credentials_of_one_person_end_at_once(store: Store) -> None:
     assert [await store.credential(TENANT, one.digest) for one in mine] == [None, None]
     assert await store.credential(TENANT, "c") == others[0]
     assert await store.credential("other", "a") == others[1]
+
+
+def spiffe(*names: str) -> tuple[Binding, ...]:
+    """Give bindings to SPIFFE IDs."""
+    return tuple(SpiffeBinding(f"spiffe://example.org/{name}") for name in names)
+
+
+async def test_agents_are_found_by_the_workload_that_they_are_bound_to(store: Store) -> None:
+    """As their bindings are now, and in their own tenant."""
+    first, second = an_agent("a", bindings=spiffe("a", "b")), an_agent("b", bindings=spiffe("c"))
+    await store.commit(Unit((PutAgent(first, expect_new=True), PutAgent(second, expect_new=True))))
+    assert await store.agents_bound(TENANT, "spiffe://example.org/b") == [first]
+    assert await store.agents_bound("other", "spiffe://example.org/b") == []
+    moved = an_agent("a", bindings=spiffe("a"))
+    await store.commit(Unit((PutAgent(moved),)))
+    assert await store.agents_bound(TENANT, "spiffe://example.org/b") == []
+    assert await store.agents_bound(TENANT, "spiffe://example.org/a") == [moved]
+
+
+async def test_no_workload_is_bound_to_two_agents(store: Store) -> None:
+    """Not by insertion, not by replacement, not by two that come at once; what was refused left nothing."""
+    await store.commit(Unit((PutAgent(an_agent("a", bindings=spiffe("a")), expect_new=True),)))
+    with pytest.raises(Conflict, match="bound to agent"):
+        await store.commit(Unit((PutAgent(an_agent("b", bindings=spiffe("b", "a")), expect_new=True),)))
+    assert await store.agent(TENANT, "b") is None
+    assert await store.agents_bound(TENANT, "spiffe://example.org/b") == []
+    both = [an_agent(name, bindings=spiffe("x")) for name in ("c", "d")]
+    done = await asyncio.gather(
+        *(store.commit(Unit((PutAgent(one, expect_new=True),))) for one in both), return_exceptions=True
+    )
+    assert [isinstance(one, Conflict) for one in done] == [False, True]
+    with pytest.raises(Conflict):
+        await store.commit(Unit((PutAgent(an_agent("c", bindings=spiffe("a"))),)))
+    assert await store.agent(TENANT, "c") == both[0]
+    # Freed in the same unit, it is free.
+    swap = (PutAgent(an_agent("a", bindings=spiffe("z"))), PutAgent(an_agent("c", bindings=spiffe("a"))))
+    await store.commit(Unit(swap))
+    assert [one.name for one in await store.agents_bound(TENANT, "spiffe://example.org/a")] == ["c"]
+
+
+async def test_rules_of_one_subject_are_two_workloads_only_where_they_cannot_meet(store: Store) -> None:
+    """Claims that both name and that share no value keep them apart; all else overlaps."""
+
+    def rule(name: str, **claims: str | list[str]) -> Agent:
+        return an_agent(name, bindings=(IssuerBinding("https://issuer.example", "repo:a/b", claims),))
+
+    main, other = rule("main", ref="refs/heads/main"), rule("next", ref=["refs/heads/next", "refs/heads/dev"])
+    await store.commit(Unit((PutAgent(main, expect_new=True), PutAgent(other, expect_new=True))))
+    found = await store.agents_bound(TENANT, "https://issuer.example#repo:a/b")
+    assert [one.name for one in found] == ["main", "next"]
+    for name, claims in (("x", {}), ("y", {"ref": "refs/heads/*"}), ("z", {"environment": "prod"})):
+        with pytest.raises(Conflict):
+            await store.commit(Unit((PutAgent(rule(name, **claims), expect_new=True),)))
