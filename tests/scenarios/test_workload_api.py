@@ -25,10 +25,12 @@ from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.adapters.runtime.system import SystemClock
 from remit.core.identity import AgentState
 from remit.core.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid
-from remit.core.workload import Assurance, LocalBinding
+from remit.core.workload import Assurance, LocalBinding, SpiffeBinding
 from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
 from remit.ports.store import PutAgent, Unit
+from remit.services.findings import Findings
 from remit.services.issuing import SvidRule
+from remit.services.sightings import Sightings
 from tests.workload_world import (
     OURS,
     TRUST_DOMAIN,
@@ -259,6 +261,25 @@ async def test_an_agent_by_user_and_program_has_an_identity_until_it_is_suspende
                 await stream.read()
             assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
         assert (await world.facts("svid.refused"))[0]["code"] == "svid-suspended"
+
+
+async def test_two_programs_under_one_identity_are_a_finding(tmp_path: Path) -> None:
+    """Where a rule names the user alone; many processes of one program are none."""
+    agent = an_agent("mesh-bot", bindings=(SpiffeBinding(OURS),))
+    async with workload_world(tmp_path, rules=[SvidRule(spiffe_id=OURS, uid=7)]) as world:
+        findings = Findings(store=world.store, clock=SystemClock(), tenant="default")
+        sightings = Sightings(store=world.store, clock=SystemClock(), findings=findings, tenant="default")
+        world.issuing.on_given(sightings.given)
+        await world.store.commit(Unit((PutAgent(agent, expect_new=True),)))
+        for pid in range(5):
+            await world.issuing.tokens(ShownPeer(pid, 7, "a" * 64), ("x",))
+        await sightings.flush()
+        assert await world.facts("finding.seen") == []
+        await world.issuing.tokens(ShownPeer(9, 7, "b" * 64), ("x",))
+        await world.issuing.certificates(ShownPeer(10, 7, "a" * 64))
+        await sightings.flush()
+        (seen,) = await world.facts("finding.seen")
+        assert (seen["finding_kind"], seen["about"]) == ("two-programs", "agent:mesh-bot")
 
 
 async def test_a_spiffe_id_that_is_not_its_own_is_not_given(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncE
     if issuing is None or own is None:
         return
     await issuing.refresh()
+    issuing.on_given(house.sightings.given)
     house.rotations.on_change(
         lambda kind: upkeep.soon("publish the bundle", issuing.refresh) if issuing.follows(kind) else None
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -124,6 +124,7 @@ class Issuing:
         self._changed = asyncio.Event()
         self._issued = Flood()
         self._refused = Flood()
+        self._given: list[Callable[[str, str, str], None]] = []
 
     # The bundle.
 
@@ -195,6 +196,10 @@ class Issuing:
             await asyncio.wait_for(self._changed.wait(), timeout_s)
         except TimeoutError:
             return
+
+    def on_given(self, tell: Callable[[str, str, str], None]) -> None:
+        """Have `tell(agent, SPIFFE ID, executable)` called for each document that is given; none waits."""
+        self._given.append(tell)
 
     # Who is it, and what has it.
 
@@ -301,6 +306,8 @@ class Issuing:
         audiences: tuple[str, ...] = (),
     ) -> None:
         """Write that a document is about to be given: what cannot be recorded is not given."""
+        for tell in self._given:
+            tell(one.agent, one.spiffe_id, shown.executable_digest)
         now = self._clock.now()
         further = self._issued.further(now)
         if further is None:

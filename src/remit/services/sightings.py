@@ -77,6 +77,19 @@ class Sightings:
             self.manifest(agent, manifest)
         self._remember(agent, attested, place)
 
+    def given(self, agent: str, spiffe_id: str, executable: str) -> None:
+        """Note that a local program was given a document of an agent's SPIFFE ID."""
+        if agent and executable:
+            self._cross(
+                self._programs,
+                FindingKind.TWO_PROGRAMS,
+                f"agent:{agent}",
+                "workload",
+                spiffe_id,
+                f"executable {executable}",
+                followed=f"executable {spiffe_id}",
+            )
+
     def shown(self, claims: AccessClaims, address: str) -> None:
         """Note that an access token was shown at a door; from memory alone, for the path of each call."""
         other = self._tokens.see(claims.token_id, address, self._clock.boot_s())
