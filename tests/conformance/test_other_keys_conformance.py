@@ -52,6 +52,17 @@ async def test_the_previous_checkpoint_key_signs_beside_the_new_one(key_store: K
         assert one.held()[-1].standing is KeyStanding.RETIRED
 
 
+async def test_however_often_it_was_rotated_a_note_has_few_signatures(key_store: KeyStore) -> None:
+    """The newest ones; all verifiers stay known."""
+    keys = await key_store.checkpoints()
+    for _ in range(9):
+        await keys.rotate()
+    signed = await keys.sign_note(BODY)
+    assert [verifier for verifier, _ in signed] == list(keys.verifiers[:8])
+    assert len(keys.verifiers) == 10
+    assert all(holds(*one) for one in signed)
+
+
 async def test_a_checkpoint_key_in_other_hands_signs_no_more(key_store: KeyStore) -> None:
     """What it has signed before can still be checked."""
     keys = await key_store.checkpoints()

@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,7 +31,13 @@ from joserfc.jwk import ECKey
 
 from remit.adapters.keys.files import check_folder
 from remit.adapters.keys.jwt import ALGORITHM, REGISTRY, public_set, verified
-from remit.adapters.keys.rules import CHECKPOINT_RULES, SEALING_RULES, authority_rules, jwt_rules
+from remit.adapters.keys.rules import (
+    CHECKPOINT_RULES,
+    MAX_SIGNERS,
+    SEALING_RULES,
+    authority_rules,
+    jwt_rules,
+)
 from remit.adapters.keys.shelf import Craft, Shelf
 from remit.core.canonical import encode
 from remit.core.checkpoint import VerifierKey
@@ -130,7 +137,8 @@ class FileCheckpointKeys:
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the current key's signature over a note's body, and those of previous keys."""
-        return tuple((verifier, key.sign(body)) for verifier, key in self._shelf.keys.items())
+        signers = islice(self._shelf.keys.items(), MAX_SIGNERS)
+        return tuple((verifier, key.sign(body)) for verifier, key in signers)
 
 
 class FileSealingKeys:

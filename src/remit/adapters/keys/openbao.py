@@ -24,7 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from remit.adapters.keys.jwt import ALGORITHM, public_set, verified
-from remit.adapters.keys.rules import CHECKPOINT_RULES, authority_rules, jwt_rules
+from remit.adapters.keys.rules import CHECKPOINT_RULES, MAX_SIGNERS, authority_rules, jwt_rules
 from remit.adapters.keys.shelf import Shelf
 from remit.adapters.keys.transit import (
     Reference,
@@ -198,7 +198,7 @@ class BaoCheckpointKeys(_Signing):
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the current key's signature over a note's body, and those of previous keys."""
         made = []
-        for verifier, one in list(self._shelf.keys.items()):
+        for verifier, one in list(self._shelf.keys.items())[:MAX_SIGNERS]:
             signature = await self._remote.sign(one.reference.version, body)
             try:
                 Ed25519PublicKey.from_public_bytes(one.public.public).verify(signature, body)

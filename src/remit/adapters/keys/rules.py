@@ -15,6 +15,9 @@ TOKEN_OVERLAP = timedelta(hours=1, minutes=5)
 #: month still learns of the new key from the old one.
 CHECKPOINT_OVERLAP = timedelta(days=35)
 
+#: Keys that sign a head at the most, however often they were rotated: a note holds a hundred signatures.
+MAX_SIGNERS = 8
+
 CHECKPOINT_RULES = Rules(kind=KeyKind.CHECKPOINT, overlap=CHECKPOINT_OVERLAP, ahead=False, remembered=True)
 SEALING_RULES = Rules(kind=KeyKind.SEALING, overlap=None, ahead=False)
 
