@@ -49,6 +49,11 @@ def main() -> int:
     parser.add_argument("modes", nargs="*", choices=[*MODES, []], default=[])
     parser.add_argument("--publish", action="store_true")
     given = parser.parse_args()
+    try:
+        suite.install()
+    except suite.NotInstalled as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 3
     wanted = given.modes or MODES
     found: list[Row] = []
     for revision in REVISIONS:
