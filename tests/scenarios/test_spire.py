@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,3 +144,48 @@ async def test_svids_of_spire_hold_nowhere_else(spire: Spire, svid: X509Svid, tm
         with pytest.raises(Unauthenticated) as refused:
             await subject.attest(chain_of(svid))
         assert refused.value.code == code
+
+
+async def test_a_new_authority_of_spire_is_followed_and_a_revoked_one_refused(
+    spire: Spire, svid: X509Svid
+) -> None:
+    """Its authority is replaced, tainted and revoked; remit is not restarted, and learns by itself."""
+
+    def authority(verb: str, *words: str) -> str:
+        told = json.loads(spire.server("localauthority", "x509", verb, *words, "-output", "json"))
+        found = told.get("prepared_authority") or told.get("active") or {}
+        return str(found.get("authority_id", ""))
+
+    def renewed() -> X509Svid:
+        with WorkloadApiClient(spire.workload_api) as client:
+            found = client.fetch_x509_svid()
+        if found.leaf.issuer == svid.leaf.issuer and found.leaf == svid.leaf:
+            raise PySpiffeError("the agent has not renewed it yet")
+        return found
+
+    subject = attestor(workload_api_source(TRUST_DOMAIN, spire.workload_api))
+
+    async def code(shown: X509Svid) -> str:
+        try:
+            await subject.attest(chain_of(shown))
+        except Unauthenticated as refused:
+            return refused.code
+        return ""
+
+    async def becomes(shown: X509Svid, wanted: str) -> None:
+        # Bundles of the Workload API are read again every ten seconds while SVIDs are shown.
+        end = time.monotonic() + PATIENCE_S
+        while (found := await code(shown)) != wanted:
+            assert time.monotonic() < end, f"it stays `{found}`"
+            await asyncio.sleep(1)
+
+    assert await code(svid) == ""
+    old, new = authority("show"), authority("prepare")
+    authority("activate", "-authorityID", new)
+    authority("taint", "-authorityID", old)
+    fresh = await asyncio.to_thread(patiently, renewed)
+    await becomes(fresh, "")
+    authority("revoke", "-authorityID", old)
+    await becomes(svid, "svid-untrusted")
+    assert await code(fresh) == ""
+    await subject.close()
