@@ -78,7 +78,7 @@ class Families:
             raise _bad_grant("the code was given to another client")
         if not hmac.compare_digest(held.redirect_uri.encode(), redirect_uri.encode()):
             raise _bad_grant("`redirect_uri` is not the one of the authorization request")
-        if not hmac.compare_digest(_challenge(verifier).encode(), held.code_challenge.encode()):
+        if not hmac.compare_digest(challenge_of(verifier).encode(), held.code_challenge.encode()):
             raise _bad_grant("`code_verifier` does not fit the challenge")
         if held.dpop_jkt and held.dpop_jkt != asking.confirmation.jkt:
             raise _bad_grant("the code is bound to another DPoP key")
@@ -223,8 +223,10 @@ class Families:
         await self._store.commit(Unit((withdraw,), (event,)))
 
 
-def _challenge(verifier: str) -> str:
-    # RFC 7636 section 4.6, S256. The length is checked first: section 4.1.
+def challenge_of(verifier: str) -> str:
+    """Give the challenge of a verifier (RFC 7636 section 4.6, S256); raises `Malformed` for one that section
+    4.1 forbids.
+    """
     if not 43 <= len(verifier) <= 128 or not verifier.isascii():
         raise _bad_grant("`code_verifier` has 43 to 128 characters")
     digest = hashlib.sha256(verifier.encode()).digest()
