@@ -206,21 +206,7 @@ class Consents:
             person=seat.person,
         )
         # Step 4.
-        code, keep = self._tickets.make(
-            ConsentCode(
-                client_id=request.client_id,
-                redirect_uri=request.redirect_uri,
-                code_challenge=request.code_challenge,
-                agent=agent.name,
-                person=seat.person.name,
-                task=task.id,
-                resource=request.resource,
-                scope=request.scope,
-                dpop_jkt=request.dpop_jkt,
-                authenticated=seat.authenticated,
-            ),
-            CODE,
-        )
+        code, keep = self._tickets.make(_stands_for(request, seat, agent.name, task.id), CODE)
         changes: tuple[Change, ...] = (keep,)
         if pushed:
             changes = (self._tickets.use(pushed, task.id), keep)
@@ -293,6 +279,21 @@ class Consents:
             facts=facts,
             sealed={"person": seat.person.name},
         )
+
+
+def _stands_for(request: AuthorizationRequest, seat: Seat, agent: str, task: str) -> ConsentCode:
+    return ConsentCode(
+        client_id=request.client_id,
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
+        agent=agent,
+        person=seat.person.name,
+        task=task,
+        resource=request.resource,
+        scope=request.scope,
+        dpop_jkt=request.dpop_jkt,
+        authenticated=seat.authenticated,
+    )
 
 
 def _agent_name(client_id: str) -> str:
