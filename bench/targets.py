@@ -11,6 +11,7 @@ from bench.disk import FDATASYNC, fdatasync
 from bench.figure import Figure, Goal
 from bench.governed import Governed
 from bench.issuers import UNKNOWN, issuers
+from bench.senders import CHECK, senders
 from bench.stages import stages
 from bench.target import Target
 from bench.tokens import tokens
@@ -23,6 +24,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "stages": stages,
     "tokens": tokens,
     "issuers": issuers,
+    "senders": senders,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -68,6 +70,7 @@ GOALS = [
     Goal(name="oauth-durable: tokens exchanged", at_least=1_000),
     Goal(name="oauth: verified token met again", at_most=20),
     Goal(name=UNKNOWN, at_most=6),
+    Goal(name=CHECK, at_most=250),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]
