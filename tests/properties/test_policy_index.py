@@ -15,9 +15,9 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.index import Recent
 from remit.core.decision import Outcome, weigh
-from remit.core.identity import Assurance
 from remit.core.label import Classes, Label, Trust
 from remit.core.request import AccessRequest
+from remit.core.workload import Assurance
 from remit.core.tool import Tool
 from tests.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 
