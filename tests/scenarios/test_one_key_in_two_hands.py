@@ -47,7 +47,7 @@ async def kinds(world: HouseWorld) -> list[str]:
 
 
 async def test_a_copied_key_is_noticed_and_taken_away(world: HouseWorld) -> None:
-    """Both work at first; the finding names both places; unbound, no token and no task is left to the copy."""
+    """Both work at first; the finding names both places; unbound, nothing is left to the copy."""
     assert (await token(world, HERE, "home")).status == 200
     stolen = await token(world, ELSEWHERE)
     assert stolen.status == 200
