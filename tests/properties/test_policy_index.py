@@ -17,8 +17,8 @@ from remit.adapters.policy.cedar.index import Recent
 from remit.core.decision import Outcome, weigh
 from remit.core.label import Classes, Label, Trust
 from remit.core.request import AccessRequest
-from remit.core.workload import Assurance
 from remit.core.tool import Tool
+from remit.core.workload import Assurance
 from tests.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 
 AGENTS = (agent("clerk", "legal"), agent("legal", "bots"), agent("lone"), agent("both", "legal", "bots"))
