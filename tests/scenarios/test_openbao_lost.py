@@ -13,7 +13,7 @@ import pytest
 from remit.adapters.keys import bao as bao_module
 from remit.adapters.keys.bao import Bao
 from remit.adapters.keys.bao_sealing import BaoSealingKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoTokenKeys
+from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
 from tests.bao_server import TOKEN, BaoServer, bao_server, program
@@ -199,6 +199,20 @@ async def test_a_rotation_stands_although_old_versions_cannot_be_destroyed_yet(
     assert isinstance(told, dict)
     assert sorted(told["data"]["keys"]) == ["2", "3"]
     await bao.close()
+
+
+async def test_a_previous_version_that_was_destroyed_does_not_keep_the_log_unsigned(
+    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+) -> None:
+    """The current key signs alone then."""
+    keys = await BaoCheckpointKeys.open(tmp_path / "keys", "remit/default", clock, Transit(bao))
+    await keys.rotate()
+    assert len(await keys.sign_note(b"a note\n")) == 2
+    path = "transit/keys/remit-checkpoint"
+    server.ask("POST", f"{path}/config", {"min_decryption_version": 2, "min_encryption_version": 2})
+    server.ask("POST", f"{path}/trim", {"min_available_version": 2})
+    ((verifier, _),) = await keys.sign_note(b"a note\n")
+    assert verifier == keys.verifier
 
 
 async def test_an_authority_is_certified_through_transit_alone(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
 from remit.adapters.peers.linux import CAN_TELL
 from remit.api.workload import door as door_module
@@ -92,6 +94,35 @@ async def test_a_dropped_key_checks_nothing_before_the_bundle_is_published(tmp_p
             world.issuing.checked(old.token, "x")
         (new,) = await world.issuing.tokens(shown, ("x",))
         assert str(world.issuing.checked(new.token, "x").spiffe_id) == OURS
+
+
+async def test_requests_that_are_broken_off_at_once_end_their_connection(tmp_path: Path) -> None:
+    """Opening and resetting streams without pause costs the server more than the client (CVE-2023-44487)."""
+    async with workload_world(tmp_path) as world:
+        reader, writer = await asyncio.open_unix_connection(str(world.socket))
+        http2 = H2Connection(H2Configuration(client_side=True))
+        http2.initiate_connection()
+        headers = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "localhost"),
+            (":path", "/SpiffeWorkloadAPI/FetchX509SVID"),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+            ("workload.spiffe.io", "true"),
+        ]
+        for number in range(400):
+            http2.send_headers(2 * number + 1, headers)
+            http2.reset_stream(2 * number + 1)
+            writer.write(http2.data_to_send())
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            while await reader.read(65536):
+                pass
+        await until(lambda: not world.door.connections)
+        assert await world.facts("svid.issued") == []
+        assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+        writer.close()
 
 
 async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:

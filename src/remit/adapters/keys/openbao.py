@@ -29,6 +29,7 @@ from remit.adapters.keys.shelf import Shelf
 from remit.adapters.keys.transit import (
     Reference,
     Remote,
+    RemoteKey,
     Transit,
     first_versions,
     odd,
@@ -173,6 +174,7 @@ class BaoCheckpointKeys(_Signing):
         def read(reference: Reference) -> VerifierKey:
             return VerifierKey(name, base64.b64decode(reference.public, validate=True))
 
+        self._silent: set[str] = set()
         self._remote = remote
         self._shelf = Shelf(
             folder, CHECKPOINT_RULES, remote_craft(remote, read, lambda one: str(one.public)), clock
@@ -197,15 +199,25 @@ class BaoCheckpointKeys(_Signing):
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the current key's signature over a note's body, and those of previous keys."""
-        made = []
-        for verifier, one in list(self._shelf.keys.items())[:MAX_SIGNERS]:
-            signature = await self._remote.sign(one.reference.version, body)
+        (current, first), *others = list(self._shelf.keys.items())[:MAX_SIGNERS]
+        made = [(current, await self._signed(first, body))]
+        for verifier, one in others:
             try:
-                Ed25519PublicKey.from_public_bytes(one.public.public).verify(signature, body)
-            except InvalidSignature as fault:
-                raise odd(self._remote.name) from fault
-            made.append((verifier, signature))
+                made.append((verifier, await self._signed(one, body)))
+            except KeyUnavailable as fault:
+                # A version that somebody destroyed in transit must not keep the log from being signed.
+                if verifier not in self._silent:
+                    log.warning("a previous key does not sign the log beside the current one: %s", fault)
+                self._silent.add(verifier)
         return tuple(made)
+
+    async def _signed(self, one: RemoteKey, body: bytes) -> bytes:
+        signature = await self._remote.sign(one.reference.version, body)
+        try:
+            Ed25519PublicKey.from_public_bytes(one.public.public).verify(signature, body)
+        except InvalidSignature as fault:
+            raise odd(self._remote.name) from fault
+        return signature
 
 
 class BaoAuthorityKeys(_Signing):
