@@ -4,8 +4,10 @@
 import contextlib
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
+import oidc_provider_mock
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -23,6 +25,7 @@ from tests.browser_world import (
     sign_in_by_code,
     virtual_authenticator,
 )
+from tests.live_gateway import LiveGateway
 
 __all__ = ["application", "browser", "context", "page"]
 
@@ -169,3 +172,27 @@ def test_the_command_line_signs_in_by_the_browser(application: Application, page
     assert session[0]["person"] == "ana"
     asked = gateway.remit("who", "ana", "--json", session=session[0]["session"])
     assert asked.returncode == 0, asked.stderr
+
+
+@needs_browser
+def test_people_come_from_a_provider_that_others_wrote(tmp_path: Path, page: Page) -> None:
+    """Over the provider's own page and back; the rules say who they are here and where they belong."""
+    user = oidc_provider_mock.User(sub="subject-9")
+    secret = tmp_path / "provider.secret"
+    secret.touch(mode=0o600)
+    secret.write_text("s3cret")
+    with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=(user,)) as server:
+        provider = (
+            f"{{issuer: 'http://localhost:{server.server_port}', client_id: remit, title: Acme,"
+            " client_secret: 'file:provider.secret', person: sub, add_people: true}"
+        )
+        with LiveGateway(tmp_path, f"sign_in:\n  oidc:\n    acme: {provider}\n") as gateway:
+            page.goto(f"http://localhost:{gateway.port}/oauth/account")
+            shoot(page, "sign-in-provider")
+            page.get_by_role("link", name="Continue with Acme").click()
+            page.locator("input[name=sub]").fill("subject-9")
+            page.locator("input[name=sub]").press("Enter")
+            expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+            expect(page.get_by_text("by your organisation")).to_be_visible()
+            people = gateway.wait(gateway.house.directory.people())
+            assert "subject-9" in {one.name for one in people}
