@@ -86,7 +86,7 @@ async def test_a_refused_unit_takes_nothing_back(store: Store) -> None:
     """What is withdrawn in a unit that is refused stays valid, and no refresh token of it is there."""
     unit = Unit(
         (
-            Withdraw(TENANT, "tok_one", LATER),
+            Withdraw(TENANT, "tok_one", LATER, START),
             PutRefreshToken(a_token("d1")),
             UseRefreshToken(TENANT, "none", START),
         )
@@ -105,7 +105,7 @@ async def test_what_was_taken_back_is_known_at_once_and_after_a_restart(
     store = open_store(tmp_path, clock=clock)
     live = store.withdrawn(TENANT)
     for _ in range(2):
-        await store.commit(Unit((Withdraw(TENANT, "tok_one", LATER),)))
+        await store.commit(Unit((Withdraw(TENANT, "tok_one", LATER, START),)))
     assert "tok_one" in live
     assert "tok_one" not in store.withdrawn("other")
     await store.close()
@@ -125,3 +125,13 @@ async def test_what_has_run_out_is_dropped(store: Store) -> None:
     await store.commit(Unit((PutRefreshToken(a_token("new")),)))
     assert [await store.refresh_token(TENANT, f"old{n}") for n in range(3)] == [None] * 3
     assert await store.refresh_token(TENANT, "new") is not None
+
+
+async def test_what_was_taken_back_is_forgotten_when_nothing_of_it_can_be_valid(store: Store) -> None:
+    """Each new one makes room: memory is bounded by what is still in force."""
+    for n in range(5):
+        await store.commit(Unit((Withdraw(TENANT, f"old{n}", START, START),)))
+    assert "old4" in store.withdrawn(TENANT)
+    await store.commit(Unit((Withdraw(TENANT, "new", LATER + timedelta(hours=1), LATER),)))
+    assert not [n for n in range(5) if f"old{n}" in store.withdrawn(TENANT)]
+    assert "new" in store.withdrawn(TENANT)

@@ -34,12 +34,14 @@ class UseRefreshToken(msgspec.Struct, frozen=True):
 
 class Withdraw(msgspec.Struct, frozen=True):
     """Take back what bears this id, an access token or a whole family. It is remembered until `expires`, when
-    nothing of it can be valid any more. Taking back twice is no error.
+    nothing of it can be valid any more; what ran out before `now` may be dropped. Taking back twice is no
+    error.
     """
 
     tenant: str
     id: str
     expires: datetime
+    now: datetime
 
 
 IssuedChange = PutFamily | PutRefreshToken | UseRefreshToken | Withdraw

@@ -206,20 +206,21 @@ class Families:
             agent=claims.client_id,
             facts={"token": claims.token_id, "reason": "its client revoked it"},
         )
-        await self._store.commit(Unit((Withdraw(self._tenant, claims.token_id, until),), (event,)))
+        await self._store.commit(Unit((Withdraw(self._tenant, claims.token_id, until, now),), (event,)))
 
     async def _withdraw_family(self, family: TokenFamily, reason: str) -> None:
         if family.id in self._store.withdrawn(self._tenant):
             return
+        now = self._clock.now()
         event = Event(
             kind=EventKind.TOKEN_REVOKED,
-            at=self._clock.now(),
+            at=now,
             tenant=self._tenant,
             task=family.task,
             agent=family.agent,
             facts={"family": family.id, "reason": reason},
         )
-        withdraw = Withdraw(self._tenant, family.id, max(family.expires, self._clock.now()) + GRACE)
+        withdraw = Withdraw(self._tenant, family.id, max(family.expires, now) + GRACE, now)
         await self._store.commit(Unit((withdraw,), (event,)))
 
 

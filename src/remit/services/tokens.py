@@ -20,7 +20,7 @@ from remit.core.errors import Malformed, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Actor
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.mission import authority_hash, authority_set
+from remit.core.mission import authority_set
 from remit.core.resource import TASK_SCOPE, Resources
 from remit.core.task import Task
 from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
@@ -140,7 +140,7 @@ class AccessTokens:
             audience,
             self._until(task.deadline),
             task=task,
-            authority=authority_hash(self.issuer, authority),
+            authority=live.authority_hash,
             grant_id=grant_id,
         )
         return await self._given(claims, authority, asking, changes, refresh)

@@ -112,8 +112,8 @@ class Changes:
             self._apply[type(change)](tenant, change, epochs)
 
     def _withdraw(self, _: str, change: Withdraw, __: dict[str, int]) -> None:
-        issued.withdraw(self._sql, change)
-        self._memory.withdraw(change.tenant, change.id)
+        dropped = issued.withdraw(self._sql, change)
+        self._memory.withdraw(change.tenant, change.id, dropped)
 
     def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
         scope = risen(change.epochs, self._memory.epochs.get(tenant, {}), change.scopes)

@@ -51,13 +51,19 @@ def use_refresh_token(sql: sqlite3.Connection, change: UseRefreshToken) -> None:
         raise Conflict("this refresh token was used already, or never given")
 
 
-def withdraw(sql: sqlite3.Connection, change: Withdraw) -> None:
-    """Remember what was taken back."""
+def withdraw(sql: sqlite3.Connection, change: Withdraw) -> list[str]:
+    """Remember what was taken back; gives what has run out meanwhile and was dropped for it."""
+    dropped = sql.execute(
+        "delete from withdrawn where tenant = ? and id in"
+        " (select id from withdrawn where tenant = ? and expires < ? limit ?) returning id",
+        (change.tenant, change.tenant, micros(change.now), SWEEP),
+    ).fetchall()
     sql.execute(
         "insert into withdrawn values (?, ?, ?) on conflict (tenant, id)"
         " do update set expires = max(expires, excluded.expires)",
         (change.tenant, change.id, micros(change.expires)),
     )
+    return [name for (name,) in dropped if name != change.id]
 
 
 def _sweep(sql: sqlite3.Connection, table: str, key: str, tenant: str, now: int) -> None:

@@ -46,7 +46,7 @@ class Memory:
         self._raised: list[tuple[str, str, int]] = []
         #: What was taken back, as of the last commit.
         self.withdrawn: dict[str, set[str]] = {}
-        self._withdrawing: list[Key] = []
+        self._withdrawing: list[tuple[str, str, list[str]]] = []
         for tenant, name in connection.execute("select tenant, id from withdrawn"):
             self.withdrawn.setdefault(tenant, set()).add(name)
         for tenant, scope, epoch, locked in connection.execute("select * from fences"):
@@ -79,8 +79,10 @@ class Memory:
         """
         for tenant, scope, epoch in self._raised:
             self.live.setdefault(tenant, {})[scope] = epoch
-        for tenant, name in self._withdrawing:
-            self.withdrawn.setdefault(tenant, set()).add(name)
+        for tenant, name, dropped in self._withdrawing:
+            known = self.withdrawn.setdefault(tenant, set())
+            known.difference_update(dropped)
+            known.add(name)
         self._withdrawing.clear()
         self._undo.clear()
         self._raised.clear()
@@ -123,9 +125,9 @@ class Memory:
         self._raised.append((tenant, scope, epoch))
         return epoch
 
-    def withdraw(self, tenant: str, name: str) -> None:
-        """Take back what bears this id."""
-        self._withdrawing.append((tenant, name))
+    def withdraw(self, tenant: str, name: str, dropped: list[str]) -> None:
+        """Take back what bears this id; forget what has run out."""
+        self._withdrawing.append((tenant, name, dropped))
 
     def set_lock(self, key: Key, locked: bool) -> None:
         """Lock or unlock a scope."""

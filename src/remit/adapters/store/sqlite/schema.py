@@ -170,6 +170,7 @@ MIGRATIONS: tuple[str, ...] = (
     create table withdrawn (
         tenant text not null, id text not null, expires integer not null, primary key (tenant, id)
     ) strict, without rowid;
+    create index withdrawn_by_expiry on withdrawn (tenant, expires);
     """,
 )
 
