@@ -65,21 +65,22 @@ class Remit:
         self.log = folder.parent / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def __call__(self, *words: str, by: str = "") -> Said:
+    def __call__(self, *words: str, by: str = "", given: str = "") -> Said:
         """Run one command as a shell would: in this folder, with this environment, without a terminal.
 
-        What serves runs in a process of its own; the rest in this one, which saves starting Python.
+        What serves runs in a process of its own; the rest in this one, which saves starting Python. `given`
+        is what it reads from standard input.
         """
         line = [*words, *(("--as", by) if by else ())]
-        said = self.apart(*line) if words[0] == "up" else self._here(line)
+        said = self.apart(*line) if words[0] == "up" else self._here(line, given)
         assert "Traceback" not in said.err, said.err
         return said
 
-    def _here(self, line: list[str]) -> Said:
+    def _here(self, line: list[str], given: str = "") -> Said:
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
-            mock.patch("sys.stdin", io.StringIO()),
+            mock.patch("sys.stdin", io.StringIO(given)),
             contextlib.chdir(self.folder),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

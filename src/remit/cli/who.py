@@ -6,8 +6,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from cyclopts import Parameter
 from rich.panel import Panel
 from rich.text import Text
 from rich.tree import Tree
@@ -27,7 +28,7 @@ app = verb("who")
 
 
 @app.default
-def who(x: str, /) -> None:
+def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
     """Say who somebody is, who owns it, on whose behalf it acts, and how that was proven.
 
     Parameters
