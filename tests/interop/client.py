@@ -23,9 +23,9 @@ from remit.sdk.key import AgentKey
 from remit.sdk.oauth import (
     AuthorizationCode,
     ClientCredentials,
-    Credentials,
     EnterpriseGrant,
     OAuthClient,
+    OAuthIdentity,
     WorkloadAssertion,
 )
 from remit.sdk.oauth.web import Web
@@ -51,16 +51,16 @@ def way_to_tokens(web: Web, facts: Json) -> Json:
     name = facts.get("client_id", "")
     if "private_key_pem" in facts:
         key = ECKey.import_key(facts["private_key_pem"])
-        return ClientCredentials(Credentials(name, key=AgentKey(key)))
+        return ClientCredentials(OAuthIdentity(name, key=AgentKey(key)))
     if "idp_id_token" in facts:
 
         async def id_token() -> str:
             return str(facts["idp_id_token"])
 
         return EnterpriseGrant(
-            Credentials(name, secret=facts["client_secret"]),
+            OAuthIdentity(name, secret=facts["client_secret"]),
             facts["idp_token_endpoint"],
-            Credentials(facts["idp_client_id"], method="none"),
+            OAuthIdentity(facts["idp_client_id"], method="none"),
             id_token,
         )
     if "valid_jwt" in facts:
@@ -70,10 +70,10 @@ def way_to_tokens(web: Web, facts: Json) -> Json:
 
         return WorkloadAssertion(name, assertion)
     if facts.get("name") == "auth/client-credentials-basic":
-        return ClientCredentials(Credentials(name, secret=facts["client_secret"]))
-    registered: dict[str, Credentials] = {}
+        return ClientCredentials(OAuthIdentity(name, secret=facts["client_secret"]))
+    registered: dict[str, OAuthIdentity] = {}
     if "issuer" in facts:
-        registered[facts["issuer"]] = Credentials(name, secret=facts.get("client_secret", ""))
+        registered[facts["issuer"]] = OAuthIdentity(name, secret=facts.get("client_secret", ""))
     return AuthorizationCode(REDIRECT, lambda url: visit(web, url), registered, DOCUMENT)
 
 

@@ -16,8 +16,8 @@ import pytest
 from remit.sdk.dpop import Prover, challenge_error
 from remit.sdk.faults import AgentFault, GatewayRefused
 from remit.sdk.key import AgentKey
-from remit.sdk.oauth import AuthorizationCode, ClientCredentials, Credentials, OAuthClient
-from remit.sdk.oauth.discovery import Server, covers, find_resource, find_server, read_challenge
+from remit.sdk.oauth import AuthorizationCode, ClientCredentials, OAuthClient, OAuthIdentity
+from remit.sdk.oauth.discovery import IssuerMetadata, covers, find_resource, find_server, read_challenge
 from remit.sdk.oauth.endpoint import TokenEndpoint
 from remit.sdk.oauth.grants import Occasion, checked_response
 from remit.sdk.oauth.web import Page, Web, checked_url
@@ -58,9 +58,9 @@ def page(value: Json, status: int = 200, **headers: str) -> Page:
     )
 
 
-def a_server(**facts: Json) -> Server:
+def a_server(**facts: Json) -> IssuerMetadata:
     """An authorization server with a token endpoint."""
-    return Server(ISSUER, {"issuer": ISSUER, "token_endpoint": f"{ISSUER}/token", **facts})
+    return IssuerMetadata(ISSUER, {"issuer": ISSUER, "token_endpoint": f"{ISSUER}/token", **facts})
 
 
 TOKEN = {"access_token": "abc", "token_type": "Bearer", "expires_in": 300}
@@ -129,7 +129,7 @@ def test_authorization_responses() -> None:
     """A response counts if it came to our address, for our request, from the issuer that was asked."""
     quiet, loud = a_server(), a_server(authorization_response_iss_parameter_supported=True)
 
-    def back(server: Server, **told: str) -> str:
+    def back(server: IssuerMetadata, **told: str) -> str:
         return checked_response(f"{BACK}?{urlencode(told)}", BACK, "s", server)
 
     assert back(quiet, code="c", state="s") == "c"
@@ -166,7 +166,7 @@ async def test_no_consent_without_pkce() -> None:
         RESOURCE,
         read_challenge({}),
     )
-    grant = AuthorizationCode(BACK, visit, {ISSUER: Credentials("us")})
+    grant = AuthorizationCode(BACK, visit, {ISSUER: OAuthIdentity("us")})
     for methods in (None, ["plain"]):
         server = a_server(code_challenge_methods_supported=methods)
         with pytest.raises(AgentFault, match="PKCE"):
@@ -180,7 +180,7 @@ async def test_each_try_has_an_assertion_and_a_proof_of_its_own() -> None:
         page({"error": "use_dpop_nonce"}, 400, DPoP_Nonce="n1"),
         page({**TOKEN, "token_type": "DPoP"}),
     ]
-    who, prover = Credentials("us", key=AgentKey.generate()), Prover()
+    who, prover = OAuthIdentity("us", key=AgentKey.generate()), Prover()
     token = await TokenEndpoint(web, a_server(), who, prover).ask({"grant_type": "client_credentials"})
     assert (token.text, token.kind) == ("abc", "dpop")
     (_, one, sent), (_, other, again) = web.asked
@@ -192,7 +192,7 @@ async def test_a_refusal_is_not_retried() -> None:
     """Whatever the token endpoint refuses stays refused; the reason's code is told, and no secret."""
     web = ScriptedWeb({})
     web.answers = [page({"error": "invalid_grant", "error_description": "used before"}, 400)]
-    who = Credentials("us", "a-secret")
+    who = OAuthIdentity("us", "a-secret")
     with pytest.raises(GatewayRefused) as refused:
         await TokenEndpoint(web, a_server(), who, None).ask({"grant_type": "client_credentials"})
     assert (refused.value.code, len(web.asked)) == ("invalid_grant", 1)
@@ -205,7 +205,7 @@ async def test_odd_tokens_are_none() -> None:
         web = ScriptedWeb({})
         web.answers = [page(odd)]
         with pytest.raises(AgentFault):
-            await TokenEndpoint(web, a_server(), Credentials("us"), None).ask({})
+            await TokenEndpoint(web, a_server(), OAuthIdentity("us"), None).ask({})
 
 
 def test_clock_of_the_server_is_taken_where_ours_is_refused() -> None:
@@ -228,7 +228,7 @@ async def test_token_is_gotten_once_for_many() -> None:
         }
     )
     web.answers = [page(TOKEN)]
-    client = OAuthClient(web, ClientCredentials(Credentials("us", "secret")))
+    client = OAuthClient(web, ClientCredentials(OAuthIdentity("us", "secret")))
     found = await asyncio.gather(*(client.token(RESOURCE) for _ in range(10)))
     assert {one.text for one in found} == {"abc"}
     (_, form, headers) = web.asked[0]

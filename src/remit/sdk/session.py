@@ -18,8 +18,8 @@ from typing import Any, Final, Self
 from remit.sdk.dpop import Prover
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
-from remit.sdk.oauth.discovery import Server, find_server
-from remit.sdk.oauth.endpoint import Credentials, Token, TokenEndpoint
+from remit.sdk.oauth.discovery import IssuerMetadata, find_server
+from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
 from remit.sdk.oauth.grants import JWT_BEARER
 from remit.sdk.oauth.web import Web
 from remit.sdk.wire import Gateway, segment
@@ -75,9 +75,9 @@ class AgentSession(_TokenSource):
         self.prover = Prover()
         self._platform = key if isinstance(key, TokenFile) else None
         own = key if isinstance(key, AgentKey) else None
-        self._who = Credentials(agent, key=own, method="" if own else "none")
+        self._who = OAuthIdentity(agent, key=own, method="" if own else "none")
         self._web = Web(ca_file=ca_file)
-        self._server: Server | None = None
+        self._server: IssuerMetadata | None = None
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,14 +8,14 @@ client      a token for a resource: gotten, refreshed, stepped up; requests that
 """
 
 from remit.sdk.oauth.client import OAuthClient
-from remit.sdk.oauth.endpoint import Credentials
+from remit.sdk.oauth.endpoint import OAuthIdentity
 from remit.sdk.oauth.grants import AuthorizationCode, ClientCredentials, EnterpriseGrant, WorkloadAssertion
 
 __all__ = [
     "AuthorizationCode",
     "ClientCredentials",
-    "Credentials",
     "EnterpriseGrant",
     "OAuthClient",
+    "OAuthIdentity",
     "WorkloadAssertion",
 ]

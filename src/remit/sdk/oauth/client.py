@@ -16,9 +16,16 @@ import aiohttp
 
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import GatewayRefused
-from remit.sdk.oauth.discovery import Challenge, Resource, Server, find_resource, find_server, read_challenge
+from remit.sdk.oauth.discovery import (
+    Challenge,
+    IssuerMetadata,
+    Resource,
+    find_resource,
+    find_server,
+    read_challenge,
+)
 from remit.sdk.oauth.endpoint import Token
-from remit.sdk.oauth.grants import Grant, Occasion
+from remit.sdk.oauth.grants import Occasion, TokenGrant
 from remit.sdk.oauth.web import Web
 
 #: How often one request may lead to a new token.
@@ -28,13 +35,13 @@ MAX_ASKED: Final = 3
 class _Held(NamedTuple):
     token: Token
     resource: Resource
-    server: Server
+    server: IssuerMetadata
 
 
 class OAuthClient:
     """One client at whichever MCP servers it is pointed to. For one event loop."""
 
-    def __init__(self, web: Web, grant: Grant, *, prover: Prover | None = None) -> None:
+    def __init__(self, web: Web, grant: TokenGrant, *, prover: Prover | None = None) -> None:
         """Take the way to tokens; with a prover they are bound to its key wherever the server offers DPoP."""
         self._web = web
         self._grant = grant
@@ -103,7 +110,7 @@ class OAuthClient:
             made = self._held[url] = _Held(token, resource, server)
             return made
 
-    def _occasion(self, resource: Resource, server: Server, scope: str) -> Occasion:
+    def _occasion(self, resource: Resource, server: IssuerMetadata, scope: str) -> Occasion:
         algorithms = server.names("dpop_signing_alg_values_supported")
         prover = self._prover if self._prover and self._prover.key.algorithm in algorithms else None
         return Occasion(self._web, resource, server, scope, prover)

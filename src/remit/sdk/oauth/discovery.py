@@ -40,7 +40,7 @@ class Resource(NamedTuple):
     scopes: tuple[str, ...]
 
 
-class Server(NamedTuple):
+class IssuerMetadata(NamedTuple):
     """An authorization server, by its metadata."""
 
     issuer: str
@@ -97,7 +97,7 @@ async def find_resource(web: Web, url: str, challenge: Challenge) -> Resource:
     raise GatewayUnreachable(f"`{url}` says nowhere which authorization server it trusts")
 
 
-async def find_server(web: Web, issuer: str) -> Server:
+async def find_server(web: Web, issuer: str) -> IssuerMetadata:
     """Give the metadata of an authorization server; raises `AgentFault` where it is of another issuer."""
     for place in _server_places(checked_url(issuer)):
         page = await web.get(place)
@@ -107,7 +107,7 @@ async def find_server(web: Web, issuer: str) -> Server:
         if facts.get("issuer") != issuer:
             # RFC 8414 section 3.3: identical, by simple comparison of strings.
             raise AgentFault(f"`{place}` is of another issuer than `{issuer}`")
-        return Server(issuer, facts)
+        return IssuerMetadata(issuer, facts)
     raise GatewayUnreachable(f"the authorization server `{issuer}` says nothing of itself")
 
 

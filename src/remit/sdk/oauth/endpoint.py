@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.key import AgentKey
-from remit.sdk.oauth.discovery import Server
+from remit.sdk.oauth.discovery import IssuerMetadata
 from remit.sdk.oauth.web import Page, Web
 
 Json = Any
@@ -22,7 +22,7 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EARLY_S: Final = 10.0
 
 
-class Credentials(NamedTuple):
+class OAuthIdentity(NamedTuple):
     """A client at one authorization server: its ID, and its secret or key where it has one.
 
     `method` is how it authenticates (RFC 7591 `token_endpoint_auth_method`); chosen by what the server
@@ -36,7 +36,7 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         """Name the client, and never its secret."""
-        return f"Credentials({self.client_id!r}, method={self.method!r})"
+        return f"OAuthIdentity({self.client_id!r}, method={self.method!r})"
 
 
 class Token(NamedTuple):
@@ -62,7 +62,7 @@ class Token(NamedTuple):
 class TokenEndpoint:
     """One authorization server's token endpoint, for one client."""
 
-    def __init__(self, web: Web, server: Server, who: Credentials, prover: Prover | None) -> None:
+    def __init__(self, web: Web, server: IssuerMetadata, who: OAuthIdentity, prover: Prover | None) -> None:
         """Take the server and the client; with a prover, tokens are bound to its key (DPoP)."""
         self._web = web
         self._server = server

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from remit.sdk.dpop import Prover
 from remit.sdk.faults import AgentFault, GatewayRefused
-from remit.sdk.oauth.discovery import Resource, Server
-from remit.sdk.oauth.endpoint import Credentials, Token, TokenEndpoint
+from remit.sdk.oauth.discovery import IssuerMetadata, Resource
+from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
 from remit.sdk.oauth.web import Web, checked_url
 
 Json = Any
@@ -33,7 +33,7 @@ class Occasion(NamedTuple):
 
     web: Web
     resource: Resource
-    server: Server
+    server: IssuerMetadata
     scope: str
     prover: Prover | None
 
@@ -42,12 +42,12 @@ class Occasion(NamedTuple):
         scope = {"scope": self.scope} if self.scope else {}
         return {**more, **scope, "resource": self.resource.resource}
 
-    def endpoint(self, who: Credentials) -> TokenEndpoint:
+    def endpoint(self, who: OAuthIdentity) -> TokenEndpoint:
         """Give the token endpoint for a client."""
         return TokenEndpoint(self.web, self.server, who, self.prover)
 
 
-class Grant(Protocol):
+class TokenGrant(Protocol):
     """A way to a token."""
 
     async def token(self, occasion: Occasion) -> Token:
@@ -73,7 +73,7 @@ class _Renewed:
 class ClientCredentials(_Renewed):
     """The client acts for itself (RFC 6749 section 4.4), proven by its key or secret."""
 
-    who: Credentials
+    who: OAuthIdentity
 
     async def token(self, occasion: Occasion) -> Token:
         """Ask for a token."""
@@ -91,7 +91,7 @@ class WorkloadAssertion(_Renewed):
 
     async def token(self, occasion: Occasion) -> Token:
         """Ask for a token."""
-        who = Credentials(self.client_id, method="none")
+        who = OAuthIdentity(self.client_id, method="none")
         form = occasion.form(grant_type=JWT_BEARER, assertion=await self.assertion())
         return await occasion.endpoint(who).ask(form)
 
@@ -102,9 +102,9 @@ class EnterpriseGrant(_Renewed):
     own server (MCP's enterprise-managed authorization).
     """
 
-    who: Credentials
+    who: OAuthIdentity
     provider_token_endpoint: str
-    provider_client: Credentials
+    provider_client: OAuthIdentity
     id_token: Callable[[], Awaitable[str]]
 
     async def token(self, occasion: Occasion) -> Token:
@@ -146,7 +146,7 @@ class AuthorizationCode:
 
     redirect_uri: str
     visit: Callable[[str], Awaitable[str]]
-    registered: Mapping[str, Credentials]
+    registered: Mapping[str, OAuthIdentity]
     document: str = ""
     client_name: str = "remit"
     offline: bool = False
@@ -185,7 +185,7 @@ class AuthorizationCode:
         fresh = await occasion.endpoint(who).ask(form)
         return fresh._replace(refresh=fresh.refresh or held.refresh, scope=fresh.scope or held.scope)
 
-    async def _code(self, occasion: Occasion, who: Credentials, verifier: str, state: str) -> str:
+    async def _code(self, occasion: Occasion, who: OAuthIdentity, verifier: str, state: str) -> str:
         digest = hashlib.sha256(verifier.encode()).digest()
         asked = {
             "response_type": "code",
@@ -205,20 +205,20 @@ class AuthorizationCode:
         back = await self.visit(url + ("&" if urlsplit(url).query else "?") + urlencode(asked))
         return checked_response(back, self.redirect_uri, state, occasion.server)
 
-    async def _client(self, occasion: Occasion) -> Credentials:
+    async def _client(self, occasion: Occasion) -> OAuthIdentity:
         server = occasion.server
         known = self.registered.get(server.issuer)
         if known is not None:
             return known
         if self.document and server.says("client_id_metadata_document_supported"):
-            who = Credentials(self.document, method="none")
+            who = OAuthIdentity(self.document, method="none")
         else:
             who = await self._register(occasion)
         assert isinstance(self.registered, dict)
         self.registered[server.issuer] = who
         return who
 
-    async def _register(self, occasion: Occasion) -> Credentials:
+    async def _register(self, occasion: Occasion) -> OAuthIdentity:
         """Register at the server (RFC 7591), for this server alone."""
         server = occasion.server
         known = server.names("token_endpoint_auth_methods_supported") or ("client_secret_basic",)
@@ -242,10 +242,10 @@ class AuthorizationCode:
             )
         secret = str(told.get("client_secret") or "")
         given = str(told.get("token_endpoint_auth_method") or method)
-        return Credentials(told["client_id"], secret, method=given)
+        return OAuthIdentity(told["client_id"], secret, method=given)
 
 
-def checked_response(url: str, redirect_uri: str, state: str, server: Server) -> str:
+def checked_response(url: str, redirect_uri: str, state: str, server: IssuerMetadata) -> str:
     """Give the code of an authorization response; raises `AgentFault` for a response that is not for us.
 
     RFC 6749 section 4.1.2, RFC 9207 section 2.4: `iss` is compared as a string, wherever it comes, and has to
