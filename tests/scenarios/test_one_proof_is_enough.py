@@ -133,6 +133,8 @@ trust:
         assert self.remit("login", "--code", code_of_ana, by="ana").code == 3
         self.remit.env["REMIT_CA_FILE"] = str(self.remit.folder / "ca.pem")
         assert self.remit("login", "--code", code_of_ana, by="ana").code == 0
+        assert self.remit.ask("who", "local-bot", by="ana")["isolation"] == "none"
+        assert self.remit.ask("who", "key-bot", by="ana")["isolation"] == ""
 
     # The wire.
 

@@ -89,6 +89,9 @@ def _identity(tree: Tree, agent: Json) -> None:
         tree.add(_line("findings", ", ".join(agent["findings"]), "bold yellow"))
     if agent["manifest"]:
         tree.add(_line("manifest", agent["manifest"]))
+    if agent["isolation"]:
+        why = "it may run as the user of remit, and could do whatever remit can"
+        tree.add(_line("isolation", f"{agent['isolation']} ({why})", "yellow"))
 
 
 def _agent(told: Json) -> Tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -188,6 +189,7 @@ def build(
             unconstrained=frozenset(
                 name for name, one in config.upstreams.items() if one.sender_constraint == "optional"
             ),
+            own_uid=os.geteuid() if hasattr(os, "geteuid") else -1,
             proof_age_s=int(limits.proof_age_s),
             token_ttl_s=int(limits.token_ttl_s),
             refresh_ttl_s=int(config.oauth.refresh_ttl_s),

@@ -62,7 +62,6 @@ def furnish(o: Outfit) -> House:
         tenant=o.tenant,
         issuer=o.public_url,
         resources=resources,
-        token_ttl_s=o.token_ttl_s,
         session_ttl_s=o.session_ttl_s,
         members=o.members,
     )
@@ -192,6 +191,7 @@ def furnish(o: Outfit) -> House:
             members=o.members,
             tenant=o.tenant,
             unconstrained=o.unconstrained,
+            own_uid=o.own_uid,
         ),
         people=people,
     )

@@ -45,6 +45,7 @@ class Outfit:
     members: Memberships = field(default_factory=Memberships)
     observed: frozenset[str] = frozenset()
     unconstrained: frozenset[str] = frozenset()
+    own_uid: int = -1
     proof_age_s: int = 300
     attestors: Attestors = field(default_factory=Attestors)
     issuers: TrustedIssuers = field(default_factory=NoIssuers)

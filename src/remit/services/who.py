@@ -77,8 +77,12 @@ class Who:
         members: Memberships,
         tenant: str,
         unconstrained: frozenset[str] = frozenset(),
+        own_uid: int = -1,
     ) -> None:
-        """Take the parts; `unconstrained` names the upstreams where a token is enough for every tier."""
+        """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier; `own_uid`
+        is the user id of this process.
+        """
+        self._own_uid = own_uid
         self._unconstrained = unconstrained
         self._store = store
         self._clock = clock
@@ -224,6 +228,7 @@ class Who:
             "assurance": proof.assurance.word if proof else "",
             "best_assurance": best_assurance(agent).word,
             "workloads": [workload_of(one) for one in agent.bindings],
+            "isolation": self._isolation(agent),
             "last_seen": proof.at.isoformat() if proof else None,
             "last_method": proof.method if proof else "",
             "last_place": proof.place if proof else "",
@@ -232,6 +237,11 @@ class Who:
             "registered_by": agent.created_by,
             "manifest": agent.manifest_digest,
         }
+
+    def _isolation(self, agent: Agent) -> str:
+        """Give `none` where the agent may be a process of our own user, which could do whatever we can."""
+        uids = {one.uid for one in agent.bindings if isinstance(one, LocalBinding)}
+        return "none" if self._own_uid in uids else ""
 
     def _task(self, task: Task) -> dict[str, Json]:
         live = self._live.get(task.id)
