@@ -25,7 +25,7 @@ from remit.core.ticket import ProviderVisit, TerminalCode
 from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, Credential, PutPerson, Store, TakeCredential, Unit
+from remit.ports.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
 from remit.services.authenticate import Authenticator, secret_digest
 from remit.services.directory import Directory, NewPerson
 from remit.services.tickets import Tickets
@@ -332,7 +332,8 @@ class Browsers:
             changes.append(PutLink(new))
             events.append(self._changed(name, "provider-connected"))
         if now_is != person:
-            changes.append(PutPerson(now_is))
+            # Somebody may have deactivated them meanwhile: what is put back must not undo that.
+            changes += [UsePerson(self._tenant, name), PutPerson(now_is)]
             event = self._changed(name, "groups-followed")
             facts = {"groups": sorted(now_is.groups), "roles": sorted(role.value for role in now_is.roles)}
             events.append(msgspec.structs.replace(event, facts=event.facts | facts))
