@@ -252,6 +252,18 @@ async def test_a_pushed_request_is_answered_once(world: HouseWorld, lena: Browsi
     assert len(open_tasks) == 1
 
 
+async def test_a_pushed_request_may_want_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
+    """`prompt=login` is met by a sign-in after the push, and by no earlier one."""
+    world.clock.advance(5)
+    told = await push(world, prompt="login")
+    away = await lena.get(pushed_address(told))
+    assert "fresh=1" in away.location
+    world.clock.advance(5)
+    code = await world.house.authenticator.make_code("lena", by="root")
+    back = await lena.fill(await lena.get(away.location), "code", code=code)
+    assert (await lena.get(back.location)).status == 200
+
+
 async def test_a_pushed_request_is_its_clients_alone(world: HouseWorld, lena: Browsing) -> None:
     """Another client, a made-up address, a late visit, parameters beside it: none of it counts."""
     told = await push(world)

@@ -66,6 +66,20 @@ async def test_a_form_that_another_site_sends(world: HouseWorld, lena: Browsing)
     assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []
 
 
+async def test_an_application_of_another_site_may_send_its_person(lena: Browsing) -> None:
+    """By a link, as a page of its own; not in a frame, not as an image, and with nothing but GET."""
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert (await lena.get(SUMMARISE, **link)).status == 200
+    for change in (
+        {"sec-fetch-dest": "iframe"},
+        {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+        {"sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "origin": "https://app.example"},
+    ):
+        assert (await lena.get(SUMMARISE, **(link | change))).status == 403
+    assert (await lena.send("POST", SUMMARISE, b"", link)).status == 403
+    assert (await lena.get("/api/v1/me", **link)).status == 403
+
+
 async def test_signing_somebody_in_as_somebody_else(world: HouseWorld) -> None:
     """The sign-in form too belongs to the browser that was shown it (login CSRF)."""
     code = await world.house.authenticator.make_code("lena", by="root")

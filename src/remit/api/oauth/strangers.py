@@ -11,7 +11,7 @@ from remit.core.errors import Busy
 from remit.ports.runtime import Clock
 
 #: Within `WINDOW_S`, of one address and of all together. What is kept lives for minutes, so this bounds it.
-PER_ADDRESS, OF_ALL = 60, 1200
+PER_ADDRESS, OF_ALL = 120, 1200
 WINDOW_S = 60.0
 #: Addresses remembered; the oldest are forgotten first.
 MAX_ADDRESSES = 4096
