@@ -90,6 +90,19 @@ async def test_a_task_is_handed_down_by_an_actor_token(world: OAuthWorld) -> Non
     assert (claims.client_id, claims.confirmation.jkt) == ("other-bot", prover.key.thumbprint)
 
 
+async def test_an_actor_token_that_anybody_could_use_is_refused(world: OAuthWorld) -> None:
+    """Whoever shows it is not its agent: without a key of that agent it would be lent, not shown."""
+    parent = await world.review()
+    told = await exchange(
+        world,
+        parent.json["access_token"],
+        "contract-bot",
+        actor_token=await world.agent_token("other-bot"),
+        actor_token_type=ACCESS_TOKEN,
+    )
+    assert error_of(told) == (400, "invalid_request")
+
+
 @pytest.mark.parametrize(
     ("by", "more", "code"),
     [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes, refresh tokens, introspection and revocation: what replaces what, and how it is taken back."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -143,6 +144,25 @@ async def test_a_refresh_token_that_comes_again_ends_its_family(world: OAuthWorl
     )
     assert error_of(newest) == (400, "invalid_grant")
     assert (await world.kinds()).count("token.revoked") == 1
+
+
+async def test_of_two_uses_at_once_one_wins_and_both_lose(world: OAuthWorld) -> None:
+    """Nobody can tell who was the thief: what the first got is taken back when the second comes."""
+    _, code = await coded(world)
+    redeemed = await asyncio.gather(redeem(world, code), redeem(world, code))
+    assert sorted(told.status for told in redeemed) == [200, 400]
+    good = next(told for told in redeemed if told.status == 200)
+    me = await world.ask("GET", "/api/v1/me", by=good.json["access_token"])
+    assert me.json["code"] == "token-revoked"
+    _, code = await coded(world)
+    text = (await redeem(world, code)).json["refresh_token"]
+    told = await asyncio.gather(
+        *(world.ask_token("refresh_token", by="contract-bot", refresh_token=text) for _ in range(2))
+    )
+    assert sorted(one.status for one in told) == [200, 400]
+    good = next(one for one in told if one.status == 200)
+    me = await world.ask("GET", "/api/v1/me", by=good.json["access_token"])
+    assert me.json["code"] == "token-revoked"
 
 
 async def test_a_refresh_token_is_its_clients_own(world: OAuthWorld) -> None:

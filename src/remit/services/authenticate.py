@@ -53,7 +53,6 @@ class Authenticator:
         tenant: str,
         issuer: str,
         resources: Resources,
-        token_ttl_s: int,
         session_ttl_s: int,
         members: Memberships,
     ) -> None:
@@ -71,7 +70,6 @@ class Authenticator:
         self._refused_more = 0
         self.issuer = issuer
         self.resources = resources
-        self.token_ttl_s = token_ttl_s
         self.session_ttl_s = session_ttl_s
 
     def claims(

@@ -4,8 +4,8 @@
 1. the subject token is ours, holds, and is bound to a task; a key that it is bound to was proven by who shows
    it
 2. without an actor token and for its own agent: the same task, for the resources that are asked for
-3. with the actor token of another agent, or shown by one: a child task of that agent, which narrows
-   (`core.child`). The new token is bound to the key of whoever will use it
+3. with the actor token of another agent, bound to that agent's key, or shown by one: a child task of that agent,
+   which narrows (`core.child`). The new token is bound to the key of whoever will use it
 4. nothing widens: what is asked for beyond the parent is refused, never cut silently
 """
 
@@ -122,6 +122,9 @@ class TokenExchange:
         withdrawn = agent is not None and claims.issued < agent.tokens_from
         if agent is None or not agent.usable or withdrawn or not own or claims.attestation is None:
             raise _bad("the actor token is not an agent's own, or was withdrawn")
+        if not claims.confirmation:
+            # Whoever shows it is another agent, which could use a token that anybody can use.
+            raise _bad("the actor token is not bound to a key of its agent")
         attested = Attested(
             workload=agent.name,
             method=claims.attestation,
