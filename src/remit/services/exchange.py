@@ -4,8 +4,8 @@
 1. the subject token is ours, holds, and is bound to a task; a key that it is bound to was proven by who shows
    it
 2. without an actor token and for its own agent: the same task, for the resources that are asked for
-3. with the actor token of another agent, bound to that agent's key, or shown by one: a child task of that agent,
-   which narrows (`core.child`). The new token is bound to the key of whoever will use it
+3. with the actor token of another agent, bound to its key, or shown by one: a child task of that agent, which
+   narrows (`core.child`). The new token is bound to the key of whoever will use it
 4. nothing widens: what is asked for beyond the parent is refused, never cut silently
 """
 
