@@ -79,8 +79,8 @@ class Who:
         unconstrained: frozenset[str] = frozenset(),
         own_uid: int = -1,
     ) -> None:
-        """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier; `own_uid`
-        is the user id of this process.
+        """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
+        `own_uid` is the user id of this process.
         """
         self._own_uid = own_uid
         self._unconstrained = unconstrained
