@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -67,6 +66,14 @@ HEADERS: Final = {
     "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
 }
 VISIT_S: Final = 3600
+_TITLES: Final = {
+    401: "You are not signed in",
+    403: "This is not permitted",
+    404: "There is nothing here",
+    409: "This is not possible any more",
+    429: "Not just now",
+    503: "Not just now",
+}
 #: Longest address that a person may be sent on to after signing in.
 MAX_THEN_CHARS: Final = 16_384
 
@@ -223,7 +230,7 @@ def fault(visit: PageVisit, error: RemitError) -> Response:
     return visit.draw(
         "fault.html",
         status=status,
-        title=HTTPStatus(status).phrase if told else "This did not work",
+        title=_TITLES.get(status, "This did not work"),
         told=error.message if told else "remit could not do this",
         way_out=error.way_out if told else "ask whoever runs remit to look into its log",
     )
