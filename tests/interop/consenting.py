@@ -137,16 +137,16 @@ def run() -> list[suite.Outcome]:
             text=True,
             cwd=suite.ROOT,
         )
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(f"{gateway.url}/oauth/authorize?"):
-                    back = asyncio.run(Person(gateway).consent(line.strip()))
-                    _visit(back)
-            process.wait(30)
-        finally:
-            process.kill()
-            process.wait()
+        # Leaving the block closes the pipe and waits.
+        with process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if line.startswith(f"{gateway.url}/oauth/authorize?"):
+                        _visit(asyncio.run(Person(gateway).consent(line.strip())))
+                process.wait(30)
+            finally:
+                process.kill()
     return suite.read(place)
 
 
