@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,22 @@ def test_a_manifest_is_made_of_files(house: Remit, tmp_path: Path) -> None:
     (tmp_path / "code" / "main.py").write_text("two")
     assert house.ask(*words, "--only-show")["manifest_digest"] != first
     assert house("agent", "manifest", "note-bot").code == 2
+
+
+def test_what_an_agent_says_it_is_made_of_is_held_against_what_is_registered(house: Remit) -> None:
+    """The same digest says nothing; another is a finding, until it is registered."""
+    house.ask("agent", "manifest", "note-bot", "--digest", "sha256:one")
+    for digest in ("sha256:one", "sha256:two"):
+        words = ("run", "--agent", "note-bot", "--task", "tidy-note", "-p", "note=a", "--manifest", digest)
+        said = house.apart(*words, "--as", "ana", "--", "true")
+        assert said.code == 0, said.err
+    deadline = time.monotonic() + 20
+    while not (found := house.ask("finding", "list", "--about", "agent:note-bot")["items"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [(one["kind"], one["facts"]["reported"]) for one in found] == [("manifest-drift", "sha256:two")]
+    house.ask("agent", "manifest", "note-bot", "--digest", "sha256:two")
+    assert house.ask("finding", "list", "--about", "agent:note-bot")["items"] == []
 
 
 def test_a_token_is_asked_about_over_standard_input(house: Remit) -> None:

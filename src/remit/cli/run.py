@@ -42,6 +42,7 @@ def run(
     token_file: Path | None = None,
     alone: Switch = False,
     lease: int | None = None,
+    manifest: str = "",
 ) -> int:
     """Run a program inside one task: `remit run --agent A --task T -- CMD...`.
 
@@ -71,6 +72,9 @@ def run(
         Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
     lease
         Seconds after which the task ends when this process is not heard of (default: `limits.task_lease_s`).
+    manifest
+        The digest over what the agent is made of, as `remit agent manifest --only-show` gives it; it is held
+        against the registered one.
     """
     import asyncio
 
@@ -91,6 +95,7 @@ def run(
         lease_s=lease,
         key=key,
         token_file=token_file,
+        manifest=manifest,
     )
     return asyncio.run(_governed(wanted, command))
 

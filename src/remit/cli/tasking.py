@@ -38,6 +38,7 @@ class Wanted(NamedTuple):
     lease_s: int = 15
     key: Path | None = None
     token_file: Path | None = None
+    manifest: str = ""
 
 
 def agent_session(wanted: Wanted) -> AgentSession:
@@ -66,6 +67,7 @@ async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
         on_behalf_of=wanted.on_behalf_of,
         plan=wanted.plan,
         lease_s=wanted.lease_s,
+        manifest_digest=wanted.manifest,
         person_session="" if wanted.alone else _person(agent.gateway.base_url),
     )
 

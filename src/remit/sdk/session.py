@@ -131,12 +131,13 @@ class AgentSession(_TokenSource):
         plan: Sequence[str] | None = None,
         lease_s: int = 0,
         person_session: str = "",
+        manifest_digest: str = "",
     ) -> TaskSession:
         """Open a task of this agent, and give it.
 
         With `person_session` (what `remit login` got) the person states the intent, else the agent does,
         where the task type permits that. With `lease_s` above 0 the task ends when `keep` has not renewed it
-        for so long.
+        for so long. `manifest_digest` (`remit.sdk.manifest`) says what the agent is made of now.
         """
         asked: dict[str, Json] = {
             "agent": self.agent,
@@ -148,6 +149,8 @@ class AgentSession(_TokenSource):
         }
         if plan is not None:
             asked["plan"] = list(plan)
+        if manifest_digest:
+            asked["manifest_digest"] = manifest_digest
         if person_session:
             task = await self.gateway.ask("POST", "/api/v1/tasks", bearer=person_session, body=asked)
         else:

@@ -76,8 +76,10 @@ async def opened(errand: Errand) -> TaskView:
     """Open a task."""
     wanted: Opening = errand.body
     task = await errand.house.tasks.open(wanted, person=errand.person, agent=errand.agent)
-    if errand.agent is not None and wanted.manifest_digest:
-        errand.house.sightings.manifest(errand.agent, wanted.manifest_digest)
+    if wanted.manifest_digest:
+        # Whoever opens it for the agent passes on what that says of itself.
+        agent = errand.agent or await errand.house.directory.agent(task.agent)
+        errand.house.sightings.manifest(agent, wanted.manifest_digest)
     return task_view(task, errand.house.clock.now())
 
 
