@@ -244,6 +244,12 @@ async def test_an_application_proposes_and_the_person_states(world: HouseWorld, 
         ({"authorization_details": "{"}, "invalid_authorization_details"),
         ({"authorization_details": '[{"type":"other"}]'}, "invalid_authorization_details"),
         ({"mission_intent": '{"intent":7}'}, "invalid_request"),
+        ({"mission_intent": '{"intent":{"goal":"x","constraints":{"max_amount":5}}}'}, "invalid_request"),
+        (
+            {"mission_intent": '{"intent":{"goal":"x","expires_at":"2026-11-24T20:00:00Z"}}'},
+            "invalid_request",
+        ),
+        ({"mission_intent": '{"intent":{"resources":["https://elsewhere.example"]}}'}, "invalid_target"),
         ({"mission_intent": '{"intent":{},"intent":{}}'}, "invalid_request"),
     ],
 )

@@ -67,7 +67,7 @@ def what_is_asked(
         max_age_s=_max_age(form),
         login_hint=form.get("login_hint")[:200],
         dpop_jkt=form.get("dpop_jkt"),
-        mission=_mission(form),
+        mission=_mission(form, house),
         tools=_tools(form, house),
         task_type=form.get("task_type")[:80],
         agent=pushed_by,
@@ -120,25 +120,34 @@ def _json(form: Form, name: str, code: str) -> Json:
         raise OAuthRefused(code, f"`{name}` cannot be read: {error.message}") from None
 
 
-class _Intent(msgspec.Struct, frozen=True):
+class _Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     goal: str = ""
     purpose: str = ""
     success_criteria: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    constraints: dict[str, Json] = {}
+    controls: dict[str, Json] = {}
 
 
 class _MissionIntent(msgspec.Struct, frozen=True):
     intent: _Intent = _Intent()
 
 
-def _mission(form: Form) -> Mission:
-    name = MISSION_INTENT
-    written = _json(form, name, "invalid_request")
+def _mission(form: Form, house: House) -> Mission:
+    written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
         return Mission()
     try:
         intent = msgspec.convert(written, _MissionIntent).intent
     except msgspec.ValidationError:
-        raise OAuthRefused("invalid_request", f"`{name}` has not the form of a mission's intent") from None
+        raise OAuthRefused(
+            "invalid_request", f"`{MISSION_INTENT}` has not the form of an intent that is understood"
+        ) from None
+    # INVARIANT: a bound that would not be kept is refused, never left out.
+    if intent.constraints or intent.controls:
+        raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
+    if any(one not in house.authenticator.resources for one in intent.resources):
+        raise OAuthRefused("invalid_target", "a resource of the intent is not of this house")
     return Mission(
         goal=intent.goal[:2000],
         purpose=intent.purpose[:500],
