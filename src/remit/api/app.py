@@ -118,7 +118,11 @@ def _serving(endpoint: Endpoint, desk: Desk) -> Serve:
                 raise Malformed(error.message, way_out=error.way_out) from None
             raise
         result = await endpoint.serve(given)
-        return result if isinstance(result, Response) else answer(result, endpoint.status)
+        response = result if isinstance(result, Response) else answer(result, endpoint.status)
+        if nonce := getattr(request.state, "nonce", ""):
+            # RFC 9449 section 8.2: the nonce to use from now on.
+            response.headers["DPoP-Nonce"] = nonce
+        return response
 
     return serve
 

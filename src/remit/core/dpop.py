@@ -38,6 +38,9 @@ MAX_ID: Final = 256
 #: a proof from being used twice is its nonce and the memory of proofs, not this.
 MAX_AGE_S: Final = 300
 
+#: The code of a proof that came without a nonce, as every first one does.
+FIRST_PROOF: Final = "proof-first"
+
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PORTS: Final = {"https": 443, "http": 80}

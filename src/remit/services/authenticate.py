@@ -12,6 +12,7 @@ import hashlib
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
+from remit.core.dpop import FIRST_PROOF
 from remit.core.errors import Conflict, RemitError, Unauthenticated
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships, Person
@@ -133,8 +134,11 @@ class Authenticator:
 
     async def refused(self, error: RemitError, where: str, *, agent: str = "", task: str = "") -> None:
         """Write a refusal of steps 1 and 2 to the evidence; a flood of them is counted, not written one by
-        one. `agent` and `task` are those of a token that holds.
+        one. `agent` and `task` are those of a token that holds. A first proof that has no nonce yet is asked
+        for one, which is no refusal.
         """
+        if error.code == FIRST_PROOF:
+            return
         now = self._clock.now()
         second = int(now.timestamp())
         if second != self._refused_second:

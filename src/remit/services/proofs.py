@@ -15,7 +15,7 @@ import hashlib
 import hmac
 from typing import Final
 
-from remit.core.dpop import ALGORITHMS, MAX_AGE_S, token_hash, verify_proof
+from remit.core.dpop import ALGORITHMS, FIRST_PROOF, MAX_AGE_S, token_hash, verify_proof
 from remit.core.errors import ProofRefused
 from remit.core.workload import Confirmation
 from remit.ports.runtime import Clock, Entropy
@@ -84,7 +84,7 @@ class Proofs:
         self._turn()
         seen = self._seen_under(held.nonce)
         if seen is None:
-            raise self.challenge()
+            raise self.challenge(first=not held.nonce)
         mark = hashlib.sha256(f"{held.thumbprint}\n{held.token_id}".encode()).digest()[:16]
         if mark in seen:
             raise ProofRefused(
@@ -93,11 +93,11 @@ class Proofs:
         seen.add(mark)
         return Confirmation(jkt=held.thumbprint), held.nonce
 
-    def challenge(self) -> ProofRefused:
+    def challenge(self, *, first: bool = False) -> ProofRefused:
         """Give the refusal that asks for a proof with the nonce of this moment (section 8)."""
         return ProofRefused(
             "the DPoP proof needs a nonce of this server",
-            code="proof-nonce",
+            code=FIRST_PROOF if first else "proof-nonce",
             error="use_dpop_nonce",
             nonce=self.nonce(),
             way_out="sign a new proof with the nonce of the `DPoP-Nonce` header",

@@ -92,7 +92,9 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         secret = session_secret(request)
         if secret:
             return await _person(errand, endpoint, secret)
-        return await _agent(errand, endpoint, shown_by(request, desk.house))
+        found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
+        request.state.nonce = found.nonce
+        return await _agent(errand, endpoint, found.claims)
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await desk.house.authenticator.refused(error, "api")
@@ -151,10 +153,9 @@ def shown_by(request: Request, house: House) -> Showing:
     )
 
 
-async def _agent(errand: Errand, endpoint: Endpoint, showing: Showing) -> Errand:
+async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Errand:
     house: House = errand.house
     now = house.clock.now()
-    claims = house.credentials.identify(showing, now).claims
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")
     if claims.task:
