@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.runtime.system import SystemClock
-from remit.compose.trust import issuer_of, trust_of
+from remit.compose.trust import issuer_of, look_at_trust, trust_of
 from remit.config import Config, load_config
 from remit.config.load import examine_config
 from remit.core.errors import ConfigInvalid, Unauthenticated
@@ -164,6 +164,22 @@ def test_a_trust_domain_of_ours_is_not_taken_from_elsewhere(tmp_path: Path) -> N
 
     with pytest.raises(ConfigInvalid, match="our own"):
         trust_of(got, URL, SystemClock(), {"example.org": own})  # type: ignore[dict-item]
+
+
+async def test_whom_one_trusts_can_be_looked_at_beforehand(tmp_path: Path) -> None:
+    """`remit doctor` says of each whether its keys can be read, and why not."""
+    (tmp_path / "bundle.json").write_text(json.dumps(of_now().bundle))
+    got = config(
+        tmp_path,
+        """
+  issuers: {a: {issuer: "https://name.invalid"}, b: {issuer: "https://b.example", jwks_file: missing}}
+  spiffe: {example.org: {bundle_file: bundle.json}}
+""",
+    )
+    found = await look_at_trust(got)
+    assert found["trust domain `example.org`"] == ""
+    assert "has no known address" in found["issuer `a`"]
+    assert "No such file" in found["issuer `b`"]
 
 
 async def test_what_the_configuration_trusts_is_attested(tmp_path: Path) -> None:

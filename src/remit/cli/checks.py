@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
+import logging
 import os
 import shutil
 import socket
@@ -23,7 +25,7 @@ from remit.cli.invocation import Invocation
 from remit.cli.isolation import isolation
 from remit.cli.sessions import secret_for, sessions_file
 from remit.config import Config, examine_config
-from remit.core.errors import NotFound, RemitError
+from remit.core.errors import ConfigInvalid, NotFound, RemitError
 
 #: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
 LOW_SPACE_BYTES = 256 * 1024 * 1024
@@ -52,6 +54,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
     answer = _ask(base_url)
     if config is not None:
         findings += [*_keys(config), *_openbao(config), *_store(config), *_upstreams(config)]
+        findings += _trust(config)
     findings += _sessions()
     if base_url:
         findings += [
@@ -140,6 +143,26 @@ def _openbao(config: Config) -> Iterator[Look]:
     else:
         says = f"`{section.address}` is not ready (status {told.status_code}): sealed or not initialised"
         yield Look("openbao", "fail", says, "unseal it")
+
+
+def _trust(config: Config) -> Iterator[Look]:
+    if not config.trust.issuers and not config.trust.spiffe:
+        return
+    from remit.compose.trust import look_at_trust
+
+    # What the adapters would warn of is what this is about to say.
+    logging.getLogger("remit").setLevel(logging.ERROR)
+    try:
+        found = asyncio.run(look_at_trust(config))
+    except ConfigInvalid as fault:
+        yield Look("trust", "fail", fault.message, fault.way_out)
+        return
+    for name, why in found.items():
+        if why:
+            way_out = "its workloads are refused until it can be read"
+            yield Look("trust", "fail", f"{name} cannot be read: {why[:300]}", way_out)
+        else:
+            yield Look("trust", "ok", f"{name} can be read")
 
 
 def _open_to_others(place: Path) -> Iterator[Look]:

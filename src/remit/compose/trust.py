@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from remit.adapters.attestor.oidc import OidcAttestor
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.peers.linux import LinuxPeers
+from remit.adapters.runtime.system import SystemClock
 from remit.config import Config, IssuerSection, TrustDomainSection
 from remit.core.errors import ConfigInvalid
 from remit.core.spiffe import TrustAnchors
@@ -46,6 +48,13 @@ class Trusted:
     def attestors(self) -> Attestors:
         """All attestors, as one."""
         return Attestors((OidcAttestor(self.issuers), self.spiffe, LocalAttestor()))
+
+    async def faults(self) -> dict[str, str]:
+        """Ask every issuer and read every bundle, and say why what cannot be had; empty where it can."""
+        issuers, domains = await asyncio.gather(self.issuers.faults(), self.spiffe.faults())
+        return {f"issuer `{name}`": fault for name, fault in issuers.items()} | {
+            f"trust domain `{name}`": fault for name, fault in domains.items()
+        }
 
     async def close(self) -> None:
         """Stop reading keys."""
@@ -82,6 +91,15 @@ def trust_of(
             own=own,
         ),
     )
+
+
+async def look_at_trust(config: Config) -> dict[str, str]:
+    """Ask whom the configuration trusts, and say why what cannot be had; raises `ConfigInvalid`."""
+    trusted = trust_of(config, config.listen.url, SystemClock())
+    try:
+        return await trusted.faults()
+    finally:
+        await trusted.close()
 
 
 def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str) -> Issuer:

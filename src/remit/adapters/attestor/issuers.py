@@ -83,6 +83,11 @@ class OidcIssuers:
         for cache in self._keys.values():
             await cache.close()
 
+    async def faults(self) -> dict[str, str]:
+        """Ask each issuer, and say by its name why its keys cannot be had; empty where they can."""
+        found = await asyncio.gather(*(cache.fault() for cache in self._keys.values()))
+        return dict(zip(self._keys, found, strict=True))
+
     def trusts(self, token: str, use: IssuerUse) -> bool:
         """Whether the token says it is of an issuer trusted for this use."""
         try:

@@ -69,6 +69,14 @@ class Refreshed(Generic[T]):
         await self._renew()
         return self._held()
 
+    async def fault(self) -> str:
+        """Read it, and say why it cannot be had; empty where it can."""
+        try:
+            await self.current()
+        except SourceUnavailable as unavailable:
+            return unavailable.debug.rstrip("; ") or unavailable.message
+        return ""
+
     async def close(self) -> None:
         """Stop reading."""
         if self._reading is not None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
@@ -52,6 +53,11 @@ class SpiffeAttestor:
         """Stop reading bundles."""
         for bundle in self._domains.values():
             await bundle.close()
+
+    async def faults(self) -> dict[str, str]:
+        """Read each bundle, and say by its trust domain why it cannot be had; empty where it can."""
+        found = await asyncio.gather(*(bundle.fault() for bundle in self._domains.values()))
+        return dict(zip(self._domains, found, strict=True))
 
     def judges(self, shown: Shown) -> bool:
         """Whether it claims a SPIFFE ID, of whatever trust domain."""
