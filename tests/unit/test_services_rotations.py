@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys are replaced by hand and by age, each time on record, and a crash in between is mended."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,25 @@ async def test_who_was_forgotten_stays_forgotten_through_a_rotation(kept: Kept[W
     await kept.rotations.rotate(KeyKind.SEALING, by="root")
     await kept.rotations.keep()
     assert await kept.said() == ["of leo"]
+
+
+async def test_keys_wrapped_before_there_was_more_than_one_sealing_key_are_read(
+    kept: Kept[WorldClock],
+) -> None:
+    """They name none, so they are the oldest one's; after a rotation they name the new one."""
+    await kept.say("lena", "leo")
+    await kept.store.close()
+    with sqlite3.connect(kept.folder / "remit.db") as table:
+        table.execute("update subject_keys set wrapped_by = ''")
+    table.close()
+    kept.store = None  # type: ignore[assignment]
+    await kept.open()
+    assert await kept.said() == ["of lena", "of leo"]
+    await kept.say("lena")
+    await kept.rotations.rotate(KeyKind.SEALING, by="root")
+    await kept.rotations.keep()
+    assert await kept.said() == ["of lena", "of leo", "of lena"]
+    with sqlite3.connect(kept.folder / "remit.db") as table:
+        named = {row[0] for row in table.execute("select wrapped_by from subject_keys")}
+    table.close()
+    assert named == {kept.keys.sealing.current}
