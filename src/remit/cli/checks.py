@@ -151,12 +151,16 @@ def _trust(config: Config) -> Iterator[Look]:
     from remit.compose.trust import look_at_trust
 
     # What the adapters would warn of is what this is about to say.
-    logging.getLogger("remit").setLevel(logging.ERROR)
+    warnings = logging.getLogger("remit")
+    level = warnings.level
+    warnings.setLevel(logging.ERROR)
     try:
         found = asyncio.run(look_at_trust(config))
     except ConfigInvalid as fault:
         yield Look("trust", "fail", fault.message, fault.way_out)
         return
+    finally:
+        warnings.setLevel(level)
     for name, why in found.items():
         if why:
             way_out = "its workloads are refused until it can be read"
