@@ -70,7 +70,7 @@ class OAuthWorld(HouseWorld):
         issuers = OidcIssuers(
             [
                 self._trusted("platform", self.platform, IssuerUse.WORKLOADS, fetch),
-                self._trusted("enterprise", self.enterprise, IssuerUse.ID_JAG, fetch),
+                self._trusted("enterprise", self.enterprise, IssuerUse.ID_JAG, fetch, IssuerUse.PEOPLE),
             ],
             self.clock,
         )
@@ -91,9 +91,11 @@ class OAuthWorld(HouseWorld):
         self.keys = {name: ECKey.generate_key("P-256") for name in ("contract-bot", "other-bot", "third-bot")}
         self._assertions = 0
 
-    def _trusted(self, name: str, issuer: WorldIssuer, use: IssuerUse, fetch: WorldFetch) -> Issuer:
+    def _trusted(
+        self, name: str, issuer: WorldIssuer, use: IssuerUse, fetch: WorldFetch, *more: IssuerUse
+    ) -> Issuer:
         return Issuer(
-            name=name, issuer=issuer.issuer, audience=PUBLIC_URL, uses=frozenset({use}), fetch=fetch
+            name=name, issuer=issuer.issuer, audience=PUBLIC_URL, uses=frozenset({use, *more}), fetch=fetch
         )
 
     async def settle_in(self) -> None:

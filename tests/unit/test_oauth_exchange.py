@@ -20,6 +20,7 @@ from tests.oauth_world import (
     error_of,
     oauth_world,
 )
+from tests.world import TENANT
 
 Json = Any
 
@@ -153,3 +154,42 @@ async def test_a_childs_token_ends_with_its_parent(world: OAuthWorld) -> None:
     )
     me = await world.ask("GET", "/api/v1/me", by=child.json["access_token"])
     assert me.status == 401
+
+
+ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
+
+
+async def test_a_persons_own_token_lets_an_agent_act_for_them(world: OAuthWorld) -> None:
+    """RFC 8693: the subject is the person, the actor the agent; it works once, where a type permits it."""
+    token = world.enterprise.token(world.clock.now(), aud=PUBLIC_URL, sub="lena-there")
+    told = await exchange(world, token, "contract-bot", subject_token_type=ID_TOKEN)
+    claims = claims_of(world, told)
+    assert (claims.subject, claims.client_id, claims.on_behalf_of) == ("lena", "contract-bot", "lena")
+    task = await world.house.store.task(TENANT, claims.task)
+    assert task is not None
+    assert task.intent.stated_by == "issuer:enterprise"
+    again = await exchange(world, token, "contract-bot", subject_token_type=ID_TOKEN)
+    assert error_of(again) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("by", "claims"),
+    [
+        ("contract-bot", {"sub": "nobody"}),
+        ("contract-bot", {"aud": "https://other.example"}),
+        ("contract-bot", {"exp": 1}),
+        ("other-bot", {}),
+    ],
+)
+async def test_a_persons_token_opens_nothing_else(world: OAuthWorld, by: str, claims: dict[str, Any]) -> None:
+    """Of a stranger, for another server, out of time, or for an agent that no such type may be run by."""
+    said = {"aud": PUBLIC_URL, "sub": "lena-there"} | claims
+    token = world.enterprise.token(world.clock.now(), **said)
+    told = await exchange(world, token, by, subject_token_type=ID_TOKEN)
+    assert error_of(told) == (400, "invalid_grant")
+
+
+async def test_an_identity_assertion_is_no_id_token(world: OAuthWorld) -> None:
+    """What was issued for one purpose serves no other."""
+    told = await exchange(world, world.id_jag(), "contract-bot", subject_token_type=ID_TOKEN)
+    assert error_of(told) == (400, "invalid_grant")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Enterprise-managed authorization: the organisation's provider says which agent may act for which person.
+"""An issuer's word at the token endpoint that an agent may act for a person.
 
-The assertion is an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant).
+Either an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant), by which the organisation's provider says
+which agent may act for which person; or the person's ID token, which they got for remit and gave to the agent.
 
-1. its issuer is trusted for this and nothing else is believed of it; its type, audience and times hold
-2. it was issued to the very client that shows it, which has proven itself; it works once
+1. its issuer is trusted for this use and nothing else is believed of it; its type, audience and times hold
+2. who shows it has proven itself, and an ID-JAG was issued to the very client; it works once
 3. its subject is a person here: the one whom that issuer signs in
 4. a task opens for that person, of a type that permits this issuer's word; or one that is open is named
 """
@@ -64,21 +65,37 @@ class IdentityAssertions:
             raise _bad("the assertion was issued to another client")
         if not shown.token_id:
             raise _bad("the assertion has no `jti`")
+        live = await self._opened(client, shown, f"id-jag\n{shown.token_id}", task_type, mission)
+        return live, _resources(shown)
+
+    async def of_person(
+        self, client: TokenClient, id_token: str, *, task_type: str, mission: str
+    ) -> LiveTask:
+        """Give the task for the person of an ID token (RFC 8693 subject token); raises as `task` does."""
+        try:
+            shown = await self._issuers.verify(id_token, use=IssuerUse.PEOPLE)
+        except Unauthenticated as error:
+            raise _bad(error.message, way_out=error.way_out, debug=error.code) from None
+        return await self._opened(client, shown, f"id-token\n{id_token}", task_type, mission)
+
+    async def _opened(
+        self, client: TokenClient, shown: IssuedToken, name: str, task_type: str, mission: str
+    ) -> LiveTask:
         person = await self._person(shown)
-        await self._use(shown)
+        await self._use(shown, name)
         # Step 4.
         if mission:
             live = await self._tokens.bound(client.agent.name, mission)
             if live.task.on_behalf_of != person.name:
                 raise _bad("the task is for another person than the assertion")
-            return live, _resources(shown)
+            return live
         opening = Opening(
             agent=client.agent.name,
             task_type=task_type or self._type(client, shown),
             on_behalf_of=person.name,
         )
         task = await self._tasks.open(opening, person=person, agent=client.agent, issuer=shown.name)
-        return await self._tokens.bound(client.agent.name, task.id), _resources(shown)
+        return await self._tokens.bound(client.agent.name, task.id)
 
     async def _person(self, shown: IssuedToken) -> Person:
         """Step 3."""
@@ -91,8 +108,8 @@ class IdentityAssertions:
             )
         return self._members.of_person(person)
 
-    async def _use(self, shown: IssuedToken) -> None:
-        mark = secret_digest(f"id-jag\n{shown.issuer}\n{shown.token_id}")
+    async def _use(self, shown: IssuedToken, name: str) -> None:
+        mark = secret_digest(f"{shown.issuer}\n{name}")
         try:
             await self._store.commit(Unit((UseAssertion(self._tenant, mark, shown.expires),)))
         except Conflict:

@@ -7,21 +7,28 @@ from typing import Final
 
 from remit.api.oauth.form import OAuthRefused
 from remit.api.oauth.grants.asked import TokenRequest
+from remit.core.drafts import MISSION_PARAMETER
+from remit.core.mission import BAD_DETAILS
 from remit.core.resource import TASK_SCOPE
+from remit.services.clients import TokenClient
 from remit.services.exchange import Exchanged
 from remit.services.tokens import TokenGiven
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 
 
 async def give(asked: TokenRequest) -> TokenGiven:
     """Give the new token (section 2.1)."""
     form = asked.form
     subject = form.need("subject_token")
-    if form.need("subject_token_type") not in (ACCESS_TOKEN, JWT):
-        raise OAuthRefused("invalid_request", f"the subject token is of type `{ACCESS_TOKEN}`")
+    kind = form.need("subject_token_type")
+    if kind not in (ACCESS_TOKEN, JWT, ID_TOKEN):
+        raise OAuthRefused(
+            "invalid_request", f"the subject token's type is `{ACCESS_TOKEN}` or `{ID_TOKEN}`"
+        )
     # Section 2.1: the actor's type is there if, and only if, its token is.
     if ("actor_token" in form) != ("actor_token_type" in form):
         raise OAuthRefused("invalid_request", "`actor_token` and `actor_token_type` come together")
@@ -31,6 +38,8 @@ async def give(asked: TokenRequest) -> TokenGiven:
         raise OAuthRefused("invalid_request", f"what can be requested is of type `{ACCESS_TOKEN}`")
     asked.scope(TASK_SCOPE)
     client = await asked.client()
+    if kind == ID_TOKEN:
+        return await _for_person(asked, client, subject)
     wanted = Exchanged(
         subject_token=subject,
         actor_token=form.get("actor_token"),
@@ -39,3 +48,18 @@ async def give(asked: TokenRequest) -> TokenGiven:
         brief=form.get("brief"),
     )
     return await asked.house.oauth.exchange.exchange(client, wanted, asked.asking("token-exchange"))
+
+
+async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> TokenGiven:
+    """Give a token to act for the person of an ID token, where the task type permits its issuer's word."""
+    if "actor_token" in asked.form:
+        raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")
+    if asked.details() is not None:
+        raise OAuthRefused(BAD_DETAILS, "the task type says what a person's token stands for")
+    live = await asked.house.oauth.assertions.of_person(
+        client,
+        id_token,
+        task_type=asked.form.get("task_type"),
+        mission=asked.form.get(MISSION_PARAMETER),
+    )
+    return await asked.house.oauth.tokens.for_task(client, live, asked.asking("token-exchange"))
