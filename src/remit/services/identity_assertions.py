@@ -2,7 +2,7 @@
 """An issuer's word at the token endpoint that an agent may act for a person.
 
 Either an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant), by which the organisation's provider says
-which agent may act for which person; or the person's ID token, which they got for remit and gave to the agent.
+which agent may act for which person; or the person's ID token, which they got for remit and handed on.
 
 1. its issuer is trusted for this use and nothing else is believed of it; its type, audience and times hold
 2. who shows it has proven itself, and an ID-JAG was issued to the very client; it works once
