@@ -120,6 +120,25 @@ def test_an_upstreams_own_error_stays() -> None:
     assert own_error(body) == (-32602, body)
 
 
+@pytest.mark.parametrize(
+    ("able", "needed", "code"),
+    [
+        ({}, {"sampling": {}}, -32021),
+        ({"elicitation": {}}, {"sampling": {}, "elicitation": {}}, -32021),
+        ({"sampling": {}}, None, -32021),
+        ({"sampling": {}}, {"sampling": {}}, -32603),
+        (None, {"sampling": {}}, -32603),
+    ],
+)
+def test_who_is_to_blame_for_a_missing_capability_is_told(able: Any, needed: Any, code: int) -> None:
+    """The client, where it lacks what is needed; else the task, whose grant lets nothing be answered."""
+    body = json.dumps({"code": -32021, "message": "no", "data": {"requiredCapabilities": needed}}).encode()
+    out, told = own_error(body, able=able)
+    assert out == code
+    if able and code == -32603:
+        assert "mcp:input" in json.loads(told)["data"]["way_out"]
+
+
 def test_data_cannot_begin_another_event() -> None:
     """Line breaks between JSON values do not reach a stream."""
     told = event(b'{"a":\n1,\r\n"b":"x\\n"}')

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.tool import INPUT
 from remit.gateway.mcp.wire import (
     HOP_CODES,
     INTERNAL_ERROR,
@@ -71,14 +72,15 @@ class _Marks(msgspec.Struct):
     cacheScope: msgspec.UnsetType | str = msgspec.UNSET  # noqa: N815 - the wire's own name
 
 
-class _Code(msgspec.Struct):
+class _Error(msgspec.Struct):
     """What an error says of itself."""
 
     code: int
+    data: Json = None
 
 
 _read_marks = msgspec.json.Decoder(_Marks).decode
-_read_code = msgspec.json.Decoder(_Code).decode
+_read_error = msgspec.json.Decoder(_Error).decode
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
 
@@ -112,28 +114,42 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
     return _write(members)
 
 
-def own_error(body: bytes, *, modern: bool = False) -> tuple[int, bytes]:
+def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
     """Give code and body of an upstream's error; a code that only this door may use becomes -32603.
 
-    That the client lacks a capability is passed on where the upstream heard of the client's own.
+    `able` is which questions the agent's client can answer, None in eras whose upstreams do not hear of it.
+    That something else is missing is passed on; where nothing is, it was the task that may not answer.
     """
     try:
-        code = _read_code(body).code
+        error = _read_error(body)
     except (msgspec.DecodeError, RecursionError):
         return INTERNAL_ERROR, b'{"code":-32603,"message":"the upstream failed"}'
-    if (code not in OWN_CODES and code not in HOP_CODES) or (modern and code == MISSING_CAPABILITY):
+    code = error.code
+    if code == MISSING_CAPABILITY and able is not None:
+        needed = error.data.get("requiredCapabilities") if isinstance(error.data, dict) else None
+        missing = not isinstance(needed, dict) or needed.keys() - able.keys()
+        return (code, body) if missing else (INTERNAL_ERROR, error_body(_NOT_GRANTED))
+    if code not in OWN_CODES and code not in HOP_CODES:
         return code, body
     members = _read_members(body)
     members["code"] = msgspec.Raw(b"%d" % INTERNAL_ERROR)
     return INTERNAL_ERROR, _write(members)
 
 
+_NOT_GRANTED: Final = WireFault(
+    "the upstream asks back, and the task may not answer",
+    INTERNAL_ERROR,
+    code="input-not-granted",
+    way_out=f"use a task type whose grant of this tool names `{INPUT}`",
+)
+
+
 class Answer:
     """Where the released chunks of one call go (`services.mediate.Sink`)."""
 
     __slots__ = (
-        "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing", "done",
-        "gone", "streaming", "wanted",
+        "_able", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing",
+        "done", "gone", "streaming", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -146,10 +162,12 @@ class Answer:
         progress_token: Json = None,
         log_level: str = "",
         pass_on: Callable[[bytes], bytes] | None = None,
+        able: Mapping[str, Json] | None = None,
     ) -> None:
         """Take where to send, and what the agent asked to hear meanwhile.
 
-        `pass_on` makes of a result that asks for input what the agent gets of it; None where none may.
+        `pass_on` makes of a result that asks for input what the agent gets of it; None where none may. `able`
+        is which questions its client can answer.
         """
         self._send = send
         self._id = request_id
@@ -159,6 +177,7 @@ class Answer:
         # 2026-07-28: log messages only where asked for; before, all of them until a level was set.
         self._logs_from = LOG_LEVELS.get(log_level, len(LOG_LEVELS) if modern else 0)
         self._pass_on = pass_on
+        self._able = able or {}
         self._writing = False
         self.wanted: bytes | None = None
         self.streaming = False
@@ -174,7 +193,7 @@ class Answer:
             body = completed(chunk.body, cacheable=self._cacheable) if self._modern else chunk.body
             await self._last(result_frame(self._id), body, 200)
         elif kind is ChunkKind.ERROR:
-            code, body = own_error(chunk.body, modern=self._modern)
+            code, body = own_error(chunk.body, able=self._able if self._modern else None)
             await self._last(error_frame(self._id), body, rpc_status(code, modern=self._modern))
         elif kind is ChunkKind.NOTIFICATION:
             params = self._told(chunk)

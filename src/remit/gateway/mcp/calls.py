@@ -141,6 +141,7 @@ class Calls:
             progress_token=token,
             log_level=asked.log_level,
             pass_on=self._passing(visit, asked) if asked.name not in _ASKS_NOTHING else None,
+            able=asked.capabilities,
         )
         visit.answer = answer
         call = asyncio.current_task()
