@@ -117,8 +117,8 @@ async def test_the_sessions_of_a_person_are_listed(store: Store) -> None:
     """Newest first, by kind, and nobody else's."""
     for digest, person, kind, hours in (("a", "lena", "browser", 0), ("b", "lena", "session", 1),
                                         ("c", "leo", "browser", 2), ("d", "lena", "browser", 3)):  # fmt: skip
-        made = START + timedelta(hours=hours)
-        one = Credential(tenant=TENANT, digest=digest, kind=kind, person=person, created=made, expires=made)
+        made, until = START + timedelta(hours=hours), START + timedelta(days=1)
+        one = Credential(tenant=TENANT, digest=digest, kind=kind, person=person, created=made, expires=until)
         await store.commit(Unit(changes=(PutCredential(one),)))
     assert [one.digest for one in await store.credentials(TENANT, person="lena")] == ["d", "b", "a"]
     assert [one.digest for one in await store.credentials(TENANT, person="lena", kind="browser")] == [
