@@ -289,7 +289,7 @@ class Store(Protocol):
         ...
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
-        """Give the credentials of a person, expired or not, newest first."""
+        """Give the credentials of a person, newest first; one that ran out may be gone."""
         ...
 
     async def ticket(self, tenant: str, digest: str) -> Ticket | None:
