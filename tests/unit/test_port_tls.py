@@ -3,6 +3,7 @@
 
 import asyncio
 import io
+import ipaddress
 import json
 import socket
 import ssl
@@ -85,12 +86,12 @@ async def shown(
         return json.loads(answer.headers["x-told"]), await answer.read()
 
 
-def identity(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a key with a certificate that is signed by itself; gives the files of both."""
+def identity(folder: Path, name: str, *, host: str = "") -> tuple[Path, Path]:
+    """Make a key with a certificate that is signed by itself, for an address; gives the files of both."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -98,8 +99,11 @@ def identity(folder: Path, name: str) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .sign(key, hashes.SHA256())
     )
+    if host:
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
+        builder = builder.add_extension(names, critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     files = folder / f"{name}.pem", folder / f"{name}.key"
     files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
     files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
