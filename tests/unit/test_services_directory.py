@@ -296,3 +296,23 @@ async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> No
     again = await swing(10)
     assert (again.id, again.count, again.state) == (first.id, 3, FindingState.OPEN)
     assert len(await world.facts(EventKind.FINDING_SEEN)) == 2
+
+
+async def test_two_clients_under_one_agent_are_found(world: CallWorld) -> None:
+    """By the names that they give themselves in turns; one that gives none, or nonsense, is not followed."""
+    _, token = await world.open()
+    claims = world.house.authenticator.unproven(token, world.clock.now())
+    for told in (
+        {"name": "one", "version": "1"},
+        {"name": "one", "version": "2"},
+        None,
+        {},
+        "x",
+        {"name": 1},
+    ):
+        world.house.sightings.program(claims, told)
+    world.house.sightings.program(claims, {"name": "two"})
+    assert await found(world) == []
+    world.house.sightings.program(claims, {"name": "one"})
+    (one,) = await found(world)
+    assert (one.kind, one.facts["by"]) == (FindingKind.TWO_PROGRAMS, "client")

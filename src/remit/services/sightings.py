@@ -2,9 +2,9 @@
 """One identity per workload: noticing one key, one token or one identity in two hands.
 
 What can be seen: the address that a request comes from; the instance that the client names in what it signs;
-the program and user of a local peer; the manifest that an agent reports. What cannot: two copies behind one
-address that both keep quiet about their instance, and two copies whose turns never cross. Replicas that share
-a SPIFFE ID are none of this: each has a key of its own.
+the program and user of a local peer; the manifest that an agent reports; the name that an MCP client gives
+itself. What cannot: two copies behind one address that both keep quiet about their instance, and two copies
+whose turns never cross. Replicas that share a SPIFFE ID are none of this: each has a key of its own.
 """
 
 from __future__ import annotations
@@ -102,6 +102,21 @@ class Sightings:
             }
             self._findings.notice(
                 FindingKind.SHARED_TOKEN, f"agent:{claims.client_id}", claims.token_id, facts
+            )
+
+    def program(self, claims: AccessClaims, client_info: Json) -> None:
+        """Note which program says that it is at the other end (MCP `clientInfo`); from memory alone, for the
+        path of each call. One that says nothing, or nothing that can be read, is not followed.
+        """
+        name = client_info.get("name") if isinstance(client_info, dict) else None
+        if not isinstance(name, str) or not name:
+            return
+        where = f"client {name[:80]}"
+        other = self._programs.see(f"client {claims.client_id}", where, self._clock.boot_s())
+        if other:
+            facts = {"workload": claims.client_id, "first": where, "second": other, "by": "client"}
+            self._findings.notice(
+                FindingKind.TWO_PROGRAMS, f"agent:{claims.client_id}", claims.client_id, facts
             )
 
     def manifest(self, agent: Agent, reported: str) -> None:

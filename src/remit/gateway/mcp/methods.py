@@ -34,6 +34,7 @@ from remit.gateway.mcp.subscriptions import (
 from remit.gateway.mcp.wire import (
     INVALID_REQUEST,
     LEGACY_VERSIONS,
+    META_CLIENT,
     META_SERVER,
     META_SUBSCRIPTION,
     METHOD_NOT_FOUND,
@@ -92,6 +93,7 @@ class Methods:
             await respond(visit.send, 202, b"")
             return
         check_modern(visit.head, message)
+        self._house.sightings.program(visit.claims, message.meta.get(META_CLIENT))
         if method in CALLS:
             await self._calls.run(visit, message)
         elif method in _LISTS:
@@ -153,6 +155,7 @@ class Methods:
         if message.id is None:
             raise WireFault("`initialize` is a request", INVALID_REQUEST, status=400, code="not-jsonrpc")
         live = await self._bound(visit)
+        self._house.sightings.program(visit.claims, message.params.get("clientInfo"))
         asked = text_param(message.params, "protocolVersion")
         version = asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[-1]
         session_id = self._sessions.open(

@@ -65,6 +65,7 @@ MODERN_VERSIONS: Final = ("2026-07-28",)
 RESERVED_META: Final = "io.modelcontextprotocol/"
 META_VERSION: Final = RESERVED_META + "protocolVersion"
 META_CAPABILITIES: Final = RESERVED_META + "clientCapabilities"
+META_CLIENT: Final = RESERVED_META + "clientInfo"
 META_LOG_LEVEL: Final = RESERVED_META + "logLevel"
 META_SUBSCRIPTION: Final = RESERVED_META + "subscriptionId"
 META_SERVER: Final = RESERVED_META + "serverInfo"
