@@ -117,8 +117,9 @@ class Consents:
             metadata = await self._documents.get(client_id)
             agent = await self._agent_of(client_id)
         else:
-            metadata, agent = None, await self._store.agent(self._tenant, client_id)
-            if agent is None or pushed_by != agent.name:
+            # It may have named itself by a SPIFFE ID: what it has proved is what counts.
+            metadata, agent = None, await self._store.agent(self._tenant, pushed_by) if pushed_by else None
+            if agent is None:
                 raise Malformed(
                     "this application is not known",
                     code="invalid_client",
