@@ -129,8 +129,9 @@ def test_what_is_asked_for_is_understood_or_refused(details: list[Json]) -> None
         return
     known = {"arguments", "other_arguments", "ceilings"}
     assert all(set(entry.get("constraints", {})) <= known and "delegation" not in entry for entry in details)
+    # At the joined address a tool bears its upstream's name; elsewhere its own, whatever that is.
     named = {
-        action.replace("__", "/") if "__" in action else f"files/{action}"
+        action.replace("__", "/", 1) if one["resource"] == RESOURCES.joined else f"files/{action}"
         for one in details
         for action in one["actions"]
     }
