@@ -11,7 +11,7 @@ import pytest
 from remit.core.errors import NotFound
 from remit.core.finding import FindingKind
 from remit.core.task import HandDown, TaskType
-from remit.core.workload import IssuerBinding, KeyBinding, SpiffeBinding, workload_of
+from remit.core.workload import IssuerBinding, KeyBinding, LocalBinding, SpiffeBinding, workload_of
 from remit.services.delegations import NewDelegation
 from remit.services.opening import Handing, Opening
 from remit.services.who import is_token
@@ -130,6 +130,17 @@ async def test_a_token_that_is_no_good_says_nothing_of_anybody(world: CallWorld)
         told = await world.house.who.of(text)
         assert set(told) == {"kind", "valid", "code", "reason"}
         assert not told["valid"]
+
+
+async def test_what_may_be_done_is_told_at_the_assurance_that_the_agent_has(world: CallWorld) -> None:
+    """An agent that is known by the kernel's word alone is told that it may only read."""
+    directory = world.house.directory
+    await directory.bind("other", LocalBinding(1000, "0" * 64), by="root")
+    await directory.unbind("other", workload_of(KeyBinding(KEYS["other"])), by="root")
+    task, _ = await world.open(agent="other")
+    for tool, outcome in (("desk/read", "permit"), ("desk/write", "deny")):
+        told = await world.house.reports.can(task.id, tool, {})
+        assert told["tasks"][0]["tools"][0]["outcome"] == outcome
 
 
 @pytest.mark.parametrize("name", ["a.b.c", SPIFFE, "eyJ.a.b", "jkt:abc", "https://a.b.c#x"])

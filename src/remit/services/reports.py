@@ -9,15 +9,16 @@ import msgspec
 
 from remit.core.decision import Outcome
 from remit.core.errors import NotFound
-from remit.core.identity import Principal
+from remit.core.identity import Actor, Principal
 from remit.core.task import Task, TaskState
 from remit.core.tool import Tier, ToolState
-from remit.core.workload import Assurance, Confirmation
+from remit.core.workload import Confirmation
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authorize import Authorizer
 from remit.services.live import Live
 from remit.services.tools import Tools
+from remit.services.who import best_assurance
 
 Json = Any
 
@@ -105,11 +106,14 @@ class Reports:
     async def _dry_run(self, task: Task, tool_id: str, arguments: dict[str, Json]) -> dict[str, Json]:
         live = await self._live.load(task.id)
         upstream, _, name = tool_id.partition("/")
+        proof = await self._store.last_proof(self._tenant, task.agent)
         principal = Principal(
             tenant=self._tenant,
             agent=task.agent,
             on_behalf_of=task.on_behalf_of,
-            assurance=Assurance.KEY_BOUND,
+            chain=tuple(Actor(name) for name in task.actors),
+            # As the agent last proved itself, else as well as it could.
+            assurance=proof.assurance if proof is not None else best_assurance(live.agent),
             # As the relay calls: what a token that is bound to nothing may not do is said beside the answer.
             confirmation=Confirmation(jkt="assumed"),
         )
