@@ -7,7 +7,6 @@ doors. Every sign-in makes a new secret, so that nobody can put one into a brows
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
 from remit.services.authenticate import Authenticator, secret_digest
 from remit.services.directory import Directory, NewPerson
+from remit.services.families import challenge_of
 from remit.services.tickets import Tickets
 
 #: How long somebody may be on their way to the provider and back.
@@ -71,11 +71,6 @@ class Seat:
 def csrf_of(secret: str) -> str:
     """Give what the forms of a browser carry, made of the secret in its cookie, which it does not tell."""
     return hmac.new(secret.encode(), b"remit form", hashlib.sha256).hexdigest()
-
-
-def challenge_of(verifier: str) -> str:
-    """Give the challenge of a verifier (RFC 7636 section 4.2, S256)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def handle_of(session: Credential) -> str:
