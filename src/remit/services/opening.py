@@ -146,7 +146,9 @@ def filled(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
             continue
         constraint = load(written)
         if constraint.judge(value) is not Verdict.YES:
-            raise Malformed(f"parameter `{name}` must {constraint.describe()}", way_out="give a value that fits")
+            raise Malformed(
+                f"parameter `{name}` must {constraint.describe()}", way_out="give a value that fits"
+            )
     return params
 
 
