@@ -107,7 +107,8 @@ async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld
     assert b"poison" not in told.content
     assert (await world.call("echo", {"text": "ok"}, headers={"mcp-param-text": "ok"})).json["error"]
     assert world.calls() == []
-    await world.house.tools.accept("files/echo", digest="", by="lena")
+    pin, _ = world.house.tools.diff("files/echo")
+    await world.house.tools.accept("files/echo", digest=pin.offered_digest, by="lena")
     assert "echo" in names(await world.modern("tools/list"))
 
 

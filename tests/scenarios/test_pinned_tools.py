@@ -230,7 +230,8 @@ async def test_a_change_while_remit_was_down_is_seen_at_the_start(tmp_path: Path
     async with pinned_world(tmp_path) as world:
         assert world.state() is ToolState.CHANGED
         await check_suspended(world)
-        await world.house.tools.accept("files/read", digest="", by="root")
+        pin, _ = world.house.tools.diff("files/read")
+        await world.house.tools.accept("files/read", digest=pin.offered_digest, by="root")
         assert "result" in await world.read()
 
 

@@ -32,11 +32,11 @@ def claims(**changes: Json) -> dict[str, Json]:
 
 
 def proof(payload: dict[str, Json] | None = None, key: AgentKey = KEY, **header: Json) -> str:
-    """A proof that holds, but for what is changed."""
-    told = {"typ": "dpop+jwt", "jwk": key.public_jwk} | header
-    return key.sign(
-        claims() if payload is None else payload, {name: one for name, one in told.items() if one is not None}
-    )
+    """A proof that holds, but for what is changed; a change to None leaves it out."""
+    told: dict[str, Json] = {"typ": "dpop+jwt", "jwk": key.public_jwk} | header
+    for left_out in [name for name in told if told[name] is None]:
+        del told[left_out]
+    return key.sign(claims() if payload is None else payload, told)
 
 
 def code_of(text: str, *, method: str = "POST", url: str = URL, token: str = "") -> str:
