@@ -7,6 +7,7 @@
 3. with the actor token of another agent, bound to its key, or shown by one: a child task of that agent, which
    narrows (`core.child`). The new token is bound to the key of whoever will use it
 4. nothing widens: what is asked for beyond the parent is refused, never cut silently
+5. what was issued under a grant is taken back with it, the new token too (RFC 7009 section 2.1)
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class TokenExchange:
         else:
             heir, confirmation = client, asking.confirmation
         if heir.agent.name == claims.client_id:
-            return await self._same(client, live, wanted, asking)
+            return await self._same(client, live, wanted, asking, claims.grant_id)
         # Step 3.
         handing = Handing(
             grants=None if wanted.details is None else asked_grants(wanted.details, self._tokens.resources),
@@ -93,7 +94,9 @@ class TokenExchange:
         )
         child = await self._tasks.open_child(claims.task, heir.agent, handing)
         given = await self._tokens.bound(heir.agent.name, child.id)
-        return await self._tokens.for_task(heir, given, replace(asking, confirmation=confirmation))
+        return await self._tokens.for_task(
+            heir, given, replace(asking, confirmation=confirmation), grant_id=claims.grant_id
+        )
 
     def _subject(self, token: str, proven: Confirmation) -> AccessClaims:
         try:
@@ -135,12 +138,12 @@ class TokenExchange:
         return heir, claims.confirmation
 
     async def _same(
-        self, client: TokenClient, live: LiveTask, wanted: Exchanged, asking: Asking
+        self, client: TokenClient, live: LiveTask, wanted: Exchanged, asking: Asking, grant_id: str
     ) -> TokenGiven:
         """Step 2."""
         if wanted.details is not None or wanted.task_type or wanted.brief:
             raise _bad("a task is narrowed by handing it down: name another agent by its actor token")
-        return await self._tokens.for_task(client, live, asking)
+        return await self._tokens.for_task(client, live, asking, grant_id=grant_id)
 
 
 def _bad(message: str) -> Malformed:

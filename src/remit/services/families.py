@@ -14,6 +14,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from remit.core.errors import Conflict, Malformed
@@ -84,7 +85,7 @@ class Families:
             raise _bad_grant("the code is bound to another DPoP key")
         live = await self._tokens.bound(client.agent.name, held.task)
         audience = _narrowed(asking.audience, held.resource) or held.resource
-        asking = Asking(how=asking.how, audience=audience, confirmation=asking.confirmation)
+        asking = replace(asking, audience=audience)
         family = TokenFamily(
             tenant=self._tenant,
             id=make_id("fam", self._entropy.bytes(ID_BYTES)),
@@ -120,11 +121,8 @@ class Families:
         if self._clock.now() >= token.expires:
             raise _bad_grant("the refresh token has run out")
         self._check_key(family, asking.confirmation or client.confirmation)
-        asking = Asking(
-            how=asking.how,
-            audience=_narrowed(asking.audience, family.audience) or family.audience,
-            confirmation=asking.confirmation,
-        )
+        audience = _narrowed(asking.audience, family.audience) or family.audience
+        asking = replace(asking, audience=audience)
         use = UseRefreshToken(self._tenant, token.digest, self._clock.now())
         try:
             return await self._next(client, family, asking, (use,))

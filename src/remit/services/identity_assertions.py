@@ -7,7 +7,8 @@ which agent may act for which person; or the person's ID token, which they got f
 1. its issuer is trusted for this use and nothing else is believed of it; its type, audience and times hold
 2. who shows it has proven itself, and an ID-JAG was issued to the very client; it works once
 3. its subject is a person here: the one whom that issuer signs in
-4. a task opens for that person, of a type that permits this issuer's word; or one that is open is named
+4. a task opens for that person, of a type that permits this issuer's word; or one that is open is named.
+   Where an ID-JAG names resources, the task holds nothing beyond them
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ class IdentityAssertions:
         self._tenant = tenant
 
     async def task(
-        self, client: TokenClient, assertion: str, *, task_type: str, mission: str
+        self, client: TokenClient, assertion: str, *, task_type: str, mission: str, wanted: tuple[str, ...]
     ) -> tuple[LiveTask, tuple[str, ...]]:
-        """Give the task that an assertion stands for, and the resources that it is limited to.
+        """Give the task that an assertion stands for, and the resources that its token is for: those that are
+        `wanted`, else those that the assertion is limited to; none without a limit.
 
-        Raises `Malformed` (code `invalid_grant`), `Forbidden`, `NotFound` or `Fenced`.
+        Raises `Malformed` (code `invalid_grant` or `invalid_target`), `Forbidden`, `NotFound` or `Fenced`.
         """
         # Steps 1 and 2.
         try:
@@ -65,8 +67,16 @@ class IdentityAssertions:
             raise _bad("the assertion was issued to another client")
         if not shown.token_id:
             raise _bad("the assertion has no `jti`")
-        live = await self._opened(client, shown, f"id-jag\n{shown.token_id}", task_type, mission)
-        return live, _resources(shown)
+        limits = self._tokens.audience(_resources(shown))
+        if limits and not set(wanted) <= set(limits):
+            raise Malformed(
+                "the assertion is for other resources",
+                code="invalid_target",
+                way_out="ask for one that it names",
+            )
+        name = f"id-jag\n{shown.token_id}"
+        live = await self._opened(client, shown, name, task_type, mission, limits)
+        return live, wanted or limits
 
     async def of_person(
         self, client: TokenClient, id_token: str, *, task_type: str, mission: str
@@ -76,10 +86,18 @@ class IdentityAssertions:
             shown = await self._issuers.verify(id_token, use=IssuerUse.PEOPLE)
         except Unauthenticated as error:
             raise _bad(error.message, way_out=error.way_out, debug=error.code) from None
-        return await self._opened(client, shown, f"id-token\n{id_token}", task_type, mission)
+        # What was signed, and not the signature: whoever has one of ECDSA can make its twin, which holds too.
+        signed = id_token.rpartition(".")[0]
+        return await self._opened(client, shown, f"id-token\n{signed}", task_type, mission)
 
     async def _opened(
-        self, client: TokenClient, shown: IssuedToken, name: str, task_type: str, mission: str
+        self,
+        client: TokenClient,
+        shown: IssuedToken,
+        name: str,
+        task_type: str,
+        mission: str,
+        limits: tuple[str, ...] = (),
     ) -> LiveTask:
         person = await self._person(shown)
         await self._use(shown, name)
@@ -94,7 +112,12 @@ class IdentityAssertions:
             task_type=task_type or self._type(client, shown),
             on_behalf_of=person.name,
         )
-        task = await self._tasks.open(opening, person=person, agent=client.agent, issuer=shown.name)
+        resources = self._tokens.resources
+        # INVARIANT: a limit of the token alone would be none: its agent can ask for another one of the task.
+        within = frozenset(name for one in limits for name in resources.upstreams(one)) if limits else None
+        task = await self._tasks.open(
+            opening, person=person, agent=client.agent, issuer=shown.name, within=within
+        )
         return await self._tokens.bound(client.agent.name, task.id)
 
     async def _person(self, shown: IssuedToken) -> Person:

@@ -115,6 +115,10 @@ class Introspection:
             or not self._may_ask(client, family.agent)
         ):
             return INACTIVE
+        try:
+            await self._tokens.bound(family.agent, family.task)
+        except (NotFound, Fenced):
+            return INACTIVE
         return {
             "active": True,
             "client_id": family.client_id,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -179,6 +179,20 @@ def planned(
     return tuple(
         grant for grant in grants if grant.tool in plan or grant.tool.partition("/")[2] in RESERVED_OPERATIONS
     )
+
+
+def reaching(within: Collection[str] | None, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    """Give the grants at certain upstreams; raises `Forbidden` where none is left of them."""
+    if within is None:
+        return grants
+    kept = tuple(grant for grant in grants if grant.tool.partition("/")[0] in within)
+    if grants and not kept:
+        raise Forbidden(
+            "the task would reach nothing of what it is limited to",
+            code="tool-not-granted",
+            way_out="ask for resources at which its type grants something",
+        )
+    return kept
 
 
 def wanted_of_type(task_type: TaskType, handing: Handing) -> tuple[Grant, ...]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,7 @@ from remit.services.opening import (
     granted,
     may_run,
     planned,
+    reaching,
     wanted_of_type,
 )
 from remit.services.pace import Pace
@@ -92,18 +94,19 @@ class Tasks:
         person: Person | None = None,
         agent: Agent | None = None,
         issuer: str = "",
+        within: Collection[str] | None = None,
     ) -> Task:
         """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
 
         With `issuer` the person is not signed in: that issuer says that the agent may act for them, which the
-        type must permit.
+        type must permit. `within` names the upstreams that the task may reach, where those are limited.
 
         With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
         person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
         where an agent opens too many by itself, or `Fenced` where a scope is locked; a refusal is recorded.
         """
         try:
-            task, unit = await self._prepare(opening, person, agent, issuer)
+            task, unit = await self._prepare(opening, person, agent, issuer, within)
         except (Forbidden, Malformed, NotFound, Busy) as error:
             await self._refused(
                 error,
@@ -148,7 +151,12 @@ class Tasks:
         await self._store.commit(Unit(events=(event,)))
 
     async def _prepare(
-        self, opening: Opening, person: Person | None, caller: Agent | None, issuer: str = ""
+        self,
+        opening: Opening,
+        person: Person | None,
+        caller: Agent | None,
+        issuer: str = "",
+        within: Collection[str] | None = None,
     ) -> tuple[Task, Unit]:
         applied = self._policies.applied
         task_type = self._type(opening.task_type)
@@ -161,7 +169,7 @@ class Tasks:
         word = await self._words.of(task_type, opening, person, caller, now, issuer)
         given = agreed(word.record, opening.params) if word.record else opening.params
         params = filled(task_type, given)
-        grants = planned(opening.plan, task_type, granted(task_type, params))
+        grants = reaching(within, planned(opening.plan, task_type, granted(task_type, params)))
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
         deadline = deadline_for(task_type, now)
         if caller is not None and (person is None or issuer):

@@ -62,13 +62,11 @@ async def _identity(asked: TokenRequest, assertion: str) -> TokenGiven:
         raise OAuthRefused(BAD_DETAILS, "the task type says what an identity assertion stands for")
     client = await asked.client()
     asking = asked.asking("id-jag")
-    live, limits = await asked.house.oauth.assertions.task(
+    live, audience = await asked.house.oauth.assertions.task(
         client,
         assertion,
         task_type=asked.form.get("task_type"),
         mission=asked.form.get(MISSION_PARAMETER),
+        wanted=asking.audience,
     )
-    if limits and not set(asking.audience) <= set(limits):
-        raise OAuthRefused("invalid_target", "the assertion is for other resources")
-    asking = replace(asking, audience=asking.audience or limits)
-    return await asked.house.oauth.tokens.for_task(client, live, asking)
+    return await asked.house.oauth.tokens.for_task(client, live, replace(asking, audience=audience))
