@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The digests of authority and intent are those of draft-mcguinness-oauth-mission (its test vectors)."""
 
+from typing import Any
+
 from remit.core.mission import authority_hash, intent_hash
 
 ISSUER = "https://as.example.com"
@@ -9,7 +11,7 @@ INTENT = {
     "resources": ["https://erp.example.com"],
     "expires_at": "2026-12-31T23:59:59Z",
 }
-AUTHORITY = [
+AUTHORITY: list[dict[str, Any]] = [
     {
         "type": "mission_resource_access",
         "resource": "https://erp.example.com",
