@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.errors import BudgetExhausted, Conflict, Fenced, Malformed, NotFound
+from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, Malformed, NotFound
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
 from remit.core.label import Label, Trust
@@ -131,6 +131,26 @@ async def test_a_name_is_taken_once(store: Store) -> None:
     changed = an_agent(purpose="something else")
     await store.commit(Unit(changes=(PutAgent(changed),)))
     assert await store.agent(TENANT, "contract-bot") == changed
+
+
+async def test_what_others_changed_is_not_undone(store: Store) -> None:
+    """With `was`, an agent or a person is replaced only if nobody has changed them since they were read."""
+    agent = an_agent()
+    person = a_person("lena")
+    await store.commit(Unit((PutAgent(agent), PutPerson(person))))
+    suspended = an_agent(state=AgentState.SUSPENDED)
+    gone = a_person("lena", active=False)
+    await store.commit(Unit((PutAgent(suspended, was=agent), PutPerson(gone, was=person))))
+    for late in (
+        PutAgent(an_agent(owner="omar"), was=agent),
+        PutPerson(a_person("lena", groups=("elsewhere",)), was=person),
+        PutAgent(an_agent("unknown"), was=an_agent("unknown")),
+    ):
+        with pytest.raises(ChangedMeanwhile):
+            await store.commit(Unit((late,)))
+    assert await store.agent(TENANT, agent.name) == suspended
+    assert await store.person(TENANT, "lena") == gone
+    assert await store.agent(TENANT, "unknown") is None
 
 
 async def test_only_an_agent_that_may_act_is_used(store: Store) -> None:

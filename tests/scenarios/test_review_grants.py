@@ -51,7 +51,7 @@ async def coded(world: OAuthWorld) -> Told:
     """Give the tokens of a code that lena has agreed to."""
     task = await world.open(await world.session("lena"), task_type="review", params={})
     code = await world.code(task, CHALLENGE)
-    fields = {"code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+    fields: dict[str, Any] = {"code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
     told = await world.ask_token("authorization_code", by="contract-bot", **fields)
     assert told.status == 200, told.content
     return told
@@ -65,7 +65,7 @@ async def exchanged(world: OAuthWorld, subject: str, by: str = "contract-bot") -
 async def test_an_id_token_with_its_twin_signature_is_used_up_too(world: OAuthWorld) -> None:
     """A person's ID token opens one task, in whichever spelling it comes again."""
     token = world.enterprise.token(world.clock.now(), {"typ": "JWT"}, aud=PUBLIC_URL, sub="lena-there")
-    fields = {"subject_token_type": ID_TOKEN}
+    fields: dict[str, Any] = {"subject_token_type": ID_TOKEN}
     first = await world.ask_token(EXCHANGE, by="contract-bot", subject_token=token, **fields)
     assert first.status == 200, first.content
     for again in (token, twin(token)):

@@ -124,6 +124,12 @@ class Conflict(RemitError):
     code = "conflict"
 
 
+class ChangedMeanwhile(Conflict):
+    """What was read has been changed by somebody else: to write it back would undo that."""
+
+    code = "changed-meanwhile"
+
+
 class Fenced(Conflict):
     """A scope of the call has been ended: nothing more is permitted under it.
 

@@ -67,10 +67,14 @@ class ConsumeApproval(msgspec.Struct, frozen=True):
 class PutAgent(msgspec.Struct, frozen=True):
     """Insert (`expect_new`) or replace an agent; `Conflict` if the name is taken, or if one of its bindings
     overlaps with another agent's (code `workload-taken`).
+
+    With `was`, `ChangedMeanwhile` unless that is what is kept: what others have changed since it was read is
+    not undone.
     """
 
     agent: Agent
     expect_new: bool = False
+    was: Agent | None = None
 
 
 class UseAgent(msgspec.Struct, frozen=True):
@@ -87,10 +91,13 @@ class PutLastProof(msgspec.Struct, frozen=True):
 
 
 class PutPerson(msgspec.Struct, frozen=True):
-    """Insert (`expect_new`) or replace a person; `Conflict` if the name is taken."""
+    """Insert (`expect_new`) or replace a person; `Conflict` if the name is taken, `ChangedMeanwhile` if with
+    `was` something else is kept than that.
+    """
 
     person: Person
     expect_new: bool = False
+    was: Person | None = None
 
 
 class UsePerson(msgspec.Struct, frozen=True):

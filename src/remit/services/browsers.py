@@ -327,8 +327,8 @@ class Browsers:
             changes.append(PutLink(new))
             events.append(self._changed(name, "provider-connected"))
         if now_is != person:
-            # Somebody may have deactivated them meanwhile: what is put back must not undo that.
-            changes += [UsePerson(self._tenant, name), PutPerson(now_is)]
+            # Somebody may have deactivated or changed them meanwhile: what is put back must not undo that.
+            changes += [UsePerson(self._tenant, name), PutPerson(now_is, was=person)]
             event = self._changed(name, "groups-followed")
             facts = {"groups": sorted(now_is.groups), "roles": sorted(role.value for role in now_is.roles)}
             events.append(msgspec.structs.replace(event, facts=event.facts | facts))

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from remit.core.errors import Forbidden, Malformed, NotFound
+from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.finding import Finding, FindingKind, FindingState
 from remit.core.identity import TEAM, Agent, AgentState, Memberships, Person, Role
@@ -35,6 +35,10 @@ AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
 
 #: Ways in which one agent may prove itself.
 MAX_BINDINGS = 16
+#: How often a change is made again because others changed the same agent meanwhile.
+TRIES = 8
+
+_Revised = tuple[Agent, dict[str, Json]] | None
 
 
 class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,16 +146,19 @@ class Directory:
 
     async def bind(self, name: str, binding: Binding, *, by: str) -> Agent:
         """Let an agent prove itself in one more way."""
-        agent = await self.agent(name)
         added = checked_binding(binding)
-        if added in agent.bindings:
-            return agent
-        if len(agent.bindings) >= MAX_BINDINGS:
-            raise Malformed(
-                f"an agent has at most {MAX_BINDINGS} ways to prove itself", way_out="unbind one first"
-            )
-        changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
-        return await self._change(changed, {"change": "bound", "workload": workload_of(added)}, by)
+
+        def bound(agent: Agent) -> _Revised:
+            if added in agent.bindings:
+                return None
+            if len(agent.bindings) >= MAX_BINDINGS:
+                raise Malformed(
+                    f"an agent has at most {MAX_BINDINGS} ways to prove itself", way_out="unbind one first"
+                )
+            changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
+            return changed, {"change": "bound", "workload": workload_of(added)}
+
+        return await self._change(name, bound, by)
 
     async def unbind(self, name: str, workload: str, *, by: str, reason: str = "") -> Agent:
         """Take from an agent every way of proving itself by a workload, as when its key has leaked.
@@ -159,17 +166,19 @@ class Directory:
         Whoever proved themselves so may hold tokens and tasks: all that were issued so far are refused, and
         all its tasks end.
         """
-        agent = await self.agent(name)
-        kept = tuple(one for one in agent.bindings if workload_of(one) != workload)
-        if len(kept) == len(agent.bindings):
-            raise NotFound(
-                f"agent `{name}` is not bound to `{workload[:200]}`",
-                way_out=f"see `remit agent show {name}`",
-            )
         from_now = int(self._clock.now().timestamp()) + 1
-        changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
-        facts = {"change": "unbound", "workload": workload, "reason": reason}
-        changed = await self._change(changed, facts, by)
+
+        def unbound(agent: Agent) -> _Revised:
+            kept = tuple(one for one in agent.bindings if workload_of(one) != workload)
+            if len(kept) == len(agent.bindings):
+                raise NotFound(
+                    f"agent `{name}` is not bound to `{workload[:200]}`",
+                    way_out=f"see `remit agent show {name}`",
+                )
+            changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
+            return changed, {"change": "unbound", "workload": workload, "reason": reason}
+
+        changed = await self._change(name, unbound, by)
         await self._revocations.end_scope(
             ScopeKind.AGENT, name, reason=reason or "a way to prove itself was taken from the agent", by=by
         )
@@ -181,9 +190,12 @@ class Directory:
         """
         if len(digest) > 200:
             raise Malformed("a manifest's digest is short", way_out="give `sha256:` and 64 digits")
-        agent = await self.agent(name)
-        facts = {"change": "manifest", "manifest": digest, "previous": agent.manifest_digest}
-        changed = await self._change(msgspec.structs.replace(agent, manifest_digest=digest), facts, by)
+
+        def reviewed(agent: Agent) -> _Revised:
+            facts = {"change": "manifest", "manifest": digest, "previous": agent.manifest_digest}
+            return msgspec.structs.replace(agent, manifest_digest=digest), facts
+
+        changed = await self._change(name, reviewed, by)
         await self._findings.settle(
             FindingKind.MANIFEST_DRIFT, f"agent:{name}", by=by, resolution="a new manifest was registered"
         )
@@ -191,12 +203,14 @@ class Directory:
 
     async def set_owner(self, name: str, owner: str, *, by: str) -> Agent:
         """Give an agent somebody else who answers for it."""
-        agent = await self.agent(name)
+        await self.agent(name)
         await self._check_owner(owner)
-        facts = {"change": "owner", "owner": owner, "previous": agent.owner}
-        changed = await self._change(
-            msgspec.structs.replace(agent, owner=owner), facts, by, self._use_owner(owner)
-        )
+
+        def owned(agent: Agent) -> _Revised:
+            facts = {"change": "owner", "owner": owner, "previous": agent.owner}
+            return msgspec.structs.replace(agent, owner=owner), facts
+
+        changed = await self._change(name, owned, by, self._use_owner(owner))
         await self._findings.settle(
             FindingKind.OWNERLESS, f"agent:{name}", by=by, resolution="it has another owner"
         )
@@ -244,29 +258,46 @@ class Directory:
             await self.move(agent.name, AgentState.SUSPENDED, by="remit", reason=reason)
 
     async def _change(
-        self, agent: Agent, facts: dict[str, Json], by: str, checks: tuple[Change, ...] = ()
+        self, name: str, revise: Callable[[Agent], _Revised], by: str, checks: tuple[Change, ...] = ()
     ) -> Agent:
-        event = Event(
-            kind=EventKind.AGENT_CHANGED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            agent=agent.name,
-            subject=by,
-            facts=facts,
-            sealed={"by": by},
-        )
-        await self._store.commit(Unit((*checks, PutAgent(agent)), (event,)))
-        self._live.refresh_agent(agent)
-        await self._policies.refresh()
-        return agent
+        """Write what `revise` makes of an agent, and its facts; `None` from it changes nothing.
+
+        INVARIANT: what others change at the same moment is seen, and not undone: a suspension, a lost key.
+        """
+        for _ in range(TRIES):
+            before = await self.agent(name)
+            revised = revise(before)
+            if revised is None:
+                return before
+            agent, facts = revised
+            event = Event(
+                kind=EventKind.AGENT_CHANGED,
+                at=self._clock.now(),
+                tenant=self._tenant,
+                agent=agent.name,
+                subject=by,
+                facts=facts,
+                sealed={"by": by},
+            )
+            try:
+                await self._store.commit(Unit((*checks, PutAgent(agent, was=before)), (event,)))
+            except ChangedMeanwhile:
+                continue
+            self._live.refresh_agent(agent)
+            await self._policies.refresh()
+            return agent
+        raise Conflict(f"agent `{name}` is being changed by others", way_out="repeat it in a moment")
 
     async def move(self, name: str, state: AgentState, *, by: str, reason: str) -> Agent:
         """Change an agent's state; leaving service also ends all its tasks."""
-        agent = await self.agent(name)
-        if state not in AGENT_MOVES[agent.state]:
-            raise Forbidden(f"agent `{name}` is {agent.state.value} and cannot become {state.value}")
-        facts = {"change": "state", "state": state.value, "previous": agent.state.value, "reason": reason}
-        moved = await self._change(msgspec.structs.replace(agent, state=state), facts, by)
+
+        def moved_to(agent: Agent) -> _Revised:
+            if state not in AGENT_MOVES[agent.state]:
+                raise Forbidden(f"agent `{name}` is {agent.state.value} and cannot become {state.value}")
+            facts = {"change": "state", "state": state.value, "previous": agent.state.value, "reason": reason}
+            return msgspec.structs.replace(agent, state=state), facts
+
+        moved = await self._change(name, moved_to, by)
         if not moved.usable:
             await self._revocations.end_scope(ScopeKind.AGENT, name, reason=reason, by=by)
         return moved

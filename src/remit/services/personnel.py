@@ -9,6 +9,7 @@ name. Where it does not, a code that one alone makes for these is a finding.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,6 +60,8 @@ class Personnel:
         self._findings = findings
         self._tenant = tenant
         self._second_person = second_person
+        # One change at a time, so that two of them do not each rest on what the other takes away.
+        self._one = asyncio.Lock()
 
     async def add(self, new: NewPerson, *, by: str) -> Person:
         """Add a person; with a sensitive role, maybe at the word of two."""
@@ -68,30 +71,27 @@ class Personnel:
 
     async def change_roles(self, name: str, roles: frozenset[Role], *, by: str) -> Person:
         """Give a person other roles; they count from the next request on."""
-        person = await self._other(name, by)
-        await self._keep_an_administrator(person, stays=Role.ADMINISTRATOR in roles)
         words = sorted(role.value for role in roles)
-        if SENSITIVE & (roles - person.roles):
-            await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
-        changed = msgspec.structs.replace(person, roles=roles)
-        facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
-        await self._commit(changed, "roles", by, facts=facts)
+        async with self._one:
+            person = await self._other(name, by)
+            await self._keep_an_administrator(person, stays=Role.ADMINISTRATOR in roles)
+            if SENSITIVE & (roles - person.roles):
+                await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
+            changed = msgspec.structs.replace(person, roles=roles)
+            facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
+            await self._commit(person, changed, "roles", by, facts=facts)
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
         """Take a person out of service: their sessions and codes end at once, and so does what is done in
         their name; agents for which nobody answers any more are found.
         """
-        person = await self._other(name, by)
-        await self._keep_an_administrator(person, stays=False)
-        changed = msgspec.structs.replace(person, active=False)
-        await self._commit(
-            changed,
-            "deactivated",
-            by,
-            EndCredentials(self._tenant, name),
-            facts={"reason": reason},
-        )
+        async with self._one:
+            person = await self._other(name, by)
+            await self._keep_an_administrator(person, stays=False)
+            changed = msgspec.structs.replace(person, active=False)
+            ended = EndCredentials(self._tenant, name)
+            await self._commit(person, changed, "deactivated", by, ended, facts={"reason": reason})
         # Locked, so that a task that was being opened in their name does not slip through.
         await self._revocations.end_scope(
             ScopeKind.PERSON, name, reason=reason or "the person was deactivated", by=by, lock=True
@@ -101,11 +101,12 @@ class Personnel:
 
     async def activate(self, name: str, *, by: str) -> Person:
         """Bring a person back; what was ended stays ended, and they sign in anew."""
-        person = await self._other(name, by)
-        if SENSITIVE & person.roles:
-            await self._agreed({"act": "activate", "person": name}, name, by)
-        changed = msgspec.structs.replace(person, active=True)
-        await self._commit(changed, "activated", by)
+        async with self._one:
+            person = await self._other(name, by)
+            if SENSITIVE & person.roles:
+                await self._agreed({"act": "activate", "person": name}, name, by)
+            changed = msgspec.structs.replace(person, active=True)
+            await self._commit(person, changed, "activated", by)
         await self._revocations.unlock(ScopeKind.PERSON, name, by=by)
         await self._directory.look_at_owners()
         return changed
@@ -113,7 +114,8 @@ class Personnel:
     async def sign_out(self, name: str, *, by: str) -> Person:
         """End all sessions and codes of a person."""
         person = await self._directory.person(name)
-        await self._commit(person, "signed-out", by, EndCredentials(self._tenant, name))
+        event = self._event(name, "signed-out", by, {})
+        await self._store.commit(Unit((EndCredentials(self._tenant, name),), (event,)))
         return person
 
     async def make_code(self, name: str, *, by: str) -> tuple[Person, str]:
@@ -171,10 +173,17 @@ class Personnel:
             raise Conflict(f"`{person.name}` is the only administrator", way_out="make another one first")
 
     async def _commit(
-        self, person: Person, change: str, by: str, *changes: Change, facts: dict[str, Json] | None = None
+        self,
+        was: Person,
+        person: Person,
+        change: str,
+        by: str,
+        *changes: Change,
+        facts: dict[str, Json] | None = None,
     ) -> None:
         event = self._event(person.name, change, by, facts or {})
-        await self._store.commit(Unit((PutPerson(person), *changes), (event,)))
+        # A sign-in may have changed their groups meanwhile: neither undoes the other.
+        await self._store.commit(Unit((PutPerson(person, was=was), *changes), (event,)))
 
     def _event(self, name: str, change: str, by: str, facts: dict[str, Json]) -> Event:
         return Event(

@@ -11,7 +11,7 @@ import msgspec
 
 from remit.adapters.store.sqlite.moments import micros, text
 from remit.core.delegation import Delegation
-from remit.core.errors import Conflict
+from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.identity import Agent, AgentState, Person, overlaps
 from remit.core.workload import workload_of
 from remit.ports.store import (
@@ -32,6 +32,8 @@ Apply = Callable[[sqlite3.Connection, Any], None]
 def put_agent(sql: sqlite3.Connection, change: PutAgent) -> None:
     """Insert or replace an agent."""
     agent = change.agent
+    if change.was is not None:
+        _check_same(sql, "agents", agent.tenant, change.was)
     _put_named(sql, "agents", (agent.tenant, agent.name, text(agent)), change.expect_new)
     sql.execute("delete from bindings where tenant = ? and agent = ?", (agent.tenant, agent.name))
     for binding in agent.bindings:
@@ -84,6 +86,8 @@ def put_last_proof(sql: sqlite3.Connection, change: PutLastProof) -> None:
 def put_person(sql: sqlite3.Connection, change: PutPerson) -> None:
     """Insert or replace a person."""
     person = change.person
+    if change.was is not None:
+        _check_same(sql, "people", person.tenant, change.was)
     _put_named(sql, "people", (person.tenant, person.name, text(person)), change.expect_new)
 
 
@@ -143,6 +147,16 @@ def _put_named(sql: sqlite3.Connection, table: str, row: tuple[str, str, str], e
     statement = f"insert into {table} values (?, ?, ?) on conflict (tenant, name) do {end}"  # noqa: S608
     if sql.execute(statement, row).rowcount == 0:
         raise Conflict(f"the name `{row[1]}` is taken", way_out="choose another name")
+
+
+def _check_same(sql: sqlite3.Connection, table: str, tenant: str, was: Agent | Person) -> None:
+    statement = f"select body from {table} where tenant = ? and name = ?"  # noqa: S608
+    row = sql.execute(statement, (tenant, was.name)).fetchone()
+    if row is None or msgspec.json.decode(row[0], type=type(was)) != was:
+        raise ChangedMeanwhile(
+            f"`{was.name}` was changed by somebody else meanwhile",
+            way_out="look at it again, and repeat what is still wanted",
+        )
 
 
 #: What is done for each kind of change.
