@@ -73,7 +73,7 @@ async def test_a_deactivation_is_not_undone_by_another_change(world: HouseWorld)
         )
         assert not [one for one in done if isinstance(one, Exception) and not isinstance(one, RemitError)]
         person = await directory.person(name)
-        assert (person.active, person.roles) == (False, {Role.OPERATOR})
+        assert (person.active, person.roles) == (False, frozenset({Role.OPERATOR}))
 
 
 async def test_the_last_administrators_do_not_end_each_other(world: HouseWorld) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from remit.core.errors import Unauthenticated
 from remit.core.event import EventKind
+from remit.services.opening_pace import OpeningBounds
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (
     ACCESS_TOKEN,
@@ -123,3 +124,24 @@ async def test_the_refresh_token_of_an_ended_task_is_told_as_dead(world: OAuthWo
     assert dead.json == {"active": False}
     again = await world.ask_token("refresh_token", by="contract-bot", refresh_token=refresh)
     assert error_of(again) == (400, "invalid_grant")
+
+
+async def test_an_agent_hands_down_no_flood_of_tasks(tmp_path: Path) -> None:
+    """Neither fast nor slowly: others still hand theirs down, and what was asked for in vain is recorded."""
+    bounds = OpeningBounds(per_minute=6, open_at_once=8)
+    async with oauth_world(tmp_path, openings=bounds) as world:
+        parent = (await world.review()).json["access_token"]
+        given = [await exchanged(world, parent, by="other-bot") for _ in range(7)]
+        assert [one.status for one in given] == [200] * 6 + [503]
+        assert given[-1].json["error"] == "temporarily_unavailable"
+        world.clock.advance(61)
+        parent = (await world.review()).json["access_token"]
+        given += [await exchanged(world, parent, by="other-bot") for _ in range(3)]
+        assert [one.status for one in given[-3:]] == [200, 200, 503]
+        assert EventKind.TASK_REFUSED.value in await world.kinds()
+        # Another agent is not kept from its own: the first child hands its task down further.
+        world.clock.advance(61)
+        assert (await exchanged(world, parent, by="third-bot")).status == 200
+        first = given[0].json["mission_id"]
+        again = await world.task_token(first, agent="other-bot")
+        assert (await exchanged(world, again.json["access_token"], by="third-bot")).status == 200

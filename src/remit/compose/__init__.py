@@ -44,9 +44,9 @@ from remit.services.attestors import Attestors, NoIssuers
 from remit.services.furnish import furnish
 from remit.services.house import House
 from remit.services.issuing import Issuing
+from remit.services.opening_pace import OpeningBounds
 from remit.services.outfit import Outfit
 from remit.services.rotations import Keyring
-from remit.services.tasks import OpeningBounds
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 

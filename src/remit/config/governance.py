@@ -19,10 +19,20 @@ class AgentsSection(Section, frozen=True, kw_only=True):
         Meta(description="Kinds of findings that suspend the agent that they are about."),
     ] = ()
     openings_per_minute: Annotated[
-        int, Meta(ge=1, description="Tasks that an agent may open by its own word in a minute.")
+        int,
+        Meta(
+            ge=1,
+            description="Tasks that an agent may open by its own word in a minute; as many it may hand down.",
+        ),
     ] = 60
     open_at_once: Annotated[
-        int, Meta(ge=1, le=10_000, description="Tasks opened by its own word that it may have at once.")
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Tasks opened by its own word that it may have at once; as many it may have handed"
+            " down to one other agent.",
+        ),
     ] = 100
 
 

@@ -22,9 +22,9 @@ from remit.services.attestors import Attestors, NoIssuers
 from remit.services.browsers import Entrance
 from remit.services.consents import ConsentRules
 from remit.services.issuing import Issuing
+from remit.services.opening_pace import OpeningBounds
 from remit.services.points import EnforcementPoint
 from remit.services.rotations import Keyring
-from remit.services.tasks import OpeningBounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,20 +43,13 @@ from remit.services.opening import (
     reaching,
     wanted_of_type,
 )
-from remit.services.pace import Pace
+from remit.services.opening_pace import OpeningBounds, OpeningPace
 from remit.services.policies import Policies
 from remit.services.words import Words
 
 Json = Any
 
 __all__ = ["MAX_GOAL_CHARS", "Handing", "Opening", "Tasks"]
-
-
-class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How many tasks an agent may open by its own word: in a minute, and at once."""
-
-    per_minute: int = 60
-    open_at_once: int = 100
 
 
 class Tasks:
@@ -83,9 +76,8 @@ class Tasks:
         self._members = members
         self._tenant = tenant
         self._words = Words(store=store, members=members, tenant=tenant)
-        self._bounds = bounds
         self._refusals = Flood()
-        self._openings = Pace(bounds.per_minute, 60.0)
+        self._pace = OpeningPace(store=store, clock=clock, tenant=tenant, bounds=bounds)
 
     async def open(
         self,
@@ -126,7 +118,7 @@ class Tasks:
         """
         try:
             task, unit = await self._prepare_child(parent_id, agent, handing)
-        except (Forbidden, Malformed, NotFound) as error:
+        except (Forbidden, Malformed, NotFound, Busy) as error:
             facts = {"agent": agent.name, "task_type": handing.task_type[:80], "parent": parent_id[:80]}
             await self._refused(error, facts, subject=agent.name)
             raise
@@ -173,7 +165,7 @@ class Tasks:
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
         deadline = deadline_for(task_type, now)
         if caller is not None and (person is None or issuer):
-            await self._pace(caller)
+            await self._pace.opens(caller.name)
         task = Task(
             tenant=self._tenant,
             id=make_id("tsk", self._entropy.bytes(ID_BYTES)),
@@ -210,25 +202,6 @@ class Tasks:
         task = self._with_epochs(task)
         return task, self._unit(task, changes, params)
 
-    async def _pace(self, caller: Agent) -> None:
-        """Bound what an agent opens by itself, in a minute and at once."""
-        if not self._openings.keeps(caller.name, self._clock.boot_s()):
-            raise Busy(
-                f"agent `{caller.name}` opens tasks too fast",
-                code="too-many-openings",
-                way_out=f"open at most {self._bounds.per_minute} in a minute",
-            )
-        most = self._bounds.open_at_once
-        open_now = await self._store.tasks(
-            self._tenant, agent=caller.name, state=TaskState.ACTIVE, limit=most + 1
-        )
-        if len(open_now) >= most:
-            raise Busy(
-                f"agent `{caller.name}` has {len(open_now)} tasks open",
-                code="too-many-tasks",
-                way_out="complete some of them first",
-            )
-
     async def _prepare_child(self, parent_id: str, agent: Agent, handing: Handing) -> tuple[Task, Unit]:
         live = await self._live.load(parent_id)
         now = self._clock.now()
@@ -259,6 +232,7 @@ class Tasks:
             bundle=applied.digest,
         )
         child = child_of(parent, heir, wanted, moment)
+        await self._pace.hands_down(parent.agent, heir.name)
         # INVARIANT: no child of a parent that was ended meanwhile: the fence is looked at in the same commit.
         still_open = CheckFence(parent.epochs, scopes_of(parent))
         return child, self._unit(child, (still_open,), handing.params, brief=handing.brief)
