@@ -76,7 +76,7 @@ async def test_a_log_without_its_head_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_head_of_a_key_that_was_swapped_is_refused(tmp_path: Path) -> None:
-    """A log's key that is gone is missed; where its book went with it and a new one was made, what the old one
+    """A log's key that is gone is missed; where its book went too and a new one was made, what the old one
     signed is nobody's word.
     """
     config = await _kept(tmp_path)
