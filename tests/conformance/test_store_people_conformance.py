@@ -109,6 +109,8 @@ async def test_a_subject_is_one_person(store: Store) -> None:
             await store.commit(Unit(changes=(PutLink(msgspec.structs.replace(link, **change)),)))
     elsewhere = msgspec.structs.replace(link, issuer="https://other.example", subject="2")
     await store.commit(Unit(changes=(PutLink(elsewhere),)))
+    assert await store.links(TENANT, "lena") == [link, elsewhere]
+    assert await store.links(TENANT, "omar") == []
     assert await store.link(TENANT, "https://idp.example", "1") == link
     assert await store.link(TENANT, "https://idp.example", "2") is None
 

@@ -308,6 +308,10 @@ class Store(Protocol):
         """Give whom a subject of an issuer is here."""
         ...
 
+    async def links(self, tenant: str, person: str) -> list[Link]:
+        """Give the accounts that a person has at issuers."""
+        ...
+
     async def value(self, tenant: str, key: str) -> Json:
         """Give a small JSON value, or `None`."""
         ...

@@ -34,6 +34,8 @@ from remit.services.tickets import Tickets
 VISIT = timedelta(minutes=10)
 #: A provider that does not say when somebody last proved themselves may mean any time ago.
 UNTOLD = timedelta(days=1)
+#: How long ago somebody may have proven themselves there, where a new proof was asked for.
+FRESH = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +278,14 @@ class Browsers:
             await self._authenticator.refused(error, "sign-in")
             raise
         now = self._clock.now()
-        since = proven.authenticated or (now if visit.fresh else now - UNTOLD)
+        since = proven.authenticated or now - UNTOLD
+        if visit.fresh and now - since > FRESH:
+            # OpenID Connect Core section 3.1.2.1: it was asked with `max_age`, and must say by `auth_time`.
+            raise Forbidden(
+                "the provider does not say that you have proven yourself anew",
+                code="sign-in-fresh",
+                way_out="sign in with a passkey or a code, or let the provider give `auth_time`",
+            )
         secret = await self.open(
             person,
             method=f"oidc:{visit.provider}",
@@ -301,10 +310,15 @@ class Browsers:
                 )
             person = await self._directory.add_person(NewPerson(name=name), by="provider")
         elif (
-            # A name is only a name: who holds authority here says once, here, that the account is theirs.
+            # A name is only a name, and another provider's may be anybody's: who holds authority here, or has
+            # another way in already, says once, here, that the account is theirs.
             link is None
             and (seat is None or seat.person.name != name)
-            and (person.roles or await self._store.passkeys(self._tenant, name))
+            and (
+                person.roles
+                or await self._store.links(self._tenant, name)
+                or await self._store.passkeys(self._tenant, name)
+            )
         ):
             raise Forbidden(
                 f"`{name}` is not connected with this account yet",

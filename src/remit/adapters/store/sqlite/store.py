@@ -298,6 +298,11 @@ class SqliteStore:
         query = "select body from links where tenant = ? and issuer = ? and subject = ?"
         return await self._pool.run(reads.body, Link, query, tenant, issuer, subject)
 
+    async def links(self, tenant: str, person: str) -> list[Link]:
+        """Give the accounts that a person has at issuers."""
+        query = "select body from links where tenant = ? and person = ? order by issuer"
+        return await self._pool.run(reads.bodies, Link, query, tenant, person)
+
     async def value(self, tenant: str, key: str) -> Json:
         """Give a small JSON value, or `None`."""
         query = "select body from kept_values where tenant = ? and key = ?"

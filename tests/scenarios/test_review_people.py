@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on who people are: a second provider that knows their names, a new proof that was none."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.adapters.provider.oidc import OidcProvider
+from remit.core.admission import AdmissionRules
+from remit.services.browsers import Entrance
+from tests.house_world import HouseWorld, house_world
+from tests.page_world import Browsing, Page
+from tests.provider_world import ProviderWorld, provider_world
+from tests.world import WorldClock
+
+Json = Any
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[ProviderWorld]:
+    """The organisation's provider."""
+    async with provider_world() as world:
+        yield world
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[ProviderWorld]:
+    """Another one, where anybody may choose a name."""
+    async with provider_world() as world:
+        yield world
+
+
+@pytest.fixture
+async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -> AsyncIterator[HouseWorld]:
+    """A house whose people come from both."""
+    clock = WorldClock()
+    entrances = {}
+    for name, one in (("acme", provider), ("other", other)):
+        one.now = int(clock.now().timestamp())
+        found = OidcProvider(one.issuer, client_id="remit", clock=clock)
+        entrances[name] = Entrance(title=name, provider=found, rules=AdmissionRules(add_people=True))
+    async with house_world(tmp_path, entrances=entrances) as made:
+        yield made
+
+
+async def come(browser: Browsing, at: str, provider: ProviderWorld, fresh: str = "", **claims: Json) -> Page:
+    """Go to a provider, and come back as somebody."""
+    away = await browser.get(f"/oauth/sign-in/with/{at}?then=/oauth/account{fresh}")
+    assert away.status == 303, away.text
+    provider.nonce = away.answer["nonce"]
+    provider.claims = claims
+    return await browser.get(f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}")
+
+
+async def test_a_name_at_another_provider_is_somebody_else(
+    world: HouseWorld, provider: ProviderWorld, other: ProviderWorld
+) -> None:
+    """Who comes from one provider is not whoever has their name at another, until they say so here."""
+    nora = Browsing(world)
+    assert (await come(nora, "acme", provider, preferred_username="nora")).status == 303
+    thief = Browsing(world)
+    refused = await come(thief, "other", other, sub="t-1", preferred_username="nora")
+    assert refused.status == 403
+    assert "not connected with this account yet" in refused.text
+    assert (await thief.get("/oauth/account")).status == 303
+    assert [one.issuer for one in await world.house.store.links(world.house.tenant, "nora")] == [
+        provider.issuer
+    ]
+    # Nora herself connects it where she is signed in, and comes in by it from then on.
+    assert (await come(nora, "other", other, sub="n-2", preferred_username="nora")).status == 303
+    again = Browsing(world)
+    assert (await come(again, "other", other, sub="n-2", preferred_username="nora")).status == 303
+    assert "<strong>nora</strong>" in (await again.get("/oauth/account")).text
+
+
+async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) -> None:
+    """A provider that was asked for a new proof and gives none, or says nothing of it, signs nobody in."""
+    browser = Browsing(world)
+    await come(browser, "acme", provider, preferred_username="nora")
+    before = browser.cookies["remit-session"]
+    for claims in ({}, {"auth_time": provider.now - 7200}):
+        told = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
+        assert told.status == 403
+        assert "proven yourself anew" in told.text
+        assert browser.cookies["remit-session"] == before
+    claims = {"auth_time": provider.now - 2}
+    done = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
+    assert done.status == 303
+    assert browser.cookies["remit-session"] != before
