@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fields of a result: each text in it, with the path under which it stands.
+
+Results are JSON, or text that is JSON or YAML, or text. A path names mapping keys and says `[]` for any place
+of a list (`messages[].body`): that is how tool descriptions and refusals speak of fields. Text without
+structure is one field of its own, with the path of what holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import yaml
+
+Json = Any
+
+MAX_FIELDS = 50_000
+"""Fields of one result that are looked at."""
+MAX_DEPTH = 32
+MAX_YAML_CHARS = 262_144
+"""Longer text is not read as YAML, only as lines."""
+MAX_KEY = 80
+# Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
+# get to name fields.
+_WRITTEN = frozenset({"", "content[].text", "contents[].text"})
+_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class Fields:
+    """The fields of one result. `cut` says, once all have been given, that there were more."""
+
+    def __init__(self, result: Json) -> None:
+        """Take a result as it was parsed: JSON values only."""
+        self._result = result
+        self._left = MAX_FIELDS
+        self.cut = False
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Give (path, text) of each field; numbers are given as text, booleans and nulls are not given."""
+        yield from self._walk(self._result, "", 0, text=True)
+
+    def _walk(self, value: Json, path: str, depth: int, *, text: bool) -> Iterator[tuple[str, str]]:
+        if self._left <= 0 or depth > MAX_DEPTH:
+            self.cut = True
+            return
+        if isinstance(value, dict):
+            for key, below in value.items():
+                name = str(key)[:MAX_KEY]
+                # What stands in a key is data just as well.
+                yield from self._leaf(f"{path}.{name}" if path else name, str(key), key=True)
+                yield from self._walk(below, f"{path}.{name}" if path else name, depth + 1, text=text)
+        elif isinstance(value, list):
+            for below in value:
+                yield from self._walk(below, f"{path}[]", depth + 1, text=text)
+        elif isinstance(value, str):
+            if text and path in _WRITTEN and (inner := structured(value)) is not None:
+                yield from self._walk(inner, path, depth + 1, text=False)
+            else:
+                yield from self._leaf(path, value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield from self._leaf(path, str(value))
+
+    def _leaf(self, path: str, text: str, *, key: bool = False) -> Iterator[tuple[str, str]]:
+        if key and not ("@" in text or "." in text or any(map(str.isdigit, text))):
+            return
+        self._left -= 1
+        yield path, text
+
+
+def structured(text: str) -> Json:
+    """Give the structure that a text writes as JSON or YAML: a mapping or a list, else None."""
+    bare = text.lstrip()
+    if bare[:1] in ("{", "["):
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            found = None
+        if isinstance(found, dict | list):
+            return found
+    head = bare[:256]
+    if len(text) > MAX_YAML_CHARS or not (bare.startswith("- ") or ": " in head or ":\n" in head):
+        return None
+    try:
+        # The base loader makes strings of everything and follows no tags; an alias would make one node stand
+        # in many places, and a walk over it endless.
+        found = yaml.load(text, Loader=_LOADER) if "&" not in text else None  # noqa: S506 - no constructors
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    return found if isinstance(found, dict | list) else None

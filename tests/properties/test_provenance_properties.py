@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No way of writing a destination launders it, and nothing becomes trusted by being forgotten."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.core.destination import Destination, DestinationKind, plain, whole, within
+from remit.core.field import Fields
+from remit.core.label import Trust
+from remit.core.provenance import Index, Provenance
+
+KEY = b"k" * 32
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+words = st.text(ALPHABET, min_size=2, max_size=10)
+emails = st.builds(lambda a, b, c: f"{a}.{b}@{c}.example", words, words, words)
+ibans = st.builds(
+    lambda a, b: f"{a}{b}",
+    st.sampled_from(["GB29", "DE89", "US13"]),
+    st.text("0123456789", min_size=14, max_size=18),
+)
+urls = st.builds(lambda a, b: f"https://{a}.example/{b}", words, words)
+destinations = st.one_of(emails, ibans, urls)
+
+
+def spaced(text: str) -> str:
+    """Write an account number in groups of four."""
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def written(draw: st.DrawFn, text: str) -> str:
+    """Write a destination in another way."""
+    ways = ["same", "upper", "percent", "base64", "invisible", "blanks", "wide"]
+    if "@" in text:
+        ways += ["named", "mailto"]
+    elif "/" not in text:
+        ways += ["spaced", "dashes"]
+    way = draw(st.sampled_from(ways))
+    if way == "upper":
+        return text.upper()
+    if way == "percent":
+        return "".join(quote(char, safe="") if char in "@.:/" else f"%{ord(char):02X}" for char in text)
+    if way == "base64":
+        return base64.b64encode(text.encode()).decode()
+    if way == "invisible":
+        at = draw(st.integers(1, len(text) - 1))
+        return text[:at] + draw(st.sampled_from("\u200b\u00ad\u2060\ufeff")) + text[at:]
+    if way == "blanks":
+        return f"  {text}\n"
+    if way == "wide":
+        return "".join(chr(ord(char) + 0xFEE0) if char.isalnum() else char for char in text)
+    if way == "named":
+        return f'"Accounts" <{text}>'
+    if way == "mailto":
+        return f"mailto:{text}"
+    if way == "spaced":
+        return spaced(text)
+    return spaced(text).replace(" ", "-") if way == "dashes" else text
+
+
+@st.composite
+def rewritten(draw: st.DrawFn) -> tuple[str, str]:
+    """A destination, and the same one written otherwise."""
+    text = draw(destinations)
+    return text, written(draw, text)
+
+
+@given(rewritten())
+def test_a_destination_is_the_same_however_it_is_written(pair: tuple[str, str]) -> None:
+    """Case, width, spacing, encodings, display names and invisible characters change nothing."""
+    text, other = pair
+    assert whole(other) == whole(text)
+    assert whole(text).kind is not DestinationKind.TEXT
+
+
+@given(rewritten(), st.text(ALPHABET + " .,:;()", max_size=60), st.text(ALPHABET + " .,:;()", max_size=60))
+def test_a_destination_in_untrusted_text_is_untrusted_however_it_is_written(
+    pair: tuple[str, str], before: str, after: str
+) -> None:
+    """An agent that copies it, in any spelling, from any place of a sentence, is found out."""
+    text, other = pair
+    index = Index(KEY)
+    index.state("do the work", {})
+    body = f"{before} {text} {after}"
+    index.learn({"body": body}, call=1, decision="dec_1", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    judged = index.judge(other)
+    assert judged.provenance is Provenance.UNTRUSTED
+    assert judged.origins[0].field == "body"
+
+
+@given(rewritten())
+def test_a_destination_hidden_in_untrusted_text_is_found(pair: tuple[str, str]) -> None:
+    """Also where the untrusted text has the odd spelling, and the agent writes it plainly."""
+    text, other = pair
+    index = Index(KEY)
+    index.learn(
+        {"body": f"send to {other.strip()} now"},
+        call=1,
+        decision="dec_1",
+        tool="mail/read",
+        trust={"": Trust.UNTRUSTED},
+    )
+    assert index.judge(text).provenance is Provenance.UNTRUSTED
+
+
+@given(destinations, destinations)
+def test_what_nobody_has_met_is_unknown(known: str, asked: str) -> None:
+    """Parts of a known destination, or another one, prove nothing."""
+    index = Index(KEY)
+    index.learn({"to": known}, call=1, decision="dec_1", tool="book/find", trust={"": Trust.TRUSTED})
+    wanted = Provenance.TRUSTED if whole(asked) == whole(known) else Provenance.UNKNOWN
+    assert index.judge(asked).provenance is wanted
+    assert index.judge(known[1:]).provenance is not Provenance.INTENT
+
+
+@given(st.lists(destinations, min_size=1, max_size=30, unique=True), st.integers(1, 20))
+def test_a_full_index_trusts_nothing_more(found: list[str], capacity: int) -> None:
+    """At its bound an index says `unknown` where it would have said `trusted`, and stays within its bound."""
+    index = Index(KEY, capacity=capacity)
+    index.learn(found, call=1, decision="dec_1", tool="book/list", trust={"": Trust.TRUSTED})
+    assert len(index) <= capacity
+    judged = {index.judge(one).provenance for one in found}
+    assert judged == ({Provenance.UNKNOWN} if index.full else {Provenance.TRUSTED})
+
+
+@given(destinations, st.integers(0, 300))
+def test_padding_does_not_evict_an_untrusted_value(target: str, padding: int) -> None:
+    """What was met first stays; what no longer fits is unknown, never trusted."""
+    index = Index(KEY, capacity=100)
+    index.learn({"body": target}, call=1, decision="dec_1", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    many = [f"pad{number}@pad.example" for number in range(padding)]
+    index.learn(many, call=2, decision="dec_2", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    index.learn([target], call=3, decision="dec_3", tool="book/find", trust={"": Trust.TRUSTED})
+    assert index.judge(target).provenance is Provenance.UNTRUSTED
+
+
+@given(destinations, destinations)
+def test_a_list_is_as_good_as_its_worst_member(good: str, bad: str) -> None:
+    """One recipient from an untrusted text spoils them all, in a list or in one line."""
+    index = Index(KEY)
+    index.state("send it", {"to": good})
+    index.learn({"body": bad}, call=1, decision="dec_1", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    same = whole(good) == whole(bad)
+    wanted = Provenance.INTENT if same else Provenance.UNTRUSTED
+    assert index.judge([good, bad]).provenance is wanted
+    assert index.judge({"to": [good], "cc": [bad]}).provenance is wanted
+    if "@" in good and "@" in bad:
+        assert index.judge(f"{good}; {bad}").provenance is wanted
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(max_size=6), below, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values, json_values)
+def test_no_result_and_no_argument_makes_it_fail(result: Any, argument: Any) -> None:
+    """Whatever comes in, it is taken in, and judged as one of the four; JSON in a text is read as JSON."""
+    index = Index(KEY)
+    index.learn(result, call=1, decision="d", tool="a/b", trust={"": Trust.UNTRUSTED})
+    index.learn(json.dumps(result), call=2, decision="d", tool="a/b", trust={"": Trust.UNTRUSTED})
+    assert index.judge(argument).provenance in Provenance
+
+
+@given(st.text(max_size=200))
+def test_normal_forms_are_stable(text: str) -> None:
+    """What is normal stays as it is, and a text without anything is no destination."""
+    assert plain(plain(text)) == plain(text)
+    for found in within(text):
+        assert found.kind is not DestinationKind.TEXT
+        assert found.normal
+
+
+@given(st.dictionaries(words, words, min_size=1, max_size=5))
+def test_fields_are_named_by_their_path(record: dict[str, str]) -> None:
+    """Each text is given under the key that holds it, in JSON, in a list, and in a text that is JSON."""
+    plainly = list(record.items())
+    assert list(Fields(record)) == plainly
+    assert list(Fields(json.dumps(record))) == plainly
+    assert list(Fields([record])) == [(f"[].{key}", value) for key, value in plainly]
+
+
+def test_a_number_can_be_a_record() -> None:
+    """An id is compared as text, whether it is written as a number or not."""
+    index = Index(KEY)
+    index.learn({"id": 4711}, call=1, decision="d", tool="crm/find", trust={"": Trust.TRUSTED})
+    assert index.judge("4711").provenance is Provenance.TRUSTED
+    assert index.judge(4711).provenance is Provenance.TRUSTED
+    assert whole("4711") == Destination(DestinationKind.TEXT, "4711")
