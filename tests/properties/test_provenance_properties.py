@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.destination import Destination, DestinationKind, plain, whole, within
-from remit.core.field import Fields
+from remit.core.field import ResultFields
 from remit.core.label import Trust
 from remit.core.provenance import Index, Provenance
 
@@ -184,9 +184,9 @@ def test_normal_forms_are_stable(text: str) -> None:
 def test_fields_are_named_by_their_path(record: dict[str, str]) -> None:
     """Each text is given under the key that holds it, in JSON, in a list, and in a text that is JSON."""
     plainly = list(record.items())
-    assert list(Fields(record)) == plainly
-    assert list(Fields(json.dumps(record))) == plainly
-    assert list(Fields([record])) == [(f"[].{key}", value) for key, value in plainly]
+    assert list(ResultFields(record)) == plainly
+    assert list(ResultFields(json.dumps(record))) == plainly
+    assert list(ResultFields([record])) == [(f"[].{key}", value) for key, value in plainly]
 
 
 def test_a_number_can_be_a_record() -> None:

@@ -17,7 +17,7 @@ import yaml
 Json = Any
 
 MAX_FIELDS = 50_000
-"""Fields of one result that are looked at."""
+"""ResultFields of one result that are looked at."""
 MAX_DEPTH = 32
 MAX_YAML_CHARS = 262_144
 """Longer text is not read as YAML, only as lines."""
@@ -28,7 +28,7 @@ _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
-class Fields:
+class ResultFields:
     """The fields of one result. `cut` says, once all have been given, that there were more."""
 
     def __init__(self, result: Json) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, plain, whole, within
-from remit.core.field import Fields
+from remit.core.field import ResultFields
 from remit.core.label import Trust
 
 Json = Any
@@ -29,7 +29,7 @@ CAPACITY = 100_000
 """Values that one index holds: about 12 MB when full."""
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
-MAX_ORIGINS = 8
+MAX_MET = 8
 """Origins that are kept of one value: the first ones, and always one that is untrusted."""
 MAX_ARGUMENT_LEAVES = 2_000
 
@@ -46,7 +46,7 @@ class Provenance(enum.StrEnum):
 _RANK = {one: place for place, one in enumerate(Provenance)}
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Met(msgspec.Struct, frozen=True):
     """A place where a value was met: the `call`th call of the task, its tool, and the field of its result.
 
     `decision` is the id of that call's decision, under which the evidence has it.
@@ -79,7 +79,7 @@ class Justification(msgspec.Struct, frozen=True):
 
     provenance: Provenance
     stated: Stated | None = None
-    origins: tuple[Origin, ...] = ()
+    origins: tuple[Met, ...] = ()
 
     @property
     def crossed(self) -> bool:
@@ -89,7 +89,7 @@ class Justification(msgspec.Struct, frozen=True):
     def join(self, other: Justification) -> Justification:
         """Give what holds of both values together: the worse provenance, and all origins."""
         worse = self if _RANK[self.provenance] >= _RANK[other.provenance] else other
-        origins = tuple(dict.fromkeys((*self.origins, *other.origins)))[:MAX_ORIGINS]
+        origins = tuple(dict.fromkeys((*self.origins, *other.origins)))[:MAX_MET]
         return Justification(worse.provenance, worse.stated, origins)
 
 
@@ -105,7 +105,7 @@ class Index:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
         self._key = key
         self._capacity = capacity
-        self._origins: list[Origin] = []
+        self._origins: list[Met] = []
         self._met: dict[bytes, tuple[int, ...]] = {}
         self._stated: dict[bytes, Stated] = {}
         self._words = " "
@@ -131,14 +131,14 @@ class Index:
     def learn(self, result: Json, *, call: int, decision: str, tool: str, trust: Mapping[str, Trust]) -> None:
         """Take a result in. `trust` says by field how far it can be believed; its key `""` is the rest's."""
         places: dict[str, int] = {}
-        fields = Fields(result)
+        fields = ResultFields(result)
         for path, text in fields:
             if self.full and trust.get(path, trust[""]) is Trust.TRUSTED:
                 continue
             place = places.get(path)
             if place is None:
                 place = places[path] = len(self._origins)
-                self._origins.append(Origin(call, decision, tool, path, trust.get(path, trust[""])))
+                self._origins.append(Met(call, decision, tool, path, trust.get(path, trust[""])))
             if len(text) <= MAX_TEXT:
                 self._meet(whole(text), place)
             for found in within(text):
@@ -192,7 +192,7 @@ class Index:
             self._met[digest] = (place,)
         elif place in known:
             return
-        elif len(known) < MAX_ORIGINS:
+        elif len(known) < MAX_MET:
             self._met[digest] = (*known, place)
         elif self._origins[place].trust is Trust.UNTRUSTED and not any(
             self._origins[one].trust is Trust.UNTRUSTED for one in known
