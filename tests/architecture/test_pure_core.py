@@ -13,8 +13,8 @@ ALLOWED_IN_CORE = {
     # of the standard library, what only computes
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy",
     "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "hmac",
-    "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "string", "struct", "types",
-    "typing", "unicodedata", "urllib", "zoneinfo",
+    "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "string", "struct",
+    "types", "typing", "unicodedata", "urllib", "zoneinfo",
     # of others, what only computes
     "cryptography", "joserfc", "msgspec", "orjson", "re2", "rfc8785", "yaml",
     # itself
