@@ -59,6 +59,7 @@ class Documents:
 
     def __init__(self) -> None:
         self.published: dict[str, Fetched | Exception] = {}
+        self.asked: list[str] = []
         self.publish(APP)
 
     def publish(self, address: str, **changes: Json) -> None:
@@ -79,6 +80,7 @@ class Documents:
         self, url: str, *, accept: str = "application/json", max_bytes: int = 0, timeout_s: float = 5.0
     ) -> Fetched:
         """Give a document."""
+        self.asked.append(url)
         found = self.published.get(url) or Fetched(url=url, status=404)
         if isinstance(found, Exception):
             raise found

@@ -153,3 +153,25 @@ async def test_only_so_many_are_kept(documents: ClientDocuments, fetch: HeldFetc
     assert len(fetch.asked) == asked
     await documents.get("https://s0.example/c")
     assert len(fetch.asked) == asked + 1
+
+
+async def test_strangers_hold_up_no_registered_client(documents: ClientDocuments, fetch: HeldFetch) -> None:
+    """However many slow hosts they have, and how many documents: neither its turn nor its copy is lost."""
+    fetch.serve(ADDRESS, document())
+    fetch.gate.clear()
+    most = client_documents.AT_ONCE + client_documents.WAITING
+    slow = [asyncio.create_task(documents.get(f"https://s{n}.example/c")) for n in range(most)]
+    known = asyncio.create_task(documents.get(ADDRESS, registered=True))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert ADDRESS in fetch.asked
+    fetch.gate.set()
+    assert (await known).name == "Notebook"
+    await asyncio.gather(*slow, return_exceptions=True)
+    for number in range(client_documents.CAPACITY + 1):
+        address = f"https://t{number}.example/c"
+        fetch.serve(address, document(address))
+        await documents.get(address)
+    before = len(fetch.asked)
+    await documents.get(ADDRESS, registered=True)
+    assert len(fetch.asked) == before

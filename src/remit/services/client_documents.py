@@ -2,7 +2,8 @@
 """Client ID metadata documents: fetched when a client first shows its address, and kept for a while.
 
 draft-ietf-oauth-client-id-metadata-document-03 section 5. Only a good document is kept, never a failure. One
-fetch at a time for each client, a few at once for all, so that a stranger's slow host holds up nobody else.
+fetch at a time for each client, a few at once for all. Clients that are registered here have a lane of their
+own, so that strangers, with however many slow hosts, hold up none of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ AT_ONCE, WAITING = 4, 32
 TIMEOUT_S = 5.0
 
 
+class _Lane:
+    """What is kept and what is being fetched, of clients that share their turns."""
+
+    def __init__(self) -> None:
+        self.kept: OrderedDict[str, tuple[datetime, ClientMetadata]] = OrderedDict()
+        self.fetching: dict[str, asyncio.Task[ClientMetadata]] = {}
+        self.turns = asyncio.Semaphore(AT_ONCE)
+
+
 class ClientDocuments:
     """Gives the metadata of clients by their address. For one event loop."""
 
@@ -32,17 +42,15 @@ class ClientDocuments:
         """Take what fetches; without it, no client is known by an address."""
         self._fetch = fetch
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[datetime, ClientMetadata]] = OrderedDict()
-        self._fetching: dict[str, asyncio.Task[ClientMetadata]] = {}
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._registered, self._strangers = _Lane(), _Lane()
 
     @property
     def taken(self) -> bool:
         """Whether clients may be known by an address at all."""
         return self._fetch is not None
 
-    async def get(self, client_id: str) -> ClientMetadata:
-        """Give the metadata of a client.
+    async def get(self, client_id: str, *, registered: bool = False) -> ClientMetadata:
+        """Give the metadata of a client; `registered` says whether an agent here is bound to it.
 
         Raises `Malformed` (code `invalid_client`) for an address or a document that the draft forbids or
         that cannot be fetched, `Busy` where too many are being fetched.
@@ -50,22 +58,23 @@ class ClientDocuments:
         check_client_address(client_id)
         if self._fetch is None:
             raise Malformed("clients with an address are not taken here", code="invalid_client")
-        kept = self._kept.get(client_id)
+        lane = self._registered if registered else self._strangers
+        kept = lane.kept.get(client_id)
         if kept is not None and self._clock.now() < kept[0]:
-            self._kept.move_to_end(client_id)
+            lane.kept.move_to_end(client_id)
             return kept[1]
-        running = self._fetching.get(client_id)
+        running = lane.fetching.get(client_id)
         if running is None:
-            if len(self._fetching) >= AT_ONCE + WAITING:
+            if len(lane.fetching) >= AT_ONCE + WAITING:
                 raise Busy("too many documents of clients are being fetched", way_out="try again soon")
-            running = asyncio.create_task(self._fetch_one(self._fetch, client_id))
-            self._fetching[client_id] = running
-            running.add_done_callback(lambda _: self._fetching.pop(client_id, None))
+            running = asyncio.create_task(self._fetch_one(self._fetch, lane, client_id))
+            lane.fetching[client_id] = running
+            running.add_done_callback(lambda _: lane.fetching.pop(client_id, None))
         # Shielded: others may be waiting for the same document.
         return await asyncio.shield(running)
 
-    async def _fetch_one(self, fetch: Fetch, client_id: str) -> ClientMetadata:
-        async with self._turns:
+    async def _fetch_one(self, fetch: Fetch, lane: _Lane, client_id: str) -> ClientMetadata:
+        async with lane.turns:
             try:
                 got = await fetch.get(client_id, max_bytes=MAX_DOCUMENT_BYTES, timeout_s=TIMEOUT_S)
             except SourceUnavailable as error:
@@ -84,7 +93,7 @@ class ClientDocuments:
             )
         metadata = read_client_metadata(client_id, got.headers.get("content-type", ""), got.body)
         for_s = min(MOST_S, max(LEAST_S, USUAL_S if got.max_age_s is None else got.max_age_s))
-        self._kept[client_id] = (self._clock.now() + timedelta(seconds=for_s), metadata)
-        if len(self._kept) > CAPACITY:
-            self._kept.popitem(last=False)
+        lane.kept[client_id] = (self._clock.now() + timedelta(seconds=for_s), metadata)
+        if len(lane.kept) > CAPACITY:
+            lane.kept.popitem(last=False)
         return metadata

@@ -257,8 +257,10 @@ class Clients:
         raise _refused("nobody has registered this application")
 
     async def _document(self, address: str) -> ClientMetadata:
+        # Before anything is fetched: at this endpoint an address that nobody has registered opens nothing.
+        await self._of_document(address)
         try:
-            return await self._documents.get(address)
+            return await self._documents.get(address, registered=True)
         except Malformed as error:
             raise _refused(error.message, way_out=error.way_out) from None
 

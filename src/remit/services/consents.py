@@ -114,8 +114,8 @@ class Consents:
         proved itself by that (RFC 9126 section 2.4: then its redirect addresses need no registration).
         """
         if is_client_address(client_id):
-            metadata = await self._documents.get(client_id)
             agent = await self._agent_of(client_id)
+            metadata = await self._documents.get(client_id, registered=agent is not None)
         else:
             # It may have named itself by a SPIFFE ID: what it has proved is what counts.
             metadata, agent = None, await self._store.agent(self._tenant, pushed_by) if pushed_by else None
@@ -238,8 +238,8 @@ class Consents:
             return  # it was answered before: there is nothing more to refuse
 
     async def _agent_of(self, address: str) -> Agent | None:
-        for agent in await self._store.agents(self._tenant):
-            if any(isinstance(one, ClientBinding) and one.metadata_url == address for one in agent.bindings):
+        for agent in await self._store.agents_bound(self._tenant, address):
+            if ClientBinding(address) in agent.bindings:
                 return agent
         return None
 

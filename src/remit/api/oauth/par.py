@@ -43,8 +43,7 @@ async def push(request: Request, house: House, strangers: Strangers) -> Response
         if "request_uri" in form:
             raise OAuthRefused("invalid_request", "a pushed request has no `request_uri`")
         agent = await _pushed_by(request, form, house)
-        if not agent:
-            strangers.check(request)
+        strangers.check(request, agent)
         try:
             applicant, redirect_uri = await who_asks(form, house, agent)
         except Malformed as error:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much anybody may have kept here before they have said who they are."""
+"""How much anybody may have kept here: before they have said who they are, and as an agent."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 
 from starlette.requests import Request
@@ -10,7 +11,8 @@ from starlette.requests import Request
 from remit.core.errors import Busy
 from remit.ports.runtime import Clock
 
-#: Within `WINDOW_S`, of one address and of all together. What is kept lives for minutes, so this bounds it.
+#: Within `WINDOW_S`, of one address or agent, and of all strangers together. What is kept lives for minutes,
+#: so this bounds it.
 PER_ADDRESS, OF_ALL = 120, 1200
 WINDOW_S = 60.0
 #: Addresses remembered; the oldest are forgotten first.
@@ -18,7 +20,10 @@ MAX_ADDRESSES = 4096
 
 
 class Strangers:
-    """Counts what is kept for callers who are not known: pushed requests, challenges, provider visits."""
+    """Counts what is kept for callers who are not known: pushed requests, challenges, provider visits.
+
+    What agents push is counted for each of them, apart: strangers take nothing from them.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Begin with nothing kept."""
@@ -27,18 +32,29 @@ class Strangers:
         self._all = 0
         self._by_address: OrderedDict[str, int] = OrderedDict()
 
-    def check(self, request: Request) -> None:
-        """Count one more; raises `Busy` where it is too many."""
+    def check(self, request: Request, agent: str = "") -> None:
+        """Count one more, of a stranger or an agent; raises `Busy` where it is too many."""
         now = self._clock.boot_s()
         if now >= self._since + WINDOW_S:
             self._since, self._all = now, 0
             self._by_address.clear()
-        address = request.client.host if request.client else ""
+        address = f"agent {agent}" if agent else place_of(request.client.host if request.client else "")
         count = self._by_address.get(address, 0) + 1
-        if count > PER_ADDRESS or self._all >= OF_ALL:
+        if count > PER_ADDRESS or (not agent and self._all >= OF_ALL):
             raise Busy("too many have begun and not finished", code="too-many-tries", way_out="wait a minute")
-        self._all += 1
+        self._all += 0 if agent else 1
         self._by_address[address] = count
         self._by_address.move_to_end(address)
         if len(self._by_address) > MAX_ADDRESSES:
             self._by_address.popitem(last=False)
+
+
+def place_of(host: str) -> str:
+    """Give what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address.packed[:8] + bytes(8), 64)))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks that would fill remit up: pushed requests, many addresses of one caller, unknown applications."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from remit.api.oauth.strangers import PER_ADDRESS, place_of
+from tests.house_world import HouseWorld, Told
+from tests.oauth_world import error_of, oauth_world
+from tests.page_world import APP, page_world
+
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(b"a" * 43).digest()).rstrip(b"=").decode()
+
+
+async def push(world: HouseWorld, **fields: str) -> Told:
+    """Push an authorization request."""
+    asked = {
+        "response_type": "code",
+        "redirect_uri": "http://127.0.0.1/callback",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    return await world.form(asked | fields, path="/oauth/par")
+
+
+async def test_an_agent_fills_nothing_with_requests_that_it_pushes(tmp_path: Path) -> None:
+    """One that pushes without end waits; another agent need not."""
+    async with oauth_world(tmp_path) as world:
+        statuses = []
+        for _ in range(PER_ADDRESS + 1):
+            told = await push(world, client_id="contract-bot", **world.proof_of("contract-bot"))
+            statuses.append(told.status)
+        assert statuses == [201] * PER_ADDRESS + [429]
+        told = await push(world, client_id="other-bot", **world.proof_of("other-bot"))
+        assert told.status == 201
+        world.clock.advance(61)
+        told = await push(world, client_id="contract-bot", **world.proof_of("contract-bot"))
+        assert told.status == 201
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("", ""),
+    ],
+)
+def test_the_addresses_of_one_network_are_one_caller(host: str, place: str) -> None:
+    """Whoever has an IPv6 network has as many addresses as they like; an IPv4 address is one."""
+    assert place_of(host) == place
+
+
+async def test_the_token_endpoint_fetches_nothing_for_strangers(tmp_path: Path) -> None:
+    """An address that nobody has registered opens nothing there: so nothing is asked of it."""
+    async with page_world(tmp_path) as (world, documents):
+        stranger = "https://stranger.example/client.json"
+        documents.publish(stranger)
+        form = {"grant_type": "refresh_token", "refresh_token": "rmr_x"}
+        told = await world.form(form | {"client_id": stranger})
+        assert error_of(told) == (401, "invalid_client")
+        assert documents.asked == []
+        told = await world.form(form | {"client_id": APP})
+        assert error_of(told) == (400, "invalid_grant")
+        assert documents.asked == [APP]
