@@ -294,6 +294,7 @@ def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Rem
         bad.unlink()
     assert house.ask("policy", "show")["digest"] == before
     assert house.ask("policy", "apply")["digest"] == before
+    assert house.ask("policy", "apply")["waiting"] == []
     assert "base/granted-calls" in house("policy", "rules").out
     assert "forbid" in house("policy", "rules", "--text").out
     assert "entity" in house("policy", "schema").out

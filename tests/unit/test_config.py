@@ -252,3 +252,13 @@ def test_a_literal_under_the_name_of_a_secret_is_refused(name: str) -> None:
 def test_plain_settings_stay_plain() -> None:
     """An ordinary value under an ordinary name is taken as it is."""
     assert read_secret("en_US.UTF-8", name="LANG", folder=Path()).resolve() == "en_US.UTF-8"
+
+
+def test_what_is_read_at_the_start_alone_is_named(tmp_path: Path) -> None:
+    """Groups that were changed wait for the next start; a comment or another port from the command line does
+    not.
+    """
+    running = config(tmp_path, UPSTREAM)
+    assert config(tmp_path, UPSTREAM + "groups: {legal: [lena]}\n").waiting(running) == ("groups",)
+    assert config(tmp_path, UPSTREAM + "# a word\n").waiting(running) == ()
+    assert config(tmp_path, UPSTREAM + "listen: {port: 8701}\n").waiting(running) == ()

@@ -40,6 +40,7 @@ def app(
     house: House,
     *,
     reload: Callable[[], Bundle],
+    waiting: Callable[[], tuple[str, ...]] = tuple,
     remote_sign_in: bool = False,
     max_body_bytes: int = 1024 * 1024,
     max_depth: int = 64,
@@ -47,13 +48,15 @@ def app(
 ) -> Starlette:
     """Give the application.
 
-    `reload` reads the bundle from its files and raises `ConfigInvalid`; it is called in a thread.
+    `reload` reads the bundle from its files and raises `ConfigInvalid`; `waiting` names what else has changed
+    in the configuration and counts after the next start. Both are called in a thread.
     `remote_sign_in` lets people sign in with a code from other machines. Addresses are those of the
     connection: the server in front of this application must not take them from a header.
     """
     desk = Desk(
         house=house,
         reload=reload,
+        waiting=waiting,
         remote_sign_in=remote_sign_in,
         max_body_bytes=max_body_bytes,
         max_depth=max_depth,

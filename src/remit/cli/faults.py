@@ -74,7 +74,7 @@ def told(fault: BaseException, code: int) -> int:
         message = f"a defect of remit: {type(fault).__name__}"
         way_out = "set REMIT_DEBUG=1 to see where, and report it"
     else:
-        way_out = getattr(fault, "way_out", "")
+        way_out = getattr(fault, "way_out", "") or ("name another" if isinstance(fault, OSError) else "")
     red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
     line = f"{red}error:{end} {plain(message)}"
     sys.stderr.write(line + (f"; {dim}{plain(way_out)}{end}" if way_out else "") + "\n")
@@ -84,21 +84,31 @@ def told(fault: BaseException, code: int) -> int:
     return code
 
 
-def unknown(word: str, known: Sequence[str]) -> UsageFault:
+def unknown(
+    word: str, known: Sequence[str], way_out: str = "`remit --help` lists all commands", below: str = ""
+) -> UsageFault:
     """Give the fault of a command that there is not."""
     close = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean `remit {close[0]}`?" if close else "`remit --help` lists all commands"
-    return UsageFault(f"there is no command `{word[:80]}`", way_out=hint)
+    hint = f"did you mean `remit {below}{close[0]}`?" if close else way_out
+    return UsageFault(f"there is no command `{below}{word[:80]}`", way_out=hint)
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
     """Give the parser's complaint in the house's voice."""
-    text = " ".join(str(fault).split()).rstrip(".")
-    text = text.replace('"', "`").replace(". ", "; ")
-    return UsageFault(
-        text[:1].lower() + text[1:].replace("; Did", "; did").replace("; Avail", "; avail"),
-        way_out=f"see `remit {command} --help`",
-    )
+    from cyclopts import MissingArgumentError, UnknownCommandError
+
+    words = " ".join((command, *(fault.command_chain or ())))
+    way_out = f"see `remit {words} --help`"
+    if isinstance(fault, UnknownCommandError) and fault.unused_tokens:
+        verbs = [verb for verb in fault.app or () if not verb.startswith("-")]
+        return unknown(fault.unused_tokens[0], verbs, way_out, below=f"{command} ")
+    if isinstance(fault, MissingArgumentError) and fault.argument is not None:
+        if fault.keyword:
+            return UsageFault(f"`{fault.keyword}` needs a value", way_out=way_out)
+        return UsageFault(f"`{fault.argument.name}` is missing", way_out=way_out)
+    text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
+    parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
+    return UsageFault("; ".join(parts), way_out=way_out)
 
 
 def _colour() -> bool:

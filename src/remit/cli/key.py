@@ -58,5 +58,8 @@ def rotate(kind: Kind, /, *, reason: str = "", at_once: Switch = False) -> None:
         show.answer(turned)
         return
     show.say(
-        show.text("rotated", "green"), f": {turned['serves']} from now on: ", show.text(turned["id"], "bold")
+        show.text("rotated", "green"),
+        ": ",
+        show.text(turned["id"], "bold"),
+        f" {turned['serves']} from now on",
     )

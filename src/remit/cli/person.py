@@ -7,11 +7,20 @@ from typing import Any
 
 from remit.cli import show
 from remit.cli.client import connect
+from remit.cli.faults import UsageFault
 from remit.cli.parser import Several, noun
+from remit.core.identity import Role
 
 Json = Any
 
 app = noun("person", "People: who they are, their roles and groups, and how they sign in.")
+
+
+def _roles(given: tuple[str, ...]) -> tuple[str, ...]:
+    for one in given:
+        if one not in set(Role):
+            raise UsageFault(f"`{one[:80]}` is no role", way_out=f"give some of: {', '.join(Role)}")
+    return given
 
 
 @app.command(name="add")
@@ -28,7 +37,7 @@ def add(name: str, /, *, role: Several = (), group: Several = ()) -> None:
     group
         A group; may be given several times. Groups of `remit.yaml` are added to these.
     """
-    person = connect().post("people", name=name, roles=role, groups=group)
+    person = connect().post("people", name=name, roles=_roles(role), groups=group)
     if show.is_json():
         show.answer(person)
         return
@@ -87,7 +96,7 @@ def roles(name: str, /, *role: str) -> None:
     role
         All roles that they are to have: administrator, approver, operator, auditor; none takes them all.
     """
-    _one(connect().post("people", name, "roles", roles=role))
+    _one(connect().post("people", name, "roles", roles=_roles(role)))
 
 
 @app.command(name="deactivate")

@@ -74,6 +74,9 @@ def _applied(bundle: Json, title: str) -> None:
     show.say(f"{title}: ", show.text(bundle["digest"], "bold"))
     names = ("rules", "tools", "task_types")
     show.picture(show.facts((name.replace("_", " "), str(bundle[name])) for name in names))
+    if bundle.get("waiting"):
+        changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
+        show.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")
 
 
 @app.command(name="rules")

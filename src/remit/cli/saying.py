@@ -24,11 +24,17 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "delegation.revoked": ("delegation", "reason"),
     "finding.seen": ("finding_kind", "about"),
     "finding.resolved": ("finding_kind", "about", "resolution"),
+    "person.signed_in": ("method", "session"),
+    "token.issued": ("grant", "method", "bound"),
+    "token.revoked": ("reason",),
     "token.refused": ("code", "door", "further"),
     "person.sign_in_refused": ("code", "further"),
     "task.opened": ("task_type", "tools", "parent"),
     "task.refused": ("task_type", "code", "further"),
     "task.ended": ("state", "reason"),
+    "consent.given": ("client", "redirect"),
+    "consent.denied": ("client", "redirect"),
+    "decision.counted": ("count", "codes"),
     "decision.made": ("outcome", "tool"),
     "tool.called": ("outcome", "tool", "result_bytes"),
     "data.read": ("tool", "class"),
@@ -52,7 +58,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "svid.refused": ("code", "uid", "further"),
 }
 #: The sealed values that say what it was about, where they can still be read.
-_ABOUT = ("record", "target", "goal", "person")
+_ABOUT = ("record", "target", "goal", "text", "person")
 
 
 def saying(event: Json) -> Text:
@@ -66,7 +72,8 @@ def saying(event: Json) -> Text:
         word = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         said.append(("  " if said else "") + plain(word), style=STATES.get(word, ""))
         if name in ("rules", "recovered", "tasks", "further", "result_bytes"):
-            said.append(f" {name.replace('_', ' ').removeprefix('result ')}", style="dim")
+            unit = name.replace("_", " ").removeprefix("result ")
+            said.append(f" {unit.removesuffix('s') if value == 1 else unit}", style="dim")
     for rule in _rules(event):
         said.append(f"  [{plain(rule)}]", style="dim")
     for name in _ABOUT:

@@ -14,6 +14,7 @@ from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.plain import plain
 from remit.cli.sessions import secret_for
+from remit.cli.show import moment
 from remit.core.errors import ConfigInvalid, Unauthenticated
 
 if TYPE_CHECKING:
@@ -49,11 +50,12 @@ def agent_session(wanted: Wanted) -> AgentSession:
 
     if wanted.token_file is not None and wanted.key is not None:
         raise UsageFault("an agent proves itself in one way", way_out="give `--key` or `--token-file`")
-    proof = (
-        TokenFile(wanted.token_file)
-        if wanted.token_file is not None
-        else AgentKey.load(wanted.key or key_place(wanted.agent))
-    )
+    proof: AgentKey | TokenFile
+    if wanted.token_file is None:
+        proof = AgentKey.load(wanted.key or key_place(wanted.agent))
+    else:
+        proof = TokenFile(wanted.token_file)
+        proof.read()  # what cannot be read is said before a task is open
     ca_file = os.environ.get("REMIT_CA_FILE", "")
     return AgentSession(current().base_url(), wanted.agent, proof, ca_file=ca_file)
 
@@ -122,7 +124,7 @@ def opened_line(task: TaskSession) -> str:
     facts = task.facts
     whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
     what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
-    return f"{what}, at the latest until {facts.get('deadline')}"
+    return f"{what}, at the latest until {moment(str(facts.get('deadline') or '')).plain}"
 
 
 def closure_line(task: TaskSession, closure: Json) -> str:

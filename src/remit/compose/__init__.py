@@ -322,6 +322,7 @@ def application(house: House, config: Config) -> Application:
     management = api.app(
         house,
         reload=lambda: load_bundle(load_config(config.file)),
+        waiting=lambda: load_config(config.file).waiting(config),
         remote_sign_in=config.sign_in.remote_codes,
         max_body_bytes=config.limits.max_request_bytes,
         max_depth=config.limits.max_depth,

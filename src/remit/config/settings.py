@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from remit.config.governance import AgentsSection, PeopleSection
@@ -155,6 +156,13 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
             "unless given, it must show the task's token."
         ),
     ] = ""
+    sender_constraint: Annotated[
+        Literal["required", "optional"],
+        Meta(
+            description="Whether its own token must be bound to a key (DPoP, mTLS) where it asks for permits of "
+            "tier operator and above."
+        ),
+    ] = "required"
 
 
 class AuthzenSection(Section, frozen=True, kw_only=True):
@@ -174,6 +182,10 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
     sponsor: Annotated[Text, Meta(description="The person who answers for it.")]
     description: Annotated[str, Meta(description="What it is for.")] = ""
     agents: Annotated[tuple[Name, ...], Meta(description="Its agents.")] = ()
+
+
+#: What `remit policy apply` reads anew, and what is no section.
+_READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256"})
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -233,6 +245,21 @@ class Config(Section, frozen=True, kw_only=True):
         """What tools can belong to: the upstreams, and what other enforcement points guard."""
         guarded = (name for point in self.enforcement_points.values() for name in point.resources)
         return tuple(dict.fromkeys((*self.upstreams, *guarded)))
+
+    def waiting(self, running: Config) -> tuple[str, ...]:
+        """Name the sections that differ from those of a remit that runs, and are read at its start alone.
+
+        The port does not count: `remit up --port` may have chosen another.
+        """
+        if self.file_sha256 == running.file_sha256:
+            return ()
+        listen = msgspec.structs.replace(self.listen, port=running.listen.port)
+        mine = msgspec.structs.replace(self, listen=listen)
+        return tuple(
+            name
+            for name in self.__struct_fields__
+            if name not in _READ_ANEW and getattr(mine, name) != getattr(running, name)
+        )
 
     @property
     def data_classes(self) -> Classes:

@@ -25,8 +25,9 @@ class TokenFile:
             with self.path.open("rb") as opened:
                 text = opened.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as fault:
+            why = fault.strerror if isinstance(fault, OSError) else "it is no text"
             raise KeyUnusable(
-                f"the token in `{self.path}` cannot be read: {fault}",
+                f"the token in `{self.path}` cannot be read: {why}",
                 way_out="name the file that the platform writes",
             ) from None
         if not text or len(text) > MAX_TOKEN_BYTES or text.count(".") != 2:

@@ -9,6 +9,7 @@ platform). An answer about a token never holds the token.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -275,7 +276,7 @@ class Who:
     async def _why_agent(self, agent: Agent) -> Fact:
         proof = await self._store.last_proof(self._tenant, agent.name)
         ways = tuple(_of_binding(one, proof) for one in agent.bindings) or (Fact("nothing", (), False),)
-        registered = f"registered {agent.created.isoformat()} by {agent.created_by}"
+        registered = f"registered {_moment(agent.created)} by {agent.created_by}"
         return Fact(
             f"agent {agent.name}, {agent.state.value}",
             (
@@ -306,7 +307,7 @@ class Who:
             there = above is not None and above.active_at(self._clock.now())
             below.append(Fact(f"handed down by {one.agent} from task {one.task}", (), there))
         return Fact(
-            f"task {task.id}, opened {task.opened.isoformat()} under bundle {task.bundle[:23]}",
+            f"task {task.id}, opened {_moment(task.opened)} under bundle {task.bundle[:23]}",
             tuple(below),
             task.active_at(self._clock.now()),
         )
@@ -331,7 +332,7 @@ class Who:
         if record is None:
             return Fact(f"{says}, by a delegation that is not known", (), False)
         now = self._clock.now()
-        until = f"made {record.made.isoformat()}, until {record.expires.isoformat()}"
+        until = f"made {_moment(record.made)}, until {_moment(record.expires)}"
         state = "" if record.live_at(now) else ", which does not live any more"
         return Fact(says, (Fact(f"delegation {record.id}, {until}{state}", (), record.live_at(now)),), holds)
 
@@ -339,6 +340,10 @@ class Who:
 def best_assurance(agent: Agent) -> Assurance:
     """Give the best that an agent's bindings could prove; `asserted` where it has none."""
     return max((_BEST[type(one)].assurance for one in agent.bindings), default=Assurance.ASSERTED)
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _of_attestation(claims: AccessClaims) -> Fact:
@@ -362,7 +367,7 @@ def _of_binding(binding: Binding, last: LastProof | None) -> Fact:
     if last is None or last.workload != workload:
         return Fact(_way(binding))
     where = f" from {last.place}" if last.place else ""
-    return Fact(_way(binding), (Fact(f"last {last.at.isoformat()} by {last.method}{where}"),))
+    return Fact(_way(binding), (Fact(f"last {_moment(last.at)} by {last.method}{where}"),))
 
 
 def _way(binding: Binding) -> str:

@@ -36,13 +36,15 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Desk:
     """What the endpoints work with besides the house.
 
-    `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `remote_sign_in`
-    lets people sign in with a code from other machines. `watch_s` is the time between two looks at the
-    approvals.
+    `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
+    sections of the configuration that have changed since the start and count after the next one (slow, too).
+    `remote_sign_in` lets people sign in with a code from other machines. `watch_s` is the time between two
+    looks at the approvals.
     """
 
     house: House
     reload: Callable[[], Bundle]
+    waiting: Callable[[], tuple[str, ...]]
     remote_sign_in: bool
     max_body_bytes: int
     max_depth: int

@@ -84,7 +84,9 @@ async def meant(house: House, wanted: EndScope) -> ScopeKind:
         found = [kind for kind in found if kind is wanted.kind]
     if not found:
         what = wanted.kind.value if wanted.kind else "task, agent, owner, person, tool or upstream"
-        raise NotFound(f"there is no {what} `{wanted.name[:80]}`", way_out="see `remit who`")
+        raise NotFound(
+            f"there is no {what} `{wanted.name[:80]}`", way_out="give its exact name, or `kind:name`"
+        )
     if len(found) > 1:
         kinds = " and ".join(kind.value for kind in found)
         raise Malformed(
@@ -124,7 +126,7 @@ async def unlock(errand: Errand) -> Unlocked:
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
     fences = await errand.house.store.fences(errand.house.tenant)
     if not any(fence.scope == name and fence.locked for fence in fences):
-        raise NotFound(f"`{name[:80]}` is not locked")
+        raise NotFound(f"`{name[:80]}` is not locked", way_out="nothing needs to be unlocked")
     await errand.house.revocations.unlock(wanted.kind, wanted.name, by=errand.by)
     return Unlocked(scope=name, locked=False)
 

@@ -29,12 +29,15 @@ class CheckedPolicies(View, frozen=True, kw_only=True):
 
 
 class AppliedView(View, frozen=True, kw_only=True):
-    """The bundle in force."""
+    """The bundle in force. `waiting` names sections of the configuration that were changed since the start,
+    and count after the next one.
+    """
 
     digest: str
     tools: int
     task_types: int
     rules: int
+    waiting: tuple[str, ...] = ()
 
 
 class RuleView(View, frozen=True, kw_only=True):
@@ -80,7 +83,8 @@ async def apply(errand: Errand) -> AppliedView:
     bundle = await _reload(errand)
     await errand.house.policies.apply(bundle, by=errand.by)
     await errand.house.tools.described()
-    return _applied(errand)
+    waiting = await asyncio.to_thread(errand.desk.waiting)
+    return msgspec.structs.replace(_applied(errand), waiting=waiting)
 
 
 async def applied(errand: Errand) -> AppliedView:

@@ -43,8 +43,8 @@ def put_agent(sql: sqlite3.Connection, change: PutAgent) -> None:
                 raise Conflict(
                     f"`{workload[:200]}` is bound to agent `{other.name}`",
                     code="workload-taken",
-                    way_out=f"unbind it there first (`remit agent unbind {other.name}`): "
-                    "one workload is one agent",
+                    way_out="one workload is one agent: unbind it there first "
+                    f"(`remit agent unbind {other.name} {workload[:200]}`)",
                 )
         sql.execute(
             "insert into bindings values (?, ?, ?) on conflict do nothing",
