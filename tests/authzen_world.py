@@ -20,8 +20,9 @@ from remit.compose.points import enforcement_points
 from remit.config import load_bundle, load_config
 from remit.core.identity import Person, Role
 from remit.core.token import AGENT_SCOPE, TOKEN_TYPE, AccessClaims
-from remit.core.workload import Assurance, KeyBinding
+from remit.core.workload import Assurance, Confirmation, KeyBinding
 from remit.ports.store import PutPerson, Unit
+from remit.services.credentials import shown_key
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.points import EnforcementPoint
 from remit.services.tasks import Opening
@@ -42,6 +43,8 @@ class AuthzenWorld(HouseWorld):
         super().__init__(folder, points if points is not None else enforcement_points(config))
         self.bundle = load_bundle(config)
         self._tokens = 0
+        self._certificates: dict[str, bytes] = {}
+        self._shown: dict[str, bytes] = {}
         self.keys = {name: ECKey.generate_key("P-256") for name in AGENTS}
 
     async def settle_in(self) -> None:
@@ -89,9 +92,31 @@ class AuthzenWorld(HouseWorld):
         claims = AccessClaims(**(known | changes))
         return await self.house.token_keys.sign(claims.to_wire(), token_type=TOKEN_TYPE)
 
-    async def agent_token(self, agent: str = "records-api") -> str:
-        """Give a token of an agent that works on no task."""
-        return await self.token(agent, scope=AGENT_SCOPE)
+    async def agent_token(self, agent: str = "records-api", *, bound: bool = True) -> str:
+        """Give a token of an agent that works on no task, bound to the agent's certificate unless told."""
+        held = shown_key((self.certificate(agent),)) if bound else Confirmation()
+        token = await self.token(agent, scope=AGENT_SCOPE, confirmation=held)
+        self._shown[token] = self.certificate(agent) if bound else b""
+        return token
+
+    async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", **more: Any) -> Told:
+        """Send a request; a token that is bound to a certificate comes over a connection that showed it."""
+        shown = self._shown.get(by)
+        if not shown:
+            return await super().ask(method, path, body, by=by, **more)
+        plain = self.asgi
+
+        async def asgi(scope: Json, receive: Json, send: Json) -> None:
+            await plain({**scope, "remit.peer_certificate": (shown,)}, receive, send)
+
+        content = more.pop("content", None)
+        headers = {"authorization": f"Bearer {by}", **dict(more.pop("headers", None) or {})}
+        if body is not None or content is not None:
+            headers.setdefault("content-type", "application/json")
+        data = content if content is not None else b"" if body is None else json.dumps(body).encode()
+        client, heard = more.pop("client", LOOPBACK), more.pop("heard", None)
+        assert not more
+        return await exchange(asgi, method, path, list(headers.items()), data, client, heard)
 
     async def signed_for(self, task_id: str, **changes: Any) -> str:
         """Give a token that is bound to a task."""
@@ -105,7 +130,12 @@ class AuthzenWorld(HouseWorld):
         return await self.ask("POST", f"/access/v1/{path}", body, by=await self.agent_token(by), **more)
 
     def certificate(self, agent: str) -> bytes:
-        """Give a certificate that an agent has made over its registered key (RFC 8705 section 2.2)."""
+        """Give the certificate that an agent has made over its registered key (RFC 8705 section 2.2)."""
+        if agent not in self._certificates:
+            self._certificates[agent] = self._certified(agent)
+        return self._certificates[agent]
+
+    def _certified(self, agent: str) -> bytes:
         key = serialization.load_pem_private_key(self.keys[agent].as_pem(private=True), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agent)])

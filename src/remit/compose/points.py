@@ -16,6 +16,7 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
             resources=frozenset(section.resources),
             agents=frozenset(section.agents),
             vouches=Assurance.from_word(section.vouches) if section.vouches else None,
+            constrained=section.sender_constraint == "required",
         )
         for name, section in config.enforcement_points.items()
     }

@@ -214,6 +214,7 @@ MEANINGS: dict[EventKind, Meaning] = {
             "approval": "the approval that was asked for or used",
             "observed": "`true`: refused in observe mode, so the call went on",
             "enforced_by": "the enforcement point that asked, and carries the call out",
+            "asked_with": "what binds its own token: `dpop`, `mtls`, or `bearer` for nothing",
             "valid_until": "until when a permit counts that others carry out",
             "bundle": "digest of the bundle that it was decided under",
         },

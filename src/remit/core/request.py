@@ -14,6 +14,7 @@ from remit.core.identity import Agent, Principal
 from remit.core.label import Label
 from remit.core.task import Task
 from remit.core.tool import Tier, Tool
+from remit.core.workload import Confirmation
 
 Json = Any
 
@@ -25,8 +26,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's
     grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
     is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
-    that is not remit itself. `unconstrained` is true where the site lowered the demand for tokens that are
-    bound to their senders.
+    that is not remit itself, and `asked_with` the key that its own token was bound to. `unconstrained` is
+    true where the site lowered the demand for tokens that are bound to their senders.
     """
 
     principal: Principal
@@ -41,16 +42,18 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     observed: bool = False
     enforcement_point: str = ""
+    asked_with: Confirmation = Confirmation()
     unconstrained: bool = False
 
     @property
     def lacks_sender(self) -> bool:
         """Whether the call's tier demands a token that is bound to its sender, and this one is not.
 
-        Where others carry a call out, constraining its sender is theirs: they saw the request.
+        Where others carry a call out, they saw its sender. The sender that remit sees is then who asks: a
+        copied token of an enforcement point must not bring permits for what changes something.
         """
-        demanded = self.tier >= Tier.OPERATOR and not self.unconstrained and not self.enforcement_point
-        return demanded and not self.principal.confirmation
+        held = self.asked_with if self.enforcement_point else self.principal.confirmation
+        return self.tier >= Tier.OPERATOR and not self.unconstrained and not held
 
     def may_take(self, argument: str) -> bool:
         """Whether a call may carry an argument of this name at all, whatever its value."""

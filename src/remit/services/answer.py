@@ -180,7 +180,12 @@ def describe(
             step=3,
         )
     request = parts.authorizer.describe(principal, live, asked.upstream, asked.name, asked.arguments, now)
-    return msgspec.structs.replace(request, enforcement_point=point.name)
+    return msgspec.structs.replace(
+        request,
+        enforcement_point=point.name,
+        asked_with=question.caller.confirmation,
+        unconstrained=request.unconstrained or not point.constrained,
+    )
 
 
 class Answers:

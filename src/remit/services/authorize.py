@@ -204,7 +204,9 @@ class Authorizer:
                     code="sender-constraint",
                     text=f"a call of tier {request.tier.word} needs a token that is bound to its sender",
                     rule="tier demands",
-                    way_out="call through `remit run` or `remit connect`, or send DPoP proofs",
+                    way_out="ask for permits with a bound token (DPoP or mTLS)"
+                    if request.enforcement_point
+                    else "call through `remit run` or `remit connect`, or send DPoP proofs",
                 )
             ]
         return self._granting(request)

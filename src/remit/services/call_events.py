@@ -49,6 +49,7 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         facts["sender_constraint"] = "optional"
     if request.enforcement_point:
         facts["enforced_by"] = request.enforcement_point
+        facts["asked_with"] = request.asked_with.word
     if decision.valid_until is not None:
         facts["valid_until"] = timestamp(decision.valid_until)
     sealed: dict[str, Json] = {"arguments": kept(unsensitive(request.tool, request.arguments))}

@@ -56,13 +56,15 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `resources` are what it guards (upstreams, or types of resources of its own). `agents` are those about
     whose tasks it may ask: names, `group:name`, or `*`. `vouches` is how well it proves its callers; `None`
-    where it must show their tokens.
+    where it must show their tokens. `constrained` is whether, for permits of tier operator and above, its own
+    token must be bound to a key.
     """
 
     name: str
     resources: frozenset[str]
     agents: frozenset[str]
     vouches: Assurance | None = None
+    constrained: bool = True
 
     def covers(self, agent: Agent) -> bool:
         """Whether it may ask about an agent's tasks."""
@@ -97,6 +99,13 @@ class AskedSubjects:
             claims = self._authenticator.unproven(subject.token, now)
             if subject.id not in (claims.task, claims.client_id, claims.subject):
                 raise Unauthenticated("the token is of another subject", code="subject-token", step=1)
+            if claims.confirmation and point.vouches is not Assurance.KEY_BOUND:
+                raise Unauthenticated(
+                    "the token is bound to a key, and this enforcement point does not check who holds it",
+                    code="subject-unproven",
+                    way_out="let it check the proof, and vouch for that (`vouches: key-bound`)",
+                    step=1,
+                )
             return claims
         if point.vouches is None:
             raise Unauthenticated(
