@@ -145,3 +145,13 @@ async def test_an_agent_hands_down_no_flood_of_tasks(tmp_path: Path) -> None:
         first = given[0].json["mission_id"]
         again = await world.task_token(first, agent="other-bot")
         assert (await exchanged(world, again.json["access_token"], by="third-bot")).status == 200
+
+
+async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> None:
+    """`who` says by whose word a task is: nobody was signed in where an issuer spoke."""
+    told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
+    found = await world.house.who.of(told.json["mission_id"])
+    (intent, *_) = found["proof"]["below"]
+    assert intent["says"] == "intent stated by issuer:enterprise"
+    assert "whom remit authenticated" not in str(intent)
+    assert "on behalf of lena, by the word of enterprise" in str(intent)

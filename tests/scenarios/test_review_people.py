@@ -5,11 +5,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from remit.adapters.provider.oidc import OidcProvider
 from remit.core.admission import AdmissionRules
+from remit.core.errors import Conflict, Forbidden, NotFound
+from remit.core.workload import KeyBinding
+from remit.ports.store import PutPerson, Unit
 from remit.services.browsers import Entrance
+from remit.services.delegations import NewDelegation
+from remit.services.directory import NewAgent
+from remit.services.duties import ask_about
+from remit.services.tasks import Opening
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing, Page
 from tests.provider_world import ProviderWorld, provider_world
@@ -89,3 +97,38 @@ async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) ->
     done = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
     assert done.status == 303
     assert browser.cookies["remit-session"] != before
+
+
+async def test_a_person_is_not_called_as_an_agent_is(world: HouseWorld, provider: ProviderWorld) -> None:
+    """Nor an agent as a person: a name at the provider opens nothing that is told of an agent."""
+    thief = Browsing(world)
+    refused = await come(thief, "acme", provider, preferred_username="contract-bot")
+    assert refused.status == 409
+    assert (await thief.get("/oauth/account")).status == 303
+    with pytest.raises(Conflict, match="name of a person"):
+        await world.house.directory.register(
+            NewAgent(
+                name="leo", owner="lena", purpose="poses", bindings=(KeyBinding(world.public("other-bot")),)
+            ),
+            by="root",
+        )
+    leo = await world.house.directory.person("leo")
+    agent = await world.house.directory.agent("contract-bot")
+    with pytest.raises(NotFound):
+        ask_about(msgspec.structs.replace(leo, name="contract-bot"), "contract-bot", None, agent)
+
+
+async def test_a_record_does_not_outlive_its_persons_right(world: HouseWorld) -> None:
+    """Who may not have such work done any more has none done by another's word either."""
+    house = world.house
+    lena, leo = [await house.directory.person(name) for name in ("lena", "leo")]
+    new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
+    await house.delegations.add(new, lena)
+    opening = Opening(
+        agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, on_behalf_of="lena"
+    )
+    assert (await house.tasks.open(opening, person=leo)).on_behalf_of == "lena"
+    moved = msgspec.structs.replace(lena, groups=())
+    await house.store.commit(Unit((PutPerson(moved, was=lena),)))
+    with pytest.raises(Forbidden, match="`lena` may not state"):
+        await house.tasks.open(opening, person=leo)

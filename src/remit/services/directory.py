@@ -110,6 +110,9 @@ class Directory:
                 f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", way_out="give `bindings`"
             )
         await self._check_owner(new.owner)
+        # One name is one subject: in tokens, in questions of who it is, in the evidence.
+        if await self._store.person(self._tenant, new.name) is not None:
+            raise Conflict(f"`{new.name}` is the name of a person", way_out="choose another name")
         agent = Agent(
             tenant=self._tenant,
             name=new.name,
@@ -318,6 +321,8 @@ class Directory:
         check_name(new.name, "a person")
         for group in new.groups:
             check_name(group, "a group")
+        if await self._store.agent(self._tenant, new.name) is not None:
+            raise Conflict(f"`{new.name}` is the name of an agent", way_out="choose another name")
         person = Person(
             tenant=self._tenant,
             name=new.name,

@@ -86,7 +86,8 @@ def see_approval(approval: Approval, task: Task | None, person: Person) -> bool:
 def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None) -> None:
     """Raise `NotFound` unless a person may ask who `name` is and what it can do."""
     own = (
-        name == person.name
+        # A task or an agent of somebody's name is not that person.
+        (name == person.name and task is None and agent is None)
         or (task is not None and own_task(task, person))
         or (agent is not None and agent.owned_by(person))
     )

@@ -17,7 +17,7 @@ import msgspec
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.finding import FindingState
 from remit.core.identity import TEAM, Agent, LastProof, Memberships, Person
-from remit.core.task import Task, TaskState
+from remit.core.task import NO_PERSON, Task, TaskState
 from remit.core.token import AccessClaims
 from remit.core.workload import (
     Assurance,
@@ -314,9 +314,13 @@ class Who:
 
     async def _why_intent(self, task: Task) -> Fact:
         stated = task.intent.stated_by
-        issuer = stated.startswith("agent:")
         says = f"intent stated by {stated.removeprefix('agent:')}"
-        how = "an issuer whom" if issuer else "a person whom remit authenticated, and whom"
+        # An agent's own work, or the word of a trusted issuer: nobody was here to say so.
+        how = (
+            "an issuer whom"
+            if stated.startswith(NO_PERSON)
+            else "a person whom remit authenticated, and whom"
+        )
         below = [Fact(f"{how} task type `{task.type}` lets state it")]
         if task.on_behalf_of:
             below.append(await self._why_behalf(task))
@@ -326,6 +330,8 @@ class Who:
         person = await self._store.person(self._tenant, task.on_behalf_of)
         holds = person is not None and person.active
         says = f"on behalf of {task.on_behalf_of}"
+        if task.intent.stated_by.startswith("issuer:"):
+            return Fact(f"{says}, by the word of {task.intent.stated_by.removeprefix('issuer:')}", (), holds)
         if not task.delegation:
             return Fact(f"{says}, whose own word it was", (), holds)
         record = await self._store.delegation(self._tenant, task.delegation)

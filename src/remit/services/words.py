@@ -45,17 +45,24 @@ class Words:
             record = None
             if behalf and behalf != person.name:
                 record = await self._record(task_type, opening, behalf, now)
+                await self._still_states(task_type, record)
             return Word(stated_by=stated_by, behalf=behalf, record=record)
         if caller is None:
             raise Forbidden("nobody has stated the intent", way_out="sign in, or show the agent's token")
         if opening.on_behalf_of:
             record = await self._record(task_type, opening, opening.on_behalf_of, now)
-            found = await self._store.person(self._tenant, record.person)
-            if found is None:
-                raise Forbidden("the person of the delegation is not known any more")
-            stated_by = may_state(task_type, self._members.of_person(found))
+            stated_by = await self._still_states(task_type, record)
             return Word(stated_by=stated_by, behalf=record.person, record=record)
         return Word(stated_by=states_itself(task_type, caller))
+
+    async def _still_states(self, task_type: TaskType, record: Delegation) -> str:
+        """Give the person of a record, who must be one that could let this be done today: what they may not
+        have done any more, their record does not do for them.
+        """
+        found = await self._store.person(self._tenant, record.person)
+        if found is None:
+            raise Forbidden("the person of the delegation is not known any more")
+        return may_state(task_type, self._members.of_person(found))
 
     async def _record(self, task_type: TaskType, opening: Opening, person: str, now: datetime) -> Delegation:
         """Give the newest living record by which a person lets the agent do this kind of work for them, and
