@@ -157,7 +157,8 @@ class Stage:
     async def agent_token(self, name: str, task: str = "") -> str:
         """Prove an agent by its key (RFC 7523); gives a token for a task of its, or for none."""
         agent = self.agents[name]
-        token = (await agent.grant(**({"mission_id": task} if task else {}))).text
+        wanted = {"mission_id": task} if task else {"resource": f"{self.url}/mcp"}
+        token = (await agent.grant(**wanted)).text
         self.bound[token] = agent.prover
         return token
 
@@ -167,8 +168,10 @@ class Stage:
         task: str = (await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"]
         return task, await self.agent_token(agent, task)
 
-    async def raw(self, method: str, params: Json, token: str = "") -> httpx2.Response:
-        """Send one MCP request of the newest era by hand."""
+    async def raw(
+        self, method: str, params: Json, token: str = "", *, copied: bool = False
+    ) -> httpx2.Response:
+        """Send one MCP request of the newest era by hand; `copied`: without the key of the token."""
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
@@ -181,7 +184,7 @@ class Stage:
         }
         if "name" in params:
             headers["Mcp-Name"] = params["name"]
-        prover = self.bound.get(token)
+        prover = None if copied else self.bound.get(token)
         if token and prover is None:
             headers["Authorization"] = f"Bearer {token}"
         auth = TaskAuth(OneToken(token), prover) if prover is not None else httpx2.USE_CLIENT_DEFAULT

@@ -54,9 +54,10 @@ async def step_1(stage: Stage, tell: Teller) -> None:
     token = await stage.agent_token("contract-bot")
     answer = await stage.raw("tools/list", {}, token)
     data = answer.json().get("error", {}).get("data", {})
-    why = f"{data.get('code', '')}: {data.get('way_out', '')}"
     tell.claim(
-        answer.status_code in (401, 403), "contract-bot, proven by its key, but without a task: refused", why
+        answer.status_code == 403,
+        "contract-bot, proven by its key, but without a task: 403",
+        f"{data.get('code', '')}: {data.get('way_out', '')}",
     )
 
 
@@ -117,6 +118,11 @@ async def step_3(stage: Stage, tell: Teller, token: str) -> None:
             reason(error),
         )
     tell.claim(not _sent(stage), "the mail server was never reached")
+    answer = await stage.raw("tools/list", {}, token, copied=True)
+    told = answer.json().get("error", {}).get("message", "")
+    tell.claim(
+        answer.status_code == 401, "its token in other hands, without its key, opens nothing: 401", told
+    )
 
 
 def _sent(stage: Stage) -> str:
