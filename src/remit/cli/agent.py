@@ -17,7 +17,10 @@ from remit.cli.parser import Several, Switch, noun
 
 Json = Any
 
-app = noun("agent", "Agents: governed identities, each with an accountable owner, a purpose and a key.")
+app = noun(
+    "agent",
+    "Agents: governed identities, each with a purpose, an owner who answers for it, and what proves it.",
+)
 
 
 def key_place(name: str) -> Path:

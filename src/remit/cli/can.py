@@ -9,7 +9,7 @@ from rich.text import Text
 
 from remit.cli import show
 from remit.cli.client import connect
-from remit.cli.parser import Arguments, pairs, verb
+from remit.cli.parser import Arguments, Switch, pairs, verb
 
 Json = Any
 
@@ -17,7 +17,7 @@ app = verb("can")
 
 
 @app.default
-def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: bool = False) -> int:
+def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Switch = False) -> int:
     """Say what a task, or an agent in its active tasks, may do right now, by which rule, and until when.
 
     With a tool and arguments the very decision is made that the call would get; nothing is recorded or spent.

@@ -44,7 +44,7 @@ def run(
     lease: int | None = None,
     manifest: str = "",
 ) -> int:
-    """Run a program inside one task: `remit run --agent A --task T -- CMD...`.
+    """Run a program inside one task: `remit run --agent A --task T -- CMD`.
 
     The program gets `REMIT_MCP_URL`, the address of a relay on this machine that is meant for it and its
     children alone, and no secret. When it exits, however it exits, the task is completed and fenced; its exit

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from remit.cli import show
 from remit.cli.client import connect
@@ -47,7 +49,7 @@ def opened(
     agent: str,
     param: Pairs = (),
     intent: str = "",
-    on_behalf_of: str = "",
+    for_: Annotated[str, Parameter(name="--for")] = "",
     plan: Several = (),
     lease: int = 0,
 ) -> None:
@@ -63,8 +65,8 @@ def opened(
         A parameter as `name=value` (`name:=JSON` for other than text); may be given several times.
     intent
         What is wanted, in words (default: the type's purpose).
-    on_behalf_of
-        The person whom the work is for, where that is somebody else.
+    for_
+        The person on whose behalf it works.
     plan
         A tool that the work will need, as `upstream/tool`; the task is narrowed to those given.
     lease
@@ -73,8 +75,8 @@ def opened(
     body: dict[str, Json] = {"agent": agent, "task_type": task_type, "params": pairs(param, "-p")}
     if intent:
         body["goal"] = intent
-    if on_behalf_of:
-        body["on_behalf_of"] = on_behalf_of
+    if for_:
+        body["on_behalf_of"] = for_
     if plan:
         body["plan"] = [tool for given in plan for tool in given.split(",") if tool]
     if lease:
