@@ -19,6 +19,7 @@ from tests.oauth_world import (
     JWT_BEARER,
     OAuthWorld,
     claims_of,
+    details,
     error_of,
     oauth_world,
 )
@@ -155,3 +156,27 @@ async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> No
     assert intent["says"] == "intent stated by issuer:enterprise"
     assert "whom remit authenticated" not in str(intent)
     assert "on behalf of lena, by the word of enterprise" in str(intent)
+
+
+async def test_who_asks_for_less_is_not_given_more(world: OAuthWorld) -> None:
+    """A code or a refresh token with `authorization_details` of a part gives nothing, and is not used up."""
+    task = await world.open(await world.session("lena"), task_type="review", params={})
+    code = await world.code(task, CHALLENGE)
+    fields: dict[str, Any] = {"code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+    part, whole = details("read"), details("read", "list")
+    narrow = await world.ask_token(
+        "authorization_code", by="contract-bot", authorization_details=part, **fields
+    )
+    assert error_of(narrow) == (400, "invalid_authorization_details")
+    told = await world.ask_token(
+        "authorization_code", by="contract-bot", authorization_details=whole, **fields
+    )
+    assert told.status == 200, told.content
+    for asked, status in ((part, 400), (whole, 200)):
+        again = await world.ask_token(
+            "refresh_token",
+            by="contract-bot",
+            refresh_token=told.json["refresh_token"],
+            authorization_details=asked,
+        )
+        assert again.status == status, again.content

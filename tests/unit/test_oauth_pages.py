@@ -330,6 +330,30 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
             assert told.answer["error"] == "invalid_authorization_details"
 
 
+async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> None:
+    """RFC 8707: a resource that is asked for, or that the intent names, bounds the offer and the task."""
+    both = (GrantTemplate("contracts/read", other_arguments=True), GrantTemplate("changes/deploy"))
+    upstreams: dict[str, Any] = {"contracts": None, "changes": None}
+    async with page_world(tmp_path, upstreams=upstreams) as (world, _):
+        bundle = pages_bundle()
+        wide = msgspec.structs.replace(bundle.task_types["deploy-change"], grants=both, parameters={})
+        types = bundle.task_types | {"deploy-change": wide}
+        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        lena = Browsing(world)
+        await lena.sign_in("lena")
+        there = f"{PUBLIC_URL}/mcp/contracts"
+        intent = json.dumps({"intent": {"goal": "look", "resources": [there]}})
+        for asked in ({"resource": there}, {"resource": f"{PUBLIC_URL}/mcp", "mission_intent": intent}):
+            page = await lena.get(address(task_type="deploy-change", **asked))
+            assert "contracts/read" in page.text
+            assert "changes/deploy" not in page.text
+            done = await lena.fill(page, decision="allow")
+            task = await world.house.tasks.get((await code_behind(world, done.answer["code"])).task)
+            assert [grant.tool for grant in task.grants] == ["contracts/read"]
+        elsewhere = address(resource=f"{PUBLIC_URL}/mcp/changes", mission_intent=intent)
+        assert "There is nothing that you can let Notebook do" in (await lena.get(elsewhere)).text
+
+
 async def test_sessions_are_listed_and_ended_by_program_too(world: HouseWorld, lena: Browsing) -> None:
     """One's own, of both kinds; another person's is not there."""
     program, other = await world.session("lena"), await world.session("leo")

@@ -53,3 +53,14 @@ class Resources:
     def upstreams(self, resource: str) -> tuple[str, ...]:
         """Give the upstreams that are reached at a resource; none for what is no resource of the gateway."""
         return self._served.get(resource, ())
+
+    def within(self, *bounds: Collection[str]) -> frozenset[str] | None:
+        """Give the upstreams that lie within every bound, each of which is resources; `None` where nothing is
+        bounded. No resources are no bound, and neither is the gateway with all upstreams.
+        """
+        reached = [
+            frozenset(name for one in bound for name in self.upstreams(one))
+            for bound in bounds
+            if bound and self.joined not in bound
+        ]
+        return frozenset.intersection(*reached) if reached else None

@@ -28,7 +28,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `agent` is who pushed it and proved itself by that; empty where the client is known by its address alone.
     `max_age_s` is `None` where nothing is asked for. `task_type` is what the application would like to run,
-    `tools` what it wants of it at most (RFC 9396); `None`: all.
+    `tools` what it wants of it at most (RFC 9396), `upstreams` where (RFC 8707); `None`: all.
     """
 
     client_id: str
@@ -43,6 +43,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     dpop_jkt: str = ""
     mission: Mission = Mission()
     tools: tuple[str, ...] | None = None
+    upstreams: tuple[str, ...] | None = None
     task_type: str = ""
     agent: str = ""
 

@@ -145,13 +145,14 @@ class Consents:
         return redirect_uri
 
     def offers(
-        self, applicant: Applicant, person: Person, tools: tuple[str, ...] | None = None
+        self, applicant: Applicant, person: Person, request: AuthorizationRequest
     ) -> tuple[Offer, ...]:
         """Give the task types that the person may state and the application may run.
 
-        `tools` are those that are asked for: what a type grants beyond them is left out, and one that grants
-        none of them is not offered.
+        Of what a type grants, only the tools and the upstreams that are asked for are offered, and a type
+        that grants none of them is not.
         """
+        tools, upstreams = request.tools, request.upstreams
         bundle = self._policies.applied.bundle
         agent = applicant.agent
         if agent is None:
@@ -163,11 +164,12 @@ class Consents:
             capped = self.rules.self_service_group in agent.groups
         states = {person.name, *(f"group:{group}" for group in person.groups)}
         found = (
-            offer_of(one, self._tools.get, tools)
+            offer_of(one, self._tools.get, tools, upstreams)
             for _, one in sorted(bundle.task_types.items())
             if runs & set(one.run_by) and states & set(one.stated_by)
         )
-        offered = (one for one in found if one.permissions or tools is None)
+        whole = tools is None and upstreams is None
+        offered = (one for one in found if one.permissions or whole)
         return tuple(one for one in offered if not capped or one.tier <= SELF_SERVICE_TIER)
 
     async def agree(
@@ -205,6 +207,7 @@ class Consents:
                 idle_s=self.rules.idle_s,
             ),
             person=seat.person,
+            within=request.upstreams,
         )
         # Step 4.
         code, keep = self._tickets.make(_stands_for(request, seat, agent.name, task.id), CODE)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,6 +21,7 @@ from remit.core.errors import Conflict, Malformed
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.issued import RefreshToken, TokenFamily
+from remit.core.task import Task
 from remit.core.ticket import ConsentCode, Ticket
 from remit.core.token import AccessClaims
 from remit.core.workload import Confirmation
@@ -61,9 +62,17 @@ class Families:
         self._refresh_ttl_s = refresh_ttl_s
 
     async def redeem(
-        self, client: TokenClient, code: str, *, redirect_uri: str, verifier: str, asking: Asking
+        self,
+        client: TokenClient,
+        code: str,
+        *,
+        redirect_uri: str,
+        verifier: str,
+        asking: Asking,
+        fits: Callable[[Task], None] = lambda _: None,
     ) -> TokenGiven:
-        """Step 1. Give the tokens that a person has agreed to (RFC 6749 section 4.1.3).
+        """Step 1. Give the tokens that a person has agreed to (RFC 6749 section 4.1.3); `fits` raises where
+        their task is not what is asked for.
 
         Raises `Malformed` with the OAuth code.
         """
@@ -84,6 +93,7 @@ class Families:
         if held.dpop_jkt and held.dpop_jkt != asking.confirmation.jkt:
             raise _bad_grant("the code is bound to another DPoP key")
         live = await self._tokens.bound(client.agent.name, held.task)
+        fits(live.task)
         audience = _narrowed(asking.audience, held.resource) or held.resource
         asking = replace(asking, audience=audience)
         family = TokenFamily(
@@ -108,8 +118,16 @@ class Families:
             again = await self._tickets.look(code)
             raise await self._replayed(again or ticket) from None
 
-    async def refresh(self, client: TokenClient, text: str, asking: Asking) -> TokenGiven:
-        """Step 2. Give the next access token and the next refresh token (RFC 6749 section 6)."""
+    async def refresh(
+        self,
+        client: TokenClient,
+        text: str,
+        asking: Asking,
+        fits: Callable[[Task], None] = lambda _: None,
+    ) -> TokenGiven:
+        """Step 2. Give the next access token and the next refresh token (RFC 6749 section 6); `fits` raises
+        where their task is not what is asked for.
+        """
         token = await self._store.refresh_token(self._tenant, secret_digest(text))
         family = await self._store.family(self._tenant, token.family) if token else None
         if token is None or family is None or family.id in self._store.withdrawn(self._tenant):
@@ -121,6 +139,7 @@ class Families:
         if self._clock.now() >= token.expires:
             raise _bad_grant("the refresh token has run out")
         self._check_key(family, asking.confirmation or client.confirmation)
+        fits((await self._tokens.bound(client.agent.name, family.task)).task)
         audience = _narrowed(asking.audience, family.audience) or family.audience
         asking = replace(asking, audience=audience)
         use = UseRefreshToken(self._tenant, token.digest, self._clock.now())

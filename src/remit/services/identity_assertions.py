@@ -112,9 +112,8 @@ class IdentityAssertions:
             task_type=task_type or self._type(client, shown),
             on_behalf_of=person.name,
         )
-        resources = self._tokens.resources
         # INVARIANT: a limit of the token alone would be none: its agent can ask for another one of the task.
-        within = frozenset(name for one in limits for name in resources.upstreams(one)) if limits else None
+        within = self._tokens.resources.within(limits)
         task = await self._tasks.open(
             opening, person=person, agent=client.agent, issuer=shown.name, within=within
         )

@@ -43,15 +43,22 @@ class Offer:
 
 
 def offer_of(
-    task_type: TaskType, tool_named: Callable[[str], Tool | None], wanted: Collection[str] | None = None
+    task_type: TaskType,
+    tool_named: Callable[[str], Tool | None],
+    wanted: Collection[str] | None = None,
+    within: Collection[str] | None = None,
 ) -> Offer:
     """Say what a task of this type may do; a tool that is not known is taken for the worst.
 
     `wanted` are the tools that are asked for; operations that are no tools stay, as they do in a plan.
+    `within` are the upstreams beyond which nothing is.
     """
     named: dict[str, list[str]] = {}
     for grant in task_type.grants:
-        reserved = grant.tool.partition("/")[2] in RESERVED_OPERATIONS
+        upstream, _, operation = grant.tool.partition("/")
+        reserved = operation in RESERVED_OPERATIONS
+        if within is not None and upstream not in within:
+            continue
         if wanted is not None and grant.tool not in wanted and not reserved:
             continue
         limits = named.setdefault(grant.tool, [])

@@ -56,19 +56,24 @@ def what_is_asked(
         raise OAuthRefused("invalid_request", "the `state` is too long")
     if form.get("dpop_jkt") and not _HASH.fullmatch(form.get("dpop_jkt")):
         raise OAuthRefused("invalid_request", "`dpop_jkt` is no thumbprint (RFC 9449 section 10)")
+    resource = _resources(form, house)
+    mission, places = _mission(form, house)
+    # INVARIANT: a resource that is asked for bounds the task, and not only the first of its tokens.
+    within = house.authenticator.resources.within(resource, places)
     return AuthorizationRequest(
         client_id=applicant.client_id,
         redirect_uri=redirect_uri,
         state=form.get("state"),
         code_challenge=form.get("code_challenge"),
-        resource=_resources(form, house),
+        resource=resource,
         scope=_scope(form),
         prompt=_prompt(form),
         max_age_s=_max_age(form),
         login_hint=form.get("login_hint")[:200],
         dpop_jkt=form.get("dpop_jkt"),
-        mission=_mission(form, house),
+        mission=mission,
         tools=_tools(form, house),
+        upstreams=None if within is None else tuple(sorted(within)),
         task_type=form.get("task_type")[:80],
         agent=pushed_by,
     )
@@ -133,10 +138,11 @@ class _MissionIntent(msgspec.Struct, frozen=True):
     intent: _Intent = _Intent()
 
 
-def _mission(form: Form, house: House) -> Mission:
+def _mission(form: Form, house: House) -> tuple[Mission, tuple[str, ...]]:
+    """Give what the application proposes, and the resources that it proposes to use."""
     written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
-        return Mission()
+        return Mission(), ()
     try:
         intent = msgspec.convert(written, _MissionIntent).intent
     except msgspec.ValidationError:
@@ -148,11 +154,12 @@ def _mission(form: Form, house: House) -> Mission:
         raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
     if any(one not in house.authenticator.resources for one in intent.resources):
         raise OAuthRefused("invalid_target", "a resource of the intent is not of this house")
-    return Mission(
+    mission = Mission(
         goal=intent.goal[:2000],
         purpose=intent.purpose[:500],
         success_criteria=tuple(one[:500] for one in intent.success_criteria[:8]),
     )
+    return mission, intent.resources
 
 
 def _tools(form: Form, house: House) -> tuple[str, ...] | None:

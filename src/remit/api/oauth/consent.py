@@ -27,7 +27,7 @@ async def show(
     """Show the page: first the choice of work, where there is one, then the form for it."""
     assert visit.seat is not None
     consents = visit.house.people.consents
-    offers = consents.offers(asked.applicant, visit.seat.person, asked.request.tools)
+    offers = consents.offers(asked.applicant, visit.seat.person, asked.request)
     common: dict[str, Json] = {
         "again": asked.again,
         "title": asked.applicant.title,
@@ -75,7 +75,7 @@ async def answered(visit: PageVisit, asked: AskedConsent, form: Form) -> Respons
         await consents.deny(asked.request, asked.applicant, visit.seat, asked.pushed)
         refused = {"error": "access_denied", "error_description": "the person did not agree"}
         return leave(visit, asked.request, refused, granted=False)
-    offers = consents.offers(asked.applicant, visit.seat.person, asked.request.tools)
+    offers = consents.offers(asked.applicant, visit.seat.person, asked.request)
     chosen = offer_named(offers, form.get("task_type"))
     written = {name: form.get(f"p.{name}") for name in chosen.type.parameters}
     try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,14 @@ class TokenRequest:
         except Malformed as error:
             raise OAuthRefused(BAD_DETAILS, f"they cannot be read: {error.message}") from None
 
+    def whole(self) -> Callable[[Task], None]:
+        """Give what refuses a task that is more than `authorization_details` ask for."""
+        details = self.details()
+        if details is None:
+            return lambda _: None
+        asked = asked_grants(details, self.house.oauth.tokens.resources)
+        return lambda task: _check_whole(task, asked)
+
     async def for_client(self, client: TokenClient, how: str) -> TokenGiven:
         """Give a token for the task that the client names, or one for itself."""
         house = self.house
@@ -79,8 +88,7 @@ class TokenRequest:
             return await house.oauth.tokens.for_agent(client, self.asking(how))
         self.scope(TASK_SCOPE)
         live = await house.oauth.tokens.bound(client.agent.name, self.form.get(MISSION_PARAMETER))
-        if (details := self.details()) is not None:
-            _check_whole(live.task, asked_grants(details, house.oauth.tokens.resources))
+        self.whole()(live.task)
         return await house.oauth.tokens.for_task(client, live, self.asking(how))
 
 

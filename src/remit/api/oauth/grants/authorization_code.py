@@ -17,5 +17,10 @@ async def give(asked: TokenRequest) -> TokenGiven:
     asked.scope(TASK_SCOPE)
     client = await asked.client(public=True)
     return await asked.house.oauth.families.redeem(
-        client, code, redirect_uri=redirect_uri, verifier=verifier, asking=asked.asking("authorization-code")
+        client,
+        code,
+        redirect_uri=redirect_uri,
+        verifier=verifier,
+        asking=asked.asking("authorization-code"),
+        fits=asked.whole(),
     )
