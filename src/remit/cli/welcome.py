@@ -71,6 +71,7 @@ async def show_welcome(house: House, welcome: Welcome) -> None:
             [
                 ("REST interface", f"{welcome.url}/api/v1"),
                 ("MCP, all servers", f"{welcome.url}/mcp"),
+                ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
                 ("bundle in force", house.policies.applied.digest),
                 ("evidence", f"{head.size} events, root {head.root.hex()}"),
@@ -90,6 +91,11 @@ async def show_welcome(house: House, welcome: Welcome) -> None:
     if welcome.moved:
         show.say(f"Other commands find it by:  export REMIT_URL={welcome.url}")
     show.say("Stop with Ctrl-C.", style="dim")
+
+
+def _workload_api(config: Config) -> str:
+    """Give the address of the socket as `SPIFFE_ENDPOINT_SOCKET` has it."""
+    return f"unix://{config.at(config.workload_api.socket).absolute()}" if config.workload_api else ""
 
 
 def _upstreams(house: House, welcome: Welcome) -> Table:

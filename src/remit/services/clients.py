@@ -148,6 +148,8 @@ class Clients:
 
         It may come again until it runs out: platforms hand out one token for many uses.
         """
+        if token != token.strip():
+            raise _refused("white space stands around the token", way_out="send it without a line break")
         attested = await self._attestors.attest(ShownAssertion(token, kind))
         agent = await self._admit(await self._bound(attested, client_id))
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
@@ -242,9 +244,10 @@ class Clients:
             if any(matches(binding, attested) for binding in agent.bindings)
         ]
         if len(found) != 1:
+            whose = "no agent's" if not found else "several agents'"
             raise _refused(
-                "what was proven is no agent's" if not found else "what was proven is several agents'",
-                way_out="bind the workload to its agent with `remit agent bind`",
+                f"what was proven, `{attested.workload[:200]}`, is {whose}",
+                way_out="bind it to its agent with `remit agent bind`",
             )
         if client_id not in ("", found[0].name, attested.workload):
             raise _refused("what was proven is another client's")
