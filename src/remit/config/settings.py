@@ -159,8 +159,8 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
     sender_constraint: Annotated[
         Literal["required", "optional"],
         Meta(
-            description="Whether its own token must be bound to a key (DPoP, mTLS) where it asks for permits of "
-            "tier operator and above."
+            description="Whether its own token must be bound to a key (DPoP, mTLS) where it asks for permits "
+            "of tier operator and above."
         ),
     ] = "required"
 

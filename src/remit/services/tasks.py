@@ -294,7 +294,10 @@ class Tasks:
         now = self._clock.now()
         self._live.check(live, now)
         if live.task.intent.stated_by != person.name:
-            raise Forbidden("only who stated the intent may add to it")
+            raise Forbidden(
+                "only who stated the intent may add to it",
+                way_out=f"it was stated by {live.task.intent.stated_by.removeprefix('agent:')}",
+            )
         if len(text) > MAX_GOAL_CHARS:
             raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", way_out="say it shorter")
         intent = msgspec.structs.replace(live.task.intent, turns=(*live.task.intent.turns, Turn(text, now)))
