@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -39,7 +40,7 @@ def read_leaf(der: bytes) -> Leaf:
         read = x509.load_der_x509_certificate(der)
         jwk = _jwk(read.public_key())
         serial = f"{read.serial_number:x}"
-    except (ValueError, TypeError, x509.InvalidVersion) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise Unauthenticated(
             "the certificate cannot be read", code="invalid_client", debug=repr(error), step=1
         ) from None
