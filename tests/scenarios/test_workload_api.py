@@ -152,7 +152,7 @@ async def test_a_certificate_is_renewed_at_half_of_its_life(tmp_path: Path) -> N
 
 async def test_a_process_that_no_rule_names_gets_nothing(tmp_path: Path) -> None:
     """Not a certificate, not a token, not even the bundles or a check; and the refusal is on record."""
-    async with workload_world(tmp_path, rules=[SvidRule(spiffe_id=OURS, executable="0" * 64)]) as world:
+    async with workload_world(tmp_path, rules=[SvidRule(spiffe_id=OURS, uid=os.getuid(), executable="0" * 64)]) as world:
 
         def work() -> list[str]:
             told = []

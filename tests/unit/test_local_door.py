@@ -93,8 +93,10 @@ def test_the_digest_is_that_of_the_running_file_whatever_stands_under_its_name(t
             program.unlink()
             program.write_bytes(b"something else")
             peers = LinuxPeers()
-            assert peers.digest_of(process.pid) == original
-            assert peers.digest_of(process.pid) == original
+            held = peers.program_of(process.pid)
+            assert peers.digest_of(held) == original
+            assert peers.digest_of(held) == original
+            os.close(held)
         finally:
             process.kill()
 

@@ -16,10 +16,13 @@ from remit.core.workload import SpiffeId
 
 
 class WorkloadSection(Section, frozen=True, kw_only=True):
-    """Which processes get one SPIFFE ID: all that is given must be so, and something must be given."""
+    """Which processes get one SPIFFE ID: all that is given must be so.
+
+    The user always must be: whoever may run a program, or copy it, may also run it under a debugger.
+    """
 
     spiffe_id: Annotated[Text, Meta(description="The SPIFFE ID, in the trust domain of this section.")]
-    uid: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="User id of the process.")] = None
+    uid: Annotated[int, Meta(ge=0, description="User id of the process.")]
     executable: Annotated[
         str,
         Meta(pattern=r"^(?:[0-9a-f]{64})?$", description="SHA-256 of its program, as `sha256sum` prints it."),
@@ -78,5 +81,3 @@ def check_workload_api(section: WorkloadApiSection, node: Node, problems: Proble
                 "is no workload of this trust domain",
                 f"write `spiffe://{section.trust_domain}/` and a path",
             )
-        if one.uid is None and not one.executable:
-            add("", "would be given to every process of this machine", "give `uid`, `executable` or both")

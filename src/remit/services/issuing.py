@@ -51,20 +51,17 @@ _SEQUENCE = "spiffe:bundle"
 
 
 class SvidRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Which processes have a SPIFFE ID: all that is given must be so. `executable` is the SHA-256 of the
-    program.
-    """
+    """Which processes have a SPIFFE ID: those of the user, and of the program where its SHA-256 is given."""
 
     spiffe_id: str
-    uid: int | None = None
+    uid: int
     executable: str = ""
     hint: str = ""
 
     def fits(self, shown: ShownPeer) -> bool:
-        """Whether a process has it. INVARIANT: a rule that gives nothing fits nobody."""
-        if self.uid is None and not self.executable:
-            return False
-        return self.uid in (None, shown.uid) and self.executable in ("", shown.executable_digest)
+        """Whether a process has it."""
+        # INVARIANT: a program alone stands for nobody: another user could run it, or a copy, and steer it.
+        return self.uid == shown.uid and self.executable in ("", shown.executable_digest)
 
 
 class Entitled(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,8 @@ _SO_PEERPIDFD: Final = 77
 MAX_EXECUTABLE_BYTES: Final = 1 << 30
 #: Digests remembered, by the file's identity, size and times of change.
 MAX_DIGESTS: Final = 256
+#: Programs read at once. Whoever shows large ones again and again delays other processes, and nothing else.
+READERS: Final = 2
 _PIECE: Final = 1 << 20
 
 _FileKey = tuple[int, int, int, int, int]
@@ -44,6 +47,7 @@ class LinuxPeers:
         """Begin with no digest known."""
         self._proc = proc
         self._digests: OrderedDict[_FileKey, str] = OrderedDict()
+        self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="peers")
 
     def at(self, descriptor: int) -> LinuxPeer:
         """Give the process at the other end of a connected Unix socket."""
@@ -58,14 +62,36 @@ class LinuxPeers:
                 # 0: the peer is in another pid namespace; -1: it has none.
                 if pid <= 0:
                     raise _unknown("its process is not visible from here")
-                return LinuxPeer(self, pid, uid, _pidfd(sock, pid))
+                handle = _pidfd(sock, pid)
+                try:
+                    return LinuxPeer(self, pid, uid, handle, self.program_of(pid))
+                except OSError:
+                    os.close(handle)
+                    raise
         except OSError as fault:
             raise _unknown(str(fault)) from None
 
-    def digest_of(self, pid: int) -> str:
-        """Give the SHA-256 (hex) of the file that a process runs; blocks. Raises `OSError`."""
-        # Opened through the link: the file itself, whatever stands under its name now.
-        with (self._proc / str(pid) / "exe").open("rb", buffering=0) as opened:
+    def program_of(self, pid: int) -> int:
+        """Give a descriptor of the file that a process runs, -1 where it may not be seen.
+
+        It only names the file, and opens nothing; while it is held, no other file gets the same identity.
+        """
+        try:
+            return os.open(self._proc / str(pid) / "exe", os.O_PATH | os.O_CLOEXEC)
+        except PermissionError:
+            return -1
+
+    def same(self, pid: int, uid: int, program: int) -> bool:
+        """Whether a process still runs a file and as a user; blocks. Raises `OSError`."""
+        ids = (self._proc / str(pid) / "status").read_text().partition("\nUid:")[2].split(maxsplit=2)
+        if len(ids) < 2 or ids[1] != str(uid):
+            return False
+        return program < 0 or os.path.samestat(os.fstat(program), os.stat(self._proc / str(pid) / "exe"))
+
+    def digest_of(self, program: int) -> str:
+        """Give the SHA-256 (hex) of the file that a descriptor names; blocks. Raises `OSError`."""
+        # Opened through the descriptor: the file itself, whatever stands under its name now.
+        with (self._proc / "self" / "fd" / str(program)).open("rb", buffering=0) as opened:
             status = os.fstat(opened.fileno())
             if status.st_size > MAX_EXECUTABLE_BYTES:
                 raise OSError("the executable is too large")
@@ -82,23 +108,25 @@ class LinuxPeers:
 
 
 class LinuxPeer:
-    """One process, by a handle of the kernel."""
+    """One process, by a handle of the kernel, with the program that it ran when it connected.
 
-    def __init__(self, peers: LinuxPeers, pid: int, uid: int, handle: int) -> None:
-        """Take the handle, which `close` gives back."""
+    A process that becomes another program, or another user, is not the one that connected: what it left the
+    connection to, before it changed, would otherwise be served in its name.
+    """
+
+    def __init__(self, peers: LinuxPeers, pid: int, uid: int, handle: int, program: int) -> None:
+        """Take the handle and the program's descriptor, which `close` gives back."""
         self.pid = pid
         self.uid = uid
         self._peers = peers
         self._handle = handle
+        self._program = program
 
     async def shown(self) -> ShownPeer:
         """Give what the process shows now."""
+        run = asyncio.get_running_loop().run_in_executor
         try:
-            digest = await asyncio.to_thread(self._peers.digest_of, self.pid)
-        except PermissionError:
-            # Of another user's process only who may trace it sees the program (proc_pid_exe(5)): the user is
-            # known all the same.
-            digest = ""
+            digest = await run(self._peers.readers, self._look)
         except OSError as fault:
             raise _unknown(str(fault)) from None
         # INVARIANT: looked at after the reading. While the process has not ended, its number is its own, so
@@ -107,11 +135,27 @@ class LinuxPeer:
             raise _unknown("its process has ended")
         return ShownPeer(pid=self.pid, uid=self.uid, executable_digest=digest)
 
+    def _look(self) -> str:
+        """Give the digest of the program; blocks. Raises `OSError`, also where it is another one by now."""
+        digest = ""
+        if self._program >= 0:
+            try:
+                digest = self._peers.digest_of(self._program)
+            except PermissionError:
+                # Of another user's process only who may trace it sees the program (proc_pid_exe(5)): the user
+                # is known all the same.
+                digest = ""
+        # INVARIANT: what was read is the program that connected, and the process runs it still.
+        if not self._peers.same(self.pid, self.uid, self._program if digest else -1):
+            raise OSError("it runs another program, or as another user, than when it connected")
+        return digest
+
     def close(self) -> None:
         """Let go of the process."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        handles, self._handle, self._program = (self._handle, self._program), -1, -1
+        for one in handles:
+            if one >= 0:
+                os.close(one)
 
 
 def _pidfd(sock: socket.socket, pid: int) -> int:
