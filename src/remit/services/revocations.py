@@ -74,8 +74,11 @@ class Revocations:
             found = await self._closure_of(task_id)
             if found is not None:
                 return found
-        tasks = [task, *await self._store.descendants(self._tenant, task_id)]
-        return await self._end(scope(ScopeKind.TASK, task_id), tasks, reason, by, state, lock=None)
+
+        async def below() -> list[Task]:
+            return [task, *await self._store.descendants(self._tenant, task_id)]
+
+        return await self._end(scope(ScopeKind.TASK, task_id), below, reason, by, state, lock=None)
 
     async def _closure_of(self, task_id: str) -> Closure | None:
         """Give the closure that tells of a task's end: its own, or that of a scope which it lay in."""
@@ -92,8 +95,11 @@ class Revocations:
         shut.
         """
         target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
-        tasks = await self._tasks_in(kind, name)
-        return await self._end(target, tasks, reason, by, TaskState.REVOKED, lock=True if lock else None)
+
+        async def within() -> list[Task]:
+            return await self._tasks_in(kind, name)
+
+        return await self._end(target, within, reason, by, TaskState.REVOKED, lock=True if lock else None)
 
     async def unlock(self, kind: ScopeKind, name: str, *, by: str) -> None:
         """Let new tasks be opened under a scope again; what was ended stays ended."""
@@ -132,17 +138,26 @@ class Revocations:
         return active
 
     async def _end(
-        self, target: str, tasks: list[Task], reason: str, by: str, state: TaskState, *, lock: bool | None
+        self,
+        target: str,
+        found: Callable[[], Awaitable[list[Task]]],
+        reason: str,
+        by: str,
+        state: TaskState,
+        *,
+        lock: bool | None,
     ) -> Closure:
         started_s, now = self._clock.boot_s(), self._clock.now()
-        open_tasks = [task for task in tasks if not task.state.ended]
+        open_tasks = [task for task in await found() if not task.state.ended]
         raise_fence = RaiseFence(self._tenant, target, locked=lock)
         events = [self._event(EventKind.FENCE_RAISED, {"scope": target, "reason": reason}, by)]
         if lock:
             events.append(self._event(EventKind.FENCE_LOCKED, {"scope": target}, by))
         first, *rest = _batches(open_tasks) or [[]]
         receipt = await self._end_batch(first, state, now, reason, by, (raise_fence,), tuple(events))
-        for batch in rest:
+        missed = await self._missed(target, found, open_tasks)
+        open_tasks += missed
+        for batch in (*rest, *_batches(missed)):
             await self._end_batch(batch, state, now, reason, by, (), ())
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         indeterminate = self._cut(target)
@@ -167,6 +182,17 @@ class Revocations:
                 await told(task.id)
             self._live.drop(task.id)
         return closure
+
+    async def _missed(
+        self, target: str, found: Callable[[], Awaitable[list[Task]]], known: list[Task]
+    ) -> list[Task]:
+        """Give the tasks that were opened while others were looked for: before the fence, which they lie under."""
+        epochs, names = self._store.epochs(self._tenant), {task.id for task in known}
+        return [
+            task
+            for task in await found()
+            if task.id not in names and not task.state.ended and risen(task.epochs, epochs, (target,))
+        ]
 
     async def _end_batch(
         self,
