@@ -277,12 +277,7 @@ class BaoAuthorityKeys(_Signing):
     async def sign(self, tbs: bytes) -> bytes:
         """Give the signature over a certificate."""
         key = self._shelf.key
-        signature = await self._remote.sign(key.reference.version, tbs)
-        try:
-            key.public[0].verify(signature, tbs, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature as fault:
-            raise odd(self._remote.name) from fault
-        return signature
+        return await _certifying(self._remote, key.reference.version, key.public[0], tbs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,11 +305,21 @@ class _Certify:
                     made=self.clock.now(),
                     life=self.life,
                 )
-                der = unsigned.signed(await self.remote.sign(one.version, unsigned.tbs))
+                der = unsigned.signed(await _certifying(self.remote, one.version, public, unsigned.tbs))
                 one = msgspec.structs.replace(one, certificate=base64.b64encode(der).decode())
             ready.append(one)
         for one in ready:
             self.remote.keep(one)
+
+
+async def _certifying(remote: Remote, version: int, public: ec.EllipticCurvePublicKey, tbs: bytes) -> bytes:
+    """Give the signature over a certificate, checked under the key that is meant."""
+    signature = await remote.sign(version, tbs)
+    try:
+        public.verify(signature, tbs, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as fault:
+        raise odd(remote.name) from fault
+    return signature
 
 
 def _b64(data: bytes) -> str:

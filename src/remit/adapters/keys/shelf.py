@@ -166,9 +166,15 @@ class Shelf(Generic[K]):
         known += numbered(self._folder, self._rules.kind, self._craft.suffix)
         version = max(known, default=0) + 1
         create_secret(self._place(version), self._craft.make(now))
-        return KeyVersion(
-            version=version, id=self._craft.name(self._read(version)), standing=standing, made=now
-        )
+        name = self._craft.name(self._read(version))
+        if any(one.id == name for one in (*self._entries(), *(above or ()))):
+            # Whoever makes the keys gave one that is known, maybe the very one that is to be replaced.
+            remove_secret(self._place(version))
+            raise KeyUnavailable(
+                f"the new {self._rules.kind} key is not a new one",
+                way_out="look at what makes the keys (OpenBao, or where randomness comes from)",
+            )
+        return KeyVersion(version=version, id=name, standing=standing, made=now)
 
     def _entries(self) -> Entries:
         return getattr(self, "entries", ())

@@ -61,6 +61,7 @@ class Remote:
         self.name = f"{place.prefix}-{kind}"
         self._type = type
         self._stock: list[Reference] = []
+        self._newest = 0
 
     async def stock(self, count: int) -> None:
         """Have `count` fresh versions ready; raises `KeyUnavailable`."""
@@ -103,6 +104,10 @@ class Remote:
                 way_out="move it away, and remit makes one",
                 debug=str(fault),
             ) from fault
+        if version <= self._newest:
+            # A stale replica, say: what is to be replaced would sign on.
+            raise odd(self.name, f"version {version} is no new one")
+        self._newest = version
         return Reference(key=self.name, version=version, public=public)
 
     async def sign(self, version: int, data: bytes, *, jws: bool = False) -> bytes:
@@ -138,7 +143,11 @@ class Remote:
             f"{self._place.mount}/datakey/plaintext/{self.name}", bits=8 * SEALING_BYTES
         )
         reference = Reference(key=self.name, wrapped=str(found.get("ciphertext", "")))
-        return reference, _plain(self.name, found)
+        key = _plain(self.name, found)
+        # INVARIANT: nothing is sealed under a key that could not be had again at the next start.
+        if await self.decrypt(reference) != key:
+            raise odd(self.name, "the encrypted key is another one")
+        return reference, key
 
     async def decrypt(self, reference: Reference) -> bytes:
         """Give what `datakey` made."""
