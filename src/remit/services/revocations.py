@@ -155,12 +155,14 @@ class Revocations:
             events.append(self._event(EventKind.FENCE_LOCKED, {"scope": target}, by))
         first, *rest = _batches(open_tasks) or [[]]
         receipt = await self._end_batch(first, state, now, reason, by, (raise_fence,), tuple(events))
-        missed = await self._missed(target, found, open_tasks)
-        open_tasks += missed
-        for batch in (*rest, *_batches(missed)):
+        for batch in rest:
             await self._end_batch(batch, state, now, reason, by, (), ())
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         indeterminate = self._cut(target)
+        missed = await self._missed(target, found, open_tasks)
+        for batch in _batches(missed):
+            await self._end_batch(batch, state, now, reason, by, (), ())
+        open_tasks += missed
         closings = [self._probe(task, started_s) for task in open_tasks]
         for task in open_tasks:
             closings += await self._close_task(task, started_s)
@@ -186,7 +188,7 @@ class Revocations:
     async def _missed(
         self, target: str, found: Callable[[], Awaitable[list[Task]]], known: list[Task]
     ) -> list[Task]:
-        """Give the tasks that were opened while others were looked for: before the fence, which they lie under."""
+        """Give the tasks that were opened while others were looked for: before the fence, and so under it."""
         epochs, names = self._store.epochs(self._tenant), {task.id for task in known}
         return [
             task
