@@ -73,9 +73,18 @@ def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureF
 def test_a_missing_argument_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str]) -> None:
     """The parser's complaints come in one line, with where to look."""
     assert run(["task", "open"]) == 2
+    assert capsys.readouterr().err == "error: `TASK_TYPE` is missing; see `remit task open --help`\n"
+    assert run(["run", "--agent"]) == 2
+    assert capsys.readouterr().err == "error: `--agent` needs a value; see `remit run --help`\n"
+
+
+def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped verb names the one that was meant; one that is like none names where all are listed."""
+    assert run(["person", "lst"]) == 2
     told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "remit task --help" in told
+    assert told == "error: there is no command `person lst`; did you mean `remit person list`?\n"
+    assert run(["person", "nothing-like-it"]) == 2
+    assert capsys.readouterr().err.endswith("see `remit person --help`\n")
 
 
 def test_every_command_has_a_module_a_purpose_and_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,7 +193,10 @@ def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None 
     client = connect()
     bindings = (proof or BindingOptions()).bindings()
     if key is None and not bindings:
-        raise UsageFault("nothing to bind is given", way_out="give `--key`, `--spiffe-id`, `--issuer`, ...")
+        raise UsageFault(
+            "nothing to bind is given",
+            way_out="give `--key`, `--spiffe-id`, `--issuer`, `--local` or `--client`",
+        )
     with _own_key(key or key_place(name), wanted=key is not None) as (held, _):
         done = [client.post("agents", name, "bind", binding=binding) for binding in (*held, *bindings)]
     _one(done[-1])
@@ -265,7 +268,8 @@ def manifest(
 
     if not digest and not (model or prompt or tools or code):
         raise UsageFault(
-            "nothing that the agent is made of is given", way_out="give `--model`, `--code`, ..."
+            "nothing that the agent is made of is given",
+            way_out="give `--model`, `--prompt`, `--tools`, `--code` or `--digest`",
         )
     made = digest or manifest_digest(model=model, prompt=prompt, tools=tools, code=code)
     if not only_show:

@@ -43,7 +43,7 @@ async def open_keys(
     What is held open is closed with `stack`.
     """
     folder, own = config.at(config.keys.path), config.workload_api
-    life = timedelta(seconds=own.svid_ttl if own else 0)
+    life = timedelta(seconds=own.svid_ttl_s if own else 0)
     reign = timedelta(seconds=own.rotate_every if own else 0) * PERIODS_OF_LIFE
     section = config.keys.openbao
     if config.keys.kind == "openbao" and section is not None:
@@ -117,7 +117,7 @@ def issuing_of(config: Config, keys: Keyring, store: Store, clock: Clock, entrop
         clock=clock,
         entropy=entropy,
         tenant=config.tenant,
-        life=timedelta(seconds=own.svid_ttl),
+        life=timedelta(seconds=own.svid_ttl_s),
         own_uid=os.geteuid(),
     )
 

@@ -44,7 +44,7 @@ class WorkloadApiSection(Section, frozen=True, kw_only=True):
             description="Who may connect to the socket: the user of remit, its group, or everybody here.",
         ),
     ] = "user"
-    svid_ttl: Annotated[
+    svid_ttl_s: Annotated[
         Seconds,
         Meta(ge=60, le=DAY_S, description="Lifetime of an X.509-SVID; of a JWT-SVID five minutes at most."),
     ] = 3600

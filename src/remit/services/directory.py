@@ -296,7 +296,12 @@ class Directory:
 
         def moved_to(agent: Agent) -> _Revised:
             if state not in AGENT_MOVES[agent.state]:
-                raise Forbidden(f"agent `{name}` is {agent.state.value} and cannot become {state.value}")
+                raise Forbidden(
+                    f"agent `{name}` is {agent.state.value} and cannot become {state.value}",
+                    way_out="register another agent"
+                    if agent.state is AgentState.RETIRED
+                    else "see `remit agent show`",
+                )
             facts = {"change": "state", "state": state.value, "previous": agent.state.value, "reason": reason}
             return msgspec.structs.replace(agent, state=state), facts
 

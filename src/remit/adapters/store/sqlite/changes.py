@@ -123,7 +123,7 @@ class Changes:
     def _check_unlocked(self, tenant: str, change: CheckUnlocked, _: dict[str, int]) -> None:
         for scope in change.scopes:
             if (tenant, scope) in self._memory.locks:
-                raise Fenced(f"`{scope}` is locked", way_out="ask an operator to unlock it")
+                raise Fenced(f"`{scope}` is locked", way_out="ask an administrator to unlock it")
 
     def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
         memory = self._memory
