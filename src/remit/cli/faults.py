@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -107,6 +108,7 @@ def usage(fault: CycloptsError, command: str) -> UsageFault:
             return UsageFault(f"`{fault.keyword}` needs a value", way_out=way_out)
         return UsageFault(f"`{fault.argument.name}` is missing", way_out=way_out)
     text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
+    text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is no number", text)
     parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
     return UsageFault("; ".join(parts), way_out=way_out)
 

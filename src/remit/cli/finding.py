@@ -80,10 +80,7 @@ def _one(finding: Json) -> None:
         ("kind", show.text(finding["kind"], "yellow")),
         ("about", finding["about"]),
         ("says", finding["says"]),
-        *(
-            (name, value if isinstance(value, str) else show.compact(value))
-            for name, value in finding["facts"].items()
-        ),
+        *((name, _plainly(value)) for name, value in finding["facts"].items()),
         ("first seen", show.moment(finding["first_seen"])),
         ("last seen", show.moment(finding["last_seen"])),
         ("times", str(finding["count"])),
@@ -93,3 +90,10 @@ def _one(finding: Json) -> None:
         ("how", finding["resolution"]),
     ]
     show.picture(show.facts(pairs))
+
+
+def _plainly(value: Json) -> str:
+    """Give a fact as people read it: a list of words without its brackets."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else show.compact(value)

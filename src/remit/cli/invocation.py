@@ -46,6 +46,13 @@ class Invocation(NamedTuple):
     def base_url(self) -> str:
         """The address of remit, without a slash at its end."""
         given = os.environ.get("REMIT_URL", "")
+        if given and not given.startswith(("http://", "https://")):
+            from remit.core.errors import ConfigInvalid
+
+            raise ConfigInvalid(
+                f"`{given[:80]}` is no address of remit",
+                way_out="set REMIT_URL to one that begins with `https://`",
+            )
         return (given or self.load_config().listen.url).rstrip("/")
 
     def authorities(self) -> ssl.SSLContext | bool:

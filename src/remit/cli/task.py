@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -13,6 +13,8 @@ from remit.cli.closure import show_closure
 from remit.cli.parser import Pairs, Several, noun, pairs
 
 Json = Any
+
+State = Literal["active", "completed", "expired", "revoked", "proposed", "denied"]
 
 app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline and budgets.")
 
@@ -85,7 +87,7 @@ def opened(
 
 
 @app.command(name="list")
-def tasks(*, agent: str | None = None, state: str | None = None, limit: int = 100) -> None:
+def tasks(*, agent: str | None = None, state: State | None = None, limit: int = 100) -> None:
     """List tasks, newest first; without a role, one's own.
 
     Parameters
@@ -93,7 +95,7 @@ def tasks(*, agent: str | None = None, state: str | None = None, limit: int = 10
     agent
         Only this agent's.
     state
-        Only those in this state: active, completed, expired, revoked, proposed or denied.
+        Only those in this state.
     limit
         At most so many.
     """
