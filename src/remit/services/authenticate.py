@@ -22,7 +22,7 @@ from remit.core.token import AccessClaims, validate, wrong_audience
 from remit.core.workload import Confirmation
 from remit.ports.keys import TokenKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, Credential, PutCredential, Store, TakeCredential, Unit
+from remit.ports.store import Change, Credential, PutCredential, Store, TakeCredential, Unit, UsePerson
 
 #: Verified tokens remembered at once.
 CACHE = 20_000
@@ -164,6 +164,7 @@ class Authenticator:
         await self._store.commit(
             Unit(
                 changes=(
+                    UsePerson(self._tenant, person),
                     PutCredential(
                         Credential(
                             tenant=self._tenant,
@@ -240,7 +241,9 @@ class Authenticator:
             sealed={"person": person.name},
         )
         try:
-            await self._store.commit(Unit((*changes, PutCredential(session)), (signed_in,)))
+            # Whoever was deactivated meanwhile gets none, which would come to life when they are activated.
+            known = UsePerson(self._tenant, person.name)
+            await self._store.commit(Unit((known, *changes, PutCredential(session)), (signed_in,)))
         except Conflict as conflict:
             error = Unauthenticated(
                 conflict.message, code=f"sign-in-{method}", way_out=conflict.way_out, step=1

@@ -9,6 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from remit.core.canonical import digest
 from remit.core.constraint import load
 from remit.core.errors import ConfigInvalid, Malformed, NotFound
 from remit.core.task import TaskType
@@ -40,6 +43,12 @@ class Offer:
     def sensitive(self) -> bool:
         """Whether it changes things, so that the person must have proven themselves just now."""
         return self.tier >= Tier.OPERATOR
+
+    @property
+    def seal(self) -> str:
+        """A digest of all that it says: what a person agreed to is what was drawn for them, or nothing."""
+        told = msgspec.to_builtins({"type": self.type, "tier": self.tier, "permissions": self.permissions})
+        return digest(told)
 
 
 def offer_of(

@@ -30,7 +30,7 @@ from remit.core.passkey import Passkey
 from remit.core.ticket import Ceremony
 from remit.ports.people import DropPasskey, PutPasskey, UsePasskey
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store, Unit
+from remit.ports.store import Store, Unit, UsePerson
 from remit.services.authenticate import Authenticator, secret_digest
 from remit.services.browsers import Browsers
 
@@ -124,7 +124,8 @@ class Passkeys:
         use = self._browsers.tickets.use(challenge)
         event = self._changed(person.name, "passkey-registered")
         try:
-            await self._store.commit(Unit((use, PutPasskey(passkey)), (event,)))
+            known = UsePerson(self._tenant, person.name)
+            await self._store.commit(Unit((known, use, PutPasskey(passkey)), (event,)))
         except Conflict as conflict:
             raise await self._refuse(conflict.message) from None
         return passkey

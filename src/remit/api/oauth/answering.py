@@ -25,9 +25,25 @@ class AskedConsent:
     again: str
 
 
-def answer_error(visit: PageVisit, request: AuthorizationRequest, code: str, told: str) -> Response:
-    """Send an error to the application (RFC 6749 section 4.1.2.1)."""
-    return visit.go(answer_address(visit, request, {"error": code, "error_description": printable(told)}))
+def answer_error(
+    visit: PageVisit, request: AuthorizationRequest, applicant: Applicant, code: str, told: str
+) -> Response:
+    """Send an error to the application (RFC 6749 section 4.1.2.1).
+
+    RFC 9700 section 4.11.2: anybody can publish an application, and a link to remit that leads on by itself
+    to wherever they like. Nobody here has vouched for one that is not registered: there a person goes on.
+    """
+    address = answer_address(visit, request, {"error": code, "error_description": printable(told)})
+    if applicant.agent is not None:
+        return visit.go(address)
+    return visit.draw(
+        "leave.html",
+        address=address,
+        host=host_of(request.redirect_uri),
+        granted=False,
+        told=told,
+        waits=True,
+    )
 
 
 def answer_address(visit: PageVisit, request: AuthorizationRequest, answer: dict[str, str]) -> str:
@@ -48,4 +64,6 @@ def leave(
         address=answer_address(visit, request, answer),
         host=host_of(request.redirect_uri),
         granted=granted,
+        told="",
+        waits=False,
     )

@@ -35,12 +35,14 @@ async def authorize(visit: PageVisit) -> Response:
     request = found.request
     if visit.seat is None or _must_sign_in(visit, request):
         if "none" in request.prompt:
-            return answer_error(visit, request, "login_required", "nobody is signed in")
+            return answer_error(visit, request, found.applicant, "login_required", "nobody is signed in")
         fresh = visit.seat is not None
         return visit.go(_sign_in_first(visit) + ("&fresh=1" if fresh else ""))
     if "none" in request.prompt:
         # Each authorization is one task, and only the person can state it.
-        return answer_error(visit, request, "interaction_required", "the person must state the task")
+        return answer_error(
+            visit, request, found.applicant, "interaction_required", "the person must state the task"
+        )
     wanted = parse_form(visit.request.url.query.encode()).get("task_type") or request.task_type
     return await consent.show(visit, found, wanted)
 
@@ -83,7 +85,7 @@ async def _asked(visit: PageVisit) -> AskedConsent | Response:
             state=form.get("state")[:2048],
             code_challenge="",
         )
-        return answer_error(visit, partial, error.code, error.message)
+        return answer_error(visit, partial, applicant, error.code, error.message)
     return AskedConsent(
         request=request,
         applicant=applicant,

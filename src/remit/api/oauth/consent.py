@@ -20,6 +20,8 @@ from remit.services.offers import Offer, offer_named, read_params
 
 Json = Any
 
+CHANGED = "what this would permit has changed since the page was drawn: look again before you permit it"
+
 
 async def show(
     visit: PageVisit, asked: AskedConsent, wanted: str = "", told: str = "", given: Form | None = None
@@ -77,6 +79,9 @@ async def answered(visit: PageVisit, asked: AskedConsent, form: Form) -> Respons
         return leave(visit, asked.request, refused, granted=False)
     offers = consents.offers(asked.applicant, visit.seat.person, asked.request)
     chosen = offer_named(offers, form.get("task_type"))
+    if form.get("seal") != chosen.seal:
+        # A bundle was applied since the page was drawn: nobody agrees to what they have not seen.
+        return await show(visit, asked, chosen.type.name, CHANGED, form)
     written = {name: form.get(f"p.{name}") for name in chosen.type.parameters}
     try:
         code = await consents.agree(

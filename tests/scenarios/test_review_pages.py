@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on people at their browsers: a link that leads away, work that changed under the pen, a session
+that is made while its person is sent away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remit.core.errors import Conflict, Unauthenticated
+from remit.core.grant import GrantTemplate
+from tests.house_world import HouseWorld
+from tests.page_world import APP, Browsing, Documents, address, page_world, pages_bundle
+
+STRANGE = "https://strange.example/client.json"
+
+
+@pytest.fixture
+async def pages(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
+    """A house with pages."""
+    async with page_world(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("change", [{"prompt": "none"}, {"scope": 'a"b'}, {"response_type": "token"}])
+async def test_a_link_to_remit_leads_no_further_by_itself(
+    pages: tuple[HouseWorld, Documents], change: dict[str, str]
+) -> None:
+    """To where an application that nobody registered wants it; one that is registered gets its error."""
+    world, documents = pages
+    documents.publish(STRANGE)
+    browser = Browsing(world)
+    for prepared in (False, True):
+        if prepared:
+            await browser.sign_in()
+        told = await browser.get(address(client_id=STRANGE, **change))
+        assert told.status == 200
+        assert not told.location
+        assert "which nobody has registered here" in told.text
+        known = await browser.get(address(client_id=APP, **change))
+        assert known.status == 303
+        assert known.answer["error"]
+
+
+async def test_nobody_agrees_to_what_they_have_not_seen(pages: tuple[HouseWorld, Documents]) -> None:
+    """A bundle that is applied between page and answer has the page drawn again; nothing was opened."""
+    world, _ = pages
+    browser = Browsing(world)
+    await browser.sign_in()
+    page = await browser.get(address(task_type="summarise-contract"))
+    assert "contracts/read" in page.text
+    bundle = pages_bundle()
+    was = bundle.task_types["summarise-contract"]
+    wider = msgspec.structs.replace(
+        was, grants=(*was.grants, GrantTemplate("mail/send", other_arguments=True))
+    )
+    types = bundle.task_types | {wider.name: wider}
+    await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="root")
+    answers = {"p.id": "C-42", "goal": "Sum it up", "decision": "allow"}
+    again = await browser.fill(page, **answers)
+    assert "has changed since the page was drawn" in again.text
+    assert "mail/send" in again.text
+    assert "Sum it up" in again.text
+    assert not await world.house.store.tasks(world.house.tenant)
+    await browser.fill(again, **answers)
+    assert len(await world.house.store.tasks(world.house.tenant)) == 1
+
+
+async def test_a_session_that_is_made_while_its_person_is_sent_away_does_not_come_to_life(
+    pages: tuple[HouseWorld, Documents],
+) -> None:
+    """Who was looked up while active, and deactivated before the session was kept, gets none; nor a code."""
+    world, _ = pages
+    house = world.house
+    lena = await house.directory.person("lena")
+    code = await house.authenticator.make_code("lena", by="root")
+    found, use = await house.authenticator.person_by_code(code)
+    await house.personnel.deactivate("lena", by="root")
+    with pytest.raises(Unauthenticated):
+        await house.authenticator.open_session(found, changes=(use,))
+    with pytest.raises(Unauthenticated):
+        await house.people.browsers.open(lena, method="passkey", place="")
+    with pytest.raises(Conflict):
+        await house.authenticator.make_code("lena", by="root")
+    await house.personnel.activate("lena", by="root")
+    assert not await house.people.browsers.sessions("lena")
