@@ -95,7 +95,8 @@ class AuthzenWorld(HouseWorld):
     async def agent_token(self, agent: str = "records-api", *, bound: bool = True) -> str:
         """Give a token of an agent that works on no task, bound to the agent's certificate unless told."""
         held = shown_key((self.certificate(agent),)) if bound else Confirmation()
-        token = await self.token(agent, scope=AGENT_SCOPE, confirmation=held)
+        api = (f"{self.house.public_url}/api/v1",)
+        token = await self.token(agent, audience=api, scope=AGENT_SCOPE, confirmation=held)
         self._shown[token] = self.certificate(agent) if bound else b""
         return token
 

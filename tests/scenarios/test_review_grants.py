@@ -180,3 +180,14 @@ async def test_who_asks_for_less_is_not_given_more(world: OAuthWorld) -> None:
             authorization_details=asked,
         )
         assert again.status == status, again.content
+
+
+async def test_an_agents_token_for_another_resource_opens_no_task(world: OAuthWorld) -> None:
+    """Where tasks are opened, only a token that was asked for there is taken; without a resource it is."""
+    there = f"{PUBLIC_URL}/mcp/contracts"
+    elsewhere = await world.ask_token("client_credentials", by="contract-bot", resource=there)
+    body = {"agent": "contract-bot", "task_type": "nightly-check"}
+    told = await world.ask("POST", "/api/v1/tasks", body, by=elsewhere.json["access_token"])
+    assert (told.status, told.json["code"]) == (401, "token-audience")
+    own = await world.agent_token("contract-bot")
+    assert (await world.ask("POST", "/api/v1/tasks", body, by=own)).status == 201

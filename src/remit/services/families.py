@@ -36,6 +36,8 @@ from remit.services.tokens import AccessTokens, Asking, TokenGiven
 PREFIX = "rmr_"
 #: A family that runs out with its task is remembered this long after it.
 GRACE = timedelta(hours=1)
+#: An access token that was taken back is remembered this long after it: more than clocks are ever apart.
+TOKEN_GRACE = timedelta(minutes=2)
 
 
 class Families:
@@ -214,7 +216,7 @@ class Families:
         if claims.token_id in self._store.withdrawn(self._tenant):
             return
         now = self._clock.now()
-        until = now + timedelta(seconds=max(0, claims.expires - int(now.timestamp()))) + GRACE
+        until = now + timedelta(seconds=max(0, claims.expires - int(now.timestamp()))) + TOKEN_GRACE
         event = Event(
             kind=EventKind.TOKEN_REVOKED,
             at=now,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
-from remit.core.token import AGENT_SCOPE, AccessClaims
+from remit.core.token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.services.credentials import Showing
 from remit.services.duties import require
 from remit.services.house import House
@@ -172,6 +172,10 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
     else:
         if not endpoint.agents or claims.scope != AGENT_SCOPE:
             raise Forbidden("this needs the token of a task", code="caller", way_out="use the task's token")
+        api = house.authenticator.resources.api
+        if api not in claims.audience:
+            # RFC 9068 section 4: what was asked for another resource opens nothing here.
+            raise wrong_audience(api)
         found = await house.store.agent(house.tenant, claims.client_id)
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
