@@ -17,8 +17,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from remit.core.errors import ConfigInvalid
 
@@ -145,13 +144,14 @@ class AskingConnection:
 
     def peer_chain(self) -> tuple[bytes, ...]:
         """Give the chain that the client showed in DER, its own certificate first; empty without one."""
-        own = self._connection.get_peer_certificate(as_cryptography=True)
+        # As bytes, not as `cryptography` reads them: what it cannot read is for step 1 to refuse, on record.
+        own = self._connection.get_peer_certificate()
         if own is None:
             return ()
         # A server's OpenSSL keeps the client's own certificate apart from the rest of the chain.
-        rest = self._connection.get_peer_cert_chain(as_cryptography=True) or []
-        chain = [own, *(one for one in rest if one != own)]
-        return tuple(one.public_bytes(Encoding.DER) for one in chain[:MAX_CHAIN])
+        rest = self._connection.get_peer_cert_chain() or []
+        first, *others = (crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (own, *rest))
+        return (first, *(one for one in others if one != first))[:MAX_CHAIN]
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Give name, protocol and secret bits of the cipher."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import verification
 
 from remit.core.canonical import parse_strict
@@ -29,6 +30,15 @@ Json = Any
 #: JWT-SVID section 2.1.1: the algorithms, and no other.
 JWT_SVID_ALGORITHMS: Final = frozenset(
     f"{kind}{size}" for kind in ("RS", "ES", "PS") for size in ("256", "384", "512")
+)
+#: What the library raises for certificates that are none, or of kinds that it does not know.
+BROKEN: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
 )
 #: Certificates of a chain that are looked at, and bytes of each.
 MAX_CHAIN: Final = 8
@@ -97,7 +107,7 @@ def read_pem_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
     """Read the authorities of X.509-SVIDs from PEM; raises `Malformed`. It says nothing of JWT-SVIDs."""
     try:
         found = x509.load_pem_x509_certificates(document[:MAX_KEYSET_BYTES])
-    except ValueError as fault:
+    except BROKEN as fault:
         raise _no_bundle(trust_domain, repr(fault)) from None
     if len(found) > MAX_KEYS:
         raise _no_bundle(trust_domain, "it has too many certificates")
@@ -186,7 +196,7 @@ def _load(chain_der: tuple[bytes, ...]) -> list[x509.Certificate]:
         raise _refused("has no certificate, too many or too large ones", "svid-malformed")
     try:
         chain = [x509.load_der_x509_certificate(one) for one in chain_der]
-    except ValueError as fault:
+    except BROKEN as fault:
         raise _refused("cannot be read", "svid-malformed", repr(fault)) from None
     # RFC 5280 section 4.1.2.2: a positive number; the library still reads others.
     if any(one.serial_number <= 0 for one in chain):
@@ -198,7 +208,7 @@ def _leaf_id(leaf: x509.Certificate) -> SpiffeId:
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as fault:
+    except (x509.ExtensionNotFound, *BROKEN) as fault:
         raise _refused("names nobody", "svid-malformed", repr(fault)) from None
     # 2: exactly one URI; names of other kinds may be there, and mean nothing.
     if len(uris) != 1:
@@ -215,7 +225,7 @@ def _leaf_id(leaf: x509.Certificate) -> SpiffeId:
 def _check_leaf(leaf: x509.Certificate) -> None:
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as fault:
+    except (x509.ExtensionNotFound, *BROKEN) as fault:
         raise _refused("has no key usage", "svid-malformed", repr(fault)) from None
     # 4.3: a leaf signs, and certifies neither certificates nor revocations.
     if not usage.digital_signature or usage.key_cert_sign or usage.crl_sign:
@@ -224,6 +234,8 @@ def _check_leaf(leaf: x509.Certificate) -> None:
         constraints = leaf.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
         return
+    except BROKEN as fault:
+        raise _refused("cannot be read", "svid-malformed", repr(fault)) from None
     # 4.1: a leaf is no authority.
     if constraints.ca:
         raise _refused("is an authority, no leaf", "svid-malformed")
@@ -248,7 +260,7 @@ def _check_path(
     )
     try:
         verifier.verify(leaf, others)
-    except (verification.VerificationError, ValueError) as fault:
+    except (verification.VerificationError, *BROKEN) as fault:
         raise _refused(
             "does not lead to a valid authority of its trust domain", "svid-untrusted", str(fault)
         ) from None
@@ -261,7 +273,7 @@ def _authority(key: Mapping[str, Json], trust_domain: str) -> x509.Certificate:
         raise _no_bundle(trust_domain, "an authority has not exactly one certificate")
     try:
         return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
-    except (binascii.Error, ValueError) as fault:
+    except (binascii.Error, *BROKEN) as fault:
         raise _no_bundle(trust_domain, repr(fault)) from None
 
 
