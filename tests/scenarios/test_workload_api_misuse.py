@@ -143,6 +143,21 @@ async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
         door_module.bind(tmp_path / ("x" * 200), 0o600)
 
 
+async def test_a_place_where_others_could_put_a_socket_of_their_own_is_refused(tmp_path: Path) -> None:
+    """Workloads would take its documents for ours. A folder like /tmp, with the sticky bit, is fine."""
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(ConfigInvalid, match="a socket of their own"):
+        door_module.bind(folder / "s", 0o600)
+    folder.chmod(0o1777)
+    door_module.bind(folder / "s", 0o600).close()
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+        with pytest.raises(ConfigInvalid, match="a socket of their own"):
+            door_module.bind(folder / "s", 0o600)
+
+
 async def test_a_flood_of_documents_is_counted(tmp_path: Path) -> None:
     """Each is given; twenty a second are written, and the next tells of the others."""
     clock = WorldClock()

@@ -161,6 +161,7 @@ def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.soc
     """Give a socket that listens at `place`, with its mode from the first moment; errors name `key`."""
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_folder(place.parent, key)
         _clear(place, key)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -179,6 +180,19 @@ def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.soc
             way_out="name a place of at most 100 characters in a folder that remit may write",
         ) from None
     return sock
+
+
+def _check_folder(folder: Path, key: str) -> None:
+    """Refuse a folder where another user could put a socket of their own in place of ours."""
+    found = folder.stat()
+    trusted = found.st_uid in (0, os.geteuid())
+    open_to_others = found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX
+    if not trusted or open_to_others:
+        raise ConfigInvalid(
+            f"others could put a socket of their own into `{folder}`",
+            key=key,
+            way_out=f"name a folder of this user's own, or run `chmod o-w {folder}`",
+        )
 
 
 def _clear(place: Path, key: str) -> None:
