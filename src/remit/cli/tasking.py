@@ -132,7 +132,9 @@ def closure_line(task: TaskSession, closure: Json) -> str:
     found = closure if isinstance(closure, dict) else {}
     closings = found.get("closings") or ()
     unsure = len(found.get("indeterminate") or ())
-    parts = [f"task {task.id} {found.get('reason') or 'ended'}"]
+    reason = str(found.get("reason") or "")
+    how = reason if reason == "completed" else f"ended ({reason})" if reason else "ended"
+    parts = [f"task {task.id} {how}"]
     if isinstance(found.get("fence_ms"), int | float):
         parts.append(f"fenced after {found['fence_ms']:.1f} ms")
     parts.append(f"{len(closings)} permission{'' if len(closings) == 1 else 's'} checked")
