@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from remit.core.workload import Assurance, Confirmation
 from remit.services.points import EnforcementPoint
 from tests.authzen_world import AuthzenWorld, asking, authzen_world
@@ -74,3 +76,18 @@ async def test_a_bound_token_of_a_task_is_taken_from_those_alone_who_check_its_k
             body["subject"]["properties"] = {"access_token": token}
             said = await reason(world, body, await world.agent_token("records-api"))
             assert said == ("subject-unproven" if refused else "")
+
+
+async def test_who_only_searches_keeps_no_task_from_ending(tmp_path: Path) -> None:
+    """An evaluation is use; a search records nothing, and lets a task that nobody works on run out."""
+    async with authzen_world(tmp_path, point(vouches=Assurance.KEY_BOUND)) as world:
+        live = await world.house.live.load(await world.begin("alice"))
+        live.idle_until_s = before = world.clock.boot_s() + 5
+        live.task = msgspec.structs.replace(live.task, idle_s=100)
+        search: dict[str, Json] = asking("alice", "read") | {"subject": {"type": "user"}}
+        token = await world.agent_token("records-api")
+        told = await world.ask("POST", "/access/v1/search/subject", search, by=token)
+        assert [one["id"] for one in told.json["results"]] == ["alice"]
+        assert live.idle_until_s == before
+        assert not await reason(world, asking("alice", "read"), token)
+        assert live.idle_until_s > before

@@ -16,8 +16,9 @@ from h2.connection import H2Connection
 from remit.adapters.peers.linux import CAN_TELL
 from remit.api.workload import door as door_module
 from remit.api.workload.messages import message
-from remit.core.errors import ConfigInvalid, Unauthenticated
+from remit.core.errors import ConfigInvalid, Forbidden, Unauthenticated
 from remit.ports.attestor import ShownPeer
+from remit.services.issuing import SvidRule
 from tests.workload_world import OURS, fetched, in_thread, own_digest, stream_of, workload_world
 from tests.world import WorldClock
 
@@ -156,6 +157,20 @@ async def test_a_place_where_others_could_put_a_socket_of_their_own_is_refused(t
         os.chown(folder, 65534, 65534)
         with pytest.raises(ConfigInvalid, match="a socket of their own"):
             door_module.bind(folder / "s", 0o600)
+
+
+async def test_the_flood_of_one_hides_nothing_of_another(tmp_path: Path) -> None:
+    """Documents of another SPIFFE ID, and refusals of another user, are written in the same second."""
+    other = "spiffe://agents.example/other"
+    rules = [SvidRule(spiffe_id=OURS, uid=7), SvidRule(spiffe_id=other, uid=8)]
+    async with workload_world(tmp_path, clock=WorldClock(), rules=rules) as world:
+        for uid, times in ((7, 50), (8, 1), (9, 50), (10, 1)):
+            shown = ShownPeer(pid=1, uid=uid, executable_digest=own_digest())
+            for _ in range(times):
+                with contextlib.suppress(Forbidden):
+                    await world.issuing.tokens(shown, ("x",))
+        assert [one["uid"] for one in await world.facts("svid.issued")][-2:] == [7, 8]
+        assert [one["uid"] for one in await world.facts("svid.refused")][-2:] == [9, 10]
 
 
 async def test_a_flood_of_documents_is_counted(tmp_path: Path) -> None:

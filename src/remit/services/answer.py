@@ -230,7 +230,8 @@ class Answers:
         """Decide and record nothing: what `answer` would say right now. Raises as `answer` does."""
         now = self._m.clock.now()
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)
-        live = await self._m.live.bind(claims, now)
+        # Whoever only looks keeps no task from ending when nobody works on it.
+        live = await self._m.live.bind(claims, now, used=False)
         if not question.point.covers(live.agent):
             raise NotFound(f"`{question.point.name}` may not ask about this subject", code="no-task", step=2)
         request = describe(self._m, question, claims.principal, live, now)

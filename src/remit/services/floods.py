@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import datetime
 
 #: Written to the evidence per second; more are counted, and the next one that is written tells the count.
@@ -32,3 +33,24 @@ class Flood:
             return None
         further, self._further = self._further, 0
         return further
+
+
+class Floods:
+    """A `Flood` for each source, so that the flood of one hides nothing of another."""
+
+    #: Sources told apart; further ones share what the one that was quiet for longest has left.
+    MOST = 1_024
+
+    def __init__(self, per_second: int = PER_SECOND) -> None:
+        """Begin with nothing seen."""
+        self._limit = per_second
+        self._each: OrderedDict[str, Flood] = OrderedDict()
+
+    def further(self, source: str, now: datetime) -> int | None:
+        """Give what `Flood.further` gives, for one source."""
+        found = self._each.pop(source, None)
+        if found is None:
+            quiet = len(self._each) >= self.MOST
+            found = self._each.popitem(last=False)[1] if quiet else Flood(self._limit)
+        self._each[source] = found
+        return found.further(now)

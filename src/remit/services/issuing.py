@@ -39,7 +39,7 @@ from remit.ports.attestor import ShownPeer
 from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutValue, Store, Unit
-from remit.services.floods import Flood
+from remit.services.floods import Floods
 
 #: A JWT-SVID can be copied, so it lives no longer than this.
 JWT_LIFE = timedelta(minutes=5)
@@ -119,8 +119,8 @@ class Issuing:
         self._bundle = TrustBundle(trust_domain=trust_domain, authorities=(), jwt_keys=(), sequence=0)
         self._anchors: tuple[object, TrustAnchors] | None = None
         self._changed = asyncio.Event()
-        self._issued = Flood()
-        self._refused = Flood()
+        self._issued = Floods()
+        self._refused = Floods()
         self._given: list[Callable[[str, str, str], None]] = []
 
     # The bundle.
@@ -306,7 +306,7 @@ class Issuing:
         for tell in self._given:
             tell(one.agent, one.spiffe_id, shown.executable_digest)
         now = self._clock.now()
-        further = self._issued.further(now)
+        further = self._issued.further(one.spiffe_id, now)
         if further is None:
             return
         facts: dict[str, object] = {
@@ -322,7 +322,7 @@ class Issuing:
 
     async def _refuse(self, shown: ShownPeer, code: str) -> None:
         now = self._clock.now()
-        further = self._refused.further(now)
+        further = self._refused.further(str(shown.uid), now)
         if further is not None:
             await self._write(EventKind.SVID_REFUSED, now, {"code": code, **self._of(shown, further)})
 

@@ -222,8 +222,8 @@ class Live:
         self._tenant = tenant
         self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
 
-    async def bind(self, claims: AccessClaims, now: datetime) -> LiveTask:
-        """Step 2. Give the live task of a token, or refuse.
+    async def bind(self, claims: AccessClaims, now: datetime, *, used: bool = True) -> LiveTask:
+        """Step 2. Give the live task of a token, or refuse. `used` is whether that counts against idleness.
 
         Raises `Unauthenticated` where the token names no task or another agent's, `Fenced` where the task has
         ended, run out, been fenced or lost its lease.
@@ -248,6 +248,8 @@ class Live:
         if live.task.lineage and chain != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
+        if not used:
+            return live
         live.touch(self._clock.boot_s())
         for one in live.task.lineage:
             # Who works for a task through a child of it is not idle.
