@@ -136,7 +136,7 @@ def test_what_the_section_cannot_mean_is_refused(house: Remit) -> None:
     text = (house.folder / "remit.yaml").read_text()
     for wrong, told in (
         (text.replace(OURS, "spiffe://elsewhere/x"), "no workload of this trust domain"),
-        (text.replace(f"uid: {os.getuid()}", "hint: x"), "every process of this machine"),
+        (text.replace(f"uid: {os.getuid()}", "hint: x"), "uid`: is missing"),
         (text + "\nkeys: {kind: openbao}\n", "where OpenBao is"),
         (
             text + '\nkeys: {kind: openbao, openbao: {address: "http://bao.example", token: "env:T"}}\n',
