@@ -171,6 +171,11 @@ async def test_what_is_no_plain_https_address_is_refused(url: str) -> None:
         "[ff02::1]",
         "255.255.255.255",
         "192.0.2.1",
+        "192.0.0.192",
+        "192.88.99.1",
+        "[3fff::1]",
+        "[64:ff9b:1::a00:1]",
+        "[::ffff:0:127.0.0.1]",
     ],
 )
 async def test_addresses_that_are_not_public_are_refused_in_every_spelling(host: str) -> None:
@@ -179,10 +184,23 @@ async def test_addresses_that_are_not_public_are_refused_in_every_spelling(host:
 
 
 @pytest.mark.parametrize(
-    "host", ["169.254.169.254", "[fe80::1]", "0.0.0.0", "224.0.0.1", "[::ffff:169.254.1.1]"]
+    "host",
+    [
+        "169.254.169.254",
+        "[fe80::1]",
+        "0.0.0.0",
+        "224.0.0.1",
+        "[::ffff:169.254.1.1]",
+        "[fd00:ec2::254]",
+        "[fd20:ce::254]",
+        "100.100.100.200",
+        "168.63.129.16",
+        "[::ffff:168.63.129.16]",
+        "192.0.0.192",
+    ],
 )
-async def test_even_a_private_fetcher_never_asks_link_local_addresses(host: str) -> None:
-    """Where clouds keep credentials."""
+async def test_even_a_private_fetcher_never_asks_where_clouds_keep_metadata(host: str) -> None:
+    """And credentials: at link-local addresses, and at others."""
     assert await refusal(GuardedFetch(private=True), f"https://{host}/") == "fetch-forbidden"
     assert await refusal(GuardedFetch(plain_loopback=True), f"https://{host}/") == "fetch-forbidden"
     assert await refusal(GuardedFetch(plain_loopback=True), f"http://{host}/") == "fetch-forbidden"

@@ -33,6 +33,21 @@ MAX_ADDRESSES: Final = 16
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 #: RFC 4291 section 2.4 and IANA: all global unicast addresses of IPv6 that were ever given out.
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+#: Never asked: where clouds keep metadata and credentials beside the link-local addresses (AWS and Google
+#: over IPv6, Alibaba, Oracle in 192.0.0.0/24, and Azure, whose address is a public one), and what IANA has
+#: set apart that not every version of Python knows of.
+_NEVER: Final = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "fd00:ec2::254/128",
+        "fd20:ce::254/128",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "3fff::/20",
+    )
+)
 _PLAIN: Final = ("", "identity")
 
 
@@ -40,9 +55,9 @@ class GuardedFetch:
     """`ports.fetch.Fetch` over aiohttp.
 
     `private` also permits addresses of private networks (a cluster's own API server), `plain_loopback` also
-    `http` to this machine (development). Neither ever permits link-local addresses, where clouds keep their
-    metadata. `ca_file` holds the certificate authorities to believe instead of the system's, `context` gives
-    the whole of TLS for one request; `headers` is asked for further headers of each request.
+    `http` to this machine (development). Neither ever permits the addresses where clouds keep their metadata,
+    link-local or not. `ca_file` holds the certificate authorities to believe instead of the system's,
+    `context` gives the whole of TLS for one request; `headers` is asked for further headers of each request.
     """
 
     def __init__(
@@ -150,6 +165,8 @@ class GuardedFetch:
         if address.is_loopback:
             return self._plain_loopback or (self._private and scheme == "https")
         if scheme != "https" or address.is_multicast or address.is_unspecified or address.is_link_local:
+            return False
+        if any(address in one for one in _NEVER):
             return False
         if address.is_global and (address.version == 4 or address in _UNICAST):
             return True
