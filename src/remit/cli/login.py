@@ -29,8 +29,8 @@ def login(
     """Sign in with a one-time code or at the browser, and keep the session for the commands that follow.
 
     The first code is printed by `remit up`; later ones come from `remit person code NAME`. With `--as NAME`
-    the session is kept under that name, beside those of others. Without `--code` it is asked for, so that it
-    does not stay in the shell's history.
+    the session is kept under that name, beside those of others. Without `--code` it is asked for: then
+    neither the shell's history has it, nor the list of processes, which other users of the machine can read.
 
     Parameters
     ----------
