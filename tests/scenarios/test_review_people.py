@@ -132,3 +132,17 @@ async def test_a_record_does_not_outlive_its_persons_right(world: HouseWorld) ->
     await house.store.commit(Unit((PutPerson(moved, was=lena),)))
     with pytest.raises(Forbidden, match="`lena` may not state"):
         await house.tasks.open(opening, person=leo)
+
+
+async def test_strangers_learn_no_agents_name(world: HouseWorld) -> None:
+    """Who is not there is refused in the very words of a signature that does not hold."""
+    told = []
+    for name in ("nobody", "contract-bot"):
+        fields = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": world.assertion("other-bot", iss=name, sub=name),
+        }
+        told.append(await world.form(fields))
+    assert (told[0].status, told[0].content) == (told[1].status, told[1].content)
+    assert told[0].json["error"] == "invalid_client"

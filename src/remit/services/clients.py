@@ -115,7 +115,8 @@ class Clients:
             return await self._by_document(assertion, name)
         agent = await self._store.agent(self._tenant, name)
         if agent is None or not agent.keys:
-            raise _refused("there is no such agent, or it has no key")
+            # In the words of a wrong signature: who proves nothing learns of no name.
+            raise _refused("the client assertion does not hold", debug="no such agent, or it has no key")
         proven, key = self._verified(assertion, agent.keys, name, kid)
         agent = await self._admit(agent, self._use(name, proven))
         attested = Attested(
@@ -301,5 +302,7 @@ def _check_now(leaf: Leaf, now: datetime) -> None:
         raise _refused("the certificate is not valid now", way_out="renew it")
 
 
-def _refused(message: str, way_out: str = "sign a new assertion with the registered key") -> Unauthenticated:
-    return Unauthenticated(message, code="invalid_client", way_out=way_out, step=1)
+def _refused(
+    message: str, way_out: str = "sign a new assertion with the registered key", debug: str = ""
+) -> Unauthenticated:
+    return Unauthenticated(message, code="invalid_client", way_out=way_out, debug=debug, step=1)
