@@ -62,6 +62,8 @@ class Personnel:
         self._second_person = second_person
         # One change at a time, so that two of them do not each rest on what the other takes away.
         self._one = asyncio.Lock()
+        # One word counts for one act: two that come at once do not both rest on it.
+        self._agreeing = asyncio.Lock()
 
     async def add(self, new: NewPerson, *, by: str) -> Person:
         """Add a person; with a sensitive role, maybe at the word of two."""
@@ -141,14 +143,15 @@ class Personnel:
         if not self._second_person:
             return
         key, now = f"second:{digest(act)[7:39]}", self._clock.now()
-        asked = await self._store.value(self._tenant, key)
-        first = msgspec.convert(asked, _Asked) if asked else None
-        if first is not None and first.by != by and now < first.until:
-            await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
-            return
-        event = self._event(name, f"asked: {act['act']}", by, {})
-        kept = msgspec.to_builtins(_Asked(by, now + WAIT))
-        await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
+        async with self._agreeing:
+            asked = await self._store.value(self._tenant, key)
+            first = msgspec.convert(asked, _Asked) if asked else None
+            if first is not None and first.by != by and now < first.until:
+                await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
+                return
+            event = self._event(name, f"asked: {act['act']}", by, {})
+            kept = msgspec.to_builtins(_Asked(by, now + WAIT))
+            await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
         raise Forbidden(
             "a second administrator must agree to this",
             code="second-person",
