@@ -152,7 +152,8 @@ async def test_a_certificate_is_renewed_at_half_of_its_life(tmp_path: Path) -> N
 
 async def test_a_process_that_no_rule_names_gets_nothing(tmp_path: Path) -> None:
     """Not a certificate, not a token, not even the bundles or a check; and the refusal is on record."""
-    async with workload_world(tmp_path, rules=[SvidRule(spiffe_id=OURS, uid=os.getuid(), executable="0" * 64)]) as world:
+    rule = SvidRule(spiffe_id=OURS, uid=os.getuid(), executable="0" * 64)
+    async with workload_world(tmp_path, rules=[rule]) as world:
 
         def work() -> list[str]:
             told = []
@@ -254,6 +255,9 @@ async def test_an_agent_by_user_and_program_has_an_identity_until_it_is_suspende
             assert [one.spiffe_id for one in first.svids] == [f"spiffe://{TRUST_DOMAIN}/agent/local-bot"]
             (entry,) = await world.store.entries("default", kinds=("svid.issued",))
             assert json.loads(entry.leaf)["agent"] == "local-bot"
+            named = await world.issuing.agents(first.svids[0].spiffe_id)
+            assert [one.name for one in named] == ["local-bot"]
+            assert await world.issuing.agents(f"spiffe://{TRUST_DOMAIN}/agent/nobody") == []
             suspended = an_agent("local-bot", bindings=agent.bindings, state=AgentState.SUSPENDED)
             await world.store.commit(Unit((PutAgent(suspended),)))
             world.issuing.wake()

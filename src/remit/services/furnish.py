@@ -192,6 +192,7 @@ def furnish(o: Outfit) -> House:
             tenant=o.tenant,
             unconstrained=o.unconstrained,
             own_uid=o.own_uid,
+            issuing=o.issuing,
         ),
         people=people,
     )

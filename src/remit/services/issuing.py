@@ -34,7 +34,7 @@ from remit.core.svid import (
     jwt_svid_claims,
     workload_certificate,
 )
-from remit.core.workload import SpiffeBinding, local_workload
+from remit.core.workload import LocalBinding, SpiffeBinding, local_workload
 from remit.ports.attestor import ShownPeer
 from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
@@ -222,6 +222,14 @@ class Issuing:
                 way_out="add it under `workload_api.workloads`, or register its agent with user and program",
             )
         return given
+
+    async def agents(self, spiffe_id: str) -> list[Agent]:
+        """Give the agent, if any, that gets a SPIFFE ID of this trust domain for its user and program."""
+        prefix = f"spiffe://{self.trust_domain}/agent/"
+        name = spiffe_id.removeprefix(prefix) if spiffe_id.startswith(prefix) else ""
+        agent = await self._store.agent(self._tenant, name) if name else None
+        local = agent is not None and any(isinstance(one, LocalBinding) for one in agent.bindings)
+        return [agent] if agent is not None and local else []
 
     async def _held(self, one: Entitled) -> Entitled | None:
         agents: list[Agent] = await self._store.agents_bound(self._tenant, one.spiffe_id)

@@ -34,6 +34,7 @@ from remit.core.workload import (
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator
+from remit.services.issuing import Issuing
 from remit.services.live import Live
 
 Json = Any
@@ -79,11 +80,13 @@ class Who:
         tenant: str,
         unconstrained: frozenset[str] = frozenset(),
         own_uid: int = -1,
+        issuing: Issuing | None = None,
     ) -> None:
         """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
         `own_uid` is the user id of this process.
         """
         self._own_uid = own_uid
+        self._issuing = issuing
         self._unconstrained = unconstrained
         self._store = store
         self._clock = clock
@@ -103,7 +106,8 @@ class Who:
             return await self._of_task(task)
         if (agent := await self._store.agent(self._tenant, name)) is not None:
             return await self._of_agent(agent)
-        if bound := await self._store.agents_bound(self._tenant, name):
+        bound = await self._store.agents_bound(self._tenant, name)
+        if bound := bound or (await self._issuing.agents(name) if self._issuing else []):
             return await self._of_workload(name, bound)
         if (person := await self._store.person(self._tenant, name)) is not None:
             return await self._of_person(self._members.of_person(person))
