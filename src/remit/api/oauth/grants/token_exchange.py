@@ -26,9 +26,7 @@ async def give(asked: TokenRequest) -> TokenGiven:
     subject = form.need("subject_token")
     kind = form.need("subject_token_type")
     if kind not in (ACCESS_TOKEN, JWT, ID_TOKEN):
-        raise OAuthRefused(
-            "invalid_request", f"the subject token's type is `{ACCESS_TOKEN}` or `{ID_TOKEN}`"
-        )
+        raise OAuthRefused("invalid_request", f"the subject token's type is `{ACCESS_TOKEN}` or `{ID_TOKEN}`")
     # Section 2.1: the actor's type is there if, and only if, its token is.
     if ("actor_token" in form) != ("actor_token_type" in form):
         raise OAuthRefused("invalid_request", "`actor_token` and `actor_token_type` come together")
