@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
-from spiffe import TrustDomain, WorkloadApiClient
-from spiffe.errors import PySpiffeError
 
 from remit.core.errors import SourceUnavailable, Unauthenticated
 from remit.core.keyset import MAX_KEYSET_BYTES, VerificationKeys, read_keyset
@@ -163,6 +161,10 @@ def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:
         raise SourceUnavailable(
             f"`{ENDPOINT_SOCKET}` is not set", way_out="set it, or write the socket's address"
         )
+    # Not at the start: it brings gRPC's own C core along, for the few who take bundles this way.
+    from spiffe import TrustDomain, WorkloadApiClient
+    from spiffe.errors import PySpiffeError
+
     try:
         with WorkloadApiClient(socket, default_timeout=WORKLOAD_API_TIMEOUT_S) as client:
             name = TrustDomain(trust_domain)
