@@ -104,6 +104,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     sealed: dict[str, Json] = {}
 
 
+def person_changed(
+    tenant: str, person: str, change: str, *, by: str, at: datetime, facts: dict[str, Json] | None = None
+) -> Event:
+    """Give the event of something about a person that changed; who they are, and who did it, is sealed."""
+    return Event(
+        kind=EventKind.PERSON_CHANGED,
+        at=at,
+        tenant=tenant,
+        subject=person,
+        facts={"change": change, **(facts or {})},
+        sealed={"person": person, "by": by},
+    )
+
+
 def timestamp(moment: datetime) -> str:
     """Give RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
     # Not `strftime`, which takes five times as long, and each event has one of these.

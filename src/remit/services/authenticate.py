@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from remit.core.dpop import FIRST_PROOF
 from remit.core.errors import Conflict, RemitError, Unauthenticated
-from remit.core.event import Event, EventKind
+from remit.core.event import Event, EventKind, person_changed
 from remit.core.identity import Memberships, Person
 from remit.core.ids import make_id
 from remit.core.resource import Resources
@@ -281,11 +281,4 @@ class Authenticator:
         )
 
     def _person_event(self, person: str, change: str, by: str) -> Event:
-        return Event(
-            kind=EventKind.PERSON_CHANGED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=person,
-            facts={"change": change},
-            sealed={"person": person, "by": by},
-        )
+        return person_changed(self._tenant, person, change, by=by, at=self._clock.now())

@@ -17,7 +17,7 @@ import msgspec
 
 from remit.core.admission import AdmissionRules, admitted, check_required, name_from
 from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from remit.core.event import Event, EventKind
+from remit.core.event import Event, person_changed
 from remit.core.identity import Memberships, Person
 from remit.core.passkey import Link
 from remit.core.ticket import ProviderVisit, TerminalCode
@@ -199,14 +199,7 @@ class Browsers:
             return  # it had ended already
 
     def _changed(self, person: str, change: str) -> Event:
-        return Event(
-            kind=EventKind.PERSON_CHANGED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=person,
-            facts={"change": change},
-            sealed={"person": person, "by": person},
-        )
+        return person_changed(self._tenant, person, change, by=person, at=self._clock.now())
 
     # At the organisation's provider.
 

@@ -24,7 +24,7 @@ from webauthn.helpers.structs import (
 
 from remit.core.client import is_ip_address
 from remit.core.errors import Conflict, Forbidden, Malformed, Unauthenticated
-from remit.core.event import Event, EventKind
+from remit.core.event import Event, person_changed
 from remit.core.identity import Person
 from remit.core.passkey import Passkey
 from remit.core.ticket import Ceremony
@@ -207,14 +207,7 @@ class Passkeys:
         return hashlib.sha256(f"remit passkey {self._tenant} {person}".encode()).digest()
 
     def _changed(self, person: str, change: str) -> Event:
-        return Event(
-            kind=EventKind.PERSON_CHANGED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=person,
-            facts={"change": change},
-            sealed={"person": person, "by": person},
-        )
+        return person_changed(self._tenant, person, change, by=person, at=self._clock.now())
 
     def _need(self) -> None:
         if not self.offered:

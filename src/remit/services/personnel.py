@@ -17,7 +17,7 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Forbidden
-from remit.core.event import Event, EventKind
+from remit.core.event import Event, person_changed
 from remit.core.finding import FindingKind
 from remit.core.identity import Person, Role
 from remit.core.revocation import ScopeKind
@@ -189,14 +189,7 @@ class Personnel:
         await self._store.commit(Unit((PutPerson(person, was=was), *changes), (event,)))
 
     def _event(self, name: str, change: str, by: str, facts: dict[str, Json]) -> Event:
-        return Event(
-            kind=EventKind.PERSON_CHANGED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=name,
-            facts={"change": change, **facts},
-            sealed={"person": name, "by": by},
-        )
+        return person_changed(self._tenant, name, change, by=by, at=self._clock.now(), facts=facts)
 
 
 class _Asked(msgspec.Struct, frozen=True):
