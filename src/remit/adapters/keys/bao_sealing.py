@@ -7,17 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from remit.adapters.keys.file import sealing_id, sealing_of
+from remit.adapters.keys.file import sealing_id
 from remit.adapters.keys.files import check_folder, read_secret
 from remit.adapters.keys.rules import SEALING_RULES
 from remit.adapters.keys.shelf import Craft, Shelf
+from remit.adapters.keys.shelved import ShelvedSealing
 from remit.adapters.keys.transit import SUFFIX, Reference, Remote, Transit, decode
 from remit.core.errors import KeyUnavailable
 from remit.core.key import HeldKey, KeyKind
 from remit.ports.runtime import Clock
 
 
-class BaoSealingKeys:
+class BaoSealingKeys(ShelvedSealing):
     """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, when opened."""
 
     kind = KeyKind.SEALING
@@ -47,33 +48,12 @@ class BaoSealingKeys:
             remote.keep(reference)
         return cls(folder, clock, remote, opened)
 
-    def held(self) -> tuple[HeldKey, ...]:
-        """Give current and previous keys."""
-        return self._shelf.held()
-
     async def rotate(self, *, at_once: bool = False) -> HeldKey:
         """Make a new key to wrap under from now on."""
         reference, key = await self._remote.datakey()
         self._opened[reference] = key
         self._remote.keep(reference)
         return self._shelf.rotate(at_once=at_once)
-
-    async def tidy(self) -> tuple[HeldKey, ...]:
-        """Nothing: a previous key goes when it is retired."""
-        return ()
-
-    async def retire(self, id: str) -> None:
-        """Destroy a previous key."""
-        self._shelf.retire(id)
-
-    @property
-    def current(self) -> str:
-        """The id of the key to wrap under."""
-        return self._shelf.current.id
-
-    def sealing_key(self, id: str) -> bytes:
-        """Give the 32 bytes of a key."""
-        return sealing_of(self._shelf.keys, id)
 
 
 def _wrapped(folder: Path) -> list[Reference]:

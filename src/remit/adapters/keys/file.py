@@ -39,10 +39,10 @@ from remit.adapters.keys.rules import (
     jwt_rules,
 )
 from remit.adapters.keys.shelf import Craft, Shelf
+from remit.adapters.keys.shelved import Shelved, ShelvedSealing, ShelvedVerifiers
 from remit.core.canonical import encode
 from remit.core.checkpoint import VerifierKey
-from remit.core.errors import KeyUnavailable
-from remit.core.key import HeldKey, KeyKind
+from remit.core.key import KeyKind
 from remit.core.svid import SERIAL_BYTES, authority_certificate, key_id
 from remit.ports.keys import Json
 from remit.ports.runtime import Clock, Entropy
@@ -52,7 +52,7 @@ SEALING_BYTES = 32
 _SEALING_PREFIX = b"remit-sealing-key-1:"
 
 
-class FileTokenKeys:
+class FileTokenKeys(Shelved[ECKey]):
     """`ports.keys.TokenKeys`: ES256, with the RFC 7638 thumbprint as `kid`."""
 
     def __init__(
@@ -70,18 +70,6 @@ class FileTokenKeys:
         """Rises whenever a key is accepted no longer."""
         return self._shelf.generation
 
-    def held(self) -> tuple[HeldKey, ...]:
-        """Give next, current and previous keys."""
-        return self._shelf.held()
-
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
-        """Let the next key sign from now on."""
-        return self._shelf.rotate(at_once=at_once)
-
-    async def tidy(self) -> tuple[HeldKey, ...]:
-        """Destroy the previous keys whose time is over."""
-        return self._shelf.tidy()
-
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
         """Give a compact JWS over `claims` under the current key."""
         header = {"alg": ALGORITHM, "kid": self._shelf.current.id, "typ": token_type}
@@ -97,7 +85,7 @@ class FileTokenKeys:
         return public_set({current: self._shelf.key} | self._shelf.keys)
 
 
-class FileCheckpointKeys:
+class FileCheckpointKeys(Shelved[Ed25519PrivateKey], ShelvedVerifiers[Ed25519PrivateKey]):
     """`ports.keys.CheckpointKeys`: Ed25519, published in the C2SP form of a note's verifier."""
 
     kind = KeyKind.CHECKPOINT
@@ -113,35 +101,13 @@ class FileCheckpointKeys:
         )
         self._shelf = Shelf(folder, CHECKPOINT_RULES, craft, clock)
 
-    def held(self) -> tuple[HeldKey, ...]:
-        """Give current, previous and retired keys."""
-        return self._shelf.held()
-
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
-        """Make a new key that signs from now on."""
-        return self._shelf.rotate(at_once=at_once)
-
-    async def tidy(self) -> tuple[HeldKey, ...]:
-        """Destroy the previous keys whose time is over; their public halves stay known."""
-        return self._shelf.tidy()
-
-    @property
-    def verifier(self) -> str:
-        """The public key that checks what is signed now."""
-        return self._shelf.current.id
-
-    @property
-    def verifiers(self) -> tuple[str, ...]:
-        """The public keys of all checkpoints that were ever signed, newest first."""
-        return tuple(one.id for one in self._shelf.entries)
-
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the current key's signature over a note's body, and those of previous keys."""
         signers = islice(self._shelf.keys.items(), MAX_SIGNERS)
         return tuple((verifier, key.sign(body)) for verifier, key in signers)
 
 
-class FileSealingKeys:
+class FileSealingKeys(ShelvedSealing):
     """`ports.keys.SealingKeys`. Losing a key that is in use loses every value sealed under it: copy the
     folder to a safe place.
     """
@@ -164,45 +130,10 @@ class FileSealingKeys:
             only.rename(folder / "sealing-1.key")
         self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
 
-    def held(self) -> tuple[HeldKey, ...]:
-        """Give current and previous keys."""
-        return self._shelf.held()
-
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
-        """Make a new key to wrap under from now on."""
-        return self._shelf.rotate(at_once=at_once)
-
-    async def tidy(self) -> tuple[HeldKey, ...]:
-        """Nothing: a previous key goes when it is retired."""
-        return ()
-
-    async def retire(self, id: str) -> None:
-        """Destroy a previous key."""
-        self._shelf.retire(id)
-
-    @property
-    def current(self) -> str:
-        """The id of the key to wrap under."""
-        return self._shelf.current.id
-
-    def sealing_key(self, id: str) -> bytes:
-        """Give the 32 bytes of a key."""
-        return sealing_of(self._shelf.keys, id)
-
 
 def sealing_id(key: bytes) -> str:
     """Name a sealing key without telling anything of it: 32 random bytes cannot be guessed from a digest."""
     return hashlib.sha256(b"remit sealing key id 1\x00" + key).hexdigest()[:16]
-
-
-def sealing_of(keys: dict[str, bytes], id: str) -> bytes:
-    """Give a sealing key by id, the oldest without one; raises `KeyUnavailable`."""
-    found = keys.get(id) if id else next(reversed(keys.values()))
-    if found is None:
-        raise KeyUnavailable(
-            f"sealing key `{id[:40]}` is not here", way_out="restore the folder of keys from a copy"
-        )
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +144,7 @@ class Authority:
     certificate: bytes
 
 
-class FileAuthorityKeys:
+class FileAuthorityKeys(Shelved[Authority]):
     """`ports.keys.AuthorityKeys`: P-256, each key with its self-signed certificate."""
 
     kind = KeyKind.CA
@@ -239,18 +170,6 @@ class FileAuthorityKeys:
             name=lambda one: key_id(one.private.public_key()),
         )
         self._shelf = Shelf(folder, authority_rules(overlap), craft, clock)
-
-    def held(self) -> tuple[HeldKey, ...]:
-        """Give next, current and previous keys."""
-        return self._shelf.held()
-
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
-        """Let the next authority sign from now on."""
-        return self._shelf.rotate(at_once=at_once)
-
-    async def tidy(self) -> tuple[HeldKey, ...]:
-        """Destroy the previous authorities whose time is over."""
-        return self._shelf.tidy()
 
     @property
     def certificates(self) -> tuple[bytes, ...]:

@@ -26,6 +26,7 @@ from joserfc.jwk import ECKey
 from remit.adapters.keys.jwt import ALGORITHM, public_set, verified
 from remit.adapters.keys.rules import CHECKPOINT_RULES, MAX_SIGNERS, authority_rules, jwt_rules
 from remit.adapters.keys.shelf import Shelf
+from remit.adapters.keys.shelved import ShelvedVerifiers
 from remit.adapters.keys.transit import (
     Reference,
     Remote,
@@ -162,7 +163,7 @@ class BaoTokenKeys(_Signing):
         return self._public
 
 
-class BaoCheckpointKeys(_Signing):
+class BaoCheckpointKeys(_Signing, ShelvedVerifiers[RemoteKey]):
     """`ports.keys.CheckpointKeys`, signed in OpenBao."""
 
     kind = KeyKind.CHECKPOINT
@@ -186,16 +187,6 @@ class BaoCheckpointKeys(_Signing):
         remote = Remote(place, KeyKind.CHECKPOINT, "ed25519")
         await first_versions(remote, folder, CHECKPOINT_RULES)
         return cls(folder, name, clock, remote)
-
-    @property
-    def verifier(self) -> str:
-        """The public key that checks what is signed now."""
-        return self._shelf.current.id
-
-    @property
-    def verifiers(self) -> tuple[str, ...]:
-        """The public keys of all checkpoints that were ever signed, newest first."""
-        return tuple(one.id for one in self._shelf.entries)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the current key's signature over a note's body, and those of previous keys."""
