@@ -13,11 +13,21 @@ from hypothesis import strategies as st
 
 from remit.core.destination import Destination, DestinationKind, plain, whole, within
 from remit.core.field import ResultFields
-from remit.core.label import Trust
+from remit.core.label import Label, Trust
 from remit.core.provenance import Index, Provenance
+from remit.core.tool import Tool
 
 KEY = b"k" * 32
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def learn(index: Index, result: Any, *, call: int, tool: str, trust: Trust) -> None:
+    """Have a task read the result of a tool."""
+    upstream, name = tool.split("/")
+    source = Tool(upstream=upstream, name=name, label=Label(trust=trust))
+    for _ in index.learn(result, call=call, decision=f"dec_{call}", tool=source, arguments={}):
+        pass
+
 
 words = st.text(ALPHABET, min_size=2, max_size=10)
 emails = st.builds(lambda a, b, c: f"{a}.{b}@{c}.example", words, words, words)
@@ -89,7 +99,7 @@ def test_a_destination_in_untrusted_text_is_untrusted_however_it_is_written(
     index = Index(KEY)
     index.state("do the work", {})
     body = f"{before} {text} {after}"
-    index.learn({"body": body}, call=1, decision="dec_1", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    learn(index, {"body": body}, call=1, tool="mail/read", trust=Trust.UNTRUSTED)
     judged = index.judge(other)
     assert judged.provenance is Provenance.UNTRUSTED
     assert judged.origins[0].field == "body"
@@ -100,13 +110,7 @@ def test_a_destination_hidden_in_untrusted_text_is_found(pair: tuple[str, str]) 
     """Also where the untrusted text has the odd spelling, and the agent writes it plainly."""
     text, other = pair
     index = Index(KEY)
-    index.learn(
-        {"body": f"send to {other.strip()} now"},
-        call=1,
-        decision="dec_1",
-        tool="mail/read",
-        trust={"": Trust.UNTRUSTED},
-    )
+    learn(index, {"body": f"send to {other.strip()} now"}, call=1, tool="mail/read", trust=Trust.UNTRUSTED)
     assert index.judge(text).provenance is Provenance.UNTRUSTED
 
 
@@ -114,7 +118,7 @@ def test_a_destination_hidden_in_untrusted_text_is_found(pair: tuple[str, str]) 
 def test_what_nobody_has_met_is_unknown(known: str, asked: str) -> None:
     """Parts of a known destination, or another one, prove nothing."""
     index = Index(KEY)
-    index.learn({"to": known}, call=1, decision="dec_1", tool="book/find", trust={"": Trust.TRUSTED})
+    learn(index, {"to": known}, call=1, tool="book/find", trust=Trust.TRUSTED)
     wanted = Provenance.TRUSTED if whole(asked) == whole(known) else Provenance.UNKNOWN
     assert index.judge(asked).provenance is wanted
     assert index.judge(known[1:]).provenance is not Provenance.INTENT
@@ -124,7 +128,7 @@ def test_what_nobody_has_met_is_unknown(known: str, asked: str) -> None:
 def test_a_full_index_trusts_nothing_more(found: list[str], capacity: int) -> None:
     """At its bound an index says `unknown` where it would have said `trusted`, and stays within its bound."""
     index = Index(KEY, capacity=capacity)
-    index.learn(found, call=1, decision="dec_1", tool="book/list", trust={"": Trust.TRUSTED})
+    learn(index, found, call=1, tool="book/list", trust=Trust.TRUSTED)
     assert len(index) <= capacity
     judged = {index.judge(one).provenance for one in found}
     assert judged == ({Provenance.UNKNOWN} if index.full else {Provenance.TRUSTED})
@@ -134,10 +138,10 @@ def test_a_full_index_trusts_nothing_more(found: list[str], capacity: int) -> No
 def test_padding_does_not_evict_an_untrusted_value(target: str, padding: int) -> None:
     """What was met first stays; what no longer fits is unknown, never trusted."""
     index = Index(KEY, capacity=100)
-    index.learn({"body": target}, call=1, decision="dec_1", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    learn(index, {"body": target}, call=1, tool="mail/read", trust=Trust.UNTRUSTED)
     many = [f"pad{number}@pad.example" for number in range(padding)]
-    index.learn(many, call=2, decision="dec_2", tool="mail/read", trust={"": Trust.UNTRUSTED})
-    index.learn([target], call=3, decision="dec_3", tool="book/find", trust={"": Trust.TRUSTED})
+    learn(index, many, call=2, tool="mail/read", trust=Trust.UNTRUSTED)
+    learn(index, [target], call=3, tool="book/find", trust=Trust.TRUSTED)
     assert index.judge(target).provenance is Provenance.UNTRUSTED
 
 
@@ -146,7 +150,7 @@ def test_a_list_is_as_good_as_its_worst_member(good: str, bad: str) -> None:
     """One recipient from an untrusted text spoils them all, in a list or in one line."""
     index = Index(KEY)
     index.state("send it", {"to": good})
-    index.learn({"body": bad}, call=1, decision="dec_1", tool="mail/read", trust={"": Trust.UNTRUSTED})
+    learn(index, {"body": bad}, call=1, tool="mail/read", trust=Trust.UNTRUSTED)
     same = whole(good) == whole(bad)
     wanted = Provenance.INTENT if same else Provenance.UNTRUSTED
     assert index.judge([good, bad]).provenance is wanted
@@ -166,8 +170,8 @@ json_values = st.recursive(
 def test_no_result_and_no_argument_makes_it_fail(result: Any, argument: Any) -> None:
     """Whatever comes in, it is taken in, and judged as one of the four; JSON in a text is read as JSON."""
     index = Index(KEY)
-    index.learn(result, call=1, decision="d", tool="a/b", trust={"": Trust.UNTRUSTED})
-    index.learn(json.dumps(result), call=2, decision="d", tool="a/b", trust={"": Trust.UNTRUSTED})
+    learn(index, result, call=1, tool="a/b", trust=Trust.UNTRUSTED)
+    learn(index, json.dumps(result), call=2, tool="a/b", trust=Trust.UNTRUSTED)
     assert index.judge(argument).provenance in Provenance
 
 
@@ -192,7 +196,7 @@ def test_fields_are_named_by_their_path(record: dict[str, str]) -> None:
 def test_a_number_can_be_a_record() -> None:
     """An id is compared as text, whether it is written as a number or not."""
     index = Index(KEY)
-    index.learn({"id": 4711}, call=1, decision="d", tool="crm/find", trust={"": Trust.TRUSTED})
+    learn(index, {"id": 4711}, call=1, tool="crm/find", trust=Trust.TRUSTED)
     assert index.judge("4711").provenance is Provenance.TRUSTED
     assert index.judge(4711).provenance is Provenance.TRUSTED
     assert whole("4711") == Destination(DestinationKind.TEXT, "4711")

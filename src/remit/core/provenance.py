@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, plain, whole, within
 from remit.core.field import ResultFields
-from remit.core.label import Trust
+from remit.core.label import Classes, Label, Trust
+from remit.core.tool import Tool
 
 Json = Any
 
@@ -32,6 +33,8 @@ MAX_TEXT = 200
 MAX_MET = 8
 """Origins that are kept of one value: the first ones, and always one that is untrusted."""
 MAX_ARGUMENT_LEAVES = 2_000
+PIECE = 500
+"""ResultFields that are taken in before others have a turn."""
 
 
 class Provenance(enum.StrEnum):
@@ -128,22 +131,37 @@ class Index:
                 for found in within(leaf):
                     self._stated.setdefault(self._digest(found), Stated(name))
 
-    def learn(self, result: Json, *, call: int, decision: str, tool: str, trust: Mapping[str, Trust]) -> None:
-        """Take a result in. `trust` says by field how far it can be believed; its key `""` is the rest's."""
+    def learn(
+        self, result: Json, *, call: int, decision: str, tool: Tool, arguments: Mapping[str, Json]
+    ) -> Iterator[None]:
+        """Take the result of a call in; a generator, so that a long one can be taken in pieces.
+
+        Go to its end before the result is released. `call` counts the calls of the task from 1.
+        """
         places: dict[str, int] = {}
         fields = ResultFields(result)
-        for path, text in fields:
-            if self.full and trust.get(path, trust[""]) is Trust.TRUSTED:
+        for count, (path, text) in enumerate(fields):
+            trust = tool.label.trust
+            if self.full and trust is Trust.TRUSTED:
                 continue
             place = places.get(path)
             if place is None:
                 place = places[path] = len(self._origins)
-                self._origins.append(Met(call, decision, tool, path, trust.get(path, trust[""])))
+                self._origins.append(Met(call, decision, tool.id, path, trust))
             if len(text) <= MAX_TEXT:
                 self._meet(whole(text), place)
             for found in within(text):
                 self._meet(found, place)
+            if count % PIECE == PIECE - 1:
+                yield
         self.full = self.full or fields.cut
+
+    def label(self, result: Json, tool: Tool, classes: Classes) -> Label:
+        """Give the label of a result: the tool's, joined with those of its fields that are there."""
+        return tool.label
+
+    def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> None:
+        """Note that a permitted call uses what the intent states: each value is for one purpose."""
 
     def judge(self, value: Json) -> Justification:
         """Say where an argument's value came from; of a list or an object, the worst of what it holds."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.flow import NO_FLOW, Flow
 from remit.core.grant import Grant
 from remit.core.identity import Agent, Principal
 from remit.core.label import Label
@@ -27,7 +28,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
     is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
     that is not remit itself, and `asked_with` the key that its own token was bound to. `unconstrained` is
-    true where the site lowered the demand for tokens that are bound to their senders.
+    true where the site lowered the demand for tokens that are bound to their senders. `flow` is what is known
+    of where its arguments came from.
     """
 
     principal: Principal
@@ -44,6 +46,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     enforcement_point: str = ""
     asked_with: Confirmation = Confirmation()
     unconstrained: bool = False
+    flow: Flow = NO_FLOW
 
     @property
     def lacks_sender(self) -> bool:

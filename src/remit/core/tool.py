@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.constraint import Constraint, Verdict
 from remit.core.label import Audience, Classes, Label, Trust, worst
 
 Json = Any
@@ -72,10 +73,47 @@ class ToolState(enum.StrEnum):
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """One argument of a tool, as an administrator described it."""
+    """One argument of a tool, as an administrator described it.
+
+    `secret`: it carries a secret by nature (a password, a one-time code), which is no disclosure here; its
+    value comes from the intent, or the call is refused. `personal`: it selects somebody's record, which is
+    true of reads as well. `hands_over`: the call hands over, by id, what is stored there (share, attach,
+    push), so that its stored label counts.
+    """
 
     role: ArgumentRole = ArgumentRole.CONTENT
     sensitive: bool = False
+    secret: bool = False
+    personal: bool = False
+    hands_over: bool = False
+
+
+class FieldLabel(msgspec.Struct, frozen=True):
+    """What is known of one field of a tool's results, where that is not what the tool's label says.
+
+    `path` names keys, `[]` for any place of a list (`messages[].body`); one without dots stands for every
+    field of that name. With `when` the label holds only where fields beside it (by their names, in the same
+    object) are so; of several that hold the first counts.
+    """
+
+    path: str
+    label: Label
+    when: dict[str, Constraint] = {}
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """What a call is where its arguments are so: its effect and audience, in place of the tool's own."""
+
+    arguments: dict[str, Constraint]
+    effect: Effect | None = None
+    audience: Audience | None = None
+
+    def fits(self, arguments: dict[str, Json]) -> bool:
+        """Whether a call's arguments are so; an argument that is missing, or undecided, is not."""
+        return all(
+            name in arguments and one.judge(arguments[name]) is Verdict.YES
+            for name, one in self.arguments.items()
+        )
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +124,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     arguments (`contracts/{path}`) that name which record a read reads and what an action acts on. `surface`
     is what the upstream itself says of the tool (description, schemas, annotations) and is pinned by
     `surface_digest`.
+
+    `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
+    `asked_by` are further words by which people ask for what it does (`pay`, `refund`). `repeats` is true
+    where its results hold what it was given, even changed. `resource` names what it reads or writes over the arguments
+    (`ticket/{id}`): what is written there is read back with its label.
     """
 
     upstream: str
@@ -99,6 +142,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     production: bool = False
     financial: bool = False
     own_conversation: bool = False
+    fields: tuple[FieldLabel, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    asked_by: tuple[str, ...] = ()
+    repeats: bool = False
+    resource: str = ""
     described: bool = False
     surface: dict[str, Json] = {}
     surface_digest: str = ""
@@ -119,6 +167,15 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
         if self.own_conversation:
             return Tier.CONVERSATION
         return Tier.ASSISTANT
+
+    def called_with(self, arguments: dict[str, Json]) -> Tool:
+        """Give the tool as a call with these arguments finds it: the first variant that fits."""
+        for variant in self.variants:
+            if variant.fits(arguments):
+                return msgspec.structs.replace(
+                    self, effect=variant.effect or self.effect, audience=variant.audience or self.audience
+                )
+        return self
 
     @property
     def input_schema(self) -> dict[str, Json]:
