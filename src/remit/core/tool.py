@@ -127,8 +127,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
     `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
     `asked_by` are further words by which people ask for what it does (`pay`, `refund`). `repeats` is true
-    where its results hold what it was given, even changed. `resource` names what it reads or writes over the arguments
-    (`ticket/{id}`): what is written there is read back with its label.
+    where its results hold what it was given, even changed. `resource` names what it reads or writes over
+    the arguments (`ticket/{id}`): what is written there is read back with its label.
     """
 
     upstream: str
