@@ -26,7 +26,7 @@ from remit.adapters.keys.file import FileAuthorityKeys, FileTokenKeys
 from remit.adapters.peers.linux import LinuxPeers
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.sqlite import SqliteStore
-from remit.api.workload import WorkloadDoor
+from remit.api.workload.door import WorkloadDoor
 from remit.api.workload.messages import message
 from remit.core.key import KeyKind
 from remit.ports.peers import Peers

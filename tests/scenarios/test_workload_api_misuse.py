@@ -16,6 +16,7 @@ from h2.connection import H2Connection
 from remit.adapters.peers.linux import CAN_TELL
 from remit.api.workload import door as door_module
 from remit.api.workload.messages import message
+from remit.api.workload.place import bind
 from remit.core.errors import ConfigInvalid, Forbidden, Unauthenticated
 from remit.ports.attestor import ShownPeer
 from remit.services.issuing import SvidRule
@@ -130,18 +131,18 @@ async def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
     """By a file or by somebody who listens; a socket that was left behind is replaced."""
     async with workload_world(tmp_path) as world:
         with pytest.raises(ConfigInvalid, match="somebody listens"):
-            door_module.bind(world.socket, 0o600)
+            bind(world.socket, 0o600)
     place = tmp_path / "place.sock"
     place.write_text("a file")
     with pytest.raises(ConfigInvalid, match="no socket"):
-        door_module.bind(place, 0o600)
+        bind(place, 0o600)
     place.unlink()
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(place))
-    door_module.bind(place, 0o600).close()
+    bind(place, 0o600).close()
     assert place.stat().st_mode & 0o777 == 0o600
     with pytest.raises(ConfigInvalid, match="100 characters"):
-        door_module.bind(tmp_path / ("x" * 200), 0o600)
+        bind(tmp_path / ("x" * 200), 0o600)
 
 
 async def test_a_place_where_others_could_put_a_socket_of_their_own_is_refused(tmp_path: Path) -> None:
@@ -150,13 +151,13 @@ async def test_a_place_where_others_could_put_a_socket_of_their_own_is_refused(t
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(ConfigInvalid, match="a socket of their own"):
-        door_module.bind(folder / "s", 0o600)
+        bind(folder / "s", 0o600)
     folder.chmod(0o1777)
-    door_module.bind(folder / "s", 0o600).close()
+    bind(folder / "s", 0o600).close()
     if os.geteuid() == 0:
         os.chown(folder, 65534, 65534)
         with pytest.raises(ConfigInvalid, match="a socket of their own"):
-            door_module.bind(folder / "s", 0o600)
+            bind(folder / "s", 0o600)
 
 
 async def test_the_flood_of_one_hides_nothing_of_another(tmp_path: Path) -> None:

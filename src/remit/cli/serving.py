@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,6 @@ import uvicorn
 
 from remit.cli import local, show
 from remit.cli.connection import BoundedConnection
-from remit.cli.tls import AskingContext, RenewedContext
 from remit.cli.welcome import Welcome, first_code, show_welcome
 from remit.compose import application, open_house
 from remit.compose.trust import local_peers
@@ -104,11 +104,13 @@ def settle_memory() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def tls_context(config: Config) -> RenewedContext | None:
+def tls_context(config: Config) -> ssl.SSLContext | None:
     """Give the TLS of the port, where the configuration has one; raises `ConfigInvalid`."""
     section = config.listen.tls
     if section is None:
         return None
+    from remit.cli.tls import AskingContext, RenewedContext
+
     kind = AskingContext if section.client_certificates == "ask" else RenewedContext
     return kind(config.at(section.certificate), config.at(section.key))
 

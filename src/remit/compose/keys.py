@@ -4,18 +4,12 @@
 from __future__ import annotations
 
 import os
-import ssl
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from remit.adapters.keys.bao import Bao
-from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
-from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
-from remit.adapters.keys.transit import Transit
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
-from remit.api.workload import WorkloadDoor
-from remit.config import Config, KeysSection, OpenBaoSection, WorkloadApiSection
+from remit.config import Config, KeysSection, WorkloadApiSection
 from remit.core.errors import ConfigInvalid
 from remit.core.key import KeyKind
 from remit.ports.runtime import Clock, Entropy
@@ -47,23 +41,11 @@ async def open_keys(
     reign = timedelta(seconds=own.rotate_every if own else 0) * PERIODS_OF_LIFE
     section = config.keys.openbao
     if config.keys.kind == "openbao" and section is not None:
-        bao = bao_of(section, config, clock)
+        from remit.compose.bao import open_bao_keys
+
+        bao = await open_bao_keys(config, section, clock, entropy, name, life=reign, overlap=life + GRACE)
         stack.push_async_callback(bao.close)
-        place = Transit(bao, mount=section.mount, prefix=section.prefix)
-        return Keyring(
-            tokens=await BaoTokenKeys.open(folder, clock, place),
-            checkpoints=await BaoCheckpointKeys.open(folder, name, clock, place),
-            sealing=await BaoSealingKeys.open(folder, clock, place),
-            authority=await BaoAuthorityKeys.open(
-                folder, own.trust_domain, entropy, clock, place, life=reign, overlap=life + GRACE
-            )
-            if own
-            else None,
-            svids=await BaoTokenKeys.open(folder, clock, place, kind=KeyKind.SVID, overlap=life + GRACE)
-            if own
-            else None,
-            chores={"renew the token for OpenBao": bao.renew},
-        )
+        return bao.keyring
     return Keyring(
         tokens=FileTokenKeys(folder, clock),
         checkpoints=FileCheckpointKeys(folder, name, clock),
@@ -75,14 +57,6 @@ async def open_keys(
         else None,
         svids=FileTokenKeys(folder, clock, kind=KeyKind.SVID, overlap=life + GRACE) if own else None,
     )
-
-
-def bao_of(section: OpenBaoSection, config: Config, clock: Clock) -> Bao:
-    """Give the connection to OpenBao."""
-    tls: ssl.SSLContext | None = None
-    if section.address.startswith("https:"):
-        tls = ssl.create_default_context(cafile=str(config.at(section.tls_ca)) if section.tls_ca else None)
-    return Bao(section.address, section.token.resolve, clock, namespace=section.namespace, tls=tls)
 
 
 def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKind, timedelta]:
@@ -139,6 +113,8 @@ async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncE
     )
     # Also now and then, in case it could not be recorded when it changed.
     upkeep.every("publish the bundle again", KEEP_S, issuing.refresh)
+    from remit.api.workload.door import WorkloadDoor
+
     door = WorkloadDoor(issuing, LinuxPeers())
     stack.push_async_callback(door.close)
     await door.open(config.at(own.socket), own.open_to)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from remit.adapters.fetch.guarded import GuardedFetch
-from remit.adapters.provider.oidc import OidcProvider
 from remit.adapters.runtime.system import SystemClock
+from remit.compose.fetching import guarded_fetch
 from remit.config import Config
 from remit.core.admission import AdmissionRules
 from remit.core.identity import Role
@@ -16,6 +15,10 @@ from remit.services.consents import ConsentRules
 
 def entrances_of(config: Config) -> dict[str, Entrance]:
     """Give the providers at which people sign in, with the rules that say who they are here."""
+    if not config.sign_in.oidc:
+        return {}
+    from remit.adapters.provider.oidc import OidcProvider
+
     out = {}
     for name, one in config.sign_in.oidc.items():
         provider = OidcProvider(
@@ -54,7 +57,7 @@ def document_fetch_of(config: Config) -> Fetch | None:
     clients = config.sign_in.clients
     if not clients.documents:
         return None
-    return GuardedFetch(
+    return guarded_fetch(
         private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
     )
 

@@ -21,9 +21,9 @@ from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.adapters.attestor.local import LocalAttestor
 from remit.adapters.attestor.oidc import OidcAttestor
 from remit.adapters.attestor.spiffe import SpiffeAttestor
-from remit.adapters.fetch.guarded import GuardedFetch
 from remit.adapters.peers.linux import LinuxPeers
 from remit.adapters.runtime.system import SystemClock
+from remit.compose.fetching import guarded_fetch
 from remit.config import Config, IssuerSection, TrustDomainSection
 from remit.core.errors import ConfigInvalid
 from remit.core.spiffe import TrustAnchors
@@ -110,7 +110,7 @@ def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str
         issuer=section.name_of_issuer,
         audience=section.audience or public_url,
         uses=frozenset(IssuerUse(use) for use in section.use),
-        fetch=GuardedFetch(
+        fetch=guarded_fetch(
             private=section.private,
             plain_loopback=config.trust.plain_loopback,
             ca_file=config.at(section.tls_ca) if section.tls_ca else None,
@@ -135,7 +135,7 @@ def source_of(name: str, section: TrustDomainSection, config: Config) -> Source:
     ca_file = config.at(section.tls_ca) if section.tls_ca else None
 
     def fetch(context: Context | None = None) -> Fetch:
-        return GuardedFetch(private=section.private, ca_file=ca_file, context=context)
+        return guarded_fetch(private=section.private, ca_file=ca_file, context=context)
 
     if not section.endpoint_id:
         return endpoint_source(name, section.bundle_endpoint, fetch())

@@ -8,19 +8,10 @@ verifies its user: a finger, a face or a PIN stands behind each use.
 from __future__ import annotations
 
 import hashlib
+from base64 import urlsafe_b64encode
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import webauthn
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from remit.core.client import is_ip_address
 from remit.core.errors import Conflict, Forbidden, Malformed, Unauthenticated
@@ -33,6 +24,9 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit, UsePerson
 from remit.services.authenticate import Authenticator, secret_digest
 from remit.services.browsers import Browsers
+
+if TYPE_CHECKING:
+    from remit.services.webauthn import WebAuthn
 
 Json = Any
 
@@ -81,19 +75,8 @@ class Passkeys:
         if len(mine) >= MOST_PER_PERSON:
             raise Forbidden(f"there are {MOST_PER_PERSON} passkeys already", way_out="remove one first")
         challenge = await self._challenge(browser, person.name)
-        options = webauthn.generate_registration_options(
-            rp_id=self._host,
-            rp_name="remit",
-            user_name=person.name,
-            user_id=self._user_handle(person.name),
-            challenge=challenge,
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED,
-                user_verification=UserVerificationRequirement.REQUIRED,
-            ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(base64url_to_bytes(one.id)) for one in mine],
-        )
-        return webauthn.helpers.options_to_json_dict(options)
+        handle = self._user_handle(person.name)
+        return self._webauthn().to_register(challenge, person.name, handle, [one.id for one in mine])
 
     async def register(self, person: Person, browser: str, credential: Json, name: str) -> Passkey:
         """Keep a new passkey; raises `Unauthenticated` where the answer does not fit its challenge."""
@@ -102,23 +85,17 @@ class Passkeys:
         if ceremony.person != person.name:
             raise await self._refuse("this challenge was for somebody else")
         try:
-            proven = webauthn.verify_registration_response(
-                credential=credential,
-                expected_challenge=base64url_to_bytes(ceremony.challenge),
-                expected_rp_id=self._host,
-                expected_origin=self._origin,
-                require_user_verification=True,
-            )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as error:
-            raise await self._refuse("the passkey's answer does not hold", repr(error)) from None
+            proven = self._webauthn().registered(credential, ceremony.challenge)
+        except ValueError as error:
+            raise await self._refuse("the passkey's answer does not hold", str(error)) from None
         passkey = Passkey(
             tenant=self._tenant,
-            id=bytes_to_base64url(proven.credential_id),
+            id=proven.id,
             person=person.name,
-            public_key=bytes_to_base64url(proven.credential_public_key),
-            counter=proven.sign_count,
+            public_key=proven.public_key,
+            counter=proven.counter,
             name=" ".join(name.split())[:MAX_NAME_CHARS],
-            backed_up=proven.credential_backed_up,
+            backed_up=proven.backed_up,
             made=self._clock.now(),
         )
         use = self._browsers.tickets.use(challenge)
@@ -133,12 +110,7 @@ class Passkeys:
     async def begin_sign_in(self, browser: str) -> Json:
         """Give the options of `navigator.credentials.get`; whose passkey it is comes with the answer."""
         self._need()
-        options = webauthn.generate_authentication_options(
-            rp_id=self._host,
-            challenge=await self._challenge(browser, ""),
-            user_verification=UserVerificationRequirement.REQUIRED,
-        )
-        return webauthn.helpers.options_to_json_dict(options)
+        return self._webauthn().to_sign_in(await self._challenge(browser, ""))
 
     async def sign_in(self, browser: str, credential: Json, *, place: str, replacing: str = "") -> str:
         """Sign in with a passkey; gives the secret of a new session. Raises `Unauthenticated`."""
@@ -149,24 +121,14 @@ class Passkeys:
         if ceremony.person or found is None or person is None or not person.active:
             raise await self._refuse("this passkey is not known here")
         try:
-            proven = webauthn.verify_authentication_response(
-                credential=credential,
-                expected_challenge=base64url_to_bytes(ceremony.challenge),
-                expected_rp_id=self._host,
-                expected_origin=self._origin,
-                credential_public_key=base64url_to_bytes(found.public_key),
-                # Judged by the store, where two answers at once cannot both be the first.
-                credential_current_sign_count=0,
-                require_user_verification=True,
+            counter = self._webauthn().signed_in(
+                credential, ceremony.challenge, found.public_key, self._user_handle(person.name)
             )
-            handle = credential["response"].get("userHandle")
-            if handle and base64url_to_bytes(handle) != self._user_handle(person.name):
-                raise ValueError("another user handle")
-        except (WebAuthnException, ValueError, TypeError, KeyError) as error:
-            raise await self._refuse("the passkey's answer does not hold", repr(error)) from None
+        except ValueError as error:
+            raise await self._refuse("the passkey's answer does not hold", str(error)) from None
         changes = (
             self._browsers.tickets.use(challenge),
-            UsePasskey(self._tenant, found.id, proven.new_sign_count, self._clock.now()),
+            UsePasskey(self._tenant, found.id, counter, self._clock.now()),
         )
         return await self._browsers.open(
             person, method="passkey", place=place, replacing=replacing, changes=changes
@@ -181,9 +143,14 @@ class Passkeys:
         event = self._changed(person, "passkey-removed")
         await self._store.commit(Unit((DropPasskey(self._tenant, passkey_id, person),), (event,)))
 
+    def _webauthn(self) -> WebAuthn:
+        from remit.services.webauthn import WebAuthn
+
+        return WebAuthn(self._host, self._origin)
+
     async def _challenge(self, browser: str, person: str) -> bytes:
         challenge = self._entropy.bytes(32)
-        text = bytes_to_base64url(challenge)
+        text = urlsafe_b64encode(challenge).rstrip(b"=").decode("ascii")
         holds = Ceremony(challenge=text, browser=secret_digest(browser), person=person)
         _, keep = self._browsers.tickets.make(holds, CEREMONY, value=text)
         await self._store.commit(Unit((keep,)))
@@ -192,10 +159,9 @@ class Passkeys:
     async def _answered(self, credential: Json, browser: str) -> tuple[Ceremony, str]:
         """Give the ceremony that an answer belongs to, with its challenge, which is not used up yet."""
         try:
-            data = base64url_to_bytes(credential["response"]["clientDataJSON"])
-            challenge = bytes_to_base64url(parse_client_data_json(data).challenge)
-        except (WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Malformed("this is not a passkey's answer", debug=repr(error)) from None
+            challenge = self._webauthn().challenge_of(credential)
+        except ValueError as error:
+            raise Malformed("this is not a passkey's answer", debug=str(error)) from None
         ticket = await self._browsers.tickets.look(challenge)
         ceremony = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
         if not isinstance(ceremony, Ceremony) or ceremony.browser != secret_digest(browser):

@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SPIFFE Workload API: gRPC on a Unix socket, for workloads of this machine."""
-
-from remit.api.workload.door import WorkloadDoor
-
-__all__ = ["WorkloadDoor"]

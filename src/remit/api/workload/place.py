@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a Unix socket listens: a place that nobody else can take, with its mode from the first moment."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final
+
+from remit.core.errors import ConfigInvalid
+
+MODES: Final = {"user": 0o600, "group": 0o660, "all": 0o666}
+
+
+def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.socket:
+    """Give a socket that listens at `place`, with its mode from the first moment; errors name `key`."""
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_folder(place.parent, key)
+        _clear(place, key)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # INVARIANT: nobody can connect before the mode is set, because nothing listens before.
+            sock.bind(str(place))
+            place.chmod(mode)
+            sock.listen(128)
+            sock.setblocking(False)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as fault:
+        raise ConfigInvalid(
+            f"cannot listen at `{place}`: {fault.strerror or fault}",
+            key=key,
+            way_out="name a place of at most 100 characters in a folder that remit may write",
+        ) from None
+    return sock
+
+
+def _check_folder(folder: Path, key: str) -> None:
+    """Refuse a folder where another user could put a socket of their own in place of ours."""
+    found = folder.stat()
+    trusted = found.st_uid in (0, os.geteuid())
+    open_to_others = found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX
+    if not trusted or open_to_others:
+        raise ConfigInvalid(
+            f"others could put a socket of their own into `{folder}`",
+            key=key,
+            way_out=f"name a folder of this user's own, or run `chmod o-w {folder}`",
+        )
+
+
+def _clear(place: Path, key: str) -> None:
+    """Remove a socket that nobody listens on; raises `ConfigInvalid` for anything else that is there."""
+    try:
+        found = os.lstat(place)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigInvalid(f"`{place}` is there and is no socket", key=key, way_out="name another place")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(place))
+        except (ConnectionRefusedError, FileNotFoundError):
+            place.unlink(missing_ok=True)
+            return
+    raise ConfigInvalid(
+        f"somebody listens at `{place}` already",
+        key=key,
+        way_out="stop it, or name another",
+    )

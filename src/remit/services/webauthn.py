@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What WebAuthn asks of an authenticator, and what its answers prove (WebAuthn level 3, section 7).
+
+The library loads ASN.1, CBOR and a second TLS stack, 5 MB in all, so this is imported at the first passkey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import webauthn
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+Json = Any
+
+_FAULTS = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError)
+
+
+class ProvenCredential(msgspec.Struct, frozen=True):
+    """A new credential that its authenticator proved; bytes are in base64url."""
+
+    id: str
+    public_key: str
+    counter: int
+    backed_up: bool
+
+
+class WebAuthn:
+    """The ceremonies of one host, whose pages have one origin."""
+
+    def __init__(self, host: str, origin: str) -> None:
+        """Take the name that credentials belong to, and where answers must come from."""
+        self._host = host
+        self._origin = origin
+
+    def to_register(self, challenge: bytes, name: str, handle: bytes, known: Sequence[str]) -> Json:
+        """Give the options of `navigator.credentials.create`; `known` are the person's credentials."""
+        options = webauthn.generate_registration_options(
+            rp_id=self._host,
+            rp_name="remit",
+            user_name=name,
+            user_id=handle,
+            challenge=challenge,
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.REQUIRED,
+                user_verification=UserVerificationRequirement.REQUIRED,
+            ),
+            exclude_credentials=[PublicKeyCredentialDescriptor(base64url_to_bytes(one)) for one in known],
+        )
+        return webauthn.helpers.options_to_json_dict(options)
+
+    def registered(self, credential: Json, challenge: str) -> ProvenCredential:
+        """Check the answer to `to_register`; raises `ValueError` where it does not hold."""
+        try:
+            proven = webauthn.verify_registration_response(
+                credential=credential,
+                expected_challenge=base64url_to_bytes(challenge),
+                expected_rp_id=self._host,
+                expected_origin=self._origin,
+                require_user_verification=True,
+            )
+        except _FAULTS as error:
+            raise ValueError(repr(error)) from None
+        return ProvenCredential(
+            id=bytes_to_base64url(proven.credential_id),
+            public_key=bytes_to_base64url(proven.credential_public_key),
+            counter=proven.sign_count,
+            backed_up=proven.credential_backed_up,
+        )
+
+    def to_sign_in(self, challenge: bytes) -> Json:
+        """Give the options of `navigator.credentials.get`."""
+        options = webauthn.generate_authentication_options(
+            rp_id=self._host,
+            challenge=challenge,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        )
+        return webauthn.helpers.options_to_json_dict(options)
+
+    def signed_in(self, credential: Json, challenge: str, public_key: str, handle: bytes) -> int:
+        """Check the answer to `to_sign_in`, and give its counter; raises `ValueError` if it does not hold."""
+        try:
+            proven = webauthn.verify_authentication_response(
+                credential=credential,
+                expected_challenge=base64url_to_bytes(challenge),
+                expected_rp_id=self._host,
+                expected_origin=self._origin,
+                credential_public_key=base64url_to_bytes(public_key),
+                # Judged by the store, where two answers at once cannot both be the first.
+                credential_current_sign_count=0,
+                require_user_verification=True,
+            )
+            told = credential["response"].get("userHandle")
+            if told and base64url_to_bytes(told) != handle:
+                raise ValueError("another user handle")
+        except _FAULTS as error:
+            raise ValueError(repr(error)) from None
+        return proven.new_sign_count
+
+    def challenge_of(self, credential: Json) -> str:
+        """Give the challenge that an answer names, unproven; raises `ValueError` where it names none."""
+        try:
+            data = base64url_to_bytes(credential["response"]["clientDataJSON"])
+            return bytes_to_base64url(parse_client_data_json(data).challenge)
+        except _FAULTS as error:
+            raise ValueError(repr(error)) from None
