@@ -273,17 +273,20 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
 
 
 @asynccontextmanager
-async def open_records(config: Config) -> AsyncIterator[House]:
+async def open_records(
+    config: Config, upstreams: Mapping[str, Upstream] | None = None
+) -> AsyncIterator[House]:
     """Open what the configuration keeps and nothing that serves: no upstream is started, no bundle applied.
 
-    For registering before the first start. Raises `StoreUnavailable` while another process has it open.
+    For registering before the first start, and for rehearsals, which bring `upstreams` of their own. Raises
+    `StoreUnavailable` while another process has it open.
     """
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
         stack.push_async_callback(store.close)
-        house = build(config, keys, store, heads, {}, config.listen.url)
+        house = build(config, keys, store, heads, upstreams or {}, config.listen.url)
         await house.evidence.recover()
         yield house
         await house.evidence.checkpoint()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from remit.core.errors import RemitError
-from remit.core.mediation import Answered, End
+from remit.core.mediation import Answered, End, Machine
 from remit.services.asked import Asked
 from remit.services.drive import Drive, Parts, Sink
 
@@ -21,10 +21,13 @@ class Mediator:
         self._parts = parts
         self.ends: Counter[str] = Counter()
 
-    async def run(self, asked: Asked, sink: Sink) -> End:
-        """Take one call to its end; a fault ends it and is raised with the step where it arose."""
+    async def run(self, asked: Asked, sink: Sink, machine: Machine | None = None) -> End:
+        """Take one call to its end; a fault ends it and is raised with the step where it arose.
+
+        `machine` stands in for `core.mediation.mediate()`, for whoever wants to see what it needs.
+        """
         try:
-            end = await Drive(self._parts, asked, sink).run()
+            end = await Drive(self._parts, asked, sink).run(machine)
         except RemitError:
             self.ends["fault"] += 1
             raise

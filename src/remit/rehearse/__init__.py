@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rehearsal: the services of the gateway in process, with no server and no upstream.
+
+For tests of policies, simulations and benchmarks. A stable interface: see `docs/reference/rehearsal.md`.
+"""
+
+from remit.rehearse.rehearsal import Rehearsal, RehearsedCall, RehearsedTask
+
+__all__ = ["Rehearsal", "RehearsedCall", "RehearsedTask"]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a rehearsal: a bundle as it is, with what `remit init` writes where a part is missing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from remit.config import (
+    CONFIG_NAME,
+    Config,
+    KeysSection,
+    LogHeadSection,
+    StoreSection,
+    TrustSection,
+    UpstreamSection,
+    load_config,
+)
+from remit.config.governance import AgentsSection
+from remit.config.oauth import OAuthSection
+from remit.config.scaffold import scaffold
+from remit.config.sign_in import SignInSection
+from remit.core.errors import ConfigInvalid
+
+Json = Any
+
+#: A person may look at a call for as long as they like before they say what the tool gave back.
+PATIENCE_S = 30 * 86_400
+#: Rehearsals open tasks as fast as they can; the bounds of a living house are not what they ask about.
+MANY = 10_000_000
+_NO_UPSTREAM = "tools"
+
+
+def config_of(bundle: Path | None, place: Path) -> Config:
+    """Read the configuration of a bundle; a part that is missing is written to `place` as `remit init` does.
+
+    Raises `ConfigInvalid` where the folder is none, or its configuration is not sound.
+    """
+    if bundle is not None and not bundle.is_dir():
+        raise ConfigInvalid(
+            "is no folder", file=str(bundle), way_out="name a folder as `remit init` makes it"
+        )
+    if bundle is not None and (bundle / CONFIG_NAME).exists():
+        config = load_config(bundle)
+        if config.policy.path != "policies" or (bundle / "policies").is_dir():
+            return config
+    _fill(bundle, place)
+    return load_config(place)
+
+
+def alone(config: Config, place: Path) -> Config:
+    """Give the configuration with everything that it keeps under `place`, and nothing that it would reach.
+
+    INVARIANT: a rehearsal touches no store, key, secret, server or issuer of the house that it rehearses.
+    """
+    upstreams = {
+        name: UpstreamSection(command=("rehearsed",), mode=one.mode, sender_constraint=one.sender_constraint)
+        for name, one in config.upstreams.items()
+    }
+    return msgspec.structs.replace(
+        config,
+        store=StoreSection(path=str(place / "remit.db"), durability="buffered"),
+        keys=KeysSection(path=str(place / "keys")),
+        log_head=LogHeadSection(path=str(place / "head")),
+        workload_api=None,
+        trust=TrustSection(),
+        sign_in=SignInSection(),
+        oauth=OAuthSection(),
+        agents=AgentsSection(
+            suspend_on=config.agents.suspend_on, openings_per_minute=MANY, open_at_once=MANY
+        ),
+        limits=msgspec.structs.replace(config.limits, call_timeout_s=PATIENCE_S),
+        upstreams=upstreams,
+    )
+
+
+def _fill(bundle: Path | None, place: Path) -> None:
+    """Write a whole bundle to `place`: what there is of one, and the rest as `remit init` writes it."""
+    scaffold(place, sample=False)
+    written = bundle is not None and (bundle / CONFIG_NAME).exists()
+    if bundle is not None:
+        config = load_config(bundle) if written else None
+        folders = ("policies", config.tools, config.tasks) if config else ("policies", "tools", "tasks")
+        for name in folders:
+            if (bundle / name).is_dir():
+                shutil.rmtree(place / name, ignore_errors=True)
+                shutil.copytree(bundle / name, place / name)
+        if written:
+            shutil.copyfile(bundle / CONFIG_NAME, place / CONFIG_NAME)
+    if not written:
+        upstreams = {name: {"command": ["rehearsed"]} for name in _upstreams(place / "tools")}
+        (place / CONFIG_NAME).write_text(json.dumps({"upstreams": upstreams}), encoding="utf-8")
+
+
+def _upstreams(tools: Path) -> list[str]:
+    """Give the upstreams that tool files name; what is wrong with the files is told when they are read."""
+    found = []
+    for path in sorted((*tools.rglob("*.yaml"), *tools.rglob("*.yml"))):
+        try:
+            written: Json = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            continue
+        if isinstance(written, dict) and isinstance(written.get("upstream"), str):
+            found.append(written["upstream"])
+    return list(dict.fromkeys(found)) or [_NO_UPSTREAM]

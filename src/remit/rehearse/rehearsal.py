@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rehearsals: tasks, calls and results as they would go through the gateway, one line of a test each.
+
+The interface is synchronous; the services run on an event loop of their own, in a thread of their own, so
+that it can be used anywhere, also inside of a running event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from remit.core.decision import Decision, Outcome, Reason
+from remit.core.errors import Conflict, Malformed, RemitError
+from remit.core.flow import NO_FLOW, Flow
+from remit.core.grant import GrantTemplate
+from remit.core.identity import Role
+from remit.core.label import Label
+from remit.core.request import AccessRequest
+from remit.core.revocation import Closure
+from remit.core.task import HandDown, Parameter, Task, TaskState, TaskType
+from remit.rehearse.stage import BY, Stage
+from remit.rehearse.stand_in import CallRun, result_chunk
+from remit.services.opening import Handing, Opening
+
+Json = Any
+_T = TypeVar("_T")
+
+AGENT = "rehearsed-agent"
+PERSON = "rehearsed-person"
+APPROVER = "rehearsal-approver"
+
+
+class RehearsedCall:
+    """One call, as it was decided. What was permitted waits at its upstream until `RehearsedTask.result`."""
+
+    def __init__(self, task: RehearsedTask, tool: str, arguments: dict[str, Json], run: CallRun) -> None:
+        """Take the call as the nine steps left it."""
+        self.task = task
+        self.tool = tool
+        self.arguments = arguments
+        self.run = run
+        #: What was decided; a fault before the call had gone is a refusal, as it is at the gateway.
+        self.decision: Decision = _decision(run)
+
+    @property
+    def outcome(self) -> Outcome:
+        """`permit`, `deny` or `defer`; each equals its word as a string."""
+        return self.decision.outcome
+
+    @property
+    def permitted(self) -> bool:
+        """Whether the call goes on: permitted, or refused by an upstream in observe mode."""
+        return self.decision.proceeds and self.run.sent
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it was refused or asked about: code, text, rule, way out, argument, step."""
+        return self.decision.reasons
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The ids of the rules that decided."""
+        return tuple(rule.id for rule in self.decision.rules)
+
+    @property
+    def request(self) -> AccessRequest | None:
+        """All that the decision looked at; `None` where the call was refused before step 4."""
+        return self.run.request
+
+    @property
+    def flow(self) -> Flow:
+        """Where the arguments came from."""
+        return self.run.request.flow if self.run.request else NO_FLOW
+
+    @property
+    def approval(self) -> str:
+        """The id of the question to a human, or of the approval that permitted the call; may be empty."""
+        return self.decision.approval
+
+    def __repr__(self) -> str:
+        """Say it as a test's failure should."""
+        why = "; ".join(f"{one.rule or one.code}: {one.text}" for one in self.reasons)
+        return f"<{self.tool} {self.outcome.value}{f' ({why})' if why else ''}>"
+
+
+class RehearsedTask:
+    """One open task. Made by `Rehearsal.open`."""
+
+    def __init__(self, rehearsal: Rehearsal, task: Task, person: str) -> None:
+        """Take a task that was opened."""
+        self._r = rehearsal
+        self._task = task
+        self._person = person
+        self._label = task.label
+        #: All calls so far, in order.
+        self.calls: list[RehearsedCall] = []
+        #: What the end came to, once it was ended.
+        self.closure: Closure | None = None
+
+    @property
+    def id(self) -> str:
+        """The task's id, under which the evidence has it."""
+        return self._task.id
+
+    @property
+    def label(self) -> Label:
+        """What the task has read so far, joined."""
+        live = self._r.stage.house.live.get(self.id)
+        if live is not None:
+            self._label = live.label
+        return self._label
+
+    @property
+    def refused(self) -> list[RehearsedCall]:
+        """The calls that did not go on: denied, or waiting for a human."""
+        return [call for call in self.calls if not call.permitted]
+
+    def call(self, tool: str, arguments: Mapping[str, Json] | None = None) -> RehearsedCall:
+        """Make a call as the agent would, through steps 1 to 7; `tool` is `upstream/name`.
+
+        A refusal is an answer, not an exception. What was permitted waits for `result`.
+        """
+        if not tool.partition("/")[0] or not tool.partition("/")[2]:
+            raise Malformed(f"`{tool[:80]}` names no tool", way_out="write `upstream/tool`")
+        given = dict(arguments or {})
+        made = RehearsedCall(self, tool, given, self._r.run(self._r.stage.start(self.id, tool, given)))
+        self.calls.append(made)
+        return made
+
+    def result(self, call: RehearsedCall, given: Json, *, error: bool = False) -> Json:
+        """Say what the tool gives back, and take it through steps 8 and 9: labels, provenance, outcome.
+
+        `given` is text, or JSON; `error` is the tool's own error flag. Gives what the agent gets, as an MCP
+        result. Raises `Conflict` for a call that waits for nothing, `Fenced` where the task was ended
+        meanwhile, and `Malformed` for what is no result; then the call still waits.
+        """
+        if call.task is not self:
+            raise Conflict(
+                "the call is of another task", way_out="give its result to the task it was made in"
+            )
+        if not call.permitted:
+            raise Conflict(
+                f"the call was not permitted: {call!r}", way_out="only what was permitted has a result"
+            )
+        return self._r.run(_finish(call.run, given, error))
+
+    def read(self, tool: str, arguments: Mapping[str, Json] | None, given: Json) -> RehearsedCall:
+        """Make a call, and give its result where it is permitted: `call` and `result` in one."""
+        made = self.call(tool, arguments)
+        if made.permitted:
+            self.result(made, given)
+        return made
+
+    def user(self, text: str) -> None:
+        """Add a later turn of the person who stated the intent; raises `Forbidden` where that is nobody."""
+        person = self._r.run(self._r.stage.person(self._person)) if self._person else None
+        if person is None:
+            raise Conflict("nobody states the intent of this task", way_out="open it with `on_behalf_of`")
+        self._r.run(self._r.stage.house.tasks.turn(self.id, text, person))
+
+    def approve(self, call: RehearsedCall, *, by: str = APPROVER) -> None:
+        """Have a human approve exactly this call: made again, it passes once.
+
+        An approver who is unknown is there from now on. Raises `Conflict` where nobody was asked, and
+        `Forbidden` where that person may not answer.
+        """
+        self._answer(call, by, approve=True)
+
+    def deny(self, call: RehearsedCall, *, by: str = APPROVER) -> None:
+        """Have a human refuse exactly this call. Raises as `approve` does."""
+        self._answer(call, by, approve=False)
+
+    def _answer(self, call: RehearsedCall, by: str, *, approve: bool) -> None:
+        if call.outcome is not Outcome.DEFER or not call.approval:
+            raise Conflict(f"nobody was asked about this call: {call!r}", way_out="approve what was deferred")
+        stage = self._r.stage
+        person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
+        self._r.run(stage.house.approvals.answer(call.approval, person, approve=approve))
+
+    def hand_down(
+        self,
+        *,
+        agent: str,
+        tools: Sequence[str] | None = None,
+        task: str = "",
+        params: Mapping[str, Json] | None = None,
+        brief: str = "",
+    ) -> RehearsedTask:
+        """Hand the task down to another agent, narrowed to `tools`; gives the child task.
+
+        Raises as the gateway does: the task type says to whom its tasks may be handed down.
+        """
+        stage = self._r.stage
+
+        async def hand() -> Task:
+            await stage.prepare(agent, task, "")
+            heir = await stage.house.directory.agent(agent)
+            handing = Handing(
+                task_type=task,
+                params=dict(params or {}),
+                tools=None if tools is None else tuple(tools),
+                brief=brief,
+            )
+            return await stage.house.tasks.open_child(self.id, heir, handing)
+
+        return RehearsedTask(self._r, self._r.run(hand()), self._person)
+
+    def end(self, reason: str = "done") -> Closure:
+        """Complete the task: from now on every call of it is refused, and what waits is cut."""
+        _ = self.label  # kept: the live task is let go
+        house = self._r.stage.house
+        self.closure = self._r.run(
+            house.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
+        )
+        return self.closure
+
+
+class Rehearsal:
+    """A bundle in force, in a house that keeps nothing. Use it as a context manager, or call `close`.
+
+    `bundle` is a folder as `remit init` makes it; a part that is missing (`remit.yaml`, `policies/`) is what
+    `remit init` writes, and without `bundle` all of it is. `task_types` are added to those of the folder.
+    One rehearsal serves any number of tasks, one after the other or at once; making one reads and checks the
+    whole bundle. Raises `ConfigInvalid` where the bundle is not sound.
+    """
+
+    def __init__(self, bundle: str | Path | None = None, *, task_types: Sequence[TaskType] = ()) -> None:
+        """Read the bundle and put it in force."""
+        self.stage = Stage(None if bundle is None else Path(bundle), task_types)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rehearsal", daemon=True)
+        self._thread.start()
+        self._closed = False
+        try:
+            self.run(self.stage.open())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything; safe to call twice."""
+        if self._closed:
+            return
+        self.run(self.stage.close())
+        self._closed = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the bundle in force, which every decision names."""
+        return self.stage.house.policies.applied.digest
+
+    def task_type(
+        self,
+        name: str,
+        *,
+        grants: Sequence[str | Mapping[str, Json]],
+        run_by: Sequence[str] = (),
+        stated_by: Sequence[str] = (),
+        purpose: str = "is rehearsed",
+        parameters: Mapping[str, Parameter] | None = None,
+        hand_down_to: Sequence[str] = (),
+        requires_person: bool = True,
+    ) -> TaskType:
+        """Add a task type beside those of the folder; gives it.
+
+        A grant is a tool's id, which lets it be called with any arguments, or a mapping as `grants` of a file
+        in `tasks/` has it. Without `run_by` and `stated_by` any agent may run it, and any person state it.
+        Raises `ConfigInvalid`.
+        """
+        templates = tuple(
+            GrantTemplate(one, other_arguments=True)
+            if isinstance(one, str)
+            else GrantTemplate.load(dict(one))
+            for one in grants
+        )
+        made = TaskType(
+            name=name,
+            purpose=purpose,
+            run_by=tuple(run_by) or (AGENT,),
+            stated_by=tuple(stated_by) or (PERSON,),
+            grants=templates,
+            parameters=dict(parameters or {}),
+            requires_person=requires_person,
+            delegates=HandDown(tuple(hand_down_to)),
+        )
+        self.run(self.stage.add_type(made, open_to_all=not run_by and not stated_by))
+        return made
+
+    def person(self, name: str, *, groups: Sequence[str] = (), roles: Sequence[Role] = ()) -> None:
+        """Add a person who is in exactly these groups, beside those of `remit.yaml`, and has these roles."""
+        self.run(self.stage.add_person(name, tuple(groups), tuple(roles)))
+
+    def agent(
+        self, name: str, *, owner: str = "", groups: Sequence[str] = (), environment: str = "development"
+    ) -> None:
+        """Register an agent with a key of its own; without `owner` a made-up person answers for it."""
+        self.run(self.stage.add_agent(name, owner, tuple(groups), environment))
+
+    def open(
+        self,
+        *,
+        task: str,
+        agent: str = AGENT,
+        on_behalf_of: str = PERSON,
+        intent: str = "",
+        params: Mapping[str, Json] | None = None,
+        plan: Sequence[str] | None = None,
+    ) -> RehearsedTask:
+        """Open a task of a type: `on_behalf_of` states the intent and its parameters, signed in.
+
+        An agent and a person who are unknown are there from now on, in the groups that the task type asks
+        for; those who are known stay who they are. Agents hold keys, so that no call fails for want of
+        assurance. With `on_behalf_of=""` the agent speaks for itself, where the type permits that. `plan`
+        lists the tools (`upstream/name`) that the task is narrowed to. Raises `NotFound`, `Forbidden` or
+        `Malformed` as the gateway does.
+        """
+        opening = Opening(
+            agent=agent,
+            task_type=task,
+            goal=intent,
+            params=dict(params or {}),
+            on_behalf_of=on_behalf_of,
+            plan=None if plan is None else tuple(plan),
+        )
+        return RehearsedTask(self, self.run(self.stage.open_task(opening)), on_behalf_of)
+
+    def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
+        """Give the evidence so far, as `remit audit log --json` does: all of it, or of some kinds, or of one
+        task (by its id).
+        """
+        return self.run(self.stage.events(task, kinds))
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do something on the rehearsal's event loop, and wait for it; for what this interface lacks."""
+        if self._closed:
+            work.close()
+            raise Conflict("the rehearsal is closed", way_out="make a new one")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _finish(run: CallRun, given: Json, error: bool) -> Json:
+    assert run.driven is not None
+    if run.answer.done() and not run.driven.done():
+        raise Conflict("the call was cut", way_out="make it again in an open task")
+    if not run.answer.done():
+        run.answer.set_result(result_chunk(run, given, error=error))
+    elif run.answer.exception() is None:
+        raise Conflict("the call has its result already", way_out="make another call")
+    await run.driven
+    return run.released
+
+
+def _decision(run: CallRun) -> Decision:
+    """Give what was decided; a fault that kept the call from going is a refusal with the fault's reason."""
+    driven = run.driven
+    fault = driven.exception() if driven is not None and driven.done() and not driven.cancelled() else None
+    if fault is None:
+        assert run.decision is not None
+        return run.decision
+    if not isinstance(fault, RemitError):
+        raise fault
+    reason = Reason(
+        code=fault.code,
+        text=fault.message,
+        way_out=fault.way_out,
+        rule="" if fault.step is None else f"step {fault.step}",
+        step=fault.step or 0,
+    )
+    before = run.decision
+    return Decision(
+        id=before.id if before else "",
+        outcome=Outcome.DENY,
+        reasons=(*(before.reasons if before else ()), reason),
+        rules=before.rules if before else (),
+        bundle=before.bundle if before else "",
+    )

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The house of a rehearsal, and who is in it: what the synchronous interface stands on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+from joserfc.jwk import ECKey
+
+from remit.compose import open_records
+from remit.config import Config, load_bundle
+from remit.core.bundle import Bundle
+from remit.core.canonical import digest
+from remit.core.errors import NotFound, RemitError
+from remit.core.identity import Person, Role
+from remit.core.jwk import checked_public_jwk, thumbprint
+from remit.core.task import NO_PERSON, Task, TaskType
+from remit.core.workload import Assurance, AttestationMethod, Attested, Confirmation, KeyBinding
+from remit.ports.store import Unit
+from remit.rehearse.folder import alone, config_of
+from remit.rehearse.stand_in import CURRENT, CallRun, StandIn, watched
+from remit.services.asked import Asked
+from remit.services.clients import TokenClient
+from remit.services.directory import NewAgent, NewPerson
+from remit.services.evidence import readable
+from remit.services.house import House
+from remit.services.opening import Opening
+from remit.services.tokens import Asking
+
+Json = Any
+
+BY = "rehearsal"
+#: Who answers for agents that nobody else answers for.
+OWNER = "rehearsal-owner"
+#: Seconds before its end at which a token is replaced.
+RENEW_S = 30
+PAGE = 1000
+GROUP = "group:"
+
+
+class Stage:
+    """One house with its bundle applied, for one event loop. Opened by `open`, closed by `close`."""
+
+    def __init__(self, bundle: Path | None, task_types: Sequence[TaskType]) -> None:
+        """Read the bundle; raises `ConfigInvalid`."""
+        self._kept = TemporaryDirectory(prefix="remit-rehearsal-", ignore_cleanup_errors=True)
+        place = Path(self._kept.name)
+        try:
+            config = config_of(bundle, place / "bundle")
+            self._read: Bundle = load_bundle(config)
+        except RemitError:
+            self._kept.cleanup()
+            raise
+        self._config: Config = alone(config, place)
+        self._types = {one.name: one for one in task_types}
+        self._open_types: set[str] = set()
+        self._stack = AsyncExitStack()
+        self._keys: dict[str, dict[str, str]] = {}
+        self._tokens: dict[str, tuple[str, Confirmation, int]] = {}
+        self._runs: set[asyncio.Task[Any]] = set()
+        self.house: House
+
+    async def open(self) -> None:
+        """Open the house and apply the bundle; raises `ConfigInvalid` where its policies are not sound."""
+        upstreams = {name: StandIn(name) for name in self._config.governed}
+        self.house = await self._stack.enter_async_context(open_records(self._config, upstreams))
+        await self._apply()
+
+    async def close(self) -> None:
+        """Let go of calls in hand, and of all that was kept."""
+        for run in tuple(self._runs):
+            run.cancel()
+        await asyncio.gather(*self._runs, return_exceptions=True)
+        await self._stack.aclose()
+        self._kept.cleanup()
+
+    async def _apply(self) -> None:
+        read = self._read
+        if self._types:
+            written = msgspec.to_builtins(tuple(self._types.values()), order="deterministic")
+            name = digest({"bundle": read.digest, "task_types": written})
+            read = msgspec.structs.replace(read, task_types={**read.task_types, **self._types}, digest=name)
+        await self.house.policies.apply(read, by=BY)
+        await self.house.tools.described()
+
+    # Who and what there is.
+
+    async def add_type(self, task_type: TaskType, *, open_to_all: bool) -> None:
+        """Add a task type, or put another one in its place."""
+        before = dict(self._types)
+        self._types[task_type.name] = task_type
+        try:
+            await self._apply()
+        except RemitError:
+            self._types = before
+            raise
+        if open_to_all:
+            self._open_types.add(task_type.name)
+
+    def type_of(self, name: str) -> TaskType | None:
+        """Give a task type that is in force."""
+        return self.house.policies.applied.bundle.task_types.get(name)
+
+    async def add_person(self, name: str, groups: tuple[str, ...], roles: tuple[Role, ...]) -> Person:
+        """Add a person."""
+        return await self.house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by=BY)
+
+    async def person(
+        self, name: str, *, groups: tuple[str, ...] = (), roles: tuple[Role, ...] = ()
+    ) -> Person:
+        """Give a person, who is added where they are unknown."""
+        try:
+            return await self.house.directory.person(name)
+        except NotFound:
+            await self.add_person(name, groups, roles)
+            return await self.house.directory.person(name)
+
+    async def add_agent(self, name: str, owner: str, groups: tuple[str, ...], environment: str) -> None:
+        """Register an agent with a key of its own."""
+        owner = owner or OWNER
+        if not owner.startswith(GROUP):
+            await self.person(owner)
+        public = _new_key()
+        new = NewAgent(
+            name=name,
+            owner=owner,
+            purpose="is rehearsed",
+            bindings=(KeyBinding(public),),
+            groups=groups,
+            environment=environment,
+        )
+        await self.house.directory.register(new, by=BY)
+        self._keys[name] = public
+
+    async def prepare(self, agent: str, task: str, person: str) -> None:
+        """Have agent and person there, where they are unknown, such that the task type may be run by them.
+
+        Who is known stays who they are: what a type refuses them, it refuses here too.
+        """
+        found = self.type_of(task)
+        if person:
+            await self.person(person, groups=_groups(found.stated_by if found else ()))
+        if agent not in self._keys:
+            await self.add_agent(agent, person, _groups(found.run_by if found else ()), "development")
+        if found is not None and task in self._open_types:
+            stated = person or f"{NO_PERSON[0]}{agent}"
+            if agent not in found.run_by or stated not in found.stated_by:
+                self._types[task] = msgspec.structs.replace(
+                    found,
+                    run_by=tuple(dict.fromkeys((*found.run_by, agent))),
+                    stated_by=tuple(dict.fromkeys((*found.stated_by, stated))),
+                )
+                await self._apply()
+
+    async def open_task(self, opening: Opening) -> Task:
+        """Open a task at the word of the person whom it is for, or of the agent where there is none."""
+        await self.prepare(opening.agent, opening.task_type, opening.on_behalf_of)
+        if opening.on_behalf_of:
+            person = await self.person(opening.on_behalf_of)
+            return await self.house.tasks.open(opening, person=person)
+        agent = await self.house.directory.agent(opening.agent)
+        return await self.house.tasks.open(opening, agent=agent)
+
+    # Calls.
+
+    async def start(self, task: str, tool: str, arguments: dict[str, Json]) -> CallRun:
+        """Take a call as far as it goes by itself: it is refused, or it stands at its upstream."""
+        upstream, _, name = tool.partition("/")
+        run = CallRun(upstream, name)
+        token, proven = await self._token(task)
+        asked = Asked(token=token, proven=proven, upstream=upstream, name=name, arguments=arguments)
+
+        async def drive() -> Any:
+            CURRENT.set(run)
+            return await self.house.mediator.run(asked, run, watched(run))
+
+        driven = asyncio.get_running_loop().create_task(drive())
+        run.driven = driven
+        self._runs.add(driven)
+        driven.add_done_callback(lambda _: run.settle())
+        driven.add_done_callback(self._runs.discard)
+        await run.settled
+        return run
+
+    async def _token(self, task: str) -> tuple[str, Confirmation]:
+        """Give a token of a task, bound to the key of its agent, with the proof that the key is held.
+
+        For a task that has ended the last one is given: it is the gateway that refuses it.
+        """
+        kept = self._tokens.get(task)
+        if kept is not None and kept[2] - self.house.clock.now().timestamp() > RENEW_S:
+            return kept[:2]
+        live = await self.house.live.load(task)
+        if kept is not None and live.task.state.ended:
+            return kept[:2]
+        confirmation = Confirmation(jkt=thumbprint(self._keys[live.task.agent]))
+        attested = Attested(
+            workload=f"jkt:{confirmation.jkt}",
+            method=AttestationMethod.PRIVATE_KEY,
+            assurance=Assurance.KEY_BOUND,
+        )
+        client = TokenClient(agent=live.agent, client_id=live.agent.name, attested=attested)
+        asking = Asking(how=BY, confirmation=confirmation)
+        given = await self.house.oauth.tokens.for_task(client, live, asking)
+        self._tokens[task] = given.text, confirmation, given.claims.expires
+        return given.text, confirmation
+
+    # The evidence.
+
+    async def events(self, task: str, kinds: tuple[str, ...]) -> list[dict[str, Json]]:
+        """Give what was recorded, in order, once what is under way has been written."""
+        house = self.house
+        await asyncio.sleep(0)
+        await house.mediator.count_refusals()
+        await house.mediator.retry_late()
+        await house.store.commit(Unit(tenant=house.tenant))
+        found: list[dict[str, Json]] = []
+        start = 0
+        while page := await house.evidence.pages(start=start, limit=PAGE, kinds=kinds, task=task):
+            found += [readable(entry) for entry in page]
+            start = page[-1].index + 1
+        return found
+
+
+def _groups(named: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one.removeprefix(GROUP) for one in named if one.startswith(GROUP))
+
+
+def _new_key() -> dict[str, str]:
+    """Give the public part of a new key; the private one is never used: nothing is signed with it here."""
+    public = ECKey.generate_key("P-256").as_dict(private=False)
+    return checked_public_jwk({name: str(public[name]) for name in ("kty", "crv", "x", "y")})
