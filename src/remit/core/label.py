@@ -9,10 +9,14 @@ the worst.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 import msgspec
 
 from remit.core.errors import ConfigInvalid
+
+MAX_CROSSINGS = 3
+"""Crossings between trust zones that a chain may make, unless configured."""
 
 
 class Trust(enum.StrEnum):
@@ -93,7 +97,38 @@ class Label(msgspec.Struct, frozen=True):
         """Say whether joining `other` would change nothing."""
         return self.join(other, classes) == self
 
+    def says_nothing(self, classes: Classes) -> bool:
+        """Say whether there is nothing in it to remember: lowest class, trusted, no category, no zone."""
+        return (
+            self.data_class == classes.bottom
+            and self.trust is Trust.TRUSTED
+            and not self.categories
+            and not self.zones
+        )
+
+    def known_to(self, classes: Classes) -> Label:
+        """Give the label with a class that is not known here taken for the highest."""
+        if self.data_class in classes.order:
+            return self
+        return msgspec.structs.replace(self, data_class=classes.top)
+
+    def crossings(self, into: frozenset[str] = frozenset()) -> int:
+        """Count how often the data has passed from one trust zone into another, a step into the zones `into`
+        included: each zone beyond the first counts once.
+        """
+        zones = self.zones | into if into else self.zones
+        return len(zones) - 1 if zones else 0
+
 
 def worst(classes: Classes) -> Label:
     """Give the label of data that nobody described: the top class, untrusted."""
     return Label(data_class=classes.top, trust=Trust.UNTRUSTED)
+
+
+def joined(labels: Iterable[Label | None], classes: Classes) -> Label | None:
+    """Give the least label that covers all of them; None where there are none."""
+    out: Label | None = None
+    for one in labels:
+        if one is not None:
+            out = one if out is None else out.join(one, classes)
+    return out

@@ -11,8 +11,9 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.flow import NO_FLOW, Flow
 from remit.core.grant import Grant
+from remit.core.holding import NOTHING_AT_REST, Rest
 from remit.core.identity import Agent, Principal
-from remit.core.label import Label
+from remit.core.label import MAX_CROSSINGS, Label
 from remit.core.task import Task
 from remit.core.tool import Tier, Tool
 from remit.core.workload import Confirmation
@@ -29,7 +30,9 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
     that is not remit itself, and `asked_with` the key that its own token was bound to. `unconstrained` is
     true where the site lowered the demand for tokens that are bound to their senders. `flow` is what is known
-    of where its arguments came from.
+    of where its arguments came from. `rest` is what earlier writes have left where the call reads, and in
+    what it hands over. `crossings` counts the trust zones that the chain's data has passed into with this
+    call, beyond the first; more than `max_crossings` are refused by the default guardrails.
     """
 
     principal: Principal
@@ -47,6 +50,9 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     asked_with: Confirmation = Confirmation()
     unconstrained: bool = False
     flow: Flow = NO_FLOW
+    rest: Rest = NOTHING_AT_REST
+    crossings: int = 0
+    max_crossings: int = MAX_CROSSINGS
 
     @property
     def lacks_sender(self) -> bool:

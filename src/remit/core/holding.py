@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holdings: labels at rest, and the resources of an upstream that they lie on.
+
+What a task writes to a resource keeps the task's label there, and whoever reads the resource takes it on. A
+resource is named by a tool's template filled with the call's arguments (`ticket/{ticket}`), in a normal form,
+and names are paths: `ticket/7` lies in `ticket`, and `ticket/7/comments` in both. Reading one takes the
+labels of what was written to it, to what it lies in, and to what lies in it. The root, named by an empty
+text, is the upstream as a whole: the container of everything, read by lists and searches.
+
+A call whose resource cannot be told for sure (no template, a value that is missing, a pattern, a path that
+goes up) is about the root: reading takes everything, and what is written there is read back with every
+resource.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import product
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from remit.core.destination import plain
+from remit.core.field import ResultFields
+from remit.core.label import Classes, Label, Trust, joined
+from remit.core.tool import Effect, Tool
+
+Json = Any
+
+ROOT = ""
+"""The upstream as a whole."""
+LOOSE = "?"
+"""What begins the name of a write whose resource is known once it has answered: `?dec_...`."""
+MAX_NAMED = 32
+"""Resources that one call may name; one that names more is about the root."""
+MAX_NAME = 300
+MAX_LEVELS = 8
+MAX_WRITERS = 6
+"""Calls that are remembered of one holding: those that raised its label, the first untrusted one always."""
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+# What can stand for several resources, or for one by another name.
+_PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that wrote to a resource: the `call`th of its task (0 where that is not known), under its
+    decision, with the label that the task had. `resource` is where it wrote.
+    """
+
+    upstream: str
+    resource: str
+    task: str
+    agent: str
+    decision: str
+    tool: str
+    at: datetime
+    trust: Trust
+    data_class: str
+    call: int = 0
+
+    def __str__(self) -> str:
+        """Say it as refusals do."""
+        what = f"`{self.resource}` of `{self.upstream}`" if self.resource else f"`{self.upstream}`"
+        number = f"call {self.call}" if self.call else "a call"
+        return f"{what}, written by {number} of task `{self.task}` (`{self.agent}`), `{self.tool}`"
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of what was written to one resource: `label` to itself, `below` to all that lies in it;
+    None where nothing was.
+
+    `writers` are calls that raised either. `lowered` says when somebody last declassified it.
+    """
+
+    tenant: str
+    upstream: str
+    resource: str = ROOT
+    label: Label | None = None
+    below: Label | None = None
+    writers: tuple[Written, ...] = ()
+    changed: datetime
+    lowered: datetime | None = None
+
+    def all(self, classes: Classes) -> Label | None:
+        """Give the label of the resource with all that lies in it."""
+        return joined((self.label, self.below), classes)
+
+    def raised(self, label: Label, by: Written, classes: Classes, *, below: bool) -> Holding:
+        """Give it with `label` written to it, or (`below`) to something in it; itself where that changes
+        nothing.
+        """
+        old = self.below if below else self.label
+        new = label if old is None else old.join(label, classes)
+        if new == old:
+            return self
+        return msgspec.structs.replace(
+            self,
+            label=self.label if below else new,
+            below=new if below else self.below,
+            writers=_kept(self.writers, by),
+            changed=by.at,
+        )
+
+
+def _kept(writers: tuple[Written, ...], by: Written) -> tuple[Written, ...]:
+    if len(writers) < MAX_WRITERS:
+        return (*writers, by)
+    known = any(one.trust is Trust.UNTRUSTED for one in writers[:-1])
+    return (*writers[:-1], writers[-1] if writers[-1].trust is Trust.UNTRUSTED and not known else by)
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
+
+    `writers` are the calls that wrote it.
+    """
+
+    label: Label | None = None
+    handed: Label | None = None
+    writers: tuple[Written, ...] = ()
+
+
+NOTHING_AT_REST = Rest()
+
+
+def template_of(tool: Tool) -> str:
+    """Give the template that names what a call of a tool reads or writes; empty where it has none."""
+    return tool.resource or (tool.record if tool.effect is Effect.NONE else tool.target)
+
+
+def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
+    """Give the resources that a template names with these values; none where that is not sure.
+
+    A list names one resource for each of its items.
+    """
+    names = _PLACE.findall(template)
+    if not names or not all(name in values for name in names):
+        return ()
+    wanted = dict.fromkeys(names)
+    choices: list[list[str]] = []
+    count = 1
+    for name in wanted:
+        value = values[name]
+        items = value if isinstance(value, list) else [value]
+        if not items or not all(isinstance(one, str | int) and not isinstance(one, bool) for one in items):
+            return ()
+        count *= len(items)
+        if count > MAX_NAMED:
+            return ()
+        choices.append([str(one) for one in items])
+    found: list[str] = []
+    for chosen in product(*choices):
+        filled = dict(zip(wanted, chosen, strict=True))
+        if not all(one.strip() for one in chosen):
+            return ()
+        name = normal(_PLACE.sub(lambda place, filled=filled: filled[place[1]], template))  # type: ignore[misc]
+        if not name:
+            return ()
+        found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def normal(name: str) -> str:
+    """Give the normal form of a resource's name, so that it has no other; empty where that is not sure."""
+    if len(name) > MAX_NAME:
+        return ROOT
+    folded = plain(name if "%" not in name else unquote(name)).replace("\\", "/")
+    if _PATTERN.search(folded):
+        return ROOT
+    parts = [part.strip() for part in folded.split("/")]
+    kept = [part for part in parts if part not in ("", ".")]
+    if ".." in kept or len(kept) > MAX_LEVELS:
+        return ROOT
+    return "/".join(kept)
+
+
+def above(resource: str) -> tuple[str, ...]:
+    """Give what a resource lies in, the root first."""
+    out = [ROOT]
+    place = resource.find("/")
+    while place >= 0:
+        out.append(resource[:place])
+        place = resource.find("/", place + 1)
+    return tuple(out)
+
+
+def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
+    """Give the values of a tool's template that its arguments do not have and its result may: an id that the
+    upstream chooses.
+    """
+    names = dict.fromkeys(_PLACE.findall(tool.resource))
+    return tuple(name for name in names if name not in arguments and name not in tool.arguments)
+
+
+def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:
+    """Give the values of a result's fields of these names, each only where there is exactly one."""
+    wanted = {name: set[str]() for name in names}
+    fields = ResultFields(result)
+    for path, text in fields:
+        seen = wanted.get(path.rpartition(".")[2])
+        if seen is not None:
+            seen.add(text)
+    if fields.cut:
+        return {}
+    return {name: next(iter(seen)) for name, seen in wanted.items() if len(seen) == 1}
