@@ -18,7 +18,8 @@ from remit.core.label import Trust
 from remit.core.tool import Effect, Tier
 
 FILES = {
-    "remit.yaml": "upstreams: {files: {command: [python, files.py]}, mail: {url: 'https://mail.example/mcp'}}\n",
+    "remit.yaml": "upstreams: {files: {command: [python, files.py]}, mail: {url: 'https://mail.example/mcp'}}\n"
+    "zones: {dms: {meaning: the document system}}\n",
     "policies/first.cedar": "permit (principal, action, resource);\n",
     "tools/files.yaml": """\
 upstream: files

@@ -16,6 +16,7 @@ from remit.config.settings import (
     PolicySection,
     StoreSection,
     UpstreamSection,
+    ZoneSection,
 )
 from remit.config.trust import IssuerSection, TrustDomainSection, TrustSection
 from remit.config.workload_api import WorkloadApiSection, WorkloadSection
@@ -40,6 +41,7 @@ __all__ = [
     "UpstreamSection",
     "WorkloadApiSection",
     "WorkloadSection",
+    "ZoneSection",
     "config_path",
     "examine_bundle",
     "examine_config",

@@ -15,7 +15,7 @@ from remit.config.load import examine_config, first_of
 from remit.config.settings import CONFIG_NAME, Config
 from remit.config.shape import Problems, read, suggestion
 from remit.config.task_types import Known, task_type
-from remit.config.tool_forms import described_tool, is_tool_name
+from remit.config.tool_forms import Vocabulary, described_tool, is_tool_name
 from remit.core.bundle import Bundle, PolicySource, bundle_digest, file_digest
 from remit.core.errors import ConfigInvalid
 from remit.core.label import Classes
@@ -75,6 +75,7 @@ class _Reading:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.classes: Classes = config.data_classes
+        self.words = Vocabulary(self.classes, config.zones)
         self.folder = Folder(config.folder)
         self.found: list[ConfigInvalid] = []
         self.files: dict[str, str] = {}
@@ -141,7 +142,7 @@ class _Reading:
             if not self._claim(f"tool `{tool_id}`", f"{name}:{line}", problems, line, at):
                 continue
             self.tools[tool_id] = described_tool(
-                form.upstream, tool_name, tool_form, classes=self.classes, problems=problems, line=line
+                form.upstream, tool_name, tool_form, words=self.words, problems=problems, node=node
             )
         self.found += problems.found
 
@@ -152,7 +153,7 @@ class _Reading:
             return
         problems = Problems(name, path.parent)
         line = node.line_of("task")
-        known = Known(self.config.governed, self.tools, self.classes)
+        known = Known(self.config.governed, self.tools, self.words)
         found = task_type(form, node, problems, known)
         if self._claim(f"task type `{form.task}`", f"{name}:{line}", problems, line, "task"):
             self.task_types[form.task] = found

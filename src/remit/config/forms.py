@@ -23,6 +23,9 @@ ParameterName = Annotated[
     ),
 ]
 
+ConstraintForm = Annotated[dict[str, Json], Meta(extra={"written": "Constraint"})]
+GrantForm = Annotated[dict[str, Json], Meta(extra={"written": "Grant"})]
+
 
 class LabelForm(Section, frozen=True, kw_only=True):
     """What is known of data that comes from here."""
@@ -38,16 +41,56 @@ class LabelForm(Section, frozen=True, kw_only=True):
             "`untrusted`, for a task `trusted`."
         ),
     ] = None
-    zone: Annotated[str, Meta(description="Trust zone that the data comes through.")] = ""
+    zone: Annotated[
+        str, Meta(description="Trust zone that the data comes through, one of `zones` in `remit.yaml`.")
+    ] = ""
 
 
 class ArgumentForm(Section, frozen=True, kw_only=True):
-    """One argument of a tool."""
+    """One argument of a tool, or one part of it."""
 
     role: Annotated[ArgumentRole, Meta(description="What the argument is for.")] = ArgumentRole.CONTENT
     sensitive: Annotated[
         bool, Meta(description="Whether its value is hidden from people who read evidence.")
     ] = False
+    secret: Annotated[
+        bool,
+        Meta(
+            description="Whether it carries a secret by nature: a password, a one-time code. It is "
+            "`sensitive`, too, and its value must come from the intent."
+        ),
+    ] = False
+    personal: Annotated[
+        bool,
+        Meta(description="Whether it selects somebody's record; for a `selector` or a `destination`."),
+    ] = False
+    hands_over: Annotated[
+        bool,
+        Meta(
+            description="Whether the call hands over what is stored under it (share, attach, push), so that "
+            "the label of what is stored there counts."
+        ),
+    ] = False
+
+
+class FieldForm(LabelForm, frozen=True, kw_only=True):
+    """What is known of one field of the results; what it does not say is as the tool's `labels` say."""
+
+    when: Annotated[
+        dict[Text, ConstraintForm],
+        Meta(description="Where this holds: a constraint for each of some fields beside it, by name."),
+    ] = {}
+
+
+class VariantForm(Section, frozen=True, kw_only=True):
+    """What a call is where its arguments are so: less than the tool's own `effect` and `audience` say."""
+
+    arguments: Annotated[
+        dict[Text, ConstraintForm],
+        Meta(min_length=1, description="A constraint for each of some arguments, by name."),
+    ]
+    effect: Annotated[Effect | None, Meta(description="Its effect then; the tool's own unless given.")] = None
+    audience: Annotated[str, Meta(description="Its audience then; the tool's own unless given.")] = ""
 
 
 class ToolForm(Section, frozen=True, kw_only=True):
@@ -61,7 +104,38 @@ class ToolForm(Section, frozen=True, kw_only=True):
     labels: Annotated[
         LabelForm | None, Meta(description="What its results carry; the worst unless given.")
     ] = None
-    arguments: Annotated[dict[Text, ArgumentForm], Meta(description="Its arguments, by name.")] = {}
+    fields: Annotated[
+        dict[Text, Annotated[tuple[FieldForm, ...], Meta(min_length=1, extra={"one": True})]],
+        Meta(
+            description="What single fields of its results carry, by path (`messages[].body`) or by name "
+            "(`body`: wherever it stands); one mapping, or a list of which the first that holds counts."
+        ),
+    ] = {}
+    arguments: Annotated[
+        dict[Text, ArgumentForm],
+        Meta(
+            description="Its arguments, by name, and parts of them by path (`attachments[].file_id`). What "
+            "is not listed is content."
+        ),
+    ] = {}
+    when: Annotated[
+        tuple[VariantForm, ...],
+        Meta(description="What a call is by its arguments; the first that fits counts."),
+    ] = ()
+    asked_by: Annotated[
+        tuple[Text, ...],
+        Meta(description="Further words by which people ask for what it does: `[pay, refund]`."),
+    ] = ()
+    repeats: Annotated[
+        bool, Meta(description="Whether its results hold what it was given, even in another form.")
+    ] = False
+    resource: Annotated[
+        str,
+        Meta(
+            description="What it reads or writes, over the arguments: `ticket/{ticket}`. What is written "
+            "there is read back with its label."
+        ),
+    ] = ""
     record: Annotated[
         str, Meta(description="Which record a read reads, over the arguments: `contracts/{id}`.")
     ] = ""
@@ -102,7 +176,7 @@ class ParameterForm(Section, frozen=True, kw_only=True):
     )
     description: Annotated[str, Meta(description="What it is, for people.")] = ""
     constraint: Annotated[
-        dict[str, Json] | None,
+        ConstraintForm | None,
         Meta(description="What a value must satisfy, in the form of an argument constraint."),
     ] = None
     required: Annotated[bool, Meta(description="Whether it must be given.")] = True
@@ -148,7 +222,7 @@ class TaskFile(Section, frozen=True, kw_only=True):
         dict[ParameterName, ParameterForm], Meta(description="Its parameters, by name.")
     ] = {}
     grants: Annotated[
-        tuple[dict[str, Json], ...],
+        tuple[GrantForm, ...],
         Meta(
             description="What it may call: `tool`, `arguments` (a constraint for each), `other_arguments`, "
             "`ceilings`. Strings may hold `{parameter}`."

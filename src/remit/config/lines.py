@@ -69,18 +69,22 @@ class Node:
         below: Node = self.value[key]
         return below.key_lines.get(name, below.line)
 
-    def line_of(self, path: str) -> int:
-        """Give the line of a dotted path (`grants[0].arguments.path`), as far down as it leads."""
+    def line_at(self, *names: str) -> int:
+        """Give the line of what stands under these keys and places, as far down as they lead."""
         node, line = self, self.line
-        for step in re.findall(r"[^.\[\]]+", path):
-            if isinstance(node.value, dict) and step in node.value:
-                line, node = node.key_lines[step], node.value[step]
-            elif isinstance(node.value, list) and step.isdecimal() and int(step) < len(node.value):
-                node = node.value[int(step)]
+        for name in names:
+            if isinstance(node.value, dict) and name in node.value:
+                line, node = node.key_lines[name], node.value[name]
+            elif isinstance(node.value, list) and name.isdecimal() and int(name) < len(node.value):
+                node = node.value[int(name)]
                 line = node.line
             else:
                 break
         return line
+
+    def line_of(self, path: str) -> int:
+        """Give the line of a dotted path (`grants[0].arguments.path`), as far down as it leads."""
+        return self.line_at(*re.findall(r"[^.\[\]]+", path))
 
 
 def read_text(content: bytes, file: str) -> str:

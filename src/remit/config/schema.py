@@ -69,6 +69,13 @@ _GRANT: Final = {
 }
 
 
+# Forms that are read elsewhere (`core.constraint`, `core.grant`), with what they are made of.
+_WRITTEN: Final[dict[str, dict[str, Json]]] = {
+    "Constraint": {"Constraint": _CONSTRAINT},
+    "Grant": {"Constraint": _CONSTRAINT, "Grant": _GRANT},
+}
+
+
 def generate() -> dict[str, str]:
     """Give each generated page below `docs/` with its text."""
     pages = {
@@ -85,7 +92,7 @@ def config_page(page: str) -> str:
 
 def json_schema(name: str, form: Any) -> dict[str, Json]:
     """Give the JSON Schema of one kind of file (draft 2020-12)."""
-    defs: dict[str, Json] = {"Constraint": _CONSTRAINT, "Grant": _GRANT} if form is TaskFile else {}
+    defs: dict[str, Json] = {}
     body = _schema(type_of(form), defs)
     schema = {"$schema": DIALECT, "title": name, **defs.pop(body["$ref"].rpartition("/")[2])}
     return {**schema, "$defs": dict(sorted(defs.items()))} if defs else schema
@@ -94,7 +101,11 @@ def json_schema(name: str, form: Any) -> dict[str, Json]:
 def _schema(kind: inspect.Type, defs: dict[str, Json]) -> dict[str, Json]:
     """Give the schema of a type; sections go to `defs`."""
     kind, extra, description = unwrapped(kind)
-    out = _bare_schema(kind, extra, defs)
+    if name := extra.get("written"):
+        defs.update(_WRITTEN[name])
+        out: dict[str, Json] = {"$ref": f"#/$defs/{name}"}
+    else:
+        out = _bare_schema(kind, extra, defs)
     return {**out, "description": description} if description else out
 
 
@@ -112,8 +123,10 @@ def _bare_schema(kind: inspect.Type, extra: dict[str, Any], defs: dict[str, Json
             out["propertyNames"] = names
         return {**out, "minProperties": kind.min_length} if kind.min_length else out
     if isinstance(kind, inspect.VarTupleType):
-        out = {"type": "array", "items": _schema(kind.item_type, defs)}
-        return {**out, "minItems": kind.min_length} if kind.min_length else out
+        items = _schema(kind.item_type, defs)
+        out = {"type": "array", "items": items}
+        out = {**out, "minItems": kind.min_length} if kind.min_length else out
+        return {"anyOf": [items, out]} if extra.get("one") else out
     if isinstance(kind, inspect.UnionType):
         parts = [part for part in kind.types if not isinstance(part, inspect.NoneType)]
         return {"anyOf": [_schema(parts[0], defs), {"type": "null"}]}
@@ -137,10 +150,6 @@ def _section_schema(kind: inspect.StructType, defs: dict[str, Json]) -> dict[str
     properties: dict[str, Json] = {}
     for item in shown_fields(kind):
         schema = _schema(item.type, defs)
-        if kind.cls.__name__ == "TaskFile" and item.name == "grants":
-            schema["items"] = {"$ref": "#/$defs/Grant"}
-        if kind.cls.__name__ == "ParameterForm" and item.name == "constraint":
-            schema["anyOf"] = [{"$ref": "#/$defs/Constraint"}, {"type": "null"}]
         default = _default(item)
         properties[item.encode_name] = (
             schema if default is None or default == {} else {**schema, "default": default}
@@ -232,8 +241,13 @@ def _inside(kind: inspect.Type, key: str) -> tuple[inspect.StructType | None, st
         kind = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
     if isinstance(kind, inspect.StructType):
         return kind, f"{key}."
-    if isinstance(kind, inspect.DictType) and isinstance(kind.value_type, inspect.StructType):
-        return kind.value_type, f"{key}.*."
+    if isinstance(kind, inspect.DictType):
+        inner, _, _ = unwrapped(kind.value_type)
+        if isinstance(inner, inspect.VarTupleType):
+            return _inside(inner, f"{key}.*")
+        return (inner, f"{key}.*.") if isinstance(inner, inspect.StructType) else (None, "")
+    if isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.StructType):
+        return kind.item_type, f"{key}[]."
     return None, ""
 
 

@@ -66,6 +66,19 @@ class ClassesSection(Section, frozen=True, kw_only=True):
     ] = None
 
 
+class ZoneSection(Section, frozen=True, kw_only=True):
+    """A trust zone: a part of the world whose data is kept apart, such as a partner or a tenant."""
+
+    meaning: Annotated[str, Meta(description="What it is, for people.")] = ""
+    max_crossings: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="How often a chain of calls may carry data out of this zone into another; no bound "
+            "unless given.",
+        ),
+    ] = None
+
+
 class LimitsSection(Section, frozen=True, kw_only=True):
     """Bounds on what is taken in, held and waited for."""
 
@@ -209,6 +222,9 @@ class Config(Section, frozen=True, kw_only=True):
         "tasks"
     )
     classes: ClassesSection = ClassesSection()
+    zones: Annotated[
+        dict[Name, ZoneSection], Meta(description="The trust zones that labels may name, by name.")
+    ] = {}
     limits: LimitsSection = LimitsSection()
     trust: TrustSection = TrustSection()
     sign_in: SignInSection = SignInSection()

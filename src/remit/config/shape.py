@@ -100,6 +100,8 @@ class _Reader:
         if isinstance(kind, inspect.DictType):
             return self._dict(node, kind, key, line)
         if isinstance(kind, inspect.VarTupleType):
+            if extra.get("one") and isinstance(node.value, dict):
+                node = Node([node], node.line)  # one is written without a list around it
             return self._tuple(node, kind, key, line)
         if isinstance(kind, inspect.UnionType):
             if node.value is None and any(isinstance(t, inspect.NoneType) for t in kind.types):

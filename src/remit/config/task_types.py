@@ -11,11 +11,11 @@ from typing import Final
 from remit.config.forms import BudgetsForm, ParameterForm, TaskFile
 from remit.config.lines import Node
 from remit.config.shape import Problems, nearest, suggestion
-from remit.config.tool_forms import is_tool_name, label_of
+from remit.config.tool_forms import Vocabulary, is_tool_name, label_of
 from remit.core import constraint
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.grant import GrantTemplate
-from remit.core.label import Classes, Label, Trust
+from remit.core.label import Label, Trust
 from remit.core.task import Budgets, HandDown, Parameter, TaskType, check_parameters
 from remit.core.tool import RESERVED_OPERATIONS, Tool
 
@@ -27,11 +27,11 @@ _PERSON: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What task types are held against: the upstreams, the tools described so far, the data classes."""
+    """What task types are held against: the upstreams, the tools described so far, the words for data."""
 
     upstreams: Collection[str]
     tools: Mapping[str, Tool]
-    classes: Classes
+    words: Vocabulary
 
 
 def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> TaskType:
@@ -59,8 +59,8 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> T
         deadline_s=form.deadline,
         label=label_of(
             form.labels,
-            Label(known.classes.bottom, trust=Trust.TRUSTED),
-            classes=known.classes,
+            Label(known.words.classes.bottom, trust=Trust.TRUSTED),
+            words=known.words,
             problems=problems,
             line=node.line_of("labels"),
             key="labels",
@@ -138,9 +138,13 @@ def _check_grant(template: GrantTemplate, key: str, node: Node, problems: Proble
                 "is no tool's name", line=line, key=key, way_out=suggestion(name, RESERVED_OPERATIONS)
             )
     result_class = template.ceilings.get("result_class")
-    if isinstance(result_class, str) and "{" not in result_class and result_class not in known.classes.order:
+    if (
+        isinstance(result_class, str)
+        and "{" not in result_class
+        and result_class not in known.words.classes.order
+    ):
         at = key.replace(".tool", ".ceilings.result_class")
-        way = suggestion(result_class, known.classes.order)
+        way = suggestion(result_class, known.words.classes.order)
         problems.add(f"`{result_class}` is not a data class", line=node.line_of(at), key=at, way_out=way)
 
 

@@ -16,6 +16,7 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.constraint import Constraint, Verdict
 from remit.core.label import Audience, Classes, Label, Trust, worst
+from remit.core.place import EACH, path_of, take
 
 Json = Any
 
@@ -73,7 +74,7 @@ class ToolState(enum.StrEnum):
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """One argument of a tool, as an administrator described it.
+    """One argument of a tool, or a part of one, as an administrator described it.
 
     `secret`: it carries a secret by nature (a password, a one-time code), which is no disclosure here; its
     value comes from the intent, or the call is refused. `personal`: it selects somebody's record, which is
@@ -102,16 +103,20 @@ class FieldLabel(msgspec.Struct, frozen=True):
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """What a call is where its arguments are so: its effect and audience, in place of the tool's own."""
+    """What a call is where its arguments are so: its effect and audience, in place of the tool's own.
+
+    It only ever makes less of a call than the tool's own words do: those hold where nothing fits, also where
+    a constraint cannot decide.
+    """
 
     arguments: dict[str, Constraint]
     effect: Effect | None = None
     audience: Audience | None = None
 
     def fits(self, arguments: dict[str, Json]) -> bool:
-        """Whether a call's arguments are so; an argument that is missing, or undecided, is not."""
+        """Whether a call's arguments are so; what is undecided is not, nor what is missing and may not be."""
         return all(
-            name in arguments and one.judge(arguments[name]) is Verdict.YES
+            one.judge(arguments[name]) is Verdict.YES if name in arguments else one.may_be_absent
             for name, one in self.arguments.items()
         )
 
@@ -124,6 +129,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     arguments (`contracts/{path}`) that name which record a read reads and what an action acts on. `surface`
     is what the upstream itself says of the tool (description, schemas, annotations) and is pinned by
     `surface_digest`.
+
+    `arguments` are by name, or by the path of a part: `attachments[].file_id` (`core.place`). A name that has
+    dots or brackets itself counts as a name first.
 
     `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
     `asked_by` are further words by which people ask for what it does (`pay`, `refund`). `repeats` is true
@@ -176,6 +184,32 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
                     self, effect=variant.effect or self.effect, audience=variant.audience or self.audience
                 )
         return self
+
+    def parts(self, arguments: dict[str, Json]) -> dict[str, Json]:
+        """Give a call's arguments by the keys of `arguments`: each part that is described under a path, and
+        what is left of each argument under its name. A part of several places is given as a list.
+
+        INVARIANT: every value of a call is in a part, and what stands at a path in that part alone.
+        """
+        paths = {
+            key: path for key in self.arguments if len(path := path_of(key)) > 1 and path[0] in arguments
+        }
+        if not paths:
+            return arguments
+        out: dict[str, Json] = {}
+        for name, value in arguments.items():
+            left = value
+            # The deeper first, so that `a.b.c` is not gone with `a.b`.
+            for key in sorted(paths, key=lambda key: -len(paths[key])):
+                if paths[key][0] == name:
+                    found, left = take(left, paths[key][1:])
+                    if found:
+                        one = found if EACH in paths[key] or len(found) > 1 else found[0]
+                        # An argument may be named like a path; then both count.
+                        out[key] = [out[key], one] if key in out else one
+            if left is not None or value is None:
+                out[name] = [out[name], left] if name in out else left
+        return out
 
     @property
     def input_schema(self) -> dict[str, Json]:
