@@ -2,10 +2,10 @@
 """Handing a task down: the part of it that another agent gets as a task of its own.
 
 INVARIANT: whatever a child may do, each of its ancestors may. Its grants are the conjunction of theirs and of
-what was asked for; deadline and budgets are the least of all; its label begins where its parent's stands; it
-lies in every scope of its ancestors, under the fence epochs that these remember. Who acts is a chain without
-repetition, whose length is bounded. The intent stays the person's: what the handing agent asks for narrows,
-and is never intent.
+what was asked for; its plan lies within theirs; deadline and budgets are the least of all; its label begins
+where its parent's stands; it lies in every scope of its ancestors, under the fence epochs that these
+remember. Who acts is a chain without repetition, whose length is bounded. The intent stays the person's: what
+the handing agent asks for narrows, and is never intent.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from remit.core.errors import Forbidden
 from remit.core.grant import Grant
 from remit.core.identity import Agent
 from remit.core.label import Label
+from remit.core.plan import narrowed
 from remit.core.revocation import ScopeKind, scope, scopes_of
 from remit.core.task import Ancestor, Budgets, HandDown, Task, TaskType
 from remit.core.token import MAX_CHAIN
@@ -82,7 +83,7 @@ def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
         grants=grants,
         budgets=budgets,
         label=moment.label,
-        plan=wanted.tools if wanted.tools is not None else parent.plan,
+        plan=narrowed(parent.plan, wanted.tools),
         lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage),
         delegation=parent.delegation,
         delegates=(*((own.delegates,) if own else ()), *(rule.below() for rule in parent.delegates)),

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from remit.core.label import Label
+from remit.core.plan import Plan, standing
 from remit.core.provenance import Index, Justification, Provenance, worst
 from remit.core.tool import ArgumentRole, Tool
 
@@ -66,10 +67,8 @@ class Flow(msgspec.Struct, frozen=True):
 NO_FLOW = Flow()
 
 
-def judged(
-    index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: tuple[str, ...] | None
-) -> Flow:
-    """Give the flow of a call; `label` is the task's, `plan` the ids of the tools that it declared."""
+def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
+    """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
     found = {name: index.judge(value) for name, value in arguments.items()}
     by_role: dict[ArgumentRole, list[Justification]] = {}
     for name, one in found.items():
@@ -85,7 +84,7 @@ def judged(
         selector=of(ArgumentRole.SELECTOR),
         content=of(ArgumentRole.CONTENT),
         code=of(ArgumentRole.CODE),
-        plan=NO_VALUE if plan is None else "planned" if tool.id in plan else "unplanned",
+        plan=standing(plan, tool, arguments),
         tainted=label.trust.value == "untrusted",
         full=index.full,
     )

@@ -167,6 +167,7 @@ MEANINGS: dict[EventKind, Meaning] = {
             "parent": "the task that it was handed down from",
             "chain": "the agents of the chain, the acting one first",
             "delegation": "the record by which the person has agreed",
+            "plan": "the tools that its agent said it would need, where it said so",
         },
         {
             "goal": "the intent in words",
@@ -189,6 +190,17 @@ MEANINGS: dict[EventKind, Meaning] = {
     ),
     EventKind.TASK_TURN: Meaning(
         "The person who stated the intent added to it.", {}, {"text": "what they said"}
+    ),
+    EventKind.PLAN_EXTENDED: Meaning(
+        "The plan of a task grew; the decision that let it is the event before, of the tool `remit/plan`.",
+        {
+            "tools": "the tools that were added",
+            "declared": "`true`: the task had no plan before",
+            "class": "data class that the task carried",
+            "trust": "`untrusted` where it had read untrusted data",
+            "read": "the calls that brought untrusted data, each with its tool, the first ones",
+        },
+        {"add": "what was added, with what it says of arguments", **_BY},
     ),
     EventKind.TASK_ENDED: Meaning(
         "A task ended; nothing of it is permitted any more.",

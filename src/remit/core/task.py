@@ -20,6 +20,7 @@ from remit.core.errors import Conflict, Malformed
 from remit.core.grant import Grant, GrantTemplate
 from remit.core.identity import Agent
 from remit.core.label import Label
+from remit.core.plan import Plan
 
 Json = Any
 
@@ -171,10 +172,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
     then has been ended. `lineage` holds parent, grandparent and so on. A task with `lease_s` set ends when
     nobody has renewed its lease for that many seconds, one with `idle_s` set when it was not used for that
-    many. `delegation` is the id of the record by which the person it acts for has agreed, where they did
-    not open it themselves. `delegates` says to whom it may be handed down. `drawn_from` gives, for each of
-    its grants by digest, the accounts of the ancestors' grants that a call under it is also counted
-    against.
+    many. `plan` is what its agent said it would need (`core.plan`). `delegation` is the id of the record by
+    which the person it acts for has agreed, where they did not open it themselves. `delegates` says to whom
+    it may be handed down. `drawn_from` gives, for each of its grants by digest, the accounts of the
+    ancestors' grants that a call under it is also counted against.
     """
 
     tenant: str
@@ -189,7 +190,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     grants: tuple[Grant, ...]
     budgets: Budgets = Budgets()
     label: Label = Label()
-    plan: tuple[str, ...] | None = None
+    plan: Plan | None = None
     lineage: tuple[Ancestor, ...] = ()
     delegation: str = ""
     delegates: tuple[HandDown, ...] = ()

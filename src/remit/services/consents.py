@@ -196,18 +196,21 @@ class Consents:
         # Step 2.
         agent = applicant.agent or await self._register(applicant, seat.person)
         # Step 3.
+        agreed_tools = None if request.tools is None else tuple(one.tool for one in offer.permissions)
         task = await self._tasks.open(
             Opening(
                 agent=agent.name,
                 task_type=offer.type.name,
                 goal=goal,
                 params=dict(params),
-                plan=None if request.tools is None else tuple(one.tool for one in offer.permissions),
+                plan=agreed_tools,
                 on_behalf_of=seat.person.name,
                 idle_s=self.rules.idle_s,
             ),
             person=seat.person,
             within=request.upstreams,
+            # What the person did not agree to is not granted; a plan alone could be extended.
+            tools=agreed_tools,
         )
         # Step 4.
         code, keep = self._tickets.make(_stands_for(request, seat, agent.name, task.id), CODE)

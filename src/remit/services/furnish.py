@@ -24,10 +24,12 @@ from remit.services.house import House
 from remit.services.late import LateOutcomes
 from remit.services.live import Live
 from remit.services.mediate import Mediator
+from remit.services.observe import Observer
 from remit.services.outfit import Outfit
 from remit.services.passkeys import Passkeys
 from remit.services.people import People, pages_of
 from remit.services.personnel import Personnel
+from remit.services.plans import Plans
 from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
 from remit.services.proofs import Proofs
@@ -53,7 +55,7 @@ def furnish(o: Outfit) -> House:
     def authority(task: Task) -> str:
         return authority_hash(o.public_url, authority_set(task, resources))
 
-    live = Live(o.store, o.clock, o.tenant, o.members, authority)
+    live = Live(o.store, o.clock, o.entropy, o.tenant, o.members, authority)
     authenticator = Authenticator(
         store=o.store,
         keys=o.keys.tokens,
@@ -112,6 +114,7 @@ def furnish(o: Outfit) -> House:
         store=o.store,
         late=late,
         refusals=Refusals(o.store, o.clock, late),
+        observer=Observer(store=o.store, policies=policies, clock=o.clock),
         clock=o.clock,
         upstreams=o.upstreams,
         brokers=o.brokers,
@@ -143,6 +146,16 @@ def furnish(o: Outfit) -> House:
         approvals=approvals,
         revocations=revocations,
         tasks=tasks,
+        plans=Plans(
+            store=o.store,
+            clock=o.clock,
+            entropy=o.entropy,
+            live=live,
+            tasks=tasks,
+            authorizer=authorizer,
+            approvals=approvals,
+            refusals=parts.refusals,
+        ),
         directory=directory,
         personnel=Personnel(
             store=o.store,

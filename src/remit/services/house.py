@@ -28,6 +28,7 @@ from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.people import People
 from remit.services.personnel import Personnel
+from remit.services.plans import Plans
 from remit.services.policies import Policies
 from remit.services.proofs import Proofs
 from remit.services.reports import Reports
@@ -91,6 +92,7 @@ class House:
     approvals: Approvals
     revocations: Revocations
     tasks: Tasks
+    plans: Plans
     directory: Directory
     personnel: Personnel
     delegations: Delegations

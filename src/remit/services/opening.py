@@ -14,6 +14,7 @@ from remit.core.delegation import Delegation
 from remit.core.errors import ConfigInvalid, Forbidden, Malformed
 from remit.core.grant import Grant, narrow
 from remit.core.identity import Agent, Person
+from remit.core.plan import Plan, PlanWish, read_plan
 from remit.core.task import Budgets, TaskType, check_parameters
 from remit.core.tool import RESERVED_OPERATIONS
 
@@ -25,8 +26,8 @@ MAX_GOAL_CHARS = 8_000
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked for when a task is opened.
 
-    `plan` lists the tools that the work will need: the task is narrowed to them. `lease_s` above 0 makes the
-    task end unless it is renewed in time, `idle_s` when it was not used for that many seconds.
+    `plan` lists what the work will need, tools and where known their arguments (`core.plan`). `lease_s` above
+    0 makes the task end unless it is renewed in time, `idle_s` when it was not used for that many seconds.
     `manifest_digest` is what the agent says that it is made of.
     """
 
@@ -35,7 +36,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     goal: str = ""
     params: dict[str, Json] = {}
     on_behalf_of: str = ""
-    plan: tuple[str, ...] | None = None
+    plan: tuple[PlanWish, ...] | None = None
     lease_s: int = 0
     idle_s: int = 0
     manifest_digest: str = ""
@@ -163,29 +164,24 @@ def granted(task_type: TaskType, params: dict[str, Json]) -> tuple[Grant, ...]:
         raise Malformed(error.message, code="parameter", way_out=error.way_out) from None
 
 
-def planned(
-    plan: tuple[str, ...] | None, task_type: TaskType, grants: tuple[Grant, ...]
+def planned(wished: tuple[PlanWish, ...] | None, grants: tuple[Grant, ...]) -> Plan | None:
+    """Give the plan of a task with these grants; what it cannot hold raises `Forbidden` or `Malformed`."""
+    return None if wished is None else read_plan(wished, {grant.tool for grant in grants})
+
+
+def reaching(
+    within: Collection[str] | None, tools: Collection[str] | None, grants: tuple[Grant, ...]
 ) -> tuple[Grant, ...]:
-    """Give the grants that a plan keeps; a plan that names more than is granted raises `Forbidden`."""
-    if plan is None:
-        return grants
-    held = {grant.tool for grant in task_type.grants}
-    for tool in plan:
-        if tool not in held:
-            raise Forbidden(
-                f"the plan names `{tool[:80]}`, which `{task_type.name}` does not grant",
-                way_out=f"it grants: {', '.join(sorted(held)) or 'nothing'}",
-            )
-    return tuple(
-        grant for grant in grants if grant.tool in plan or grant.tool.partition("/")[2] in RESERVED_OPERATIONS
+    """Give the grants at certain upstreams and of certain tools; raises `Forbidden` where none is left.
+
+    Other than a plan, such a limit is never extended. Operations that are no tools stay in a list of tools.
+    """
+    kept = tuple(
+        grant
+        for grant in grants
+        if (within is None or grant.tool.partition("/")[0] in within)
+        and (tools is None or grant.tool in tools or grant.tool.partition("/")[2] in RESERVED_OPERATIONS)
     )
-
-
-def reaching(within: Collection[str] | None, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
-    """Give the grants at certain upstreams; raises `Forbidden` where none is left of them."""
-    if within is None:
-        return grants
-    kept = tuple(grant for grant in grants if grant.tool.partition("/")[0] in within)
     if grants and not kept:
         raise Forbidden(
             "the task would reach nothing of what it is limited to",

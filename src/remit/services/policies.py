@@ -15,6 +15,7 @@ from remit.core.bundle import Bundle
 from remit.core.errors import ConfigInvalid
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships
+from remit.core.plan import PLAN_TOOL
 from remit.core.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
 from remit.ports.runtime import Clock
@@ -48,7 +49,7 @@ class Policies:
         self._clock = clock
         self._tenant = tenant
         self._applied: Applied | None = None
-        self._tools: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
+        self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
     @property
     def applied(self) -> Applied:
@@ -59,17 +60,21 @@ class Policies:
 
     def use_tools(self, tools: Callable[[Bundle], Iterable[Tool]]) -> None:
         """Say where the registered tools come from: descriptions joined with what upstreams offer."""
-        self._tools = tools
+        self._registered = tools
+
+    def _tools(self, bundle: Bundle) -> list[Tool]:
+        """Give what policies may speak of: the registered tools, and what remit itself decides as one."""
+        return [*self._registered(bundle), PLAN_TOOL]
 
     def check(self, bundle: Bundle) -> list[Problem]:
         """Give what is wrong with a bundle's policies, against the tools that are registered now."""
-        tools = list(self._tools(bundle))
+        tools = self._tools(bundle)
         return self._engine.check(bundle.policies, tools, list(bundle.task_types.values()))
 
     def schema(self) -> str:
         """Give the policy schema that goes with the tools registered now."""
         bundle = self.applied.bundle
-        return self._engine.schema(list(self._tools(bundle)), list(bundle.task_types.values()))
+        return self._engine.schema(self._tools(bundle), list(bundle.task_types.values()))
 
     async def apply(self, bundle: Bundle, *, by: str) -> Applied:
         """Check a bundle and put it in force; raises `ConfigInvalid` and changes nothing if it is not
@@ -107,6 +112,6 @@ class Policies:
         self._applied = Applied(bundle, self._load(bundle, agents))
 
     def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
-        tools = list(self._tools(bundle))
+        tools = self._tools(bundle)
         agents = [self._members.of_agent(agent) for agent in agents]
         return self._engine.load(bundle.policies, tools, list(bundle.task_types.values()), agents)

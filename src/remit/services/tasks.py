@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -14,6 +16,7 @@ from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.plan import tools_of
 from remit.core.revocation import ScopeKind, scope, scopes_of
 from remit.core.task import NO_PERSON, Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.runtime import Clock, Entropy
@@ -29,7 +32,7 @@ from remit.ports.store import (
     UsePerson,
 )
 from remit.services.floods import Flood
-from remit.services.live import Live
+from remit.services.live import Live, LiveTask
 from remit.services.opening import (
     MAX_GOAL_CHARS,
     Handing,
@@ -77,6 +80,8 @@ class Tasks:
         self._tenant = tenant
         self._words = Words(store=store, members=members, tenant=tenant)
         self._refusals = Flood()
+        # A lock lives for as long as somebody holds it or waits for it.
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pace = OpeningPace(store=store, clock=clock, tenant=tenant, bounds=bounds)
 
     async def open(
@@ -87,18 +92,20 @@ class Tasks:
         agent: Agent | None = None,
         issuer: str = "",
         within: Collection[str] | None = None,
+        tools: Collection[str] | None = None,
     ) -> Task:
         """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
 
         With `issuer` the person is not signed in: that issuer says that the agent may act for them, which the
-        type must permit. `within` names the upstreams that the task may reach, where those are limited.
+        type must permit. `within` names the upstreams that the task may reach, where those are limited, and
+        `tools` the tools.
 
         With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
         person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
         where an agent opens too many by itself, or `Fenced` where a scope is locked; a refusal is recorded.
         """
         try:
-            task, unit = await self._prepare(opening, person, agent, issuer, within)
+            task, unit = await self._prepare(opening, person, agent, issuer, within, tools)
         except (Forbidden, Malformed, NotFound, Busy) as error:
             await self._refused(
                 error,
@@ -149,6 +156,7 @@ class Tasks:
         caller: Agent | None,
         issuer: str = "",
         within: Collection[str] | None = None,
+        tools: Collection[str] | None = None,
     ) -> tuple[Task, Unit]:
         applied = self._policies.applied
         task_type = self._type(opening.task_type)
@@ -161,7 +169,7 @@ class Tasks:
         word = await self._words.of(task_type, opening, person, caller, now, issuer)
         given = agreed(word.record, opening.params) if word.record else opening.params
         params = filled(task_type, given)
-        grants = reaching(within, planned(opening.plan, task_type, granted(task_type, params)))
+        grants = reaching(within, tools, granted(task_type, params))
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
         deadline = deadline_for(task_type, now)
         if caller is not None and (person is None or issuer):
@@ -186,7 +194,7 @@ class Tasks:
             grants=grants,
             budgets=task_type.budgets,
             label=task_type.label,
-            plan=tuple(opening.plan) if opening.plan is not None else None,
+            plan=planned(opening.plan, grants),
             delegation=word.record.id if word.record else "",
             delegates=(task_type.delegates,),
             opened=now,
@@ -269,6 +277,8 @@ class Tasks:
             facts |= {"parent": task.parent, "chain": list(task.actors)}
         if task.delegation:
             facts["delegation"] = task.delegation
+        if task.plan is not None:
+            facts["plan"] = list(tools_of(task.plan) or ())
         event = Event(
             kind=EventKind.TASK_OPENED,
             at=task.opened,
@@ -290,7 +300,17 @@ class Tasks:
 
     async def turn(self, task_id: str, text: str, person: Person) -> Task:
         """Add a later utterance of the very person who stated the intent."""
-        live = await self._live.load(task_id)
+        async with self.changing(task_id):
+            return await self._turn(await self._live.load(task_id), text, person)
+
+    def changing(self, task_id: str) -> asyncio.Lock:
+        """Give the lock of a task: whoever reads it in order to put it back changed holds it meanwhile."""
+        found = self._changing.get(task_id)
+        if found is None:
+            found = self._changing[task_id] = asyncio.Lock()
+        return found
+
+    async def _turn(self, live: LiveTask, text: str, person: Person) -> Task:
         now = self._clock.now()
         self._live.check(live, now)
         if live.task.intent.stated_by != person.name:
