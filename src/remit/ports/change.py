@@ -18,6 +18,7 @@ from remit.core.identity import Agent, LastProof, Person
 from remit.core.label import Label
 from remit.core.revocation import Closure
 from remit.core.task import Budgets, Task, TaskState
+from remit.ports.holdings import HoldingChange
 from remit.ports.issued import IssuedChange
 from remit.ports.people import PeopleChange
 
@@ -264,6 +265,7 @@ Change = (
     | EndCredentials
     | PutValue
     | UseAssertion
+    | HoldingChange
     | PeopleChange
     | IssuedChange
 )

@@ -18,6 +18,7 @@ from remit.core.approval import Approval, ApprovalState
 from remit.core.delegation import Delegation
 from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
+from remit.core.holding import Holding
 from remit.core.identity import Agent, LastProof, Person
 from remit.core.issued import RefreshToken, TokenFamily
 from remit.core.passkey import Link, Passkey
@@ -310,6 +311,20 @@ class Store(Protocol):
 
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Give the accounts that a person has at issuers."""
+        ...
+
+    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+        """Give what is known of certain resources of an upstream; those of which nothing is are left out."""
+        ...
+
+    async def holdings_under(
+        self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
+    ) -> list[Holding]:
+        """Give what is known of resources whose names begin with `prefix`, by upstream and name."""
+        ...
+
+    async def holding_counts(self, tenant: str) -> dict[str, int]:
+        """Give of how many resources of each upstream something is known."""
         ...
 
     async def value(self, tenant: str, key: str) -> Json:

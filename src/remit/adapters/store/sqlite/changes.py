@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.sqlite import issued, people, registry
+from remit.adapters.store.sqlite import holdings, issued, people, registry
 from remit.adapters.store.sqlite.memory import Counter, Memory
 from remit.adapters.store.sqlite.moments import micros, text
 from remit.core.approval import Approval, ApprovalState
@@ -47,7 +47,7 @@ IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
 """Changes that never speak SQL beyond reading a row that is not in memory yet."""
 
 
-_APPLY = registry.APPLY | people.APPLY | issued.APPLY
+_APPLY = registry.APPLY | people.APPLY | issued.APPLY | holdings.APPLY
 
 
 class RewrapKeys(msgspec.Struct):

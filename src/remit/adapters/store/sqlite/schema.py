@@ -172,6 +172,13 @@ MIGRATIONS: tuple[str, ...] = (
     ) strict, without rowid;
     create index withdrawn_by_expiry on withdrawn (tenant, expires);
     """,
+    """
+    -- Labels at rest, by resource of an upstream; the empty resource is the upstream as a whole.
+    create table holdings (
+        tenant text not null, upstream text not null, resource text not null, changed integer not null,
+        body text not null, primary key (tenant, upstream, resource)
+    ) strict, without rowid;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

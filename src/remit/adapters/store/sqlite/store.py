@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.sqlite import issued, reads, registry
+from remit.adapters.store.sqlite import holdings, issued, reads, registry
 from remit.adapters.store.sqlite.changes import ASSERTION_GRACE, ForgetSubject, RewrapKeys
 from remit.adapters.store.sqlite.head import check_head
 from remit.adapters.store.sqlite.ledger import Ledger
@@ -27,6 +27,7 @@ from remit.core.delegation import Delegation
 from remit.core.errors import NotFound
 from remit.core.event import Event
 from remit.core.finding import Finding, FindingState
+from remit.core.holding import Holding
 from remit.core.identity import Agent, LastProof, Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.core.issued import RefreshToken, TokenFamily
@@ -302,6 +303,20 @@ class SqliteStore:
         """Give the accounts that a person has at issuers."""
         query = "select body from links where tenant = ? and person = ? order by issuer"
         return await self._pool.run(reads.bodies, Link, query, tenant, person)
+
+    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+        """Give what is known of certain resources."""
+        return await self._pool.run(holdings.some, tenant, upstream, tuple(resources))
+
+    async def holdings_under(
+        self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
+    ) -> list[Holding]:
+        """Give what is known of resources whose names begin with `prefix`."""
+        return await self._pool.run(holdings.under, tenant, upstream, prefix, limit)
+
+    async def holding_counts(self, tenant: str) -> dict[str, int]:
+        """Give of how many resources of each upstream something is known."""
+        return await self._pool.run(holdings.counts, tenant)
 
     async def value(self, tenant: str, key: str) -> Json:
         """Give a small JSON value, or `None`."""

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every store keeps to about labels at rest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.core.errors import ChangedMeanwhile, Conflict
+from remit.core.holding import Holding
+from remit.core.label import Classes, Label, Trust
+from remit.ports.holdings import DropHolding, JoinLabels, PutHolding
+from remit.ports.store import CheckFence, PutTask, RaiseFence, Store, Unit
+from tests.conformance.stores import Open, each_store
+from tests.world import START, TENANT, a_task
+
+pytestmark = each_store
+
+UNTRUSTED = Label(trust=Trust.UNTRUSTED)
+
+
+@pytest.fixture
+async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    opened = open_store(tmp_path)
+    yield opened
+    await opened.close()
+
+
+def a_holding(resource: str = "ticket/7", **changes: Any) -> Holding:
+    """Give what is known of a ticket."""
+    known: dict[str, Any] = {
+        "tenant": TENANT,
+        "upstream": "tickets",
+        "resource": resource,
+        "label": UNTRUSTED,
+        "changed": START,
+    }
+    return Holding(**(known | changes))
+
+
+async def test_a_holding_is_found_by_its_upstream_and_resource(store: Store) -> None:
+    """In its own tenant alone; those of which nothing is known are left out."""
+    await store.commit(Unit((PutHolding(a_holding()), PutHolding(a_holding("")))))
+    assert await store.holdings(TENANT, "tickets", ["ticket/7", "ticket/8"]) == [a_holding()]
+    assert await store.holdings(TENANT, "tickets", [""]) == [a_holding("")]
+    assert await store.holdings(TENANT, "mail", ["ticket/7"]) == []
+    assert await store.holdings("else", "tickets", ["ticket/7"]) == []
+
+
+async def test_holdings_are_listed_by_the_beginning_of_their_names(store: Store) -> None:
+    """Of one upstream or all, in order, so many at most."""
+    mail = a_holding("ada", upstream="mail")
+    put = [a_holding("ticket/7"), a_holding("ticket/10"), a_holding("wiki/a"), mail]
+    await store.commit(Unit(tuple(PutHolding(one) for one in put)))
+    found = await store.holdings_under(TENANT, upstream="tickets", prefix="ticket/")
+    assert [one.resource for one in found] == ["ticket/10", "ticket/7"]
+    found = await store.holdings_under(TENANT, limit=2)
+    assert [(one.upstream, one.resource) for one in found] == [("mail", "ada"), ("tickets", "ticket/10")]
+    assert await store.holding_counts(TENANT) == {"mail": 1, "tickets": 3}
+    assert await store.holding_counts("else") == {}
+
+
+async def test_a_holding_is_replaced_and_dropped(store: Store) -> None:
+    """Dropping one that is not there changes nothing."""
+    await store.commit(Unit((PutHolding(a_holding()),)))
+    higher = a_holding(label=Label("restricted", trust=Trust.UNTRUSTED))
+    await store.commit(Unit((PutHolding(higher),)))
+    assert await store.holdings(TENANT, "tickets", ["ticket/7"]) == [higher]
+    drop = DropHolding(TENANT, "tickets", "ticket/7")
+    await store.commit(Unit((drop, drop)))
+    assert await store.holdings(TENANT, "tickets", ["ticket/7"]) == []
+
+
+async def test_what_was_written_meanwhile_is_not_replaced(store: Store) -> None:
+    """A replacement that says what it replaces is refused where that is not kept any more."""
+    await store.commit(Unit((PutHolding(a_holding()),)))
+    lowered = a_holding(label=None)
+    other = a_holding(label=Label("internal"))
+    with pytest.raises(ChangedMeanwhile):
+        await store.commit(Unit((PutHolding(lowered, was=other),)))
+    assert await store.holdings(TENANT, "tickets", ["ticket/7"]) == [a_holding()]
+    await store.commit(Unit((PutHolding(lowered, was=a_holding()),)))
+    assert await store.holdings(TENANT, "tickets", ["ticket/7"]) == [lowered]
+
+
+async def test_a_refused_unit_leaves_no_holding(store: Store) -> None:
+    """The label at rest stands or falls with the call that writes."""
+    await store.commit(Unit((RaiseFence(TENANT, "task:x"),)))
+    with pytest.raises(Conflict):
+        await store.commit(
+            Unit((PutHolding(a_holding()), CheckFence({}, ("task:x",))), tenant=TENANT),
+        )
+    assert await store.holdings(TENANT, "tickets", ["ticket/7"]) == []
+
+
+async def test_a_label_is_joined_into_those_of_tasks(store: Store) -> None:
+    """Each keeps what it had besides; a task that is not there is passed over."""
+    one, two = a_task("one"), a_task("two", label=Label("restricted"))
+    await store.commit(Unit((PutTask(one), PutTask(two))))
+    join = JoinLabels(TENANT, ("one", "two", "none"), Label("internal", trust=Trust.UNTRUSTED), Classes())
+    await store.commit(Unit((join,)))
+    labels = [task.label for name in ("one", "two") if (task := await store.task(TENANT, name))]
+    assert labels == [
+        Label("internal", trust=Trust.UNTRUSTED),
+        Label("restricted", trust=Trust.UNTRUSTED),
+    ]
+
+
+async def test_holdings_survive_a_restart(open_store: Open, tmp_path: Path) -> None:
+    """They are in the store, not in memory."""
+    first = open_store(tmp_path)
+    await first.commit(Unit((PutHolding(a_holding()),)))
+    await first.close()
+    second = open_store(tmp_path, seed="second")
+    assert await second.holdings(TENANT, "tickets", ["ticket/7"]) == [a_holding()]
+    await second.close()
