@@ -8,14 +8,17 @@ Cedar, not here.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
-from remit.core.label import Label
+from remit.core.justification import Justification, Provenance, leaves, worst
+from remit.core.label import Label, Trust
 from remit.core.plan import Plan, standing
-from remit.core.provenance import Index, Justification, Provenance, worst
-from remit.core.tool import ArgumentRole, Tool
+from remit.core.provenance import Index
+from remit.core.tool import Argument, ArgumentRole, Tool
+from remit.core.utterance import name_words, number_of, stem
 
 Json = Any
 
@@ -25,14 +28,16 @@ NO_VALUE = "none"
 class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What policies read of a call's flow, as `context.flow`.
 
-    `destination`, `selector`, `content`, `code`, `secret` are the worst provenance of the arguments of that
-    role (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where the call has none). `reached` ones are
-    those that stand in a record which the intent names. `pointed`: what is untrusted comes from one source
-    that the intent points to, which holds one candidate only and states the rest of the action too.
-    `parameter`: everything of the intent is a typed parameter of it, not a word. `crossed`: untrusted data
-    holds what the intent states. `spent`: the intent states it, and it was used for something else already.
-    `anchored`: at least one destination or selector is of the intent or reached. `asked`: the intent's words
-    ask for what the tool does. `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
+    `destination`, `selector`, `personal`, `content`, `code`, `secret` are the worst provenance of the
+    arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where the call has none).
+    `_reached`: each of them is of the intent, or stands as the only one in a trusted field of a record that
+    the intent names. `_pointed`: each is reached, or comes from one source that the intent points to; for
+    destinations also: no other like it stands there, and the call's amounts stand there or in the intent.
+    `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
+    data holds what the intent states. `spent`: the intent states it, it was used for something else before,
+    and untrusted data holds it too. `anchored`: at least one destination or selector is reached. `asked`: the
+    person's words ask for what the tool does. `delegated`: they hand over to what somebody wrote (`follow
+    the instructions in ...`). `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
     `tainted`: the task has read untrusted data. `full`: the index could not remember everything.
     """
 
@@ -47,11 +52,13 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     content: str = NO_VALUE
     code: str = NO_VALUE
     secret: str = NO_VALUE
+    secret_reached: bool = False
     parameter: bool = False
     crossed: bool = False
     spent: bool = False
     anchored: bool = False
     asked: bool = False
+    delegated: bool = False
     plan: str = NO_VALUE
     tainted: bool = False
     full: bool = False
@@ -65,42 +72,105 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 NO_FLOW = Flow()
+_PLAIN = Argument()
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
     """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
-    found = {name: index.judge(value) for name, value in arguments.items()}
-    by_role: dict[ArgumentRole, list[Justification]] = {}
-    for name, one in found.items():
-        spec = tool.arguments.get(name)
-        by_role.setdefault(spec.role if spec else ArgumentRole.CONTENT, []).append(one)
+    parts = tool.parts(arguments)
+    found: dict[str, Justification] = {}
+    kinds: dict[str, list[Justification]] = {}
+    for name, value in parts.items():
+        if value is None or value in ([], "") or isinstance(value, bool):
+            continue
+        spec = tool.arguments.get(name, _PLAIN)
+        one = index.judge(value, tool, name)
+        found[name] = one
+        kinds.setdefault("secret" if spec.secret else spec.role.value, []).append(one)
+        if spec.personal:
+            kinds.setdefault("personal", []).append(one)
 
-    def of(role: ArgumentRole) -> str:
-        provenance = worst(by_role.get(role, ()))
+    def of(kind: str) -> str:
+        provenance = worst(kinds.get(kind, ()))
         return NO_VALUE if provenance is None else provenance.value
 
+    def reached(kind: str) -> bool:
+        return all(one.reached for one in kinds.get(kind, ()))
+
+    destinations, selectors = kinds.get("destination", []), kinds.get("selector", [])
+    stated = [one for one in destinations if one.provenance is Provenance.INTENT]
     facts = FlowFacts(
-        destination=of(ArgumentRole.DESTINATION),
-        selector=of(ArgumentRole.SELECTOR),
-        content=of(ArgumentRole.CONTENT),
-        code=of(ArgumentRole.CODE),
+        destination=of("destination"),
+        destination_reached=reached("destination"),
+        destination_pointed=_pointed(index, tool, parts, destinations),
+        selector=of("selector"),
+        selector_reached=reached("selector"),
+        selector_pointed=all(one.reached or one.pointed for one in selectors),
+        personal=of("personal"),
+        personal_reached=reached("personal"),
+        content=of("content"),
+        code=of("code"),
+        secret=of("secret"),
+        secret_reached=reached("secret"),
+        parameter=bool(stated) and all(one.stated and one.stated.parameter for one in stated),
+        crossed=any(one.crossed for one in found.values()),
+        spent=any(one.spent for one in destinations),
+        anchored=any(one.reached for one in (*destinations, *selectors)),
+        asked=_asked(index, tool),
+        delegated=index.utterance.delegates,
         plan=standing(plan, tool, arguments),
-        tainted=label.trust.value == "untrusted",
+        tainted=label.trust is Trust.UNTRUSTED,
         full=index.full,
     )
     return Flow(facts, found)
+
+
+def _asked(index: Index, tool: Tool) -> bool:
+    words = frozenset(stem(word) if " " not in word else word for word in tool.asked_by)
+    return index.utterance.asks(words, name_words(tool.name))
+
+
+def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
+    """Whether what is not reached stands in one source that the intent points to, alone of its kind, and the
+    amounts of the call stand there or in the intent: a person is asked about a whole action, not about a
+    destination that was put into another one.
+    """
+    open_ones = [one for one in destinations if not one.reached]
+    if not open_ones:
+        return False
+    sources = {one.source for one in open_ones}
+    if 0 in sources or len(sources) > 1:
+        return False
+    if any(one.candidates > 1 for one in open_ones) and not index.speaks_of_many():
+        return False
+    (call,) = sources
+    return all(
+        index.states_number(number) or index.holds_number(number, call)
+        for number in _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
+    )
+
+
+def _is_amount(spec: Argument) -> bool:
+    return spec.role is ArgumentRole.AMOUNT
+
+
+def _numbers(parts: dict[str, Json], names: Collection[str]) -> list[str]:
+    texts = (text for name in names if name in parts for text in leaves(parts[name]))
+    return [number for text in texts if (number := number_of(text))]
 
 
 def chains(flow: Flow) -> list[tuple[str, str]]:
     """Give (argument, sentence) for each argument that is not of the intent: how it came into the task."""
     out = []
     for name, one in flow.arguments.items():
-        if one.provenance is Provenance.INTENT:
+        if one.provenance is Provenance.INTENT and not one.spent:
             continue
-        first = next((met for met in one.origins if met.trust.value == "untrusted"), None) or next(
+        first = next((met for met in one.origins if met.trust is Trust.UNTRUSTED), None) or next(
             iter(one.origins), None
         )
-        if first is None:
+        if one.spent:
+            out.append((name, f"`{name}` was stated for something else, and untrusted data holds it too"))
+        elif first is None:
             out.append((name, f"`{name}` is neither of the intent nor of anything that this task has read"))
         else:
             out.append((name, f"`{name}` first appeared in {first}"))

@@ -3,7 +3,12 @@
 
 An `Index` holds what a task has met: what its intent states, and for each result the values that it
 brought, with tool, field and trust. Asked of an argument, it says `intent`, `trusted`, `untrusted` or
-`unknown`, and from which calls. It holds keyed digests of normal forms (`core.destination`), never values.
+`unknown`, from which calls, and whether the intent leads there. It holds keyed digests of normal forms
+(`core.destination`), never values.
+
+How the intent leads to a value (`Reach`): it names the record in which the value stands (`core.named`), or
+it states what that record was looked up by. From a trusted field of such a record a value is as good as
+stated, if it is the only one; from an untrusted one it is *pointed* at, which a person may be asked about.
 
 What it cannot see: a value that the model knew before, or made out of others. Such a value is `unknown`. The
 task's label, not this, is what stands before disclosing what was read.
@@ -11,107 +16,73 @@ task's label, not this, is what stands before disclosing what was read.
 
 from __future__ import annotations
 
-import enum
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, plain, whole, within
-from remit.core.field import ResultFields
+from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, whole, within
+from remit.core.justification import (
+    MAX_MET,
+    NOTHING,
+    Justification,
+    Met,
+    Provenance,
+    Stated,
+    leaves,
+    several,
+)
 from remit.core.label import Classes, Label, Trust
-from remit.core.tool import Tool
+from remit.core.named import Naming, Reach, identifies
+from remit.core.record import Leaf, Reading
+from remit.core.tool import ArgumentRole, Effect, Tool
+from remit.core.utterance import Utterance, name_words, number_of, numbers_in, stem, words_of
 
 Json = Any
 
 KEY_BYTES = 32
 CAPACITY = 100_000
 """Values that one index holds: about 12 MB when full."""
+MENTIONS = 100_000
+"""Words of untrusted text that one index remembers."""
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
-MAX_MET = 8
-"""Origins that are kept of one value: the first ones, and always one that is untrusted."""
 MAX_ARGUMENT_LEAVES = 2_000
 PIECE = 500
-"""ResultFields that are taken in before others have a turn."""
+"""Leaves that are taken in before others have a turn."""
+PIECE_CHARS = 32_768
+"""Characters of a long text that are taken in before others have a turn."""
+_RECORD_BITS = 24
+_RECORD_MASK = (1 << _RECORD_BITS) - 1
 
 
-class Provenance(enum.StrEnum):
-    """Where a value came from, best first. Of several the worst counts."""
+class _Place(msgspec.Struct, frozen=True):
+    """A field of a call's results."""
 
-    INTENT = "intent"
-    TRUSTED = "trusted"
-    UNKNOWN = "unknown"
-    UNTRUSTED = "untrusted"
-
-
-_RANK = {one: place for place, one in enumerate(Provenance)}
-
-
-class Met(msgspec.Struct, frozen=True):
-    """A place where a value was met: the `call`th call of the task, its tool, and the field of its result.
-
-    `decision` is the id of that call's decision, under which the evidence has it.
-    """
-
-    call: int
-    decision: str
-    tool: str
-    field: str
-    trust: Trust
-
-    def __str__(self) -> str:
-        """Say it as refusals do."""
-        where = f", field `{self.field}`" if self.field else ""
-        return f"the result of call {self.call}, `{self.tool}`{where}, {self.trust.value}"
-
-
-class Stated(msgspec.Struct, frozen=True):
-    """Where the intent states a value: in which typed parameter, or (empty) in the person's words."""
-
-    parameter: str = ""
-
-
-class Justification(msgspec.Struct, frozen=True):
-    """What is known of an argument's value.
-
-    `stated` is where the intent states it, if it does. `origins` are the results that held it. `crossed` says
-    that a value of the intent stands in untrusted data too.
-    """
-
-    provenance: Provenance
-    stated: Stated | None = None
-    origins: tuple[Met, ...] = ()
-
-    @property
-    def crossed(self) -> bool:
-        """Whether untrusted data holds what the intent states."""
-        return self.stated is not None and any(one.trust is Trust.UNTRUSTED for one in self.origins)
-
-    def join(self, other: Justification) -> Justification:
-        """Give what holds of both values together: the worse provenance, and all origins."""
-        worse = self if _RANK[self.provenance] >= _RANK[other.provenance] else other
-        origins = tuple(dict.fromkeys((*self.origins, *other.origins)))[:MAX_MET]
-        return Justification(worse.provenance, worse.stated, origins)
-
-
-NOTHING = Justification(Provenance.UNKNOWN)
+    met: Met
+    name: str
 
 
 class Index:
     """What one task has met. Not for several threads; its owner keeps it beside the live task."""
 
-    def __init__(self, key: bytes, *, capacity: int = CAPACITY) -> None:
-        """Begin with nothing met; `key` is random and of this task alone."""
+    def __init__(self, key: bytes, *, capacity: int = CAPACITY, above: Index | None = None) -> None:
+        """Begin with nothing met; `key` is random and of this task alone. `above` is the index of the task
+        that this one was handed down from: what was met there keeps its provenance here.
+        """
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
         self._key = key
         self._capacity = capacity
-        self._origins: list[Met] = []
+        self._above = above
+        self._places: list[_Place] = []
         self._met: dict[bytes, tuple[int, ...]] = {}
+        self._mentions: dict[int, int] = {}
         self._stated: dict[bytes, Stated] = {}
-        self._words = " "
+        self._spent: dict[bytes, tuple[str, str]] = {}
+        self._utterance = Utterance()
+        self._naming = Naming(self._utterance)
         #: Something was met that could not be remembered: from now on nothing is trusted for being known.
         self.full = False
 
@@ -119,17 +90,35 @@ class Index:
         """Count the values that are remembered of results."""
         return len(self._met)
 
+    @property
+    def utterance(self) -> Utterance:
+        """What the person has said."""
+        return self._utterance
+
+    def child(self, key: bytes) -> Index:
+        """Give the index of a task that is handed down from this one."""
+        return Index(key, capacity=self._capacity, above=self)
+
+    def untrusted(self, most: int = MAX_MET) -> list[Met]:
+        """Give where untrusted data came from: of the first calls that brought some, one place each."""
+        found: dict[int, Met] = {}
+        for place in self._places:
+            if place.met.trust is Trust.UNTRUSTED and len(found) < most:
+                found.setdefault(place.met.call, place.met)
+        return list(found.values())
+
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for found in (*within(goal), whole(goal)):
             self._stated.setdefault(self._digest(found), Stated())
-        self._words += _words(goal) + " "
+        self._utterance.hear(goal)
         for name, value in params.items():
-            for leaf in _leaves(value):
+            for leaf in leaves(value):
                 # A parameter counts more than a mention of the same value.
                 self._stated[self._digest(whole(leaf))] = Stated(name)
                 for found in within(leaf):
                     self._stated.setdefault(self._digest(found), Stated(name))
+                self._utterance.hear(leaf)
 
     def learn(
         self, result: Json, *, call: int, decision: str, tool: Tool, arguments: Mapping[str, Json]
@@ -138,117 +127,271 @@ class Index:
 
         Go to its end before the result is released. `call` counts the calls of the task from 1.
         """
-        places: dict[str, int] = {}
-        fields = ResultFields(result)
-        for count, (path, text) in enumerate(fields):
-            trust = tool.label.trust
+        given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
+        doubtful = self._doubtful(arguments, given)
+        reading = Reading(result, tool)
+        looked_up = self._looked_up(tool, arguments, given)
+        naming = self._naming.begin(call, tool, looked_up)
+        places: dict[tuple[str, Trust], int] = {}
+        for count, leaf in enumerate(reading):
+            trust = leaf.label.trust
+            if tool.repeats and doubtful:
+                trust = Trust.UNTRUSTED
             if self.full and trust is Trust.TRUSTED:
                 continue
-            place = places.get(path)
+            place = places.get((leaf.path, trust))
             if place is None:
-                place = places[path] = len(self._origins)
-                self._origins.append(Met(call, decision, tool.id, path, trust))
-            if len(text) <= MAX_TEXT:
-                self._meet(whole(text), place)
-            for found in within(text):
-                self._meet(found, place)
+                place = places[leaf.path, trust] = len(self._places)
+                self._places.append(_Place(Met(call, decision, tool.id, leaf.path, trust), leaf.name))
+            yield from self._take(leaf, place, trust, naming.base, doubtful, naming.pointed)
+            naming.see(leaf, trust)
             if count % PIECE == PIECE - 1:
                 yield
-        self.full = self.full or fields.cut
+        naming.end(reading.above)
+        self.full = self.full or reading.cut
 
     def label(self, result: Json, tool: Tool, classes: Classes) -> Label:
         """Give the label of a result: the tool's, joined with those of its fields that are there."""
-        return tool.label
+        if not tool.fields:
+            return tool.label
+        reading = Reading(result, tool)
+        for _ in reading:
+            pass
+        label = tool.label
+        for seen in reading.seen:
+            label = label.join(seen, classes)
+        return label
 
     def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> None:
         """Note that a permitted call uses what the intent states: each value is for one purpose."""
+        for name, value in arguments.items():
+            spec = tool.arguments.get(name)
+            if spec is None or spec.role is not ArgumentRole.DESTINATION:
+                continue
+            for leaf in leaves(value):
+                for piece in several(leaf):
+                    if len(piece) <= MAX_WHOLE:
+                        self._spent.setdefault(self._digest(whole(piece)), (tool.id, name))
 
-    def judge(self, value: Json) -> Justification:
-        """Say where an argument's value came from; of a list or an object, the worst of what it holds."""
+    def judge(self, value: Json, tool: Tool | None = None, name: str = "") -> Justification:
+        """Say where an argument's value came from; of a list or an object, the worst of what it holds.
+
+        `tool` and `name` say which argument of which tool asks: a short number is an id only to some.
+        """
         judged: Justification | None = None
-        for count, leaf in enumerate(_leaves(value)):
+        for count, leaf in enumerate(leaves(value)):
             if count >= MAX_ARGUMENT_LEAVES:
                 return NOTHING
-            for piece in _several(leaf):
-                one = self._judge(piece)
+            for piece in several(leaf):
+                one = self.judge_one(piece, tool, name)
                 judged = one if judged is None else judged.join(one)
         return judged or NOTHING
 
-    def _judge(self, text: str) -> Justification:
+    def states_number(self, number: str) -> bool:
+        """Whether the intent states a number."""
+        return number in self._utterance.numbers
+
+    def holds_number(self, number: str, call: int) -> bool:
+        """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
+        kept = self._met.get(self._digest(Destination(DestinationKind.TEXT, number)), ())
+        return any(self._places[one >> _RECORD_BITS].met.call == call for one in kept)
+
+    def speaks_of_many(self) -> bool:
+        """Whether the intent counts something up."""
+        return self._utterance.speaks_of_many()
+
+    def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
+        """Say where a single text came from."""
         if len(text) > MAX_WHOLE:
             return NOTHING
         found = whole(text)
         if not found.normal:
             return NOTHING
-        digest = self._digest(found)
-        origins = tuple(self._origins[place] for place in self._met.get(digest, ()))
-        stated = self._stated.get(digest)
-        if stated is None and found.kind is DestinationKind.TEXT and self._says(found.normal):
-            stated = Stated()
+        kept = self._met.get(self._digest(found), ())
+        if self._above is not None:
+            above = self._above.judge_one(text, tool, name)
+            if not kept or above.provenance is Provenance.UNTRUSTED:
+                stated = self._of_intent(found, tool, name, ())
+                return stated or above
+        origins = tuple(self._places[one >> _RECORD_BITS].met for one in kept)
+        stated = self._of_intent(found, tool, name, origins)
         if stated is not None:
-            return Justification(Provenance.INTENT, stated, origins)
+            return stated
+        reached = self._reached(kept, found, name)
+        if reached is not None and not self.full:
+            return reached
+        mention = self._mentioned(found) if not any(one.trust is Trust.UNTRUSTED for one in origins) else None
+        if mention is not None:
+            origins = (self._places[mention].met, *origins)[:MAX_MET]
         if any(one.trust is Trust.UNTRUSTED for one in origins):
-            return Justification(Provenance.UNTRUSTED, None, origins)
+            return self._pointed(kept, mention, found, origins)
         if origins and not self.full:
-            return Justification(Provenance.TRUSTED, None, origins)
+            return Justification(Provenance.TRUSTED, None, origins, *self._source(kept, found))
         return Justification(Provenance.UNKNOWN, None, origins)
 
-    def _says(self, normal: str) -> bool:
-        """Whether the person's words hold a text whole, from word to word."""
-        words = _words(normal)
-        return bool(words) and f" {words} " in self._words
-
-    def _meet(self, found: Destination, place: int) -> None:
+    def _of_intent(
+        self, found: Destination, tool: Tool | None, name: str, origins: tuple[Met, ...]
+    ) -> Justification | None:
         digest = self._digest(found)
+        stated = self._stated.get(digest)
+        if stated is None and found.kind is DestinationKind.TEXT and self._says(found.normal, tool, name):
+            stated = Stated()
+        if stated is None:
+            return None
+        spent = False
+        used = self._spent.get(digest)
+        if used is not None and tool is not None and used != (tool.id, name) and not stated.parameter:
+            spent = any(one.trust is Trust.UNTRUSTED for one in origins)
+        return Justification(Provenance.INTENT, stated, origins, Reach.NAMED, spent=spent)
+
+    def _says(self, normal: str, tool: Tool | None, name: str) -> bool:
+        """Whether the person's words hold a text whole, from word to word."""
+        if len(normal) <= 4 and normal.isdecimal() and tool is not None:
+            nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
+            return self._utterance.names_number(normal, nouns)
+        return self._utterance.says(normal)
+
+    def _reached(self, kept: tuple[int, ...], found: Destination, name: str) -> Justification | None:
+        """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
+        for one in kept:
+            place = self._places[one >> _RECORD_BITS]
+            if place.met.trust is Trust.UNTRUSTED or not identifies(found, place.name, name):
+                continue
+            reach = self._naming.reach(one & _RECORD_MASK)
+            if reach is not Reach.NAMED:
+                continue
+            choice = self._naming.choice(place.met.call, place.met.field)
+            if choice > 1 and not self._naming.many(place.met.call):
+                continue
+            return Justification(
+                Provenance.TRUSTED, None, (place.met,), Reach.NAMED, place.met.call, max(choice, 1)
+            )
+        return None
+
+    def _pointed(
+        self, kept: tuple[int, ...], mention: int | None, found: Destination, origins: tuple[Met, ...]
+    ) -> Justification:
+        reach, source, candidates = self._source(kept, found)
+        if not source and mention is not None:
+            met = self._places[mention].met
+            if self._naming.points_to(met.call):
+                reach, source, candidates = Reach.POINTED, met.call, 1
+        return Justification(Provenance.UNTRUSTED, None, origins, reach, source, candidates)
+
+    def _source(self, kept: tuple[int, ...], found: Destination) -> tuple[Reach, int, int]:
+        """Give how the intent leads to where a value stands, the call, and how many like it stand there."""
+        best = (Reach.NONE, 0, 0)
+        for one in kept:
+            record, place = one & _RECORD_MASK, self._places[one >> _RECORD_BITS]
+            reach = self._naming.reach(record)
+            if reach is Reach.NONE:
+                continue
+            if reach is Reach.NAMED:
+                reach = Reach.POINTED
+            count = max(self._naming.candidates(place.met.call, found.kind), 1)
+            if best[1] == 0 or count < best[2]:
+                best = (reach, place.met.call, count)
+        return best
+
+    def _take(
+        self, leaf: Leaf, place: int, trust: Trust, base: int, doubtful: frozenset[bytes], pointed: bool
+    ) -> Iterator[None]:
+        record = min(base + leaf.record, _RECORD_MASK)
+        spot = place << _RECORD_BITS | record
+        text = leaf.text
+        if len(text) <= MAX_TEXT:
+            self._meet(whole(text), spot, trust, doubtful)
+            number = number_of(text)
+            if number and number != text:
+                self._meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
+        for start in range(0, len(text), PIECE_CHARS):
+            # What stands across two pieces is in the overlap.
+            piece = text[max(0, start - MAX_TEXT) : start + PIECE_CHARS]
+            for found in within(piece):
+                self._meet(found, spot, trust, doubtful)
+                self._naming.candidate(found, leaf.record)
+            if trust is Trust.UNTRUSTED:
+                self._mention(piece, place)
+                if pointed:
+                    for number in numbers_in(piece):
+                        self._meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
+            if start:
+                yield
+
+    def _meet(self, found: Destination, spot: int, trust: Trust, doubtful: frozenset[bytes]) -> None:
+        if not found.normal:
+            return
+        digest = self._digest(found)
+        if trust is Trust.TRUSTED and digest in doubtful:
+            # An echo of what was given proves nothing.
+            return
         known = self._met.get(digest)
         if known is None:
-            if not found.normal:
-                return
             if len(self._met) >= self._capacity:
                 self.full = True
                 return
-            self._met[digest] = (place,)
-        elif place in known:
+            self._met[digest] = (spot,)
+        elif spot in known:
             return
         elif len(known) < MAX_MET:
-            self._met[digest] = (*known, place)
-        elif self._origins[place].trust is Trust.UNTRUSTED and not any(
-            self._origins[one].trust is Trust.UNTRUSTED for one in known
-        ):
-            self._met[digest] = (*known[:-1], place)
+            self._met[digest] = (*known, spot)
+        elif trust is Trust.UNTRUSTED and not any(self._trust(one) is Trust.UNTRUSTED for one in known):
+            self._met[digest] = (*known[:-1], spot)
+
+    def _trust(self, spot: int) -> Trust:
+        return self._places[spot >> _RECORD_BITS].met.trust
+
+    def _mention(self, text: str, place: int) -> None:
+        """Remember which words untrusted text holds, by the interpreter's own keyed hash."""
+        mentions = self._mentions
+        if len(mentions) >= MENTIONS:
+            self.full = True
+            return
+        for word in words_of(text):
+            mentions.setdefault(hash(word), place)
+
+    def _mentioned(self, found: Destination) -> int | None:
+        """Give the untrusted text that holds every word of a short text, if there is one."""
+        words = words_of(found.normal)
+        if not words or len(words) > 12:
+            return None
+        places = [self._mentions.get(hash(word)) for word in words]
+        return None if None in places else places[0]
+
+    def _doubtful(
+        self, arguments: Mapping[str, Json], given: Mapping[str, Justification]
+    ) -> frozenset[bytes]:
+        """Give the digests of what a call was given that is neither of the intent nor trusted."""
+        out = set()
+        for name, value in arguments.items():
+            if given[name].provenance in (Provenance.UNKNOWN, Provenance.UNTRUSTED):
+                for leaf in leaves(value):
+                    if len(leaf) <= MAX_WHOLE:
+                        out.add(self._digest(whole(leaf)))
+        return frozenset(out)
+
+    def _looked_up(
+        self, tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification]
+    ) -> Reach:
+        """Give how the intent leads to what a call was given: by all that selects something."""
+        if tool.effect is not Effect.NONE:
+            # What a permitted call has made is its own.
+            return Reach.NAMED if any(one.reached for one in given.values()) else Reach.NONE
+        reach = Reach.NONE
+        for name, one in given.items():
+            value = arguments[name]
+            if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
+                continue
+            if one.reached or (isinstance(value, str) and self._utterance.names(value)):
+                reach = max(reach, Reach.NAMED)
+            elif one.provenance is Provenance.UNTRUSTED:
+                if not one.pointed:
+                    return Reach.NONE
+                return Reach.POINTED
+            elif one.pointed:
+                reach = max(reach, Reach.POINTED)
+        return reach
 
     def _digest(self, found: Destination) -> bytes:
         named = f"{found.kind.value}\n{found.normal}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(named, digest_size=12, key=self._key).digest()
-
-
-def worst(judged: Iterable[Justification]) -> Provenance | None:
-    """Give the worst provenance among some; none where there are none."""
-    return max((one.provenance for one in judged), key=_RANK.__getitem__, default=None)
-
-
-def _leaves(value: Json) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for below in value.values():
-            yield from _leaves(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _leaves(below)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-
-
-def _several(text: str) -> list[str]:
-    """Give the single destinations of an address list (RFC 5322 section 3.4), or the text as it is."""
-    if "@" not in text or not ("," in text or ";" in text):
-        return [text]
-    pieces = [piece.strip() for piece in text.replace(";", ",").split(",")]
-    return [piece for piece in pieces if piece] or [text]
-
-
-def _words(text: str) -> str:
-    """Give a text's words with one space between them, without the marks of a sentence around them."""
-    stripped = (word.strip(".,;:!?()[]{}\"'`<>\u2018\u2019\u201c\u201d") for word in plain(text).split(" "))
-    return " ".join(word for word in stripped if word)

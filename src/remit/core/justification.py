@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an argument's value: its provenance, where it was met, and how the intent leads there."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from remit.core.label import Trust
+from remit.core.named import Reach
+
+Json = Any
+
+MAX_MET = 8
+"""Places that are kept of one value: the first ones, and always one that is untrusted."""
+
+
+class Provenance(enum.StrEnum):
+    """Where a value came from, best first. Of several the worst counts."""
+
+    INTENT = "intent"
+    TRUSTED = "trusted"
+    UNKNOWN = "unknown"
+    UNTRUSTED = "untrusted"
+
+
+_RANK = {one: place for place, one in enumerate(Provenance)}
+
+
+class Met(msgspec.Struct, frozen=True):
+    """A place where a value was met: the `call`th call of the task, its tool, and the field of its result.
+
+    `decision` is the id of that call's decision, under which the evidence has it.
+    """
+
+    call: int
+    decision: str
+    tool: str
+    field: str
+    trust: Trust
+
+    def __str__(self) -> str:
+        """Say it as refusals do."""
+        where = f", field `{self.field}`" if self.field else ""
+        return f"the result of call {self.call}, `{self.tool}`{where}, {self.trust.value}"
+
+
+class Stated(msgspec.Struct, frozen=True):
+    """Where the intent states a value: in which typed parameter, or (empty) in the person's words."""
+
+    parameter: str = ""
+
+
+class Justification(msgspec.Struct, frozen=True):
+    """What is known of an argument's value.
+
+    `stated` is where the intent states it, if it does. `origins` are the results that held it. `reach` says
+    how the intent leads to the best of them. `source` is the call whose result the intent points to and which
+    holds the value (0: none), `candidates` how many values like it stand there. `spent` says that the intent
+    states it, but it was used for something else before, and untrusted data holds it too.
+    """
+
+    provenance: Provenance
+    stated: Stated | None = None
+    origins: tuple[Met, ...] = ()
+    reach: Reach = Reach.NONE
+    source: int = 0
+    candidates: int = 0
+    spent: bool = False
+
+    @property
+    def crossed(self) -> bool:
+        """Whether untrusted data holds what the intent states."""
+        return self.stated is not None and any(one.trust is Trust.UNTRUSTED for one in self.origins)
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is of the intent, or the one trusted value to which the intent leads."""
+        return (self.provenance is Provenance.INTENT and not self.spent) or (
+            self.provenance is Provenance.TRUSTED and self.reach is Reach.NAMED
+        )
+
+    @property
+    def pointed(self) -> bool:
+        """Whether it stands in a source that the intent points to."""
+        return self.source > 0
+
+    def join(self, other: Justification) -> Justification:
+        """Give what holds of both values together: the worse of each."""
+        mine, theirs = (
+            (_RANK[self.provenance], not self.reached),
+            (_RANK[other.provenance], not other.reached),
+        )
+        worse = self if mine >= theirs else other
+        better = other if worse is self else self
+        return Justification(
+            worse.provenance,
+            worse.stated,
+            tuple(dict.fromkeys((*worse.origins, *better.origins)))[:MAX_MET],
+            worse.reach,
+            # A value of the intent needs no source; of two that do, both must have the same.
+            worse.source if better.reached or better.source == worse.source else 0,
+            max(self.candidates, other.candidates),
+            self.spent or other.spent,
+        )
+
+
+NOTHING = Justification(Provenance.UNKNOWN)
+
+
+def worst(judged: Iterable[Justification]) -> Provenance | None:
+    """Give the worst provenance among some; none where there are none."""
+    return max((one.provenance for one in judged), key=_RANK.__getitem__, default=None)
+
+
+def leaves(value: Json) -> Iterator[str]:
+    """Give the texts and numbers that an argument holds."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for below in value.values():
+            yield from leaves(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from leaves(below)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def several(text: str) -> list[str]:
+    """Give the single destinations of an address list (RFC 5322 section 3.4), or the text as it is."""
+    if "@" not in text or not ("," in text or ";" in text):
+        return [text]
+    pieces = [piece.strip() for piece in text.replace(";", ",").split(",")]
+    return [piece for piece in pieces if piece] or [text]

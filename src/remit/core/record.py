@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records of a result: its objects, and the leaves of each with path, label and text.
+
+A result is JSON, or text that writes JSON or YAML, or text. The objects of a list are records of their own,
+objects below a name belong to the record around them; what has no structure is one record. Labels of fields
+are those of the tool's description, which may look at what stands beside a field in the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from remit.core.constraint import Verdict
+from remit.core.field import structured
+from remit.core.label import Label
+from remit.core.tool import FieldLabel, Tool
+
+Json = Any
+
+MAX_LEAVES = 50_000
+"""Leaves of one result that are looked at."""
+MAX_DEPTH = 32
+MAX_KEY = 80
+
+
+class Leaf(NamedTuple):
+    """One text of a result, in its record, under its path; `name` is the last name of the path."""
+
+    record: int
+    path: str
+    name: str
+    text: str
+    label: Label
+
+
+def bodies(result: Json) -> Iterator[tuple[Json, bool]]:
+    """Give the parts of a tool's result out of the shape in which MCP carries them, and whether a text among
+    them may write a structure.
+
+    What a tool gives twice, as structure and as text, is given twice: nobody promises that both are equal.
+    """
+    if not isinstance(result, dict) or not isinstance(result.get("content", result.get("contents")), list):
+        yield result, True
+        return
+    for key, value in result.items():
+        if key in ("content", "contents") and isinstance(value, list):
+            for block in value:
+                yield from _of_block(block)
+        elif key not in ("isError", "_meta", "resultType"):
+            yield value, False
+
+
+def _of_block(block: Json) -> Iterator[tuple[Json, bool]]:
+    if isinstance(block, dict) and isinstance(block.get("text"), str):
+        yield block["text"], True
+        rest = {key: value for key, value in block.items() if key not in ("text", "type")}
+        if rest:
+            yield rest, False
+    else:
+        yield block, False
+
+
+class Reading:
+    """The leaves of one result. `cut` says, once all have been given, that there were more.
+
+    `above` holds for each record the one around it (the first is its own), `seen` the labels that occurred.
+    """
+
+    def __init__(self, result: Json, tool: Tool) -> None:
+        """Take a result as it was parsed: JSON values only."""
+        self._result = result
+        self._label = tool.label
+        self._by_path: dict[str, list[FieldLabel]] = {}
+        for field in tool.fields:
+            self._by_path.setdefault(field.path, []).append(field)
+        self._known: dict[str, Label | list[FieldLabel]] = {}
+        self._left = MAX_LEAVES
+        self.cut = False
+        self.above: list[int] = []
+        self.seen: set[Label] = set()
+
+    def __iter__(self) -> Iterator[Leaf]:
+        """Give each leaf; numbers are given as text, booleans and nulls are not given."""
+        for body, written in bodies(self._result):
+            value = body
+            if written and isinstance(body, str):
+                inner = structured(body)
+                value = body if inner is None else inner
+            self.above.append(len(self.above))
+            yield from self._walk(value, "", "", {}, len(self.above) - 1, 0)
+
+    def _walk(
+        self, value: Json, path: str, name: str, beside: dict[str, Json], record: int, depth: int
+    ) -> Iterator[Leaf]:
+        if self._left <= 0 or depth > MAX_DEPTH:
+            self.cut = True
+            return
+        if isinstance(value, str):
+            self._left -= 1
+            yield Leaf(record, path, name, value, self._label_of(path, name, beside))
+        elif isinstance(value, dict):
+            yield from self._object(value, path, record, depth)
+        elif isinstance(value, list):
+            below = f"{path}[]"
+            for one in value:
+                inner = record
+                if isinstance(one, dict):
+                    inner = len(self.above)
+                    self.above.append(record)
+                yield from self._walk(one, below, name, beside, inner, depth + 1)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            self._left -= 1
+            yield Leaf(record, path, name, _number(value), self._label_of(path, name, beside))
+
+    def _object(self, value: dict[str, Json], path: str, record: int, depth: int) -> Iterator[Leaf]:
+        several = _by_name(value)
+        for key, below in value.items():
+            if several or is_data(key):
+                # What stands in a key is data just as well, and no name for what is below it.
+                inner, spot = record, f"{path}{{}}"
+                name = path.rpartition(".")[2].replace("[]", "")
+                if isinstance(below, dict):
+                    inner = len(self.above)
+                    self.above.append(record)
+                self._left -= 1
+                yield Leaf(inner, spot, name, key, self._label_of(spot, name, value))
+                yield from self._walk(below, spot, name, value, inner, depth + 1)
+                continue
+            name = str(key)[:MAX_KEY]
+            yield from self._walk(below, f"{path}.{name}" if path else name, name, value, record, depth + 1)
+
+    def _label_of(self, path: str, name: str, beside: dict[str, Json]) -> Label:
+        known = self._known.get(path)
+        if known is None:
+            fields = self._by_path.get(path) or self._by_path.get(path.removeprefix("[].")) or []
+            fields = fields or self._by_path.get(name, [])
+            known = self._label if not fields else fields[0].label if not fields[0].when else fields
+            self._known[path] = known
+            if isinstance(known, Label):
+                self.seen.add(known)
+        if isinstance(known, Label):
+            return known
+        label = next((one.label for one in known if _holds(one, beside)), self._label)
+        self.seen.add(label)
+        return label
+
+
+def _holds(field: FieldLabel, beside: dict[str, Json]) -> bool:
+    """Whether what stands beside a field is so; what is missing, or undecided, is not."""
+    return all(name in beside and one.judge(beside[name]) is Verdict.YES for name, one in field.when.items())
+
+
+def _by_name(value: dict[str, Json]) -> bool:
+    """Whether an object holds several like it by their names."""
+    if len(value) < 3:
+        return False
+    first = next(iter(value.values()))
+    return isinstance(first, dict) and all(
+        isinstance(below, dict) and below.keys() == first.keys() for below in value.values()
+    )
+
+
+def is_data(key: str) -> bool:
+    """Whether a key of an object is rather a value (an address, a number, a date) than a name."""
+    return "@" in key or "/" in key or " " in key or key[:1].isdigit() or len(key) > MAX_KEY
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        # Longer ones are none that anybody writes, and slow to write.
+        return str(value) if value.bit_length() < 512 else "0"
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person's words say of a task: what they name, whom they count up, and what they ask for.
+
+Nothing here understands language. It compares words without their inflection, and knows a few dozen of
+English that people use when they ask for work: quantifiers, superlatives, verbs. What it does not recognise
+only costs a question; what it does recognise never makes an untrusted value a trusted one. People who need
+certainty state typed parameters.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from remit.core.destination import plain
+
+MAX_WORDS = 20_000
+"""Words of an intent with all its turns that are looked at; what comes after them names nothing."""
+MAX_PHRASE = 24
+"""Words of a phrase that is looked for."""
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
+_PARTS = re.compile(r"[^\W_]+", re.UNICODE)
+_NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3})?")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+#: Words that name nothing.
+_EMPTY = _set(
+    "a about after again all also an and any are as at based be been before between but by can check "
+    "could did do does done each every everyone everything for from get had has have he her here him "
+    "his how i if in including into is it its just last like made me more most much my need new next "
+    "no not now of off on one only or other our out over please same see she should show so some such "
+    "sure take tell than that the their them then there these they this those through to today too "
+    "under until up us use very via was we were what when where which while who why will with would "
+    "you your "
+)
+_COLLECTIVE = _set("all every each both everyone everybody anyone any several")
+_NUMBERING = _set("id ids no nr num number numbers ref reference")
+#: Words by which one hands over to what somebody else wrote.
+_CARRY_OUT = _set("do follow execute perform complete carry implement handle action act")
+_WRITTEN_WORK = _set(
+    "action instruction task todo step request direction procedure order point item assignment thing"
+)
+_GREATEST = {
+    "largest": "size",
+    "biggest": "size",
+    "greatest": "size",
+    "heaviest": "weight",
+    "most": "",
+    "highest": "",
+    "maximum": "",
+    "longest": "duration",
+    "latest": "time",
+    "newest": "time",
+    "recent": "time",
+    "best": "rating",
+    "top": "rating",
+    "priciest": "price",
+}
+_LEAST = {
+    "smallest": "size",
+    "least": "",
+    "lowest": "",
+    "minimum": "",
+    "fewest": "",
+    "shortest": "duration",
+    "earliest": "time",
+    "oldest": "time",
+    "cheapest": "price",
+    "worst": "rating",
+}
+#: By which fields each kind of superlative is decided.
+_MEASURES = {
+    "size": _set("size bytes length amount count total"),
+    "weight": _set("weight size mass"),
+    "duration": _set("duration length time minutes hours days"),
+    "time": _set("time date timestamp created modified updated day at when sent received"),
+    "price": _set("price cost amount total fee rate fare"),
+    "rating": _set("rating score stars rank review"),
+}
+#: Verbs that ask for the same kind of thing.
+_VERBS: tuple[frozenset[str], ...] = tuple(
+    frozenset(group.split())
+    for group in (
+        "send email mail message write reply respond answer forward notify inform text tell dm ping",
+        "create add make schedule book plan organise organize arrange open draft register set",
+        "update change adjust modify edit correct set move reschedule rename fix replace alter",
+        "delete remove cancel drop clear discard erase trash unsubscribe revoke",
+        "pay send transfer refund settle reimburse wire remit",
+        "share invite give grant add send",
+        "post publish upload put write share",
+        "append add put insert write extend",
+        "invite add ask include",
+        "reserve book order buy purchase rent",
+        "fetch visit open read download browse load summarise summarize",
+        "deploy release ship roll install",
+        "merge approve accept close reopen assign comment",
+    )
+)
+
+
+@functools.lru_cache(8192)
+def stem(word: str) -> str:
+    """Give a word without the commonest English endings; words with digits stay as they are."""
+    if len(word) < 4 or not word.isalpha():
+        return word
+    word = word.removesuffix("'s")
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-2] if word.endswith(("ches", "shes", "sses", "xes", "zes")) else word[:-1]
+    for ending in ("ment", "ing", "ed"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls":
+                word = word[:-1]
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def words_of(text: str) -> list[str]:
+    """Give a text's words in their plain form, without the marks of a sentence around them."""
+    stripped = (word.strip(_MARKS) for word in plain(text).split(" "))
+    return [word for word in stripped if word]
+
+
+def stems_of(text: str) -> frozenset[str]:
+    """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
+    out = set()
+    for word in words_of(text)[:MAX_WORDS]:
+        for part in _PARTS.findall(word):
+            if part not in _EMPTY and len(part) > 1:
+                out.add(stem(part))
+    return frozenset(out)
+
+
+def number_of(text: str) -> str:
+    """Give a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
+    bare = text.strip().lower()
+    if not 0 < len(bare) <= 40 or not _NUMBER.fullmatch(bare):
+        return ""
+    try:
+        value = Decimal(bare.strip("$\u20ac\u00a3\u00a5%abcdefghijklmnopqrstuvwxyz").replace(",", ""))
+    except InvalidOperation:
+        return ""
+    return format(value.normalize(), "f")
+
+
+def numbers_in(text: str) -> Iterator[str]:
+    """Give each number that stands in a text, in its one form."""
+    for word in words_of(text):
+        found = number_of(word)
+        if found:
+            yield found
+
+
+class Superlative(msgspec.Struct, frozen=True):
+    """A greatest or least that words ask for, and of which measure (empty: of any)."""
+
+    greatest: bool
+    measure: str
+
+    def fits(self, field: str) -> bool:
+        """Whether a field of this name is what it is about."""
+        if not self.measure:
+            return True
+        return not _MEASURES[self.measure].isdisjoint(_PARTS.findall(field.lower().replace("_", " ")))
+
+
+class Utterance:
+    """Everything that the person behind a task has said so far."""
+
+    def __init__(self) -> None:
+        """Begin with nothing said."""
+        self._words: list[str] = []
+        self._text = " "
+        self._sentences: list[frozenset[str]] = []
+        self.stems: frozenset[str] = frozenset()
+        self.numbers: frozenset[str] = frozenset()
+        self.superlatives: tuple[Superlative, ...] = ()
+        #: Stems of what is spoken of as many (`each person`, `all files`).
+        self.many: frozenset[str] = frozenset()
+        #: Whether the words hand over to something that somebody wrote (`follow the instructions`).
+        self.delegates = False
+
+    def hear(self, text: str) -> None:
+        """Take more words in."""
+        words = words_of(text)[: MAX_WORDS - len(self._words)]
+        self._words += words
+        self._text = f" {' '.join(self._words)} "
+        self._sentences += [stems_of(one) for one in _SENTENCE.split(text[: MAX_WORDS * 8])]
+        self.stems |= stems_of(text)
+        self.numbers |= {found for word in words if (found := number_of(word))}
+        most = [Superlative(True, _GREATEST[word]) for word in words if word in _GREATEST]
+        most += [Superlative(False, _LEAST[word]) for word in words if word in _LEAST]
+        self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
+        self.many |= frozenset(_counted_up(words))
+        said = {stem(part) for word in words for part in _PARTS.findall(word)}
+        self.delegates = self.delegates or bool(said & _CARRY_OUT and said & _WRITTEN_WORK)
+
+    def says(self, text: str) -> bool:
+        """Whether the words hold a text whole, from word to word."""
+        words = words_of(text)
+        return bool(words) and f" {' '.join(words[:MAX_PHRASE])} " in self._text and len(words) <= MAX_PHRASE
+
+    def names(self, text: str) -> bool:
+        """Whether everything that a text names is named, in whatever order."""
+        stems = stems_of(text)
+        return bool(stems) and stems <= self.stems
+
+    def names_number(self, number: str, nouns: frozenset[str]) -> bool:
+        """Whether a short number is said as that of something: `file 13`, `ID 13`, `#13`.
+
+        A number alone says nothing: it may be a price or an hour. `nouns` are stems of what it numbers.
+        """
+        for at, word in enumerate(self._words):
+            bare = word.lstrip("#")
+            if bare != number:
+                continue
+            before = [stem(one) for one in self._words[max(0, at - 3) : at]]
+            if word != bare or any(one in _NUMBERING or one in nouns for one in before):
+                return True
+        return False
+
+    def asks(self, tool_words: frozenset[str], name: Iterable[str]) -> bool:
+        """Whether the words ask for what a tool does.
+
+        `tool_words` are the stems that its description says people ask by; without them its name speaks: one
+        of its verbs, or another verb for the same, and what it is done to.
+        """
+        if tool_words:
+            return not tool_words.isdisjoint(self.stems) or any(
+                " " in one and self.says(one) for one in tool_words
+            )
+        verbs, nouns = verbs_and_nouns(name)
+        return not verbs.isdisjoint(self.stems) and (not nouns or not nouns.isdisjoint(self.stems))
+
+    def counts_up(self, nouns: Iterable[str]) -> bool:
+        """Whether the words speak of many of something (`each person`, `all channels`)."""
+        return not self.many.isdisjoint(nouns)
+
+    def speaks_of_many(self) -> bool:
+        """Whether the words count anything up."""
+        return bool(self.many)
+
+
+def verbs_and_nouns(name: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Divide the words of a tool's name into stems of verbs, with others that ask for the same, and nouns."""
+    verbs: set[str] = set()
+    nouns: set[str] = set()
+    for place, word in enumerate(name):
+        groups = [group for group in _VERBS if word in group] if place == 0 else []
+        if groups:
+            verbs.update(stem(one) for group in groups for one in group)
+        elif word not in _EMPTY:
+            nouns.add(stem(word))
+    return frozenset(verbs), frozenset(nouns)
+
+
+@functools.lru_cache(4096)
+def name_words(name: str) -> tuple[str, ...]:
+    """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return tuple(part.lower() for part in _PARTS.findall(spaced.replace("_", " ")))
+
+
+def _counted_up(words: list[str]) -> Iterator[str]:
+    for at, word in enumerate(words):
+        if word in _COLLECTIVE:
+            yield word
+            for after in words[at + 1 : at + 4]:
+                yield from (stem(part) for part in _PARTS.findall(after))
