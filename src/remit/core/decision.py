@@ -45,7 +45,8 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     `permits` are the rules that permit; `forbids` those that forbid and cannot be waived; `waivable` those
     that forbid unless a human approves (`@otherwise("approval")`). `errors` is not empty when any rule erred,
     the request did not fit the schema, or an entity was missing: then the answer is a refusal whatever else
-    it says.
+    it says. `flow` names, as (rule, fact), what of the call's flow the rules that forbid have read:
+    `destination`, `provenance.to`.
     """
 
     permits: tuple[RuleRef, ...] = ()
@@ -54,6 +55,7 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     errors: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
+    flow: tuple[tuple[str, str], ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

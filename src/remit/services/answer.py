@@ -27,6 +27,7 @@ from remit.core.decision import Decision
 from remit.core.errors import Fenced, Malformed, NotFound
 from remit.core.event import CallOutcome
 from remit.core.identity import Principal
+from remit.core.label import Classes, Label
 from remit.core.mediation import (
     Answered,
     Bind,
@@ -42,8 +43,10 @@ from remit.core.mediation import (
     answer,
 )
 from remit.core.request import AccessRequest
+from remit.core.tool import Tool
 from remit.ports.store import TakeBudget, Unit
 from remit.services.asked import Asked
+from remit.services.authorize import carries
 from remit.services.call_events import outcome_events
 from remit.services.drive import Drive, Parts
 from remit.services.live import LiveCall, LiveTask
@@ -143,6 +146,10 @@ class AnswerDrive(Drive):
         decision = msgspec.structs.replace(decision, valid_until=min(*bounds, expires))
         self._ruling = msgspec.structs.replace(self._ruling, decision=decision)
         return decision
+
+    def _carried(self, tool: Tool, classes: Classes) -> Label:
+        """Whoever carries the call out shows no result: the worst that it can bring is taken on."""
+        return carries(tool, classes)
 
     async def _record(self, need: Record) -> Recorded:
         recorded = await super()._record(need)

@@ -22,11 +22,13 @@ import msgspec
 from remit.core.approval import Approval, ApprovalState
 from remit.core.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
+from remit.core.flow import Flow, chains, judged
 from remit.core.grant import Grant
 from remit.core.identity import Principal
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Classes, Label
 from remit.core.request import AccessRequest
-from remit.core.tool import Effect, Tier, Tool, ToolState, undescribed
+from remit.core.tool import ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.core.workload import Assurance
 from remit.ports.runtime import Entropy
 from remit.ports.store import Store, TakeBudget
@@ -99,9 +101,13 @@ class Authorizer:
         arguments: dict[str, Json],
         now: datetime,
     ) -> AccessRequest:
-        """Step 3. Give the access request of a call, without waiting."""
+        """Step 3. Give the access request of a call, without waiting.
+
+        The tool is as these arguments make it, and the flow as the task's index knows it at this moment.
+        """
         bundle = self._policies.applied.bundle
         tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
+        tool = tool.called_with(arguments)
         return AccessRequest(
             principal=principal,
             agent=live.agent,
@@ -115,6 +121,7 @@ class Authorizer:
             now=now,
             observed=upstream in self._observed,
             unconstrained=upstream in self._unconstrained,
+            flow=judged(live.index, tool, arguments, label=live.label, plan=live.task.plan),
         )
 
     def known(self, tool: Tool) -> bool:
@@ -139,6 +146,8 @@ class Authorizer:
                 outcome = Outcome.DENY
                 reasons.append(denied)
         reasons += _policy_reasons(answer, outcome)
+        if outcome is not Outcome.PERMIT and answer.flow:
+            reasons += _flow_reasons(request, answer)
         takes: tuple[TakeBudget, ...] = ()
         if outcome is Outcome.PERMIT or request.observed:
             takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not Effect.NONE)
@@ -213,13 +222,14 @@ class Authorizer:
 
     def _granting(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
         """Give the first grant that permits the arguments, or the reasons of the one that came closest."""
-        rank = self._policies.applied.bundle.classes.rank
+        classes = self._policies.applied.bundle.classes
+        rank, worst = classes.rank, carries(request.tool, classes).data_class
         best: list[Reason] | None = None
         for grant in request.grants:
             reasons = _argument_reasons(grant, request)
             for ceiling in grant.result_classes:
-                if rank(request.tool.label.data_class) > rank(ceiling):
-                    text = f"`{request.tool.id}` may return {request.tool.label.data_class} data"
+                if rank(worst) > rank(ceiling):
+                    text = f"`{request.tool.id}` may return {worst} data"
                     reasons.append(Reason(code="result-class", text=text, rule=f"result_class {ceiling}"))
             if not reasons:
                 return grant, []
@@ -256,6 +266,52 @@ class Authorizer:
                     way_out=f"it can be asked again after {one.expires.isoformat(timespec='seconds')}",
                 )
         return None
+
+
+def carries(tool: Tool, classes: Classes) -> Label:
+    """Give the worst label that a result of a tool can have: with every field that has one of its own."""
+    label = tool.label
+    for field in tool.fields:
+        label = label.join(field.label, classes)
+    return label
+
+
+def _flow_reasons(request: AccessRequest, answer: PolicyAnswer) -> list[Reason]:
+    """Say of each argument whose provenance a rule objects to how its value came into the task."""
+    said = dict(chains(request.flow))
+    return [
+        Reason(code="flow", text=said[name], rule=rule, argument=name)
+        for name, rule in _objected(request.tool, request.flow, answer.flow).items()
+        if name in said
+    ]
+
+
+def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Give the arguments that rules object to, each with the first such rule; `read` is what these rules
+    read of the flow.
+    """
+    out: dict[str, str] = {}
+    for rule, fact in read:
+        head, _, named = fact.partition(".")
+        about, _, _ = head.partition("_")
+        wanted = getattr(flow.facts, about, None) if about != "tainted" else "untrusted"
+        for name, one in flow.arguments.items():
+            if head == "provenance":
+                objects = name == named
+            else:
+                # Of several in one role those count that make it what it is.
+                objects = _is(tool, name, about) and one.provenance.value == wanted
+            if objects:
+                out.setdefault(name, rule)
+    return out
+
+
+def _is(tool: Tool, name: str, about: str) -> bool:
+    """Whether a fact of the flow is about an argument."""
+    spec = tool.arguments.get(name)
+    if about in ("secret", "personal"):
+        return spec is not None and bool(getattr(spec, about))
+    return about in ("tainted", (spec.role if spec else ArgumentRole.CONTENT).value)
 
 
 def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:

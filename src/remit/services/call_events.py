@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import re
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from remit.core.decision import Decision
+from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.label import Trust
+from remit.core.justification import Justification, Met
 from remit.core.request import AccessRequest
 from remit.core.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.live import LiveTask
@@ -19,10 +24,18 @@ Json = Any
 
 #: Arguments above this size are committed to by digest and not kept.
 MAX_SEALED_BYTES = 65_536
+#: Arguments, and origins of each, that a decision's event tells of.
+MAX_JUSTIFIED = 24
+MAX_ORIGINS = 4
+MAX_FIELD = 80
+# A key of a result that looks like a field's name. Another one may be a value, and values are never readable.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_:-]{0,39}(?:\[\])*", re.ASCII)
 
 
-def decision_event(request: AccessRequest, decision: Decision) -> Event:
-    """Give the event of a decision: what was asked, by which rules it was answered, under which bundle."""
+def decision_event(request: AccessRequest, decision: Decision, number: int = 0) -> Event:
+    """Give the event of a decision: what was asked, by which rules it was answered, under which bundle, and
+    what justified each argument. `number` is that of the call among those of its task, where it goes on.
+    """
     facts: dict[str, Json] = {
         "tool": request.tool.id,
         "outcome": decision.outcome.value,
@@ -35,6 +48,10 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
         "rules": [[rule.id, rule.digest] for rule in decision.rules],
         "bundle": decision.bundle,
     }
+    if number:
+        facts["number"] = number
+    if request.flow.arguments:
+        facts["flow"] = justified(request.flow.arguments)
     if request.principal.method is not None:
         facts["method"] = request.principal.method.value
     if request.task.lineage:
@@ -68,6 +85,48 @@ def decision_event(request: AccessRequest, decision: Decision) -> Event:
     )
 
 
+def justified(arguments: dict[str, Justification]) -> list[dict[str, Json]]:
+    """Give what justified each argument of a call, as evidence has it: without a value, and bounded.
+
+    `stated` is where the intent states it (`parameter x`, or `words`); `origins` are `[number of the call, id
+    of its decision, tool, field, trust]`, so that a chain can be followed from call to call; in fields `*`
+    stands for keys that may be values themselves.
+    """
+    out: list[dict[str, Json]] = []
+    # The worst first, where there are more than are told.
+    for name, one in sorted(arguments.items(), key=_unjustified)[:MAX_JUSTIFIED]:
+        entry: dict[str, Json] = {"argument": _plain(name), "provenance": one.provenance.value}
+        if one.stated is not None:
+            entry["stated"] = f"parameter {_plain(one.stated.parameter)}" if one.stated.parameter else "words"
+        if one.origins:
+            entry["origins"] = [
+                [met.call, met.decision, met.tool, _plain(met.field), met.trust.value]
+                for met in _told(one.origins)
+            ]
+        out.append(entry)
+    if len(arguments) > MAX_JUSTIFIED:
+        out.append({"more": len(arguments) - MAX_JUSTIFIED})
+    return out
+
+
+def _unjustified(item: tuple[str, Justification]) -> int:
+    return _WORST_FIRST.index(item[1].provenance.value)
+
+
+_WORST_FIRST = ("untrusted", "unknown", "trusted", "intent")
+
+
+def _told(origins: tuple[Met, ...]) -> list[Met]:
+    """Give the first origins, untrusted ones before others: those a refusal speaks of."""
+    return sorted(origins, key=lambda met: met.trust is not Trust.UNTRUSTED)[:MAX_ORIGINS]
+
+
+def _plain(path: str) -> str:
+    """Give the names of a path in ASCII, and `*` for what may be no name."""
+    named = ".".join(part if _NAME.fullmatch(part) else "*" for part in path.split(".")) if path else ""
+    return named if len(named) <= MAX_FIELD else named[: MAX_FIELD - 1] + "*"
+
+
 def kept(arguments: dict[str, Json]) -> Json:
     """Give arguments as evidence keeps them: whole, or by digest where they are very large."""
     encoded = msgspec.json.encode(arguments)
@@ -90,7 +149,7 @@ def _sha256(value: Json) -> str:
     return hashlib.sha256(msgspec.json.encode(value)).hexdigest()
 
 
-def label_event(request: AccessRequest, live: LiveTask) -> Event:
+def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
     """Give the event of a task's label that rose."""
     facts = {
         "class": live.label.data_class,
@@ -101,12 +160,23 @@ def label_event(request: AccessRequest, live: LiveTask) -> Event:
     }
     return Event(
         kind=EventKind.LABEL_RAISED,
-        at=request.now,
+        at=at,
         tenant=request.principal.tenant,
         task=request.task.id,
         agent=request.agent.name,
         facts=facts,
     )
+
+
+def ended_by(fault: BaseException) -> str:
+    """Say what ended a call, where that was not its answer."""
+    if isinstance(fault, Fenced):
+        return "fence"
+    if isinstance(fault, UpstreamUnreachable):
+        return "timeout" if fault.code == "upstream-timeout" else "upstream"
+    if isinstance(fault, KeyUnavailable):
+        return "credential"
+    return "agent" if isinstance(fault, asyncio.CancelledError | ConnectionError) else "fault"
 
 
 def outcome_events(

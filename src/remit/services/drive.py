@@ -16,16 +16,9 @@ from typing import Any, Protocol
 import msgspec
 
 from remit.core.decision import Decision, Outcome, Reason
-from remit.core.errors import (
-    Busy,
-    Conflict,
-    Fenced,
-    KeyUnavailable,
-    NotFound,
-    RemitError,
-    UpstreamUnreachable,
-)
+from remit.core.errors import Busy, Conflict, Fenced, NotFound, RemitError, UpstreamUnreachable
 from remit.core.identity import Principal
+from remit.core.label import Classes, Label
 from remit.core.mediation import (
     Bind,
     Bound,
@@ -55,18 +48,19 @@ from remit.core.mediation import (
 )
 from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
-from remit.core.tool import Effect
+from remit.core.tool import Effect, Tool
 from remit.ports.broker import Broker, UpstreamCredential
 from remit.ports.runtime import Clock
-from remit.ports.store import Change, CheckFence, ConsumeApproval, RaiseLabel, Store, TakeBudget, Unit
+from remit.ports.store import Change, CheckFence, ConsumeApproval, Store, TakeBudget, Unit
 from remit.ports.upstream import Exchange, Upstream
 from remit.services.approvals import Approvals
 from remit.services.asked import Asked, wire_call
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer, Ruling
-from remit.services.call_events import decision_event, label_event, outcome_events
+from remit.services.call_events import decision_event, ended_by, outcome_events
 from remit.services.late import LateOutcomes
 from remit.services.live import Live, LiveCall, LiveTask
+from remit.services.observe import Observer, rising
 from remit.services.policies import Policies
 from remit.services.refusals import Refusals
 
@@ -93,6 +87,7 @@ class Parts:
     store: Store
     late: LateOutcomes
     refusals: Refusals
+    observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker]
@@ -118,6 +113,7 @@ class Drive:
         self._credential: UpstreamCredential | None = None
         self._asking = Unit()
         self._turn: asyncio.Lock | None = None
+        self._number = 0
         self._result_bytes = 0
         self._ended_by = ""
         self._deadline = 0.0
@@ -146,7 +142,7 @@ class Drive:
                 except BaseException as fault:  # noqa: BLE001 - the machine closes the call, then raises it again
                     if isinstance(fault, RemitError) and fault.step is None:
                         fault.step = step_of(need).value
-                    self._ended_by = self._ended_by or _ended_by(fault)
+                    self._ended_by = self._ended_by or ended_by(fault)
                     need = machine.throw(fault)
                 else:
                     need = machine.send(answer)
@@ -208,21 +204,22 @@ class Drive:
         live, ruling = self._live, self._ruling
         scopes = live.call_scopes(request.tool.id)
         call = LiveCall(decision.id, request.tool.id, request.tool.effect.value, scopes)
-        changes: list[Change] = [CheckFence(live.task.epochs, scopes)]
-        events = [decision_event(request, decision)]
-        changes += ruling.takes
+        changes: list[Change] = [CheckFence(live.task.epochs, scopes), *ruling.takes]
         if ruling.approval is not None:
             changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
-        if live.rise(request.tool.label, self._m.policies.applied.bundle.classes):
-            events.append(label_event(request, live))
-        if (label := live.label) != live.kept_label:
-            # INVARIANT: the label rises here, before anything that carries it can be released. It goes into
-            # each commit until one has held: the call that raised it may be refused there.
-            changes.append(RaiseLabel(live.task.id, label))
+        # INVARIANT: the label rises here, before anything that carries it can be released.
+        classes = self._m.policies.applied.bundle.classes
+        risen, told = rising(live, self._carried(request.tool, classes), request, classes, self._now)
+        label = live.label
+        live.calls += 1
+        self._number = live.calls
+        # What the intent states is used up for this purpose, before another call can be described.
+        live.index.spend(request.tool, request.arguments)
+        events = (decision_event(request, decision, self._number), *told)
         live.in_hand.add(call)
         self._call = call
         try:
-            await self._m.store.commit(Unit(tuple(changes), tuple(events)))
+            await self._m.store.commit(Unit((*changes, *risen), events))
         except Conflict as lost:
             # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
             self._settle(taken=False)
@@ -288,14 +285,22 @@ class Drive:
         return chunk
 
     async def _observe(self, need: Observe) -> Observed:
+        """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
+        live, call, request, chunk = self._live, self._call, self._request, need.chunk
         assert self._exchange is not None
-        chunk = need.chunk
+        assert live is not None
+        assert call is not None
+        assert request is not None
         if chunk.kind is ChunkKind.REQUEST:
             # An answer to the server's own question would be a disclosure that nobody decided: refused.
             if chunk.request_id is not None:
                 self._exchange.respond(chunk.request_id, NOT_OFFERED, error=True)
             return Observed(None)
         self._result_bytes += chunk.size
+        await self._m.observer.observe(
+            live, request, chunk, number=self._number, decision=call.decision, look=lambda: self._look(call)
+        )
+        self._look(call)
         return Observed(chunk)
 
     async def _release(self, need: Release) -> Released:
@@ -342,6 +347,10 @@ class Drive:
 
     # What the steps share.
 
+    def _carried(self, tool: Tool, classes: Classes) -> Label:
+        """Give what the task takes on before the call is sent; what more a result carries, step 8 sees."""
+        return tool.label
+
     def _look(self, call: LiveCall) -> None:
         """Look at the local fence; raises `Fenced` with `sent` set where the upstream may have acted."""
         assert self._live is not None
@@ -384,16 +393,6 @@ def _lost(decision: Decision, lost: Conflict) -> Decision:
 
 
 NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
-
-
-def _ended_by(fault: BaseException) -> str:
-    if isinstance(fault, Fenced):
-        return "fence"
-    if isinstance(fault, UpstreamUnreachable):
-        return "timeout" if fault.code == "upstream-timeout" else "upstream"
-    if isinstance(fault, KeyUnavailable):
-        return "credential"
-    return "agent" if isinstance(fault, asyncio.CancelledError | ConnectionError) else "fault"
 
 
 def _bounded(live: LiveTask) -> bool:

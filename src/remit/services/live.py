@@ -8,6 +8,7 @@ cached: the store's live mapping of epochs is looked at on each call.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -19,10 +20,11 @@ from remit.core.errors import BudgetExhausted, Fenced, NotFound, Unauthenticated
 from remit.core.grant import Grant
 from remit.core.identity import Agent, Memberships
 from remit.core.label import Classes, Label
+from remit.core.provenance import KEY_BYTES, Index
 from remit.core.revocation import call_scopes, risen, scopes_of
 from remit.core.task import Budgets, Task, TaskState
 from remit.core.token import AccessClaims
-from remit.ports.runtime import Clock
+from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, TakeBudget, Usage
 from remit.services.accounts import Drawn, drawn_from, own_accounts, total
 
@@ -55,7 +57,10 @@ class LiveCall:
 
 
 class LiveTask:
-    """A bound task. Owned by one event loop; label and budgets have no other home while it lives."""
+    """A bound task. Owned by one event loop; label, budgets and what it has met have no other home while it
+    lives. Label and budgets are in the store as well, `index` is not: a task that is bound anew after it has
+    made calls knows nothing but its intent, and takes nothing for trusted any more.
+    """
 
     def __init__(
         self,
@@ -65,10 +70,11 @@ class LiveTask:
         used: dict[str, Usage],
         ancestors: dict[str, Budgets],
         now_boot_s: float,
+        key: bytes,
         drawn: Mapping[Grant, tuple[Drawn, ...]] | None = None,
         bound: Callable[[str], LiveTask | None] = lambda _: None,
     ) -> None:
-        """Bind a task that is active now; `used` tells what its accounts have spent so far.
+        """Bind a task that is active now; `used` tells what its accounts have spent so far, `key` is random.
 
         `drawn` gives what of its ancestors a call under a grant is counted against too; `bound` finds those
         that are bound.
@@ -95,6 +101,24 @@ class LiveTask:
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
         self._bound = bound
+        #: How many calls it has been permitted; the number of the last one.
+        self.calls = used.get(task.id, Usage()).calls
+        self.index = Index(key)
+        #: Whoever holds it takes a result in: one at a time, however long it is.
+        self.learning = asyncio.Lock()
+        self._turns_heard = 0
+        # What those calls brought is not known here: a value that is met again may have stood there.
+        self.index.full = self.calls > 0
+        if not task.intent.stated_by.startswith("agent:"):
+            # INVARIANT: an agent's own words are no intent, even where it opens its tasks by itself.
+            self.index.state(task.intent.goal, task.intent.params)
+        self.hear(task)
+
+    def hear(self, task: Task) -> None:
+        """Take in what the person behind the task has said since it was looked at last."""
+        for turn in task.intent.turns[self._turns_heard :]:
+            self.index.state(turn.text, {})
+        self._turns_heard = len(task.intent.turns)
 
     def call_scopes(self, tool: str) -> tuple[str, ...]:
         """Give the scopes of a call to `tool`."""
@@ -210,6 +234,7 @@ class Live:
         self,
         store: Store,
         clock: Clock,
+        entropy: Entropy,
         tenant: str,
         members: Memberships,
         authority: Callable[[Task], str] = attrgetter("authority_hash"),
@@ -219,6 +244,7 @@ class Live:
         self._members = members
         self._store = store
         self._clock = clock
+        self._entropy = entropy
         self._tenant = tenant
         self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
 
@@ -329,6 +355,7 @@ class Live:
                 used=used,
                 ancestors=ancestors,
                 now_boot_s=self._clock.boot_s(),
+                key=self._entropy.bytes(KEY_BYTES),
                 drawn=drawn_from(task, above) if above else None,
                 bound=self._tasks.get,
             )
@@ -350,6 +377,7 @@ class Live:
         live = self._tasks.get(task.id)
         if live is not None:
             live.task = task
+            live.hear(task)
 
     def refresh_agent(self, agent: Agent) -> None:
         """Show live tasks the new state of their agent."""

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 8: what an upstream gave becomes known to the task before the agent hears of it.
+
+1. the wire's shape is taken off, so that fields have the names that the tool's own result gives them
+2. each value enters the task's index, with the call, the tool and the field that it came from
+3. the label of the result joins the task's label
+4. INVARIANT: nothing is released before the label that it carries is durable. Where that cannot be committed,
+   or a value cannot be taken in, the answer is not released
+
+A notification and an error are observed like a result: all that is released may be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from remit.core.event import Event
+from remit.core.label import Classes, Label
+from remit.core.mediation import Chunk, ChunkKind
+from remit.core.request import AccessRequest
+from remit.core.tool import Tool
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, RaiseLabel, Store, Unit
+from remit.services.call_events import label_event
+from remit.services.live import LiveTask
+from remit.services.policies import Policies
+
+Json = Any
+
+#: Members of a progress notification that are none of the tool's words.
+_PACE = frozenset({"progressToken", "progress", "total"})
+
+
+class Observer:
+    """Takes in what calls bring. For one event loop."""
+
+    def __init__(self, *, store: Store, policies: Policies, clock: Clock) -> None:
+        """Take the parts."""
+        self._store = store
+        self._policies = policies
+        self._clock = clock
+
+    async def observe(
+        self,
+        live: LiveTask,
+        request: AccessRequest,
+        chunk: Chunk,
+        *,
+        number: int,
+        decision: str,
+        look: Callable[[], None],
+    ) -> None:
+        """Take one chunk in; when this returns it may be released.
+
+        `number` is that of the call among those of its task, `decision` the id of its decision. `look` raises
+        where the call has been cut: it is asked whenever others have had a turn. Raises as the store does.
+        """
+        parts = brought(chunk, request.tool)
+        if not parts:
+            return
+        tool, classes = request.tool, self._policies.applied.bundle.classes
+        label = live.label
+        async with live.learning:
+            for part in parts:
+                steps = live.index.learn(
+                    part, call=number, decision=decision, tool=tool, arguments=request.arguments
+                )
+                await _taken(steps, look)
+                label = label.join(live.index.label(part, tool, classes), classes)
+        changes, events = rising(live, label, request, classes, self._clock.now())
+        if changes:
+            whole = live.label
+            await self._store.commit(Unit(changes, events))
+            live.kept_label = whole
+            look()
+
+
+def rising(
+    live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime
+) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
+    """Join `label` into the task's; give what must be committed before anything that carries it is released.
+
+    INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
+    that one's commit may be under way, or refused. `LiveTask.kept_label` is set by whoever commits.
+    """
+    rose = live.rise(label, classes)
+    if live.kept_label.covers(live.label, classes):
+        return (), ()
+    return (RaiseLabel(live.task.id, live.label),), (label_event(request, live, at),) if rose else ()
+
+
+async def _taken(steps: Iterator[None], look: Callable[[], None]) -> None:
+    """Go through a long result in slices, so that it does not hold up the calls of others."""
+    for _ in steps:
+        await asyncio.sleep(0)
+        look()
+
+
+def brought(chunk: Chunk, tool: Tool) -> tuple[Json, ...]:
+    """Give what a chunk brings, each part as the tool itself has it; what is not JSON as text.
+
+    MCP writes a result as text (`content[].text`), as structure (`structuredContent`), or as both; a resource
+    as `contents[].text`. The tool's own result comes first, what stands beside it after it.
+    """
+    try:
+        body = orjson.loads(chunk.body)
+    except orjson.JSONDecodeError:
+        return (chunk.body.decode(errors="replace"),)
+    if not isinstance(body, dict):
+        return (body,)
+    if chunk.kind is ChunkKind.RESULT:
+        return _unwrapped(body, tool)
+    if chunk.kind is ChunkKind.NOTIFICATION:
+        body = {name: value for name, value in body.items() if name not in _PACE}
+    return (body,) if body else ()
+
+
+def _unwrapped(result: dict[str, Json], tool: Tool) -> tuple[Json, ...]:
+    beside = {name: value for name, value in result.items() if name != "isError"}
+    if beside.get("resultType") == "complete":
+        del beside["resultType"]
+    own = beside.pop("structuredContent", None)
+    schema = tool.surface.get("outputSchema")
+    if isinstance(own, dict) and isinstance(schema, dict) and schema.get("x-fastmcp-wrap-result") is True:
+        own = own["result"] if own.keys() == {"result"} else own
+    texts: list[Json] = []
+    for name in ("content", "contents"):
+        if isinstance(blocks := beside.pop(name, None), list):
+            found, left = _texts(blocks)
+            texts += found
+            if left:
+                beside[name] = left
+        elif blocks is not None:
+            beside[name] = blocks
+    written = texts[0] if len(texts) == 1 else texts
+    parts = [] if own is None else [own]
+    # The same in both forms is one result, not two.
+    if texts and (own is None or own not in (written, texts)):
+        parts.append(written)
+    return (*parts, beside) if beside else tuple(parts)
+
+
+def _texts(blocks: list[Json]) -> tuple[list[Json], list[Json]]:
+    """Give what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
+    texts: list[Json] = []
+    left: list[Json] = []
+    for block in blocks:
+        rest = block
+        if isinstance(block, dict) and isinstance(block.get("text"), str):
+            texts.append(_read(block["text"]))
+            rest = {key: value for key, value in block.items() if key != "text"}
+            if rest.get("type") == "text":
+                del rest["type"]
+        if rest:
+            left.append(rest)
+    return texts, left
+
+
+def _read(text: str) -> Json:
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+    return text
