@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
-from remit.cli.parser import Pairs, Switch, pairs, verb
+from remit.cli.parser import Pairs, Several, Switch, pairs, verb
 from remit.cli.tasking import (
     Wanted,
     agent_session,
@@ -37,7 +37,7 @@ def run(
     param: Pairs = (),
     for_: Annotated[str, Parameter(name="--for")] = "",
     intent: str = "",
-    plan: str = "",
+    plan: Several = (),
     key: Path | None = None,
     token_file: Path | None = None,
     alone: Switch = False,
@@ -63,7 +63,8 @@ def run(
     intent
         What is wanted, in words.
     plan
-        The tools that will be needed, separated by commas; the task is narrowed to them.
+        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
+        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
     key
         The file of the agent's key.
     token_file

@@ -11,6 +11,7 @@ from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.closure import show_closure
 from remit.cli.parser import Pairs, Several, noun, pairs
+from remit.cli.tasking import planned
 
 Json = Any
 
@@ -70,7 +71,8 @@ def opened(
     for_
         The person on whose behalf it works.
     plan
-        A tool that the work will need, as `upstream/tool`; the task is narrowed to those given.
+        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
+        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
     lease
         Seconds after which the task ends unless its agent renews it; 0 for none.
     """
@@ -80,7 +82,7 @@ def opened(
     if for_:
         body["on_behalf_of"] = for_
     if plan:
-        body["plan"] = [tool for given in plan for tool in given.split(",") if tool]
+        body["plan"] = planned(plan)
     if lease:
         body["lease_s"] = lease
     _one(connect().post("tasks", **body))
@@ -161,6 +163,62 @@ def complete(task: str, /, *, reason: str = "") -> None:
     show_closure(connect().post("tasks", task, "complete", reason=reason))
 
 
+@app.command(name="plan")
+def plan(task: str, /, *, add: Several = ()) -> int:
+    """Show what a task plans to call, or extend it.
+
+    Until the task has read untrusted data its plan grows for the asking; from then on a human is asked, about
+    exactly this. Once that is approved, the same command takes the answer. Exit code 1 while the plan does
+    not hold what was asked for.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    add
+        A tool, or several with commas between them, as `upstream/tool`; with what its arguments must be as
+        `"mail/send to=lena@example.com"`. May be given several times.
+    """
+    if not add:
+        found = connect().get("tasks", task)
+        if show.is_json():
+            show.answer(found["plan"])
+        else:
+            _entries(found["plan"])
+        return 0
+    told = connect().post("tasks", task, "plan", add=planned(add))
+    granted = told["outcome"] == "permit"
+    if show.is_json():
+        show.answer(told)
+        return 0 if granted else 1
+    show.say(show.state(told["outcome"]), "  the plan grew" if granted else "  the plan is as it was")
+    for reason in () if granted else told["reasons"]:
+        show.say(f"    {reason['text']}")
+        if reason.get("way_out"):
+            show.say(f"      {reason['way_out']}", style="dim")
+    if told["approval"]:
+        show.say(f"    an approver is asked: remit approve {told['approval']}", style="dim")
+    _entries(told["task"]["plan"])
+    return 0 if granted else 1
+
+
+def _entries(plan: Json) -> None:
+    if plan is None:
+        show.say("the task has no plan: whatever it is granted counts as neither planned nor unplanned")
+        return
+    show.table(
+        ("PLANS TO CALL", "WITH"),
+        ((one["tool"], "; ".join(one["says"]) or "any arguments that it is granted") for one in plan),
+        empty="plans to call nothing",
+    )
+
+
+def _plan(plan: Json) -> str:
+    if plan is None:
+        return ""
+    return ", ".join(one["tool"] + (f" ({'; '.join(one['says'])})" if one["says"] else "") for one in plan)
+
+
 def _one(task: Json) -> None:
     if show.is_json():
         show.answer(task)
@@ -178,7 +236,7 @@ def _one(task: Json) -> None:
                 ("intent", task["goal"]),
                 ("parameters", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())),
                 ("later turns", task["turns"] or ""),
-                ("plan", ", ".join(task["plan"]) if task["plan"] is not None else ""),
+                ("plan", _plan(task["plan"])),
                 ("carries", show.label(task["label"])),
                 ("opened", show.moment(task["opened"])),
                 ("ended" if ended else "until", show.moment(ended or task["deadline"])),

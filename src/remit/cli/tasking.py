@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from remit.cli.agent import key_place
 from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
+from remit.cli.parser import pairs
 from remit.cli.plain import plain
 from remit.cli.sessions import secret_for
 from remit.cli.show import moment
@@ -34,7 +37,7 @@ class Wanted(NamedTuple):
     params: Mapping[str, Json]
     on_behalf_of: str = ""
     intent: str = ""
-    plan: tuple[str, ...] | None = None
+    plan: list[Json] | None = None
     alone: bool = False
     lease_s: int = 15
     key: Path | None = None
@@ -83,10 +86,22 @@ def _person(base_url: str) -> str:
         return ""
 
 
-def planned(plan: str) -> tuple[str, ...] | None:
-    """Read `--plan a/b,c/d`; None where it was not given."""
-    names = tuple(part.strip() for part in plan.split(",") if part.strip())
-    return names or None
+def planned(given: tuple[str, ...]) -> list[Json] | None:
+    """Read what `--plan` was given, each time: tools with commas between them, or one tool with what its
+    arguments must be (`mail/send to=lena@example.com`); None where it was not given.
+    """
+    entries: list[Json] = []
+    for one in given:
+        try:
+            words = shlex.split(one)
+        except ValueError:
+            raise UsageFault(f"`{one[:80]}` has an open quote", way_out="close it") from None
+        if len(words) > 1 and "=" in words[1]:
+            exact = pairs(tuple(words[1:]), "--plan 'upstream/tool")
+            entries.append({"tool": words[0], "arguments": {name: {"exact": exact[name]} for name in exact}})
+        else:
+            entries += [part for part in re.split(r"[,\s]+", one) if part]
+    return entries or None
 
 
 def child_environment() -> dict[str, str]:

@@ -128,7 +128,7 @@ class AgentSession(_TokenSource):
         goal: str = "",
         params: Mapping[str, Json] | None = None,
         on_behalf_of: str = "",
-        plan: Sequence[str] | None = None,
+        plan: Sequence[str | Mapping[str, Json]] | None = None,
         lease_s: int = 0,
         person_session: str = "",
         manifest_digest: str = "",
@@ -137,7 +137,8 @@ class AgentSession(_TokenSource):
 
         With `person_session` (what `remit login` got) the person states the intent, else the agent does,
         where the task type permits that. With `lease_s` above 0 the task ends when `keep` has not renewed it
-        for so long. `manifest_digest` (`remit.sdk.manifest`) says what the agent is made of now.
+        for so long. `plan` says what the work will need (see `extend_plan`). `manifest_digest`
+        (`remit.sdk.manifest`) says what the agent is made of now.
         """
         asked: dict[str, Json] = {
             "agent": self.agent,
@@ -148,7 +149,7 @@ class AgentSession(_TokenSource):
             "lease_s": lease_s,
         }
         if plan is not None:
-            asked["plan"] = list(plan)
+            asked["plan"] = [one if isinstance(one, str) else dict(one) for one in plan]
         if manifest_digest:
             asked["manifest_digest"] = manifest_digest
         if person_session:
@@ -203,6 +204,19 @@ class TaskSession(_TokenSource):
             except GatewayRefused as refused:
                 if refused.code in ENDED or refused.status in (403, 404, 409):
                     return refused
+
+    async def extend_plan(self, *add: str | Mapping[str, Json]) -> Json:
+        """Ask for a longer plan: by tools (`upstream/tool`), or by
+        `{"tool": ..., "arguments": {name: constraint}}`.
+
+        Until the task has read untrusted data this is the agent's own word; from then on a human is asked.
+        Gives `outcome` (`permit`, `deny`, or `defer` while a human is asked, then `approval` names the
+        question), `reasons`, and the `task`. The same request, made again, takes the answer.
+        """
+        told = await self.agent.ask("POST", f"{self._path}/plan", body={"add": list(add)})
+        if isinstance(told, dict) and isinstance(told.get("task"), dict):
+            self.facts = told["task"]
+        return told
 
     async def complete(self, reason: str = "completed") -> Json:
         """End the task and give its closure.

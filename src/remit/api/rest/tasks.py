@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,9 +18,14 @@ from remit.api.rest.views import (
     task_type_view,
     task_view,
 )
+from remit.core.decision import Outcome
+from remit.core.errors import Forbidden
+from remit.core.plan import MAX_PLAN, PlanWish
 from remit.core.task import TaskState
 from remit.services.duties import Duty, end_task, may, own_task
 from remit.services.tasks import Opening
+
+Json = Any
 
 #: Tasks looked through for one answer.
 MOST = 10_000
@@ -38,6 +43,23 @@ class TurnText(Body, frozen=True, kw_only=True):
     """What the person who stated the intent adds to it."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Planning(Body, frozen=True, kw_only=True):
+    """What a task will need besides: tools (`upstream/tool`), or tools with constraints on arguments."""
+
+    add: Annotated[tuple[PlanWish, ...], msgspec.Meta(min_length=1, max_length=MAX_PLAN)]
+
+
+class PlanAnswer(View, frozen=True, kw_only=True):
+    """Whether the plan grew: `permit` where the task's plan now holds it all, `deny`, or `defer` while a
+    human is asked; then `approval` names the question, and the same request asks again once it is answered.
+    """
+
+    task: TaskView
+    outcome: Outcome
+    approval: str
+    reasons: tuple[dict[str, Json], ...]
 
 
 class Completing(Body, frozen=True, kw_only=True):
@@ -94,6 +116,28 @@ async def turn(errand: Errand) -> TaskView:
     said: TurnText = errand.body
     extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
     return task_view(extended, errand.house.clock.now())
+
+
+async def planned(errand: Errand) -> PlanAnswer:
+    """Ask for a longer plan."""
+    task = await errand.task()
+    if not errand.owns(task):
+        raise Forbidden(
+            "whose task it is asks for more of its plan", code="role", way_out="ask who stated its intent"
+        )
+    wish: Planning = errand.body
+    done = await errand.house.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
+    decision = done.decision
+    if done.holds:
+        # What a client lists is what is planned: it is told to look again.
+        for upstream in sorted({one.tool.partition("/")[0] for one in done.task.plan or ()}):
+            errand.house.announcements.changed(upstream)
+    return PlanAnswer(
+        task=task_view(done.task, errand.house.clock.now()),
+        outcome=decision.outcome if decision else Outcome.PERMIT,
+        approval=decision.approval if decision and decision.outcome is Outcome.DEFER else "",
+        reasons=tuple(msgspec.to_builtins(one) for one in decision.reasons) if decision else (),
+    )
 
 
 async def renew(errand: Errand) -> Renewed:
@@ -162,6 +206,17 @@ ENDPOINTS = (
         people=Duty.OWN,
         takes=TurnText,
         gives=TaskView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/plan",
+        summary="Extend the plan of a task: until it has read untrusted data by itself, then by approval",
+        serve=planned,
+        people=Duty.OWN,
+        agents=True,
+        tasks=True,
+        takes=Planning,
+        gives=PlanAnswer,
     ),
     Endpoint(
         method="POST",

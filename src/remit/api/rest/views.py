@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from remit.core.approval import Approval
+from remit.core.grant import Grant
 from remit.core.identity import Agent, AgentState, Person, Role
 from remit.core.revocation import Closing, Closure, Indeterminate
 from remit.core.task import Task, TaskState, TaskType
@@ -50,7 +51,7 @@ class AgentView(View, frozen=True, kw_only=True):
 
 
 class GrantView(View, frozen=True, kw_only=True):
-    """What a task may call: the tool, and in words what its arguments must be."""
+    """What a task may call, or plans to: the tool, and in words what its arguments must be."""
 
     tool: str
     says: tuple[str, ...]
@@ -68,7 +69,7 @@ class TaskView(View, frozen=True, kw_only=True):
     goal: str
     params: dict[str, Json]
     turns: int
-    plan: tuple[str, ...] | None
+    plan: tuple[GrantView, ...] | None
     grants: tuple[GrantView, ...]
     label: dict[str, Json]
     state: TaskState
@@ -177,8 +178,8 @@ def task_view(task: Task, now: datetime) -> TaskView:
         goal=task.intent.goal,
         params=task.intent.params,
         turns=len(task.intent.turns),
-        plan=task.plan,
-        grants=tuple(GrantView(tool=one.tool, says=tuple(one.describe())) for one in task.grants),
+        plan=None if task.plan is None else _grants(task.plan),
+        grants=_grants(task.grants),
         label=msgspec.to_builtins(task.label),
         state=TaskState.EXPIRED if lapsed else task.state,
         opened=task.opened,
@@ -189,6 +190,10 @@ def task_view(task: Task, now: datetime) -> TaskView:
         bundle=task.bundle,
         parent=task.parent,
     )
+
+
+def _grants(grants: tuple[Grant, ...]) -> tuple[GrantView, ...]:
+    return tuple(GrantView(tool=one.tool, says=tuple(one.describe())) for one in grants)
 
 
 def task_type_view(task_type: TaskType) -> TaskTypeView:

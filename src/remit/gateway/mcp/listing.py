@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from remit import __version__
 from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.plan import tools_of
 from remit.core.tool import (
     COMPLETION,
     PROMPT_GET,
@@ -122,13 +123,20 @@ class Listing:
         return tool.state is not ToolState.CHANGED or self._authorizer.observes(tool.upstream)
 
     def tools(self, live: LiveTask, place: Place) -> list[Json]:
-        """Give the tools that the task may call, as they were accepted."""
+        """Give the tools that the task may call and, where it has a plan, plans to; as they were accepted."""
         return [
             {**tool.surface, "name": place.shown(upstream, tool.name)}
             for upstream in place.upstreams
             for tool in self._tools.of(upstream)
-            if self._visible(live, tool)
+            if self._visible(live, tool) and self._foreseen(live, tool)
         ]
+
+    def _foreseen(self, live: LiveTask, tool: Tool) -> bool:
+        """Whether a tool is listed: of a task with a plan what that names, for nothing else may be called
+        as it stands. Where nothing is refused everything is.
+        """
+        plan = tools_of(live.task.plan)
+        return plan is None or tool.id in plan or self._authorizer.observes(tool.upstream)
 
     def resources(self, live: LiveTask, place: Place) -> list[Json]:
         """Give the resources that the task may read."""
