@@ -14,8 +14,8 @@ import msgspec
 from remit.core.decision import Decision
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.event import CallOutcome, Event, EventKind, timestamp
-from remit.core.label import Trust
 from remit.core.justification import Justification, Met
+from remit.core.label import Trust
 from remit.core.request import AccessRequest
 from remit.core.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.live import LiveTask

@@ -27,6 +27,7 @@ from remit.core.token import AccessClaims
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, TakeBudget, Usage
 from remit.services.accounts import Drawn, drawn_from, own_accounts, total
+from remit.services.met import begun, hear
 
 Json = Any
 
@@ -101,24 +102,13 @@ class LiveTask:
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
         self._bound = bound
+        parent = bound(task.parent)
         #: How many calls it has been permitted; the number of the last one.
         self.calls = used.get(task.id, Usage()).calls
-        self.index = Index(key)
+        self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
         #: Whoever holds it takes a result in: one at a time, however long it is.
         self.learning = asyncio.Lock()
-        self._turns_heard = 0
-        # What those calls brought is not known here: a value that is met again may have stood there.
-        self.index.full = self.calls > 0
-        if not task.intent.stated_by.startswith("agent:"):
-            # INVARIANT: an agent's own words are no intent, even where it opens its tasks by itself.
-            self.index.state(task.intent.goal, task.intent.params)
-        self.hear(task)
-
-    def hear(self, task: Task) -> None:
-        """Take in what the person behind the task has said since it was looked at last."""
-        for turn in task.intent.turns[self._turns_heard :]:
-            self.index.state(turn.text, {})
-        self._turns_heard = len(task.intent.turns)
+        self.turns_heard = len(task.intent.turns)
 
     def call_scopes(self, tool: str) -> tuple[str, ...]:
         """Give the scopes of a call to `tool`."""
@@ -377,7 +367,7 @@ class Live:
         live = self._tasks.get(task.id)
         if live is not None:
             live.task = task
-            live.hear(task)
+            live.turns_heard = hear(live.index, task, live.turns_heard)
 
     def refresh_agent(self, agent: Agent) -> None:
         """Show live tasks the new state of their agent."""
