@@ -8,6 +8,7 @@ structure is one field of its own, with the path of what holds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,8 @@ MAX_KEY = 80
 # Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
 # get to name fields.
 _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
+# YAML 1.2 section 6.9.2: an anchor begins a node. An ampersand between words is none.
+_ANCHOR = re.compile(r"(?:^|[\s,\[{:-])&[^\s,\[\]{}]", re.MULTILINE)
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -85,7 +88,7 @@ def structured(text: str) -> Json:
     try:
         # The base loader makes strings of everything and follows no tags; an alias would make one node stand
         # in many places, and a walk over it endless.
-        found = yaml.load(text, Loader=_LOADER) if "&" not in text else None  # noqa: S506 - no constructors
+        found = yaml.load(text, Loader=_LOADER) if not _ANCHOR.search(text) else None  # noqa: S506 - no constructors
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
     return found if isinstance(found, dict | list) else None
