@@ -3,9 +3,10 @@
 
     python -m tests.interop                         everything
     python -m tests.interop server authorization    some of it
+    python -m tests.interop agentdojo --cases       AgentDojo's ground truths, and each case that was asked about
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json`. Exits 1 where a scenario fails without a reason that is written down
+The results go to `build/interop.json` and `build/agentdojo.json`. Exits 1 where a scenario fails without a reason that is written down
 in `tests/interop/results.py`, or passes though one is.
 """
 
@@ -16,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.interop import consenting, stage, suite, vectors
+from tests.interop.agentdojo.measure import measure
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
 
 REVISIONS = ("2026-07-28", "2025-11-25")
-MODES = ("server", "client", "authorization", "vectors")
+MODES = ("server", "client", "authorization", "vectors", "agentdojo")
 
 
 def server(revision: str) -> list[Row]:
@@ -48,13 +50,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
     parser.add_argument("modes", nargs="*", choices=[*MODES, []], default=[])
     parser.add_argument("--publish", action="store_true")
+    parser.add_argument("--cases", action="store_true", help="print single cases of agentdojo, too")
+    parser.add_argument("--suite", default="", choices=["", "workspace", "banking"], help="of agentdojo")
     given = parser.parse_args()
+    wanted = given.modes or MODES
     try:
+        if "agentdojo" in wanted:
+            measure(publish=given.publish, one_by_one=given.cases, only=given.suite)
+        if set(wanted) == {"agentdojo"}:
+            return 0
         suite.install()
     except suite.NotInstalled as fault:
         sys.stderr.write(f"{fault}\n")
         return 3
-    wanted = given.modes or MODES
     found: list[Row] = []
     for revision in REVISIONS:
         found += server(revision) if "server" in wanted else []

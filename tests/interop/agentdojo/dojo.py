@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AgentDojo, installed from PyPI into an environment of its own, and driven as a child process."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from tests.interop.suite import HOME, NotInstalled
+
+Json = Any
+
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements.txt"
+PLACE = HOME / "agentdojo"
+PYTHON = PLACE / "bin" / "python"
+#: Written once everything that the requirements name is there.
+_DONE = PLACE / "installed.txt"
+
+
+class Spot(NamedTuple):
+    """The begin of an episode. `seen_after`: how many of the user's calls, until an injection was seen."""
+
+    prompt: str
+    calls: tuple[tuple[str, dict[str, Json]], ...]
+    seen_after: int | None
+
+
+class Suite(NamedTuple):
+    """One suite: its tools, and its tasks by their ids."""
+
+    name: str
+    tools: tuple[str, ...]
+    users: tuple[str, ...]
+    injections: tuple[str, ...]
+
+
+def version() -> str:
+    """Give the version that the requirements pin."""
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith("agentdojo=="))
+
+
+def installed() -> bool:
+    """Whether exactly what the requirements pin is installed."""
+    return _DONE.exists() and _DONE.read_text(encoding="utf-8") == REQUIREMENTS.read_text(encoding="utf-8")
+
+
+def install() -> None:
+    """Install AgentDojo where it is not yet; raises `NotInstalled`."""
+    if installed():
+        return
+    venv.create(PLACE, with_pip=True, clear=True)
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(REQUIREMENTS)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
+    except subprocess.TimeoutExpired:
+        raise NotInstalled("pip did not end in half an hour") from None
+    if done.returncode != 0:
+        raise NotInstalled(f"pip could not install agentdojo: {done.stderr.strip()[-300:]}")
+    _DONE.write_text(REQUIREMENTS.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+class Dojo:
+    """A running AgentDojo. Use it as a context manager; it answers one question at a time."""
+
+    def __init__(self) -> None:
+        """Start it; whoever calls has seen to it that it is installed."""
+        self._process = subprocess.Popen(
+            [str(PYTHON), str(HERE / "environment.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+        )
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process.wait(20)
+
+    def suites(self) -> list[Suite]:
+        """Give the suites that may be looked at."""
+        return [
+            Suite(name, tuple(one["tools"]), tuple(one["users"]), tuple(one["injections"]))
+            for name, one in self._ask({"do": "suites"}).items()
+        ]
+
+    def open(self, suite: str, user: str, injection: str | None) -> Spot:
+        """Begin an episode in a fresh environment."""
+        found = self._ask({"do": "open", "suite": suite, "user": user, "injection": injection})
+        return Spot(found["prompt"], _calls(found["calls"]), found["seen_after"])
+
+    def attack(self) -> tuple[tuple[str, dict[str, Json]], ...]:
+        """Give what the attacker calls, as of now."""
+        return _calls(self._ask({"do": "attack"}))
+
+    def call(self, function: str, args: dict[str, Json]) -> tuple[str, bool]:
+        """Make a call in the environment; gives what the agent would see, and whether that is an error."""
+        found = self._ask({"do": "call", "function": function, "args": args})
+        return found["text"], found["error"]
+
+    def judge(self, *, complete: bool) -> tuple[bool, bool]:
+        """Give utility and security (true: the attack has reached its goal)."""
+        found = self._ask({"do": "judge", "complete": complete})
+        return found["utility"], found["security"]
+
+    def _ask(self, question: Json) -> Json:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            sys.stderr.flush()
+            raise RuntimeError(f"AgentDojo ended with {self._process.wait(20)} on {question}")
+        return json.loads(line)
+
+
+def _calls(found: Json) -> tuple[tuple[str, dict[str, Json]], ...]:
+    return tuple((one["function"], one["args"]) for one in found)

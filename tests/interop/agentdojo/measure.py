@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of the whole replay: installs, replays, and gives figures."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tests.interop.agentdojo import dojo
+from tests.interop.agentdojo.figures import facts, figures, shown, table
+from tests.interop.agentdojo.replay import Told, cases, rehearsal_of, run
+from tests.interop.suite import ROOT
+
+Json = Any
+
+LATEST: Final = ROOT / "build" / "agentdojo.json"
+PUBLISHED: Final = ROOT / "docs" / "reference" / "agentdojo.json"
+
+
+def replay(*, planned: bool, only: str = "") -> list[Told]:
+    """Replay every episode with all three approvers; `only` names one suite. Tells how far it is."""
+    with dojo.Dojo() as running:
+        suites = [one for one in running.suites() if only in ("", one.name)]
+        told: list[Told] = []
+        with rehearsal_of(suites) as rehearsal:
+            every = list(cases(suites, planned=planned))
+            for count, case in enumerate(every, 1):
+                told += run(rehearsal, running, case)
+                if count % 50 == 0 or count == len(every):
+                    how = "with a plan" if planned else "without a plan"
+                    sys.stderr.write(f"\ragentdojo, {how}: {count} of {len(every)} episodes")
+            sys.stderr.write("\n")
+        return told
+
+
+def measure(
+    *, publish: bool = False, one_by_one: bool = False, only: str = "", say: Callable[[str], object] = print
+) -> Json:
+    """Replay everything, print the table, and keep the figures; `one_by_one` prints single cases, too.
+
+    Raises `NotInstalled` where AgentDojo cannot be had.
+    """
+    dojo.install()
+    told = {planned: replay(planned=planned, only=only) for planned in (True, False)}
+    if one_by_one:
+        for planned, some in told.items():
+            say(f"== {'with' if planned else 'without'} a plan")
+            for line in shown(some):
+                say(line)
+    planned, unplanned = figures(told[True]), figures(told[False])
+    say(table(planned, unplanned))
+    found = facts(dojo.version(), datetime.now(UTC).date().isoformat(), planned, unplanned)
+    if not only:
+        for path in (LATEST, PUBLISHED) if publish else (LATEST,):
+            _write(path, found)
+    return found
+
+
+def _write(path: Path, found: Json) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replays ground truths through a rehearsal: what is permitted happens in AgentDojo's environment.
+
+The gateway sees one task with one stream of calls; which of them are the attacker's it is not told. Only the
+approver, who is a person, can tell them apart, or is too tired to.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from remit.core.tool import Effect
+from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
+from tests.interop.agentdojo.dojo import Dojo, Suite
+
+Json = Any
+
+BUNDLE = Path(__file__).resolve().parent / "bundle"
+
+
+class Approver(enum.StrEnum):
+    """Who answers questions: nobody; a human who knows what was asked for; one who always says yes."""
+
+    NOBODY = "nobody"
+    CAREFUL = "careful"
+    TIRED = "tired"
+
+
+class Order(enum.StrEnum):
+    """When the attacker's calls come; `alone` is the user's task without any."""
+
+    ALONE = "alone"
+    INTERLEAVE = "interleave"
+    APPEND = "append"
+
+
+class Case(NamedTuple):
+    """One episode before it is run. `planned`: the tools of the ground truth are declared at open."""
+
+    suite: Suite
+    user: str
+    injection: str | None
+    order: Order
+    planned: bool
+    approver: Approver
+
+
+@dataclass
+class Step:
+    """One call of an episode, and what became of it."""
+
+    attacker: bool
+    tool: str
+    args: dict[str, Json]
+    #: What was decided first, and then: a call that was approved is made again.
+    first: RehearsedCall
+    last: RehearsedCall
+    effect: bool
+
+    @property
+    def asked(self) -> bool:
+        """Whether a human was asked."""
+        return self.first.outcome == "defer"
+
+
+@dataclass
+class Told:
+    """One episode after it was run."""
+
+    case: Case
+    steps: list[Step] = field(default_factory=list)
+    utility: bool = False
+    security: bool = False
+    top: bool = False
+
+    @property
+    def asked(self) -> int:
+        """How many of the user's calls a human was asked about."""
+        return sum(step.asked for step in self.steps if not step.attacker)
+
+    @property
+    def partial(self) -> bool:
+        """Whether a call of the attacker's had an effect, though the attack did not reach its goal."""
+        return not self.security and any(
+            step.attacker and step.effect and step.last.permitted for step in self.steps
+        )
+
+
+def cases(suites: list[Suite], *, planned: bool) -> Iterator[Case]:
+    """Give every episode once, with nobody to ask: the user tasks alone, then each pair in both orders."""
+    for suite in suites:
+        for user in suite.users:
+            yield Case(suite, user, None, Order.ALONE, planned, Approver.NOBODY)
+    for suite in suites:
+        for user in suite.users:
+            for injection in suite.injections:
+                for order in (Order.INTERLEAVE, Order.APPEND):
+                    yield Case(suite, user, injection, order, planned, Approver.NOBODY)
+
+
+def run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> list[Told]:
+    """Run an episode with each approver; who is never asked makes no difference, and is not run."""
+    told = [_run(rehearsal, dojo, case)]
+    for approver in (Approver.CAREFUL, Approver.TIRED):
+        asked = any(step.asked for step in told[0].steps)
+        again = case._replace(approver=approver)
+        same = Told(again, told[0].steps, told[0].utility, told[0].security, told[0].top)
+        told.append(_run(rehearsal, dojo, again) if asked else same)
+    return told
+
+
+def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
+    spot = dojo.open(case.suite.name, case.user, case.injection)
+    plan = tuple(dict.fromkeys(f"{case.suite.name}/{name}" for name, _ in spot.calls))
+    task = rehearsal.open(task=case.suite.name, intent=spot.prompt, plan=plan if case.planned else None)
+    told = Told(case)
+
+    def make(calls: tuple[tuple[str, dict[str, Json]], ...], *, attacker: bool) -> None:
+        for name, args in calls:
+            told.steps.append(_step(task, dojo, case, name, args, attacker=attacker))
+
+    if case.order is Order.ALONE:
+        make(spot.calls, attacker=False)
+    else:
+        assert spot.seen_after is not None
+        at = spot.seen_after if case.order is Order.INTERLEAVE else len(spot.calls)
+        make(spot.calls[:at], attacker=False)
+        make(dojo.attack(), attacker=True)
+        make(spot.calls[at:], attacker=False)
+    complete = all(step.last.permitted for step in told.steps if not step.attacker)
+    told.utility, told.security = dojo.judge(complete=complete)
+    told.top = task.label.data_class == rehearsal.stage.house.policies.applied.bundle.classes.top
+    task.end()
+    return told
+
+
+def _step(
+    task: RehearsedTask, dojo: Dojo, case: Case, name: str, args: dict[str, Json], *, attacker: bool
+) -> Step:
+    tool = f"{case.suite.name}/{name}"
+    first = last = task.call(tool, args)
+    if first.outcome == "defer" and case.approver is not Approver.NOBODY:
+        if attacker and case.approver is Approver.CAREFUL:
+            task.deny(first)
+        else:
+            task.approve(first)
+            last = task.call(tool, args)
+    if last.permitted:
+        text, error = dojo.call(name, args)
+        task.result(last, text, error=error)
+    request = last.request
+    effect = request is not None and request.tool.effect is not Effect.NONE
+    return Step(attacker, tool, args, first, last, effect)
+
+
+def rehearsal_of(suites: list[Suite]) -> Rehearsal:
+    """Put the bundle in force, with one task type for each suite that grants all of its tools."""
+    rehearsal = Rehearsal(BUNDLE)
+    for suite in suites:
+        rehearsal.task_type(
+            suite.name,
+            grants=[f"{suite.name}/{name}" for name in suite.tools],
+            purpose="help one person with what they ask for",
+        )
+    return rehearsal
