@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from mcp import Client, StdioServerParameters
 
+from remit.core.plan import tools_of
 from remit.core.task import TaskState
 from tests.live_gateway import LiveGateway
 
@@ -134,7 +135,7 @@ def test_a_signed_in_person_states_the_intent(gateway: LiveGateway) -> None:
     assert done.returncode == 0, done.stderr
     task = newest(gateway)
     assert (task.intent.stated_by, task.on_behalf_of, task.intent.goal) == ("ana", "ana", "tidy it")
-    assert task.plan == ("notes/read_note",)
+    assert tools_of(task.plan) == ("notes/read_note",)
 
 
 def test_the_agents_program_calls_what_it_was_granted(gateway: LiveGateway) -> None:

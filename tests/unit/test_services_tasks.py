@@ -12,6 +12,7 @@ from remit.core.errors import Forbidden, Malformed, NotFound, RemitError
 from remit.core.event import EventKind
 from remit.core.grant import GrantTemplate
 from remit.core.identity import AgentState
+from remit.core.plan import tools_of
 from remit.core.task import Parameter
 from remit.services.tasks import MAX_GOAL_CHARS, Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
@@ -112,15 +113,23 @@ async def test_parameters_are_checked_before_they_reach_a_grant(world: CallWorld
     assert await world.outcome(token, "write", text="to {to}") is Outcome.DENY
 
 
-async def test_a_plan_narrows(world: CallWorld) -> None:
-    """What is not in the plan is not granted; a plan cannot ask for more."""
-    await refused(world, Forbidden, plan=("desk/odd",))
-    task, token = await world.open(plan=("desk/read",))
+async def test_what_a_consent_limits_is_not_granted(world: CallWorld) -> None:
+    """Other than a plan, which could be extended; a plan cannot name it either."""
+    opening = Opening(agent="clerk", task_type="work")
+    lena = await world.person("lena")
+    task = await world.house.tasks.open(opening, person=lena, tools=("desk/read",))
     assert [grant.tool for grant in task.grants] == ["desk/read"]
-    assert await world.outcome(token, "write") is Outcome.DENY
-    task, token = await world.open(plan=())
-    assert task.grants == ()
-    assert await world.outcome(token, "read") is Outcome.DENY
+    wider = Opening(agent="clerk", task_type="work", plan=("desk/write",))
+    with pytest.raises(Forbidden):
+        await world.house.tasks.open(wider, person=lena, tools=("desk/read",))
+
+
+async def test_a_plan_names_what_is_granted(world: CallWorld) -> None:
+    """It cannot ask for more, and takes nothing away for good."""
+    await refused(world, Forbidden, plan=("desk/odd",))
+    task, _ = await world.open(plan=("desk/read",))
+    assert {grant.tool for grant in task.grants} == {"desk/read", "desk/write", "desk/pay"}
+    assert tools_of(task.plan) == ("desk/read",)
 
 
 async def test_an_intent_has_a_bound(world: CallWorld) -> None:

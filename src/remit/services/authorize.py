@@ -27,6 +27,7 @@ from remit.core.grant import Grant
 from remit.core.identity import Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Classes, Label
+from remit.core.plan import UNPLANNED, departures
 from remit.core.request import AccessRequest
 from remit.core.tool import ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.core.workload import Assurance
@@ -148,6 +149,8 @@ class Authorizer:
         reasons += _policy_reasons(answer, outcome)
         if outcome is not Outcome.PERMIT and answer.flow:
             reasons += _flow_reasons(request, answer)
+        if outcome is not Outcome.PERMIT and request.flow.facts.plan == UNPLANNED:
+            reasons += _departures(request)
         takes: tuple[TakeBudget, ...] = ()
         if outcome is Outcome.PERMIT or request.observed:
             takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not Effect.NONE)
@@ -283,6 +286,20 @@ def _flow_reasons(request: AccessRequest, answer: PolicyAnswer) -> list[Reason]:
         Reason(code="flow", text=said[name], rule=rule, argument=name)
         for name, rule in _objected(request.tool, request.flow, answer.flow).items()
         if name in said
+    ]
+
+
+def _departures(request: AccessRequest) -> list[Reason]:
+    """Say in which arguments a call departs from what the plan says of its tool."""
+    return [
+        Reason(
+            code="plan",
+            text=one.reason,
+            rule="plan",
+            way_out=f"the plan says: {one.way_out}",
+            argument=one.argument,
+        )
+        for one in departures(request.task.plan, request.tool.id, request.arguments)
     ]
 
 
