@@ -3,11 +3,11 @@
 
     python -m tests.interop                         everything
     python -m tests.interop server authorization    some of it
-    python -m tests.interop agentdojo --cases       AgentDojo's ground truths, and each case that was asked about
+    python -m tests.interop agentdojo --cases       AgentDojo's ground truths, case by case
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json` and `build/agentdojo.json`. Exits 1 where a scenario fails without a reason that is written down
-in `tests/interop/results.py`, or passes though one is.
+The results go to `build/interop.json` and `build/agentdojo.json`. Exits 1 where a scenario fails without a
+reason that is written down in `tests/interop/results.py`, or passes though one is.
 """
 
 import argparse

@@ -43,13 +43,13 @@ def measure(
     Raises `NotInstalled` where AgentDojo cannot be had.
     """
     dojo.install()
-    told = {planned: replay(planned=planned, only=only) for planned in (True, False)}
+    told = {how: replay(planned=how == "with", only=only) for how in ("with", "without")}
     if one_by_one:
-        for planned, some in told.items():
-            say(f"== {'with' if planned else 'without'} a plan")
+        for how, some in told.items():
+            say(f"== {how} a plan")
             for line in shown(some):
                 say(line)
-    planned, unplanned = figures(told[True]), figures(told[False])
+    planned, unplanned = figures(told["with"]), figures(told["without"])
     say(table(planned, unplanned))
     found = facts(dojo.version(), datetime.now(UTC).date().isoformat(), planned, unplanned)
     if not only:
