@@ -14,7 +14,7 @@ import msgspec
 from remit.adapters.policy.cedar.facts import context_shape, parameters
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.cedar.schema import GROUPS, schema_text
+from remit.adapters.policy.cedar.schema import GROUPS, forms, schema_text
 from remit.adapters.policy.cedar.shape import Path, Shape
 from remit.adapters.policy.cedar.text import nearest
 from remit.core.identity import Agent
@@ -105,7 +105,7 @@ class _Shapes:
     def __init__(self, world: World) -> None:
         params = parameters(world.task_types)
         self.bare = context_shape(Tool(upstream="", name=""), params)
-        self._contexts = [(tool, context_shape(tool, params)) for tool in world.tools]
+        self._contexts = [(form, context_shape(tool, params)) for tool in world.tools for form in forms(tool)]
 
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
         """Give the tools in a rule's scope, with their contexts."""
@@ -128,7 +128,7 @@ def _reads(rule: CedarRule, shapes: _Shapes) -> Iterator[Problem]:
             way_out="compare its action with its resource",
         )
     for path in sorted(rule.reads.paths, key=str):
-        if path[:1] != ("args",) or len(path) < 2:
+        if path[:1] not in (("args",), ("provenance",)) or len(path) < 2:
             if not shapes.bare.has(path):
                 yield _unknown(rule, path, [shapes.bare])
             continue
@@ -163,7 +163,7 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
                 )
             what = (
                 f"no tool in its scope has an argument `{name}`"
-                if names[0] == "args" and depth == 1
+                if names[0] in ("args", "provenance") and depth == 1
                 else f"there is no `{place}`"
             )
             return rule.problem(

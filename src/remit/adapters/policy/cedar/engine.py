@@ -91,6 +91,14 @@ class CedarPolicies:
         return CedarLoaded(rules, tools, facts, parameters(task_types), schema)
 
 
+Form = tuple[str, str, str]
+"""A tool in one of its variants: id, effect and audience. What is prepared for one is not for another."""
+
+
+def _form(tool: Tool) -> Form:
+    return tool.id, tool.effect.value, tool.audience.name
+
+
 class _Kit(msgspec.Struct, frozen=True):
     """What calls of one tool under one choice of rules share."""
 
@@ -125,8 +133,8 @@ class CedarLoaded:
         self._params = params
         self._index = RuleIndex(self._rules)
         self._sets: Recent[tuple[int, ...], tuple[Any, Any]] = Recent(512)
-        self._kits: Recent[tuple[str, tuple[int, ...]], _Kit] = Recent(2048)
-        self._places: Recent[tuple[str, str, str], _Place] = Recent(8192)
+        self._kits: Recent[tuple[Form, tuple[int, ...]], _Kit] = Recent(2048)
+        self._places: Recent[tuple[str, str, Form], _Place] = Recent(8192)
         named = sorted((rule.ref.id, rule.ref.digest) for rule in self._rules)
         self.digest = "sha256:" + hashlib.sha256(json.dumps([named, schema]).encode()).hexdigest()
 
@@ -155,7 +163,7 @@ class CedarLoaded:
 
     def _place(self, request: AccessRequest) -> _Place:
         agent, tool = request.agent, request.tool
-        key = (agent.tenant, agent.name, tool.id)
+        key = (agent.tenant, agent.name, _form(tool))
         place = self._places.get(key)
         if place is not None and _same(place.agent, agent) and _same(place.tool, tool):
             return place
@@ -186,7 +194,7 @@ class CedarLoaded:
         return self._places.put(key, _Place(agent, tool, kit, stands, Recent(KEPT)))
 
     def _kit(self, tool: Tool, numbers: tuple[int, ...]) -> _Kit:
-        key = (tool.id, numbers)
+        key = (_form(tool), numbers)
         kit = self._kits.get(key)
         if kit is not None and _same(kit.tool, tool):
             return kit
@@ -266,7 +274,23 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         waivable=_refs(waivable),
         reasons=reasons,
         errors=errors,
+        flow=_flow_read(spoken),
     )
+
+
+def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
+    """Give what rules read of a call's flow, each fact with the rule."""
+    out: list[tuple[str, str]] = []
+    for rule in rules:
+        for path in sorted(rule.reads.paths, key=str):
+            names = [name for name in path if name is not None]
+            if names[:1] == ["destination_trust"]:
+                out.append((rule.ref.id, "destination"))
+            elif len(names) > 1 and names[0] == "flow":
+                out.append((rule.ref.id, names[1]))
+            elif len(names) > 1 and names[0] == "provenance":
+                out.append((rule.ref.id, f"provenance.{names[1]}"))
+    return tuple(out)
 
 
 def _same(one: object, other: object) -> bool:

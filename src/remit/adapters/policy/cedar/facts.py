@@ -27,6 +27,7 @@ from remit.adapters.policy.cedar.shape import (
     record,
 )
 from remit.core.errors import ConfigInvalid
+from remit.core.flow import FlowFacts
 from remit.core.identity import Agent
 from remit.core.label import Classes, Label, Trust
 from remit.core.request import AccessRequest
@@ -60,6 +61,11 @@ TOOL = record(
     untrusted=BOOL,
 )
 LABEL = record(**{"class": STRING}, class_level=WHOLE, categories=STRINGS, untrusted=BOOL, zones=STRINGS)
+CLEARANCE = record(**{"class": STRING}, class_level=WHOLE)
+_SCALARS: Mapping[str, Shape] = {"str": STRING, "bool": BOOL, "int": WHOLE}
+#: What is known of where a call's arguments came from: each fact as `core.flow` has it.
+FLOW = record(**{one.name: _SCALARS[str(one.type.__name__)] for one in msgspec.structs.fields(FlowFacts)})
+_FLOW_FACTS = tuple(FLOW.fields)
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
 
 
@@ -81,6 +87,12 @@ def parameters(task_types: Iterable[TaskType]) -> Shape:
     return Shape(Kind.RECORD, fields=kept, hidden=hidden)
 
 
+def provenances(tool: Tool, args: Shape) -> Shape:
+    """Give the record of what is known of each argument, and of each part that the tool's file describes."""
+    names = {*args.fields, *args.hidden, *tool.arguments}
+    return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
+
+
 def context_shape(tool: Tool, params: Shape) -> Shape:
     """Give the type of `context` for calls of `tool`."""
     task = record(
@@ -96,8 +108,9 @@ def context_shape(tool: Tool, params: Shape) -> Shape:
         depth=WHOLE,
         params=params,
     )
+    args = arguments(tool.input_schema)
     return record(
-        args=arguments(tool.input_schema),
+        args=args,
         arg_names=STRINGS,
         tier=STRING,
         tier_level=WHOLE,
@@ -107,9 +120,21 @@ def context_shape(tool: Tool, params: Shape) -> Shape:
         assurance=STRING,
         assurance_level=WHOLE,
         label=LABEL,
+        task_label=LABEL,
+        sink_clearance=CLEARANCE,
+        crossings=WHOLE,
+        max_crossings=WHOLE,
+        flow=FLOW,
+        destination_trust=STRING,
+        provenance=provenances(tool, args),
         task=task,
         now=MOMENT,
     )
+
+
+def provenance_of(request: AccessRequest) -> dict[str, str]:
+    """Give the provenance of each argument by its name."""
+    return {name: one.provenance.value for name, one in request.flow.arguments.items()}
 
 
 class Facts:
@@ -131,6 +156,13 @@ class Facts:
             "assurance": lambda request: request.principal.assurance.word,
             "assurance_level": lambda request: int(request.principal.assurance),
             "label": lambda request: self._label(request.label),
+            "task_label": lambda request: self._label(request.label),
+            "sink_clearance": self._clearance,
+            "crossings": lambda request: request.crossings,
+            "max_crossings": lambda request: request.max_crossings,
+            "flow": lambda request: {name: getattr(request.flow.facts, name) for name in _FLOW_FACTS},
+            "destination_trust": lambda request: request.flow.facts.destination,
+            "provenance": provenance_of,
             "task": self._task,
             "now": lambda request: request.now,
         }
@@ -189,6 +221,12 @@ class Facts:
             "untrusted": label.trust is Trust.UNTRUSTED,
             "zones": label.zones,
         }
+
+    def _clearance(self, request: AccessRequest) -> dict[str, Json]:
+        """Give the highest class that the call's audience may learn."""
+        classes = self._classes
+        ceiling = classes.clearance.get(request.tool.audience.name, classes.bottom)
+        return {"class": ceiling, "class_level": self._rank(Label(data_class=ceiling))}
 
     def _task(self, request: AccessRequest) -> dict[str, Json]:
         task = request.task

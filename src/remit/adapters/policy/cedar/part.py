@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.facts import Facts
+from remit.adapters.policy.cedar.facts import Facts, provenance_of
 from remit.adapters.policy.cedar.index import Recent
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.shape import Shape
@@ -29,7 +29,8 @@ from remit.core.request import AccessRequest
 Json = Any
 
 _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
-#: What a call does not bring anew: attributes of the context that the task, its label and the tool decide.
+#: What a call does not bring anew: attributes of the context that the task, its label and the tool decide,
+#: and the few words about its flow that are the same for most calls of a tool.
 STEADY = frozenset(
     {
         "tier",
@@ -40,6 +41,13 @@ STEADY = frozenset(
         "assurance",
         "assurance_level",
         "label",
+        "task_label",
+        "sink_clearance",
+        "crossings",
+        "max_crossings",
+        "flow",
+        "destination_trust",
+        "provenance",
         "task",
     }
 )
@@ -84,11 +92,11 @@ class Last(msgspec.Struct, frozen=True):
     found: Found
     asked: dict[str, Json]
 
-    def like(self, other: AccessRequest) -> bool:
-        """Whether another request in this place has the same steady facts.
+    def like(self, other: AccessRequest, read: Collection[str]) -> bool:
+        """Whether another request in this place has the same steady facts; `read` names those that are read.
 
         INVARIANT: compared is all that a request holds, except what `STEADY` leaves out (arguments, time) and
-        what the place has compared already (agent, tool).
+        what the place has compared already (agent, tool with effect and audience).
         """
         mine = self.request
         return (
@@ -97,6 +105,10 @@ class Last(msgspec.Struct, frozen=True):
             and mine.cleared is other.cleared
             and mine.tier is other.tier
             and mine.principal == other.principal
+            and mine.crossings == other.crossings
+            and mine.max_crossings == other.max_crossings
+            and mine.flow.facts == other.flow.facts
+            and ("provenance" not in read or provenance_of(mine) == provenance_of(other))
         )
 
 
@@ -123,7 +135,7 @@ class Stand(msgspec.Struct, frozen=True):
     def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, dict[str, Json]]:
         """Give what the rules say of a request, and the request as Cedar was asked it; raises `Misfit`."""
         kept = self.kept
-        if kept is not None and kept.last is not None and kept.last.like(request):
+        if kept is not None and kept.last is not None and kept.last.like(request, self.part.shape.fields):
             return kept.last.found, kept.last.asked
         context = facts.context(self.part.shape, request)
         asked = {**self.head, "context": context.decode()}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from remit.adapters.policy.cedar.facts import AGENT, LABEL, TOOL, context_shape, parameters
+import msgspec
+
+from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape, parameters
 from remit.adapters.policy.cedar.shape import Kind, Shape
 from remit.adapters.policy.cedar.text import attribute, quoted
 from remit.core.label import Classes
@@ -41,8 +43,22 @@ def _head(named: Iterable[str] = ()) -> list[str]:
     return lines
 
 
-def _parents(tool: Tool) -> str:
-    return "[" + ", ".join(f'Action::"{group}"' for group in groups_of(tool)) + "]"
+def forms(tool: Tool) -> list[Tool]:
+    """Give a tool as each of its calls may find it: by itself, and in each of its variants."""
+    return [
+        tool,
+        *(
+            msgspec.structs.replace(
+                tool, effect=one.effect or tool.effect, audience=one.audience or tool.audience
+            )
+            for one in tool.variants
+        ),
+    ]
+
+
+def _parents(*tools: Tool) -> str:
+    groups = dict.fromkeys(group for tool in tools for group in groups_of(tool))
+    return "[" + ", ".join(f'Action::"{group}"' for group in groups) + "]"
 
 
 def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
@@ -76,6 +92,7 @@ def schema_text(tools: Sequence[Tool], task_types: Sequence[TaskType], classes: 
         *_head(),
         "",
         f"type Label = {LABEL};",
+        f"type Flow = {FLOW};",
         *_hidden("task.params", params),
         f"type Params = {params};",
         f"type Task = {_named_record(_task_shape(params), {'params': 'Params'})};",
@@ -93,17 +110,20 @@ def _action(tool: Tool, params: Shape) -> list[str]:
     if not tool.input_schema:
         return [
             f"// the arguments of {quoted(tool.id)} are not known until its upstream has been seen",
-            f"action {quoted(tool.id)} in {_parents(tool)};",
+            f"action {quoted(tool.id)} in {_parents(*forms(tool))};",
         ]
     context = context_shape(tool, params)
     return [
         *_hidden("args", context.fields["args"]),
-        f"action {quoted(tool.id)} in {_parents(tool)} appliesTo {{",
+        f"action {quoted(tool.id)} in {_parents(*forms(tool))} appliesTo {{",
         "  principal: [Agent],",
         "  resource: [Tool],",
-        f"  context: {_named_record(context, {'label': 'Label', 'task': 'Task'})}",
+        f"  context: {_named_record(context, _NAMED)}",
         "};",
     ]
+
+
+_NAMED = {"label": "Label", "task_label": "Label", "flow": "Flow", "task": "Task"}
 
 
 def _named_record(shape: Shape, names: dict[str, str]) -> str:
