@@ -28,6 +28,7 @@ from remit.core.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity import Agent
 from remit.core.label import Classes
+from remit.core.plan import PLAN_TOOL
 from remit.core.request import AccessRequest
 from remit.core.task import TaskType
 from remit.core.tool import Tool
@@ -52,7 +53,7 @@ class CedarPolicies:
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Give the Cedar schema of the registered tools."""
-        return schema_text(tools, task_types, self._classes)
+        return schema_text(_known(tools), task_types, self._classes)
 
     def check(
         self,
@@ -63,7 +64,7 @@ class CedarPolicies:
     ) -> list[Problem]:
         """Give what is wrong. With `agents`, a name of an agent or group that nobody has is a warning."""
         rules, problems = parse(sources)
-        return problems + problems_of(rules, World(tools, task_types, self._classes, agents))
+        return problems + problems_of(rules, World(_known(tools), task_types, self._classes, agents))
 
     def load(
         self,
@@ -76,7 +77,7 @@ class CedarPolicies:
         request.
         """
         rules, problems = parse(sources)
-        problems += problems_of(rules, World(tools, task_types, self._classes, agents))
+        problems += problems_of(rules, World(_known(tools), task_types, self._classes, agents))
         for problem in problems:
             if problem.severity == "error":
                 raise ConfigInvalid(
@@ -88,7 +89,7 @@ class CedarPolicies:
                 )
         facts = Facts(self._classes, task_types, self._text_limit)
         schema = self.schema(tools, task_types)
-        return CedarLoaded(rules, tools, facts, parameters(task_types), schema)
+        return CedarLoaded(rules, _known(tools), facts, parameters(task_types), schema)
 
 
 Form = tuple[str, str, str]
@@ -291,6 +292,11 @@ def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
             elif len(names) > 1 and names[0] == "provenance":
                 out.append((rule.ref.id, f"provenance.{names[1]}"))
     return tuple(out)
+
+
+def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
+    """Give the tools with remit's own: rules may speak of the plan wherever they are looked at."""
+    return tools if any(tool.id == PLAN_TOOL.id for tool in tools) else (*tools, PLAN_TOOL)
 
 
 def _same(one: object, other: object) -> bool:
