@@ -28,6 +28,7 @@ from remit.core.identity import Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Classes, Label
 from remit.core.plan import UNPLANNED, departures
+from remit.core.provenance import Index
 from remit.core.request import AccessRequest
 from remit.core.tool import ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.core.workload import Assurance
@@ -148,7 +149,7 @@ class Authorizer:
                 reasons.append(denied)
         reasons += _policy_reasons(answer, outcome)
         if outcome is not Outcome.PERMIT and answer.flow:
-            reasons += _flow_reasons(request, answer)
+            reasons += _flow_reasons(request, answer, live.index)
         if outcome is not Outcome.PERMIT and request.flow.facts.plan == UNPLANNED:
             reasons += _departures(request)
         takes: tuple[TakeBudget, ...] = ()
@@ -279,14 +280,20 @@ def carries(tool: Tool, classes: Classes) -> Label:
     return label
 
 
-def _flow_reasons(request: AccessRequest, answer: PolicyAnswer) -> list[Reason]:
-    """Say of each argument whose provenance a rule objects to how its value came into the task."""
+def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) -> list[Reason]:
+    """Say of each argument whose provenance a rule objects to how its value came into the task; where it is
+    none of them, but that untrusted data was read at all, where that came from.
+    """
     said = dict(chains(request.flow))
-    return [
+    found = [
         Reason(code="flow", text=said[name], rule=rule, argument=name)
         for name, rule in _objected(request.tool, request.flow, answer.flow).items()
         if name in said
     ]
+    tainted = next((rule for rule, fact in answer.flow if fact == "tainted"), "")
+    if tainted and not found and (first := index.untrusted(1)):
+        found.append(Reason(code="flow", text=f"untrusted data first came with {first[0]}", rule=tainted))
+    return found
 
 
 def _departures(request: AccessRequest) -> list[Reason]:
