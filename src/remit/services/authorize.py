@@ -30,7 +30,7 @@ from remit.core.label import Classes, Label
 from remit.core.plan import UNPLANNED, departures
 from remit.core.provenance import Index
 from remit.core.request import AccessRequest
-from remit.core.tool import ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
+from remit.core.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.core.workload import Assurance
 from remit.ports.runtime import Entropy
 from remit.ports.store import Store, TakeBudget
@@ -310,6 +310,10 @@ def _departures(request: AccessRequest) -> list[Reason]:
     ]
 
 
+#: Facts of the flow that are about the arguments of one kind, each with their worst provenance.
+_KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret"})
+
+
 def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Give the arguments that rules object to, each with the first such rule; `read` is what these rules
     read of the flow.
@@ -317,25 +321,28 @@ def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict
     out: dict[str, str] = {}
     for rule, fact in read:
         head, _, named = fact.partition(".")
-        about, _, _ = head.partition("_")
-        wanted = getattr(flow.facts, about, None) if about != "tainted" else "untrusted"
+        kind, _, _ = head.partition("_")
         for name, one in flow.arguments.items():
             if head == "provenance":
                 objects = name == named
             else:
                 # Of several in one role those count that make it what it is.
-                objects = _is(tool, name, about) and one.provenance.value == wanted
+                objects = (
+                    kind in _KINDS
+                    and one.provenance.value == getattr(flow.facts, kind)
+                    and kind in _kinds(tool.arguments.get(name))
+                )
             if objects:
                 out.setdefault(name, rule)
     return out
 
 
-def _is(tool: Tool, name: str, about: str) -> bool:
-    """Whether a fact of the flow is about an argument."""
-    spec = tool.arguments.get(name)
-    if about in ("secret", "personal"):
-        return spec is not None and bool(getattr(spec, about))
-    return about in ("tainted", (spec.role if spec else ArgumentRole.CONTENT).value)
+def _kinds(spec: Argument | None) -> tuple[str, ...]:
+    """Give the kinds of facts that an argument counts for."""
+    if spec is None:
+        return (ArgumentRole.CONTENT.value,)
+    own = "secret" if spec.secret else spec.role.value
+    return (own, "personal") if spec.personal else (own,)
 
 
 def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:

@@ -275,7 +275,7 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         waivable=_refs(waivable),
         reasons=reasons,
         errors=errors,
-        flow=_flow_read(spoken),
+        flow=_flow_read(forbids or waivable),
     )
 
 
