@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the words in names of tools, arguments and fields usually mean.
+
+These lists only draft what a person reviews. A word that stands in none of them says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_TOKEN: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+READS: Final = _set(
+    "get list read search find show view fetch lookup describe check inspect preview browse resolve "
+    "validate explain whoami query select retrieve load peek"
+)
+READ_NOUNS: Final = _set("status diff log history head stat tree count info schema version metadata")
+"""What is read, where no verb says more: `git_status`."""
+CHANGES: Final = _set(
+    "create add update edit set write comment move rename tag label archive draft save schedule assign "
+    "mark checkout commit branch stage unstage init enable disable append insert upsert patch star follow "
+    "pin put open close reopen upload import copy make new start stop pause resume subscribe modify "
+    "change replace store record reschedule register link attach react like complete"
+)
+CANNOT_BE_UNDONE: Final = _set(
+    "send pay transfer delete remove purge drop destroy publish post deploy execute exec run submit buy "
+    "order book refund charge approve release merge push share invite reply forward email notify tweet "
+    "wipe reset revoke terminate kill cancel sign eval call invoke trigger dispatch broadcast export "
+    "erase clear truncate force rollback restore withdraw purchase donate unsubscribe grant reserve"
+)
+VERBS_ONLY: Final = _set(
+    "delete remove purge send pay destroy execute exec run deploy publish submit drop wipe reset create "
+    "update set write add edit insert upsert replace append approve cancel trigger invoke eval share"
+)
+"""Verbs that are no nouns: also beside a verb that reads they say that something is done."""
+MOVES_MONEY: Final = _set(
+    "pay payment transfer refund charge withdraw purchase buy donate wire remittance payout deposit"
+)
+PRODUCTION: Final = _set("deploy deployment production rollout rollback")
+OUTWARD: Final = _set(
+    "web http https url internet website webpage browse crawl scrape webhook tweet google bing email mail sms"
+)
+REPEATS: Final = _set(
+    "echo translate summarize format convert render encode decode transform rewrite template parse"
+)
+HANDS_OVER: Final = _set(
+    "share attach push publish forward export upload transfer grant invite send email mail post release"
+)
+
+# Where something goes, whatever the tool does.
+ADDRESS: Final = _set(
+    "to cc bcc recipient addressee payee beneficiary attendee participant invitee webhook callback "
+    "endpoint url uri href link host hostname domain destination dest server site website remote"
+)
+# Whom or what it reaches where something is changed; what is looked up by it where nothing is.
+PARTY: Final = _set(
+    "target "
+    "email mail address iban bic swift phone telephone mobile sms account channel chat room member "
+    "assignee reviewer collaborator user username contact team group environment stage owner customer "
+    "person"
+)
+OUTWARD_ADDRESS: Final = _set(
+    "to cc bcc recipient addressee payee beneficiary webhook callback endpoint url uri href link host "
+    "hostname domain email mail iban bic swift phone telephone mobile sms attendee participant invitee "
+    "website site"
+)
+MAIL: Final = _set("to cc bcc recipient addressee email mail attendee participant invitee")
+SELECTS: Final = _set(
+    "id uid uuid guid key path file filename filepath folder directory dir query search filter ref branch "
+    "slug sha commit hash revision number no identifier handle cursor page project repo repository ticket "
+    "issue document doc message thread event record row table database collection bucket index pattern "
+    "where q term keyword title order invoice booking reservation case claim contract tag label sheet "
+    "cell range"
+)
+LOOSE: Final = _set(
+    "query search filter cursor page pattern where q term keyword title range cell tag label index"
+)
+"""Selectors that name no single record."""
+AMOUNTS: Final = _set(
+    "amount price total sum quantity qty fee cost budget limit count max min size top offset depth lines"
+)
+CODE: Final = _set(
+    "code sql command cmd script expression eval shell program javascript python statement cypher graphql "
+    "formula macro snippet argv"
+)
+SECRETS: Final = _set(
+    "password passwd passphrase passcode otp secret apikey credential credentials totp mfa cvv cvc "
+    "pincode pin"
+)
+PERSONAL: Final = _set(
+    "patient customer client user username employee person member contact student guest tenant applicant "
+    "candidate citizen subscriber ssn passport email mail phone telephone mobile iban account order "
+    "invoice booking reservation claim payee participant attendee"
+)
+IDENTIFYING: Final = _set(
+    "email mail phone telephone mobile address birthday birthdate ssn passport iban dob"
+)
+PROSE: Final = _set(
+    "body content text description subject title comment message snippet summary html markdown note name "
+    "reason bio caption details excerpt transcript diff log output stdout stderr error answer reply label"
+)
+SET_BY_SERVER: Final = _set("id uid uuid created updated modified version revision etag sequence")
+STORED: Final = _set(
+    "file document doc attachment path folder message thread report image photo record branch commit "
+    "sheet contract page artifact archive dataset table"
+)
+NAMELESS: Final = _set("id key uid uuid guid number no identifier slug name hash")
+"""Words that say that something is named, but not what."""
+NOUNS: Final = {
+    "path": "file",
+    "filepath": "file",
+    "filename": "file",
+    "doc": "document",
+    "repo": "repository",
+}
+
+
+def tokens(name: str) -> tuple[str, ...]:
+    """Give the words of a name, however they are joined (`sendMail`, `send_mail`, `SEND-MAIL`)."""
+    return tuple(word.lower() for word in _TOKEN.findall(name[:200]))
+
+
+def single(word: str) -> str:
+    """Give the singular of a word, as far as that is easy."""
+    return (
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    )
+
+
+def known(words: tuple[str, ...], meaning: frozenset[str]) -> str:
+    """Give the first word that means this, or an empty text."""
+    return next((word for word in words if word in meaning or single(word) in meaning), "")
