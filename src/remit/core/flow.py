@@ -15,6 +15,7 @@ import msgspec
 
 from remit.core.justification import Justification, Provenance, leaves, worst
 from remit.core.label import Label, Trust
+from remit.core.named import Reach
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.tool import Argument, ArgumentRole, Tool
@@ -31,11 +32,13 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     `destination`, `selector`, `personal`, `content`, `code`, `secret` are the worst provenance of the
     arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where the call has none).
     `_reached`: each of them is of the intent, or stands as the only one in a trusted field of a record that
-    the intent names. `_pointed`: each is reached, or comes from one source that the intent points to; for
-    destinations also: no other like it stands there, and the call's amounts stand there or in the intent.
+    the intent names. `_pointed`: each is reached, or comes from a source that the intent points to: a
+    selector from a trusted field there, a destination as the only one like it, in one source for all, in
+    which the call's amounts stand too if they are not of the intent, for pointed selectors.
     `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
     data holds what the intent states. `spent`: the intent states it, it was used for something else before,
-    and untrusted data holds it too. `anchored`: at least one destination or selector is reached. `asked`: the
+    and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
+    intent picks others. `anchored`: at least one destination or selector is reached. `asked`: the
     person's words ask for what the tool does. `delegated`: they hand over to what somebody wrote (`follow
     the instructions in ...`). `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
     `tainted`: the task has read untrusted data. `full`: the index could not remember everything.
@@ -56,6 +59,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     parameter: bool = False
     crossed: bool = False
     spent: bool = False
+    closed: bool = False
     anchored: bool = False
     asked: bool = False
     delegated: bool = False
@@ -102,10 +106,10 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     facts = FlowFacts(
         destination=of("destination"),
         destination_reached=reached("destination"),
-        destination_pointed=_pointed(index, tool, parts, destinations),
+        destination_pointed=_pointed(index, tool, parts, destinations) and _pointed_to(selectors),
         selector=of("selector"),
         selector_reached=reached("selector"),
-        selector_pointed=all(one.reached or one.pointed for one in selectors),
+        selector_pointed=_pointed_to(selectors),
         personal=of("personal"),
         personal_reached=reached("personal"),
         content=of("content"),
@@ -115,6 +119,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         parameter=bool(stated) and all(one.stated and one.stated.parameter for one in stated),
         crossed=any(one.crossed for one in found.values()),
         spent=any(one.spent for one in destinations),
+        closed=any(one.closed for one in (*destinations, *selectors)),
         anchored=any(one.reached for one in (*destinations, *selectors)),
         asked=_asked(index, tool),
         delegated=index.utterance.delegates,
@@ -148,6 +153,10 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
         index.states_number(number) or index.holds_number(number, call)
         for number in _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
     )
+
+
+def _pointed_to(selectors: Sequence[Justification]) -> bool:
+    return all(one.reached or one.reach >= Reach.POINTED for one in selectors)
 
 
 def _is_amount(spec: Argument) -> bool:

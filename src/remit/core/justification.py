@@ -60,7 +60,8 @@ class Justification(msgspec.Struct, frozen=True):
     `stated` is where the intent states it, if it does. `origins` are the results that held it. `reach` says
     how the intent leads to the best of them. `source` is the call whose result the intent points to and which
     holds the value (0: none), `candidates` how many values like it stand there. `spent` says that the intent
-    states it, but it was used for something else before, and untrusted data holds it too.
+    states it, but it was used for something else before, and untrusted data holds it too. `closed` says that
+    it stands among records of which the intent picks others.
     """
 
     provenance: Provenance
@@ -70,6 +71,7 @@ class Justification(msgspec.Struct, frozen=True):
     source: int = 0
     candidates: int = 0
     spent: bool = False
+    closed: bool = False
 
     @property
     def crossed(self) -> bool:
@@ -105,6 +107,7 @@ class Justification(msgspec.Struct, frozen=True):
             worse.source if better.reached or better.source == worse.source else 0,
             max(self.candidates, other.candidates),
             self.spent or other.spent,
+            self.closed or other.closed,
         )
 
 

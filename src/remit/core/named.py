@@ -15,8 +15,12 @@ them match: then several match, and nothing is named.
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+
+import msgspec
 
 from remit.core.destination import Destination, DestinationKind
 from remit.core.label import Trust
@@ -34,6 +38,10 @@ from remit.core.utterance import (
 
 MAX_NAMING_WORDS = 12
 """Words of a field that can be a record's name."""
+SHORTEST_IBAN = 15
+MAX_NAME = 200
+MAX_SAID = 20_000
+MAX_SHORT_ID = 8
 
 
 _ID_WORDS = frozenset(
@@ -42,11 +50,21 @@ _ID_WORDS = frozenset(
 
 
 class Reach(enum.IntEnum):
-    """How the intent leads to a record: not at all, through untrusted text, or by naming it."""
+    """How the intent leads to a record, or a value in it: not at all; it is mentioned in the text of a source
+    that the intent points to; it is a field there; it stands in what the intent names.
+    """
 
     NONE = 0
-    POINTED = 1
-    NAMED = 2
+    MENTIONED = 1
+    POINTED = 2
+    NAMED = 3
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Something by which the intent refers to records of one result, and which ones it finds."""
+
+    reach: Reach
+    records: frozenset[int]
 
 
 class Naming:
@@ -58,84 +76,100 @@ class Naming:
         #: Words of pointed sources to which the intent hands over.
         self._delegated: set[str] = set()
         self._reach: dict[int, Reach] = {}
-        self._next = 0
-        self._calls: dict[int, Reach] = {}
-        self._many: set[int] = set()
+        self._references: dict[int, tuple[int, ...]] = {}
         self._choices: dict[tuple[int, str], int] = {}
         self._candidates: dict[tuple[int, DestinationKind], int] = {}
+        self._calls: dict[int, Reach] = {}
+        self._picked: set[int] = set()
+        self._many: set[int] = set()
+        self._records = 0
+        self._count = 0
         self._now: NamingOfResult | None = None
 
     def begin(self, call: int, tool: Tool, looked_up: Reach) -> NamingOfResult:
         """Begin with the result of a call, which was looked up by what the intent leads to in this way."""
-        self._now = NamingOfResult(self, self._utterance, self._delegated, call, tool, looked_up, self._next)
-        return self._now
+        now = NamingOfResult(self, self._utterance, self._delegated, call, tool, looked_up, self._records)
+        self._now = now
+        return now
 
     def candidate(self, found: Destination, record: int) -> None:
         """Count a destination in the result that is being read."""
         if self._now is not None:
-            self._now.candidates.setdefault((record, found.kind), set()).add(found.normal)
+            # Where an account number ends no mark says: the longer readings of one are no others.
+            normal = found.normal[:SHORTEST_IBAN] if found.kind is DestinationKind.IBAN else found.normal
+            self._now.candidates.setdefault((record, found.kind), set()).add(normal)
 
     def reach(self, record: int) -> Reach:
         """Give how the intent leads to a record."""
         return self._reach.get(record, Reach.NONE)
 
-    def choice(self, call: int, path: str) -> int:
-        """Count the different values that the named records of a call have in a field."""
-        return self._choices.get((call, path), 0)
+    def choice(self, record: int, path: str) -> int:
+        """Count the different values that a field has in the records that are referred to like this one: 1
+        where what the intent says of it leaves no choice.
+        """
+        found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
+        return min((one for one in found if one), default=0)
+
+    def candidates(self, record: int, kind: DestinationKind) -> int:
+        """Count the different destinations of a kind in what is referred to like this record."""
+        found = [self._candidates.get((one, kind), 0) for one in self._references.get(record, ())]
+        return min((one for one in found if one), default=0)
 
     def many(self, call: int) -> bool:
         """Whether the intent speaks of all that a call gave."""
         return call in self._many
 
-    def candidates(self, call: int, kind: DestinationKind) -> int:
-        """Count the different destinations of a kind in what the intent leads to in a call's result."""
-        return self._candidates.get((call, kind), 0)
-
     def points_to(self, call: int) -> bool:
         """Whether the intent leads to anything in a call's result."""
         return self._calls.get(call, Reach.NONE) is not Reach.NONE
 
+    def picked(self, call: int) -> bool:
+        """Whether the intent picks some of the records of a call, and not all."""
+        return call in self._picked
+
     def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
-        """Take in which records of a result are named."""
-        named = one.named(len(above))
+        """Take in to which records of a result the intent refers."""
+        references = one.references(len(above))
         best = Reach.NONE
-        for record in range(len(above)):
-            place = record
-            reach = named.get(place, Reach.NONE)
-            while reach is Reach.NONE and above[place] != place:
-                place = above[place]
-                reach = named.get(place, Reach.NONE)
-            if reach is not Reach.NONE:
-                self._reach[one.base + record] = reach
-                best = max(best, reach)
+        covered: set[int] = set()
+        for reference in references:
+            number, self._count = self._count, self._count + 1
+            records = _with_what_is_below(reference.records, above)
+            covered |= records
+            best = max(best, reference.reach)
+            for record in records:
+                at = one.base + record
+                self._reach[at] = max(self._reach.get(at, Reach.NONE), reference.reach)
+                self._references[at] = (*self._references.get(at, ()), number)
+            self._weigh(one, records, number)
+            if self._utterance.delegates:
+                for record in records:
+                    self._delegated |= one.said.get(record, set())
         self._calls[one.call] = best
-        self._next = one.base + len(above)
+        self._records = one.base + len(above)
+        if len(above) > 2 and covered and len(covered) < len(above):
+            self._picked.add(one.call)
         if one.whole_collection():
             self._many.add(one.call)
-        self._count(one)
         self._now = None
 
-    def _count(self, one: NamingOfResult) -> None:
+    def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
         values: dict[str, set[frozenset[str]]] = {}
         for (record, path), texts in one.values.items():
-            if self.reach(one.base + record) is not Reach.NONE:
+            if record in records:
                 values.setdefault(path, set()).add(frozenset(texts))
         for path, several in values.items():
-            self._choices[one.call, path] = len(several)
+            self._choices[number, path] = len(several)
         kinds: dict[DestinationKind, set[str]] = {}
         for (record, kind), found in one.candidates.items():
-            if self.reach(one.base + record) is not Reach.NONE:
+            if record in records:
                 kinds.setdefault(kind, set()).update(found)
         for kind, all_found in kinds.items():
-            self._candidates[one.call, kind] = len(all_found)
-        if self._utterance.delegates and self.points_to(one.call):
-            for record, words in one.said.items():
-                if self.reach(one.base + record) is not Reach.NONE:
-                    self._delegated |= words
+            self._candidates[number, kind] = len(all_found)
 
 
 class NamingOfResult:
-    """What is seen of one result, until it is known which of its records are named."""
+    """What is seen of one result, until it is known which of its records are referred to."""
 
     def __init__(
         self,
@@ -160,36 +194,40 @@ class NamingOfResult:
         self.values: dict[tuple[int, str], set[str]] = {}
         self.candidates: dict[tuple[int, DestinationKind], set[str]] = {}
         self.said: dict[int, set[str]] = {}
-        self._whole: dict[int, int] = {}
-        self._words: dict[str, set[int]] = {}
-        self._chained: dict[str, set[int]] = {}
+        self._phrases: dict[str, set[int]] = {}
+        self._score: Counter[int] = Counter()
+        #: Words and numbers by the records whose fields hold them; trusted fields, others, and what a source
+        #: says to which the intent hands over.
+        self._words: tuple[dict[str, set[int]], ...] = ({}, {}, {})
         self._measured: dict[Superlative, list[tuple[float, int]]] = {}
         self._generic = frozenset(stem(one) for one in name_words(tool.name))
 
     def see(self, leaf: Leaf, trust: Trust) -> None:
         """See a leaf of the result."""
         text, record = leaf.text, leaf.record
-        if len(text) <= 200:
+        if len(text) <= MAX_NAME:
             self.values.setdefault((record, leaf.path), set()).add(text)
-            self._match(text, record)
+            self._match(text, record, trust)
             if self._utterance.superlatives and trust is Trust.TRUSTED:
                 self._measure(leaf)
         if self._utterance.delegates and trust is Trust.UNTRUSTED:
-            self.said.setdefault(record, set()).update(stems_of(text[:20_000]))
+            self.said.setdefault(record, set()).update(stems_of(text[:MAX_SAID]))
 
-    def _match(self, text: str, record: int) -> None:
+    def _match(self, text: str, record: int, trust: Trust) -> None:
         words = words_of(text)
         if not 0 < len(words) <= MAX_NAMING_WORDS:
             return
         if _telling(words) and self._utterance.says(text):
-            self._whole[record] = self._whole.get(record, 0) + 1
+            self._phrases.setdefault(" ".join(words), set()).add(record)
+            self._score[record] += 1
+        by_word = self._words[0 if trust is Trust.TRUSTED else 1]
         if (number := number_of(text)) and number in self._utterance.numbers:
-            self._words.setdefault(number, set()).add(record)
-        for one in stems_of(text):
-            if one in self._utterance.stems and one not in self._generic:
-                self._words.setdefault(one, set()).add(record)
-            elif one in self._delegated and one not in self._generic:
-                self._chained.setdefault(one, set()).add(record)
+            by_word.setdefault(number, set()).add(record)
+        for one in stems_of(text) - self._generic:
+            if one in self._utterance.stems:
+                by_word.setdefault(one, set()).add(record)
+            elif one in self._delegated:
+                self._words[2].setdefault(one, set()).add(record)
 
     def _measure(self, leaf: Leaf) -> None:
         value = _measure_of(leaf.text)
@@ -199,38 +237,48 @@ class NamingOfResult:
             if one.fits(leaf.name):
                 self._measured.setdefault(one, []).append((value, leaf.record))
 
-    def named(self, count: int) -> dict[int, Reach]:
-        """Give the records that are named or pointed at."""
+    def references(self, count: int) -> list[Reference]:
+        """Give all by which the intent refers to records of this result."""
+        everything = frozenset(range(count))
         if self._tool.effect is not Effect.NONE:
-            return dict.fromkeys(range(count), self._looked_up)
-        best = self._best()
-        if best:
-            lowered = Reach.POINTED if self._looked_up is Reach.POINTED else Reach.NAMED
-            return dict.fromkeys(best, lowered)
-        if self._looked_up is not Reach.NONE:
-            return dict.fromkeys(range(count), self._looked_up)
-        if self.whole_collection():
-            return dict.fromkeys(range(count), Reach.NAMED)
-        return dict.fromkeys(_scored(self._chained), Reach.POINTED)
+            return [Reference(self._looked_up, everything)] if self._looked_up else []
+        found = [*self._by_phrase(), *self._by_measure()]
+        if not found and self._looked_up is Reach.NONE:
+            found = self._by_word()
+        if self._looked_up is Reach.POINTED:
+            # What was found through untrusted text stays so, however well it fits.
+            found = [Reference(Reach.POINTED, one.records) for one in found]
+        if not found and self._looked_up is not Reach.NONE:
+            return [Reference(self._looked_up, everything)]
+        if not found and self.whole_collection():
+            return [Reference(Reach.NAMED, everything)]
+        return found
 
-    def _best(self) -> set[int]:
-        if self._whole:
-            top = max(self._whole.values())
-            return {record for record, score in self._whole.items() if score == top}
-        extreme = self._extreme()
-        return extreme or _scored(self._words)
+    def _by_phrase(self) -> list[Reference]:
+        out = []
+        for records in self._phrases.values():
+            top = max(self._score[record] for record in records)
+            best = frozenset(record for record in records if self._score[record] == top)
+            out.append(Reference(Reach.NAMED, best))
+        return out
 
-    def _extreme(self) -> set[int]:
-        out = set()
+    def _by_measure(self) -> list[Reference]:
+        out = []
         for one, measured in self._measured.items():
-            if len(measured) < 2:
-                continue
             values = [value for value, _ in measured]
             wanted = max(values) if one.greatest else min(values)
-            found = {record for value, record in measured if value == wanted}
-            if len(found) == 1:
-                out |= found
+            found = frozenset(record for value, record in measured if value == wanted)
+            if len(measured) > 1 and len(found) == 1:
+                out.append(Reference(Reach.NAMED, found))
         return out
+
+    def _by_word(self) -> list[Reference]:
+        """Refer by words that one record alone has: a guess, which untrusted fields can lead astray."""
+        reaches = (Reach.NAMED, Reach.POINTED, Reach.POINTED)
+        for by_word, reach in zip(self._words, reaches, strict=True):
+            if found := _scored(by_word):
+                return [Reference(reach, found)]
+        return []
 
     def whole_collection(self) -> bool:
         """Whether the intent speaks of all that the call lists."""
@@ -243,7 +291,16 @@ class NamingOfResult:
         self._naming.settle(self, above)
 
 
-def _scored(words: dict[str, set[int]]) -> set[int]:
+def _with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:
+    out = set(records)
+    for record, parent in enumerate(above):
+        # A record stands after the one around it.
+        if parent in out:
+            out.add(record)
+    return out
+
+
+def _scored(words: dict[str, set[int]]) -> frozenset[int]:
     """Give the record that has most of what no other record has; none where two have as much."""
     scores: dict[int, int] = {}
     for word, records in words.items():
@@ -251,10 +308,10 @@ def _scored(words: dict[str, set[int]]) -> set[int]:
             (record,) = records
             scores[record] = scores.get(record, 0) + (2 if word[:1].isdigit() else 1)
     if not scores:
-        return set()
+        return frozenset()
     top = max(scores.values())
-    best = {record for record, score in scores.items() if score == top}
-    return best if len(best) == 1 else set()
+    best = frozenset(record for record, score in scores.items() if score == top)
+    return best if len(best) == 1 else frozenset()
 
 
 def _telling(words: Sequence[str]) -> bool:
@@ -273,9 +330,23 @@ def _measure_of(text: str) -> float | None:
         return None
 
 
-def identifies(found: Destination, field: str, argument: str) -> bool:
-    """Whether a field can be what an argument selects by: a size is no id, though both are numbers."""
-    if not found.normal.isdecimal() or len(found.normal) > 8:
+def identifies(found: Destination, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
+    """Whether a field of a tool's result can be what an argument of another tool selects by.
+
+    A short number says little: a size is no id, and the id of an event none of a file. The field is called an
+    id or like the argument, and both tools work on the same kind of thing: by the resource that their
+    descriptions name, else by their names.
+    """
+    if not found.normal.isdecimal() or len(found.normal) > MAX_SHORT_ID:
         return True
-    words = frozenset(name_words(field))
-    return not words.isdisjoint(_ID_WORDS) or not words.isdisjoint(name_words(argument))
+    words, wanted = frozenset(name_words(field)), frozenset(name_words(argument))
+    if words.isdisjoint(_ID_WORDS) and words.isdisjoint(wanted):
+        return False
+    if asker is None:
+        return True
+    if source.resource and asker.resource:
+        return source.resource.partition("{")[0] == asker.resource.partition("{")[0]
+    things = {stem(one) for one in (*words, *name_words(source.name))} - _ID_WORDS
+    return not things.isdisjoint({stem(one) for one in (wanted or name_words(asker.name))} - _ID_WORDS) or (
+        not wanted - _ID_WORDS and not things.isdisjoint(stem(one) for one in name_words(asker.name))
+    )

@@ -23,16 +23,7 @@ from typing import Any
 import msgspec
 
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, whole, within
-from remit.core.justification import (
-    MAX_MET,
-    NOTHING,
-    Justification,
-    Met,
-    Provenance,
-    Stated,
-    leaves,
-    several,
-)
+from remit.core.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Stated, leaves, several
 from remit.core.label import Classes, Label, Trust
 from remit.core.named import Naming, Reach, identifies
 from remit.core.record import Leaf, Reading
@@ -62,6 +53,7 @@ class _Place(msgspec.Struct, frozen=True):
 
     met: Met
     name: str
+    tool: Tool
 
 
 class Index:
@@ -142,7 +134,7 @@ class Index:
             place = places.get((leaf.path, trust))
             if place is None:
                 place = places[leaf.path, trust] = len(self._places)
-                self._places.append(_Place(Met(call, decision, tool.id, leaf.path, trust), leaf.name))
+                self._places.append(_Place(Met(call, decision, tool.id, leaf.path, trust), leaf.name, tool))
             yield from self._take(leaf, place, trust, naming.base, doubtful, naming.pointed)
             naming.see(leaf, trust)
             if count % PIECE == PIECE - 1:
@@ -217,16 +209,17 @@ class Index:
         stated = self._of_intent(found, tool, name, origins)
         if stated is not None:
             return stated
-        reached = self._reached(kept, found, name)
+        reached = self._reached(kept, found, tool, name)
         if reached is not None and not self.full:
             return reached
-        mention = self._mentioned(found) if not any(one.trust is Trust.UNTRUSTED for one in origins) else None
+        mention = None if any(one.trust is Trust.UNTRUSTED for one in origins) else self._mentioned(found)
         if mention is not None:
             origins = (self._places[mention].met, *origins)[:MAX_MET]
         if any(one.trust is Trust.UNTRUSTED for one in origins):
             return self._pointed(kept, mention, found, origins)
         if origins and not self.full:
-            return Justification(Provenance.TRUSTED, None, origins, *self._source(kept, found))
+            source = self._source(kept, found)
+            return Justification(Provenance.TRUSTED, None, origins, *source, closed=self._contradicts(kept))
         return Justification(Provenance.UNKNOWN, None, origins)
 
     def _of_intent(
@@ -251,47 +244,54 @@ class Index:
             return self._utterance.names_number(normal, nouns)
         return self._utterance.says(normal)
 
-    def _reached(self, kept: tuple[int, ...], found: Destination, name: str) -> Justification | None:
+    def _reached(
+        self, kept: tuple[int, ...], found: Destination, tool: Tool | None, name: str
+    ) -> Justification | None:
         """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
         for one in kept:
-            place = self._places[one >> _RECORD_BITS]
-            if place.met.trust is Trust.UNTRUSTED or not identifies(found, place.name, name):
+            record, place = one & _RECORD_MASK, self._places[one >> _RECORD_BITS]
+            if place.met.trust is Trust.UNTRUSTED or self._naming.reach(record) is not Reach.NAMED:
                 continue
-            reach = self._naming.reach(one & _RECORD_MASK)
-            if reach is not Reach.NAMED:
+            if not identifies(found, place.name, place.tool, tool, name):
                 continue
-            choice = self._naming.choice(place.met.call, place.met.field)
-            if choice > 1 and not self._naming.many(place.met.call):
-                continue
-            return Justification(
-                Provenance.TRUSTED, None, (place.met,), Reach.NAMED, place.met.call, max(choice, 1)
-            )
+            choice = self._naming.choice(record, place.met.field)
+            if choice <= 1 or self._naming.many(place.met.call):
+                met = place.met
+                return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
         return None
 
     def _pointed(
         self, kept: tuple[int, ...], mention: int | None, found: Destination, origins: tuple[Met, ...]
     ) -> Justification:
-        reach, source, candidates = self._source(kept, found)
-        if not source and mention is not None:
+        """Say of an untrusted value in which source it stands that the intent points to, if in any."""
+        where = self._source(kept, found)
+        if not where[1] and mention is not None:
             met = self._places[mention].met
             if self._naming.points_to(met.call):
-                reach, source, candidates = Reach.POINTED, met.call, 1
-        return Justification(Provenance.UNTRUSTED, None, origins, reach, source, candidates)
+                where = (Reach.MENTIONED, met.call, 1)
+        return Justification(Provenance.UNTRUSTED, None, origins, *where)
 
     def _source(self, kept: tuple[int, ...], found: Destination) -> tuple[Reach, int, int]:
         """Give how the intent leads to where a value stands, the call, and how many like it stand there."""
         best = (Reach.NONE, 0, 0)
         for one in kept:
             record, place = one & _RECORD_MASK, self._places[one >> _RECORD_BITS]
-            reach = self._naming.reach(record)
-            if reach is Reach.NONE:
+            if self._naming.reach(record) is Reach.NONE:
                 continue
-            if reach is Reach.NAMED:
-                reach = Reach.POINTED
-            count = max(self._naming.candidates(place.met.call, found.kind), 1)
-            if best[1] == 0 or count < best[2]:
+            reach = Reach.POINTED if place.met.trust is Trust.TRUSTED else Reach.MENTIONED
+            count = max(self._naming.candidates(record, found.kind), 1)
+            if (reach, -count) > (best[0], -best[2]):
                 best = (reach, place.met.call, count)
         return best
+
+    def _contradicts(self, kept: tuple[int, ...]) -> bool:
+        """Whether the intent picks others of the records among which a trusted value stands."""
+        trusted = [one for one in kept if self._trust(one) is Trust.TRUSTED]
+        return bool(trusted) and all(
+            self._naming.picked(self._places[one >> _RECORD_BITS].met.call)
+            and self._naming.reach(one & _RECORD_MASK) is Reach.NONE
+            for one in trusted
+        )
 
     def _take(
         self, leaf: Leaf, place: int, trust: Trust, base: int, doubtful: frozenset[bytes], pointed: bool

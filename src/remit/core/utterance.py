@@ -46,9 +46,7 @@ _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
 _NUMBERING = _set("id ids no nr num number numbers ref reference")
 #: Words by which one hands over to what somebody else wrote.
 _CARRY_OUT = _set("do follow execute perform complete carry implement handle action act")
-_WRITTEN_WORK = _set(
-    "action instruction task todo step request direction procedure order point item assignment thing"
-)
+_WRITTEN_WORK = _set("action instruction todo step request direction procedure checklist")
 _GREATEST = {
     "largest": "size",
     "biggest": "size",
