@@ -2,35 +2,39 @@
 """Destinations in their normal form: where something goes, however it is written.
 
 An e-mail address, a URL, a host, an IBAN or a telephone number is the same destination in capitals, with
-spaces, percent-encoded, in base64, with a display name around it or with an invisible character in it.
+spaces, in an encoding (`core.encoding`), with a display name around it or with an invisible character in it.
 `whole` reads a text that is one destination, `within` finds every one that stands in a text. Everything else
 is compared as `plain` text.
 
-What is not promised: encodings beyond percent, HTML references and base64 (three deep), look-alike letters
-(they are different destinations, and stay different), and values that are spread over several texts. All of
-it takes time in proportion to the text: no pattern here can go back further than a bounded piece.
+What is not promised: more than three encodings around one another, look-alike letters (they are different
+destinations, and stay different; so are addresses with and without a `+tag`, and telephone numbers with and
+without their country code), and values that are spread over several texts.
+
+INVARIANT: all of it takes time in proportion to the text. What looks for destinations first finds, in C, the
+few places where one can be; no pattern starts anywhere else, and none goes over more than a bounded piece.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
 import enum
-import html
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from remit.core.encoding import MAX_DEPTH, decoded, enclosed
+from remit.core.host import host_of, numbered_host
+
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
-MAX_DEPTH = 3
-"""How many encodings around one another are taken off."""
-MAX_BASE64 = 8_192
-"""Characters of a piece of base64 that is looked into."""
+PIECE = 16_384
+"""Characters of a long text that are read at a time."""
+MIN_NUMBER = 7
+"""Characters of the shortest telephone number."""
+MAX_NESTED = 4
+"""URLs within one another that are read to their end."""
 
 
 class DestinationKind(enum.StrEnum):
@@ -57,103 +61,250 @@ _IGNORED = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
 )
-_SPACE = re.compile(r"\s+")
+_ASCII = re.compile("[\x00-\x7f]+")
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
-_CUT = re.compile(r"[\s<>()\[\]{}\"'`|,;\\\u00ab\u00bb\u2018-\u201f\u3001\u3002]+")
+_CUT = "<>()[]{}\"'`|,;\\"
+_CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
 _EDGE = ".:!?*_~\u2026"
-_LABEL = r"[^\s@.,;:/?#\[\]()<>\"'`\\|{}=&%]{1,63}"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,20}}\.?")
 _LOCAL = re.compile(r"[^\s@,;:/()<>\[\]\"\\]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
-_TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
-_IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}[0-9]{2}(?:[ -]?[a-z0-9]{1,4}){3,10}(?![a-z0-9])")
-_PHONE = re.compile(r"(?<![a-z0-9+])(?:\+|00)?[0-9](?:[ ()./-]{0,2}[0-9]){6,16}(?![a-z0-9])")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_-])")
-_DATE = re.compile(r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$")
-_DIGITS = re.compile(r"[0-9][0-9 ()./-]{4}")
+_SCHEME_AT_END = re.compile(r"[a-z][a-z0-9+-]{1,30}$")
+_IBAN = re.compile(r"[a-z]{2}[0-9]{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
+_PHONE = re.compile(r"(?:\+|00)?[0-9](?:[ ()./-]{0,2}[0-9]){6,16}")
+# Starts with a digit, so that the search goes from digit to digit.
+_PHONE_WITHIN = re.compile(r"[0-9](?<![a-z0-9][0-9])(?:[ ()./-]{0,2}[0-9]){6,16}(?![a-z0-9])")
+# Dates, addresses of hosts and amounts.
+_NO_PHONE = re.compile(
+    r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}"
+    r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
+    r"|[0-9]{1,12}\.[0-9]{1,6}$"
+)
 _PHONE_MARKS = str.maketrans("", "", " ()./-")
-_FULL_STOPS = str.maketrans("\u3002\uff0e\uff61", "...")  # IDNA's other dots (RFC 3490 section 3.1)
+_SPACE = re.compile(r"\s")
+_JOINTS = re.compile("[=:/?&#]")
+_OF_URLS = re.compile(r"[/?#\\]")
+# A dot that has something after it; characters beyond ASCII are question marks there.
+_DOT = re.compile(rb"\.[^ .:!*_~]")
+_BRACKETED = re.compile(r"(?:[^\s/@\[\]]{0,64}@)?\[[0-9a-f:.]{2,45}\][^\s<>()\"'|\\]{0,1024}")
+
+
+def _classes(**members: str) -> bytes:
+    """Give a table that puts a letter in place of each of its members, and a blank in place of the rest."""
+    table = bytearray(b" " * 256)
+    for letter, chars in members.items():
+        for char in chars:
+            table[ord(char)] = ord(letter.strip("_"))
+    return bytes(table)
+
+
+_LETTERS, _NUMERALS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+_OF_ACCOUNTS = _classes(a=_LETTERS, _0=_NUMERALS)
+_OF_PHONES = _classes(x=_NUMERALS + " ()./-+")
+# Everything is itself, but what cuts is a blank.
+_OF_PIECES = bytes(32 if chr(at) in _CUT or chr(at).isspace() else at for at in range(128)) + b"?" * 128
 
 
 def plain(text: str) -> str:
     """Give what is left of a text when case, width, spacing and what nobody sees are overlooked."""
+    return " ".join(_folded(text).split())
+
+
+def _folded(text: str) -> str:
     if text.isascii():
-        folded = text.lower()
-    else:
-        folded = unicodedata.normalize("NFKC", _IGNORED.sub("", text)).casefold()
-        # Folding can undo the normal form, and compatibility forms can hold what is ignored.
-        folded = unicodedata.normalize("NFKC", _IGNORED.sub("", folded))
-    return _SPACE.sub(" ", folded).strip()
+        return text.lower()
+    if _IGNORED.search(_ASCII.sub("", text)):
+        text = _IGNORED.sub("", text)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Folding can undo the normal form, and compatibility forms can hold what is ignored.
+    if _IGNORED.search(_ASCII.sub("", folded)):
+        folded = _IGNORED.sub("", folded)
+    return unicodedata.normalize("NFKC", folded)
 
 
 def whole(text: str) -> Destination:
     """Give the one destination that a text is; of kind `text` where it is none of the known ones."""
-    folded = plain(_decoded(text[:MAX_WHOLE]))
+    folded = plain(decoded(text if len(text) <= MAX_WHOLE else text[:MAX_WHOLE]))
     if "<" in folded and folded.endswith(">"):
         # RFC 5322 section 3.4: the display name says nothing of where it goes.
         folded = folded[folded.rindex("<") + 1 : -1].strip()
     return _known(folded) or Destination(DestinationKind.TEXT, folded)
 
 
+def pieces(text: str) -> Iterator[str]:
+    """Give a long text in pieces of about `PIECE` characters. What `within` finds in them is what it finds in
+    the text: a piece ends between words, and begins a little before the last one ended.
+    """
+    start = 0
+    while len(text) - start > PIECE + PIECE // 4:
+        end = text.rfind(" ", start + PIECE // 2, start + PIECE)
+        end = end if end > 0 else text.rfind("\n", start + PIECE // 2, start + PIECE)
+        if end <= 0:
+            # One long word, as base64 is: to where it ends.
+            blank = _SPACE.search(text, start + PIECE)
+            end = blank.start() if blank else len(text)
+        yield text[start:end]
+        # An account number has at most 34 characters, and a blank between any two of them.
+        back = max(start + 1, end - 80)
+        start = text.find(" ", back, end)
+        start = end if start < 0 else start
+    if start < len(text):
+        yield text[start:]
+
+
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
-    yield from _within(text, MAX_DEPTH)
+    if len(text) <= PIECE:
+        return iter(_within(text))
+    return itertools.chain.from_iterable(map(_within, pieces(text)))
 
 
-def _within(text: str, depth: int) -> Iterator[Destination]:
-    folded = plain(text)
-    if "@" in folded or "." in folded:
-        for piece in _CUT.split(folded):
-            if "@" in piece or ("." in piece and "." in piece.strip(_EDGE)):
-                yield from _of_piece(piece.strip(_EDGE))
-    if _DIGITS.search(folded):
-        for found in _IBAN.finditer(folded):
-            yield from _accounts(found[0])
-        for found in _PHONE.finditer(folded):
-            if (known := _numbered(DestinationKind.PHONE, found[0])) is not None:
-                yield known
-    if not depth:
+def _within(text: str) -> list[Destination]:
+    found: list[Destination] = []
+    for _ in range(MAX_DEPTH):
+        _standing(text, found)
+        text = enclosed(text)
+        if not text:
+            return found
+    _standing(text, found)
+    return found
+
+
+def _standing(text: str, found: list[Destination]) -> None:
+    """Add the destinations that stand in a text as they are."""
+    folded = _folded(text)
+    if not folded.isascii():
+        for char in _CUT_BEYOND_ASCII:
+            folded = folded.replace(char, " ")
+    # One byte stands for each character, so that places are the same.
+    raw = folded.encode("ascii", "replace")
+    if b"." in raw or b"://" in raw:
+        _addresses(folded, raw, found)
+    if len(raw) < MIN_NUMBER:
         return
-    if "%" in text or "&" in text:
-        for piece in text.split():
-            if ("%" in piece or "&" in piece) and (inner := _decoded_once(piece)) != piece:
-                yield from _within(inner, depth - 1)
-    for found in _BASE64.finditer(text):
-        if inner := _from_base64(found[0]):
-            yield from _within(inner, depth - 1)
+    numerals = raw.translate(_OF_ACCOUNTS)
+    at = numerals.find(b"aa00")
+    while at >= 0:
+        if at == 0 or numerals[at - 1] == 32:
+            _accounts(" ".join(folded[at : at + 80].split()), found)
+        at = numerals.find(b"aa00", at + 1)
+    if b"0" in numerals:
+        _phones(folded, raw.translate(_OF_PHONES), numerals, found)
 
 
-def _accounts(text: str) -> Iterator[Destination]:
-    """Give what may be an account number at the start of a text: where its groups end, no mark says."""
-    ends = [at for at, char in enumerate(text) if char in " -"]
-    for end in (*ends, len(text)):
-        if (known := _numbered(DestinationKind.IBAN, text[:end])) is not None:
-            yield known
+def _addresses(folded: str, raw: bytes, found: list[Destination]) -> None:
+    """Add what has a dot or a scheme in it: addresses, hosts, URLs."""
+    cut = raw.translate(_OF_PIECES)
+    seen: set[str] = set()
+    done = 0
+    for dot in _DOT.finditer(cut):
+        at = dot.start()
+        if at < done:
+            continue
+        left = cut.rfind(b" ", done, at) + 1 or done
+        done = cut.find(b" ", at)
+        done = len(cut) if done < 0 else done
+        piece = folded[left:done].strip(_EDGE)
+        if piece not in seen:
+            seen.add(piece)
+            _in_piece(piece, found)
+    at = raw.find(b"://")
+    while at >= 0:
+        end = cut.find(b" ", at)
+        piece = folded[cut.rfind(b" ", max(0, at - 64), at) + 1 : end if end >= 0 else None].strip(_EDGE)
+        if "." not in piece and piece not in seen:
+            seen.add(piece)
+            _in_piece(piece, found)
+        if b"[" in raw[at + 3 : at + 68] and (address := _BRACKETED.match(folded, at + 3)):
+            before = folded[cut.rfind(b" ", max(0, at - 31), at) + 1 : at]
+            _urls(f"{before}://{address[0].rstrip(_EDGE)}", found)
+        at = raw.find(b"://", at + 3)
 
 
-def _of_piece(piece: str) -> Iterator[Destination]:
-    """Give what one piece without spaces holds: itself, or what `=` or `:` joins to something before it."""
-    known = _known(piece)
-    if known is None and ("=" in piece or ":" in piece):
-        known = _known(re.split("[=:]", piece)[-1].strip(_EDGE))
-    if known is not None:
-        yield known
-        if known.kind is DestinationKind.URL:
-            yield from _in_url(known.normal)
+def _in_piece(piece: str, found: list[Destination]) -> None:
+    """Add what one piece without spaces holds: itself, and what marks join in it."""
+    if not _JOINTS.search(piece):
+        if (known := _email(piece) if "@" in piece else _at_host(piece)) is not None:
+            found.append(known)
+        return
+    if len(piece) <= MAX_WHOLE:
+        if "//" in piece:
+            _urls(piece, found)
+        elif (known := _known(piece)) is not None:
+            found.append(known)
+            if known.kind is DestinationKind.URL:
+                return
+    # A name in the path of a URL is most often one of a file.
+    hosts = "//" not in piece or len(piece) > MAX_WHOLE
+    for part in _JOINTS.split(piece):
+        if "." in part and (hosts or "@" in part):
+            bare = part.strip(_EDGE)
+            if (known := _email(bare) if "@" in bare else _at_host(bare)) is not None:
+                found.append(known)
 
 
-def _in_url(url: str) -> Iterator[Destination]:
-    """Give the host of a URL, and what its query and path carry along."""
-    rest = url.partition("://")[2]
-    host, _, tail = rest.partition("/")
-    named = _host(host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host)
-    if named:
-        yield Destination(DestinationKind.HOST, named)
-    for piece in re.split(r"[/?&#=;]", tail):
-        if "@" in piece or "." in piece:
-            known = _known(_decoded(piece).strip(_EDGE))
-            if known is not None and known.kind is not DestinationKind.HOST:
-                yield known
+def _urls(piece: str, found: list[Destination]) -> None:
+    """Add the URLs that begin in a piece, each to its end, and their hosts."""
+    at, count = piece.find("//"), 0
+    while at >= 0:
+        after = piece.find("//", at + 2)
+        end = len(piece) if after < 0 or count < MAX_NESTED else after
+        if at == 0 or piece[at - 1] in "=?&#":
+            # RFC 3986 section 4.2: a reference that leaves the scheme to whoever reads it.
+            _of_url("https:" + piece[at:end], found)
+        elif piece[at - 1] == ":" and (scheme := _SCHEME_AT_END.search(piece[max(0, at - 32) : at - 1])):
+            _of_url(scheme[0] + piece[at - 1 : end], found)
+        at, count = after, count + 1
+
+
+def _of_url(text: str, found: list[Destination]) -> None:
+    """Add a URL and its host."""
+    if (url := _url(text)) is None:
+        return
+    found.append(url)
+    host = url.normal.partition("://")[2].partition("/")[0]
+    if ":" in host and host.rpartition(":")[2].isdecimal():
+        host = host.rpartition(":")[0]
+    if (known := _at_host(host)) is not None:
+        found.append(known)
+
+
+def _accounts(text: str, found: list[Destination]) -> None:
+    """Add what may be an account number at the start of a text: where its groups end, no mark says."""
+    account = _IBAN.match(text)
+    if account is None or sum(map(str.isdecimal, account[0])) < 8:
+        return
+    ends = [at for at, char in enumerate(account[0]) if char in " -" and at > 14]
+    found.extend(filter(None, (_account(account[0][:end]) for end in (*ends, account.end()))))
+
+
+def _phones(folded: str, classes: bytes, numerals: bytes, found: list[Destination]) -> None:
+    """Add what may be telephone numbers, in the runs of digits and of what stands between digits."""
+    start = classes.find(b"xxxxxxx")
+    while start >= 0:
+        end = classes.find(b" ", start)
+        end = len(classes) if end < 0 else end
+        first = numerals.find(b"0", start, end)
+        if first >= 0 and end - first >= MIN_NUMBER:
+            first = max(0, first - 2)
+            for number in _PHONE_WITHIN.finditer(" ".join(folded[first : end + 1].split())):
+                if not _NO_PHONE.match(number[0]):
+                    _numbers(number, found)
+        start = classes.find(b"xxxxxxx", end)
+
+
+def _numbers(number: re.Match[str], found: list[Destination]) -> None:
+    text = number[0]
+    if number.start() and number.string[number.start() - 1] == "+":
+        text = "+" + text
+    if (known := _phone(text)) is not None:
+        found.append(known)
+    # A number before it, as in "24/7", is not a part of it.
+    for _ in range(2):
+        _, blank, text = text.partition(" ")
+        if not blank:
+            return
+        if (known := _phone(text)) is not None:
+            found.append(known)
 
 
 def _known(folded: str) -> Destination | None:
@@ -164,112 +315,70 @@ def _known(folded: str) -> Destination | None:
         folded = folded[7:].partition("?")[0]
     if "://" in folded:
         return _url(folded)
+    if folded.startswith("//"):
+        return _url("https:" + folded)
     if "@" in folded:
         return _email(folded)
-    if " " not in folded and (host := _host(folded)):
-        return Destination(DestinationKind.HOST, host)
-    if "/" in folded and (host := _host(folded.partition("/")[0])):
-        return _url(f"https://{folded}") if host.startswith("www.") else None
-    return _numbered(DestinationKind.IBAN, folded) or _numbered(DestinationKind.PHONE, folded)
+    if "." in folded and " " not in folded:
+        if (known := _at_host(folded)) is not None:
+            return known
+        if "/" in folded and host_of(folded.partition("/")[0]):
+            return _url(f"https://{folded}")
+    if folded[0] in "+0123456789":
+        return _phone(folded)
+    return _account(folded) if folded[2:4].isdecimal() else None
 
 
-def _numbered(kind: DestinationKind, text: str) -> Destination | None:
-    if kind is DestinationKind.IBAN:
-        short = text.replace(" ", "").replace("-", "")
-        if _IBAN.fullmatch(text) and 15 <= len(short) <= 34 and sum(map(str.isdigit, short)) >= 8:
-            return Destination(kind, short)
+def _account(text: str) -> Destination | None:
+    if not _IBAN.fullmatch(text):
         return None
-    if not _PHONE.fullmatch(text):
-        return None
-    if _DATE.match(text):
+    short = text.replace(" ", "").replace("-", "")
+    return Destination(DestinationKind.IBAN, short) if sum(map(str.isdecimal, short)) >= 8 else None
+
+
+def _phone(text: str) -> Destination | None:
+    if not _PHONE.fullmatch(text) or _NO_PHONE.match(text):
         return None
     digits = text.translate(_PHONE_MARKS)
     digits = "+" + digits[2:] if digits.startswith("00") else digits
     # A bare row of digits is a number of something else just as well: it stays text.
     marked = digits.startswith("+") or not text.isdecimal()
-    return Destination(kind, digits) if marked and 7 <= len(digits.lstrip("+")) <= 15 else None
+    return (
+        Destination(DestinationKind.PHONE, digits) if marked and 7 <= len(digits.lstrip("+")) <= 15 else None
+    )
 
 
 def _email(folded: str) -> Destination | None:
     local, _, domain = folded.rpartition("@")
-    host = _host(domain)
+    host = host_of(domain)
     if not host or not _LOCAL.fullmatch(local):
         return None
     return Destination(DestinationKind.EMAIL, f"{local}@{host}")
+
+
+def _at_host(folded: str) -> Destination | None:
+    host = host_of(folded)
+    return Destination(DestinationKind.HOST, host) if host else None
 
 
 def _url(folded: str) -> Destination | None:
     scheme, _, rest = folded.partition("://")
     if not _SCHEME.fullmatch(scheme):
         return None
-    place, tail = _split_authority(rest)
-    host, colon, port = place.rpartition("@")[2].rpartition(":")
+    # WHATWG URL: a backslash ends the authority as a slash does; what is before the last `@` names nobody.
+    end = _OF_URLS.search(rest)
+    place, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    place = place.rpartition("@")[2]
+    host, colon, port = place.rpartition(":")
     if not colon or not port.isdecimal():
-        host, port = place.rpartition("@")[2], ""
-    named = _host(host) or (host if host.isascii() and host else "")
+        host, port = place, ""
+    named = numbered_host(host) or host_of(host) or (host if host.isascii() else "")
     if not named:
         return None
     if (scheme, port) in (("https", "443"), ("http", "80")):
         port = ""
-    tail = _decoded(tail)
+    if "%" in tail or "&" in tail:
+        tail = decoded(tail)
     where = f"{named}:{port}" if port else named
-    return Destination(DestinationKind.URL, f"{scheme}://{where}/{tail}".rstrip("/"))
-
-
-def _split_authority(rest: str) -> tuple[str, str]:
-    for at, char in enumerate(rest):
-        if char in "/?#\\":
-            return rest[:at], rest[at + 1 :] if char in "/\\" else rest[at:]
-    return rest, ""
-
-
-def _host(text: str) -> str:
-    """Give a host in its ASCII form (RFC 5891), or nothing for what is none."""
-    host = text.translate(_FULL_STOPS)
-    if not _HOST.fullmatch(host):
-        return ""
-    host = host.removesuffix(".")
-    if not host.isascii():
-        try:
-            # Every label by itself: the form that resolvers ask for. What has none stays as it is, and equals
-            # nothing that has one.
-            host = ".".join(
-                label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
-                for label in host.split(".")
-            )
-        except UnicodeError:
-            return ""
-    return host if _TLD.fullmatch(host.rpartition(".")[2]) else ""
-
-
-def _decoded(text: str) -> str:
-    """Take off encodings, at most `MAX_DEPTH` of them."""
-    for _ in range(MAX_DEPTH):
-        inner = _decoded_once(text)
-        if inner == text:
-            compact = text.strip()
-            inner = (_from_base64(compact) if _BASE64.fullmatch(compact) else "") or text
-        if inner == text:
-            break
-        text = inner
-    return text
-
-
-def _decoded_once(text: str) -> str:
-    """Take off percent-encoding and HTML references where there are any."""
-    if "%" in text:
-        with contextlib.suppress(UnicodeError):  # not UTF-8, so nothing that could be read in it
-            text = unquote_to_bytes(text).decode()
-    return html.unescape(text) if "&" in text else text
-
-
-def _from_base64(text: str) -> str:
-    """Give the text that base64 holds; empty where it holds none."""
-    if len(text) > MAX_BASE64:
-        return ""
-    bare = text.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        inner = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return ""
-    return inner if inner.isprintable() or not _IGNORED.sub("", inner.strip()).count("\x00") else ""
+    path = tail.lstrip("/\\")
+    return Destination(DestinationKind.URL, f"{scheme}://{where}/{path}".rstrip("/"))

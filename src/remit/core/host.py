@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names and addresses of hosts in their normal form."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+_LABEL = r"[^\s@.,;:/?#\[\]()<>\"'`\\|{}=&%]{1,63}"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,20}}\.?")
+_TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
+# Most names are plain ones: one pattern says so.
+_PLAIN_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.){1,20}[a-z]{2,24}")
+_FULL_STOPS = str.maketrans("\u3002\uff0e\uff61", "...")  # IDNA's other dots (RFC 3490 section 3.1)
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_QUAD = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}")
+_NUMBER = re.compile(r"0x[0-9a-f]{0,8}|[0-9]{1,12}")
+
+
+def host_of(text: str) -> str:
+    """Give a host in its ASCII form (RFC 5891), or nothing for what is none."""
+    if _PLAIN_HOST.fullmatch(text):
+        return text
+    if text[-1:].isdigit():
+        return text if _QUAD.fullmatch(text) else ""
+    host = text if text.isascii() else text.translate(_FULL_STOPS)
+    if not _HOST.fullmatch(host):
+        return ""
+    host = host.removesuffix(".")
+    if not host.isascii():
+        try:
+            # Every label by itself: the form that resolvers ask for. What has none stays as it is, and equals
+            # nothing that has one.
+            host = ".".join(
+                label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+                for label in host.split(".")
+            )
+        except UnicodeError:
+            return ""
+    return host if _TLD.fullmatch(host.rpartition(".")[2]) else ""
+
+
+def numbered_host(host: str) -> str:
+    """Give the address that the host of a URL writes in numbers (WHATWG URL, section 3.5), in its usual form;
+    empty where it writes none.
+    """
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            six = ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            return ""
+        return str(six.ipv4_mapped or f"[{six.compressed}]")
+    numbers = host.removesuffix(".").split(".")
+    if len(numbers) > 4 or not all(_NUMBER.fullmatch(one) for one in numbers):
+        return ""
+    try:
+        values = [_value(one) for one in numbers]
+    except ValueError:
+        return ""
+    *firsts, last = values
+    if any(one > 255 for one in firsts) or last >= 256 ** (5 - len(values)):
+        return ""
+    return str(ipaddress.IPv4Address(last + sum(one << (24 - 8 * at) for at, one in enumerate(firsts))))
+
+
+def _value(number: str) -> int:
+    if number.startswith("0x"):
+        return int(number[2:] or "0", 16)
+    return int(number, 8) if len(number) > 1 and number.startswith("0") else int(number)
