@@ -93,6 +93,12 @@ class VariantForm(Section, frozen=True, kw_only=True):
     audience: Annotated[str, Meta(description="Its audience then; the tool's own unless given.")] = ""
 
 
+class SanitizesForm(Section, frozen=True, kw_only=True):
+    """What a tool makes of data: it removes, checks or rewrites until this label holds of what it gives."""
+
+    to: Annotated[LabelForm, Meta(description="What its results carry, in place of `labels`.")]
+
+
 class ToolForm(Section, frozen=True, kw_only=True):
     """One tool: what a call does, who learns what is sent to it, what its results carry."""
 
@@ -136,6 +142,10 @@ class ToolForm(Section, frozen=True, kw_only=True):
             "there is read back with its label."
         ),
     ] = ""
+    sanitizes: Annotated[
+        SanitizesForm | None,
+        Meta(description="That its results carry this label alone, whatever it was given and has read."),
+    ] = None
     record: Annotated[
         str, Meta(description="Which record a read reads, over the arguments: `contracts/{id}`.")
     ] = ""

@@ -73,8 +73,8 @@ class ZoneSection(Section, frozen=True, kw_only=True):
     max_crossings: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(
-            description="How often a chain of calls may carry data out of this zone into another; no bound "
-            "unless given.",
+            description="How many zones a chain of calls may carry data into whose data comes through this "
+            "one; 3 unless given.",
         ),
     ] = None
 
@@ -279,10 +279,13 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def data_classes(self) -> Classes:
-        """The classes as core knows them; without a clearance of their own, the usual one."""
+        """The classes as core knows them, with the bounds of zones; the usual clearance unless given."""
         order, clearance = self.classes.order, self.classes.clearance
+        crossings = {
+            name: zone.max_crossings for name, zone in self.zones.items() if zone.max_crossings is not None
+        }
         if clearance is None:
             if order == Classes().order:
-                return Classes()
+                return Classes(crossings=crossings)
             clearance = {"self": order[-1], "internal": order[max(0, len(order) - 2)], "external": order[0]}
-        return Classes(order=order, clearance=clearance)
+        return Classes(order=order, clearance=clearance, crossings=crossings)

@@ -12,16 +12,14 @@ import msgspec
 
 from remit.config.forms import ArgumentForm, FieldForm, LabelForm, ToolForm, VariantForm
 from remit.config.lines import Node
-from remit.config.load import AUDIENCE_RULE, audience_fault
 from remit.config.shape import Problems, nearest, suggestion
 from remit.core import constraint
 from remit.core.constraint import Constraint
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.label import Audience, Classes, Label
+from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
 from remit.core.place import path_of, steps
 from remit.core.tool import (
     INPUT,
-    RESERVED_OPERATIONS,
     Argument,
     ArgumentRole,
     Effect,
@@ -33,7 +31,6 @@ from remit.core.tool import (
 
 Json = Any
 
-_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _WORD: Final = re.compile(r"[^\W\d_]{2,40}")
 _EFFECTS: Final = tuple(Effect)
@@ -53,6 +50,8 @@ def described_tool(
     """Give a tool as its file describes it; what is wrong is noted. `node` is the whole file."""
     reading = _ToolReading(name, form, words, problems, node)
     label = reading.label(form.labels, undescribed(upstream, name, words.classes).label, "labels")
+    if form.sanitizes is not None:
+        label = reading.label(form.sanitizes.to, label, "sanitizes")
     reading.check()
     return Tool(
         upstream=upstream,
@@ -71,6 +70,7 @@ def described_tool(
         asked_by=reading.asked_by(),
         repeats=form.repeats,
         resource=form.resource,
+        sanitizes=form.sanitizes is not None,
         described=True,
         surface={"name": name, "inputSchema": form.schema} if form.schema else {},
     )
@@ -97,11 +97,6 @@ def label_of(
         trust=form.trust or unless.trust,
         zones=frozenset({form.zone}) if form.zone else unless.zones,
     )
-
-
-def is_tool_name(name: str) -> bool:
-    """Whether a tool of MCP, or an operation beside tools, can have this name."""
-    return name in RESERVED_OPERATIONS or _TOOL_NAME.fullmatch(name) is not None
 
 
 class _ToolReading:
@@ -216,7 +211,10 @@ class _ToolReading:
         """Note a `{word}` of a template that is no argument, or one that must not be written out."""
         if word not in self._known:
             way = f"add `{word}: {{role: selector}}` under `arguments`"
-            if near := nearest(word, self._known):
+            near = nearest(word, self._known)
+            if place == "resource" and self._form.effect != "none" and not near:
+                return  # the upstream chooses it, and the result says what it is
+            if near:
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
             self._say(f"`{{{word}}}` is none of its arguments", place, way_out=way)
         elif any(form.secret and self._head(key) == word for key, form in self._form.arguments.items()):
@@ -251,7 +249,12 @@ class _ToolReading:
             if len(path_of(name)) > 1 or not name:
                 way = "name a field beside it, in the same object"
                 self._say(f"`{name}` is a path", *at, "when", name, way_out=way)
-        return FieldLabel(path, label, self._rules(form.when, *at, "when"))
+        rules = self._rules(form.when, *at, "when")
+        for name, rule in rules.items():
+            if rule.may_be_absent:
+                way = "say what it must be; where it is missing, nothing holds"
+                self._say("looks at a field that may be missing", *at, "when", name, way_out=way)
+        return FieldLabel(path, label, rules)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note where a field would be taken for better than it may be when no condition can be decided."""

@@ -116,12 +116,13 @@ def _kept(writers: tuple[Written, ...], by: Written) -> tuple[Written, ...]:
 class Rest(msgspec.Struct, frozen=True):
     """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
 
-    `writers` are the calls that wrote it.
+    `writers` are the calls that wrote it. `version` is that of the upstream's labels when it was looked at.
     """
 
     label: Label | None = None
     handed: Label | None = None
     writers: tuple[Written, ...] = ()
+    version: int = 0
 
 
 NOTHING_AT_REST = Rest()
@@ -130,6 +131,24 @@ NOTHING_AT_REST = Rest()
 def template_of(tool: Tool) -> str:
     """Give the template that names what a call of a tool reads or writes; empty where it has none."""
     return tool.resource or (tool.record if tool.effect is Effect.NONE else tool.target)
+
+
+def stained(tool: Tool, label: Label, classes: Classes) -> Tool:
+    """Give a tool whose results also carry the label of what is at rest where it reads, in every field.
+
+    A declared sanitizer's do not: what it gives carries what its description says, whatever it read.
+    """
+    if tool.sanitizes:
+        return tool
+    if tool.label.covers(label, classes) and not tool.fields:
+        return tool
+    return msgspec.structs.replace(
+        tool,
+        label=tool.label.join(label, classes),
+        fields=tuple(
+            msgspec.structs.replace(one, label=one.label.join(label, classes)) for one in tool.fields
+        ),
+    )
 
 
 def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
@@ -192,8 +211,10 @@ def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
     """Give the values of a tool's template that its arguments do not have and its result may: an id that the
     upstream chooses.
     """
+    offered = tool.input_schema.get("properties")
+    known = (arguments, tool.arguments, offered if isinstance(offered, dict) else {})
     names = dict.fromkeys(_PLACE.findall(tool.resource))
-    return tuple(name for name in names if name not in arguments and name not in tool.arguments)
+    return tuple(name for name in names if not any(name in one for one in known))
 
 
 def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ the worst.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -36,17 +37,30 @@ class Audience(msgspec.Struct, frozen=True):
         return self.name
 
 
+AUDIENCE_RULE = "use `self`, `internal`, `external` or `group:name`"
+_GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def audience_fault(audience: str) -> str:
+    """Say what is wrong with an audience's name; empty where nothing is."""
+    if audience in ("self", "internal", "external") or _GROUP.fullmatch(audience):
+        return ""
+    return f"`{audience[:80]}` is no audience"
+
+
 class Classes(msgspec.Struct, frozen=True):
     """The data classes of an organisation, lowest first, and what each audience is cleared for.
 
     `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed
-    is cleared for the lowest class alone.
+    is cleared for the lowest class alone. `crossings` gives for trust zones how often a chain may carry data
+    out of them into others.
     """
 
     order: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
     clearance: dict[str, str] = msgspec.field(
         default_factory=lambda: {"self": "restricted", "internal": "confidential", "external": "public"}
     )
+    crossings: dict[str, int] = {}
 
     def rank(self, name: str) -> int:
         """Give the place of a class, 0 for the lowest; an unknown class raises `ConfigInvalid`."""
@@ -66,6 +80,10 @@ class Classes(msgspec.Struct, frozen=True):
     def bottom(self) -> str:
         """The lowest class."""
         return self.order[0]
+
+    def max_crossings(self, left: frozenset[str]) -> int:
+        """Give how many crossings a chain may make whose data leaves these zones."""
+        return min((self.crossings[zone] for zone in left if zone in self.crossings), default=MAX_CROSSINGS)
 
     def cleared(self, audience: Audience, data_class: str) -> bool:
         """Say whether `audience` may learn data of `data_class`."""

@@ -9,6 +9,7 @@ operations too; each is a tool with a reserved name (`resources:read`, `prompts:
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any
 
 import msgspec
@@ -30,6 +31,9 @@ INPUT = "mcp:input"
 """The argument that holds what a call carries beside its arguments: the answers of person, model or client to
 what the upstream asked (`responses`), and the upstream's own state of that (`state`). MCP 2026-07-28:
 `inputResponses` and `requestState`. It is decided like every argument; no tool can have one of this name."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 
 
 class Effect(enum.StrEnum):
@@ -136,7 +140,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
     `asked_by` are further words by which people ask for what it does (`pay`, `refund`). `repeats` is true
     where its results hold what it was given, even changed. `resource` names what it reads or writes over
-    the arguments (`ticket/{id}`): what is written there is read back with its label.
+    the arguments (`ticket/{id}`): what is written there is read back with its label. A tool that `sanitizes`
+    gives what carries its own label alone, whatever it was made of.
     """
 
     upstream: str
@@ -155,6 +160,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: tuple[str, ...] = ()
     repeats: bool = False
     resource: str = ""
+    sanitizes: bool = False
     described: bool = False
     surface: dict[str, Json] = {}
     surface_digest: str = ""
@@ -216,6 +222,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
         """The JSON Schema of the arguments, as the upstream gave it; empty where it gave none."""
         schema = self.surface.get("inputSchema")
         return schema if isinstance(schema, dict) else {}
+
+
+def is_tool_name(name: str) -> bool:
+    """Whether a tool of MCP, or an operation beside tools, can have this name."""
+    return name in RESERVED_OPERATIONS or _NAME.fullmatch(name) is not None
 
 
 def undescribed(upstream: str, name: str, classes: Classes) -> Tool:

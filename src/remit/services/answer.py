@@ -130,7 +130,8 @@ class AnswerDrive(Drive):
     async def _describe(self, need: Describe) -> AccessRequest:
         assert self._claims is not None
         assert self._live is not None
-        self._request = describe(self._m, self._question, self._claims.principal, self._live, self._now)
+        request = describe(self._m, self._question, self._claims.principal, self._live, self._now)
+        self._request = await self._m.holdings.seen(request)
         return self._request
 
     async def _decide(self, need: Decide) -> Decision:
@@ -241,7 +242,7 @@ class Answers:
         live = await self._m.live.bind(claims, now, used=False)
         if not question.point.covers(live.agent):
             raise NotFound(f"`{question.point.name}` may not ask about this subject", code="no-task", step=2)
-        request = describe(self._m, question, claims.principal, live, now)
+        request = await self._m.holdings.seen(describe(self._m, question, claims.principal, live, now))
         ruling = await self._m.authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         return ruling.decision

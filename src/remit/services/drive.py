@@ -58,6 +58,7 @@ from remit.services.asked import Asked, wire_call
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer, Ruling
 from remit.services.call_events import decision_event, ended_by, outcome_events
+from remit.services.holdings import Holdings
 from remit.services.late import LateOutcomes
 from remit.services.live import Live, LiveCall, LiveTask
 from remit.services.observe import Observer, rising
@@ -87,6 +88,7 @@ class Parts:
     store: Store
     late: LateOutcomes
     refusals: Refusals
+    holdings: Holdings
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]
@@ -175,9 +177,10 @@ class Drive:
         asked = self._asked
         if asked.upstream not in self._m.upstreams:
             raise NotFound(f"there is no upstream `{asked.upstream[:80]}`", code="no-upstream")
-        self._request = self._m.authorizer.describe(
+        request = self._m.authorizer.describe(
             self._claims.principal, self._live, asked.upstream, asked.name, asked.arguments, self._now
         )
+        self._request = await self._m.holdings.seen(request)
         return self._request
 
     async def _decide(self, need: Decide) -> Decision:
@@ -219,7 +222,8 @@ class Drive:
         live.in_hand.add(call)
         self._call = call
         try:
-            await self._m.store.commit(Unit((*changes, *risen), events))
+            left = self._m.holdings.writes(request, decision.id, self._number)
+            await self._m.store.commit(Unit((*changes, *risen, *left), events))
         except Conflict as lost:
             # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
             self._settle(taken=False)
@@ -228,8 +232,9 @@ class Drive:
         except BaseException:
             self._settle(taken=False)
             raise
-        # Commits answer in the order in which they were handed in, and the label only rises.
+        # Commits answer in the order in which they were handed in, and labels only rise.
         live.kept_label = label
+        self._m.holdings.kept(left)
         self._settle(taken=True)
         return Recorded()
 
@@ -339,7 +344,7 @@ class Drive:
         events = outcome_events(
             request, decision, need.outcome, self._m.clock.now(), self._result_bytes, self._ended_by
         )
-        changes: tuple[Change, ...] = (take,) if _bounded(self._live) else ()
+        changes: tuple[Change, ...] = (take,) if self._live.bounds_bytes else ()
         self._m.late.write(Unit(changes, events))
         if self._credential is not None:
             await self._m.brokers[self._asked.upstream].release(self._credential)
@@ -393,7 +398,3 @@ def _lost(decision: Decision, lost: Conflict) -> Decision:
 
 
 NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
-
-
-def _bounded(live: LiveTask) -> bool:
-    return any(budgets.result_bytes is not None for budgets in live.bounds.values())

@@ -20,6 +20,7 @@ from remit.services.directory import Directory
 from remit.services.drive import Parts
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
+from remit.services.holdings import Holdings
 from remit.services.house import House
 from remit.services.late import LateOutcomes
 from remit.services.live import Live
@@ -105,6 +106,7 @@ def furnish(o: Outfit) -> House:
         suspend_on=o.suspend_on,
     )
     late = LateOutcomes(o.store)
+    holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
     parts = Parts(
         authenticator=authenticator,
         live=live,
@@ -114,7 +116,8 @@ def furnish(o: Outfit) -> House:
         store=o.store,
         late=late,
         refusals=Refusals(o.store, o.clock, late),
-        observer=Observer(store=o.store, policies=policies, clock=o.clock),
+        holdings=holdings,
+        observer=Observer(store=o.store, policies=policies, holdings=holdings, clock=o.clock),
         clock=o.clock,
         upstreams=o.upstreams,
         brokers=o.brokers,
@@ -143,6 +146,7 @@ def furnish(o: Outfit) -> House:
         proofs=proofs,
         credentials=Credentials(authenticator, proofs),
         authorizer=authorizer,
+        holdings=holdings,
         approvals=approvals,
         revocations=revocations,
         tasks=tasks,

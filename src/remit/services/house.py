@@ -23,6 +23,7 @@ from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
+from remit.services.holdings import Holdings
 from remit.services.issuing import Issuing
 from remit.services.live import Live
 from remit.services.mediate import Mediator
@@ -89,6 +90,7 @@ class House:
     proofs: Proofs
     credentials: Credentials
     authorizer: Authorizer
+    holdings: Holdings
     approvals: Approvals
     revocations: Revocations
     tasks: Tasks

@@ -86,6 +86,7 @@ class LiveTask:
         #: The label that the store is known to hold: what it does not hold yet goes into every commit.
         self.kept_label: Label = task.label
         self.bounds = {**ancestors, task.id: task.budgets}
+        self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
         self.scopes = scopes_of(task)

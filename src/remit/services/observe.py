@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from remit.core.event import Event
+from remit.core.holding import stained
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.request import AccessRequest
@@ -27,6 +28,7 @@ from remit.core.tool import Tool
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, RaiseLabel, Store, Unit
 from remit.services.call_events import label_event
+from remit.services.holdings import Holdings
 from remit.services.live import LiveTask
 from remit.services.policies import Policies
 
@@ -39,9 +41,10 @@ _PACE = frozenset({"progressToken", "progress", "total"})
 class Observer:
     """Takes in what calls bring. For one event loop."""
 
-    def __init__(self, *, store: Store, policies: Policies, clock: Clock) -> None:
+    def __init__(self, *, store: Store, policies: Policies, holdings: Holdings, clock: Clock) -> None:
         """Take the parts."""
         self._store = store
+        self._holdings = holdings
         self._policies = policies
         self._clock = clock
 
@@ -65,6 +68,9 @@ class Observer:
             return
         tool, classes = request.tool, self._policies.applied.bundle.classes
         label = live.label
+        if (written := self._holdings.since(request)) is not None:
+            # What others wrote there since the call was described may be in the result.
+            tool = stained(tool, written, classes)
         async with live.learning:
             for part in parts:
                 steps = live.index.learn(
@@ -77,6 +83,9 @@ class Observer:
             whole = live.label
             await self._store.commit(Unit(changes, events))
             live.kept_label = whole
+            look()
+        if chunk.kind is ChunkKind.RESULT and not chunk.is_error:
+            await self._holdings.answered(request, decision, parts)
             look()
 
 

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels at rest: what tasks wrote to resources is read back with its label, by whatever task.
+
+1. describe (`seen`): the label of what the call reads joins the label of its results, and what it hands over
+   by id is held against the audience's clearance
+2. record (`writes`): a call with an effect leaves the task's label where it writes, in the commit that
+   permits it. INVARIANT: it lies there, in memory and in that commit, before the call is sent
+3. observe (`since`): what was written meanwhile counts as well, before the result is released
+4. close (`answered`): where the result says which resource was made, the label moves there
+
+A resource that is not held in memory (`shelves`) is never taken for clean: it is read, or the whole upstream
+counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from remit.core.errors import Busy
+from remit.core.holding import (
+    LOOSE,
+    MAX_WRITERS,
+    NOTHING_AT_REST,
+    ROOT,
+    Holding,
+    Rest,
+    Written,
+    above,
+    found_in,
+    missing,
+    normal,
+    resources,
+    stained,
+    template_of,
+)
+from remit.core.label import Classes, Label, Trust, joined, worst
+from remit.core.request import AccessRequest
+from remit.core.tool import Effect, Tool
+from remit.ports.holdings import DropHolding, PutHolding
+from remit.ports.runtime import Clock
+from remit.ports.store import Change, Store, Unit
+from remit.services.policies import Policies
+from remit.services.shelves import MAX_LOOSE, Shelf, Shelves
+from remit.services.tools import Tools
+
+Json = Any
+
+#: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
+MAX_RESOURCES = 200_000
+
+
+class Holdings:
+    """Keeps labels at rest. For one event loop."""
+
+    def __init__(self, *, store: Store, policies: Policies, tools: Tools, clock: Clock, tenant: str) -> None:
+        """Take the parts; what is known is read when it is first asked for."""
+        self._store = store
+        self._policies = policies
+        self._tools = tools
+        self._clock = clock
+        self._tenant = tenant
+        self.shelves = Shelves(store, tenant)
+
+    # Step 3.
+
+    async def seen(self, request: AccessRequest) -> AccessRequest:
+        """Give a request with what is at rest where it reads and in what it hands over, and its crossings."""
+        tool = request.tool
+        if not self.shelves.loaded:
+            await self.shelves.load()
+        shelf = self.shelves.of(tool.upstream)
+        handing = any(spec.hands_over for spec in tool.arguments.values())
+        if shelf is None and not handing:
+            return request if not request.label.zones else self._crossing(request)
+        classes = self._policies.applied.bundle.classes
+        rest = NOTHING_AT_REST
+        if shelf is not None:
+            rest = await self._rest(shelf, tool, request.arguments, classes)
+        if handing:
+            handed, writers = await self._handed(tool, request.arguments, classes)
+            writers = tuple(dict.fromkeys((*rest.writers, *writers)))[:MAX_WRITERS]
+            rest = msgspec.structs.replace(rest, handed=handed, writers=writers)
+        cleared = request.cleared
+        if rest.handed is not None:
+            kept_in = "secret" in rest.handed.categories and tool.audience.name != "self"
+            cleared = cleared and not kept_in and classes.cleared(tool.audience, rest.handed.data_class)
+        if rest.label is not None:
+            tool = stained(tool, rest.label, classes)
+        request = msgspec.structs.replace(request, tool=tool, rest=rest, cleared=cleared)
+        return self._crossing(request)
+
+    def _crossing(self, request: AccessRequest) -> AccessRequest:
+        zones, into = request.label.zones, request.tool.label.zones
+        if not zones:
+            return request
+        classes = self._policies.applied.bundle.classes
+        return msgspec.structs.replace(
+            request,
+            crossings=request.label.crossings(into),
+            max_crossings=classes.max_crossings(zones - into if into else frozenset()),
+        )
+
+    async def _rest(self, shelf: Shelf, tool: Tool, arguments: dict[str, Json], classes: Classes) -> Rest:
+        names = resources(template_of(tool), arguments)
+        if names:
+            await self.shelves.fetch(tool.upstream, names)
+        return self._now(shelf, tool, names, classes)
+
+    def _now(self, shelf: Shelf, tool: Tool, names: tuple[str, ...], classes: Classes) -> Rest:
+        """Give what is at rest where a call reads, from memory alone."""
+        if not names and tool.effect is not Effect.NONE:
+            # It reads nothing that it does not name; what it answers is as its description says.
+            return Rest(version=shelf.version)
+        found, whole = self._reached(shelf, tool.upstream, names)
+        labels = [one.all(classes) if one in whole else one.label for one in found]
+        return Rest(
+            label=joined(labels, classes),
+            writers=_writers(found),
+            version=shelf.version,
+        )
+
+    def _reached(
+        self, shelf: Shelf, upstream: str, names: tuple[str, ...]
+    ) -> tuple[list[Holding], list[Holding]]:
+        """Give the holdings that reading these resources meets, and those of them that are read whole."""
+        found: dict[str, Holding] = {}
+        whole: list[Holding] = []
+        for name in names or (ROOT,):
+            for place in (*above(name), name) if name else (ROOT,):
+                held = self.shelves.at(upstream, place)
+                if held is None:
+                    # Not held here any more: the upstream as a whole covers it.
+                    return self._reached(shelf, upstream, ())
+                if held.now is not None:
+                    found[place] = held.now
+                    if place == name:
+                        whole.append(held.now)
+        if names:
+            found |= {place: held.now for place, held in shelf.loose.items() if held.now is not None}
+        return list(found.values()), whole
+
+    async def _handed(
+        self, tool: Tool, arguments: dict[str, Json], classes: Classes
+    ) -> tuple[Label, tuple[Written, ...]]:
+        """Give the label of what a call hands over by id: what is at rest there, and what reads of the
+        upstream are declared to carry, whichever of them would read it.
+        """
+        beside = self._tools.of(tool.upstream)
+        reads = [one for one in beside if one.described and one.effect is Effect.NONE]
+        declared = joined(
+            (label for one in reads for label in (one.label, *(field.label for field in one.fields))), classes
+        )
+        labels = [worst(classes) if declared is None else declared]
+        writers: tuple[Written, ...] = ()
+        shelf = self.shelves.of(tool.upstream)
+        parts = tool.parts(arguments)
+        for key, spec in tool.arguments.items():
+            if not spec.hands_over or key not in parts or shelf is None:
+                continue
+            names = _named_by(parts[key], beside)
+            if names:
+                await self.shelves.fetch(tool.upstream, names)
+            found, whole = self._reached(shelf, tool.upstream, names)
+            labels += [
+                label
+                for one in found
+                if (label := one.all(classes) if one in whole else one.label) is not None
+            ]
+            writers += _writers(found)
+        return joined(labels, classes) or worst(classes), writers
+
+    # Step 5.
+
+    def writes(self, request: AccessRequest, decision: str, number: int) -> tuple[PutHolding, ...]:
+        """Leave the task's label where a call writes; give what goes into the commit that permits it.
+
+        INVARIANT: what the store does not hold yet goes into each commit until one has held; `kept` says
+        which has. Raises `Busy` while somebody declassifies what lies in the upstream.
+        """
+        tool = request.tool
+        if tool.effect is Effect.NONE:
+            return ()
+        classes = self._policies.applied.bundle.classes
+        label = request.label
+        if request.rest.handed is not None:
+            label = label.join(request.rest.handed, classes)
+        if not tool.described:
+            label = label.join(worst(classes), classes)
+        if label.says_nothing(classes):
+            return ()
+        shelf = self.shelves.of(tool.upstream)
+        if shelf is None:
+            shelf = self.shelves.add(tool.upstream)
+        if shelf.closed:
+            raise Busy(
+                f"what is known of the data in `{tool.upstream}` is being changed", way_out="call again"
+            )
+        names = resources(template_of(tool), request.arguments) if tool.described else ()
+        if any(
+            self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
+        ):
+            names = ()
+        by = Written(
+            upstream=tool.upstream,
+            resource=", ".join(names)[:200],
+            task=request.task.id,
+            agent=request.agent.name,
+            decision=decision,
+            tool=tool.id,
+            at=request.now,
+            trust=label.trust,
+            data_class=label.data_class,
+            call=number,
+        )
+        if not names and _chosen_by_upstream(tool, request.arguments) and len(shelf.loose) < MAX_LOOSE:
+            names = (LOOSE + decision,)
+        return tuple(self._raise(shelf, names, label, by, classes))
+
+    def _raise(
+        self, shelf: Shelf, names: tuple[str, ...], label: Label, by: Written, classes: Classes
+    ) -> Iterable[PutHolding]:
+        places: dict[str, bool] = {}
+        for name in names or (ROOT,):
+            places[name] = False
+            if name:
+                places |= {place: True for place in above(name) if places.get(place) is not False}
+        new = sum(self.shelves.place(by.upstream, place).now is None for place in places)
+        if shelf.count + new > MAX_RESOURCES and names:
+            places = {ROOT: False}
+        for place, below in places.items():
+            held = self.shelves.place(by.upstream, place)
+            if held.now is None:
+                shelf.count += 1
+                held.now = Holding(
+                    tenant=self._tenant, upstream=by.upstream, resource=place, changed=by.at
+                ).raised(label, by, classes, below=below)
+            else:
+                held.now = held.now.raised(label, by, classes, below=below)
+            if held.kept is not held.now:
+                self.shelves.touch(shelf)
+                yield PutHolding(held.now)
+
+    def kept(self, changes: Iterable[PutHolding]) -> None:
+        """Note that a commit with these changes has held: commits answer in the order they were handed in."""
+        for change in changes:
+            held = self.shelves.at(change.holding.upstream, change.holding.resource)
+            if held is not None:
+                held.kept = change.holding
+
+    # Steps 8 and 9.
+
+    def since(self, request: AccessRequest) -> Label | None:
+        """Give what a result carries by what was written where it was read since the call was described."""
+        shelf = self.shelves.of(request.tool.upstream)
+        if shelf is None or shelf.version == request.rest.version:
+            return None
+        classes = self._policies.applied.bundle.classes
+        names = resources(template_of(request.tool), request.arguments)
+        return self._now(shelf, request.tool, names, classes).label
+
+    async def answered(self, request: AccessRequest, decision: str, parts: Iterable[Json]) -> None:
+        """Move the label of a write to the resource that its result names, if it names exactly one.
+
+        Until then the write counts for everything in the upstream; so does one whose result names nothing.
+        """
+        shelf = self.shelves.of(request.tool.upstream)
+        held = shelf.loose.get(LOOSE + decision) if shelf is not None else None
+        if shelf is None or held is None or held.now is None or held.now.label is None:
+            return
+        tool = request.tool
+        wanted = missing(tool, request.arguments)
+        values: dict[str, str] = {}
+        for part in parts:
+            for name, value in found_in(part, wanted).items():
+                if values.setdefault(name, value) != value:
+                    return
+        names = resources(tool.resource, {**request.arguments, **values})
+        if len(names) != 1:
+            return
+        await self.shelves.fetch(tool.upstream, names)
+        if shelf.closed or shelf.loose.get(LOOSE + decision) is not held:
+            return
+        classes = self._policies.applied.bundle.classes
+        by = msgspec.structs.replace(held.now.writers[0], resource=names[0])
+        changes: list[Change] = list(self._raise(shelf, names, held.now.label, by, classes))
+        changes.append(DropHolding(self._tenant, tool.upstream, LOOSE + decision))
+        # Memory first: whoever reads now finds it there. If this is not written, the store has it loose.
+        del shelf.loose[LOOSE + decision]
+        shelf.count -= 1
+        self.shelves.touch(shelf)
+        self._moved(Unit(tuple(changes), tenant=self._tenant))
+
+    def _moved(self, unit: Unit) -> None:
+        future = asyncio.ensure_future(self._store.submit(unit))
+
+        def done(finished: asyncio.Future[Any]) -> None:
+            if not finished.cancelled() and finished.exception() is None:
+                self.kept(one for one in unit.changes if isinstance(one, PutHolding))
+
+        future.add_done_callback(done)
+
+
+def _writers(found: list[Holding]) -> tuple[Written, ...]:
+    """Give the calls that wrote what was found, untrusted ones first."""
+    all_of = dict.fromkeys(one for holding in found for one in holding.writers)
+    return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
+
+
+def _chosen_by_upstream(tool: Tool, arguments: dict[str, Json]) -> bool:
+    """Whether the upstream chooses what a described call writes to, and its result may name it."""
+    return tool.described and bool(missing(tool, arguments))
+
+
+def _named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
+    """Give the resources of an upstream that a value may be the id of, by the templates of its tools."""
+    found: dict[str, None] = {}
+    templates = {template_of(one) for one in beside}
+    for template in sorted(templates):
+        word = template.partition("{")[2].partition("}")[0]
+        if word and template.count("{") == 1:
+            names = resources(template, {word: value})
+            if not names:
+                return ()
+            found |= dict.fromkeys(names)
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int) for one in items):
+        return ()
+    found |= dict.fromkeys(name for one in items if (name := normal(str(one))))
+    return tuple(found)

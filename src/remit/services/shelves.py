@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is held in memory of labels at rest. The store is the truth, and one process owns it.
+
+A known resource costs no read of the database, and an upstream to which nothing with a label was written
+costs one look into a dictionary. What upstreams as wholes hold is always here once it was loaded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import count
+
+from remit.core.holding import LOOSE, ROOT, Holding, above
+from remit.ports.store import Store
+
+#: Resources held in memory; those asked for least recently are forgotten first, and read again.
+CAPACITY = 50_000
+#: Writes of one upstream whose resource is still to be learned; further ones lie on the upstream.
+MAX_LOOSE = 200
+
+
+class Held:
+    """One resource: what is known of it now, and what the store is known to hold."""
+
+    __slots__ = ("kept", "now")
+
+    def __init__(self, holding: Holding | None) -> None:
+        """Begin with what the store holds."""
+        self.now = holding
+        self.kept = holding
+
+
+class Shelf:
+    """What is held of one upstream: the upstream as a whole, and writes whose resource is not known yet.
+
+    `count` is the number of its resources in the store. `version` changes with each label that does; none is
+    used twice in one process. `complete`: what is not held of it is not in the store either. While it is
+    `closed`, nothing may be written.
+    """
+
+    def __init__(self, version: int) -> None:
+        """Begin with nothing."""
+        self.root = Held(None)
+        self.loose: dict[str, Held] = {}
+        self.count = 0
+        self.version = version
+        self.complete = True
+        self.closed = False
+
+
+_NOTHING = Held(None)
+
+
+class Shelves:
+    """The shelves of all upstreams. For one event loop."""
+
+    def __init__(self, store: Store, tenant: str) -> None:
+        """Begin with nothing; `load` reads what there is."""
+        self._store = store
+        self._tenant = tenant
+        self._shelves: dict[str, Shelf] = {}
+        self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
+        self._versions = count(1)
+        self.loaded = False
+
+    def of(self, upstream: str) -> Shelf | None:
+        """Give the shelf of an upstream; None where nothing with a label was written to it."""
+        return self._shelves.get(upstream)
+
+    def add(self, upstream: str) -> Shelf:
+        """Give an upstream its shelf."""
+        return self._shelves.setdefault(upstream, Shelf(next(self._versions)))
+
+    def touch(self, shelf: Shelf) -> None:
+        """Note that a label on a shelf has changed."""
+        shelf.version = next(self._versions)
+
+    def at(self, upstream: str, resource: str) -> Held | None:
+        """Give what is held of a resource; None where it would have to be read first."""
+        shelf = self._shelves.get(upstream)
+        if shelf is None:
+            return None
+        if not resource:
+            return shelf.root
+        if resource.startswith(LOOSE):
+            return shelf.loose.get(resource)
+        return self._held.get((upstream, resource)) or (_NOTHING if shelf.complete else None)
+
+    def place(self, upstream: str, resource: str) -> Held:
+        """Give a resource to be written to; one that `at` has not given has nothing on it."""
+        held = self.at(upstream, resource)
+        if held is not None and held is not _NOTHING:
+            return held
+        if resource.startswith(LOOSE):
+            return self._shelves[upstream].loose.setdefault(resource, Held(None))
+        return self._hold(upstream, resource, Held(None))
+
+    async def fetch(self, upstream: str, names: Iterable[str]) -> None:
+        """Hold these resources, and what they lie in."""
+        if (shelf := self._shelves.get(upstream)) is not None and shelf.complete:
+            return
+        wanted = {place for name in names for place in (*above(name), name)} - {ROOT}
+        lacking: list[str] = []
+        for place in wanted:
+            if (upstream, place) in self._held:
+                self._held.move_to_end((upstream, place))
+            else:
+                lacking.append(place)
+        if not lacking:
+            return
+        found = {one.resource: one for one in await self._store.holdings(self._tenant, upstream, lacking)}
+        for place in lacking:
+            # Another call may have come first: what it has raised meanwhile stays.
+            self._hold(upstream, place, Held(found.get(place)))
+
+    def _hold(self, upstream: str, resource: str, held: Held) -> Held:
+        held = self._held.setdefault((upstream, resource), held)
+        while len(self._held) > CAPACITY:
+            key, oldest = next(iter(self._held.items()))
+            if oldest.kept is not oldest.now or oldest is held:
+                # What the store does not hold yet is not forgotten.
+                self._held.move_to_end(key)
+                break
+            del self._held[key]
+            if (shelf := self._shelves.get(key[0])) is not None and oldest.now is not None:
+                shelf.complete = False
+        return held
+
+    async def load(self) -> None:
+        """Read what upstreams as wholes hold, and the writes whose resource was never learned."""
+        for upstream, rows in (await self._store.holding_counts(self._tenant)).items():
+            roots = await self._store.holdings(self._tenant, upstream, [ROOT])
+            loose = await self._store.holdings_under(
+                self._tenant, upstream=upstream, prefix=LOOSE, limit=2 * MAX_LOOSE
+            )
+            if upstream in self._shelves:
+                continue
+            shelf = self.add(upstream)
+            shelf.count = rows
+            shelf.complete = False
+            shelf.root = Held(roots[0] if roots else None)
+            shelf.loose = {one.resource: Held(one) for one in loose}
+        self.loaded = True
