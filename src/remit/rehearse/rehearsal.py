@@ -20,12 +20,14 @@ from remit.core.flow import NO_FLOW, Flow
 from remit.core.grant import GrantTemplate
 from remit.core.identity import Role
 from remit.core.label import Label
+from remit.core.plan import PlanWish
 from remit.core.request import AccessRequest
 from remit.core.revocation import Closure
 from remit.core.task import HandDown, Parameter, Task, TaskState, TaskType
 from remit.rehearse.stage import BY, Stage
 from remit.rehearse.stand_in import CallRun, result_chunk
 from remit.services.opening import Handing, Opening
+from remit.services.plans import Extension
 
 Json = Any
 _T = TypeVar("_T")
@@ -163,24 +165,29 @@ class RehearsedTask:
             raise Conflict("nobody states the intent of this task", way_out="open it with `on_behalf_of`")
         self._r.run(self._r.stage.house.tasks.turn(self.id, text, person))
 
-    def approve(self, call: RehearsedCall, *, by: str = APPROVER) -> None:
-        """Have a human approve exactly this call: made again, it passes once.
+    def extend(self, *plan: PlanWish) -> Extension:
+        """Ask for a longer plan, as the agent would; a refusal or a question is in what is given."""
+        return self._r.run(self._r.stage.house.plans.extend(self.id, plan, by=self._task.agent))
+
+    def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
+        """Have a human approve exactly this call, or longer plan: asked for again, it passes once.
 
         An approver who is unknown is there from now on. Raises `Conflict` where nobody was asked, and
         `Forbidden` where that person may not answer.
         """
         self._answer(call, by, approve=True)
 
-    def deny(self, call: RehearsedCall, *, by: str = APPROVER) -> None:
+    def deny(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
         """Have a human refuse exactly this call. Raises as `approve` does."""
         self._answer(call, by, approve=False)
 
-    def _answer(self, call: RehearsedCall, by: str, *, approve: bool) -> None:
-        if call.outcome is not Outcome.DEFER or not call.approval:
+    def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool) -> None:
+        decision = call.decision
+        if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
             raise Conflict(f"nobody was asked about this call: {call!r}", way_out="approve what was deferred")
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(stage.house.approvals.answer(call.approval, person, approve=approve))
+        self._r.run(stage.house.approvals.answer(decision.approval, person, approve=approve))
 
     def hand_down(
         self,
@@ -322,15 +329,15 @@ class Rehearsal:
         on_behalf_of: str = PERSON,
         intent: str = "",
         params: Mapping[str, Json] | None = None,
-        plan: Sequence[str] | None = None,
+        plan: Sequence[PlanWish] | None = None,
     ) -> RehearsedTask:
         """Open a task of a type: `on_behalf_of` states the intent and its parameters, signed in.
 
         An agent and a person who are unknown are there from now on, in the groups that the task type asks
         for; those who are known stay who they are. Agents hold keys, so that no call fails for want of
         assurance. With `on_behalf_of=""` the agent speaks for itself, where the type permits that. `plan`
-        lists the tools (`upstream/name`) that the task is narrowed to. Raises `NotFound`, `Forbidden` or
-        `Malformed` as the gateway does.
+        lists what the work will need: tools (`upstream/name`), and where known their arguments
+        (`core.plan.PlanEntry`). Raises `NotFound`, `Forbidden` or `Malformed` as the gateway does.
         """
         opening = Opening(
             agent=agent,

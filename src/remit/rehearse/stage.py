@@ -184,9 +184,14 @@ class Stage:
         run.driven = driven
         self._runs.add(driven)
         driven.add_done_callback(lambda _: run.settle())
-        driven.add_done_callback(self._runs.discard)
+        driven.add_done_callback(self._over)
         await run.settled
         return run
+
+    def _over(self, driven: asyncio.Task[Any]) -> None:
+        self._runs.discard(driven)
+        if not driven.cancelled():
+            driven.exception()  # looked at: a call that was cut may never be asked about again
 
     async def _token(self, task: str) -> tuple[str, Confirmation]:
         """Give a token of a task, bound to the key of its agent, with the proof that the key is held.

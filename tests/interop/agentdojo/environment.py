@@ -16,6 +16,7 @@ import sys
 import warnings
 from typing import Any
 
+import yaml
 from agentdojo.agent_pipeline.ground_truth_pipeline import GroundTruthPipeline
 from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
 from agentdojo.attacks.important_instructions_attacks import ImportantInstructionsAttack
@@ -144,6 +145,8 @@ def _suites() -> Json:
 def main() -> None:
     """Answer until there is nothing more to read."""
     warnings.simplefilter("ignore")
+    # Reads what the loader in plain Python reads, thirty times as fast; each episode loads an environment.
+    yaml.safe_load = lambda text: yaml.load(text, Loader=yaml.CSafeLoader)
     scenes: dict[tuple[str, str], Scene] = {}
     episode: Episode | None = None
     for line in sys.stdin:

@@ -19,20 +19,23 @@ LATEST: Final = ROOT / "build" / "agentdojo.json"
 PUBLISHED: Final = ROOT / "docs" / "reference" / "agentdojo.json"
 
 
-def replay(*, planned: bool, only: str = "") -> list[Told]:
-    """Replay every episode with all three approvers; `only` names one suite. Tells how far it is."""
+def replay(*, only: str = "") -> dict[bool, list[Told]]:
+    """Replay every episode with all three approvers; gives them by whether they had a plan.
+
+    `only` names one suite. Tells how far it is.
+    """
+    told: dict[bool, list[Told]] = {True: [], False: []}
     with dojo.Dojo() as running:
         suites = [one for one in running.suites() if only in ("", one.name)]
-        told: list[Told] = []
         with rehearsal_of(suites) as rehearsal:
-            every = list(cases(suites, planned=planned))
+            every = list(cases(suites))
             for count, case in enumerate(every, 1):
-                told += run(rehearsal, running, case)
+                told[case.planned] += run(rehearsal, running, case)
                 if count % 50 == 0 or count == len(every):
-                    how = "with a plan" if planned else "without a plan"
-                    sys.stderr.write(f"\ragentdojo, {how}: {count} of {len(every)} episodes")
-            sys.stderr.write("\n")
-        return told
+                    sys.stderr.write(f"\ragentdojo: {count} of {len(every)} episodes")
+                    sys.stderr.flush()
+        sys.stderr.write("\n")
+    return told
 
 
 def measure(
@@ -43,13 +46,13 @@ def measure(
     Raises `NotInstalled` where AgentDojo cannot be had.
     """
     dojo.install()
-    told = {how: replay(planned=how == "with", only=only) for how in ("with", "without")}
+    told = replay(only=only)
     if one_by_one:
-        for how, some in told.items():
-            say(f"== {how} a plan")
+        for with_plan, some in told.items():
+            say(f"== {'with' if with_plan else 'without'} a plan")
             for line in shown(some):
                 say(line)
-    planned, unplanned = figures(told["with"]), figures(told["without"])
+    planned, unplanned = figures(told[True]), figures(told[False])
     say(table(planned, unplanned))
     found = facts(dojo.version(), datetime.now(UTC).date().isoformat(), planned, unplanned)
     if not only:

@@ -88,16 +88,18 @@ class Told:
         )
 
 
-def cases(suites: list[Suite], *, planned: bool) -> Iterator[Case]:
-    """Give every episode once, with nobody to ask: the user tasks alone, then each pair in both orders."""
+def cases(suites: list[Suite]) -> Iterator[Case]:
+    """Give every episode with nobody to ask, with and without a plan: each user task alone, and with each
+    injection in both orders.
+    """
     for suite in suites:
         for user in suite.users:
-            yield Case(suite, user, None, Order.ALONE, planned, Approver.NOBODY)
-    for suite in suites:
-        for user in suite.users:
+            for planned in (True, False):
+                yield Case(suite, user, None, Order.ALONE, planned, Approver.NOBODY)
             for injection in suite.injections:
                 for order in (Order.INTERLEAVE, Order.APPEND):
-                    yield Case(suite, user, injection, order, planned, Approver.NOBODY)
+                    for planned in (True, False):
+                        yield Case(suite, user, injection, order, planned, Approver.NOBODY)
 
 
 def run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> list[Told]:
