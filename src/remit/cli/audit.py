@@ -116,6 +116,40 @@ def _value(value: Json) -> str:
     return value if isinstance(value, str) else show.compact(value)
 
 
+@app.command(name="chain")
+def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) -> None:
+    """Draw how it came to a call: across calls, tasks, agents and what they share, from the evidence alone.
+
+    For a call that was refused: which value came from which earlier call, what had written there what that
+    one read, and so on, back to the source.
+
+    Parameters
+    ----------
+    call
+        The id of a decision (`dec_...`), the index of its event, or a task, for its last refused call.
+    file
+        Read an exported file instead of asking the running remit; verify it first (`remit audit verify`).
+    svg
+        Write the picture to this file, for people who would rather look than read.
+    """
+    from remit.cli.chain import chain_in, fetched, lines
+    from remit.cli.chain_svg import svg_of
+
+    found = chain_in(file, call) if file is not None else fetched(connect(), call)
+    if svg is not None:
+        svg.write_text(svg_of(found), encoding="utf-8")
+    if show.is_json():
+        import msgspec
+
+        show.answer(msgspec.to_builtins(found))
+        return
+    for line in lines(found):
+        show.picture(line)
+    if svg is not None:
+        show.say("")
+        show.say("the picture is in ", show.text(str(svg), "bold"))
+
+
 @app.command(name="prove")
 def prove(index: int, /, *, out: Path | None = None) -> None:
     """Give a receipt that an event is in the signed log, after verifying it here (C2SP tlog-proof).

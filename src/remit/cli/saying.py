@@ -31,6 +31,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "person.sign_in_refused": ("code", "further"),
     "task.opened": ("task_type", "tools", "parent"),
     "task.refused": ("task_type", "code", "further"),
+    "plan.extended": ("tools", "trust"),
     "task.ended": ("state", "reason"),
     "consent.given": ("client", "redirect"),
     "consent.denied": ("client", "redirect"),

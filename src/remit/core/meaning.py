@@ -229,10 +229,16 @@ MEANINGS: dict[EventKind, Meaning] = {
             "asked_with": "what binds its own token: `dpop`, `mtls`, or `bearer` for nothing",
             "valid_until": "until when a permit counts that others carry out",
             "bundle": "digest of the bundle that it was decided under",
+            "number": "which of the permitted calls of its task it is, from 1 on",
+            "flow": "of each argument its provenance, where the intent states it, and from which calls before "
+            "it came: number, decision, tool, field, trust",
+            "rest": "calls that wrote what it reads: upstream, task, agent, decision, tool, number, trust, "
+            "class",
         },
         {
             "arguments": "the call's arguments; very large ones by digest",
             "reasons": "the reasons in words",
+            "rest": "the resources that the calls in `rest` wrote to, in their order",
         },
     ),
     EventKind.REFUSALS_COUNTED: Meaning(

@@ -14,6 +14,7 @@ import msgspec
 from remit.core.decision import Decision
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.holding import Written
 from remit.core.justification import Justification, Met
 from remit.core.label import Trust
 from remit.core.request import AccessRequest
@@ -52,6 +53,8 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         facts["number"] = number
     if request.flow.arguments:
         facts["flow"] = justified(request.flow.arguments)
+    if request.rest.writers:
+        facts["rest"] = [_wrote(one) for one in request.rest.writers]
     if request.principal.method is not None:
         facts["method"] = request.principal.method.value
     if request.task.lineage:
@@ -72,6 +75,8 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     sealed: dict[str, Json] = {"arguments": kept(unsensitive(request.tool, request.arguments))}
     if decision.reasons:
         sealed["reasons"] = [one.text for one in decision.reasons]
+    if request.rest.writers:
+        sealed["rest"] = [one.resource for one in request.rest.writers]
     return Event(
         kind=EventKind.DECISION_MADE,
         at=request.now,
@@ -83,6 +88,20 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         facts=facts,
         sealed=sealed,
     )
+
+
+def _wrote(by: Written) -> dict[str, Json]:
+    """Give a call that wrote what is read, as evidence has it; which resource that is, is sealed."""
+    return {
+        "upstream": by.upstream,
+        "task": by.task,
+        "agent": by.agent,
+        "decision": by.decision,
+        "tool": by.tool,
+        "number": by.call,
+        "trust": by.trust.value,
+        "class": by.data_class,
+    }
 
 
 def justified(arguments: dict[str, Justification]) -> list[dict[str, Json]]:

@@ -12,6 +12,7 @@ from remit.services.authenticate import Authenticator
 from remit.services.authorization_server import authorization_server
 from remit.services.authorize import Authorizer
 from remit.services.browsers import Browsers
+from remit.services.chains import Chains
 from remit.services.client_documents import ClientDocuments
 from remit.services.consents import Consents
 from remit.services.credentials import Credentials
@@ -126,6 +127,14 @@ def furnish(o: Outfit) -> House:
     )
     proofs = Proofs(o.clock, o.entropy, max_age_s=o.proof_age_s)
     people = _people(o, authenticator, directory, tasks, tools, policies, revocations)
+    evidence = Evidence(
+        store=o.store,
+        heads=o.heads,
+        keys=o.keys.checkpoints,
+        clock=o.clock,
+        tenant=o.tenant,
+        origin=o.origin,
+    )
     return House(
         tenant=o.tenant,
         public_url=o.public_url,
@@ -184,14 +193,8 @@ def furnish(o: Outfit) -> House:
         sightings=Sightings(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
         mediator=Mediator(parts),
         answers=_answers(o, parts),
-        evidence=Evidence(
-            store=o.store,
-            heads=o.heads,
-            keys=o.keys.checkpoints,
-            clock=o.clock,
-            tenant=o.tenant,
-            origin=o.origin,
-        ),
+        evidence=evidence,
+        chains=Chains(evidence),
         reports=Reports(
             store=o.store,
             clock=o.clock,

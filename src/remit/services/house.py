@@ -18,6 +18,7 @@ from remit.services.attestors import Attestors
 from remit.services.authenticate import Authenticator
 from remit.services.authorization_server import AuthorizationServer
 from remit.services.authorize import Authorizer
+from remit.services.chains import Chains
 from remit.services.credentials import Credentials
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
@@ -103,6 +104,7 @@ class House:
     mediator: Mediator
     answers: Answers
     evidence: Evidence
+    chains: Chains
     reports: Reports
     who: Who
     people: People

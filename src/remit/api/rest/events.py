@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from remit.api.rest.endpoint import Body, Endpoint, Errand
 from remit.api.rest.views import View
 from remit.api.wire import HEADERS
+from remit.core.chain import Chain
 from remit.core.errors import Malformed
 from remit.core.event import EventKind
 from remit.services.duties import Duty
@@ -83,6 +84,11 @@ async def events(errand: Errand) -> EventPage:
     return EventPage(items=tuple(readable(one) for one in found), next=after, previous=earlier, size=size)
 
 
+async def chain(errand: Errand) -> Chain:
+    """Give what led to a call."""
+    return await errand.house.chains.of(errand.place["call"])
+
+
 async def proof(errand: Errand) -> Response:
     """Prove that an event is in the log."""
     index = errand.place["index"]
@@ -146,6 +152,14 @@ ENDPOINTS = (
         people=Duty.AUDIT,
         asks=ExportFilter,
         media="application/jsonl",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/chains/{call}",
+        summary="Trace what led to a call: a decision, the index of its event, or a task's last refusal",
+        serve=chain,
+        people=Duty.AUDIT,
+        gives=Chain,
     ),
     Endpoint(
         method="GET",

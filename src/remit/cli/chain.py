@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chain as a small picture on a terminal: what led to a call, from its source down to where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.padding import Padding
+from rich.text import Text
+
+from remit.cli import show
+from remit.cli.client import Client
+from remit.core.chain import Chain, ChainCall, ChainEdge, ChainTask, traced
+from remit.core.errors import Malformed, NotFound
+
+Json = Any
+
+
+def fetched(client: Client, call: str) -> Chain:
+    """Ask the running remit for a chain."""
+    return msgspec.convert(client.get("chains", call), Chain)
+
+
+def chain_in(file: Path, call: str) -> Chain:
+    """Trace a chain in an exported file; raises `NotFound` where that does not hold the call."""
+    records = [record for line in file.read_bytes().splitlines() if (record := _record(line))]
+    task, decision = call, ""
+    for record in records:
+        named = record.get("call") == call or str(record["index"]) == call
+        if named and record.get("kind") == "decision.made":
+            task, decision = str(record.get("task", "")), str(record.get("call", ""))
+    tracing = traced(task, decision)
+    try:
+        wanted = next(tracing)
+        while True:
+            wanted = tracing.send([one for one in records if one.get("task") == wanted])
+    except StopIteration as stop:
+        chain: Chain = stop.value
+        return chain
+    except NotFound:
+        raise NotFound(
+            f"{file} holds no refused call of `{call[:80]}`",
+            way_out="give a task, a decision's id or the index of its event; export without `--task`",
+        ) from None
+
+
+def _record(line: bytes) -> Mapping[str, Json] | None:
+    """Give an event of an export as it is read; None for the lines around the events."""
+    try:
+        written = json.loads(line)
+        if "leaf" not in written:
+            return None
+        record: dict[str, Json] = json.loads(written["leaf"])
+        values = {name: opening[1] for name, opening in (written.get("openings") or {}).items()}
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise Malformed(
+            "the file is no exported evidence", way_out="see it with `remit audit verify`"
+        ) from None
+    return record | {"index": written["index"], "values": values}
+
+
+def lines(chain: Chain) -> Iterator[Text | Padding]:
+    """Draw a chain: a line for each task and call, and between them what led from one to the next."""
+    wide = max((len(one.tool) for one in chain.calls), default=0)
+    numbers = {one.decision: one for one in chain.calls}
+    task = ""
+    before = ""
+    if chain.cut:
+        yield show.text("  ⋮ there is more of it, further back", "dim")
+    for call in chain.calls:
+        yield from (_edge(edge, numbers[edge.cause], before, call) for edge in chain.into(call.decision))
+        if call.task != task:
+            task = call.task
+            yield _head(chain.task(task))
+        yield _call(call, wide, stopped=call.decision == chain.stopped)
+        for number, reason in enumerate(call.reasons):
+            rule = call.rules[number] if len(call.rules) == len(call.reasons) else ""
+            yield Padding(
+                Text.assemble(show.text(reason), show.text(f"  [{rule}]" if rule else "", "dim")),
+                (0, 0, 0, 6),
+            )
+        before = call.decision
+
+
+def _head(task: ChainTask) -> Text:
+    told = f"  {task.type}" + (f", for {task.on_behalf_of}" if task.on_behalf_of else "")
+    return Text.assemble(show.text(task.agent, "bold"), show.text(told), show.text(f"  {task.id}", "dim"))
+
+
+def _call(call: ChainCall, wide: int, *, stopped: bool) -> Text:
+    refused = call.outcome != "permit"
+    mark = show.text("✗" if refused else "●", "bold red" if refused else "yellow" if stopped else "cyan")
+    name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
+    return Text.assemble(
+        "  ",
+        mark,
+        show.text(f" {name:<8}", "red" if refused else ""),
+        show.text(f" {call.tool:<{wide}}", "bold"),
+        show.text(f"  {call.about}" if call.about else ""),
+        show.text(f"  {call.carries}" if call.carries else "", "dim"),
+    )
+
+
+def _edge(edge: ChainEdge, cause: ChainCall, before: str, call: ChainCall) -> Text:
+    told = str(edge)
+    if edge.cause != before:
+        where = "" if cause.task == call.task else f" of {cause.task}"
+        told += f", of call {cause.number}{where}"
+    return Text.assemble("  ", show.text("▼ ", "dim"), show.text(told, "yellow"))

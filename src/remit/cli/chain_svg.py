@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chain as a picture for browsers: one self-contained SVG, calm, in light and in dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from textwrap import wrap
+from typing import Final
+
+import msgspec
+
+from remit.cli.plain import plain
+from remit.core.chain import Chain, ChainCall, ChainEdge
+
+WIDTH: Final = 860
+_LEFT: Final = 24
+_ROW: Final = 58
+_HEAD: Final = 44
+_GAP: Final = 62
+_LINE: Final = 17
+#: Characters that a line of reasons holds.
+_COLUMNS: Final = 100
+
+_STYLE: Final = """
+  svg { background: #fbfaf7; font: 14px system-ui, sans-serif; color: #22262b }
+  text { fill: currentColor }
+  .task { fill: #ffffff; stroke: #d9d5cc }
+  .name { font-weight: 600 }
+  .dim { opacity: .62; font-size: 13px }
+  .mono { font-family: ui-monospace, monospace; font-size: 13px }
+  .edge { stroke: #b07a1e; stroke-width: 1.6; fill: none }
+  .led { fill: #8a5c0d; font-size: 13px }
+  .call { fill: #3b7ea1 }
+  .stop { fill: #b3261e }
+  .why { fill: #b3261e; font-size: 13px }
+  @media (prefers-color-scheme: dark) {
+    svg { background: #16181b; color: #e7e4dd }
+    .task { fill: #1f2226; stroke: #3a3f45 }
+    .led { fill: #e0b25a } .edge { stroke: #c9973a }
+    .why, .stop { fill: #ff8a80 } .call { fill: #7cc0e0 }
+  }
+"""
+
+
+class _Box(msgspec.Struct):
+    """A task with its calls that follow each other."""
+
+    top: int
+    calls: list[tuple[ChainCall, int]]
+    bottom: int = 0
+
+
+def svg_of(chain: Chain) -> str:
+    """Draw a chain. Everything that comes from the evidence is escaped; nothing is fetched."""
+    boxes, places, height = _laid_out(chain)
+    title = f"What led to {chain.calls[-1].tool}" if chain.calls else "A chain"
+    parts = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+            f'height="{height}" role="img">'
+        ),
+        f"<title>{_safe(title)}</title>",
+        f"<style>{_STYLE}</style>",
+        (
+            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+            'orient="auto"><path d="M0 0 8 4 0 8z" fill="#b07a1e"/></marker></defs>'
+        ),
+    ]
+    for box in boxes:
+        parts += _box(chain, box)
+    for edge in chain.edges:
+        if edge.cause in places and edge.effect in places:
+            parts += _edge(edge, places[edge.cause], places[edge.effect])
+    if chain.cut:
+        parts.append(f'<text class="dim" x="{_LEFT}" y="18">There is more of it, further back.</text>')
+    return "\n".join((*parts, "</svg>")) + "\n"
+
+
+def _laid_out(chain: Chain) -> tuple[list[_Box], dict[str, int], int]:
+    """Give the boxes, where each call stands, and how high it all is."""
+    boxes: list[_Box] = []
+    places: dict[str, int] = {}
+    at = _LEFT
+    task = ""
+    for call in chain.calls:
+        if call.task != task:
+            at += _GAP if boxes else 0
+            boxes.append(_Box(at, []))
+            task = call.task
+            at += _HEAD
+        elif boxes[-1].calls:
+            at += _GAP - 24
+        places[call.decision] = at
+        boxes[-1].calls.append((call, at))
+        at += _ROW + _LINE * len(_why(call))
+        boxes[-1].bottom = at
+    return boxes, places, at + _LEFT
+
+
+def _why(call: ChainCall) -> list[str]:
+    return [line for reason in call.reasons for line in wrap(reason, _COLUMNS)]
+
+
+def _box(chain: Chain, box: _Box) -> Sequence[str]:
+    task = chain.task(box.calls[0][0].task)
+    told = f"{task.type}{f', for {task.on_behalf_of}' if task.on_behalf_of else ''}"
+    out = [
+        (
+            f'<rect class="task" x="{_LEFT}" y="{box.top}" width="{WIDTH - 2 * _LEFT}" '
+            f'height="{box.bottom - box.top}" rx="10"/>'
+        ),
+        (
+            f'<text x="{_LEFT + 18}" y="{box.top + 27}"><tspan class="name">{_safe(task.agent)}</tspan>'
+            f'<tspan dx="10">{_safe(told)}</tspan>'
+            f'<tspan class="dim mono" dx="10">{_safe(task.id)}</tspan></text>'
+        ),
+    ]
+    for call, at in box.calls:
+        refused = call.outcome != "permit"
+        name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
+        out += [
+            f'<circle class="{"stop" if refused else "call"}" cx="{_LEFT + 26}" cy="{at + 18}" r="7"/>',
+            f'<text class="{"why" if refused else ""}" x="{_LEFT + 46}" y="{at + 23}">{_safe(name)}</text>',
+            f'<text class="name" x="{_LEFT + 112}" y="{at + 23}">{_safe(call.tool)}</text>',
+            (
+                f'<text class="dim" x="{_LEFT + 300}" y="{at + 23}">'
+                f"{_safe(' · '.join(one for one in (call.about, call.carries) if one)[:88])}</text>"
+            ),
+        ]
+        out += [
+            f'<text class="why" x="{_LEFT + 46}" y="{at + 42 + _LINE * number}">{_safe(line)}</text>'
+            for number, line in enumerate(_why(call))
+        ]
+    return out
+
+
+def _edge(edge: ChainEdge, start: int, end: int) -> Sequence[str]:
+    """Draw an arrow from one call to a later one: straight where they follow each other, else in an arc."""
+    x = _LEFT + 26
+    far = end - start > 3 * _ROW
+    line = (
+        f"M{x - 8} {start + 22} C{x - 20} {start + 60} {x - 20} {end - 30} {x - 7} {end + 12}"
+        if far
+        else f"M{x} {start + 27} L{x} {end + 8}"
+    )
+    return [
+        f'<path class="edge" d="{line}" marker-end="url(#tip)"/>',
+        f'<text class="led" x="{x + 20}" y="{end - 4}">{_safe(str(edge))}</text>',
+    ]
+
+
+def _safe(text: str) -> str:
+    return escape(plain(text), quote=True)
