@@ -196,6 +196,11 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
         ),
         ("{trust: untrusted, zone", "{class: public, zone", "is taken for better where no `when` holds; add"),
         (
+            "{from: {email_domain: [example.com]}}",
+            "{from: {optional: {exact: x}}}",
+            "31: `tools.inbox.fields.body[0].when.from`: looks at a field that may be missing; say",
+        ),
+        (
             "        - {trust: untrusted, zone: partner}\n",
             "        - {trust: untrusted, zone: partner}\n        - {trust: trusted}\n",
             "has more after the one that always holds; put the one without `when` last",

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.parser import noun
 from remit.cli.presence import looked
+from remit.core.errors import ConfigInvalid, NotFound
 
 Json = Any
 
@@ -47,6 +52,126 @@ def tools(*, upstream: str = "") -> None:
         ),
         empty="no tools; is an upstream reachable?",
     )
+
+
+@app.command(name="show")
+def shown(tool: str, /) -> None:
+    """Show all that is said of a tool: what a call does, who learns it, what it gives, and its arguments.
+
+    Parameters
+    ----------
+    tool
+        The tool, as `upstream/name`.
+    """
+    items = connect().get("tools")["items"]
+    found = next((one for one in items if one["tool"] == tool), None)
+    if found is None:
+        raise NotFound(f"there is no tool `{tool}`", way_out="see `remit tool list`")
+    if show.is_json():
+        show.answer(found)
+        return
+    words = ("production", "financial", "repeats", "observed")
+    show.picture(
+        show.facts(
+            [
+                ("tool", show.text(found["tool"], "bold")),
+                ("state", show.state(found["state"])),
+                (
+                    "described",
+                    "yes" if found["described"] else show.text("no: taken for the worst", "yellow"),
+                ),
+                ("tier", found["tier"]),
+                ("effect", found["effect"]),
+                ("learned by", found["audience"]),
+                ("results carry", show.label(found["label"])),
+                ("record", found["record"]),
+                ("target", found["target"]),
+                ("resource", found["resource"]),
+                ("asked by", ", ".join(found["asked_by"])),
+                ("also", ", ".join(word for word in words if found[word])),
+                ("says", found["description"]),
+            ]
+        )
+    )
+    _described(found)
+
+
+def _described(found: Json) -> None:
+    """Show arguments, fields and variants, each where there are some."""
+    if found["arguments"]:
+        marks = ("secret", "sensitive", "personal", "hands_over")
+        rows = (
+            (name, one["role"], ", ".join(mark.replace("_", " ") for mark in marks if one[mark]))
+            for name, one in found["arguments"].items()
+        )
+        show.say("")
+        show.table(("ARGUMENT", "ROLE", ""), rows, empty="")
+    if found["fields"]:
+        fields = ((one["path"], show.label(one["label"]), _rules(one["when"])) for one in found["fields"])
+        show.say("")
+        show.table(("FIELD", "CARRIES", "WHERE"), fields, empty="")
+    if found["when"]:
+        variants = ((_rules(one["arguments"]), one["effect"], one["audience"]) for one in found["when"])
+        show.say("")
+        show.table(("WHERE", "EFFECT", "LEARNED BY"), variants, empty="")
+
+
+def _rules(rules: Json) -> str:
+    return ", ".join(f"{name}: {show.compact(rule)}" for name, rule in rules.items())
+
+
+@app.command(name="suggest")
+def suggest(
+    upstream: str,
+    /,
+    *,
+    out: Path | None = None,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    audience: str = "",
+    data_class: Annotated[str, Parameter(name="--class")] = "",
+    force: bool = False,
+) -> int:
+    """Draft a file for `tools/` from what an upstream says of its tools, for review.
+
+    Each guess says why, and each that needs a look is marked. What an upstream says of itself makes no guess
+    better; what nothing suggests stays the worst.
+
+    Parameters
+    ----------
+    upstream
+        The upstream, as `remit.yaml` names it.
+    out
+        The file to write, such as `tools/mail.yaml`; unless given, the draft is printed.
+    all_
+        Draft also the tools that are described already.
+    audience
+        Who learns what is sent to its tools, where you know it: `self`, `internal` or `group:NAME`. What
+        leads outside stays `external`.
+    data_class
+        The highest class of what it holds, where you know it.
+    force
+        Overwrite the file.
+    """
+    if out is not None and out.exists() and not force:
+        raise ConfigInvalid("is there already", file=str(out), way_out="name another file, or add `--force`")
+    found = connect().get("tools", upstream, "draft", audience=audience, data_class=data_class, every=all_)
+    if out is not None and found["text"]:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(found["text"], encoding="utf-8")
+    if show.is_json():
+        show.answer({**found, "file": str(out) if out and found["text"] else None})
+        return 0
+    if not found["text"]:
+        show.remark(f"every tool of `{upstream}` is described; `--all` drafts them anew")
+    elif out is None:
+        sys.stdout.write(found["text"])
+    else:
+        count = sum(one["review"] for one in found["tools"])
+        show.say("Wrote ", show.text(str(out), "bold"), f": {len(found['tools'])} tools")
+        show.say(f"{count} guesses are marked `# review`; then `remit policy check` and `remit policy apply`")
+    for name in found["unnamed"]:
+        show.remark(f"no file can hold the name `{name}`; it stays undescribed")
+    return 0
 
 
 @app.command(name="diff")

@@ -20,6 +20,7 @@ from remit.config.trust import check_trust
 from remit.config.workload_api import check_workload_api
 from remit.core.bundle import file_digest
 from remit.core.errors import ConfigInvalid
+from remit.core.label import AUDIENCE_RULE, audience_fault
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What remit writes itself, so that no configuration can break the framing of a request.
@@ -190,15 +191,3 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
             )
         if fault := audience_fault(audience):
             problems.add(fault, line=node.line_of(key), key=key, way_out=AUDIENCE_RULE)
-
-
-AUDIENCE_RULE = "use `self`, `internal`, `external` or `group:name`"
-
-
-def audience_fault(audience: str) -> str:
-    """Say what is wrong with an audience's name; empty where nothing is."""
-    if audience in ("self", "internal", "external") or re.fullmatch(
-        r"group:[a-z0-9][a-z0-9._-]{0,62}", audience
-    ):
-        return ""
-    return f"`{audience[:80]}` is no audience"

@@ -11,13 +11,13 @@ from typing import Final
 from remit.config.forms import BudgetsForm, ParameterForm, TaskFile
 from remit.config.lines import Node
 from remit.config.shape import Problems, nearest, suggestion
-from remit.config.tool_forms import Vocabulary, is_tool_name, label_of
+from remit.config.tool_forms import Vocabulary, label_of
 from remit.core import constraint
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.grant import GrantTemplate
 from remit.core.label import Label, Trust
 from remit.core.task import Budgets, HandDown, Parameter, TaskType, check_parameters
-from remit.core.tool import RESERVED_OPERATIONS, Tool
+from remit.core.tool import RESERVED_OPERATIONS, Tool, is_tool_name
 
 _AGENT: Final = re.compile(r"(?:group:)?[a-z0-9][a-z0-9._-]{0,62}")
 _PERSON: Final = re.compile(

@@ -94,6 +94,24 @@ class Tools:
         """Give all registered tools."""
         return list(self._tools.values())
 
+    def seen(self, upstream: str) -> list[Tool]:
+        """Give the tools that an upstream offers, or offered when it was last seen, with their surfaces."""
+        seen = {
+            tool.id: tool for tool in self.of(upstream) if tool.surface and tool.state is not ToolState.GONE
+        }
+        if upstream not in self._catalogues:
+            bundle = self._policies.applied.bundle
+            for tool_id, pin in self._pins.items():
+                if tool_id not in seen and tool_id.startswith(f"{upstream}/"):
+                    bare = undescribed(upstream, tool_id.removeprefix(f"{upstream}/"), bundle.classes)
+                    seen[tool_id] = as_pinned(bare, pin)
+        return list(seen.values())
+
+    @property
+    def upstreams(self) -> list[str]:
+        """The upstreams of which a tool is known, by name."""
+        return sorted({one.partition("/")[0] for one in (*self._tools, *self._pins)})
+
     def catalogue(self, upstream: str) -> Catalogue | None:
         """Give what an upstream offered when it was last asked."""
         return self._catalogues.get(upstream)

@@ -9,8 +9,10 @@ import msgspec
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ToolView, View, tool_view
-from remit.core.tool import Tool
+from remit.core.suggest import UpstreamFacts
+from remit.core.tool import ArgumentRole, Tool
 from remit.services.duties import Duty
+from remit.services.suggestions import suggested
 
 Json = Any
 
@@ -31,6 +33,38 @@ class ToolDiff(View, frozen=True, kw_only=True):
     accepted: dict[str, Json]
     offered: dict[str, Json]
     lines: tuple[str, ...]
+
+
+class Drafting(Body, frozen=True, kw_only=True):
+    """What to draft, and what is known of the upstream: who learns what its tools are sent, and the highest
+    class of what it holds. Left out they stay the worst. `every`: also what is described already.
+    """
+
+    audience: str = ""
+    data_class: str = ""
+    every: bool = False
+
+
+class DraftedToolView(View, frozen=True, kw_only=True):
+    """What a tool is taken for in a draft, and how many of the guesses somebody has to look at."""
+
+    tool: str
+    effect: str
+    audience: str
+    arguments: dict[str, ArgumentRole]
+    review: int
+
+
+class DraftedFileView(View, frozen=True, kw_only=True):
+    """The text of a file for `tools/`, empty where nothing is left to draft. `described` were left out
+    because the bundle describes them, `unnamed` because no file can hold their names.
+    """
+
+    upstream: str
+    text: str
+    tools: tuple[DraftedToolView, ...]
+    described: tuple[str, ...]
+    unnamed: tuple[str, ...]
 
 
 def _view(errand: Errand, tool: Tool) -> ToolView:
@@ -64,6 +98,34 @@ async def accept(errand: Errand) -> ToolView:
     )
 
 
+async def draft(errand: Errand) -> DraftedFileView:
+    """Draft a file for `tools/`; nothing is written."""
+    wanted: Drafting = errand.query
+    found = suggested(
+        errand.house.tools,
+        errand.house.policies.applied.bundle.classes,
+        errand.place["upstream"],
+        UpstreamFacts(audience=wanted.audience, data_class=wanted.data_class),
+        every=wanted.every,
+    )
+    return DraftedFileView(
+        upstream=found.upstream,
+        text=found.text,
+        tools=tuple(
+            DraftedToolView(
+                tool=f"{found.upstream}/{one.name}",
+                effect=one.effect.value,
+                audience=one.audience.value,
+                arguments={argument.path: ArgumentRole(argument.role.value) for argument in one.arguments},
+                review=one.to_review,
+            )
+            for one in found.drafts
+        ),
+        described=found.described,
+        unnamed=found.unnamed,
+    )
+
+
 ENDPOINTS = (
     Endpoint(
         method="GET",
@@ -72,6 +134,15 @@ ENDPOINTS = (
         serve=tools,
         people=Duty.OWN,
         gives=Items[ToolView],
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tools/{upstream}/draft",
+        summary="Draft a description of an upstream's tools, for review",
+        serve=draft,
+        people=Duty.OVERSEE,
+        asks=Drafting,
+        gives=DraftedFileView,
     ),
     Endpoint(
         method="POST",

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from remit.core.approval import Approval
+from remit.core.constraint import Constraint
 from remit.core.grant import Grant
 from remit.core.identity import Agent, AgentState, Person, Role
 from remit.core.revocation import Closing, Closure, Indeterminate
@@ -95,6 +97,32 @@ class TaskTypeView(View, frozen=True, kw_only=True):
     requires_person: bool
 
 
+class ArgumentView(View, frozen=True, kw_only=True):
+    """What an argument of a tool, or a part of one, was described as."""
+
+    role: ArgumentRole
+    sensitive: bool
+    secret: bool
+    personal: bool
+    hands_over: bool
+
+
+class FieldView(View, frozen=True, kw_only=True):
+    """What a field of a tool's results carries, where fields beside it are so."""
+
+    path: str
+    label: dict[str, Json]
+    when: dict[str, Json]
+
+
+class VariantView(View, frozen=True, kw_only=True):
+    """What a call is where its arguments are so."""
+
+    arguments: dict[str, Json]
+    effect: str
+    audience: str
+
+
 class ToolView(View, frozen=True, kw_only=True):
     """A registered tool; `state` other than `pinned` means that its calls are refused."""
 
@@ -107,7 +135,16 @@ class ToolView(View, frozen=True, kw_only=True):
     effect: str
     audience: str
     label: dict[str, Json]
-    arguments: dict[str, ArgumentRole]
+    arguments: dict[str, ArgumentView]
+    fields: tuple[FieldView, ...]
+    when: tuple[VariantView, ...]
+    asked_by: tuple[str, ...]
+    repeats: bool
+    resource: str
+    record: str
+    target: str
+    production: bool
+    financial: bool
     description: str
     digest: str
     observed: bool
@@ -223,11 +260,37 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         effect=tool.effect.value,
         audience=tool.audience.name,
         label=msgspec.to_builtins(tool.label),
-        arguments={name: argument.role for name, argument in tool.arguments.items()},
+        arguments={
+            name: ArgumentView(**msgspec.structs.asdict(argument))
+            for name, argument in tool.arguments.items()
+        },
+        fields=tuple(
+            FieldView(path=one.path, label=msgspec.to_builtins(one.label), when=_rules(one.when))
+            for one in tool.fields
+        ),
+        when=tuple(
+            VariantView(
+                arguments=_rules(one.arguments),
+                effect=(one.effect or tool.effect).value,
+                audience=(one.audience or tool.audience).name,
+            )
+            for one in tool.variants
+        ),
+        asked_by=tool.asked_by,
+        repeats=tool.repeats,
+        resource=tool.resource,
+        record=tool.record,
+        target=tool.target,
+        production=tool.production,
+        financial=tool.financial,
         description=description if isinstance(description, str) else "",
         digest=tool.surface_digest,
         observed=observed,
     )
+
+
+def _rules(rules: Mapping[str, Constraint]) -> dict[str, Json]:
+    return {name: one.spec() for name, one in rules.items()}
 
 
 def approval_view(approval: Approval) -> ApprovalView:
