@@ -182,11 +182,14 @@ def furnished(folder: Path) -> Iterator[Remit]:
     made = Remit(folder / "house")
     made.folder.mkdir()
     assert made("init", ".").code == 0
-    # Writing moves money here, so that it asks a human: that is what `approve` is about.
+    # Writing moves money here, on nothing that the person has stated, so that it asks a human: that is what
+    # `approve` is about.
     tools = made.folder / "tools" / "notes.yaml"
-    tools.write_text(
-        tools.read_text().replace("    effect: reversible\n", "    effect: reversible\n    financial: true\n")
+    before, mark, write_note = tools.read_text().partition("  write_note:\n")
+    write_note = write_note.replace(
+        "    effect: reversible\n", "    effect: reversible\n    financial: true\n"
     )
+    tools.write_text(before + mark + write_note.replace("      name: {role: selector}\n", ""))
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
