@@ -79,6 +79,7 @@ _NO_PHONE = re.compile(
     r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
     r"|[0-9]{1,12}\.[0-9]{1,6}$"
 )
+_TIME = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,15}(?:Z|[+-][0-9:]{2,6})?)?")
 _PHONE_MARKS = str.maketrans("", "", " ()./-")
 _SPACE = re.compile(r"\s")
 _JOINTS = re.compile("[=:/?&#]")
@@ -154,7 +155,8 @@ def pieces(text: str) -> Iterator[str]:
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
     if len(text) <= PIECE:
-        return iter(_within(text))
+        # Times are in every list, and look like numbers.
+        return iter(() if text[4:5] == "-" and _TIME.fullmatch(text) else _within(text))
     return itertools.chain.from_iterable(map(_within, pieces(text)))
 
 

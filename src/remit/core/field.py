@@ -26,8 +26,8 @@ MAX_KEY = 80
 # Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
 # get to name fields.
 _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
-# YAML 1.2 section 6.9.2: an anchor begins a node. An ampersand between words is none.
-_ANCHOR = re.compile(r"(?:^|[\s,\[{:-])&[^\s,\[\]{}]", re.MULTILINE)
+# How a mapping or a list begins. What begins otherwise would be read far before it turned out to be none.
+_BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -82,13 +82,25 @@ def structured(text: str) -> Json:
             found = None
         if isinstance(found, dict | list):
             return found
-    head = bare[:256]
-    if len(text) > MAX_YAML_CHARS or not (bare.startswith("- ") or ": " in head or ":\n" in head):
+    if len(text) > MAX_YAML_CHARS or not _BEGINS.match(bare):
         return None
     try:
-        # The base loader makes strings of everything and follows no tags; an alias would make one node stand
-        # in many places, and a walk over it endless.
-        found = yaml.load(text, Loader=_LOADER) if not _ANCHOR.search(text) else None  # noqa: S506 - no constructors
+        # Nodes, and no values made of them: every scalar is a text, and tags say nothing.
+        found = _of_node(yaml.compose(text, Loader=_LOADER), set())
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
     return found if isinstance(found, dict | list) else None
+
+
+def _of_node(node: Any, seen: set[int]) -> Json:
+    if isinstance(node, yaml.ScalarNode):
+        return node.value
+    if id(node) in seen:
+        # An alias makes one node stand in many places, and a walk over it endless.
+        raise ValueError("an alias of a structure")
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        if not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):
+            raise ValueError("a key that is no text")
+        return {key.value: _of_node(below, seen) for key, below in node.value}
+    return [_of_node(below, seen) for below in node.value] if isinstance(node, yaml.SequenceNode) else None
