@@ -119,6 +119,12 @@ class Desks(CallWorld):
         assert await self.outcome(token, "contract", id="C-42") is Outcome.PERMIT
         return task, token
 
+    async def decisions(self, task: Task) -> list[dict[str, Json]]:
+        """Give the facts of all decisions of a task."""
+        entries = await self.house.store.entries(TENANT, task=task.id)
+        records = [json.loads(entry.leaf) for entry in entries]
+        return [record["facts"] for record in records if record["kind"] == "decision.made"]
+
     async def label(self, task: Task) -> Label:
         """Give the label that a task carries."""
         return (await self.house.tasks.get(task.id)).label
@@ -165,10 +171,11 @@ async def test_a_destination_out_of_such_a_ticket_is_untrusted(world: Desks) -> 
     said = " ".join(one.text for one in end.decision.reasons)
     assert f"written by call 2 of task `{first.id}` (`clerk`), `desk/comment`" in said, said
     facts = await world.decisions(reader)
-    (rest,) = [one["at_rest"] for one in facts if one["tool"] == "desk/read_ticket"]
-    assert rest == [[first.id, wrote.decision.id, 2, "desk/comment", "untrusted"]]
-    refused = facts[-1]
-    assert refused["through"] == [[read.decision.id, first.id, wrote.decision.id, 2, "desk/comment"]]
+    ((rest,),) = [one["rest"] for one in facts if one["tool"] == "desk/read_ticket"]
+    assert (rest["upstream"], rest["task"], rest["decision"]) == ("desk", first.id, wrote.decision.id)
+    assert (rest["number"], rest["tool"], rest["trust"]) == (2, "desk/comment", "untrusted")
+    (origin,) = facts[-1]["flow"][0]["origins"]
+    assert origin[1] == read.decision.id
 
 
 async def test_a_list_takes_the_label_of_everything_that_was_written(world: Desks) -> None:

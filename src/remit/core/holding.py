@@ -116,12 +116,15 @@ def _kept(writers: tuple[Written, ...], by: Written) -> tuple[Written, ...]:
 class Rest(msgspec.Struct, frozen=True):
     """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
 
-    `writers` are the calls that wrote it. `version` is that of the upstream's labels when it was looked at.
+    `writers` are the calls that wrote it. `through` says of earlier calls of the chain, by their decisions,
+    who had written what they read, where arguments of this call came from there. `version` is that of the
+    upstream's labels when it was looked at.
     """
 
     label: Label | None = None
     handed: Label | None = None
     writers: tuple[Written, ...] = ()
+    through: dict[str, Written] = {}
     version: int = 0
 
 

@@ -286,7 +286,7 @@ def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) ->
     """
     said = dict(chains(request.flow))
     found = [
-        Reason(code="flow", text=said[name], rule=rule, argument=name)
+        Reason(code="flow", text=f"{said[name]}{_written(request, name)}", rule=rule, argument=name)
         for name, rule in _objected(request.tool, request.flow, answer.flow).items()
         if name in said
     ]
@@ -294,6 +294,14 @@ def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) ->
     if tainted and not found and (first := index.untrusted(1)):
         found.append(Reason(code="flow", text=f"untrusted data first came with {first[0]}", rule=tainted))
     return found
+
+
+def _written(request: AccessRequest, argument: str) -> str:
+    """Say who had written what a value was read from, where remit saw that."""
+    for met in request.flow.arguments[argument].origins:
+        if (written := request.rest.through.get(met.decision)) is not None:
+            return f"; that had read {written}"
+    return ""
 
 
 def _departures(request: AccessRequest) -> list[Reason]:

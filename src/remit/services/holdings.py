@@ -15,6 +15,7 @@ counts.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,7 +25,6 @@ from remit.core.errors import Busy
 from remit.core.holding import (
     LOOSE,
     MAX_WRITERS,
-    NOTHING_AT_REST,
     ROOT,
     Holding,
     Rest,
@@ -51,6 +51,8 @@ Json = Any
 
 #: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
 MAX_RESOURCES = 200_000
+#: Calls of which is remembered who had written what they read.
+MAX_REMEMBERED = 20_000
 
 
 class Holdings:
@@ -64,11 +66,14 @@ class Holdings:
         self._clock = clock
         self._tenant = tenant
         self.shelves = Shelves(store, tenant)
+        self._wrote: OrderedDict[str, Written] = OrderedDict()
 
     # Step 3.
 
     async def seen(self, request: AccessRequest) -> AccessRequest:
         """Give a request with what is at rest where it reads and in what it hands over, and its crossings."""
+        if self._wrote and request.flow.arguments and (through := self._through(request)):
+            request = msgspec.structs.replace(request, rest=Rest(through=through))
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
@@ -77,9 +82,10 @@ class Holdings:
         if shelf is None and not handing:
             return request if not request.label.zones else self._crossing(request)
         classes = self._policies.applied.bundle.classes
-        rest = NOTHING_AT_REST
+        rest = request.rest
         if shelf is not None:
-            rest = await self._rest(shelf, tool, request.arguments, classes)
+            found = await self._rest(shelf, tool, request.arguments, classes)
+            rest = msgspec.structs.replace(found, through=rest.through)
         if handing:
             handed, writers = await self._handed(tool, request.arguments, classes)
             writers = tuple(dict.fromkeys((*rest.writers, *writers)))[:MAX_WRITERS]
@@ -92,6 +98,17 @@ class Holdings:
             tool = stained(tool, rest.label, classes)
         request = msgspec.structs.replace(request, tool=tool, rest=rest, cleared=cleared)
         return self._crossing(request)
+
+    def _through(self, request: AccessRequest) -> dict[str, Written]:
+        """Give who wrote what earlier calls read, by their decisions, where values of this call stood."""
+        origins = (met for one in request.flow.arguments.values() for met in one.origins)
+        return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
+
+    def _remember(self, decision: str, rest: Rest) -> None:
+        if rest.writers:
+            self._wrote[decision] = rest.writers[0]
+            if len(self._wrote) > MAX_REMEMBERED:
+                self._wrote.popitem(last=False)
 
     def _crossing(self, request: AccessRequest) -> AccessRequest:
         zones, into = request.label.zones, request.tool.label.zones
@@ -182,6 +199,7 @@ class Holdings:
         which has. Raises `Busy` while somebody declassifies what lies in the upstream.
         """
         tool = request.tool
+        self._remember(decision, request.rest)
         if tool.effect is Effect.NONE:
             return ()
         classes = self._policies.applied.bundle.classes
@@ -253,14 +271,16 @@ class Holdings:
 
     # Steps 8 and 9.
 
-    def since(self, request: AccessRequest) -> Label | None:
+    def since(self, request: AccessRequest, decision: str) -> Label | None:
         """Give what a result carries by what was written where it was read since the call was described."""
         shelf = self.shelves.of(request.tool.upstream)
         if shelf is None or shelf.version == request.rest.version:
             return None
         classes = self._policies.applied.bundle.classes
         names = resources(template_of(request.tool), request.arguments)
-        return self._now(shelf, request.tool, names, classes).label
+        now = self._now(shelf, request.tool, names, classes)
+        self._remember(decision, now)
+        return now.label
 
     async def answered(self, request: AccessRequest, decision: str, parts: Iterable[Json]) -> None:
         """Move the label of a write to the resource that its result names, if it names exactly one.

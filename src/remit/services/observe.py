@@ -68,7 +68,7 @@ class Observer:
             return
         tool, classes = request.tool, self._policies.applied.bundle.classes
         label = live.label
-        if (written := self._holdings.since(request)) is not None:
+        if (written := self._holdings.since(request, decision)) is not None:
             # What others wrote there since the call was described may be in the result.
             tool = stained(tool, written, classes)
         async with live.learning:
