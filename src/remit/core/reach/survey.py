@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The survey of a bundle: every path, what meets where, and which agents reach each other.
+
+Paths are counted by what matters (source, task type, outlet), one route for each, the most open and then the
+shortest: the number of all routes grows exponentially and would say nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from remit.core.bundle import Bundle
+from remit.core.label import Label
+from remit.core.reach.model import (
+    GRANT,
+    DataSource,
+    Guard,
+    Handover,
+    Inflow,
+    Judge,
+    Openness,
+    Outlet,
+    PathKind,
+    ReachPath,
+    Runner,
+    is_private,
+)
+from remit.core.reach.spread import Asked, Spread
+from remit.core.reach.terrain import Shelf, Terrain, ToolGate, terrain
+
+
+class ToxicTask:
+    """A task type in which private data and untrusted content meet where something can leave.
+
+    `paths` has one for each outlet, the most open first. `untrusted` and `private` are all that comes in.
+    """
+
+    def __init__(
+        self,
+        place: int,
+        runner: Runner,
+        untrusted: list[Inflow],
+        private: list[Inflow],
+        paths: list[ReachPath],
+    ) -> None:
+        """Take the runner with its place in the terrain."""
+        self.place = place
+        self.runner = runner
+        self.untrusted = tuple(untrusted)
+        self.private = tuple(private)
+        self.paths = tuple(sorted(paths, key=lambda one: (one.guard.openness, one.outlet.tool.id)))
+
+    @property
+    def openness(self) -> Openness:
+        """How open the most open path is."""
+        return self.paths[0].guard.openness
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it only comes together across a hand-down or a store."""
+        return not any(one.direct for one in self.untrusted) or not any(one.direct for one in self.private)
+
+    @property
+    def undescribed(self) -> tuple[str, ...]:
+        """The tools that count for the worst only because no file describes them."""
+        sources = (one.source.tool for one in (*self.untrusted, *self.private) if not one.source.described)
+        outlets = (path.outlet.tool.id for path in self.paths if not path.outlet.tool.described)
+        return tuple(sorted({*sources, *outlets}))
+
+
+class ReachSurvey:
+    """What the bundle lets happen, before anything has."""
+
+    def __init__(self, bundle: Bundle, judge: Judge, *, observed: frozenset[str] = frozenset()) -> None:
+        """Look at a bundle; `judge` says what policy holds of a call whose arguments are not known.
+
+        `observed` names the upstreams where grants refuse nothing either.
+        """
+        self.terrain: Terrain = terrain(bundle, observed)
+        self.asked = Asked(self.terrain, judge)
+        self.spread = Spread(self.terrain, self.asked)
+
+    @cached_property
+    def toxic(self) -> tuple[ToxicTask, ...]:
+        """The task types with the toxic combination, the most open first."""
+        found = []
+        for place, runner in enumerate(self.terrain.runners):
+            untrusted = [one for one in self._arriving(place) if one.untrusted]
+            private = [one for one in self._arriving(place) if self.private(one.label)]
+            pairs = self._pairs(place)
+            if not pairs:
+                continue
+            paths = [
+                self._most_open(runner, outlet, pairs) for outlet in self._outlets(runner) if outlet.outward
+            ]
+            if paths:
+                found.append(ToxicTask(place, runner, untrusted, private, paths))
+        return tuple(sorted(found, key=lambda one: (one.openness, one.runner.name)))
+
+    @cached_property
+    def paths(self) -> tuple[ReachPath, ...]:
+        """Every path: the toxic ones, untrusted content to effects, private data to who may not learn it."""
+        toxic = (path for one in self.toxic for path in one.paths)
+        return (*toxic, *self._single())
+
+    def _single(self) -> Iterator[ReachPath]:
+        for place, runner in enumerate(self.terrain.runners):
+            arriving = [
+                (one, names, one.untrusted, self.private(one.label)) for one, names in self._alike(place)
+            ]
+            for outlet in self._outlets(runner):
+                for inflow, names, untrusted, private in arriving:
+                    if untrusted and (outlet.outward or outlet.irreversible):
+                        # Nobody outside is reached, but what cannot be taken back is done all the same.
+                        pinned = outlet.outward and not outlet.irreversible
+                        guard = self._guard(runner, outlet, inflow.label, (inflow,), pinned=pinned)
+                        yield ReachPath(PathKind.EFFECT, inflow, runner, outlet, guard, None, names)
+                    if private and self._kept_from(outlet, inflow.label):
+                        guard = self._guard(runner, outlet, inflow.label, (inflow,), pinned=outlet.outward)
+                        yield ReachPath(PathKind.DISCLOSURE, inflow, runner, outlet, guard, None, names)
+
+    @cached_property
+    def writers(self) -> dict[Shelf, list[tuple[int, ToolGate]]]:
+        """Which runner may write a store, by its place in the terrain, and by which tool."""
+        out: dict[Shelf, list[tuple[int, ToolGate]]] = {}
+        for place, runner in enumerate(self.terrain.runners):
+            for gate in self.terrain.gates[runner.task_type.name]:
+                for shelf in gate.writes:
+                    out.setdefault(shelf, []).append((place, gate))
+        return out
+
+    def whole(self, source: DataSource) -> bool:
+        """Whether a source is as untrusted as the tool that gives it, rather than for one field's sake."""
+        return self.terrain.untrusted_tools.get(source.tool, True)
+
+    @cached_property
+    def handovers(self) -> tuple[Handover, ...]:
+        """Where the work of one agent reaches another's."""
+        readers: dict[Shelf, set[tuple[str, str]]] = {}
+        out = []
+        for runner in self.terrain.runners:
+            if runner.handed:
+                name = runner.task_type.name
+                before = tuple((name, one) for one in runner.task_type.run_by)
+                after = tuple((runner.name, one) for one in runner.agents)
+                out.append(Handover(f"`delegates` of {name}", before, after, handed_down=True))
+            for gate in self.terrain.gates[runner.task_type.name]:
+                mine = {(runner.name, agent) for agent in runner.agents}
+                for shelf in gate.reads:
+                    readers.setdefault(shelf, set()).update(mine)
+        for shelf in self.terrain.shelves:
+            into = {
+                (self.terrain.runners[place].name, agent)
+                for place, _ in self.writers.get(shelf, ())
+                for agent in self.terrain.runners[place].agents
+            }
+            from_ = readers.get(shelf, set())
+            if into and from_ and (len(into | from_) > 1):
+                out.append(Handover(shelf.name, tuple(sorted(into)), tuple(sorted(from_))))
+        return tuple(out)
+
+    def _arriving(self, place: int) -> Iterable[Inflow]:
+        """Give all that a task type reads itself, and a representative of what reaches it from others."""
+        yield from self.spread.direct[place]
+        yield from self._from_others(place)
+
+    def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
+        """Give what arrives, one for each that matters: sources of one label, read by one rule, are alike."""
+        groups: dict[tuple[Label, Openness, tuple[str, ...]], list[Inflow]] = {}
+        for one in self.spread.direct[place]:
+            groups.setdefault((one.label, one.openness, one.rules), []).append(one)
+        alike = [(each[0], tuple(one.source.name for one in each)) for each in groups.values()]
+        alike += [(one, (f"{one.source.name}, handed on",)) for one in self._from_others(place)]
+        return alike
+
+    def _from_others(self, place: int) -> list[Inflow]:
+        return [one for one in self.spread.inflows[place] if not one.direct]
+
+    def _outlets(self, runner: Runner) -> list[Outlet]:
+        return [outlet for gate in self.terrain.gates[runner.task_type.name] for outlet in gate.outlets]
+
+    def _pairs(self, place: int) -> list[tuple[Inflow, Inflow]]:
+        """Give untrusted content with private data, by labels: the less guarded, the more private first."""
+        by_label = self.spread.inflows[place]
+        pairs = [
+            (untrusted, private)
+            for untrusted in by_label
+            if untrusted.untrusted
+            for private in by_label
+            if self.private(private.label)
+        ]
+        rank = self.terrain.classes.rank
+        return sorted(
+            pairs,
+            key=lambda pair: (
+                max(one.openness for one in pair),
+                -rank(pair[1].label.data_class),
+                sum(len(one.route) for one in pair),
+            ),
+        )
+
+    def _most_open(self, runner: Runner, outlet: Outlet, pairs: list[tuple[Inflow, Inflow]]) -> ReachPath:
+        best: ReachPath | None = None
+        for untrusted, private in pairs:
+            label = untrusted.label.join(private.label, self.terrain.classes)
+            guard = self._guard(runner, outlet, label, (untrusted, private), pinned=True)
+            if best is None or guard.openness < best.guard.openness:
+                best = ReachPath(PathKind.TOXIC, untrusted, runner, outlet, guard, private, ("",))
+            if guard.openness is Openness.OPEN:
+                break
+        assert best is not None
+        return best
+
+    def _guard(
+        self, runner: Runner, outlet: Outlet, label: Label, inflows: Iterable[Inflow], *, pinned: bool
+    ) -> Guard:
+        """Give how open a whole path is. With `pinned`, a kept destination is no way to the outside."""
+        last = self.asked.outlet(runner, outlet, label)
+        if pinned and outlet.pinned:
+            more = last.rules if last.openness is Openness.REFUSED else ()
+            return Guard(Openness.REFUSED, (GRANT, *more))
+        openness = max(last.openness, *(one.openness for one in inflows))
+        each = [(one.openness, one.rules) for one in inflows] + [(last.openness, last.rules)]
+        rules = [rule for one, rules in each if one is openness for rule in rules]
+        return Guard(openness, tuple(dict.fromkeys(rules)))
+
+    def private(self, label: Label) -> bool:
+        """Whether data with this label is for some people only."""
+        return is_private(label, self.terrain.classes)
+
+    def _kept_from(self, outlet: Outlet, label: Label) -> bool:
+        return outlet.outward or not self.terrain.classes.cleared(outlet.tool.audience, label.data_class)

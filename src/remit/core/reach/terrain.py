@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terrain of a bundle: which task types hold which tools, and which stores join them.
+
+A store is what a `resource` template names (`ticket/{ticket}`), by each value where a grant permits only some
+of them; of tools without a template it is their whole upstream. Whoever may write a store and whoever may
+read it are joined by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from remit.core.bundle import Bundle
+from remit.core.constraint import (
+    AllOf,
+    AnyOf,
+    Constraint,
+    Each,
+    EmailDomain,
+    Exact,
+    OneOf,
+    OptionalArgument,
+    Subset,
+    UrlHost,
+    Verdict,
+    decode,
+    is_subset,
+    names_in,
+    sample,
+)
+from remit.core.errors import ConfigInvalid
+from remit.core.grant import GrantTemplate
+from remit.core.label import Classes, Label, Trust
+from remit.core.reach.model import DataSource, Outlet, Runner, is_outward
+from remit.core.task import TaskType
+from remit.core.tool import ArgumentRole, Effect, Tool
+
+ANY = "*"
+MAX_VALUES = 64
+"""Values of one store that are told apart; where grants name more, they are one."""
+
+
+class Shelf(msgspec.Struct, frozen=True, order=True):
+    """A store, or what is stored under one name in it."""
+
+    store: str
+    value: str = ANY
+
+    @property
+    def name(self) -> str:
+        """The name in reports."""
+        return self.store if self.value == ANY else f"{self.store}{self.value}"
+
+
+class ToolGate(msgspec.Struct, frozen=True, eq=False):
+    """All grants of one tool in one task type."""
+
+    task_type: TaskType
+    tool: Tool
+    sources: tuple[DataSource, ...]
+    outlets: tuple[Outlet, ...]
+    variants: tuple[Tool, ...]
+    writes: tuple[Shelf, ...] = ()
+    reads: tuple[Shelf, ...] = ()
+
+
+class Terrain(msgspec.Struct, frozen=True, eq=False):
+    """Everything of a bundle that reach looks at."""
+
+    classes: Classes
+    runners: tuple[Runner, ...]
+    gates: dict[str, tuple[ToolGate, ...]]
+    shelves: tuple[Shelf, ...]
+    untrusted_tools: dict[str, bool]
+
+
+def terrain(bundle: Bundle, observed: frozenset[str] = frozenset()) -> Terrain:
+    """Read the terrain off a bundle; `observed` names the upstreams where grants refuse nothing."""
+    runners: list[Runner] = []
+    sources: dict[str, tuple[DataSource, ...]] = {}
+    held: dict[str, list[tuple[TaskType, Tool, list[GrantTemplate]]]] = {}
+    for name, task_type in sorted(bundle.task_types.items()):
+        runners.append(Runner(task_type, task_type.run_by))
+        if task_type.delegates.to:
+            runners.append(Runner(task_type, task_type.delegates.to, handed=True))
+        by_tool: dict[str, list[GrantTemplate]] = {}
+        for grant in task_type.grants:
+            by_tool.setdefault(grant.tool, []).append(grant)
+        held[name] = [
+            (task_type, bundle.tool(*tool.split("/", 1)), grants) for tool, grants in by_tool.items()
+        ]
+    stores = _Stores(one for gates in held.values() for one in gates)
+    gates: dict[str, tuple[ToolGate, ...]] = {}
+    for name, granted in held.items():
+        made = []
+        for task_type, tool, grants in granted:
+            if tool.id not in sources:
+                sources[tool.id] = tuple(_sources(tool, bundle.classes))
+            variants = tuple(_variants(tool, grants))
+            made.append(
+                ToolGate(
+                    task_type,
+                    tool,
+                    sources[tool.id],
+                    tuple(_outlets(variants, grants, enforced=tool.upstream not in observed)),
+                    variants,
+                    writes=stores.written(tool, grants) if _writes(variants) else (),
+                    reads=stores.read(tool, grants) if _reads(variants) else (),
+                )
+            )
+        gates[name] = tuple(made)
+    untrusted = {
+        gate.tool.id: gate.tool.label.trust is Trust.UNTRUSTED for made in gates.values() for gate in made
+    }
+    return Terrain(bundle.classes, tuple(runners), gates, tuple(stores.shelves), untrusted)
+
+
+def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
+    """Give what a task holds from its start, where its type says so by a label of its own."""
+    if task_type.label == Label():
+        return ()
+    return (DataSource(task_type.name, "at its start", task_type.label),)
+
+
+def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
+    yield DataSource(tool.id, "", tool.label, tool.described)
+    seen = {tool.label}
+    for field in tool.fields:
+        label = tool.label.join(field.label, classes)
+        if label not in seen:
+            seen.add(label)
+            yield DataSource(tool.id, field.path, label, tool.described)
+    if any(argument.hands_over for argument in tool.arguments.values()):
+        # What is stored there is known when the call comes; until then it may be anything.
+        yield DataSource(tool.id, "what it hands over", Label(classes.top, trust=Trust.TRUSTED))
+
+
+def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:
+    """Give the tool as calls under the grants may find it."""
+    seen: list[tuple[object, object]] = []
+    for grant in grants:
+        certain = False
+        for variant in tool.variants:
+            fit = _fit(grant, variant.arguments)
+            if fit is Subset.NO:
+                continue
+            made = (variant.effect or tool.effect, variant.audience or tool.audience)
+            if made not in seen:
+                seen.append(made)
+                yield msgspec.structs.replace(tool, effect=made[0], audience=made[1])
+            if certain := fit is Subset.YES:
+                break
+        if not certain and (tool.effect, tool.audience) not in seen:
+            seen.append((tool.effect, tool.audience))
+            yield tool
+
+
+def _fit(grant: GrantTemplate, wanted: Mapping[str, Constraint]) -> Subset:
+    """Whether all calls under a grant fit a variant (`YES`), none (`NO`), or who knows."""
+    answers = [_covers(grant, name, constraint) for name, constraint in wanted.items()]
+    if Subset.NO in answers:
+        return Subset.NO
+    return Subset.UNDECIDED if Subset.UNDECIDED in answers else Subset.YES
+
+
+def _covers(grant: GrantTemplate, name: str, wanted: Constraint) -> Subset:
+    spec = grant.arguments.get(name)
+    if spec is None:
+        absent = not grant.other_arguments
+        return Subset.UNDECIDED if not absent else Subset.YES if wanted.may_be_absent else Subset.NO
+    if names_in(spec):
+        return Subset.UNDECIDED
+    given = decode(spec)
+    if is_subset(given, wanted) is Subset.YES:
+        return Subset.YES
+    values = _values(given)
+    apart = bool(values) and all(wanted.judge(value) is Verdict.NO for value in values)
+    return Subset.NO if apart else Subset.UNDECIDED
+
+
+def _outlets(variants: Iterable[Tool], grants: list[GrantTemplate], *, enforced: bool) -> Iterable[Outlet]:
+    for tool in variants:
+        outward = is_outward(tool)
+        # What only some people inside may learn is a place to leave to as well: policy says for whom.
+        if not outward and tool.effect is not Effect.IRREVERSIBLE and tool.audience.name == "self":
+            continue
+        free, kept = [], []
+        for name, argument in tool.arguments.items():
+            if argument.role is ArgumentRole.DESTINATION:
+                says = [_pinned(grant, name) for grant in grants]
+                if enforced and all(says):
+                    kept.append(says[0])
+                else:
+                    free.append(name)
+        pinned = "" if free else "; ".join(dict.fromkeys(kept))
+        yield Outlet(tool, outward, pinned, tuple(free))
+
+
+def _pinned(grant: GrantTemplate, argument: str) -> str:
+    """Say how a grant keeps a destination from being chosen by whoever wrote what was read."""
+    name = argument.partition(".")[0].partition("[")[0]
+    spec = grant.arguments.get(name)
+    if spec is None:
+        return "" if grant.other_arguments else f"`{name}` cannot be given"
+    found = sorted(names_in(spec))
+    try:
+        constraint = decode(sample(spec) if found else spec)
+    except ConfigInvalid:
+        return ""
+    if not _names_places(constraint):
+        return ""
+    if found:
+        return f"`{name}` comes from the intent's {', '.join(f'`{one}`' for one in found)}"
+    return f"`{name}` must {constraint.describe()}"
+
+
+def _names_places(constraint: Constraint) -> bool:
+    match constraint:
+        case Exact() | OneOf() | EmailDomain() | UrlHost():
+            return True
+        case OptionalArgument():
+            return _names_places(constraint.part)
+        case Each():
+            return _names_places(constraint.element)
+        case AllOf():
+            return any(_names_places(part) for part in constraint.parts)
+        case AnyOf():
+            return all(_names_places(part) for part in constraint.parts)
+        case _:
+            return False
+
+
+def _values(constraint: Constraint) -> list[object]:
+    match constraint:
+        case Exact():
+            return [constraint.value]
+        case OneOf():
+            return list(constraint.values)
+        case OptionalArgument():
+            return _values(constraint.part)
+        case _:
+            return []
+
+
+def _writes(variants: Iterable[Tool]) -> bool:
+    return any(tool.effect is not Effect.NONE for tool in variants)
+
+
+def _reads(variants: Iterable[Tool]) -> bool:
+    """Whether a tool gives what is stored. One that nobody described may do anything."""
+    return any(tool.effect is Effect.NONE or not tool.described for tool in variants)
+
+
+class _Stores:
+    """The stores of a bundle, with the names under which its grants tell things in them apart."""
+
+    def __init__(self, granted: Iterable[tuple[TaskType, Tool, list[GrantTemplate]]]) -> None:
+        values: dict[str, set[str]] = {}
+        self._of_upstream: dict[str, set[str]] = {}
+        for _, tool, grants in granted:
+            store = _store(tool)
+            self._of_upstream.setdefault(tool.upstream, set()).add(store)
+            named = values.setdefault(store, set())
+            for grant in grants:
+                named.update(_named(tool, grant) or ())
+        self._values = {
+            store: named if len(named) <= MAX_VALUES else set() for store, named in values.items()
+        }
+        self.shelves = sorted(
+            Shelf(store, value) for store, named in self._values.items() for value in (ANY, *named)
+        )
+
+    def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[Shelf, ...]:
+        """Give what a tool writes under some grants."""
+        store = _store(tool)
+        out: set[Shelf] = set()
+        for grant in grants:
+            named = _named(tool, grant)
+            known = self._values[store]
+            if named and named <= known:
+                out.update(Shelf(store, value) for value in named)
+            else:
+                out.add(Shelf(store))
+        return tuple(sorted(out))
+
+    def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[Shelf, ...]:
+        """Give what a tool reads under some grants; one that names nothing reads its whole upstream."""
+        store = _store(tool)
+        stores = {store} if tool.resource else self._of_upstream[tool.upstream]
+        out = {Shelf(tool.upstream)} if tool.upstream in self._values else set()
+        for grant in grants:
+            constraint = _constraint(tool, grant)
+            for one in stores:
+                out.add(Shelf(one))
+                for value in self._values[one]:
+                    if one != store or constraint is None or constraint.judge(value) is not Verdict.NO:
+                        out.add(Shelf(one, value))
+        return tuple(sorted(out))
+
+
+def _store(tool: Tool) -> str:
+    return tool.resource.partition("{")[0] if tool.resource else tool.upstream
+
+
+def _constraint(tool: Tool, grant: GrantTemplate) -> Constraint | None:
+    """Give what a grant says of the one argument that names a resource; None where it says nothing firm."""
+    if tool.resource.count("{") != 1 or not tool.resource.endswith("}"):
+        return None
+    spec = grant.arguments.get(tool.resource.partition("{")[2][:-1])
+    return None if spec is None or names_in(spec) else decode(spec)
+
+
+def _named(tool: Tool, grant: GrantTemplate) -> set[str] | None:
+    constraint = _constraint(tool, grant)
+    values = _values(constraint) if constraint is not None else []
+    return {value for value in values if isinstance(value, str)} if values else None

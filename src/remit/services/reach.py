@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reach under the policies in force: they are asked about calls that nobody has made yet.
+
+What a call cannot tell before it is made (its arguments, the hour, the person, the agent's environment) is
+taken as an attacker would like it. So a rule that reads such a fact is never counted as refusing; what is
+called refused or asked here is so whatever the call holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from remit.core.bundle import Bundle
+from remit.core.decision import PolicyAnswer, RuleRef
+from remit.core.flow import Flow, FlowFacts
+from remit.core.grant import Grant
+from remit.core.identity import Actor, Agent, AgentState, Principal
+from remit.core.ids import DEFAULT_TENANT
+from remit.core.label import Classes, Trust
+from remit.core.plan import PLAN_TOOL
+from remit.core.reach import Guard, Openness, ReachSurvey, StaticCall
+from remit.core.request import AccessRequest
+from remit.core.task import Ancestor, Intent, Task
+from remit.core.tool import ArgumentRole, Tool
+from remit.core.workload import Assurance, Confirmation
+from remit.ports.policy import LoadedPolicy, PolicyEngine
+
+#: What no rule may be counted on for: it is known with the call alone.
+_LATER: Final = re.compile(
+    r"context\s*\.\s*(args|arg_names|now|task\s*\.\s*(id|params|on_behalf_of|stated_by|owner|initiative|depth))"
+    r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
+)
+#: What makes two tools, or two agents, differ for a policy beyond what they do.
+_BY_NAME: Final = re.compile(r"resource\s*\.\s*(name|upstream)|\blike\b|resource\s*\[")
+_PERMIT: Final = re.compile(r"(^|[\s)])permit\s*\(")
+_ENVIRONMENT: Final = re.compile(r"principal\s*\.\s*environment\s*([^\s]+\s*[^\s;}&|)]+)")
+_EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+NO_PERMIT: Final = "no permit"
+OBSERVED: Final = "observed"
+
+
+def survey(
+    bundle: Bundle,
+    engine: PolicyEngine,
+    groups: Mapping[str, Sequence[str]],
+    observed: Iterable[str] = (),
+) -> ReachSurvey:
+    """Survey a bundle under its own policies; raises `ConfigInvalid` where these are not sound.
+
+    `groups` are those of the configuration, agents in them as `agent:name`; `observed` names the upstreams
+    where nothing is refused.
+    """
+    text = "\n".join(source.text for source in bundle.policies)
+    # What no policy names is judged by what it does, so the schema needs no place for each of it.
+    named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if _speaks(text, tool))]
+    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
+    judge = PolicyJudge(policy, text, bundle.classes, groups, frozenset(observed))
+    return ReachSurvey(bundle, judge, observed=frozenset(observed))
+
+
+def _speaks(text: str, tool: Tool) -> bool:
+    return f'"{tool.id}"' in text or f'"{tool.upstream}"' in text
+
+
+class PolicyJudge:
+    """Says what policies hold of a call before it is made (`core.reach.Judge`)."""
+
+    def __init__(
+        self,
+        policy: LoadedPolicy,
+        text: str,
+        classes: Classes,
+        groups: Mapping[str, Sequence[str]],
+        observed: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take loaded policies and their whole text."""
+        self._policy = policy
+        self._text = text
+        self._classes = classes
+        self._groups = groups
+        self._observed = observed
+        rules = policy.rules()
+        self._later = frozenset(id_ for id_, _, one in rules if _LATER.search(one))
+        self._may_permit = any(_PERMIT.search(one) for id_, _, one in rules if id_ in self._later)
+        self._tools_by_name = bool(_BY_NAME.search(text))
+        self._types_matter = "context.task" in text or "context has task" in text
+        self._agents_matter = bool(
+            re.search(r"principal\s*(==|in|is)|Agent::|Group::|principal\s*\.\s*name", text)
+        )
+        self._flow_matters = "context.flow" in text
+        known = set(_ENVIRONMENT.findall(text)) <= {'!= "production"'}
+        #: An agent of production may do the most where policies speak of environments just so.
+        self._environments = ("production",) if known else ("production", "development")
+        self._spoken: dict[str, bool] = {}
+        self._stand_ins: dict[tuple[object, ...], Tool] = {}
+        self._known: dict[tuple[object, ...], Guard] = {}
+
+    def __call__(self, call: StaticCall) -> Guard:
+        """Give how open the call is, and by which rules."""
+        if call.tool.upstream in self._observed:
+            return Guard(Openness.OPEN, (OBSERVED,))
+        key = self._key(call.tool)
+        # Calls that policies cannot tell apart are decided once, with the first tool that was met.
+        call = msgspec.structs.replace(
+            call,
+            tool=self._stand_ins.setdefault(key, call.tool),
+            agent=call.agent if self._agents_matter else "somebody",
+        )
+        type_name = call.task_type.name if self._types_matter else ""
+        key = (key, call.label, call.pinned, call.handed, type_name, call.agent)
+        guard = self._known.get(key)
+        if guard is None:
+            answers = (self._weigh(self._policy.evaluate(request)) for request in self._requests(call))
+            guard = self._known[key] = _most_open(answers)
+        return guard
+
+    def _key(self, tool: Tool) -> tuple[object, ...]:
+        """Give what policies can tell a tool by."""
+        spoken = self._spoken.get(tool.id)
+        if spoken is None:
+            spoken = self._spoken[tool.id] = self._tools_by_name or _speaks(self._text, tool)
+        return (
+            tool.id if spoken else "",
+            tool.effect,
+            tool.audience,
+            tool.label,
+            tool.production,
+            tool.financial,
+            tool.own_conversation,
+            tool.described,
+            tool.state,
+            _roles(tool),
+            any(one.personal for one in tool.arguments.values()),
+            any(one.secret for one in tool.arguments.values()),
+        )
+
+    def _requests(self, call: StaticCall) -> Iterable[AccessRequest]:
+        for environment in self._environments:
+            agent = self._agent(call.agent, environment)
+            task = _task(call, agent)
+            principal = Principal(
+                tenant=agent.tenant,
+                agent=agent.name,
+                chain=(Actor(agent.name),),
+                assurance=Assurance.ATTESTED,
+                confirmation=Confirmation(jkt="any"),
+            )
+            for facts in self._flows(call):
+                yield AccessRequest(
+                    principal=principal,
+                    agent=agent,
+                    task=task,
+                    tool=call.tool,
+                    arguments={},
+                    grants=(Grant(call.tool.id, other_arguments=True),),
+                    tier=call.tool.tier,
+                    label=call.label,
+                    cleared=self._classes.cleared(call.tool.audience, call.label.data_class),
+                    now=_EVER,
+                    flow=Flow(facts),
+                )
+
+    def _agent(self, name: str, environment: str) -> Agent:
+        group = name.removeprefix("group:") if name.startswith("group:") else ""
+        groups = tuple(one for one, members in self._groups.items() if f"agent:{name}" in members)
+        return Agent(
+            tenant=DEFAULT_TENANT,
+            name=name,
+            owner="",
+            purpose="",
+            environment=environment,
+            groups=(group,) if group else groups,
+            state=AgentState.ACTIVE,
+            created=_EVER,
+            created_by="",
+        )
+
+    def _flows(self, call: StaticCall) -> Iterable[FlowFacts]:
+        """Give what an attacker could make of the call's arguments."""
+        roles = _roles(call.tool)
+        tainted = call.label.trust is Trust.UNTRUSTED
+        whence = ("untrusted", "unknown") if tainted else ("unknown",)
+        places: list[tuple[str, bool]] = [("none", False)]
+        if ArgumentRole.DESTINATION in roles:
+            pointed = [("untrusted", True)] if tainted else []
+            places = [("intent", False)] if call.pinned else [*((one, False) for one in whence), *pointed]
+        arguments = call.tool.arguments.values()
+        # What a person may have stated they are taken to have stated: it stops nobody who wrote the rest.
+        base = FlowFacts(
+            selector="intent" if ArgumentRole.SELECTOR in roles else "none",
+            selector_reached=True,
+            selector_pointed=True,
+            personal="intent" if any(one.personal for one in arguments) else "none",
+            personal_reached=True,
+            secret="intent" if any(one.secret for one in arguments) else "none",
+            secret_reached=True,
+            destination_reached=call.pinned,
+            parameter=call.pinned,
+            anchored=call.pinned or ArgumentRole.SELECTOR in roles,
+            asked=True,
+            plan="planned",
+            tainted=tainted,
+        )
+        if not self._flow_matters:
+            return [base]
+        return [
+            msgspec.structs.replace(
+                base,
+                destination=place,
+                destination_pointed=pointed or call.pinned,
+                content=one if ArgumentRole.CONTENT in roles else "none",
+                code=one if ArgumentRole.CODE in roles else "none",
+            )
+            for place, pointed in places
+            for one in whence
+        ]
+
+    def _weigh(self, answer: PolicyAnswer) -> Guard:
+        """Turn an answer into how open the call is, without what only the call itself can tell."""
+        forbids, waivable = self._sure(answer.forbids), self._sure(answer.waivable)
+        if forbids:
+            return Guard(Openness.REFUSED, forbids)
+        unsure = bool(answer.errors) or len(answer.forbids) > len(forbids) or self._may_permit
+        if not answer.permits and not unsure:
+            return Guard(Openness.REFUSED, waivable or (NO_PERMIT,))
+        return Guard(Openness.ASKED, waivable) if waivable else Guard()
+
+    def _sure(self, rules: Iterable[RuleRef]) -> tuple[str, ...]:
+        return tuple(rule.id for rule in rules if rule.id not in self._later)
+
+
+def _most_open(guards: Iterable[Guard]) -> Guard:
+    best: Guard | None = None
+    for one in guards:
+        if best is None or one.openness < best.openness:
+            best = one
+        if best.openness is Openness.OPEN:
+            break
+    assert best is not None
+    return best
+
+
+def _roles(tool: Tool) -> frozenset[ArgumentRole]:
+    return frozenset(argument.role for argument in tool.arguments.values())
+
+
+def _task(call: StaticCall, agent: Agent) -> Task:
+    stated_by = next(iter(call.task_type.stated_by), "")
+    return Task(
+        tenant=agent.tenant,
+        id="task",
+        type=call.task_type.name,
+        agent=agent.name,
+        owner="",
+        environment=agent.environment,
+        intent=Intent(goal="", stated_by=stated_by, stated_at=_EVER),
+        grants=(),
+        label=call.label,
+        lineage=(Ancestor("parent", "parent", ""),) if call.handed else (),
+        opened=_EVER,
+        deadline=_EVER,
+    )
