@@ -119,7 +119,29 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_agentdojo()]) + "\n"
+
+
+def _agentdojo() -> list[str]:
+    """What the replay of AgentDojo came to, `docs/reference/agentdojo.json`."""
+    path = DOCS / "reference" / "agentdojo.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    suites = " and ".join(f"`{name}`" for name in run["suites"])
+    lines = [
+        "",
+        "## AgentDojo",
+        "",
+        f"`agentdojo` {run['agentdojo']}, benchmark {run['benchmark']}, suites {suites}, on {run['date']},",
+        "by `python -m tests.interop agentdojo --publish` ([agentdojo.json](agentdojo.json)).",
+        "",
+        "| figure | with plan | without plan |",
+        "| --- | ---: | ---: |",
+    ]
+    return lines + [
+        f"| {one['what']} | {one['with_plan']:g} | {one['without_plan']:g} |" for one in run["figures"]
+    ]
 
 
 # Page below docs/ -> what writes its text.
