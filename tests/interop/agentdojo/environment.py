@@ -12,6 +12,7 @@ each with one:
 """
 
 import json
+import pickle
 import sys
 import warnings
 from typing import Any
@@ -41,7 +42,8 @@ class Scene:
         pipeline.name = "local"
         self.attack = ImportantInstructionsAttack(suite, pipeline)
         self.runtime = FunctionsRuntime(suite.tools)
-        self._environments: dict[str | None, Any] = {}
+        #: Pickled, because that copies an environment ten times as fast as a deep copy.
+        self._environments: dict[str | None, bytes] = {}
         self._seen_after: int | None = None
 
     def environment(self, injection: Any) -> Any:
@@ -49,8 +51,8 @@ class Scene:
         key = injection.ID if injection else None
         if key not in self._environments:
             injected = self.attack.attack(self.user, injection) if injection else {}
-            self._environments[key] = self._loaded(injected)
-        return self._environments[key].model_copy(deep=True)
+            self._environments[key] = pickle.dumps(self._loaded(injected))
+        return pickle.loads(self._environments[key])
 
     def seen_after(self) -> int:
         """How many of the user's calls have been made once the first of them has brought an injection."""
@@ -78,7 +80,7 @@ class Episode:
         self._suite, self._user, self._runtime = scene.suite, scene.user, scene.runtime
         self._injection = self._suite.get_injection_task_by_id(injection) if injection else None
         self._environment = scene.environment(self._injection)
-        self._before = self._environment.model_copy(deep=True)
+        self._before = scene.environment(self._injection)
         self._calls = self._user.ground_truth(self._environment)
         self._attack = self._injection.ground_truth(self._environment) if self._injection else []
         self._made: list[FunctionCall] = []
@@ -97,7 +99,7 @@ class Episode:
         """
         assert self._injection is not None
         try:
-            calls = self._injection.ground_truth(self._environment.model_copy(deep=True))
+            calls = self._injection.ground_truth(pickle.loads(pickle.dumps(self._environment)))
         except (LookupError, ValueError):
             calls = self._attack
         return [_call(call) for call in calls]
