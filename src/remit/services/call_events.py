@@ -30,7 +30,7 @@ MAX_JUSTIFIED = 24
 MAX_ORIGINS = 4
 MAX_FIELD = 80
 # A key of a result that looks like a field's name. Another one may be a value, and values are never readable.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_:-]{0,39}(?:\[\])*", re.ASCII)
+_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_:-]{0,39})?(?:\[\])*", re.ASCII)
 
 
 def decision_event(request: AccessRequest, decision: Decision, number: int = 0) -> Event:

@@ -81,7 +81,7 @@ class Observer:
         changes, events = rising(live, label, request, classes, self._clock.now())
         if changes:
             whole = live.label
-            await self._store.commit(Unit(changes, events))
+            await self._store.commit(Unit(changes, events, tenant=live.task.tenant))
             live.kept_label = whole
             look()
         if chunk.kind is ChunkKind.RESULT and not chunk.is_error:
