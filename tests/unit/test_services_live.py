@@ -15,7 +15,8 @@ from remit.core.revocation import ScopeKind
 from remit.core.task import Budgets
 from remit.services import live as live_module
 from remit.services.accounts import own_accounts
-from remit.services.live import LiveCall, LiveTask
+from remit.services.in_hand import LiveCall
+from remit.services.live import LiveTask
 from tests.call_world import CallWorld, call_world
 from tests.world import an_agent
 

@@ -230,8 +230,8 @@ MEANINGS: dict[EventKind, Meaning] = {
             "valid_until": "until when a permit counts that others carry out",
             "bundle": "digest of the bundle that it was decided under",
             "number": "which of the permitted calls of its task it is, from 1 on",
-            "flow": "of each argument its provenance, where the intent states it, and from which calls before "
-            "it came: number, decision, tool, field, trust",
+            "flow": "of each argument its provenance, where the intent states it, and from which calls "
+            "before it came: number, decision, tool, field, trust",
             "rest": "calls that wrote what it reads: upstream, task, agent, decision, tool, number, trust, "
             "class",
         },
@@ -287,7 +287,8 @@ MEANINGS: dict[EventKind, Meaning] = {
             "trust": "`untrusted` from the first untrusted datum on",
             "categories": "the categories now",
             "zones": "the trust zones now",
-            "by": "the tool whose result raised it",
+            "by": "the tool whose result raised it; `token`: the token of a call carried it",
+            "below": "the task handed down from it that has read",
         },
     ),
     EventKind.APPROVAL_REQUESTED: Meaning(

@@ -169,7 +169,7 @@ class Ancestor(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
-    `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
+    `lowered` says when somebody last declassified what it carries. `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
     then has been ended. `lineage` holds parent, grandparent and so on. A task with `lease_s` set ends when
     nobody has renewed its lease for that many seconds, one with `idle_s` set when it was not used for that
     many. `plan` is what its agent said it would need (`core.plan`). `delegation` is the id of the record by
@@ -200,6 +200,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     deadline: datetime
     lease_s: int = 0
     idle_s: int = 0
+    lowered: datetime | None = None
     ended: datetime | None = None
     end_reason: str = ""
     bundle: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,6 +26,7 @@ from remit.core.drafts import (
 )
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity import Actor, Principal
+from remit.core.label import Label, Trust
 from remit.core.workload import Assurance, AttestationMethod, Confirmation
 
 Json = Any
@@ -41,6 +42,11 @@ MAX_CHAIN = 8
 #: An identity token without a task: it opens tasks and calls nothing.
 AGENT_SCOPE = "remit:agent"
 
+LABEL_CLAIM = "remit:label"
+"""What is known of the data behind a token: data class, categories, trust, zones. A claim of our own."""
+
+_Word = Annotated[str, msgspec.Meta(max_length=80)]
+
 
 class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     """The claims of an access token after validation; times are seconds since the epoch, as on the wire.
@@ -49,7 +55,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     agent that acts now. `chain` holds all actors from the current one outwards, and is empty where the agent
     acts for itself alone. `attestation` is by what the agent proved itself when the token was issued, `None`
     for an application that proved nothing but its code. `grant_id` names what everything issued under one
-    grant has in common.
+    grant has in common. `label` is what the task's data carried when it was issued: whoever is handed the
+    token takes it on.
     """
 
     issuer: str
@@ -68,6 +75,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     confirmation: Confirmation = Confirmation()
     scope: str = ""
     grant_id: str = ""
+    label: Label | None = None
 
     @property
     def on_behalf_of(self) -> str:
@@ -109,6 +117,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
             claims["scope"] = self.scope
         if self.grant_id:
             claims[GRANT_ID] = self.grant_id
+        if self.label is not None and self.label != Label():
+            claims[LABEL_CLAIM] = label_to_wire(self.label)
         if self.task:
             claims[MISSION] = {
                 MISSION_ID: self.task,
@@ -162,6 +172,40 @@ def _unnest(act: Json, client_id: str) -> tuple[Actor, ...]:
     if out and out[0].name != client_id:
         raise Unauthenticated("the token's current actor is not its client", code="token-task")
     return tuple(out)
+
+
+class _WireLabel(msgspec.Struct, frozen=True):
+    data_class: Annotated[str, msgspec.Meta(max_length=80)] = msgspec.field(name="class")
+    trust: Trust = Trust.UNTRUSTED
+    categories: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
+    zones: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
+
+
+def label_to_wire(label: Label) -> dict[str, Json]:
+    """Give a label as tokens carry it."""
+    return {
+        "class": label.data_class,
+        "trust": label.trust.value,
+        "categories": sorted(label.categories),
+        "zones": sorted(label.zones),
+    }
+
+
+def label_in(claims: dict[str, Json]) -> Label | None:
+    """Give the label that a verified token carries, of whichever issuer; None where it carries none.
+
+    Its class may be one that is not known here (`Label.known_to`). Raises `Unauthenticated` for one that
+    cannot be read: it is never passed over.
+    """
+    if LABEL_CLAIM not in claims:
+        return None
+    try:
+        wire = msgspec.convert(claims[LABEL_CLAIM], _WireLabel)
+    except msgspec.ValidationError as error:
+        raise Unauthenticated(
+            "the label that the token carries cannot be read", code="token-claims", debug=str(error)
+        ) from None
+    return Label(wire.data_class, frozenset(wire.categories), wire.trust, frozenset(wire.zones))
 
 
 class _Wire(msgspec.Struct, frozen=True):
@@ -242,6 +286,7 @@ def validate(
         confirmation=_from_cnf(wire.cnf),
         scope=wire.scope,
         grant_id=wire.grant_id,
+        label=label_in(claims),
     )
 
 

@@ -49,7 +49,8 @@ from remit.services.asked import Asked
 from remit.services.authorize import carries
 from remit.services.call_events import outcome_events
 from remit.services.drive import Drive, Parts
-from remit.services.live import LiveCall, LiveTask
+from remit.services.in_hand import LiveCall
+from remit.services.live import LiveTask
 from remit.services.points import AskedSubject, AskedSubjects, EnforcementPoint
 
 #: Permits whose result is waited for; one more, and the oldest is taken for `unknown`.

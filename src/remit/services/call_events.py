@@ -175,14 +175,17 @@ def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
         "trust": live.label.trust.value,
         "categories": sorted(live.label.categories),
         "zones": sorted(live.label.zones),
-        "by": request.tool.id,
+        "by": live.raised_by or request.tool.id,
     }
+    if live.task.id != request.task.id:
+        facts["below"] = request.task.id
+    live.raised_by = ""
     return Event(
         kind=EventKind.LABEL_RAISED,
         at=at,
         tenant=request.principal.tenant,
-        task=request.task.id,
-        agent=request.agent.name,
+        task=live.task.id,
+        agent=live.task.agent,
         facts=facts,
     )
 

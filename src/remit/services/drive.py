@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from remit.core.decision import Decision, Outcome, Reason
-from remit.core.errors import Busy, Conflict, Fenced, NotFound, RemitError, UpstreamUnreachable
+from remit.core.errors import Conflict, Fenced, NotFound, RemitError, UpstreamUnreachable
 from remit.core.identity import Principal
 from remit.core.label import Classes, Label
 from remit.core.mediation import (
@@ -59,8 +59,9 @@ from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer, Ruling
 from remit.services.call_events import decision_event, ended_by, outcome_events
 from remit.services.holdings import Holdings
+from remit.services.in_hand import LiveCall
 from remit.services.late import LateOutcomes
-from remit.services.live import Live, LiveCall, LiveTask
+from remit.services.live import Live, LiveTask
 from remit.services.observe import Observer, rising
 from remit.services.policies import Policies
 from remit.services.refusals import Refusals
@@ -163,10 +164,7 @@ class Drive:
     async def _bind(self, need: Bind) -> Bound:
         assert self._claims is not None
         live = await self._m.live.bind(self._claims, self._now)
-        if live.open_calls >= self._m.max_calls_per_task:
-            raise Busy(
-                f"task `{live.task.id}` has {live.open_calls} calls in hand", way_out="wait for one to end"
-            )
+        live.check_room(self._m.max_calls_per_task)
         live.open_calls += 1
         self._live = live
         return Bound(live)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Token exchange (RFC 8693): a token for another resource, and a task handed down to another agent.
 
-1. the subject token is ours, holds, and is bound to a task; a key that it is bound to was proven by who shows
-   it
+1. the subject token is ours, holds, and is bound to a task, which takes on the label that it carries; a key
+   that it is bound to was proven by who shows it
 2. without an actor token and for its own agent: the same task, for the resources that are asked for
 3. with the actor token of another agent, bound to its key, or shown by one: a child task of that agent, which
    narrows (`core.child`). The new token is bound to the key of whoever will use it
@@ -78,6 +78,7 @@ class TokenExchange:
         live = await self._tokens.bound(claims.client_id, claims.task)
         if claims.issued < live.agent.tokens_from:
             raise _bad("the subject token was withdrawn")
+        self._tokens.take_on(live, claims)
         if wanted.actor_token:
             if client.agent.name != claims.client_id:
                 raise _bad("an actor token is shown by the agent whose task is handed down")

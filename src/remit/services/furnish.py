@@ -57,7 +57,15 @@ def furnish(o: Outfit) -> House:
     def authority(task: Task) -> str:
         return authority_hash(o.public_url, authority_set(task, resources))
 
-    live = Live(o.store, o.clock, o.entropy, o.tenant, o.members, authority)
+    live = Live(
+        o.store,
+        o.clock,
+        o.entropy,
+        o.tenant,
+        o.members,
+        authority,
+        classes=lambda: policies.applied.bundle.classes,
+    )
     authenticator = Authenticator(
         store=o.store,
         keys=o.keys.tokens,

@@ -7,8 +7,8 @@ which agent may act for which person; or the person's ID token, which they got f
 1. its issuer is trusted for this use and nothing else is believed of it; its type, audience and times hold
 2. who shows it has proven itself, and an ID-JAG was issued to the very client; it works once
 3. its subject is a person here: the one whom that issuer signs in
-4. a task opens for that person, of a type that permits this issuer's word; or one that is open is named.
-   Where an ID-JAG names resources, the task holds nothing beyond them
+4. a task opens for that person, of a type that permits this issuer's word, with the label that the word
+   carries; or one that is open is named. Where an ID-JAG names resources, the task holds nothing beyond them
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from remit.core.drafts import ID_JAG_HEADER_TYPE
 from remit.core.errors import Conflict, Malformed, Unauthenticated
 from remit.core.identity import Memberships, Person
+from remit.core.token import label_in
 from remit.ports.issuers import IssuedToken, IssuerUse, TrustedIssuers
 from remit.ports.store import Store, Unit, UseAssertion
 from remit.services.authenticate import secret_digest
@@ -99,6 +100,10 @@ class IdentityAssertions:
         mission: str,
         limits: tuple[str, ...] = (),
     ) -> LiveTask:
+        try:
+            carried = label_in(shown.claims)
+        except Unauthenticated as error:
+            raise _bad(error.message, debug=error.debug) from None
         person = await self._person(shown)
         await self._use(shown, name)
         # Step 4.
@@ -115,7 +120,12 @@ class IdentityAssertions:
         # INVARIANT: a limit of the token alone would be none: its agent can ask for another one of the task.
         within = self._tokens.resources.within(limits)
         task = await self._tasks.open(
-            opening, person=person, agent=client.agent, issuer=shown.name, within=within
+            opening,
+            person=person,
+            agent=client.agent,
+            issuer=shown.name,
+            within=within,
+            label=carried,
         )
         return await self._tokens.bound(client.agent.name, task.id)
 

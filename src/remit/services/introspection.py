@@ -15,7 +15,7 @@ from remit.core.drafts import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUE
 from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.mission import authority_set
 from remit.core.task import TaskState
-from remit.core.token import AccessClaims
+from remit.core.token import LABEL_CLAIM, AccessClaims, label_to_wire
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator, secret_digest
@@ -73,7 +73,7 @@ class Introspection:
             "active": True,
             # RFC 9449 section 5, RFC 6750.
             "token_type": "DPoP" if claims.confirmation.jkt else "Bearer",
-            **claims.to_wire(),
+            **{name: value for name, value in claims.to_wire().items() if name != LABEL_CLAIM},
         }
         if not claims.task:
             return told
@@ -86,6 +86,8 @@ class Introspection:
         except Fenced:
             return {**INACTIVE, MISSION: await self._ended(claims)}
         told[MISSION][MISSION_STATE] = live.task.state.value
+        # What its data carries now, not what it carried when the token was issued.
+        told[LABEL_CLAIM] = label_to_wire(live.label)
         told["authorization_details"] = authority_set(live.task, self._tokens.resources)
         return told
 

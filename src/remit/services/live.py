@@ -8,214 +8,31 @@ cached: the store's live mapping of epochs is looked at on each call.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from remit.core.child import account_of
-from remit.core.errors import BudgetExhausted, Fenced, NotFound, Unauthenticated
-from remit.core.grant import Grant
+from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.identity import Agent, Memberships
-from remit.core.label import Classes, Label
-from remit.core.provenance import KEY_BYTES, Index
-from remit.core.revocation import call_scopes, risen, scopes_of
+from remit.core.label import Classes
+from remit.core.provenance import KEY_BYTES
+from remit.core.revocation import risen
 from remit.core.task import Budgets, Task, TaskState
 from remit.core.token import AccessClaims
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store, TakeBudget, Usage
-from remit.services.accounts import Drawn, drawn_from, own_accounts, total
-from remit.services.met import begun, hear
+from remit.ports.store import Store
+from remit.services.accounts import drawn_from, own_accounts
+from remit.services.live_task import LiveTask
+from remit.services.met import hear
+
+__all__ = ["CAPACITY", "Live", "LiveTask"]
 
 Json = Any
 
 #: How many bound tasks are held; the least recently used ones with nothing in hand are forgotten first.
 CAPACITY = 10_000
-
-
-class LiveCall:
-    """One call in hand: from its decision to its close."""
-
-    __slots__ = ("cut", "decision", "effect", "on_cut", "scopes", "sent", "tool")
-
-    def __init__(self, decision: str, tool: str, effect: str, scopes: tuple[str, ...]) -> None:
-        """Start with nothing sent; `on_cut` is set once there is an exchange that can be cut."""
-        self.decision = decision
-        self.tool = tool
-        self.effect = effect
-        self.scopes = scopes
-        self.sent = False
-        self.cut = False
-        self.on_cut: Callable[[], None] | None = None
-
-    def stop(self) -> None:
-        """Cut the call: nothing more of it is sent or released."""
-        self.cut = True
-        if self.on_cut is not None:
-            self.on_cut()
-
-
-class LiveTask:
-    """A bound task. Owned by one event loop; label, budgets and what it has met have no other home while it
-    lives. Label and budgets are in the store as well, `index` is not: a task that is bound anew after it has
-    made calls knows nothing but its intent, and takes nothing for trusted any more.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        agent: Agent,
-        *,
-        used: dict[str, Usage],
-        ancestors: dict[str, Budgets],
-        now_boot_s: float,
-        key: bytes,
-        drawn: Mapping[Grant, tuple[Drawn, ...]] | None = None,
-        bound: Callable[[str], LiveTask | None] = lambda _: None,
-    ) -> None:
-        """Bind a task that is active now; `used` tells what its accounts have spent so far, `key` is random.
-
-        `drawn` gives what of its ancestors a call under a grant is counted against too; `bound` finds those
-        that are bound.
-        """
-        self.task = task
-        self.agent = agent
-        self.label: Label = task.label
-        #: The label that the store is known to hold: what it does not hold yet goes into every commit.
-        self.kept_label: Label = task.label
-        self.bounds = {**ancestors, task.id: task.budgets}
-        self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
-        self.unbounded = dict.fromkeys(self.bounds, Budgets())
-        self.own = own_accounts(task)
-        self.scopes = scopes_of(task)
-        self.authority_hash = task.authority_hash
-        self.in_hand: set[LiveCall] = set()
-        self.open_calls = 0
-        self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
-        self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
-        self.grants: dict[str, tuple[Grant, ...]] = {}
-        for grant in task.grants:
-            self.grants[grant.tool] = (*self.grants.get(grant.tool, ()), grant)
-        self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
-        self._used = used
-        self._reserved: dict[str, Usage] = {}
-        self._drawn = drawn or {}
-        self._bound = bound
-        parent = bound(task.parent)
-        #: How many calls it has been permitted; the number of the last one.
-        self.calls = used.get(task.id, Usage()).calls
-        self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
-        #: Whoever holds it takes a result in: one at a time, however long it is.
-        self.learning = asyncio.Lock()
-        self.turns_heard = len(task.intent.turns)
-
-    def call_scopes(self, tool: str) -> tuple[str, ...]:
-        """Give the scopes of a call to `tool`."""
-        found = self._scopes_by_tool.get(tool)
-        if found is None:
-            found = self._scopes_by_tool[tool] = call_scopes(self.task, tool)
-        return found
-
-    def renew(self, now_boot_s: float) -> None:
-        """Start the lease anew."""
-        if self.task.lease_s:
-            self.lease_until_s = now_boot_s + self.task.lease_s
-
-    def lapsed(self, now_boot_s: float) -> bool:
-        """Whether nobody has renewed the lease in time, or used the task for too long."""
-        return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
-            self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
-        )
-
-    def touch(self, now_boot_s: float) -> None:
-        """Start the idle time anew: the task is in use."""
-        if self.task.idle_s:
-            self.idle_until_s = now_boot_s + self.task.idle_s
-
-    def rise(self, label: Label, classes: Classes) -> bool:
-        """Join `label` into the task's label; say whether it rose."""
-        joined = self.label.join(label, classes)
-        if joined == self.label:
-            return False
-        self.label = joined
-        return True
-
-    def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
-        """Say whether another call has raised the label since one was decided under `decided`."""
-        return self.label is not decided and self.label != decided.join(own, classes)
-
-    def takes(
-        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
-    ) -> tuple[TakeBudget, ...]:
-        """Give what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
-        out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
-        if grant is None:
-            return tuple(out)
-        if grant.calls is not None or grant.amounts:
-            own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
-            for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
-                out += one.takes(arguments)
-        return tuple(out)
-
-    def reserve(self, takes: tuple[TakeBudget, ...]) -> None:
-        """Hold budget for a call that is being decided; raises `BudgetExhausted` and holds nothing then.
-
-        The commit of step 5 counts it for good, against all ancestors too.
-        """
-        for take in takes:
-            for account, budgets in take.bounds.items():
-                owner = self._owner(account)
-                if owner is not None:
-                    owner.check_account(account, budgets, take)
-        for take in takes:
-            self._move(self._reserved_of, take, 1)
-
-    def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
-        """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
-        used = total(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
-        what = "the grant's ceiling" if "#" in account else "the task's budget"
-        for bound, spent, wanted, word in (
-            (budgets.calls, used.calls, take.calls, "calls" if "#" not in account else ""),
-            (budgets.effectful_calls, used.effectful_calls, take.effectful_calls, "effectful calls"),
-            (budgets.result_bytes, used.result_bytes, 1, "result bytes"),
-        ):
-            if bound is not None and wanted and spent + wanted > bound:
-                raise BudgetExhausted(
-                    " ".join(f"{what} of {word} is used up".split()), way_out="open a new task", step=4
-                )
-
-    def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
-        """Turn a reservation into use, or give it back."""
-        for take in takes:
-            self._move(self._reserved_of, take, -1)
-            if taken:
-                self._move(self._used_of, take, 1)
-
-    def count_result(self, size_bytes: int) -> None:
-        """Count what a result brought in, against all ancestors too."""
-        self._move(self._used_of, TakeBudget(self.unbounded, result_bytes=size_bytes), 1)
-
-    def _owner(self, account: str) -> LiveTask | None:
-        """Give the bound task that an account belongs to; that of an ancestor may not be bound."""
-        return self if account in self.own else self._bound(account.partition("#")[0])
-
-    @staticmethod
-    def _used_of(owner: LiveTask) -> dict[str, Usage]:
-        return owner._used
-
-    @staticmethod
-    def _reserved_of(owner: LiveTask) -> dict[str, Usage]:
-        return owner._reserved
-
-    def _move(self, into: Callable[[LiveTask], dict[str, Usage]], take: TakeBudget, sign: int) -> None:
-        change = Usage(sign * take.calls, sign * take.effectful_calls, sign * take.result_bytes)
-        for account in take.bounds:
-            owner = self._owner(account)
-            if owner is not None:
-                book = into(owner)
-                book[account] = total(book.get(account, Usage()), change)
 
 
 class Live:
@@ -229,9 +46,13 @@ class Live:
         tenant: str,
         members: Memberships,
         authority: Callable[[Task], str] = attrgetter("authority_hash"),
+        classes: Callable[[], Classes] = Classes,
     ) -> None:
-        """Begin with nothing bound; `authority` gives what tokens say of a task's authority."""
+        """Begin with nothing bound; `authority` gives what tokens say of a task's authority, `classes` the
+        data classes in force.
+        """
         self._authority = authority
+        self._classes = classes
         self._members = members
         self._store = store
         self._clock = clock
@@ -265,6 +86,7 @@ class Live:
         if live.task.lineage and chain != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
+        self.take_on(live, claims)
         if not used:
             return live
         live.touch(self._clock.boot_s())
@@ -351,9 +173,29 @@ class Live:
                 bound=self._tasks.get,
             )
             live.authority_hash = self._authority(task)
+            self._gather(live)
             self._tasks[task_id] = live
             self._shrink()
         return live
+
+    def _gather(self, live: LiveTask) -> None:
+        """Join what tasks that were handed down from this one carry: it may not be in the store yet."""
+        if any(rule.to for rule in live.task.delegates):
+            for one in self._tasks.values():
+                if live.task.id in one.task.ancestors:
+                    live.rise(one.label, self._classes())
+
+    def take_on(self, live: LiveTask, claims: AccessClaims) -> None:
+        """Join the label that a token carries: what whoever issued it knew of the task's data at that time.
+
+        A token from before the task was declassified tells nothing that was not known then.
+        """
+        lowered = live.task.lowered
+        if claims.label is None or (lowered is not None and claims.issued <= lowered.timestamp()):
+            return
+        classes = self._classes()
+        if live.rise(claims.label.known_to(classes), classes):
+            live.raised_by = "token"
 
     def get(self, task_id: str) -> LiveTask | None:
         """Give a bound task, if it is bound."""

@@ -25,6 +25,7 @@ from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.request import AccessRequest
 from remit.core.tool import Tool
+from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, RaiseLabel, Store, Unit
 from remit.services.call_events import label_event
@@ -97,10 +98,19 @@ def rising(
     INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
     that one's commit may be under way, or refused. `LiveTask.kept_label` is set by whoever commits.
     """
-    rose = live.rise(label, classes)
+    live.rise(label, classes)
     if live.kept_label.covers(live.label, classes):
         return (), ()
-    return (RaiseLabel(live.task.id, live.label),), (label_event(request, live, at),) if rose else ()
+    changes: list[Change] = [RaiseLabel(live.task.id, live.label)]
+    if live.task.lineage:
+        # What a child has read can flow back to whoever handed the task down.
+        changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
+    for above in live.above():
+        above.rise(live.label, classes)
+    told = [one for one in (live, *live.above()) if one.label != one.told_label]
+    for one in told:
+        one.told_label = one.label
+    return tuple(changes), tuple(label_event(request, one, at) for one in told)
 
 
 async def _taken(steps: Iterator[None], look: Callable[[], None]) -> None:

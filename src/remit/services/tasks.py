@@ -16,9 +16,11 @@ from remit.core.errors import Busy, Forbidden, Malformed, NotFound, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Label
 from remit.core.plan import tools_of
 from remit.core.revocation import ScopeKind, scope, scopes_of
 from remit.core.task import NO_PERSON, Intent, Task, TaskState, TaskType, Turn, deadline_for
+from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import (
     Change,
@@ -93,12 +95,13 @@ class Tasks:
         issuer: str = "",
         within: Collection[str] | None = None,
         tools: Collection[str] | None = None,
+        label: Label | None = None,
     ) -> Task:
         """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
 
         With `issuer` the person is not signed in: that issuer says that the agent may act for them, which the
         type must permit. `within` names the upstreams that the task may reach, where those are limited, and
-        `tools` the tools.
+        `tools` the tools. `label` is what the word by which it is opened carries.
 
         With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
         person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
@@ -106,6 +109,8 @@ class Tasks:
         """
         try:
             task, unit = await self._prepare(opening, person, agent, issuer, within, tools)
+            if label is not None:
+                task, unit = self._carrying(task, unit, label)
         except (Forbidden, Malformed, NotFound, Busy) as error:
             await self._refused(
                 error,
@@ -115,6 +120,13 @@ class Tasks:
             raise
         await self._store.commit(unit)
         return task
+
+    def _carrying(self, task: Task, unit: Unit, label: Label) -> tuple[Task, Unit]:
+        """Give a task that is to be opened with a label joined into its own."""
+        classes = self._policies.applied.bundle.classes
+        carrying = msgspec.structs.replace(task, label=task.label.join(label.known_to(classes), classes))
+        changes = tuple(PutTask(carrying) if type(one) is PutTask else one for one in unit.changes)
+        return carrying, msgspec.structs.replace(unit, changes=changes)
 
     async def open_child(self, parent_id: str, agent: Agent, handing: Handing) -> Task:
         """Hand a task down to another agent, which gets a child task of it (RFC 8693: the exchange of the
@@ -242,8 +254,13 @@ class Tasks:
         child = child_of(parent, heir, wanted, moment)
         await self._pace.hands_down(parent.agent, heir.name)
         # INVARIANT: no child of a parent that was ended meanwhile: the fence is looked at in the same commit.
-        still_open = CheckFence(parent.epochs, scopes_of(parent))
-        return child, self._unit(child, (still_open,), handing.params, brief=handing.brief)
+        checks: list[Change] = [CheckFence(parent.epochs, scopes_of(parent))]
+        if not live.label.covers(label, applied.bundle.classes):
+            # What its own type's intent carries can flow back, too.
+            checks.append(JoinLabels(self._tenant, child.ancestors, label, applied.bundle.classes))
+            for one in (live, *live.above()):
+                one.rise(label, applied.bundle.classes)
+        return child, self._unit(child, tuple(checks), handing.params, brief=handing.brief)
 
     def _with_epochs(self, task: Task) -> Task:
         """Remember the epochs as of now.

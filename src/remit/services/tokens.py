@@ -3,7 +3,8 @@
 
 1. the task is the agent's own, and permits something now
 2. what the token is for are resources of this house (RFC 8707)
-3. the token says who acts, through which chain, for whom, proven how, and to which key it is bound
+3. the token says who acts, through which chain, for whom, proven how, to which key it is bound, and what the
+   task's data carries
 4. it is recorded in one commit with whatever was used up for it, and given after that
 """
 
@@ -20,6 +21,7 @@ from remit.core.errors import Malformed, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Actor
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.label import Label
 from remit.core.mission import authority_set
 from remit.core.resource import TASK_SCOPE, Resources
 from remit.core.task import Task
@@ -120,6 +122,10 @@ class AccessTokens:
         self._live.check(live, self._clock.now())
         return live
 
+    def take_on(self, live: LiveTask, claims: AccessClaims) -> None:
+        """Join the label that a token carries into that of its task."""
+        self._live.take_on(live, claims)
+
     async def for_task(
         self,
         client: TokenClient,
@@ -142,6 +148,7 @@ class AccessTokens:
             task=task,
             authority=live.authority_hash,
             grant_id=grant_id,
+            label=live.label,
         )
         return await self._given(claims, authority, asking, changes, refresh)
 
@@ -165,6 +172,7 @@ class AccessTokens:
         task: Task | None = None,
         authority: str = "",
         grant_id: str = "",
+        label: Label | None = None,
     ) -> AccessClaims:
         # RFC 8693 section 4.1: the whole chain, the current actor outermost; never cut.
         actors = task.actors if task else (client.agent.name,)
@@ -185,6 +193,7 @@ class AccessTokens:
             confirmation=asking.confirmation or client.confirmation,
             scope=TASK_SCOPE if task else AGENT_SCOPE,
             grant_id=grant_id,
+            label=label,
         )
 
     async def _given(

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bound task: its label, its lease, its use of budgets, what it has met, and the calls that it has in
+hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from remit.core.child import account_of
+from remit.core.errors import BudgetExhausted, Busy
+from remit.core.grant import Grant
+from remit.core.identity import Agent
+from remit.core.label import Classes, Label
+from remit.core.provenance import Index
+from remit.core.revocation import call_scopes, scopes_of
+from remit.core.task import Budgets, Task
+from remit.ports.store import TakeBudget, Usage
+from remit.services.accounts import Drawn, own_accounts, total
+from remit.services.in_hand import LiveCall
+from remit.services.met import begun
+
+Json = Any
+
+
+class LiveTask:
+    """A bound task. Owned by one event loop; label, budgets and what it has met have no other home while it
+    lives. Label and budgets are in the store as well, `index` is not: a task that is bound anew after it has
+    made calls knows nothing but its intent, and takes nothing for trusted any more.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        agent: Agent,
+        *,
+        used: dict[str, Usage],
+        ancestors: dict[str, Budgets],
+        now_boot_s: float,
+        key: bytes,
+        drawn: Mapping[Grant, tuple[Drawn, ...]] | None = None,
+        bound: Callable[[str], LiveTask | None] = lambda _: None,
+    ) -> None:
+        """Bind a task that is active now; `used` tells what its accounts have spent so far, `key` is random.
+
+        `drawn` gives what of its ancestors a call under a grant is counted against too; `bound` finds those
+        that are bound.
+        """
+        self.task = task
+        self.agent = agent
+        self.label: Label = task.label
+        #: The label that the store is known to hold: what it does not hold yet goes into every commit.
+        self.kept_label: Label = task.label
+        #: The label that the evidence tells of, and what has raised it since where that was not a call.
+        self.told_label: Label = task.label
+        self.raised_by = ""
+        #: Somebody is declassifying it: it takes no calls.
+        self.lowering = False
+        self.bounds = {**ancestors, task.id: task.budgets}
+        self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
+        self.unbounded = dict.fromkeys(self.bounds, Budgets())
+        self.own = own_accounts(task)
+        self.scopes = scopes_of(task)
+        self.authority_hash = task.authority_hash
+        self.in_hand: set[LiveCall] = set()
+        self.open_calls = 0
+        self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
+        self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
+        self.grants: dict[str, tuple[Grant, ...]] = {}
+        for grant in task.grants:
+            self.grants[grant.tool] = (*self.grants.get(grant.tool, ()), grant)
+        self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
+        self._used = used
+        self._reserved: dict[str, Usage] = {}
+        self._drawn = drawn or {}
+        self._bound = bound
+        parent = bound(task.parent)
+        #: How many calls it has been permitted; the number of the last one.
+        self.calls = used.get(task.id, Usage()).calls
+        self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
+        #: Whoever holds it takes a result in: one at a time, however long it is.
+        self.learning = asyncio.Lock()
+        self.turns_heard = len(task.intent.turns)
+
+    def call_scopes(self, tool: str) -> tuple[str, ...]:
+        """Give the scopes of a call to `tool`."""
+        found = self._scopes_by_tool.get(tool)
+        if found is None:
+            found = self._scopes_by_tool[tool] = call_scopes(self.task, tool)
+        return found
+
+    def check_room(self, most: int) -> None:
+        """Raise `Busy` where the task has `most` calls in hand, or takes none while it is declassified."""
+        if self.open_calls >= most:
+            raise Busy(
+                f"task `{self.task.id}` has {self.open_calls} calls in hand", way_out="wait for one to end"
+            )
+        if self.lowering:
+            raise Busy(f"what task `{self.task.id}` carries is being changed", way_out="call again")
+
+    def renew(self, now_boot_s: float) -> None:
+        """Start the lease anew."""
+        if self.task.lease_s:
+            self.lease_until_s = now_boot_s + self.task.lease_s
+
+    def lapsed(self, now_boot_s: float) -> bool:
+        """Whether nobody has renewed the lease in time, or used the task for too long."""
+        return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
+            self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
+        )
+
+    def touch(self, now_boot_s: float) -> None:
+        """Start the idle time anew: the task is in use."""
+        if self.task.idle_s:
+            self.idle_until_s = now_boot_s + self.task.idle_s
+
+    def rise(self, label: Label, classes: Classes) -> bool:
+        """Join `label` into the task's label; say whether it rose."""
+        joined = self.label.join(label, classes)
+        if joined == self.label:
+            return False
+        self.label = joined
+        return True
+
+    def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
+        """Say whether another call has raised the label since one was decided under `decided`."""
+        return self.label is not decided and self.label != decided.join(own, classes)
+
+    def above(self) -> list[LiveTask]:
+        """Give the bound tasks that this one was handed down from."""
+        names = self.task.ancestors
+        return [one for name in names if (one := self._bound(name)) is not None] if names else []
+
+    def takes(
+        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
+    ) -> tuple[TakeBudget, ...]:
+        """Give what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
+        out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
+        if grant is None:
+            return tuple(out)
+        if grant.calls is not None or grant.amounts:
+            own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
+            for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
+                out += one.takes(arguments)
+        return tuple(out)
+
+    def reserve(self, takes: tuple[TakeBudget, ...]) -> None:
+        """Hold budget for a call that is being decided; raises `BudgetExhausted` and holds nothing then.
+
+        The commit of step 5 counts it for good, against all ancestors too.
+        """
+        for take in takes:
+            for account, budgets in take.bounds.items():
+                owner = self._owner(account)
+                if owner is not None:
+                    owner.check_account(account, budgets, take)
+        for take in takes:
+            self._move(self._reserved_of, take, 1)
+
+    def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
+        """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
+        used = total(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
+        what = "the grant's ceiling" if "#" in account else "the task's budget"
+        for bound, spent, wanted, word in (
+            (budgets.calls, used.calls, take.calls, "calls" if "#" not in account else ""),
+            (budgets.effectful_calls, used.effectful_calls, take.effectful_calls, "effectful calls"),
+            (budgets.result_bytes, used.result_bytes, 1, "result bytes"),
+        ):
+            if bound is not None and wanted and spent + wanted > bound:
+                raise BudgetExhausted(
+                    " ".join(f"{what} of {word} is used up".split()), way_out="open a new task", step=4
+                )
+
+    def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
+        """Turn a reservation into use, or give it back."""
+        for take in takes:
+            self._move(self._reserved_of, take, -1)
+            if taken:
+                self._move(self._used_of, take, 1)
+
+    def count_result(self, size_bytes: int) -> None:
+        """Count what a result brought in, against all ancestors too."""
+        self._move(self._used_of, TakeBudget(self.unbounded, result_bytes=size_bytes), 1)
+
+    def _owner(self, account: str) -> LiveTask | None:
+        """Give the bound task that an account belongs to; that of an ancestor may not be bound."""
+        return self if account in self.own else self._bound(account.partition("#")[0])
+
+    @staticmethod
+    def _used_of(owner: LiveTask) -> dict[str, Usage]:
+        return owner._used
+
+    @staticmethod
+    def _reserved_of(owner: LiveTask) -> dict[str, Usage]:
+        return owner._reserved
+
+    def _move(self, into: Callable[[LiveTask], dict[str, Usage]], take: TakeBudget, sign: int) -> None:
+        change = Usage(sign * take.calls, sign * take.effectful_calls, sign * take.result_bytes)
+        for account in take.bounds:
+            owner = self._owner(account)
+            if owner is not None:
+                book = into(owner)
+                book[account] = total(book.get(account, Usage()), change)
