@@ -14,7 +14,7 @@ from rich.text import Text
 
 from remit.cli import show
 from remit.cli.client import Client
-from remit.core.chain import Chain, ChainCall, ChainEdge, ChainTask, traced
+from remit.core.chain import Chain, ChainCall, ChainTask, traced
 from remit.core.errors import Malformed, NotFound
 
 Json = Any
@@ -72,17 +72,13 @@ def lines(chain: Chain) -> Iterator[Text | Padding]:
     if chain.cut:
         yield show.text("  ⋮ there is more of it, further back", "dim")
     for call in chain.calls:
-        yield from (_edge(edge, numbers[edge.cause], before, call) for edge in chain.into(call.decision))
+        for cause, how in chain.led_to(call.decision):
+            yield _edge(numbers[cause], how, before, call)
         if call.task != task:
             task = call.task
             yield _head(chain.task(task))
         yield _call(call, wide, stopped=call.decision == chain.stopped)
-        for number, reason in enumerate(call.reasons):
-            rule = call.rules[number] if len(call.rules) == len(call.reasons) else ""
-            yield Padding(
-                Text.assemble(show.text(reason), show.text(f"  [{rule}]" if rule else "", "dim")),
-                (0, 0, 0, 6),
-            )
+        yield from _why(call)
         before = call.decision
 
 
@@ -105,9 +101,16 @@ def _call(call: ChainCall, wide: int, *, stopped: bool) -> Text:
     )
 
 
-def _edge(edge: ChainEdge, cause: ChainCall, before: str, call: ChainCall) -> Text:
-    told = str(edge)
-    if edge.cause != before:
-        where = "" if cause.task == call.task else f" of {cause.task}"
-        told += f", of call {cause.number}{where}"
-    return Text.assemble("  ", show.text("▼ ", "dim"), show.text(told, "yellow"))
+def _edge(cause: ChainCall, how: str, before: str, call: ChainCall) -> Text:
+    if cause.decision != before:
+        how += f", of call {cause.number}" + ("" if cause.task == call.task else f" of {cause.task}")
+    return Text.assemble("  ", show.text("▼ ", "dim"), show.text(how, "yellow"))
+
+
+def _why(call: ChainCall) -> Iterator[Padding]:
+    for reason in call.told:
+        rule = f"  [{reason.rule}]" if reason.rule else ""
+        line = Text.assemble(show.text(reason.text or reason.code), show.text(rule, "dim"))
+        yield Padding(line, (0, 0, 0, 6))
+    if more := len(call.reasons) - len(call.told):
+        yield Padding(show.text(f"and {more} more", "dim"), (0, 0, 0, 6))

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from remit.cli.plain import plain
-from remit.core.chain import Chain, ChainCall, ChainEdge
+from remit.core.chain import Chain, ChainCall
 
 WIDTH: Final = 860
 _LEFT: Final = 24
@@ -69,9 +69,9 @@ def svg_of(chain: Chain) -> str:
     ]
     for box in boxes:
         parts += _box(chain, box)
-    for edge in chain.edges:
-        if edge.cause in places and edge.effect in places:
-            parts += _edge(edge, places[edge.cause], places[edge.effect])
+    for call in chain.calls:
+        for number, (cause, how) in enumerate(chain.led_to(call.decision)):
+            parts += _edge(how, places[cause], places[call.decision], number)
     if chain.cut:
         parts.append(f'<text class="dim" x="{_LEFT}" y="18">There is more of it, further back.</text>')
     return "\n".join((*parts, "</svg>")) + "\n"
@@ -99,7 +99,10 @@ def _laid_out(chain: Chain) -> tuple[list[_Box], dict[str, int], int]:
 
 
 def _why(call: ChainCall) -> list[str]:
-    return [line for reason in call.reasons for line in wrap(reason, _COLUMNS)]
+    told = (
+        f"{one.text or one.code}  [{one.rule}]" if one.rule else one.text or one.code for one in call.told
+    )
+    return [line for reason in told for line in wrap(reason, _COLUMNS)]
 
 
 def _box(chain: Chain, box: _Box) -> Sequence[str]:
@@ -135,7 +138,7 @@ def _box(chain: Chain, box: _Box) -> Sequence[str]:
     return out
 
 
-def _edge(edge: ChainEdge, start: int, end: int) -> Sequence[str]:
+def _edge(how: str, start: int, end: int, number: int) -> Sequence[str]:
     """Draw an arrow from one call to a later one: straight where they follow each other, else in an arc."""
     x = _LEFT + 26
     far = end - start > 3 * _ROW
@@ -146,7 +149,7 @@ def _edge(edge: ChainEdge, start: int, end: int) -> Sequence[str]:
     )
     return [
         f'<path class="edge" d="{line}" marker-end="url(#tip)"/>',
-        f'<text class="led" x="{x + 20}" y="{end - 4}">{_safe(str(edge))}</text>',
+        f'<text class="led" x="{x + 20}" y="{end - 4 - _LINE * number}">{_safe(how)}</text>',
     ]
 
 

@@ -27,11 +27,19 @@ MAX_CAUSES: Final = 6
 """Earlier calls that are followed from one call."""
 
 
+class ChainReason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a call was refused: a stable code, the rule, and its words where they can still be read."""
+
+    code: str
+    rule: str = ""
+    text: str = ""
+
+
 class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a chain. `number` counts the permitted calls of its task from 1 (0: it was not permitted).
 
     `about` is which record it read or what it acted on, where that can still be read; `carries` is what is
-    known of the data it gave: class and trust. `reasons` and `rules` say why it was refused.
+    known of the data it gave: class and trust. `reasons` say why it was refused.
     """
 
     decision: str
@@ -44,8 +52,12 @@ class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     about: str = ""
     carries: str = ""
-    rules: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[ChainReason, ...] = ()
+
+    @property
+    def told(self) -> tuple[ChainReason, ...]:
+        """The reasons to tell first: the one that decided, and by what arguments came into the task."""
+        return tuple(one for place, one in enumerate(self.reasons) if place == 0 or one.code == "flow")
 
 
 class ChainTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,17 +85,6 @@ class ChainEdge(msgspec.Struct, frozen=True, kw_only=True):
     resource: str = ""
     upstream: str = ""
 
-    def __str__(self) -> str:
-        """Say it in words."""
-        if self.kind == "value":
-            where = f", from field `{self.field}`" if self.field else ""
-            return f"`{self.argument}`{where}"
-        if self.kind == "stored":
-            return (
-                f"through `{self.resource}` of `{self.upstream}`" if self.resource else f"`{self.upstream}`"
-            )
-        return "was read before"
-
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was stopped (or any other), and what led to it: in the order in which it happened.
@@ -101,9 +102,21 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
         """Give one of its tasks."""
         return next(one for one in self.tasks if one.id == id)
 
-    def into(self, decision: str) -> tuple[ChainEdge, ...]:
-        """Give what led to a call."""
-        return tuple(one for one in self.edges if one.effect == decision)
+    def led_to(self, decision: str) -> list[tuple[str, str]]:
+        """Say in words what led to a call: (decision of the earlier call, how), each way once."""
+        ways: dict[tuple[str, str, str], list[str]] = {}
+        for one in self.edges:
+            if one.effect != decision:
+                continue
+            if one.kind == "value":
+                how = f", from field `{one.field}`" if one.field else ""
+                ways.setdefault((one.cause, "value", how), []).append(f"`{one.argument}`")
+            elif one.kind == "stored":
+                how = f"through `{one.resource}` of `{one.upstream}`" if one.resource else one.upstream
+                ways.setdefault((one.cause, "stored", how), [])
+            else:
+                ways.setdefault((one.cause, "read", "which its task had read before"), [])
+        return [(cause, ", ".join(names) + how) for (cause, _, how), names in ways.items()]
 
 
 def traced(task: str, decision: str = "") -> Generator[str, Sequence[Record], Chain]:
@@ -200,8 +213,11 @@ class _Trace:
         """Give what led to a call: values of its arguments, what it read, else what its task had read."""
         task, decision = at
         facts = self.decisions[at].get("facts", {})
-        found = [*self._stored(at), *self._values(at, facts.get("flow") or ())]
-        if not found and facts.get("effect") != "none":
+        reads = facts.get("effect") == "none"
+        # What a call reads brings what was written there; what another one acts on is told by its arguments.
+        found = list(self._stored(at)) if reads else list(self._values(at, facts.get("flow") or ()))
+        found = found or list(self._stored(at) if not reads else self._values(at, facts.get("flow") or ()))
+        if not found and not reads:
             index = self.decisions[at].get("index", 0)
             earlier = [one for one in self.reads.get(task, ()) if one.get("index", 0) < index]
             found = [
@@ -274,7 +290,16 @@ class _Trace:
             about = _short(sealed.get("record") or sealed.get("target") or "")
             if outcome["kind"] == "data.read":
                 carries = f"{said.get('class')}, {said.get('trust')}"
-        told = facts["outcome"] != "permit"
+        told = values.get("reasons") or ()
+        reasons = tuple(
+            ChainReason(
+                code=str(one.get("code", "")),
+                rule=str(one.get("rule", "")),
+                text=str(told[place]) if place < len(told) else "",
+            )
+            for place, one in enumerate(facts.get("reasons") or ())
+            if facts["outcome"] != "permit"
+        )
         return ChainCall(
             decision=at[1],
             task=at[0],
@@ -286,8 +311,7 @@ class _Trace:
             index=int(record.get("index", 0)),
             about=about or _short(values.get("arguments") or ""),
             carries=carries,
-            rules=tuple(dict.fromkeys(str(one.get("rule")) for one in facts.get("reasons") or () if told)),
-            reasons=tuple(str(one) for one in values.get("reasons") or () if told),
+            reasons=reasons,
         )
 
 

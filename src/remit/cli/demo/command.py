@@ -62,8 +62,8 @@ async def the_story(made: Stage, tell: Teller) -> None:
     """Tell the eight steps in order."""
     await step_1(made, tell)
     task, token = await step_2(made, tell)
-    await step_3(made, tell, token)
-    await step_4(made, tell, task, token)
+    await step_3(made, tell, task, token)
+    await step_4(made, tell, token)
     change, token = await step_5(made, tell)
     await step_6(made, tell, change, token)
     await step_7(made, tell, task)

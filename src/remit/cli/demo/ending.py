@@ -18,7 +18,8 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from rich.table import Table
 
-from remit.cli.demo.stage import Stage, examples, remit_command
+from remit.cli.demo.shell import run, show
+from remit.cli.demo.stage import Stage, examples
 from remit.cli.demo.teller import Teller
 from remit.core.checkpoint import VerifierKey
 from remit.core.export import verify_export
@@ -94,35 +95,6 @@ async def step_6(stage: Stage, tell: Teller, task: str, token: str) -> None:
     tell.claim(closure["closed"], f"the closure {closure['id']} has nothing left open")
     answer = await stage.raw("tools/list", {}, token)
     tell.claim(answer.status_code in (401, 403), "the token is dead at every door: it cannot even list")
-
-
-async def run(stage: Stage, *args: str, by: str = "admin", cwd: Path | None = None) -> tuple[int, str]:
-    """Run a command of remit as a person would; gives its exit code and what it printed."""
-    environment = {
-        **os.environ,
-        "REMIT_SESSION": stage.sessions.get(by, ""),
-        "COLUMNS": "100",
-        "XDG_CONFIG_HOME": str(stage.folder / "home"),
-        "XDG_STATE_HOME": str(stage.folder / "home"),
-    }
-    process = await asyncio.create_subprocess_exec(
-        *remit_command(*args),
-        cwd=cwd or stage.folder,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    return process.returncode or 0, out.decode()
-
-
-async def show(stage: Stage, tell: Teller, *args: str, code: int = 0) -> str:
-    """Run a command and show it with what it printed."""
-    tell.command("remit " + " ".join(args))
-    got, out = await run(stage, *args)
-    tell.output(out)
-    tell.claim(got == code, f"exit code {got}")
-    return out
 
 
 async def step_7(stage: Stage, tell: Teller, task: str) -> None:

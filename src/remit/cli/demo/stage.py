@@ -83,6 +83,10 @@ def set_up(folder: Path, port: int) -> None:
         "upstreams": upstreams,
         "initiatives": {"legal-assist": {"sponsor": "lena", "agents": ["contract-bot", "ticket-bot"]}},
         "groups": {"legal": ["lena"]},
+        # Lawyers mail contracts to the other side every day: who may learn them is not what protects them.
+        "classes": {
+            "clearance": {"self": "restricted", "internal": "confidential", "external": "confidential"}
+        },
     }
     (folder / "remit.yaml").write_text(json.dumps(config, indent=2))
 
