@@ -2,8 +2,8 @@
 """What `remit paths` takes on bundles of 100, 1,000 and 10,000 tools.
 
 The bundles are made up, and shaped like real ones: upstreams of 8 to 40 tools, most of which read; one
-upstream in twenty nobody has described; task types of 5 to 50 grants, of a few upstreams, some of them with kept
-destinations, some handed down; tickets, files and channels that many task types share.
+upstream in twenty nobody has described; task types of 5 to 50 grants, of a few upstreams, some of them with
+kept destinations, some handed down; tickets, files and channels that many task types share.
 """
 
 import json
@@ -62,7 +62,8 @@ def tool_form(kind: str, number: int, luck: random.Random) -> tuple[str, Json, b
 
 def grant_form(tool_id: str, form: Json, luck: random.Random) -> Json:
     """Give a grant of a tool, in one of three without a choice of destination."""
-    ways: list[Json] = [{"anything": {}}, {"one_of": ["A-1", "A-2"]}, {"pattern": "A-[0-9]+"}]
+    anything: Json = {"anything": {}}
+    ways: list[Json] = [anything, {"one_of": ["A-1", "A-2"]}, {"pattern": "A-[0-9]+"}]
     arguments: Json = {"id": luck.choice(ways)}
     if "to" in form["arguments"]:
         kept = luck.random() < 0.35

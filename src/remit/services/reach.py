@@ -9,7 +9,7 @@ called refused or asked here is so whatever the call holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,7 +25,7 @@ from remit.core.label import Classes, Trust
 from remit.core.plan import PLAN_TOOL
 from remit.core.reach import Guard, Openness, ReachSurvey, StaticCall
 from remit.core.request import AccessRequest
-from remit.core.task import Ancestor, Intent, Task
+from remit.core.task import Ancestor, Intent, Task, TaskType
 from remit.core.tool import ArgumentRole, Tool
 from remit.core.workload import Assurance, Confirmation
 from remit.ports.policy import LoadedPolicy, PolicyEngine
@@ -97,29 +97,24 @@ class PolicyJudge:
         #: An agent of production may do the most where policies speak of environments just so.
         self._environments = ("production",) if known else ("production", "development")
         self._spoken: dict[str, bool] = {}
-        self._stand_ins: dict[tuple[object, ...], Tool] = {}
-        self._known: dict[tuple[object, ...], Guard] = {}
+        self._stand_ins: dict[Hashable, Tool] = {}
 
     def __call__(self, call: StaticCall) -> Guard:
         """Give how open the call is, and by which rules."""
         if call.tool.upstream in self._observed:
             return Guard(Openness.OPEN, (OBSERVED,))
-        key = self._key(call.tool)
-        # Calls that policies cannot tell apart are decided once, with the first tool that was met.
-        call = msgspec.structs.replace(
-            call,
-            tool=self._stand_ins.setdefault(key, call.tool),
-            agent=call.agent if self._agents_matter else "somebody",
-        )
-        type_name = call.task_type.name if self._types_matter else ""
-        key = (key, call.label, call.pinned, call.handed, type_name, call.agent)
-        guard = self._known.get(key)
-        if guard is None:
-            answers = (self._weigh(self._policy.evaluate(request)) for request in self._requests(call))
-            guard = self._known[key] = _most_open(answers)
-        return guard
+        # Tools that policies cannot tell apart share what the engine prepares for one.
+        tool = self._stand_ins.setdefault(self.kind(call.tool), call.tool)
+        agent = call.agent if self._agents_matter else "somebody"
+        call = msgspec.structs.replace(call, tool=tool, agent=agent)
+        return _most_open(self._weigh(self._policy.evaluate(request)) for request in self._requests(call))
 
-    def _key(self, tool: Tool) -> tuple[object, ...]:
+    def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
+        """Give what policies can tell a caller by."""
+        name = task_type.name if self._types_matter else ""
+        return (name, agent if self._agents_matter else "", handed)
+
+    def kind(self, tool: Tool) -> Hashable:
         """Give what policies can tell a tool by."""
         spoken = self._spoken.get(tool.id)
         if spoken is None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Hashable
+from typing import Protocol
 
 import msgspec
 
@@ -38,7 +39,7 @@ class PathKind(enum.StrEnum):
     DISCLOSURE = "disclosure"
 
 
-class Guard(msgspec.Struct, frozen=True):
+class Guard(msgspec.Struct, gc=False, frozen=True):
     """What is said of a call before it is made: how open it is, and by which rules.
 
     `rules` are ids of policies, or `grant` where the task type's own grant keeps the destination.
@@ -52,7 +53,7 @@ OPEN = Guard()
 GRANT = "grant"
 
 
-class StaticCall(msgspec.Struct, frozen=True):
+class StaticCall(msgspec.Struct, gc=False, frozen=True):
     """A call as far as it is known without its arguments: the worst that could be asked.
 
     `tool` is the tool as the grant leaves it (the variant that fits). `label` is what the task has read by
@@ -68,10 +69,23 @@ class StaticCall(msgspec.Struct, frozen=True):
     pinned: bool
 
 
-Judge = Callable[[StaticCall], Guard]
+class Judge(Protocol):
+    """Who says what policies hold of a call that nobody has made. Pure: equal calls get equal answers."""
+
+    def __call__(self, call: StaticCall) -> Guard:
+        """Give how open the call is, and by which rules."""
+        ...
+
+    def kind(self, tool: Tool) -> Hashable:
+        """Give all by which it tells one tool from another."""
+        ...
+
+    def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
+        """Give all by which it tells one caller from another."""
+        ...
 
 
-class DataSource(msgspec.Struct, frozen=True, order=True):
+class DataSource(msgspec.Struct, gc=False, frozen=True, order=True):
     """What a tool's results bring in: with the tool's own label, or with that of one field.
 
     `field` is empty for the tool's own label. `described` is false where the label is only the worst case.
@@ -129,7 +143,7 @@ class StepKind(enum.StrEnum):
     READ = "read"
 
 
-class Waypoint(msgspec.Struct, frozen=True):
+class Waypoint(msgspec.Struct, gc=False, frozen=True):
     """One place that a route goes through; `agents` of a task type."""
 
     kind: StepKind
@@ -137,7 +151,7 @@ class Waypoint(msgspec.Struct, frozen=True):
     agents: tuple[str, ...] = ()
 
 
-class Inflow(msgspec.Struct, frozen=True):
+class Inflow(msgspec.Struct, gc=False, frozen=True):
     """Data as it arrives at a task type: its label by then, and the shortest of the most open routes."""
 
     source: DataSource
@@ -157,7 +171,7 @@ class Inflow(msgspec.Struct, frozen=True):
         return self.label.trust is Trust.UNTRUSTED
 
 
-class ReachPath(msgspec.Struct, frozen=True):
+class ReachPath(msgspec.Struct, gc=False, frozen=True):
     """Paths that differ in their source alone: what comes in, the task type that takes it, where it leads.
 
     `inflow` is the most open and shortest of them, and `sources` are the names of all. For `toxic`, `inflow`

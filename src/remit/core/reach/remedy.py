@@ -15,10 +15,11 @@ from collections.abc import Hashable, Iterable
 
 import msgspec
 import networkx
+from networkx.algorithms.flow import edmonds_karp
 
 from remit.core.bundle import Bundle, PolicySource
 from remit.core.label import Trust
-from remit.core.reach.model import DataSource, Inflow, Openness, Runner
+from remit.core.reach.model import DataSource, Inflow, Openness
 from remit.core.reach.survey import ReachSurvey, ToxicTask
 from remit.core.reach.terrain import Shelf, ToolGate, start_of
 from remit.core.task import HandDown
@@ -148,7 +149,9 @@ class _Cut:
         if sum(one.cost for one in way_out) <= way_in:
             return self._made(set(way_out), exact=True)
         exact = self._lay()
-        value, (near, _) = networkx.minimum_cut(self.graph, "in", "out", capacity="cost")
+        value, (near, _) = networkx.minimum_cut(
+            self.graph, "in", "out", capacity="cost", flow_func=edmonds_karp
+        )
         if not math.isfinite(value):
             return None
         cut = {
@@ -206,7 +209,7 @@ class _Cut:
         if any(self._counts(one) for one in start_of(runner.task_type)):
             self._edge("in", place, math.inf)
         for gate in self.survey.terrain.gates[name]:
-            guard = self.survey.asked.gate(runner, gate, runner.task_type.label)
+            guard = self.survey.asked.read(place, gate)
             mine = [one for one in gate.sources if self._counts(one)]
             if guard.openness > self.level or not (mine or gate.reads):
                 continue
@@ -238,7 +241,7 @@ class _Cut:
     def _into_store(self, shelf: Shelf) -> Iterable[int]:
         for place, gate in self.survey.writers.get(shelf, ()):
             runner = self.survey.terrain.runners[place]
-            if not self._writes(place, runner, gate):
+            if not self._writes(place, gate):
                 continue
             name = runner.task_type.name
             kind = RepairKind.APPROVE if self.level is Openness.OPEN else RepairKind.DROP
@@ -248,12 +251,10 @@ class _Cut:
             self._edge(wrote, shelf, math.inf)
             yield place
 
-    def _writes(self, place: int, runner: Runner, gate: ToolGate) -> bool:
-        labels = [one.label for one in self.survey.spread.inflows[place]]
-        return any(
-            self.survey.asked.gate(runner, gate, label, writing=True).openness <= self.level
-            for label in labels
-        )
+    def _writes(self, place: int, gate: ToolGate) -> bool:
+        asked = self.survey.asked
+        labels = {asked.numbers.of(one.label) for one in self.survey.spread.inflows[place]}
+        return any(asked.write(place, gate, label).openness <= self.level for label in labels)
 
     def _counts(self, source: DataSource) -> bool:
         if self.cuts == "untrusted":

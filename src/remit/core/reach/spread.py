@@ -9,172 +9,138 @@ writes is read back with the task's label.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from itertools import count
 
 from remit.core.label import Label
-from remit.core.reach.model import (
-    Guard,
-    Inflow,
-    Judge,
-    Openness,
-    Outlet,
-    Runner,
-    StaticCall,
-    StepKind,
-    Waypoint,
-)
+from remit.core.reach.asked import Asked
+from remit.core.reach.model import OPEN, Guard, Inflow, Openness, Runner, StepKind, Waypoint
 from remit.core.reach.terrain import Shelf, Terrain, ToolGate, start_of
-from remit.core.tool import Tool
 
 MAX_LABELS = 4
-"""Labels of one data class and trust that are followed into one place."""
+"""Labels of one data class and trust that are followed from others into one place."""
 
 Place = int | Shelf
-
-
-class Asked:
-    """Asks the judge, for every agent of a runner, and remembers: the most open answer counts."""
-
-    def __init__(self, terrain: Terrain, judge: Judge) -> None:
-        self._terrain = terrain
-        self._judge = judge
-        self._known: dict[tuple[int, int, Label, bool], Guard] = {}
-
-    def call(self, runner: Runner, tool: Tool, label: Label, *, pinned: bool = False) -> Guard:
-        """Give how open a call is to the agent of a runner to which it is most open."""
-        key = (id(runner), id(tool), label, pinned)
-        guard = self._known.get(key)
-        if guard is None:
-            joined = runner.task_type.label.join(label, self._terrain.classes)
-            guard = min(
-                (
-                    self._judge(StaticCall(runner.task_type, agent, runner.handed, tool, joined, pinned))
-                    for agent in runner.agents
-                ),
-                key=lambda one: one.openness,
-                default=Guard(Openness.REFUSED, ("nobody may run it",)),
-            )
-            self._known[key] = guard
-        return guard
-
-    def gate(self, runner: Runner, gate: ToolGate, label: Label, *, writing: bool = False) -> Guard:
-        """Give how open some call of a granted tool is; with `writing`, one that changes something."""
-        variants = [tool for tool in gate.variants if not writing or tool.effect.value != "none"]
-        pinned = not any(outlet.arguments for outlet in gate.outlets)
-        return min(
-            (self.call(runner, tool, label, pinned=pinned) for tool in variants),
-            key=lambda one: one.openness,
-        )
-
-    def outlet(self, runner: Runner, outlet: Outlet, label: Label) -> Guard:
-        """Give how open a call is that does what an outlet does."""
-        return self.call(runner, outlet.tool, label, pinned=bool(outlet.pinned))
+Steps = tuple[Waypoint, ...]
 
 
 class Spread:
-    """What arrives where. `inflows` are by the runner's place in the terrain, the most open first."""
+    """What arrives where.
+
+    `direct` is what each runner reads itself, `inflows` one representative for each label that arrives at it,
+    the most open first; both by the runner's place in the terrain.
+    """
 
     def __init__(self, terrain: Terrain, asked: Asked) -> None:
         self._terrain = terrain
         self._asked = asked
+        self._numbers = asked.numbers
         self._count = count()
-        self._heap: list[tuple[Openness, int, int, Place, Inflow]] = []
-        self._readers: dict[Shelf, list[tuple[int, ToolGate]]] = {}
+        self._heap: list[tuple[int, int, int, Place, int, Inflow, Guard, Steps]] = []
+        self._best: dict[tuple[Place, int], tuple[int, int]] = {}
+        self._done: dict[Place, set[int]] = {}
+        self._readers: dict[Shelf, list[tuple[int, Guard, int, Steps]]] = {}
+        self._writers: list[list[tuple[ToolGate, list[tuple[Shelf, Steps]]]]] = []
         self._beside: dict[int, int] = {}
         self.direct: list[list[Inflow]] = []
         self.inflows: list[list[Inflow]] = [[] for _ in terrain.runners]
-        self._seen: dict[Place, dict[Label, Openness]] = {}
         for place, runner in enumerate(terrain.runners):
             self._enter(place, runner)
-        self._run()
+        while self._heap:
+            self._settle()
 
     def _enter(self, place: int, runner: Runner) -> None:
         """Take in what a task type reads itself, and remember where it reads what others wrote."""
         if runner.handed:
             self._beside[place], self._beside[place - 1] = place - 1, place
-        base = runner.task_type.label
+        task = _task(runner)
         mine = [
-            Inflow(one, one.label, Openness.OPEN, (), (Waypoint(StepKind.SOURCE, one.name), _task(runner)))
+            Inflow(one, one.label, Openness.OPEN, (), (Waypoint(StepKind.SOURCE, one.name), task))
             for one in start_of(runner.task_type)
         ]
+        writers: list[tuple[ToolGate, list[tuple[Shelf, Steps]]]] = []
         for gate in self._terrain.gates[runner.task_type.name]:
-            guard = self._asked.gate(runner, gate, base)
+            if gate.writes:
+                write = Waypoint(StepKind.WRITE, gate.tool.id)
+                ways: list[tuple[Shelf, Steps]] = [
+                    (shelf, (write, Waypoint(StepKind.STORE, shelf.name))) for shelf in gate.writes
+                ]
+                writers.append((gate, ways))
+            guard = self._asked.read(place, gate)
             if guard.openness is Openness.REFUSED:
                 continue
             for source in gate.sources:
-                route = (Waypoint(StepKind.SOURCE, source.name), _task(runner))
+                route = (Waypoint(StepKind.SOURCE, source.name), task)
                 mine.append(Inflow(source, source.label, guard.openness, guard.rules, route))
+            read = (
+                place,
+                guard,
+                self._numbers.of(gate.tool.label),
+                (Waypoint(StepKind.READ, gate.tool.id), task),
+            )
             for shelf in gate.reads:
-                self._readers.setdefault(shelf, []).append((place, gate))
+                self._readers.setdefault(shelf, []).append(read)
+        self._writers.append(writers)
         self.direct.append(mine)
         for inflow in mine:
-            self._push(place, inflow)
+            self._push(place, self._numbers.of(inflow.label), inflow, OPEN, ())
 
-    def _push(self, place: Place, inflow: Inflow) -> None:
-        entry = (inflow.openness, len(inflow.route), next(self._count), place, inflow)
-        heapq.heappush(self._heap, entry)
+    def _push(self, place: Place, label: int, inflow: Inflow, guard: Guard, steps: Steps) -> None:
+        """Send data on, unless the place has heard of the like by a way that is as good."""
+        openness = max(inflow.openness, guard.openness)
+        far = (openness, len(inflow.route) + len(steps))
+        known = self._best.get((place, label))
+        if known is not None and known <= far:
+            return
+        self._best[place, label] = far
+        heapq.heappush(self._heap, (*far, next(self._count), place, label, inflow, guard, steps))
 
-    def _run(self) -> None:
-        while self._heap:
-            _, _, _, place, inflow = heapq.heappop(self._heap)
-            if not self._takes(place, inflow):
-                continue
-            if isinstance(place, Shelf):
-                for following, arrived in self._out_of(place, inflow):
-                    self._push(following, arrived)
-            else:
-                self.inflows[place].append(inflow)
-                for onward, arrived in self._out_from(place, inflow):
-                    self._push(onward, arrived)
-
-    def _takes(self, place: Place, inflow: Inflow) -> bool:
-        seen = self._seen.setdefault(place, {})
-        if inflow.label in seen:
-            return False
-        alike = sum(
-            one.data_class == inflow.label.data_class and one.trust is inflow.label.trust for one in seen
-        )
-        if alike >= MAX_LABELS and not inflow.direct:
-            return False
-        seen[inflow.label] = inflow.openness
-        return True
-
-    def _out_from(self, place: int, inflow: Inflow) -> Iterator[tuple[Place, Inflow]]:
-        """Give where a task type carries data: into what it writes, and to whom it is handed down."""
-        runner = self._terrain.runners[place]
-        if (beside := self._beside.get(place)) is not None:
+    def _settle(self) -> None:
+        """Take the data that is nearest, and send it on from where it arrives."""
+        _, _, _, place, label, inflow, guard, steps = heapq.heappop(self._heap)
+        if not self._takes(place, label, direct=not steps):
+            return
+        if steps:
+            inflow = _on(inflow, guard, steps, self._numbers.labels[label])
+        if isinstance(place, Shelf):
+            passed = {step.name for step in inflow.route if step.kind is StepKind.TASK}
+            for reader, read, own, way in self._readers.get(place, ()):
+                # What one wrote oneself brings nothing new.
+                if way[-1].name not in passed:
+                    self._push(reader, self._numbers.join(label, own), inflow, read, way)
+            return
+        self.inflows[place].append(inflow)
+        beside = self._beside.get(place)
+        if beside is not None:
             # What a child is given goes down, and what it answers comes back.
-            yield beside, _on(inflow, inflow.label, Guard(), _task(self._terrain.runners[beside]))
-        for gate in self._terrain.gates[runner.task_type.name]:
-            if not gate.writes:
-                continue
-            guard = self._asked.gate(runner, gate, inflow.label, writing=True)
-            if guard.openness is Openness.REFUSED:
-                continue
-            for shelf in gate.writes:
-                steps = (Waypoint(StepKind.WRITE, gate.tool.id), Waypoint(StepKind.STORE, shelf.name))
-                yield shelf, _on(inflow, inflow.label, guard, *steps)
+            self._push(beside, label, inflow, OPEN, (_task(self._terrain.runners[beside]),))
+        for gate, ways in self._writers[place]:
+            write = self._asked.write(place, gate, label)
+            if write.openness is not Openness.REFUSED:
+                for shelf, way in ways:
+                    self._push(shelf, label, inflow, write, way)
 
-    def _out_of(self, shelf: Shelf, inflow: Inflow) -> Iterator[tuple[Place, Inflow]]:
-        """Give who reads a store, and with what label."""
-        for place, gate in self._readers.get(shelf, ()):
-            runner = self._terrain.runners[place]
-            if any(step.name == runner.name for step in inflow.route if step.kind is StepKind.TASK):
-                continue
-            guard = self._asked.gate(runner, gate, runner.task_type.label)
-            label = inflow.label.join(gate.tool.label, self._terrain.classes)
-            yield (
-                place,
-                _on(inflow, label, guard, Waypoint(StepKind.READ, gate.tool.id), _task(runner)),
-            )
+    def _takes(self, place: Place, label: int, *, direct: bool) -> bool:
+        done = self._done.setdefault(place, set())
+        if label in done:
+            return False
+        if not direct:
+            new = self._numbers.labels[label]
+            alike = (self._numbers.labels[one] for one in done)
+            if (
+                sum(one.data_class == new.data_class and one.trust is new.trust for one in alike)
+                >= MAX_LABELS
+            ):
+                return False
+        done.add(label)
+        return True
 
 
 def _task(runner: Runner) -> Waypoint:
     return Waypoint(StepKind.TASK, runner.name, runner.agents)
 
 
-def _on(inflow: Inflow, label: Label, guard: Guard, *steps: Waypoint) -> Inflow:
+def _on(inflow: Inflow, guard: Guard, steps: Steps, label: Label) -> Inflow:
     openness = max(inflow.openness, guard.openness)
-    rules = [rule for one in (inflow, guard) if one.openness is openness for rule in one.rules]
-    return Inflow(inflow.source, label, openness, tuple(dict.fromkeys(rules)), (*inflow.route, *steps))
+    each = ((inflow.openness, inflow.rules), (guard.openness, guard.rules))
+    rules = tuple(dict.fromkeys(rule for one, rules in each if one is openness for rule in rules))
+    return Inflow(inflow.source, label, openness, rules, (*inflow.route, *steps))

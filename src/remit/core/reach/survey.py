@@ -7,11 +7,12 @@ shortest: the number of all routes grows exponentially and would say nothing mor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from remit.core.bundle import Bundle
 from remit.core.label import Label
+from remit.core.reach.asked import Asked
 from remit.core.reach.model import (
     GRANT,
     DataSource,
@@ -26,7 +27,7 @@ from remit.core.reach.model import (
     Runner,
     is_private,
 )
-from remit.core.reach.spread import Asked, Spread
+from remit.core.reach.spread import Spread
 from remit.core.reach.terrain import Shelf, Terrain, ToolGate, terrain
 
 
@@ -86,16 +87,15 @@ class ReachSurvey:
         """The task types with the toxic combination, the most open first."""
         found = []
         for place, runner in enumerate(self.terrain.runners):
-            untrusted = [one for one in self._arriving(place) if one.untrusted]
-            private = [one for one in self._arriving(place) if self.private(one.label)]
-            pairs = self._pairs(place)
+            outlets = [outlet for outlet in self._outlets(runner) if outlet.outward]
+            pairs = self._pairs(place) if outlets else []
             if not pairs:
                 continue
-            paths = [
-                self._most_open(runner, outlet, pairs) for outlet in self._outlets(runner) if outlet.outward
-            ]
-            if paths:
-                found.append(ToxicTask(place, runner, untrusted, private, paths))
+            paths = [self._most_open(place, outlet, pairs) for outlet in outlets]
+            arriving = [*self.spread.direct[place], *self._from_others(place)]
+            untrusted = [one for one in arriving if one.untrusted]
+            private = [one for one in arriving if self.private(one.label)]
+            found.append(ToxicTask(place, runner, untrusted, private, paths))
         return tuple(sorted(found, key=lambda one: (one.openness, one.runner.name)))
 
     @cached_property
@@ -105,19 +105,21 @@ class ReachSurvey:
         return (*toxic, *self._single())
 
     def _single(self) -> Iterator[ReachPath]:
+        numbers = self.asked.numbers
         for place, runner in enumerate(self.terrain.runners):
-            arriving = [
-                (one, names, one.untrusted, self.private(one.label)) for one, names in self._alike(place)
-            ]
-            for outlet in self._outlets(runner):
-                for inflow, names, untrusted, private in arriving:
-                    if untrusted and (outlet.outward or outlet.irreversible):
+            outlets = self._outlets(runner)
+            arriving = self._alike(place) if outlets else []
+            for outlet in outlets:
+                effect = outlet.outward or outlet.irreversible
+                for inflow, names in arriving:
+                    label = numbers.of(inflow.label)
+                    if effect and numbers.untrusted[label]:
                         # Nobody outside is reached, but what cannot be taken back is done all the same.
                         pinned = outlet.outward and not outlet.irreversible
-                        guard = self._guard(runner, outlet, inflow.label, (inflow,), pinned=pinned)
+                        guard = self._guard(place, outlet, label, (inflow,), pinned=pinned)
                         yield ReachPath(PathKind.EFFECT, inflow, runner, outlet, guard, None, names)
-                    if private and self._kept_from(outlet, inflow.label):
-                        guard = self._guard(runner, outlet, inflow.label, (inflow,), pinned=outlet.outward)
+                    if numbers.private[label] and self._kept_from(outlet, inflow.label):
+                        guard = self._guard(place, outlet, label, (inflow,), pinned=outlet.outward)
                         yield ReachPath(PathKind.DISCLOSURE, inflow, runner, outlet, guard, None, names)
 
     @cached_property
@@ -160,11 +162,6 @@ class ReachSurvey:
                 out.append(Handover(shelf.name, tuple(sorted(into)), tuple(sorted(from_))))
         return tuple(out)
 
-    def _arriving(self, place: int) -> Iterable[Inflow]:
-        """Give all that a task type reads itself, and a representative of what reaches it from others."""
-        yield from self.spread.direct[place]
-        yield from self._from_others(place)
-
     def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
         """Give what arrives, one for each that matters: sources of one label, read by one rule, are alike."""
         groups: dict[tuple[Label, Openness, tuple[str, ...]], list[Inflow]] = {}
@@ -180,47 +177,51 @@ class ReachSurvey:
     def _outlets(self, runner: Runner) -> list[Outlet]:
         return [outlet for gate in self.terrain.gates[runner.task_type.name] for outlet in gate.outlets]
 
-    def _pairs(self, place: int) -> list[tuple[Inflow, Inflow]]:
-        """Give untrusted content with private data, by labels: the less guarded, the more private first."""
-        by_label = self.spread.inflows[place]
+    def _pairs(self, place: int) -> list[tuple[Inflow, Inflow, int]]:
+        """Give untrusted content with private data and the label of both, by labels: the less guarded first,
+        then the more private.
+        """
+        numbers, rank = self.asked.numbers, self.terrain.classes.rank
+        by_label = [(one, numbers.of(one.label)) for one in self.spread.inflows[place]]
         pairs = [
-            (untrusted, private)
-            for untrusted in by_label
-            if untrusted.untrusted
-            for private in by_label
-            if self.private(private.label)
+            (one, other, numbers.join(mine, its))
+            for one, mine in by_label
+            if numbers.untrusted[mine]
+            for other, its in by_label
+            if numbers.private[its]
         ]
-        rank = self.terrain.classes.rank
         return sorted(
             pairs,
             key=lambda pair: (
-                max(one.openness for one in pair),
+                max(pair[0].openness, pair[1].openness),
                 -rank(pair[1].label.data_class),
-                sum(len(one.route) for one in pair),
+                len(pair[0].route) + len(pair[1].route),
             ),
         )
 
-    def _most_open(self, runner: Runner, outlet: Outlet, pairs: list[tuple[Inflow, Inflow]]) -> ReachPath:
+    def _most_open(self, place: int, outlet: Outlet, pairs: list[tuple[Inflow, Inflow, int]]) -> ReachPath:
         best: ReachPath | None = None
-        for untrusted, private in pairs:
-            label = untrusted.label.join(private.label, self.terrain.classes)
-            guard = self._guard(runner, outlet, label, (untrusted, private), pinned=True)
-            if best is None or guard.openness < best.guard.openness:
-                best = ReachPath(PathKind.TOXIC, untrusted, runner, outlet, guard, private, ("",))
-            if guard.openness is Openness.OPEN:
+        for untrusted, private, label in pairs:
+            if best is not None and best.guard.openness <= max(untrusted.openness, private.openness):
                 break
+            guard = self._guard(place, outlet, label, (untrusted, private), pinned=True)
+            if best is None or guard.openness < best.guard.openness:
+                runner = self.terrain.runners[place]
+                best = ReachPath(PathKind.TOXIC, untrusted, runner, outlet, guard, private, ("",))
         assert best is not None
         return best
 
     def _guard(
-        self, runner: Runner, outlet: Outlet, label: Label, inflows: Iterable[Inflow], *, pinned: bool
+        self, place: int, outlet: Outlet, label: int, inflows: tuple[Inflow, ...], *, pinned: bool
     ) -> Guard:
         """Give how open a whole path is. With `pinned`, a kept destination is no way to the outside."""
-        last = self.asked.outlet(runner, outlet, label)
+        last = self.asked.outlet(place, outlet, label)
         if pinned and outlet.pinned:
             more = last.rules if last.openness is Openness.REFUSED else ()
             return Guard(Openness.REFUSED, (GRANT, *more))
         openness = max(last.openness, *(one.openness for one in inflows))
+        if openness is Openness.OPEN:
+            return last
         each = [(one.openness, one.rules) for one in inflows] + [(last.openness, last.rules)]
         rules = [rule for one, rules in each if one is openness for rule in rules]
         return Guard(openness, tuple(dict.fromkeys(rules)))

@@ -9,6 +9,7 @@ read it are joined by it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -64,6 +65,7 @@ class ToolGate(msgspec.Struct, frozen=True, eq=False):
     variants: tuple[Tool, ...]
     writes: tuple[Shelf, ...] = ()
     reads: tuple[Shelf, ...] = ()
+    pinned: bool = False
 
 
 class Terrain(msgspec.Struct, frozen=True, eq=False):
@@ -99,13 +101,15 @@ def terrain(bundle: Bundle, observed: frozenset[str] = frozenset()) -> Terrain:
             if tool.id not in sources:
                 sources[tool.id] = tuple(_sources(tool, bundle.classes))
             variants = tuple(_variants(tool, grants))
+            outlets = tuple(_outlets(variants, grants, enforced=tool.upstream not in observed))
             made.append(
                 ToolGate(
                     task_type,
                     tool,
                     sources[tool.id],
-                    tuple(_outlets(variants, grants, enforced=tool.upstream not in observed)),
+                    outlets,
                     variants,
+                    pinned=not any(outlet.arguments for outlet in outlets),
                     writes=stores.written(tool, grants) if _writes(variants) else (),
                     reads=stores.read(tool, grants) if _reads(variants) else (),
                 )
@@ -115,6 +119,35 @@ def terrain(bundle: Bundle, observed: frozenset[str] = frozenset()) -> Terrain:
         gate.tool.id: gate.tool.label.trust is Trust.UNTRUSTED for made in gates.values() for gate in made
     }
     return Terrain(bundle.classes, tuple(runners), gates, tuple(stores.shelves), untrusted)
+
+
+class Clause(msgspec.Struct, frozen=True, eq=False):
+    """What a grant says of one argument: in which parameters of the intent, and (if firm) as what constraint.
+
+    `places` is true where it leaves nobody but who wrote it, or who stated the intent, the choice of a place.
+    """
+
+    parameters: tuple[str, ...]
+    constraint: Constraint | None
+    places: bool
+    values: tuple[object, ...]
+
+
+def clause(spec: Mapping[str, object]) -> Clause:
+    """Read what a grant says of one argument; what was read before is looked up."""
+    return _clause(msgspec.json.encode(spec))
+
+
+@lru_cache(maxsize=4096)
+def _clause(written: bytes) -> Clause:
+    spec = msgspec.json.decode(written)
+    found = tuple(sorted(names_in(spec)))
+    try:
+        constraint = decode(sample(spec) if found else spec)
+    except ConfigInvalid:
+        return Clause(found, None, places=False, values=())
+    values = () if found else tuple(_values(constraint))
+    return Clause(found, None if found else constraint, _names_places(constraint), values)
 
 
 def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
@@ -170,13 +203,12 @@ def _covers(grant: GrantTemplate, name: str, wanted: Constraint) -> Subset:
     if spec is None:
         absent = not grant.other_arguments
         return Subset.UNDECIDED if not absent else Subset.YES if wanted.may_be_absent else Subset.NO
-    if names_in(spec):
+    given = clause(spec)
+    if given.constraint is None:
         return Subset.UNDECIDED
-    given = decode(spec)
-    if is_subset(given, wanted) is Subset.YES:
+    if is_subset(given.constraint, wanted) is Subset.YES:
         return Subset.YES
-    values = _values(given)
-    apart = bool(values) and all(wanted.judge(value) is Verdict.NO for value in values)
+    apart = bool(given.values) and all(wanted.judge(value) is Verdict.NO for value in given.values)
     return Subset.NO if apart else Subset.UNDECIDED
 
 
@@ -204,16 +236,12 @@ def _pinned(grant: GrantTemplate, argument: str) -> str:
     spec = grant.arguments.get(name)
     if spec is None:
         return "" if grant.other_arguments else f"`{name}` cannot be given"
-    found = sorted(names_in(spec))
-    try:
-        constraint = decode(sample(spec) if found else spec)
-    except ConfigInvalid:
+    says = clause(spec)
+    if not says.places:
         return ""
-    if not _names_places(constraint):
-        return ""
-    if found:
-        return f"`{name}` comes from the intent's {', '.join(f'`{one}`' for one in found)}"
-    return f"`{name}` must {constraint.describe()}"
+    if says.constraint is None:
+        return f"`{name}` comes from the intent's {', '.join(f'`{one}`' for one in says.parameters)}"
+    return f"`{name}` must {says.constraint.describe()}"
 
 
 def _names_places(constraint: Constraint) -> bool:
@@ -264,7 +292,7 @@ class _Stores:
             self._of_upstream.setdefault(tool.upstream, set()).add(store)
             named = values.setdefault(store, set())
             for grant in grants:
-                named.update(_named(tool, grant) or ())
+                named.update(_named(tool, grant))
         self._values = {
             store: named if len(named) <= MAX_VALUES else set() for store, named in values.items()
         }
@@ -291,7 +319,8 @@ class _Stores:
         stores = {store} if tool.resource else self._of_upstream[tool.upstream]
         out = {Shelf(tool.upstream)} if tool.upstream in self._values else set()
         for grant in grants:
-            constraint = _constraint(tool, grant)
+            says = _says(tool, grant)
+            constraint = None if says is None else says.constraint
             for one in stores:
                 out.add(Shelf(one))
                 for value in self._values[one]:
@@ -304,15 +333,14 @@ def _store(tool: Tool) -> str:
     return tool.resource.partition("{")[0] if tool.resource else tool.upstream
 
 
-def _constraint(tool: Tool, grant: GrantTemplate) -> Constraint | None:
+def _says(tool: Tool, grant: GrantTemplate) -> Clause | None:
     """Give what a grant says of the one argument that names a resource; None where it says nothing firm."""
     if tool.resource.count("{") != 1 or not tool.resource.endswith("}"):
         return None
     spec = grant.arguments.get(tool.resource.partition("{")[2][:-1])
-    return None if spec is None or names_in(spec) else decode(spec)
+    return None if spec is None else clause(spec)
 
 
-def _named(tool: Tool, grant: GrantTemplate) -> set[str] | None:
-    constraint = _constraint(tool, grant)
-    values = _values(constraint) if constraint is not None else []
-    return {value for value in values if isinstance(value, str)} if values else None
+def _named(tool: Tool, grant: GrantTemplate) -> set[str]:
+    says = _says(tool, grant)
+    return {value for value in says.values if isinstance(value, str)} if says is not None else set()
