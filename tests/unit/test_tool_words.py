@@ -34,7 +34,7 @@ tools:
       attachments[].file_id: {role: selector, hands_over: true}
       password: {secret: true}
       patient: {role: selector, personal: true}
-    asked_by: [Mail, forward]
+    asked_by: [Mail, send on]
     repeats: true
     resource: outbox/{to}
     when:
@@ -80,7 +80,7 @@ def test_every_word_of_a_tool_is_kept(tmp_path: Path) -> None:
     send = tools_of(tmp_path)["mail/send"]
     assert send.arguments["attachments[].file_id"] == Argument(ArgumentRole.SELECTOR, hands_over=True)
     assert send.arguments["patient"] == Argument(ArgumentRole.SELECTOR, personal=True)
-    assert (send.asked_by, send.repeats, send.resource) == (("mail", "forward"), True, "outbox/{to}")
+    assert (send.asked_by, send.repeats, send.resource) == (("mail", "send on"), True, "outbox/{to}")
     assert [(one.effect, str(one.audience)) for one in send.variants] == [
         (Effect.REVERSIBLE, "internal"),
         (None, "self"),
@@ -221,7 +221,7 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
             "mail.yaml:15: `tools.send.resource`: `{too}` is none of its arguments",
         ),
         ("outbox/{to}", "outbox/{password}", "is a secret, which would be written out; name another"),
-        ("[Mail, ", "['send mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send mail` is no word"),
+        ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is no word"),
         ("repeats: true", "repeat: true", "did you mean `repeats`?"),
         ("hands_over: true", "handsover: true", "did you mean `hands_over`?"),
     ],

@@ -130,7 +130,10 @@ class ToolForm(Section, frozen=True, kw_only=True):
     ] = ()
     asked_by: Annotated[
         tuple[Text, ...],
-        Meta(description="Further words by which people ask for what it does: `[pay, refund]`."),
+        Meta(
+            description="The words by which people ask for what it does, in place of those of its name: "
+            "`[pay, refund]`."
+        ),
     ] = ()
     repeats: Annotated[
         bool, Meta(description="Whether its results hold what it was given, even in another form.")

@@ -32,7 +32,7 @@ from remit.core.tool import (
 Json = Any
 
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
-_WORD: Final = re.compile(r"[^\W\d_]{2,40}")
+_WORDS: Final = re.compile(r"[^\W\d_]{2,40}(?:[ -][^\W\d_]{1,40}){0,4}")
 _EFFECTS: Final = tuple(Effect)
 
 
@@ -199,9 +199,9 @@ class _ToolReading:
     def asked_by(self) -> tuple[str, ...]:
         """Give the words by which people ask for the tool."""
         for place, word in enumerate(self._form.asked_by):
-            if not _WORD.fullmatch(word):
-                way = "write single words, such as `pay` or `refund`"
-                self._say(f"`{word[:40]}` is no word", "asked_by", str(place), way_out=way)
+            if not _WORDS.fullmatch(word):
+                way = "write words as people say them, such as `pay` or `check in`"
+                self._say(f"`{word[:40]}` is no word of people", "asked_by", str(place), way_out=way)
         return tuple(dict.fromkeys(word.lower() for word in self._form.asked_by))
 
     def _head(self, key: str) -> str:

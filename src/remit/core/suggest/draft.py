@@ -82,7 +82,10 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
     hints = surface.get("annotations")
     hints = hints if isinstance(hints, dict) else {}
     effect = _effect(tool.name, name, says, hints)
-    arguments = _arguments(parts(surface.get("inputSchema")), name, Effect(effect.value))
+    offered = parts(surface.get("inputSchema"))
+    arguments = _arguments(offered, name, Effect(effect.value))
+    if tool.name in RESERVED_OPERATIONS:
+        arguments = tuple(_of_operation(part) for part in offered if not _nested(part))
     results = parts(surface.get("outputSchema"))
     found = tuple(fields(results))
     record, resource = _record(arguments, name)
@@ -133,6 +136,13 @@ def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json])
     if guess.value != Effect.NONE and hints.get("readOnlyHint") is True:
         return Guess(guess.value, f"{guess.why}; the server says that it changes nothing", review=True)
     return guess
+
+
+def _of_operation(part: SchemaPart) -> ArgumentGuess:
+    """An argument of an operation that MCP has beside tools: what is read, or what is said of it."""
+    selects = part.name in ("uri", "name")
+    role = Guess("selector" if selects else "content", "an operation of MCP")
+    return ArgumentGuess(path=part.path, role=role)
 
 
 def _by_name(name: tuple[str, ...]) -> Guess | None:
