@@ -4,6 +4,7 @@
 For tests of policies, simulations and benchmarks. A stable interface: see `docs/reference/rehearsal.md`.
 """
 
-from remit.rehearse.rehearsal import Rehearsal, RehearsedCall, RehearsedTask
+from remit.rehearse.call import RehearsedCall
+from remit.rehearse.rehearsal import Rehearsal, RehearsedTask
 
 __all__ = ["Rehearsal", "RehearsedCall", "RehearsedTask"]

@@ -14,18 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from remit.core.decision import Decision, Outcome, Reason
-from remit.core.errors import Conflict, Malformed, RemitError
-from remit.core.flow import NO_FLOW, Flow
+from remit.core.decision import Outcome
+from remit.core.errors import Conflict, Malformed
 from remit.core.grant import GrantTemplate
 from remit.core.identity import Role
 from remit.core.label import Label
 from remit.core.plan import PlanWish
-from remit.core.request import AccessRequest
 from remit.core.revocation import Closure
 from remit.core.task import HandDown, Parameter, Task, TaskState, TaskType
-from remit.rehearse.stage import BY, Stage
-from remit.rehearse.stand_in import CallRun, result_chunk
+from remit.rehearse.call import RehearsedCall, finish
+from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.opening import Handing, Opening
 from remit.services.plans import Extension
 
@@ -35,59 +33,6 @@ _T = TypeVar("_T")
 AGENT = "rehearsed-agent"
 PERSON = "rehearsed-person"
 APPROVER = "rehearsal-approver"
-
-
-class RehearsedCall:
-    """One call, as it was decided. What was permitted waits at its upstream until `RehearsedTask.result`."""
-
-    def __init__(self, task: RehearsedTask, tool: str, arguments: dict[str, Json], run: CallRun) -> None:
-        """Take the call as the nine steps left it."""
-        self.task = task
-        self.tool = tool
-        self.arguments = arguments
-        self.run = run
-        #: What was decided; a fault before the call had gone is a refusal, as it is at the gateway.
-        self.decision: Decision = _decision(run)
-
-    @property
-    def outcome(self) -> Outcome:
-        """`permit`, `deny` or `defer`; each equals its word as a string."""
-        return self.decision.outcome
-
-    @property
-    def permitted(self) -> bool:
-        """Whether the call goes on: permitted, or refused by an upstream in observe mode."""
-        return self.decision.proceeds and self.run.sent
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Why it was refused or asked about: code, text, rule, way out, argument, step."""
-        return self.decision.reasons
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """The ids of the rules that decided."""
-        return tuple(rule.id for rule in self.decision.rules)
-
-    @property
-    def request(self) -> AccessRequest | None:
-        """All that the decision looked at; `None` where the call was refused before step 4."""
-        return self.run.request
-
-    @property
-    def flow(self) -> Flow:
-        """Where the arguments came from."""
-        return self.run.request.flow if self.run.request else NO_FLOW
-
-    @property
-    def approval(self) -> str:
-        """The id of the question to a human, or of the approval that permitted the call; may be empty."""
-        return self.decision.approval
-
-    def __repr__(self) -> str:
-        """Say it as a test's failure should."""
-        why = "; ".join(f"{one.rule or one.code}: {one.text}" for one in self.reasons)
-        return f"<{self.tool} {self.outcome.value}{f' ({why})' if why else ''}>"
 
 
 class RehearsedTask:
@@ -130,7 +75,7 @@ class RehearsedTask:
         if not tool.partition("/")[0] or not tool.partition("/")[2]:
             raise Malformed(f"`{tool[:80]}` names no tool", way_out="write `upstream/tool`")
         given = dict(arguments or {})
-        made = RehearsedCall(self, tool, given, self._r.run(self._r.stage.start(self.id, tool, given)))
+        made = RehearsedCall(self.id, tool, given, self._r.run(self._r.stage.start(self.id, tool, given)))
         self.calls.append(made)
         return made
 
@@ -141,7 +86,7 @@ class RehearsedTask:
         result. Raises `Conflict` for a call that waits for nothing, `Fenced` where the task was ended
         meanwhile, and `Malformed` for what is no result; then the call still waits.
         """
-        if call.task is not self:
+        if call.task != self.id:
             raise Conflict(
                 "the call is of another task", way_out="give its result to the task it was made in"
             )
@@ -149,7 +94,7 @@ class RehearsedTask:
             raise Conflict(
                 f"the call was not permitted: {call!r}", way_out="only what was permitted has a result"
             )
-        return self._r.run(_finish(call.run, given, error))
+        return self._r.run(finish(call.run, given, error=error))
 
     def read(self, tool: str, arguments: Mapping[str, Json] | None, given: Json) -> RehearsedCall:
         """Make a call, and give its result where it is permitted: `call` and `result` in one."""
@@ -238,7 +183,7 @@ class Rehearsal:
 
     def __init__(self, bundle: str | Path | None = None, *, task_types: Sequence[TaskType] = ()) -> None:
         """Read the bundle and put it in force."""
-        self.stage = Stage(None if bundle is None else Path(bundle), task_types)
+        self.stage = RehearsalStage(None if bundle is None else Path(bundle), task_types)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rehearsal", daemon=True)
         self._thread.start()
@@ -361,41 +306,3 @@ class Rehearsal:
             work.close()
             raise Conflict("the rehearsal is closed", way_out="make a new one")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-async def _finish(run: CallRun, given: Json, error: bool) -> Json:
-    assert run.driven is not None
-    if run.answer.done() and not run.driven.done():
-        raise Conflict("the call was cut", way_out="make it again in an open task")
-    if not run.answer.done():
-        run.answer.set_result(result_chunk(run, given, error=error))
-    elif run.answer.exception() is None:
-        raise Conflict("the call has its result already", way_out="make another call")
-    await run.driven
-    return run.released
-
-
-def _decision(run: CallRun) -> Decision:
-    """Give what was decided; a fault that kept the call from going is a refusal with the fault's reason."""
-    driven = run.driven
-    fault = driven.exception() if driven is not None and driven.done() and not driven.cancelled() else None
-    if fault is None:
-        assert run.decision is not None
-        return run.decision
-    if not isinstance(fault, RemitError):
-        raise fault
-    reason = Reason(
-        code=fault.code,
-        text=fault.message,
-        way_out=fault.way_out,
-        rule="" if fault.step is None else f"step {fault.step}",
-        step=fault.step or 0,
-    )
-    before = run.decision
-    return Decision(
-        id=before.id if before else "",
-        outcome=Outcome.DENY,
-        reasons=(*(before.reasons if before else ()), reason),
-        rules=before.rules if before else (),
-        bundle=before.bundle if before else "",
-    )

@@ -44,7 +44,7 @@ PAGE = 1000
 GROUP = "group:"
 
 
-class Stage:
+class RehearsalStage:
     """One house with its bundle applied, for one event loop. Opened by `open`, closed by `close`."""
 
     def __init__(self, bundle: Path | None, task_types: Sequence[TaskType]) -> None:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One call of a rehearsal, as it was decided, and the end that its result brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.core.decision import Decision, Outcome, Reason
+from remit.core.errors import Conflict, RemitError
+from remit.core.flow import NO_FLOW, Flow
+from remit.core.request import AccessRequest
+from remit.rehearse.stand_in import CallRun, result_chunk
+
+Json = Any
+
+
+class RehearsedCall:
+    """One call, as it was decided. What was permitted waits at its upstream until `RehearsedTask.result`."""
+
+    def __init__(self, task: str, tool: str, arguments: dict[str, Json], run: CallRun) -> None:
+        """Take the call as the nine steps left it; `task` is the id of its task."""
+        self.task = task
+        self.tool = tool
+        self.arguments = arguments
+        self.run = run
+        #: What was decided; a fault before the call had gone is a refusal, as it is at the gateway.
+        self.decision: Decision = _decision(run)
+
+    @property
+    def outcome(self) -> Outcome:
+        """`permit`, `deny` or `defer`; each equals its word as a string."""
+        return self.decision.outcome
+
+    @property
+    def permitted(self) -> bool:
+        """Whether the call goes on: permitted, or refused by an upstream in observe mode."""
+        return self.decision.proceeds and self.run.sent
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it was refused or asked about: code, text, rule, way out, argument, step."""
+        return self.decision.reasons
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The ids of the rules that decided."""
+        return tuple(rule.id for rule in self.decision.rules)
+
+    @property
+    def request(self) -> AccessRequest | None:
+        """All that the decision looked at; `None` where the call was refused before step 4."""
+        return self.run.request
+
+    @property
+    def flow(self) -> Flow:
+        """Where the arguments came from."""
+        return self.run.request.flow if self.run.request else NO_FLOW
+
+    @property
+    def approval(self) -> str:
+        """The id of the question to a human, or of the approval that permitted the call; may be empty."""
+        return self.decision.approval
+
+    def __repr__(self) -> str:
+        """Say it as a test's failure should."""
+        why = "; ".join(f"{one.rule or one.code}: {one.text}" for one in self.reasons)
+        return f"<{self.tool} {self.outcome.value}{f' ({why})' if why else ''}>"
+
+
+async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
+    """Give a call its result, and go with it to its end; gives what is released. Raises `Conflict` where it
+    waits for none, and the fault that ends it.
+    """
+    assert run.driven is not None
+    if run.answer.done() and not run.driven.done():
+        raise Conflict("the call was cut", way_out="make it again in an open task")
+    if not run.answer.done():
+        run.answer.set_result(result_chunk(run, given, error=error))
+    elif run.answer.exception() is None:
+        raise Conflict("the call has its result already", way_out="make another call")
+    await run.driven
+    return run.released
+
+
+def _decision(run: CallRun) -> Decision:
+    """Give what was decided; a fault that kept the call from going is a refusal with the fault's reason."""
+    driven = run.driven
+    fault = driven.exception() if driven is not None and driven.done() and not driven.cancelled() else None
+    if fault is None:
+        assert run.decision is not None
+        return run.decision
+    if not isinstance(fault, RemitError):
+        raise fault
+    reason = Reason(
+        code=fault.code,
+        text=fault.message,
+        way_out=fault.way_out,
+        rule="" if fault.step is None else f"step {fault.step}",
+        step=fault.step or 0,
+    )
+    before = run.decision
+    return Decision(
+        id=before.id if before else "",
+        outcome=Outcome.DENY,
+        reasons=(*(before.reasons if before else ()), reason),
+        rules=before.rules if before else (),
+        bundle=before.bundle if before else "",
+    )
