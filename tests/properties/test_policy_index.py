@@ -15,6 +15,8 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.index import Recent
 from remit.core.decision import Outcome, weigh
+from remit.core.flow import Flow, FlowFacts
+from remit.core.justification import Justification, Provenance
 from remit.core.label import Classes, Label, Trust
 from remit.core.request import AccessRequest
 from remit.core.tool import Tool
@@ -192,6 +194,16 @@ changes = st.one_of(
     st.builds(lambda level: {"assurance": level}, st.sampled_from(Assurance)),
     st.builds(lambda params: {"params": params}, st.sampled_from([{}, {"contract": "C-42"}])),
     st.builds(lambda person: {"on_behalf_of": person}, st.sampled_from(["", "ana"])),
+    st.builds(lambda count: {"crossings": count}, st.integers(0, 2)),
+    st.builds(lambda bound: {"max_crossings": bound}, st.integers(0, 2)),
+    st.builds(
+        lambda where, asked, path: {
+            "flow": Flow(FlowFacts(destination=where, asked=asked), {"path": Justification(path)})
+        },
+        st.sampled_from(["none", "intent", "untrusted"]),
+        st.booleans(),
+        st.sampled_from(Provenance),
+    ),
 )
 
 
@@ -216,6 +228,13 @@ READS_EACH_FACT = """
 @id("proof") forbid (principal, action, resource) when { context.assurance_level < 3 };
 @id("person") forbid (principal, action, resource) when { context.task.on_behalf_of == "" };
 @id("contract") forbid (principal, action, resource) unless { context.task.params has contract };
+@id("zones") forbid (principal, action, resource) when { context.crossings > context.max_crossings };
+@id("where") forbid (principal, action, resource) when { context.flow.destination == "untrusted" };
+@id("sure") forbid (principal, action, resource) when { context.destination_trust == "intent" };
+@id("wish") forbid (principal, action, resource) when { context.flow.asked };
+@id("path") forbid (principal, action, resource)
+  when { context.provenance has path && context.provenance.path == "unknown" };
+@id("mine") forbid (principal, action, resource) when { context.task_label.untrusted };
 @id("late") forbid (principal, action, resource) when { context.now > datetime("2100-01-01") };
 """
 

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a chunk brings: the tool's own result, whatever shape the wire gave it, and what stands beside it."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.core.mediation import Chunk, ChunkKind
+from remit.core.tool import Tool
+from remit.services.observe import brought
+
+Json = Any
+TOOL = Tool(upstream="u", name="t")
+WRAPS = msgspec.structs.replace(TOOL, surface={"outputSchema": {"x-fastmcp-wrap-result": True}})
+ROWS = [{"id": 1}, {"id": 2}]
+
+
+def result(body: Json, tool: Tool = TOOL) -> tuple[Json, ...]:
+    """Give what a result brings."""
+    return brought(Chunk(ChunkKind.RESULT, json.dumps(body).encode()), tool)
+
+
+def text(*parts: str, **more: Json) -> dict[str, Json]:
+    """Give a result of text blocks."""
+    return {"content": [{"type": "text", "text": one} for one in parts], **more}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (text("hello"), ("hello",)),
+        (text('{"id": 1}', isError=False, resultType="complete"), ({"id": 1},)),
+        (text("{not json"), ("{not json",)),
+        (text("hello", '{"id": 1}'), (["hello", {"id": 1}],)),
+        ({"content": [], "structuredContent": {"id": 1}}, ({"id": 1},)),
+        (text('{"id": 1}', structuredContent={"id": 1}), ({"id": 1},)),
+        (text("one row", structuredContent={"id": 1}), ({"id": 1}, "one row")),
+        (text("a", _meta={"b": "c"}), ("a", {"_meta": {"b": "c"}})),
+        ({"contents": [{"uri": "note://a", "text": "x"}]}, ("x", {"contents": [{"uri": "note://a"}]})),
+        (
+            {
+                "content": [
+                    {"type": "image", "data": "AA=="},
+                    {"type": "text", "text": "x", "annotations": {"a": "b"}},
+                ]
+            },
+            ("x", {"content": [{"type": "image", "data": "AA=="}, {"annotations": {"a": "b"}}]}),
+        ),
+        ({"messages": [{"role": "user"}]}, ({"messages": [{"role": "user"}]},)),
+        ({"content": "odd", "structuredContent": None}, ({"content": "odd"},)),
+        (text("x", resultType="input_required"), ("x", {"resultType": "input_required"})),
+        ([1, 2], ([1, 2],)),
+        ({}, ()),
+    ],
+)
+def test_a_result_is_taken_out_of_its_wire_shape(body: Json, expected: tuple[Json, ...]) -> None:
+    """Text that is JSON is read, what is written twice counts once, and nothing released is left out."""
+    assert result(body) == expected
+
+
+def test_a_wrapped_result_is_unwrapped_where_the_server_says_so() -> None:
+    """FastMCP puts a list under `result` and says that it did; elsewhere `result` is the tool's own field."""
+    body = text(*(json.dumps(row) for row in ROWS), structuredContent={"result": ROWS})
+    assert result(body, WRAPS) == (ROWS,)
+    assert result(text("a", structuredContent={"result": "a"}), WRAPS) == ("a",)
+    assert result({"structuredContent": {"result": ROWS}}) == ({"result": ROWS},)
+    assert result({"structuredContent": {"result": 1, "more": 2}}, WRAPS) == ({"result": 1, "more": 2},)
+
+
+def test_how_far_a_call_has_come_brings_nothing() -> None:
+    """A progress notification without words is not looked at; its words are."""
+    pace = {"progressToken": "p", "progress": 3, "total": 7}
+    for body, expected in ((pace, ()), (pace | {"message": "x"}, ({"message": "x"},))):
+        chunk = Chunk(ChunkKind.NOTIFICATION, json.dumps(body).encode(), method="notifications/progress")
+        assert brought(chunk, TOOL) == expected
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"", b'{"a":' * 2000])
+def test_what_is_not_json_is_text(body: bytes) -> None:
+    """Broken UTF-8, broken JSON and JSON without end: taken in as text, whole."""
+    assert brought(Chunk(ChunkKind.RESULT, body), TOOL) == (body.decode(errors="replace"),)
