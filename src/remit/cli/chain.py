@@ -111,6 +111,6 @@ def _why(call: ChainCall) -> Iterator[Padding]:
     for reason in call.told:
         rule = f"  [{reason.rule}]" if reason.rule else ""
         line = Text.assemble(show.text(reason.text or reason.code), show.text(rule, "dim"))
-        yield Padding(line, (0, 0, 0, 6))
+        yield Padding(line, (0, 0, 0, 6), expand=False)
     if more := len(call.reasons) - len(call.told):
-        yield Padding(show.text(f"and {more} more", "dim"), (0, 0, 0, 6))
+        yield Padding(show.text(f"and {more} more", "dim"), (0, 0, 0, 6), expand=False)

@@ -15,12 +15,12 @@ from remit.core.chain import Chain, ChainCall
 
 WIDTH: Final = 860
 _LEFT: Final = 24
-_ROW: Final = 58
+_ROW: Final = 46
 _HEAD: Final = 44
 _GAP: Final = 62
 _LINE: Final = 17
 #: Characters that a line of reasons holds.
-_COLUMNS: Final = 100
+_COLUMNS: Final = 112
 
 _STYLE: Final = """
   svg { background: #fbfaf7; font: 14px system-ui, sans-serif; color: #22262b }
@@ -71,10 +71,19 @@ def svg_of(chain: Chain) -> str:
         parts += _box(chain, box)
     for call in chain.calls:
         for number, (cause, how) in enumerate(chain.led_to(call.decision)):
-            parts += _edge(how, places[cause], places[call.decision], number)
+            parts += _edge(how, places[cause], places[call.decision], number, _gap(boxes, cause, call))
     if chain.cut:
         parts.append(f'<text class="dim" x="{_LEFT}" y="18">There is more of it, further back.</text>')
     return "\n".join((*parts, "</svg>")) + "\n"
+
+
+def _gap(boxes: Sequence[_Box], cause: str, call: ChainCall) -> int:
+    """Give the middle of the space above a call's box where an arrow comes through it, else 0."""
+    for box in boxes:
+        held = [one.decision for one, _ in box.calls]
+        if call.decision in held:
+            return 0 if cause in held else box.top - _GAP // 2
+    return 0
 
 
 def _laid_out(chain: Chain) -> tuple[list[_Box], dict[str, int], int]:
@@ -90,7 +99,7 @@ def _laid_out(chain: Chain) -> tuple[list[_Box], dict[str, int], int]:
             task = call.task
             at += _HEAD
         elif boxes[-1].calls:
-            at += _GAP - 24
+            at += _GAP - 30
         places[call.decision] = at
         boxes[-1].calls.append((call, at))
         at += _ROW + _LINE * len(_why(call))
@@ -114,7 +123,7 @@ def _box(chain: Chain, box: _Box) -> Sequence[str]:
             f'height="{box.bottom - box.top}" rx="10"/>'
         ),
         (
-            f'<text x="{_LEFT + 18}" y="{box.top + 27}"><tspan class="name">{_safe(task.agent)}</tspan>'
+            f'<text x="{_LEFT + 46}" y="{box.top + 27}"><tspan class="name">{_safe(task.agent)}</tspan>'
             f'<tspan dx="10">{_safe(told)}</tspan>'
             f'<tspan class="dim mono" dx="10">{_safe(task.id)}</tspan></text>'
         ),
@@ -138,18 +147,22 @@ def _box(chain: Chain, box: _Box) -> Sequence[str]:
     return out
 
 
-def _edge(how: str, start: int, end: int, number: int) -> Sequence[str]:
-    """Draw an arrow from one call to a later one: straight where they follow each other, else in an arc."""
+def _edge(how: str, start: int, end: int, number: int, gap: int) -> Sequence[str]:
+    """Draw an arrow from one call to a later one: straight where they follow each other, else in an arc.
+
+    What it is labelled with stands above the later call; in the middle of `gap` where there is one.
+    """
     x = _LEFT + 26
-    far = end - start > 3 * _ROW
+    far = end - start > 4 * _ROW
     line = (
         f"M{x - 8} {start + 22} C{x - 20} {start + 60} {x - 20} {end - 30} {x - 7} {end + 12}"
         if far
         else f"M{x} {start + 27} L{x} {end + 8}"
     )
+    at = (gap + 5 if gap else end - 4) - _LINE * number
     return [
         f'<path class="edge" d="{line}" marker-end="url(#tip)"/>',
-        f'<text class="led" x="{x + 20}" y="{end - 4 - _LINE * number}">{_safe(how)}</text>',
+        f'<text class="led" x="{x + 20}" y="{at}">{_safe(how)}</text>',
     ]
 
 
