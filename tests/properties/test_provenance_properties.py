@@ -11,11 +11,12 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.destination import Destination, DestinationKind, plain, whole, within
+from remit.core.destination import Destination, DestinationKind, whole, within
 from remit.core.field import ResultFields
 from remit.core.justification import Provenance
 from remit.core.label import Label, Trust
 from remit.core.provenance import Index
+from remit.core.spelling import plain
 from remit.core.tool import Tool
 
 KEY = b"k" * 32

@@ -19,13 +19,14 @@ from __future__ import annotations
 import enum
 import itertools
 import re
-import unicodedata
 from collections.abc import Iterator
 
 import msgspec
 
 from remit.core.encoding import MAX_DEPTH, decoded, enclosed
 from remit.core.host import host_of, numbered_host
+from remit.core.spelling import folded as fold
+from remit.core.spelling import plain
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
@@ -33,6 +34,9 @@ PIECE = 16_384
 """Characters of a long text that are read at a time."""
 MIN_NUMBER = 7
 """Characters of the shortest telephone number."""
+MIN_ACCOUNT = 15
+MIN_ACCOUNT_DIGITS = 8
+"""ISO 13616: the shortest account numbers have 15 characters; none has so few digits."""
 MAX_NESTED = 4
 """URLs within one another that are read to their end."""
 
@@ -55,13 +59,6 @@ class Destination(msgspec.Struct, frozen=True):
     normal: str
 
 
-# Default-ignorable and bidirectional marks, soft hyphen, joiners, variation selectors, tags: nothing that a
-# reader sees, and nothing that most programs keep.
-_IGNORED = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
-)
-_ASCII = re.compile("[\x00-\x7f]+")
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
 _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
@@ -76,6 +73,7 @@ _PHONE_WITHIN = re.compile(r"[0-9](?<![a-z0-9][0-9])(?:[ ()./-]{0,2}[0-9]){6,16}
 # Dates, addresses of hosts and amounts.
 _NO_PHONE = re.compile(
     r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}"
+    r"|[0-9]{1,2}[-./][0-9]{1,2}[-./][12][0-9]{3}$"
     r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
     r"|[0-9]{1,12}\.[0-9]{1,6}$"
 )
@@ -103,23 +101,6 @@ _OF_ACCOUNTS = _classes(a=_LETTERS, _0=_NUMERALS)
 _OF_PHONES = _classes(x=_NUMERALS + " ()./-+")
 # Everything is itself, but what cuts is a blank.
 _OF_PIECES = bytes(32 if chr(at) in _CUT or chr(at).isspace() else at for at in range(128)) + b"?" * 128
-
-
-def plain(text: str) -> str:
-    """Give what is left of a text when case, width, spacing and what nobody sees are overlooked."""
-    return " ".join(_folded(text).split())
-
-
-def _folded(text: str) -> str:
-    if text.isascii():
-        return text.lower()
-    if _IGNORED.search(_ASCII.sub("", text)):
-        text = _IGNORED.sub("", text)
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    # Folding can undo the normal form, and compatibility forms can hold what is ignored.
-    if _IGNORED.search(_ASCII.sub("", folded)):
-        folded = _IGNORED.sub("", folded)
-    return unicodedata.normalize("NFKC", folded)
 
 
 def whole(text: str) -> Destination:
@@ -173,7 +154,7 @@ def _within(text: str) -> list[Destination]:
 
 def _standing(text: str, found: list[Destination]) -> None:
     """Add the destinations that stand in a text as they are."""
-    folded = _folded(text)
+    folded = fold(text)
     if not folded.isascii():
         for char in _CUT_BEYOND_ASCII:
             folded = folded.replace(char, " ")
@@ -209,16 +190,24 @@ def _addresses(folded: str, raw: bytes, found: list[Destination]) -> None:
         if piece not in seen:
             seen.add(piece)
             _in_piece(piece, found)
+    if b"://" in raw:
+        _named_by_scheme(folded, raw, cut, found)
+
+
+def _named_by_scheme(folded: str, raw: bytes, cut: bytes, found: list[Destination]) -> None:
+    """Add URLs whose host has no dot: a name of this network, or an address of IP version 6."""
+    done = 0
     at = raw.find(b"://")
     while at >= 0:
-        end = cut.find(b" ", at)
-        piece = folded[cut.rfind(b" ", max(0, at - 64), at) + 1 : end if end >= 0 else None].strip(_EDGE)
-        if "." not in piece and piece not in seen:
-            seen.add(piece)
-            _in_piece(piece, found)
+        if at >= done:
+            left = cut.rfind(b" ", done, at) + 1 or done
+            done = cut.find(b" ", at)
+            done = len(cut) if done < 0 else done
+            if cut.find(b".", left, done) < 0 and done - left <= MAX_WHOLE:
+                _in_piece(folded[left:done].strip(_EDGE), found)
         if b"[" in raw[at + 3 : at + 68] and (address := _BRACKETED.match(folded, at + 3)):
-            before = folded[cut.rfind(b" ", max(0, at - 31), at) + 1 : at]
-            _urls(f"{before}://{address[0].rstrip(_EDGE)}", found)
+            scheme = _SCHEME_AT_END.search(folded[max(0, at - 31) : at])
+            _of_url(f"{scheme[0] if scheme else 'https'}://{address[0].rstrip(_EDGE)}", found)
         at = raw.find(b"://", at + 3)
 
 
@@ -273,10 +262,14 @@ def _of_url(text: str, found: list[Destination]) -> None:
 def _accounts(text: str, found: list[Destination]) -> None:
     """Add what may be an account number at the start of a text: where its groups end, no mark says."""
     account = _IBAN.match(text)
-    if account is None or sum(map(str.isdecimal, account[0])) < 8:
+    if account is None:
         return
-    ends = [at for at, char in enumerate(account[0]) if char in " -" and at > 14]
-    found.extend(filter(None, (_account(account[0][:end]) for end in (*ends, account.end()))))
+    short, digits = "", 0
+    for group in account[0].replace("-", " ").split(" "):
+        short += group
+        digits += len(group) if group.isdecimal() else sum(map(str.isdecimal, group))
+        if len(short) >= MIN_ACCOUNT and digits >= MIN_ACCOUNT_DIGITS:
+            found.append(Destination(DestinationKind.IBAN, short))
 
 
 def _phones(folded: str, classes: bytes, numerals: bytes, found: list[Destination]) -> None:
@@ -335,7 +328,8 @@ def _account(text: str) -> Destination | None:
     if not _IBAN.fullmatch(text):
         return None
     short = text.replace(" ", "").replace("-", "")
-    return Destination(DestinationKind.IBAN, short) if sum(map(str.isdecimal, short)) >= 8 else None
+    enough = sum(map(str.isdecimal, short)) >= MIN_ACCOUNT_DIGITS
+    return Destination(DestinationKind.IBAN, short) if enough else None
 
 
 def _phone(text: str) -> Destination | None:

@@ -23,9 +23,13 @@ BREAK = " | "
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _URL_SAFE = str.maketrans("-_", "+/")
+# A number that is no character's. Python refuses to read one of thousands of digits.
+_NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
 _QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
 # A text is quoted-printable where it has a soft break, or quotes what no address is without: `@`, `.`, `=`.
 _IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
+# A number that is no character's. Python refuses to read one of thousands of digits.
+_NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
 _SOFT = re.compile(r"=\r?\n")
 # RFC 2047 section 2. Characters of an encoded word are all printable, without blanks.
 _WORD = re.compile(r"=\?[A-Za-z0-9_*-]{1,40}\?([bBqQ])\?([!-~]{1,300}?)\?=")
@@ -64,7 +68,7 @@ def unescaped(text: str) -> str:
     """Take off percent-encoding and HTML references, once. Bytes that are no UTF-8 become U+FFFD."""
     if "%" in text:
         text = unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
-    return html.unescape(text) if "&" in text else text
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", text)) if "&" in text else text
 
 
 def enclosed(text: str) -> str:

@@ -86,19 +86,21 @@ def structured(text: str) -> Json:
         return None
     try:
         # Nodes, and no values made of them: every scalar is a text, and tags say nothing.
-        found = _of_node(yaml.compose(text, Loader=_LOADER), set())
+        found = _of_node(yaml.compose(text, Loader=_LOADER), set() if "&" in text and "*" in text else None)
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
     return found if isinstance(found, dict | list) else None
 
 
-def _of_node(node: Any, seen: set[int]) -> Json:
+def _of_node(node: Any, seen: set[int] | None) -> Json:
+    """Give what a node says; `seen` are those before it, where there can be aliases."""
+    if seen is not None:
+        if id(node) in seen:
+            # An alias makes one node stand in many places, and a walk over it endless.
+            raise ValueError("an alias")
+        seen.add(id(node))
     if isinstance(node, yaml.ScalarNode):
         return node.value
-    if id(node) in seen:
-        # An alias makes one node stand in many places, and a walk over it endless.
-        raise ValueError("an alias of a structure")
-    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         if not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):
             raise ValueError("a key that is no text")

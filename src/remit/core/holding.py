@@ -23,9 +23,9 @@ from urllib.parse import unquote
 
 import msgspec
 
-from remit.core.destination import plain
 from remit.core.field import ResultFields
 from remit.core.label import Classes, Label, Trust, joined
+from remit.core.spelling import plain
 from remit.core.tool import Effect, Tool
 
 Json = Any

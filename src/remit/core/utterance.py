@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from remit.core.destination import plain
+from remit.core.spelling import plain
 
 MAX_WORDS = 20_000
 """Words of an intent with all its turns that are looked at; what comes after them names nothing."""

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts as they are compared: without what case, width, spacing and invisible characters make different."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Default-ignorable and bidirectional marks, soft hyphen, joiners, variation selectors, tags: nothing that a
+# reader sees, and nothing that most programs keep.
+_IGNORED = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
+)
+_ASCII = re.compile("[\x00-\x7f]+")
+_ROW = 512
+_ROWS = re.compile(rf"(?s).{{1,{_ROW}}}(?=\s|$)|.{{1,{_ROW}}}")
+
+
+def plain(text: str) -> str:
+    """Give what is left of a text when case, width, spacing and what nobody sees are overlooked."""
+    return " ".join(folded(text).split())
+
+
+def folded(text: str) -> str:
+    """Give a text with its spacing as it is, and everything else overlooked."""
+    if text.isascii():
+        return text.lower()
+    if _IGNORED.search(_ASCII.sub("", text)):
+        text = _IGNORED.sub("", text)
+    small = _composed(text).casefold()
+    # Folding can undo the normal form, and compatibility forms can hold what is ignored.
+    if _IGNORED.search(_ASCII.sub("", small)):
+        small = _IGNORED.sub("", small)
+    return _composed(small)
+
+
+def _composed(text: str) -> str:
+    """Give a text in NFKC. A row of marks on one letter is sorted in quadratic time, so it is cut somewhere
+    (Unicode Standard Annex 15, section 13, has 30 as the longest that writing needs).
+    """
+    if len(text) <= _ROW:
+        return unicodedata.normalize("NFKC", text)
+    return "".join(unicodedata.normalize("NFKC", part) for part in _ROWS.findall(text))
