@@ -227,6 +227,11 @@ def test_the_guardrails_of_flow(flow: dict[str, Any], expected: Outcome) -> None
     [
         ({"destination": "intent", "destination_reached": True}, Outcome.PERMIT),
         ({"destination": "trusted"}, Outcome.DEFER),
+        ({"destination": "intent", "destination_reached": True, "crossed": True}, Outcome.PERMIT),
+        (
+            {"destination": "intent", "destination_reached": True, "crossed": True, "content": "untrusted"},
+            Outcome.DEFER,
+        ),
         ({"selector": "intent", "selector_reached": True}, Outcome.PERMIT),
         ({"selector": "intent", "selector_reached": True, "destination": "trusted"}, Outcome.DEFER),
         ({}, Outcome.DEFER),
