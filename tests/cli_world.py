@@ -189,7 +189,9 @@ def furnished(folder: Path) -> Iterator[Remit]:
     write_note = write_note.replace(
         "    effect: reversible\n", "    effect: reversible\n    financial: true\n"
     )
-    tools.write_text(before + mark + write_note.replace("      name: {role: selector}\n", ""))
+    for line in ("      name: {role: selector}\n", '    target: "notes/{name}"\n'):
+        write_note = write_note.replace(line, "")
+    tools.write_text(before + mark + write_note)
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
