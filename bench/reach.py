@@ -62,7 +62,7 @@ def tool_form(kind: str, number: int, luck: random.Random) -> tuple[str, Json, b
 
 def grant_form(tool_id: str, form: Json, luck: random.Random) -> Json:
     """Give a grant of a tool, in one of three without a choice of destination."""
-    anything: Json = {"anything": {}}
+    anything: dict[str, Json] = {"anything": {}}
     ways: list[Json] = [anything, {"one_of": ["A-1", "A-2"]}, {"pattern": "A-[0-9]+"}]
     arguments: Json = {"id": luck.choice(ways)}
     if "to" in form["arguments"]:

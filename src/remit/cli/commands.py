@@ -53,6 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("finding", "Governance", "VERB", "what was seen and not accounted for", "remit.cli.finding"),
     Command("tool", "Governance", "VERB", "tools, and what changed in them", "remit.cli.tool"),
     Command("policy", "Governance", "VERB", "check, apply and read the rules", "remit.cli.policy"),
+    Command("paths", "Governance", "", "who could get from where to what", "remit.cli.paths"),
     Command("key", "Governance", "VERB", "remit's own keys, and replacing them", "remit.cli.key"),
     Command("audit", "Governance", "VERB", "read, prove and verify the evidence", "remit.cli.audit"),
 )

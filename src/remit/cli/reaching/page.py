@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture as SVG, and a page with picture and report: each one file that needs nothing else.
+
+Names come from configuration files and from upstreams. They are escaped by the templates, and characters that
+do not show themselves are written out before.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from remit.cli.plain import plain
+from remit.cli.reaching.layout import curve, lay
+from remit.cli.reaching.picture import COLUMNS, STORES, Box, Graph
+from remit.cli.reaching.report import ReachReport
+from remit.cli.reaching.told import standing, way
+from remit.core.reach import Openness, PathKind
+
+Json = Any
+
+_TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("remit.cli.reaching", "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters |= {"plain": plain}
+_WORDS: Final = {Openness.OPEN: "open", Openness.ASKED: "asked", Openness.REFUSED: "refused"}
+#: Letters of the two sizes are about so wide, in pixels; what is longer than its box is cut in the middle.
+_TITLE_WIDTH: Final = 7.1
+_NOTE_WIDTH: Final = 5.8
+_FOOT: Final = 38
+
+
+def picture(report: ReachReport) -> str:
+    """Draw the graph of a report as SVG."""
+    graph = Graph(report)
+    width, height = lay(graph)
+    width, height = round(width), round(max(height, 220) + _FOOT)
+    numbers = {key: number for number, key in enumerate(graph.boxes)}
+    heads = _heads(graph)
+    stores = [box.y for box in graph.boxes.values() if box.column == STORES]
+    # The more open, the later drawn: nothing dangerous lies below what is refused.
+    lines = sorted(graph.lines.values(), key=lambda line: -line.openness)
+    return _TEMPLATES.get_template("paths.svg").render(
+        title=_summary(report),
+        width=width,
+        height=height,
+        foot=_FOOT - 12,
+        heads=heads,
+        stores_at=round(min(stores) - 14) if stores else 0,
+        left_out=graph.left_out,
+        lines=[
+            {
+                "d": curve(graph, line),
+                "word": _WORDS[line.openness],
+                "shared": line.shared,
+                "hint": line.hint,
+                "start": numbers[line.start],
+                "end": numbers[line.end],
+            }
+            for line in lines
+        ],
+        boxes=[_drawn(box, numbers[box.key]) for box in graph.boxes.values()],
+    )
+
+
+def _heads(graph: Graph) -> list[Json]:
+    from remit.cli.reaching.layout import BETWEEN, MARGIN, WIDTHS
+
+    found, x = [], MARGIN
+    for text, width in zip(COLUMNS, WIDTHS, strict=True):
+        found.append({"x": round(x), "width": round(width), "text": text})
+        x += width + BETWEEN
+    return found
+
+
+def _drawn(box: Box, number: int) -> Json:
+    room = box.width - (44 if box.openness is not None else 26)
+    return {
+        "number": number,
+        "x": round(box.x, 1),
+        "y": round(box.y, 1),
+        "width": round(box.width, 1),
+        "height": round(box.height, 1),
+        "title": cut(box.title, int(room / _TITLE_WIDTH)),
+        "note": cut(box.note, int((box.width - 26) / _NOTE_WIDTH)),
+        "hint": box.hint,
+        "mark": box.mark,
+        "store": box.column == STORES,
+        "word": "" if box.openness is None else _WORDS[box.openness],
+    }
+
+
+def cut(text: str, most: int) -> str:
+    """Give a text that is at most so long; of a longer one both ends stay."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def _summary(report: ReachReport) -> str:
+    counts = {one: sum(report.count(kind, one) for kind in PathKind) for one in Openness}
+    return (
+        f"Who could get from where to what: {counts[Openness.OPEN]} paths are open, "
+        f"{counts[Openness.ASKED]} ask a human, {counts[Openness.REFUSED]} are refused"
+    )
+
+
+def page(report: ReachReport) -> str:
+    """Write a page with report and picture."""
+    script = _TEMPLATES.get_template("paths.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _TEMPLATES.get_template("paths.html").render(
+        summary=_summary(report),
+        counts={_WORDS[one]: sum(report.count(kind, one) for kind in PathKind) for one in Openness},
+        toxic=[
+            {
+                "name": one.runner.name,
+                "agents": ", ".join(one.runner.agents),
+                "word": _WORDS[one.openness],
+                "standing": one.openness.word,
+                "across": one.crosses,
+                "untrusted": _ways(one.untrusted),
+                "private": _ways(one.private),
+                "undescribed": one.undescribed,
+                "ways_out": [
+                    {
+                        "tool": path.outlet.tool.id,
+                        "audience": path.outlet.tool.audience.name,
+                        "word": _WORDS[path.guard.openness],
+                        "standing": standing(path),
+                    }
+                    for path in paths
+                ],
+                "broken_by": [
+                    [{"text": repair.text, "rule": repair.rule} for repair in remedy.repairs]
+                    for remedy in broken_by
+                ],
+            }
+            for one, paths, broken_by in report.toxic
+        ],
+        # Made by the template above, which escapes; the script is our own.
+        picture=Markup(picture(report)),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        digest=digest,
+    )
+
+
+def _ways(inflows: Any) -> list[Json]:
+    return [
+        {
+            "name": inflow.source.name if inflow.direct else way(inflow),
+            "label": ", ".join((inflow.label.data_class, *sorted(inflow.label.categories))),
+        }
+        for inflow in inflows
+    ]

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paths for people, at the terminal: what is dangerous first, and then in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from remit.cli import show
+from remit.cli.plain import plain
+from remit.cli.reaching.report import ReachReport
+from remit.core.reach import (
+    GRANT,
+    Inflow,
+    Openness,
+    PathKind,
+    ReachPath,
+    Remedy,
+    StepKind,
+    ToxicTask,
+)
+
+STYLES = {Openness.OPEN: "bold red", Openness.ASKED: "yellow", Openness.REFUSED: "green"}
+MOST_SHOWN = 20
+"""Task types that are shown in full; of the others their number is said."""
+SEVERAL = 6
+TITLES = {
+    PathKind.EFFECT: "untrusted content to external or irreversible effects",
+    PathKind.DISCLOSURE: "private data to those who may not learn it",
+}
+
+
+def told(report: ReachReport) -> None:
+    """Tell a report."""
+    _heading("Toxic combinations", "private data, untrusted content and a way out in one task type")
+    shown = report.toxic[:MOST_SHOWN]
+    for one in shown:
+        _toxic(*one)
+    if not shown:
+        show.say("  none", style="green")
+    if left := len(report.toxic) - len(shown):
+        show.say(f"  and {left} more: `--task` shows one, `--json` all", style="dim")
+    for kind, title in TITLES.items():
+        _single(report, kind, title)
+    _handovers(report)
+    _sum(report)
+
+
+def _heading(title: str, note: str) -> None:
+    show.say(show.text(title, "bold"), show.text(f"  {note}", "dim"))
+
+
+def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remedy]) -> None:
+    show.say("")
+    across = "  across agents" if one.crosses else ""
+    show.say(
+        show.text("  ● ", STYLES[one.openness]),
+        show.text(one.runner.name, "bold"),
+        show.text(f"  {', '.join(one.runner.agents)}  ", "dim"),
+        show.text(one.openness.word, STYLES[one.openness]),
+        show.text(across, "dim"),
+    )
+    rows: list[tuple[str, Text]] = [
+        ("untrusted", _sources(one.untrusted)),
+        ("private", _sources(one.private, labels=True)),
+    ]
+    rows += [("way out" if not number else "", _way_out(path)) for number, path in enumerate(paths)]
+    if one.undescribed:
+        rows.append(("undescribed", show.text(f"{_list(one.undescribed)} count for the worst", "yellow")))
+    for number, remedy in enumerate(broken_by):
+        for place, repair in enumerate(remedy.repairs):
+            title = ("broken by" if not number else "or by") if not place else ""
+            rows.append((title, show.text(repair.text, "cyan")))
+    _rows(rows)
+
+
+def _rows(rows: Iterable[tuple[str, Text]]) -> None:
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(width=4)
+    made.add_column(style="dim", no_wrap=True, min_width=9)
+    made.add_column(overflow="fold")
+    for title, value in rows:
+        made.add_row("", title, value)
+    show.picture(made)
+
+
+def _sources(inflows: Sequence[Inflow], *, labels: bool = False) -> Text:
+    """Name what comes in: what is read by itself, and then by which way the rest arrives."""
+    direct = [one for one in inflows if one.direct]
+    if labels:
+        by_label: dict[str, list[str]] = {}
+        for one in direct:
+            words = ", ".join((one.label.data_class, *sorted(one.label.categories)))
+            by_label.setdefault(words, []).append(one.source.name)
+        parts = [f"{_list(names)} ({words})" for words, names in by_label.items()]
+    else:
+        parts = [_list([one.source.name for one in direct])] if direct else []
+    parts += [way(one) for one in inflows if not one.direct][:SEVERAL]
+    return show.text("; ".join(dict.fromkeys(parts)))
+
+
+def way(inflow: Inflow) -> str:
+    """Say how data arrives from others."""
+    return " → ".join(
+        step.name
+        for step in inflow.route[:-1]
+        if step.kind in (StepKind.SOURCE, StepKind.TASK, StepKind.STORE)
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - SEVERAL
+    return ", ".join(names[:SEVERAL]) + (f" and {more} more" if more > 0 else "")
+
+
+def _way_out(path: ReachPath) -> Text:
+    tool = path.outlet.tool
+    return Text.assemble(
+        plain(f"{tool.id} → {tool.audience.name}"),
+        ("  ", ""),
+        (standing(path), STYLES[path.guard.openness]),
+    )
+
+
+def standing(path: ReachPath) -> str:
+    """Say how open a path is, and by what."""
+    rules = [
+        path.outlet.pinned if rule == GRANT and path.outlet.pinned else rule for rule in path.guard.rules
+    ]
+    by = f": {', '.join(rules)}" if rules else ""
+    return plain(path.guard.openness.word + by)
+
+
+def _single(report: ReachReport, kind: PathKind, title: str) -> None:
+    show.say("")
+    _heading("Paths", title)
+    groups: dict[tuple[Openness, str, str, str, str], set[str]] = {}
+    for path in report.paths:
+        if path.kind is kind:
+            tool = path.outlet.tool
+            to = f"{tool.id} → {tool.audience.name}"
+            key = (path.guard.openness, path.runner.name, to, tool.effect.value, standing(path))
+            groups.setdefault(key, set()).update(path.sources)
+    rows = sorted(groups.items())
+    made = [
+        (
+            show.text(says, STYLES[openness]),
+            task,
+            f"{to} ({effect})",
+            _list(sorted(sources)),
+        )
+        for (openness, task, to, effect, says), sources in rows[: 2 * MOST_SHOWN]
+    ]
+    show.table(
+        ("  STANDING", "TASK TYPE", "LEADS TO", "FROM"), [_indent(row) for row in made], empty="  none"
+    )
+    if left := len(rows) - len(made):
+        show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
+
+
+def _indent(row: tuple[Text, str, str, str]) -> tuple[Text, str, str, str]:
+    return (Text.assemble("  ", row[0]), *row[1:])
+
+
+def _handovers(report: ReachReport) -> None:
+    show.say("")
+    _heading("From agent to agent", "by hand-down, and by stores that some write and others read")
+    rows = [
+        (
+            f"  {one.via}",
+            _list(sorted({agent for _, agent in one.writers})),
+            _list(sorted({agent for _, agent in one.readers})),
+        )
+        for one in report.handovers
+    ]
+    show.table(("  BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="  none")
+    if len(rows) > MOST_SHOWN:
+        show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+
+
+def _sum(report: ReachReport) -> None:
+    show.say("")
+    parts: list[str | Text] = []
+    for openness in Openness:
+        count = sum(report.count(kind, openness) for kind in PathKind)
+        word = "ask a human" if openness is Openness.ASKED and count != 1 else openness.word
+        parts += [", " if parts else "", show.text(f"{count} {word}", STYLES[openness])]
+    show.say("Paths: ", *parts)
