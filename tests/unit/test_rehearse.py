@@ -261,6 +261,25 @@ def test_tasks_run_beside_each_other(rehearsal: Rehearsal) -> None:
     assert (one.label.trust, other.label.trust) == (Trust.UNTRUSTED, Trust.TRUSTED)
 
 
+def test_what_a_task_wrote_is_read_back_until_the_upstreams_begin_anew(bundle: Path) -> None:
+    """By another task, with the label that the writer had; not while a call is in hand."""
+    with Rehearsal(bundle) as made:
+        made.task_type("work", grants=ALL)
+        writer = made.open(task="work")
+        writer.read("desk/fetch", {}, "from outside")
+        waiting = writer.call("desk/write", {"text": "from outside"})
+        with pytest.raises(Conflict, match="waits"):
+            made.restore()
+        writer.result(waiting, "written")
+        reader = made.open(task="work")
+        reader.read("desk/look", {}, "from outside")
+        assert reader.label.trust is Trust.UNTRUSTED
+        made.restore()
+        later = made.open(task="work")
+        later.read("desk/look", {}, "something")
+        assert later.label.trust is Trust.TRUSTED
+
+
 def test_the_evidence_tells_of_decisions_under_the_digest_of_the_bundle(
     rehearsal: Rehearsal, task: RehearsedTask
 ) -> None:

@@ -294,6 +294,16 @@ class Rehearsal:
         )
         return RehearsedTask(self, self.run(self.stage.open_task(opening)), on_behalf_of)
 
+    def restore(self) -> None:
+        """Let the upstreams begin anew: what tasks wrote there is gone, with the labels that lay on it.
+
+        For whoever rehearses each case in a fresh environment. Raises `Conflict` while a call waits for its
+        result.
+        """
+        if self.stage.busy:
+            raise Conflict("a call waits for its result", way_out="give it, or end its task")
+        self.run(self.stage.restore())
+
     def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
         """Give the evidence so far, as `remit audit log --json` does: all of it, or of some kinds, or of one
         task (by its id).

@@ -188,6 +188,11 @@ class RehearsalStage:
         await run.settled
         return run
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._runs)
+
     def _over(self, driven: asyncio.Task[Any]) -> None:
         self._runs.discard(driven)
         if not driven.cancelled():
@@ -215,6 +220,12 @@ class RehearsalStage:
         given = await self.house.oauth.tokens.for_task(client, live, asking)
         self._tokens[task] = given.text, confirmation, given.claims.expires
         return given.text, confirmation
+
+    async def restore(self) -> None:
+        """Forget what tasks have written, once what is under way has been written."""
+        await asyncio.sleep(0)
+        await self.house.store.commit(Unit(tenant=self.house.tenant))
+        await self.house.holdings.forget()
 
     # The evidence.
 

@@ -68,6 +68,14 @@ class Holdings:
         self.shelves = Shelves(store, tenant)
         self._wrote: OrderedDict[str, Written] = OrderedDict()
 
+    async def forget(self) -> None:
+        """Forget every label at rest: for upstreams whose data begins anew, while no call is in hand."""
+        while rows := await self._store.holdings_under(self._tenant):
+            drops = tuple(DropHolding(self._tenant, one.upstream, one.resource) for one in rows)
+            await self._store.commit(Unit(drops, tenant=self._tenant))
+        self.shelves = Shelves(self._store, self._tenant)
+        self._wrote.clear()
+
     # Step 3.
 
     async def seen(self, request: AccessRequest) -> AccessRequest:

@@ -115,13 +115,15 @@ def run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> list[Told]:
 
 def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
     spot = dojo.open(case.suite.name, case.user, case.injection)
-    plan = tuple(dict.fromkeys(f"{case.suite.name}/{name}" for name, _ in spot.calls))
+    rehearsal.restore()
+    ids = tool_ids(rehearsal)
+    plan = tuple(dict.fromkeys(ids[name] for name, _ in spot.calls))
     task = rehearsal.open(task=case.suite.name, intent=spot.prompt, plan=plan if case.planned else None)
     told = Told(case)
 
     def make(calls: tuple[tuple[str, dict[str, Json]], ...], *, attacker: bool) -> None:
         for name, args in calls:
-            told.steps.append(_step(task, dojo, case, name, args, attacker=attacker))
+            told.steps.append(_step(task, dojo, case, (name, ids[name], args), attacker=attacker))
 
     if case.order is Order.ALONE:
         make(spot.calls, attacker=False)
@@ -139,9 +141,9 @@ def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
 
 
 def _step(
-    task: RehearsedTask, dojo: Dojo, case: Case, name: str, args: dict[str, Json], *, attacker: bool
+    task: RehearsedTask, dojo: Dojo, case: Case, call: tuple[str, str, dict[str, Json]], *, attacker: bool
 ) -> Step:
-    tool = f"{case.suite.name}/{name}"
+    name, tool, args = call
     first = last = task.call(tool, args)
     if first.outcome == "defer" and case.approver is not Approver.NOBODY:
         if attacker and case.approver is Approver.CAREFUL:
@@ -157,13 +159,19 @@ def _step(
     return Step(attacker, tool, args, first, last, effect)
 
 
+def tool_ids(rehearsal: Rehearsal) -> dict[str, str]:
+    """Give the ids of the bundle's tools by the names that AgentDojo has for them."""
+    return {tool.name: tool.id for tool in rehearsal.stage.house.tools.all()}
+
+
 def rehearsal_of(suites: list[Suite]) -> Rehearsal:
     """Put the bundle in force, with one task type for each suite that grants all of its tools."""
     rehearsal = Rehearsal(BUNDLE)
+    ids = tool_ids(rehearsal)
     for suite in suites:
         rehearsal.task_type(
             suite.name,
-            grants=[f"{suite.name}/{name}" for name in suite.tools],
+            grants=[ids[name] for name in suite.tools],
             purpose="help one person with what they ask for",
         )
     return rehearsal
