@@ -28,10 +28,8 @@ from remit.core.identity import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Trust
 from remit.core.plan import (
-    NO_PLAN,
     PLAN_GRANT,
     PLAN_TOOL,
-    UNPLANNED,
     Plan,
     PlanWish,
     extended,
@@ -144,7 +142,6 @@ class Plans:
             principal = msgspec.structs.replace(
                 principal, method=proven.method, confirmation=proven.confirmation
             )
-        tainted = live.label.trust is Trust.UNTRUSTED
         return AccessRequest(
             principal=principal,
             agent=live.agent,
@@ -156,7 +153,8 @@ class Plans:
             label=live.label,
             cleared=True,
             now=now,
-            flow=Flow(FlowFacts(plan=NO_PLAN if task.plan is None else UNPLANNED, tainted=tainted)),
+            # An extension is under no plan itself.
+            flow=Flow(FlowFacts(tainted=live.label.trust is Trust.UNTRUSTED)),
         )
 
     def _denied(self, error: Forbidden) -> Decision:
@@ -168,7 +166,9 @@ class Plans:
     async def _refuse(self, live: LiveTask, request: AccessRequest, decision: Decision) -> Extension:
         asking = Unit()
         if decision.outcome is Outcome.DEFER:
-            decision = msgspec.structs.replace(decision, reasons=(*decision.reasons, *_what_was_read(live)))
+            # Of what was read the first call is told where a rule objects to it; here all of them are.
+            reasons = [one for one in decision.reasons if one.code != "flow"]
+            decision = msgspec.structs.replace(decision, reasons=(*reasons, *_what_was_read(live)))
             approval, asking = await self._approvals.asking(request, decision)
             decision = msgspec.structs.replace(decision, approval=approval.id)
         await self._refusals.record(decision_event(request, decision), asking)
