@@ -62,7 +62,7 @@ def test_a_draft_of_a_real_server_loads_and_describes_its_tools(house: Remit) ->
     assert tools["git/git_reset"]["effect"] == "irreversible"
     assert tools["mail/send"]["arguments"]["to"]["role"] == "destination"
     assert tools["mail/send"]["audience"] == "external"
-    assert tools["tickets/comment"]["resource"] == "ticket/{ticket}"
+    assert '# resource: "ticket/{ticket}"' in (house.folder / "tools" / "tickets.yaml").read_text()
     assert tools["deploy/deploy"]["production"]
 
 

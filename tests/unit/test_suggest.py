@@ -223,12 +223,13 @@ def test_a_draft_says_what_it_says_to_the_loader(tmp_path: Path) -> None:
     """The written draft loads unchanged, with every guess in it."""
     one = draft("share_file", {"file_id": STRING, "to": STRING, "pin": STRING}, says="Share\n# effect: none")
     tool = loaded(tmp_path, [one])["up/share_file"]
+    assert one.resource == "file/{file_id}"
     assert (tool.effect.value, str(tool.audience), tool.label.data_class) == (
         "irreversible",
         "external",
         "restricted",
     )
-    assert (tool.label.trust.value, tool.described, tool.resource) == ("untrusted", True, "file/{file_id}")
+    assert (tool.label.trust.value, tool.described, tool.resource) == ("untrusted", True, "")
     assert tool.arguments["file_id"].hands_over
     assert tool.arguments["pin"].secret
 

@@ -46,7 +46,7 @@ class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """What one tool is taken for, each with why."""
+    """What one tool is taken for, each with why. `resource` is a proposal alone."""
 
     name: str
     says: str
@@ -57,8 +57,6 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
     categories: Guess | None = None
     arguments: tuple[ArgumentGuess, ...] = ()
     fields: tuple[FieldGuess, ...] = ()
-    record: str = ""
-    target: str = ""
     resource: str = ""
     production: Guess | None = None
     financial: Guess | None = None
@@ -70,7 +68,7 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
         found = [self.effect, self.audience, self.data_class, self.trust, self.categories]
         found += [self.production, self.financial, self.repeats]
         found += [one.role for one in self.arguments] + [one.trust for one in self.fields]
-        return sum(one.review for one in found if one is not None) + bool(self.resource)
+        return sum(one.review for one in found if one is not None)
 
 
 def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
@@ -88,9 +86,7 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         arguments = tuple(_of_operation(part) for part in offered if not _nested(part))
     results = parts(surface.get("outputSchema"))
     found = tuple(fields(results))
-    record, resource = _record(arguments, name)
     changes = effect.value != Effect.NONE
-    goes = next((f"{{{one.path}}}" for one in arguments if one.role.value == "destination" and _top(one)), "")
     return ToolDraft(
         name=tool.name,
         says=says,
@@ -101,9 +97,7 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         categories=_categories(results, name),
         arguments=arguments,
         fields=found,
-        record="" if changes else record,
-        target=(record or goes) if changes else "",
-        resource=resource,
+        resource=_resource(arguments, name),
         production=_flag(name, words.PRODUCTION, "touches production") if changes else None,
         financial=_flag(name, words.MOVES_MONEY, "moves money") if changes else None,
         repeats=_repeats(name, arguments, results),
@@ -229,18 +223,17 @@ def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | Non
     return Guess("pii", f"its name says `{word}`") if word else None
 
 
-def _record(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> tuple[str, str]:
-    """Give the templates of the record, and of the resource where one argument alone says which it is."""
+def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> str:
+    """Give the template of the resource, where one argument alone says which it is."""
     chosen = [one for one in arguments if one.role.value == "selector" and one.single and _top(one)]
-    record = " ".join(f"{{{one.path}}}" for one in chosen[:3])
     if len(chosen) != 1:
-        return record, ""
+        return ""
     (one,) = chosen
     noun = one.word
     if noun in words.NAMELESS:
         nouns = [w for w in tool if not words.known((w,), words.READS | words.READ_NOUNS | words.CHANGES)]
         noun = words.single(nouns[-1]) if nouns else "record"
-    return record, f"{words.NOUNS.get(noun, noun)}/{record}"
+    return f"{words.NOUNS.get(noun, noun)}/{{{one.path}}}"
 
 
 def _flag(name: tuple[str, ...], meaning: frozenset[str], what: str) -> Guess | None:

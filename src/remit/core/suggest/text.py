@@ -67,12 +67,10 @@ def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
 def _templates(draft: ToolDraft) -> Iterator[str]:
     if draft.repeats:
         yield _line("repeats", draft.repeats, "true")
-    for key, template in (("record", draft.record), ("target", draft.target)):
-        if template:
-            yield f"    {key}: {quoted(template, force=True)}"
     if draft.resource:
-        why = "every tool that reads or writes the same thing names it alike"
-        yield f"    resource: {quoted(draft.resource, force=True)}  # {REVIEW}: {why}"
+        # A wrong name would lose the label of what is stored; none means everything in the upstream.
+        why = "if all tools name it alike; until then, everything in the upstream"
+        yield f"    # resource: {quoted(draft.resource, force=True)}  # {REVIEW}: {why}"
 
 
 def _variant(draft: ToolDraft) -> Iterator[str]:
