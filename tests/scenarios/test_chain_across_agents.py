@@ -162,6 +162,35 @@ def test_a_task_without_a_refusal_has_no_chain(story: Rehearsal) -> None:
         drawn(story, triaging(story), task.calls[0])
 
 
+def test_the_service_finds_a_call_by_each_of_its_names(story: Rehearsal) -> None:
+    """By decision, by the index of its event, by its task; what is none of them is said."""
+    _, second, mail = baited(story)
+    whole = drawn(story, second, mail)
+    of = story.stage.house.chains.of
+    for name in (mail.decision.id, str(whole.calls[-1].index), second.id):
+        assert story.run(of(name)) == whole
+    for wrong in ("dec_nothing", "tsk_nothing", "0", "999999"):
+        with pytest.raises(NotFound):
+            story.run(of(wrong))
+
+
+def test_a_chain_goes_up_to_the_task_that_it_was_handed_down_from(story: Rehearsal) -> None:
+    """What the parent met keeps its origin in the child, and the chain names the parent's call."""
+    story.task_type(
+        "letters", grants=["contracts/read", "mail/send"], run_by=["upper"], hand_down_to=["lower"]
+    )
+    upper = story.open(task="letters", agent="upper", intent="Mail what contract C-42 says")
+    upper.read("contracts/read", {"path": "contracts/C-42.md"}, CONTRACT)
+    lower = upper.hand_down(agent="lower", tools=["mail/send"])
+    mail = lower.call("mail/send", MAIL)
+    assert mail.outcome is Outcome.DENY
+    chain = drawn(story, lower, mail)
+    steps = [(chain.task(one.task).agent, one.tool) for one in chain.calls]
+    assert steps == [("upper", "contracts/read"), ("lower", "mail/send")]
+    ((cause, how),) = [one for one in chain.led_to(mail.decision.id) if one[1].startswith("`to`")]
+    assert (cause, how) == (chain.calls[0].decision, "`to`, `body`")
+
+
 def test_the_picture_says_all_of_it_on_a_terminal(story: Rehearsal) -> None:
     """In the order in which it happened, with the ticket between the agents."""
     _, second, mail = baited(story)

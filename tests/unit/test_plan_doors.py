@@ -78,6 +78,14 @@ async def test_the_agent_and_its_person_extend_a_plan_and_nobody_else(world: Hou
     assert (await world.kinds()).count("plan.extended") == 2
 
 
+async def test_a_chain_is_for_those_who_audit(world: HouseWorld) -> None:
+    """It shows what was said across tasks; who may read that may trace it."""
+    otto, root = await world.session("otto"), await world.session("root")
+    task = await world.open(await world.session("lena"))
+    for session, status in ((otto, 403), (root, 404)):
+        assert (await world.ask("GET", f"/api/v1/chains/{task}", by=session)).status == status
+
+
 async def test_lists_show_what_is_planned(tmp_path: Path) -> None:
     """What else is granted is listed once the plan holds it."""
     async with gateway_world(tmp_path) as world:
@@ -119,6 +127,8 @@ def test_a_plan_is_shown_and_extended_by_command(house: Remit) -> None:
     words = ("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")
     task = house.ask(*words, "--plan", "notes/read_note name=shopping", by="ana")["id"]
     assert "`name` must be `shopping`" in house("task", "plan", task, by="ana").out
+    can = house("can", task, by="ana").out
+    assert (can.count("once planned"), can.count("granted")) == (2, 1)
     grown = house("task", "plan", task, "--add", "notes/write_note", by="ana")
     assert (grown.code, "permit" in grown.out, "notes/write_note" in grown.out) == (0, True, True)
     refused = house("task", "plan", task, "--add", "notes/burn", by="ana")

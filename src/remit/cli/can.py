@@ -99,6 +99,8 @@ def _may(one: Json) -> Text:
         return show.text("not granted", "red")
     if one.get("suspended"):
         return show.text("suspended", "yellow")
+    if not one.get("planned", True):
+        return show.text("once planned", "yellow")
     return show.text("granted", "green")
 
 

@@ -10,6 +10,7 @@ import msgspec
 from remit.core.decision import Outcome
 from remit.core.errors import NotFound
 from remit.core.identity import Actor, Principal
+from remit.core.plan import tools_of
 from remit.core.task import Task, TaskState
 from remit.core.tool import Tier, ToolState
 from remit.core.workload import Confirmation
@@ -84,6 +85,7 @@ class Reports:
         if out["state"] != TaskState.ACTIVE.value:
             return out
         names = [tool_id] if tool_id else sorted({grant.tool for grant in task.grants})
+        planned = tools_of(task.plan)
         for one in names:
             entry: dict[str, Json] = {"tool": one, "granted": any(grant.tool == one for grant in task.grants)}
             tool = self._tools.get(one)
@@ -97,6 +99,8 @@ class Reports:
                     else "bearer",
                     "suspended": tool.state is not ToolState.PINNED,
                 }
+            if planned is not None:
+                entry["planned"] = one in planned
             entry["arguments"] = [list(grant.describe()) for grant in task.grants if grant.tool == one]
             if tool_id and arguments is not None:
                 entry |= await self._dry_run(task, one, arguments)
