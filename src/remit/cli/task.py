@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.closure import show_closure
-from remit.cli.parser import Pairs, Several, noun, pairs
+from remit.cli.declassifying import lowered, said
+from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.tasking import planned
 
 Json = Any
@@ -217,6 +218,54 @@ def _plan(plan: Json) -> str:
     if plan is None:
         return ""
     return ", ".join(one["tool"] + (f" ({'; '.join(one['says'])})" if one["says"] else "") for one in plan)
+
+
+@app.command(name="declassify")
+def declassify(
+    task: str,
+    /,
+    *,
+    reason: str,
+    to_class: str = "",
+    trusted: Switch = False,
+    without: Several = (),
+    yes_i_looked: str = "",
+) -> int:
+    """Say of what a task has come to carry that it is less; approvers only, and never of their own tasks.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    reason
+        Why; it goes into the evidence.
+    to_class
+        Its data class, lower than the one that is known.
+    trusted
+        That nothing in it speaks to agents in a stranger's name.
+    without
+        A category or a trust zone that does not count any more; may be given several times.
+    yes_i_looked
+        The digest that is shown, where there is no terminal to be asked on.
+    """
+    client = connect()
+    carries = client.get("tasks", task, "label")
+    if not show.is_json():
+        _one(client.get("tasks", task))
+        show.say("digest ", show.text(carries["digest"], "dim"))
+    body = lowered(
+        f"Say of what this task carries: {said(to_class, trusted, without)}?",
+        carries["digest"],
+        yes_i_looked,
+        reason=reason,
+        to_class=to_class,
+        trusted=trusted,
+        without=without,
+    )
+    if body is None:
+        return 1
+    _one(client.post("tasks", task, "declassify", **body))
+    return 0
 
 
 def _one(task: Json) -> None:

@@ -54,6 +54,7 @@ class EventKind(enum.StrEnum):
     DATA_READ = "data.read"
     ACTION_EXECUTED = "action.executed"
     LABEL_RAISED = "label.raised"
+    LABEL_LOWERED = "label.lowered"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_DECIDED = "approval.decided"
     TOOL_PINNED = "tool.pinned"

@@ -23,8 +23,9 @@ from urllib.parse import unquote
 
 import msgspec
 
+from remit.core.canonical import digest
 from remit.core.field import ResultFields
-from remit.core.label import Classes, Label, Trust, joined
+from remit.core.label import Classes, Label, Lowering, Trust, joined
 from remit.core.spelling import plain
 from remit.core.tool import Effect, Tool
 
@@ -84,6 +85,33 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     writers: tuple[Written, ...] = ()
     changed: datetime
     lowered: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of what stands here now: what somebody looked at before they declassify it."""
+        return digest(
+            {
+                "upstream": self.upstream,
+                "resource": self.resource,
+                "label": self.label.facts if self.label else None,
+                "below": self.below.facts if self.below else None,
+                "writers": [one.decision for one in self.writers],
+                "changed": self.changed.isoformat(),
+            }
+        )
+
+    def lowered_by(self, lowering: Lowering, classes: Classes, at: datetime) -> Holding:
+        """Give it as declassified; the calls that wrote it are forgotten where nothing of it is left."""
+
+        def low(label: Label | None) -> Label | None:
+            new = None if label is None else lowering.of(label, classes)
+            return None if new is None or new.says_nothing(classes) else new
+
+        label, below = low(self.label), low(self.below)
+        writers = () if label is None and below is None else self.writers
+        return msgspec.structs.replace(
+            self, label=label, below=below, writers=writers, changed=at, lowered=at
+        )
 
     def all(self, classes: Classes) -> Label | None:
         """Give the label of the resource with all that lies in it."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -124,6 +125,16 @@ class Label(msgspec.Struct, frozen=True):
             and not self.zones
         )
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The label as evidence and tokens have it."""
+        return {
+            "class": self.data_class,
+            "trust": self.trust.value,
+            "categories": sorted(self.categories),
+            "zones": sorted(self.zones),
+        }
+
     def known_to(self, classes: Classes) -> Label:
         """Give the label with a class that is not known here taken for the highest."""
         if self.data_class in classes.order:
@@ -150,3 +161,25 @@ def joined(labels: Iterable[Label | None], classes: Classes) -> Label | None:
         if one is not None:
             out = one if out is None else out.join(one, classes)
     return out
+
+
+class Lowering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody who has looked at data says of it, in place of what remit knows.
+
+    `to_class` is its class (empty: as it was), `trusted` that nothing in it speaks to agents in a stranger's
+    name, `without` are categories and trust zones that do not count any more. It never raises anything.
+    """
+
+    to_class: str = ""
+    trusted: bool = False
+    without: tuple[str, ...] = ()
+
+    def of(self, label: Label, classes: Classes) -> Label:
+        """Give a label as lowered; raises `ConfigInvalid` for a class that there is none of."""
+        lower = self.to_class and classes.rank(self.to_class) < classes.rank(label.data_class)
+        return Label(
+            data_class=self.to_class if lower else label.data_class,
+            categories=label.categories - set(self.without),
+            trust=Trust.TRUSTED if self.trusted else label.trust,
+            zones=label.zones - set(self.without),
+        )

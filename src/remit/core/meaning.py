@@ -3,18 +3,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from remit.core.event import EventKind
-
-
-class Meaning(msgspec.Struct, frozen=True):
-    """What an event of a kind says. `facts` and `sealed` map names that it may carry to what they mean."""
-
-    says: str
-    facts: dict[str, str] = {}
-    sealed: dict[str, str] = {}
-
+from remit.core.meant import LABEL_MEANINGS, Meaning
 
 _BY = {"by": "who did it"}
 _TOOL = {"tool": "the tool, as `upstream/name`"}
@@ -280,17 +270,7 @@ MEANINGS: dict[EventKind, Meaning] = {
         },
         {"target": "what it acted on"},
     ),
-    EventKind.LABEL_RAISED: Meaning(
-        "What a task has read raised the label that it carries; it never falls.",
-        {
-            "class": "the data class now",
-            "trust": "`untrusted` from the first untrusted datum on",
-            "categories": "the categories now",
-            "zones": "the trust zones now",
-            "by": "the tool whose result raised it; `token`: the token of a call carried it",
-            "below": "the task handed down from it that has read",
-        },
-    ),
+    **LABEL_MEANINGS,
     EventKind.APPROVAL_REQUESTED: Meaning(
         "A call was deferred to a human.",
         {

@@ -118,7 +118,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
         if self.grant_id:
             claims[GRANT_ID] = self.grant_id
         if self.label is not None and self.label != Label():
-            claims[LABEL_CLAIM] = label_to_wire(self.label)
+            claims[LABEL_CLAIM] = self.label.facts
         if self.task:
             claims[MISSION] = {
                 MISSION_ID: self.task,
@@ -179,16 +179,6 @@ class _WireLabel(msgspec.Struct, frozen=True):
     trust: Trust = Trust.UNTRUSTED
     categories: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
     zones: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
-
-
-def label_to_wire(label: Label) -> dict[str, Json]:
-    """Give a label as tokens carry it."""
-    return {
-        "class": label.data_class,
-        "trust": label.trust.value,
-        "categories": sorted(label.categories),
-        "zones": sorted(label.zones),
-    }
 
 
 def label_in(claims: dict[str, Json]) -> Label | None:

@@ -190,6 +190,25 @@ def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
     )
 
 
+def sanitized(request: AccessRequest, decision: str) -> tuple[Event, ...]:
+    """Give the event of a sanitizer whose result carries less than what it reads; else none."""
+    label = request.rest.label
+    if label is None or not request.tool.sanitizes:
+        return ()
+    facts = {"what": "result", "tool": request.tool.id, **request.tool.label.facts, "was": label.facts}
+    return (
+        Event(
+            kind=EventKind.LABEL_LOWERED,
+            at=request.now,
+            tenant=request.principal.tenant,
+            task=request.task.id,
+            agent=request.agent.name,
+            call=decision,
+            facts=facts,
+        ),
+    )
+
+
 def ended_by(fault: BaseException) -> str:
     """Say what ended a call, where that was not its answer."""
     if isinstance(fault, Fenced):

@@ -57,7 +57,7 @@ from remit.services.approvals import Approvals
 from remit.services.asked import Asked, wire_call
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer, Ruling
-from remit.services.call_events import decision_event, ended_by, outcome_events
+from remit.services.call_events import decision_event, ended_by, outcome_events, sanitized
 from remit.services.holdings import Holdings
 from remit.services.in_hand import LiveCall
 from remit.services.late import LateOutcomes
@@ -216,7 +216,7 @@ class Drive:
         self._number = live.calls
         # What the intent states is used up for this purpose, before another call can be described.
         live.index.spend(request.tool, request.arguments)
-        events = (decision_event(request, decision, self._number), *told)
+        events = (decision_event(request, decision, self._number), *told, *sanitized(request, decision.id))
         live.in_hand.add(call)
         self._call = call
         try:

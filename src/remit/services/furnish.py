@@ -16,6 +16,7 @@ from remit.services.chains import Chains
 from remit.services.client_documents import ClientDocuments
 from remit.services.consents import Consents
 from remit.services.credentials import Credentials
+from remit.services.declassify import Declassifications
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.drive import Parts
@@ -164,6 +165,14 @@ def furnish(o: Outfit) -> House:
         credentials=Credentials(authenticator, proofs),
         authorizer=authorizer,
         holdings=holdings,
+        declassifications=Declassifications(
+            store=o.store,
+            clock=o.clock,
+            policies=policies,
+            live=live,
+            holdings=holdings,
+            tenant=o.tenant,
+        ),
         approvals=approvals,
         revocations=revocations,
         tasks=tasks,

@@ -20,6 +20,7 @@ from remit.services.authorization_server import AuthorizationServer
 from remit.services.authorize import Authorizer
 from remit.services.chains import Chains
 from remit.services.credentials import Credentials
+from remit.services.declassify import Declassifications
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
@@ -92,6 +93,7 @@ class House:
     credentials: Credentials
     authorizer: Authorizer
     holdings: Holdings
+    declassifications: Declassifications
     approvals: Approvals
     revocations: Revocations
     tasks: Tasks

@@ -15,7 +15,7 @@ from remit.core.drafts import AUTHORITY_HASH, MISSION, MISSION_ID, MISSION_ISSUE
 from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.mission import authority_set
 from remit.core.task import TaskState
-from remit.core.token import LABEL_CLAIM, AccessClaims, label_to_wire
+from remit.core.token import LABEL_CLAIM, AccessClaims
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator, secret_digest
@@ -87,7 +87,7 @@ class Introspection:
             return {**INACTIVE, MISSION: await self._ended(claims)}
         told[MISSION][MISSION_STATE] = live.task.state.value
         # What its data carries now, not what it carried when the token was issued.
-        told[LABEL_CLAIM] = label_to_wire(live.label)
+        told[LABEL_CLAIM] = live.label.facts
         told["authorization_details"] = authority_set(live.task, self._tokens.resources)
         return told
 

@@ -173,12 +173,12 @@ class Live:
                 bound=self._tasks.get,
             )
             live.authority_hash = self._authority(task)
-            self._gather(live)
+            self.gather(live)
             self._tasks[task_id] = live
             self._shrink()
         return live
 
-    def _gather(self, live: LiveTask) -> None:
+    def gather(self, live: LiveTask) -> None:
         """Join what tasks that were handed down from this one carry: it may not be in the store yet."""
         if any(rule.to for rule in live.task.delegates):
             for one in self._tasks.values():

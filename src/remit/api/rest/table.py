@@ -8,6 +8,7 @@ import msgspec
 from remit.api.rest import (
     agents,
     approvals,
+    data,
     delegations,
     ends,
     events,
@@ -31,6 +32,7 @@ _PARTS = {
     "Tasks": tasks.ENDPOINTS,
     "Ending": ends.ENDPOINTS,
     "Approvals": approvals.ENDPOINTS,
+    "Data at rest": data.ENDPOINTS,
     "Questions": reports.ENDPOINTS,
     "Tools": tools.ENDPOINTS,
     "Policies": policies.ENDPOINTS,
