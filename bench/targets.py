@@ -11,6 +11,15 @@ from bench.disk import FDATASYNC, fdatasync
 from bench.figure import Figure, Goal
 from bench.governed import Governed
 from bench.issuers import UNKNOWN, issuers
+from bench.provenance import (
+    CALL,
+    EARLY_CALL,
+    LATE_CALL,
+    PER_10_KB,
+    PER_10_KB_OF_10_MB,
+    PER_10_KB_TEXT,
+    provenance,
+)
 from bench.senders import CHECK, senders
 from bench.stages import stages
 from bench.target import Target
@@ -25,6 +34,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "tokens": tokens,
     "issuers": issuers,
     "senders": senders,
+    "provenance": provenance,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -71,6 +81,11 @@ GOALS = [
     Goal(name="oauth: verified token met again", at_most=20),
     Goal(name=UNKNOWN, at_most=6),
     Goal(name=CHECK, at_most=250),
+    Goal(name=CALL, at_most=150),
+    Goal(name=PER_10_KB, at_most=0.8),
+    Goal(name=PER_10_KB_TEXT, at_most=0.8),
+    Goal(name=PER_10_KB_OF_10_MB, yardstick=PER_10_KB, at_most=1.25),
+    Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]
