@@ -53,11 +53,12 @@ SEND = Tool(
     described=True,
 )
 CLASSES = Classes()
-_WORDS = """
-the of and to in invoice payment meeting please send report project update contract team review deadline budget
-attached regards hello thanks customer order shipping account number details summary quarter week office travel
-hotel flight booking confirm change request data system server question answer table
-""".split()
+_TEXT = """
+the of and to in invoice payment meeting please send report project update contract team review deadline
+budget attached regards hello thanks customer order shipping account number details summary quarter week
+office travel hotel flight booking confirm change request data system server question answer table
+"""
+_WORDS = _TEXT.split()
 
 
 class Writer:
@@ -135,13 +136,13 @@ def read(result: Json) -> None:
 
 
 def took(work: Callable[[], object], rounds: int) -> float:
-    """Give the median time of some work in microseconds."""
+    """Give the median of the CPU time that some work takes, in microseconds."""
     gc.collect()
     found = []
     for _ in range(rounds):
-        start = time.perf_counter_ns()
+        start = time.thread_time_ns()
         work()
-        found.append((time.perf_counter_ns() - start) / 1e3)
+        found.append((time.thread_time_ns() - start) / 1e3)
     return statistics.median(found)
 
 
@@ -192,11 +193,11 @@ def calling(writer: Writer) -> list[Figure]:
     gc.collect()
     for call, (result, body) in enumerate(zip(results, bodies, strict=True), start=1):
         arguments = {"to": "ann.lind@example.com", "subject": "A summary of this week", "body": body}
-        start = time.perf_counter_ns()
+        start = time.thread_time_ns()
         judged(index, SEND, arguments, label=label, plan=None)
         index.spend(SEND, arguments)
         learn(index, result, call)
-        spent.append((time.perf_counter_ns() - start) / 1e3)
+        spent.append((time.thread_time_ns() - start) / 1e3)
     how = "judging, spending, learning and labelling; a mail of 1 KB is sent and one of 1 KB is read"
     return [
         Figure(name=CALL, value=statistics.median(spent), unit="us", how=f"{how}; median of 1,000 in a task"),
