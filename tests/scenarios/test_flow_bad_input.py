@@ -213,7 +213,7 @@ async def test_more_tiny_values_than_are_looked_at(world: FlowWorld) -> None:
     """Promised: of a result with too many values the rest is unknown, and nothing is trusted any more."""
     await read(world, [*range(60_000), THIEF])
     decision = await world.call("send_mail", to=THIEF, body="x")
-    assert decision.outcome is Outcome.DEFER
+    assert decision.outcome is Outcome.DENY
     world.office.answers["find_contact"] = [{"name": "Bob Stone", "email": "bob@example.com"}]
     await world.says("Mail it to Bob Stone")
     await world.run("find_contact", name="Bob Stone")

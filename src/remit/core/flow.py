@@ -19,7 +19,7 @@ from remit.core.named import Reach
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.tool import Argument, ArgumentRole, Tool
-from remit.core.utterance import name_words, number_of, stem
+from remit.core.utterance import asking, number_of
 
 Json = Any
 
@@ -121,18 +121,13 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         spent=any(one.spent for one in destinations),
         closed=any(one.closed for one in (*destinations, *selectors)),
         anchored=any(one.reached for one in (*destinations, *selectors)),
-        asked=_asked(index, tool),
+        asked=index.utterance.asks(*asking(tool)),
         delegated=index.utterance.delegates,
         plan=standing(plan, tool, arguments),
         tainted=label.trust is Trust.UNTRUSTED,
         full=index.full,
     )
     return Flow(facts, found)
-
-
-def _asked(index: Index, tool: Tool) -> bool:
-    words = frozenset(stem(word) if " " not in word else word for word in tool.asked_by)
-    return index.utterance.asks(words, name_words(tool.name))
 
 
 def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
@@ -146,11 +141,11 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
     sources = {one.source for one in open_ones}
     if 0 in sources or len(sources) > 1:
         return False
-    if any(one.candidates > 1 for one in open_ones) and not index.speaks_of_many():
+    if any(one.candidates > 1 for one in open_ones) and not index.utterance.speaks_of_many():
         return False
     (call,) = sources
     return all(
-        index.states_number(number) or index.holds_number(number, call)
+        number in index.utterance.numbers or index.holds_number(number, call)
         for number in _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
     )
 

@@ -28,7 +28,7 @@ from remit.core.label import Classes, Label, Trust
 from remit.core.named import Naming, Reach, identifies
 from remit.core.record import Leaf, Reading
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, name_words, number_of, numbers_in, stem, words_of
+from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in, stem, words_of
 
 Json = Any
 
@@ -73,19 +73,15 @@ class Index:
         self._mentions: dict[int, int] = {}
         self._stated: dict[bytes, Stated] = {}
         self._spent: dict[bytes, tuple[str, str]] = {}
-        self._utterance = Utterance()
-        self._naming = Naming(self._utterance)
+        #: What the person has said.
+        self.utterance = Utterance()
+        self._naming = Naming(self.utterance)
         #: Something was met that could not be remembered: from now on nothing is trusted for being known.
         self.full = False
 
     def __len__(self) -> int:
         """Count the values that are remembered of results."""
         return len(self._met)
-
-    @property
-    def utterance(self) -> Utterance:
-        """What the person has said."""
-        return self._utterance
 
     def child(self, key: bytes) -> Index:
         """Give the index of a task that is handed down from this one."""
@@ -103,14 +99,14 @@ class Index:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for found in (*within(goal), whole(goal)):
             self._stated.setdefault(self._digest(found), Stated())
-        self._utterance.hear(goal)
+        self.utterance.hear(goal)
         for name, value in params.items():
             for leaf in leaves(value):
                 # A parameter counts more than a mention of the same value.
                 self._stated[self._digest(whole(leaf))] = Stated(name)
                 for found in within(leaf):
                     self._stated.setdefault(self._digest(found), Stated(name))
-                self._utterance.hear(leaf)
+                self.utterance.hear(leaf)
 
     def learn(
         self, result: Json, *, call: int, decision: str, tool: Tool, arguments: Mapping[str, Json]
@@ -121,13 +117,14 @@ class Index:
         """
         given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
         doubtful = self._doubtful(arguments, given)
+        echoes = _words(arguments, given) if tool.repeats else frozenset()
         reading = Reading(result, tool)
         looked_up = self._looked_up(tool, arguments, given)
         naming = self._naming.begin(call, tool, looked_up)
         places: dict[tuple[str, Trust], int] = {}
         for count, leaf in enumerate(reading):
             trust = leaf.label.trust
-            if tool.repeats and doubtful:
+            if echoes and trust is Trust.TRUSTED and not echoes.isdisjoint(words_of(leaf.text)):
                 trust = Trust.UNTRUSTED
             if self.full and trust is Trust.TRUSTED:
                 continue
@@ -179,18 +176,10 @@ class Index:
                 judged = one if judged is None else judged.join(one)
         return judged or NOTHING
 
-    def states_number(self, number: str) -> bool:
-        """Whether the intent states a number."""
-        return number in self._utterance.numbers
-
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
         kept = self._met.get(self._digest(Destination(DestinationKind.TEXT, number)), ())
         return any(self._places[one >> _RECORD_BITS].met.call == call for one in kept)
-
-    def speaks_of_many(self) -> bool:
-        """Whether the intent counts something up."""
-        return self._utterance.speaks_of_many()
 
     def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
         """Say where a single text came from."""
@@ -232,17 +221,18 @@ class Index:
         if stated is None:
             return None
         spent = False
-        used = self._spent.get(digest)
-        if used is not None and tool is not None and used != (tool.id, name) and not stated.parameter:
-            spent = any(one.trust is Trust.UNTRUSTED for one in origins)
+        if tool is not None and not stated.parameter and any(one.trust is Trust.UNTRUSTED for one in origins):
+            # Others want it used too: it is used for what it was stated for alone.
+            used = self._spent.get(digest, (tool.id, name))
+            spent = used != (tool.id, name) or not self.utterance.asks_near(found.normal, *asking(tool))
         return Justification(Provenance.INTENT, stated, origins, Reach.NAMED, spent=spent)
 
     def _says(self, normal: str, tool: Tool | None, name: str) -> bool:
         """Whether the person's words hold a text whole, from word to word."""
         if len(normal) <= 4 and normal.isdecimal() and tool is not None:
             nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
-            return self._utterance.names_number(normal, nouns)
-        return self._utterance.says(normal)
+            return self.utterance.names_number(normal, nouns)
+        return self.utterance.says(normal)
 
     def _reached(
         self, kept: tuple[int, ...], found: Destination, tool: Tool | None, name: str
@@ -382,7 +372,7 @@ class Index:
             value = arguments[name]
             if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
                 continue
-            if one.reached or (isinstance(value, str) and self._utterance.names(value)):
+            if one.reached or (isinstance(value, str) and self.utterance.names(value)):
                 reach = max(reach, Reach.NAMED)
             elif one.provenance is Provenance.UNTRUSTED:
                 if not one.pointed:
@@ -395,3 +385,14 @@ class Index:
     def _digest(self, found: Destination) -> bytes:
         named = f"{found.kind.value}\n{found.normal}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(named, digest_size=12, key=self._key).digest()
+
+
+def _words(arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> frozenset[str]:
+    """Give the words that a call was given and that are neither of the intent nor trusted."""
+    return frozenset(
+        word
+        for name, value in arguments.items()
+        if given[name].provenance in (Provenance.UNKNOWN, Provenance.UNTRUSTED)
+        for leaf in leaves(value)
+        for word in words_of(leaf)
+    )

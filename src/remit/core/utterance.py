@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from remit.core.spelling import plain
+from remit.core.tool import Tool
 
 MAX_WORDS = 20_000
 """Words of an intent with all its turns that are looked at; what comes after them names nothing."""
@@ -32,6 +33,11 @@ _MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
 _PARTS = re.compile(r"[^\W_]+", re.UNICODE)
 _NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3})?")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+#: With what a sentence begins that goes on to another thing.
+_NEXT_THING = re.compile(
+    r"(?:also|additionally|besides|furthermore|moreover|then|after that|afterwards|finally|next|lastly|"
+    r"second|third|\d+[.)]|[-*\u2022])\b"
+)
 #: Words that name nothing.
 _EMPTY = _set(
     "a about after again all also an and any are as at based be been before between but by can check "
@@ -44,6 +50,12 @@ _EMPTY = _set(
 )
 _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
 _NUMBERING = _set("id ids no nr num number numbers ref reference")
+#: Stems of to whom, or where, something goes.
+_WHOM = _set(
+    "everyone everybody anyone person people member participant attendee recipient contact colleague user "
+    "client customer guest friend employee student teacher parent vendor supplier partner invite team "
+    "channel address group sender author owner name email"
+)
 #: Words by which one hands over to what somebody else wrote.
 _CARRY_OUT = _set("do follow execute perform complete carry implement handle action act")
 _WRITTEN_WORK = _set("action instruction todo step request direction procedure checklist")
@@ -180,7 +192,7 @@ class Utterance:
         """Begin with nothing said."""
         self._words: list[str] = []
         self._text = " "
-        self._sentences: list[frozenset[str]] = []
+        self._sentences: list[str] = []
         self.stems: frozenset[str] = frozenset()
         self.numbers: frozenset[str] = frozenset()
         self.superlatives: tuple[Superlative, ...] = ()
@@ -194,7 +206,7 @@ class Utterance:
         words = words_of(text)[: MAX_WORDS - len(self._words)]
         self._words += words
         self._text = f" {' '.join(self._words)} "
-        self._sentences += [stems_of(one) for one in _SENTENCE.split(text[: MAX_WORDS * 8])]
+        self._sentences += [one for one in _SENTENCE.split(text[: MAX_WORDS * 8]) if one.strip()]
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
         most = [Superlative(True, _GREATEST[word]) for word in words if word in _GREATEST]
@@ -228,29 +240,63 @@ class Utterance:
                 return True
         return False
 
-    def asks(self, tool_words: frozenset[str], name: Iterable[str]) -> bool:
+    def asks(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
         """Whether the words ask for what a tool does.
 
         `tool_words` are the stems that its description says people ask by; without them its name speaks: one
         of its verbs, or another verb for the same, and what it is done to.
         """
-        if tool_words:
-            return not tool_words.isdisjoint(self.stems) or any(
-                " " in one and self.says(one) for one in tool_words
-            )
-        verbs, nouns = verbs_and_nouns(name)
-        return not verbs.isdisjoint(self.stems) and (not nouns or not nouns.isdisjoint(self.stems))
+        return _asked(self.stems, self._text, tool_words, name)
+
+    def asks_near(self, value: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+        """Whether the words ask for what a tool does where they state a value: in the same sentence, the one
+        before, or the one after, if that goes on with the same thing.
+
+        Words that nowhere ask for it leave it open for what the value was stated.
+        """
+        if not self.asks(tool_words, name):
+            return True
+        stated = [at for at, one in enumerate(self._sentences) if value in plain(one).replace(" ", "")]
+        stated = stated or [at for at, one in enumerate(self._sentences) if value in plain(one)]
+        for at in stated:
+            near = self._sentences[max(0, at - 1) : at + 1]
+            if at + 1 < len(self._sentences) and not _NEXT_THING.match(plain(self._sentences[at + 1])):
+                near.append(self._sentences[at + 1])
+            text = " ".join(near)
+            if _asked(stems_of(text), f" {' '.join(words_of(text))} ", tool_words, name):
+                return True
+        return not stated
 
     def counts_up(self, nouns: Iterable[str]) -> bool:
         """Whether the words speak of many of something (`each person`, `all channels`)."""
         return not self.many.isdisjoint(nouns)
 
     def speaks_of_many(self) -> bool:
-        """Whether the words count anything up."""
-        return bool(self.many)
+        """Whether the words speak of many to whom something goes (`everyone`, `each participant`)."""
+        return not self.many.isdisjoint(_WHOM)
 
 
-def verbs_and_nouns(name: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _asked(stems: frozenset[str], text: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+    if tool_words:
+        return not tool_words.isdisjoint(stems) or any(
+            " " in one and f" {' '.join(words_of(one))} " in text for one in tool_words
+        )
+    verbs, nouns = verbs_and_nouns(name)
+    return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
+
+
+def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Give the words by which people ask for what a tool does, and those of its name."""
+    return _asking(tool.asked_by), name_words(tool.name)
+
+
+@functools.lru_cache(4096)
+def _asking(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(word if " " in word else stem(plain(word)) for word in words)
+
+
+@functools.lru_cache(4096)
+def verbs_and_nouns(name: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
     """Divide the words of a tool's name into stems of verbs, with others that ask for the same, and nouns."""
     verbs: set[str] = set()
     nouns: set[str] = set()
