@@ -39,6 +39,7 @@ from remit.services.proofs import Proofs
 from remit.services.refusals import Refusals
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
+from remit.services.room import Room
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.tasks import Tasks
@@ -127,7 +128,13 @@ def furnish(o: Outfit) -> House:
         late=late,
         refusals=Refusals(o.store, o.clock, late),
         holdings=holdings,
-        observer=Observer(store=o.store, policies=policies, holdings=holdings, clock=o.clock),
+        observer=Observer(
+            store=o.store,
+            policies=policies,
+            holdings=holdings,
+            room=Room(live, o.entropy),
+            clock=o.clock,
+        ),
         clock=o.clock,
         upstreams=o.upstreams,
         brokers=o.brokers,

@@ -32,6 +32,7 @@ from remit.services.call_events import label_event
 from remit.services.holdings import Holdings
 from remit.services.live import LiveTask
 from remit.services.policies import Policies
+from remit.services.room import Room
 
 Json = Any
 
@@ -42,8 +43,11 @@ _PACE = frozenset({"progressToken", "progress", "total"})
 class Observer:
     """Takes in what calls bring. For one event loop."""
 
-    def __init__(self, *, store: Store, policies: Policies, holdings: Holdings, clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, policies: Policies, holdings: Holdings, room: Room, clock: Clock
+    ) -> None:
         """Take the parts."""
+        self._room = room
         self._store = store
         self._holdings = holdings
         self._policies = policies
@@ -73,12 +77,14 @@ class Observer:
             # What others wrote there since the call was described may be in the result.
             tool = stained(tool, written, classes)
         async with live.learning:
+            before = len(live.index)
             for part in parts:
                 steps = live.index.learn(
                     part, call=number, decision=decision, tool=tool, arguments=request.arguments
                 )
                 await _taken(steps, look)
                 label = label.join(live.index.label(part, tool, classes), classes)
+        self._room.grew(live, len(live.index) - before)
         changes, events = rising(live, label, request, classes, self._clock.now())
         if changes:
             whole = live.label

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all live tasks of a process remember stays within a bound, and what is forgotten is not trusted."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remit.core.decision import Outcome
+from remit.services.live import LiveTask
+from remit.services.room import Room
+from tests.flow_world import FlowWorld, flow_world
+from tests.world import WorldEntropy
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[FlowWorld]:
+    """The office, with room for few values."""
+    async with flow_world(tmp_path) as made:
+        made.house.mediator._parts.observer._room = Room(made.house.live, WorldEntropy("room"), values=200)
+        yield made
+
+
+async def worked(world: FlowWorld, rows: int) -> tuple[LiveTask, str]:
+    """Open a task that looks Bob up among others; gives it with its token."""
+    people = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(rows)]
+    world.office.answers["find_contact"] = [{"name": "Bob Stone", "email": "bob@example.com"}, *people]
+    task = await world.open("Mail Bob Stone or ann@example.com")
+    await world.run("find_contact", name="Bob Stone")
+    return await world.house.live.load(task.id), world.token
+
+
+async def test_those_who_remember_most_forget_first(world: FlowWorld) -> None:
+    """A task that has read a lot makes no small one forget; all together stay within the bound."""
+    small, _ = await worked(world, 3)
+    large, _ = await worked(world, 60)
+    last, _ = await worked(world, 20)
+    for _ in range(6):
+        last, _ = await worked(world, 20)
+        assert sum(len(one.index) for one in world.house.live.all()) <= 200
+    assert len(large.index) == 0
+    assert min(len(small.index), len(last.index)) > 0
+
+
+async def test_who_has_forgotten_asks_again_and_keeps_the_intent(world: FlowWorld) -> None:
+    """What was reached is unknown afterwards, also where it is read again; what was stated still counts."""
+    _, token = await worked(world, 60)
+    assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.PERMIT
+    first = world.task
+    await worked(world, 60)
+    world.task, world.token = first, token
+    assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER
+    await world.run("find_contact", name="Bob Stone")
+    assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER
+    assert await world.outcome("send_mail", to="ann@example.com", body="x") is Outcome.PERMIT
