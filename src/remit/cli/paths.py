@@ -32,6 +32,7 @@ def paths(
     origin: Origin = "",
     goal: Goal = "",
     task: str = "",
+    only: Literal["", "toxic", "effect", "disclosure"] = "",
     fail_on: Literal["", "open", "asked", "any"] = "",
     svg: Path | None = None,
     html: Path | None = None,
@@ -52,6 +53,9 @@ def paths(
         type or an agent.
     task
         Only paths in this task type.
+    only
+        Only paths of this kind: the toxic combination, untrusted content to an effect, or private data to
+        those who may not learn it.
     fail_on
         Exit with 1 where one of these paths is open; with `asked` also where a human is asked, with `any`
         where there is one at all.
@@ -66,7 +70,7 @@ def paths(
     bundle = msgspec.structs.replace(bundle, tools=tools)
     observed = [name for name, upstream in config.upstreams.items() if upstream.observed]
     found = survey(bundle, policy_engine(config), config.groups, observed)
-    choice = ReachChoice(origin, goal, task)
+    choice = ReachChoice(origin, goal, task, only)
     choice.check(found, bundle)
     report = ReachReport(found, choice)
     _draw(report, svg, html)

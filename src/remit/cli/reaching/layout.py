@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from remit.cli.reaching.picture import REACHED, STORES, TASKS, Box, Graph, Line
 
-WIDTHS = (176.0, 196.0, 214.0, 196.0, 186.0)
-BETWEEN = 112.0
+WIDTHS = (196.0, 196.0, 214.0, 196.0, 186.0)
+BETWEEN = 108.0
 MARGIN = 36.0
 TOP = 74.0
 HEIGHT = 42.0

@@ -15,11 +15,11 @@ import jinja2
 from markupsafe import Markup
 
 from remit.cli.plain import plain
-from remit.cli.reaching.layout import curve, lay
-from remit.cli.reaching.picture import COLUMNS, STORES, Box, Graph
+from remit.cli.reaching.layout import BETWEEN, MARGIN, WIDTHS, curve, lay
+from remit.cli.reaching.picture import COLUMNS, STORES, Box, graph_of
 from remit.cli.reaching.report import ReachReport
-from remit.cli.reaching.told import standing, way
-from remit.core.reach import Openness, PathKind
+from remit.cli.reaching.told import way, ways_out
+from remit.core.reach import Openness, PathKind, together
 
 Json = Any
 
@@ -36,15 +36,17 @@ _WORDS: Final = {Openness.OPEN: "open", Openness.ASKED: "asked", Openness.REFUSE
 _TITLE_WIDTH: Final = 7.1
 _NOTE_WIDTH: Final = 5.8
 _FOOT: Final = 38
+MANY_LINES: Final = 150
+"""Where there are more lines, each is thinner, so that one sees the boxes."""
 
 
 def picture(report: ReachReport) -> str:
     """Draw the graph of a report as SVG."""
-    graph = Graph(report)
+    graph = graph_of(report)
     width, height = lay(graph)
     width, height = round(width), round(max(height, 220) + _FOOT)
     numbers = {key: number for number, key in enumerate(graph.boxes)}
-    heads = _heads(graph)
+    heads = _heads()
     stores = [box.y for box in graph.boxes.values() if box.column == STORES]
     # The more open, the later drawn: nothing dangerous lies below what is refused.
     lines = sorted(graph.lines.values(), key=lambda line: -line.openness)
@@ -56,6 +58,7 @@ def picture(report: ReachReport) -> str:
         heads=heads,
         stores_at=round(min(stores) - 14) if stores else 0,
         left_out=graph.left_out,
+        many=len(lines) > MANY_LINES,
         lines=[
             {
                 "d": curve(graph, line),
@@ -71,9 +74,7 @@ def picture(report: ReachReport) -> str:
     )
 
 
-def _heads(graph: Graph) -> list[Json]:
-    from remit.cli.reaching.layout import BETWEEN, MARGIN, WIDTHS
-
+def _heads() -> list[Json]:
     found, x = [], MARGIN
     for text, width in zip(COLUMNS, WIDTHS, strict=True):
         found.append({"x": round(x), "width": round(width), "text": text})
@@ -132,16 +133,14 @@ def page(report: ReachReport) -> str:
                 "private": _ways(one.private),
                 "undescribed": one.undescribed,
                 "ways_out": [
-                    {
-                        "tool": path.outlet.tool.id,
-                        "audience": path.outlet.tool.audience.name,
-                        "word": _WORDS[path.guard.openness],
-                        "standing": standing(path),
-                    }
-                    for path in paths
+                    {"outlets": outlets, "word": _WORDS[openness], "standing": says}
+                    for openness, says, outlets in ways_out(paths)
                 ],
                 "broken_by": [
-                    [{"text": repair.text, "rule": repair.rule} for repair in remedy.repairs]
+                    [
+                        {"text": text, "rules": [one.rule for one in repairs if one.rule]}
+                        for text, repairs in together(remedy.repairs)
+                    ]
                     for remedy in broken_by
                 ],
             }

@@ -53,10 +53,26 @@ class Line(msgspec.Struct, kw_only=True):
     hint: str = ""
 
 
+MAX_TOOLS = 24
+"""Tools in one column; where there are more, one box stands for all tools of an upstream."""
+
+
+def graph_of(report: ReachReport) -> Graph:
+    """Give the graph of a report, by tools, or by upstreams where tools would be too many to see anything."""
+    graph = Graph(report)
+    for column in (READERS, ACTORS):
+        if sum(box.column == column for box in graph.boxes.values()) > MAX_TOOLS:
+            return Graph(report, by_upstream=True)
+    return graph
+
+
 class Graph:
     """Boxes and lines of a report."""
 
-    def __init__(self, report: ReachReport) -> None:
+    def __init__(self, report: ReachReport, *, by_upstream: bool = False) -> None:
+        """Draw what is wanted of a report; `by_upstream` joins the tools of an upstream in one box."""
+        self._by_upstream = by_upstream
+        self._tools: dict[str, set[str]] = {}
         self.boxes: dict[str, Box] = {}
         self.lines: dict[tuple[str, str], Line] = {}
         #: Task types that would have made the picture too large to read.
@@ -71,6 +87,13 @@ class Graph:
                 continue
             for path in by_task[name]:
                 self._path(path)
+        for key, tools in self._tools.items():
+            self._joined(self.boxes[key], sorted(tools))
+        for one in report.handovers:
+            if one.handed_down:
+                start, end = f"task:{one.writers[0][0]}", f"task:{one.readers[0][0]}"
+                if start in self.boxes and end in self.boxes:
+                    self._line(start, end, Openness.REFUSED, shared=True, hint="handed down")
 
     def _path(self, path: ReachPath) -> None:
         openness = path.guard.openness
@@ -104,13 +127,13 @@ class Graph:
                 self._line(start, end, openness, shared=StepKind.STORE in ways or ways == {StepKind.TASK})
 
     def _read(self, source: str, label: Label, task: str, openness: Openness) -> None:
-        words = ", ".join((label.data_class, *sorted(label.categories)))
         untrusted = label.trust is Trust.UNTRUSTED
-        zones = f"from {', '.join(sorted(label.zones))}" if label.zones else ""
-        key = f"data:{words}:{label.trust.value}:{zones}"
-        trust = "others may have written it" if untrusted else "trusted"
+        trust = "written by others" if untrusted else "trusted"
+        words = (*sorted(label.categories), *(f"from {zone}" for zone in sorted(label.zones)), trust)
+        key = f"data:{label.data_class}:{':'.join(words)}"
         mark = "untrusted" if untrusted else ""
-        self._box(key, DATA, words, note=zones or trust, hint=f"{words}, {label.trust.value}", mark=mark)
+        hint = ", ".join((label.data_class, *words))
+        self._box(key, DATA, label.data_class, note=", ".join(words), hint=hint, mark=mark)
         reader = self._tool(source.partition(" ")[0], READERS)
         self._line(key, reader, openness, hint=source)
         self._line(reader, task, openness)
@@ -131,6 +154,10 @@ class Graph:
 
     def _tool(self, tool: str, column: int) -> str:
         upstream, _, name = tool.partition("/")
+        if self._by_upstream and name:
+            key = self._box(f"{column}:{upstream}", column, upstream)
+            self._tools.setdefault(key, set()).add(tool)
+            return key
         return self._box(
             f"{column}:{tool}", column, name or upstream, note=upstream if name else "", hint=tool
         )
@@ -144,6 +171,15 @@ class Graph:
                 key=key, column=column, title=plain(title), note=plain(note), hint=told, mark=mark
             )
         return key
+
+    @staticmethod
+    def _joined(box: Box, tools: list[str]) -> None:
+        if len(tools) == 1:
+            name = plain(tools[0].partition("/")[2])
+            box.title, box.note, box.hint = name, box.title, plain(tools[0])
+        else:
+            box.note = f"{len(tools)} tools"
+            box.hint = plain(", ".join(tools[:MAX_TOOLS]) + (", ..." if len(tools) > MAX_TOOLS else ""))
 
     def _line(
         self, start: str, end: str, openness: Openness, *, shared: bool = False, hint: str = ""

@@ -34,12 +34,13 @@ class ReachChoice(msgspec.Struct, frozen=True):
 
     `origin` is a tool, an upstream, a zone, a data class or category, `untrusted`, or whose work it comes
     through (a task type, an agent). `goal` is a tool, an upstream, an audience, an effect, a task type or an
-    agent. `task` is a task type.
+    agent. `task` is a task type, `kind` a `PathKind`.
     """
 
     origin: str = ""
     goal: str = ""
     task: str = ""
+    kind: str = ""
 
     def check(self, survey: ReachSurvey, bundle: Bundle) -> None:
         """Refuse a word that the bundle does not know; raises `UsageFault`."""
@@ -75,7 +76,8 @@ class ReachChoice(msgspec.Struct, frozen=True):
             *runner.agents,
         )
         return (
-            (not self.task or self.task == runner.task_type.name)
+            (not self.kind or self.kind == path.kind.value)
+            and (not self.task or self.task == runner.task_type.name)
             and (not self.goal or self.goal in goals)
             and (not self.origin or self.origin in _origins(path))
         )

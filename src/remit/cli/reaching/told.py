@@ -20,6 +20,7 @@ from remit.core.reach import (
     Remedy,
     StepKind,
     ToxicTask,
+    together,
 )
 
 STYLES = {Openness.OPEN: "bold red", Openness.ASKED: "yellow", Openness.REFUSED: "green"}
@@ -66,13 +67,15 @@ def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remed
         ("untrusted", _sources(one.untrusted)),
         ("private", _sources(one.private, labels=True)),
     ]
-    rows += [("way out" if not number else "", _way_out(path)) for number, path in enumerate(paths)]
+    for number, (openness, says, outlets) in enumerate(ways_out(paths)):
+        told_way = Text.assemble(plain(outlets), "  ", (says, STYLES[openness]))
+        rows.append(("way out" if not number else "", told_way))
     if one.undescribed:
         rows.append(("undescribed", show.text(f"{_list(one.undescribed)} count for the worst", "yellow")))
     for number, remedy in enumerate(broken_by):
-        for place, repair in enumerate(remedy.repairs):
+        for place, (text, _) in enumerate(together(remedy.repairs)):
             title = ("broken by" if not number else "or by") if not place else ""
-            rows.append((title, show.text(repair.text, "cyan")))
+            rows.append((title, show.text(text, "cyan")))
     _rows(rows)
 
 
@@ -115,12 +118,15 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:SEVERAL]) + (f" and {more} more" if more > 0 else "")
 
 
-def _way_out(path: ReachPath) -> Text:
-    tool = path.outlet.tool
-    return Text.assemble(
-        plain(f"{tool.id} → {tool.audience.name}"),
-        ("  ", ""),
-        (standing(path), STYLES[path.guard.openness]),
+def ways_out(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str]]:
+    """Give the ways out, those together that stand alike: how open, by what, and which tools to whom."""
+    alike: dict[tuple[Openness, str, str], list[str]] = {}
+    for path in paths:
+        key = (path.guard.openness, standing(path), path.outlet.tool.audience.name)
+        alike.setdefault(key, []).append(path.outlet.tool.id)
+    return sorted(
+        (openness, says, f"{', '.join(sorted(tools))} → {audience}")
+        for (openness, says, audience), tools in alike.items()
     )
 
 
@@ -136,32 +142,33 @@ def standing(path: ReachPath) -> str:
 def _single(report: ReachReport, kind: PathKind, title: str) -> None:
     show.say("")
     _heading("Paths", title)
-    groups: dict[tuple[Openness, str, str, str, str], set[str]] = {}
-    for path in report.paths:
-        if path.kind is kind:
-            tool = path.outlet.tool
-            to = f"{tool.id} → {tool.audience.name}"
-            key = (path.guard.openness, path.runner.name, to, tool.effect.value, standing(path))
-            groups.setdefault(key, set()).update(path.sources)
-    rows = sorted(groups.items())
+    rows = _rows_of(path for path in report.paths if path.kind is kind)
     made = [
-        (
-            show.text(says, STYLES[openness]),
-            task,
-            f"{to} ({effect})",
-            _list(sorted(sources)),
-        )
-        for (openness, task, to, effect, says), sources in rows[: 2 * MOST_SHOWN]
+        (Text.assemble("  ", (says, STYLES[openness])), task, sources, to)
+        for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
     ]
-    show.table(
-        ("  STANDING", "TASK TYPE", "LEADS TO", "FROM"), [_indent(row) for row in made], empty="  none"
-    )
+    show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty="  none")
     if left := len(rows) - len(made):
         show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
 
 
-def _indent(row: tuple[Text, str, str, str]) -> tuple[Text, str, str, str]:
-    return (Text.assemble("  ", row[0]), *row[1:])
+def _rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
+    """Give one row for all that stands alike: what a task type reads, and where that leads."""
+    by_outlet: dict[tuple[Openness, str, str, str], set[str]] = {}
+    for path in paths:
+        tool = path.outlet.tool
+        change = " for good" if path.outlet.irreversible else ""
+        key = (
+            path.guard.openness,
+            standing(path),
+            path.runner.name,
+            f"{tool.id} → {tool.audience.name}{change}",
+        )
+        by_outlet.setdefault(key, set()).update(path.sources)
+    alike: dict[tuple[Openness, str, str, str], list[str]] = {}
+    for (openness, says, task, to), sources in by_outlet.items():
+        alike.setdefault((openness, says, task, _list(sorted(sources))), []).append(to)
+    return sorted((*key, _list(sorted(to))) for key, to in alike.items())
 
 
 def _handovers(report: ReachReport) -> None:

@@ -28,7 +28,7 @@ from remit.core.reach.model import (
     StepKind,
     Waypoint,
 )
-from remit.core.reach.remedy import Remedy, Repair, RepairKind, mended, remedies
+from remit.core.reach.remedy import Remedy, Repair, RepairKind, mended, remedies, together
 from remit.core.reach.survey import ReachSurvey, ToxicTask
 from remit.core.reach.terrain import Terrain, terrain
 
@@ -56,4 +56,5 @@ __all__ = [
     "mended",
     "remedies",
     "terrain",
+    "together",
 ]

@@ -89,12 +89,14 @@ class DataSource(msgspec.Struct, gc=False, frozen=True, order=True):
     """What a tool's results bring in: with the tool's own label, or with that of one field.
 
     `field` is empty for the tool's own label. `described` is false where the label is only the worst case.
+    `receipt` is true for the trusted answers of tools that change something.
     """
 
     tool: str
     field: str
     label: Label = msgspec.field(default_factory=Label)
     described: bool = True
+    receipt: bool = False
 
     @property
     def name(self) -> str:

@@ -65,22 +65,26 @@ class Repair(msgspec.Struct, frozen=True, order=True):
     @property
     def text(self) -> str:
         """The change in words."""
+        return self.said((self.tool,))
+
+    def said(self, tools: Iterable[str]) -> str:
+        """Give the change in words, for several tools at once."""
+        named = ", ".join(f"`{tool}`" for tool in tools)
+        details = ", ".join(f"`{one}`" for one in self.detail)
+        where = f"task type `{self.task_type}`"
         match self.kind:
             case RepairKind.PIN:
-                names = ", ".join(f"`{name}`" for name in self.detail)
-                return (
-                    f"keep {names} of `{self.tool}` in task type `{self.task_type}` to known places "
-                    "(`exact`, `one_of`, `email_domain`, `url_host`)"
-                )
+                known = "`exact`, `one_of`, `email_domain`, `url_host`"
+                return f"keep {details} of {named} in {where} to known places ({known})"
             case RepairKind.APPROVE:
-                return f"ask a human before `{self.tool}` in task type `{self.task_type}`"
+                return f"ask a human before {named} in {where}"
             case RepairKind.HAND_DOWN:
-                return f"let task type `{self.task_type}` be handed down to nobody"
+                return f"let {where} be handed down to nobody"
             case RepairKind.DROP:
-                return f"drop the grant of `{self.tool}` from task type `{self.task_type}`"
+                return f"drop the grant of {named} from {where}"
             case RepairKind.TRUST:
-                where = f"field `{self.detail[0]}` of `{self.tool}`" if self.detail else f"`{self.tool}`"
-                return f"if nobody outside can write {where}, say so: `trust: trusted` in `tools/`"
+                what = f"field {details} of {named}" if self.detail else named
+                return f"if nobody outside can write {what}, say so: `trust: trusted` in `tools/`"
 
     @property
     def rule(self) -> str:
@@ -110,6 +114,14 @@ class Remedy(msgspec.Struct, frozen=True):
     cost: int
     cuts: str
     exact: bool = True
+
+
+def together(repairs: Iterable[Repair]) -> list[tuple[str, list[Repair]]]:
+    """Give changes in words, those as one that differ in their tool alone."""
+    alike: dict[tuple[RepairKind, str, tuple[str, ...]], list[Repair]] = {}
+    for one in repairs:
+        alike.setdefault((one.kind, one.task_type, one.detail), []).append(one)
+    return [(group[0].said(one.tool for one in group), group) for group in alike.values()]
 
 
 def remedies(survey: ReachSurvey, toxic: ToxicTask) -> tuple[Remedy, ...]:

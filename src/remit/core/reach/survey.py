@@ -92,7 +92,7 @@ class ReachSurvey:
             if not pairs:
                 continue
             paths = [self._most_open(place, outlet, pairs) for outlet in outlets]
-            arriving = [*self.spread.direct[place], *self._from_others(place)]
+            arriving = [*self._read(place), *self._from_others(place)]
             untrusted = [one for one in arriving if one.untrusted]
             private = [one for one in arriving if self.private(one.label)]
             found.append(ToxicTask(place, runner, untrusted, private, paths))
@@ -162,10 +162,22 @@ class ReachSurvey:
                 out.append(Handover(shelf.name, tuple(sorted(into)), tuple(sorted(from_))))
         return tuple(out)
 
+    def _read(self, place: int) -> list[Inflow]:
+        """Give what a task type reads itself, without receipts that bring in nothing that is new."""
+        numbers = self.asked.numbers
+        direct = self.spread.direct[place]
+        read = {numbers.of(one.label) for one in direct if not one.source.receipt}
+        return [
+            one
+            for one in direct
+            if not one.source.receipt
+            or not any(numbers.join(numbers.of(one.label), other) == other for other in read)
+        ]
+
     def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
         """Give what arrives, one for each that matters: sources of one label, read by one rule, are alike."""
         groups: dict[tuple[Label, Openness, tuple[str, ...]], list[Inflow]] = {}
-        for one in self.spread.direct[place]:
+        for one in self._read(place):
             groups.setdefault((one.label, one.openness, one.rules), []).append(one)
         alike = [(each[0], tuple(one.source.name for one in each)) for each in groups.values()]
         alike += [(one, (f"{one.source.name} (handed on)",)) for one in self._from_others(place)]
@@ -231,4 +243,6 @@ class ReachSurvey:
         return is_private(label, self.terrain.classes)
 
     def _kept_from(self, outlet: Outlet, label: Label) -> bool:
-        return outlet.outward or not self.terrain.classes.cleared(outlet.tool.audience, label.data_class)
+        """Whether an outlet's audience may not learn data with this label."""
+        cleared = self.terrain.classes.cleared(outlet.tool.audience, label.data_class)
+        return not cleared or ("secret" in label.categories and outlet.tool.audience.name != "self")

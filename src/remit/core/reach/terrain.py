@@ -158,7 +158,8 @@ def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
 
 
 def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
-    yield DataSource(tool.id, "", tool.label, tool.described)
+    receipt = tool.described and tool.effect is not Effect.NONE and tool.label.trust is Trust.TRUSTED
+    yield DataSource(tool.id, "", tool.label, tool.described, receipt)
     seen = {tool.label}
     for field in tool.fields:
         label = tool.label.join(field.label, classes)
