@@ -153,3 +153,17 @@ def test_a_place_has_one_name_that_tells_nothing() -> None:
     assert instance() == instance()
     assert len(instance()) == 16
     assert platform.node() not in instance()
+
+
+def test_data_at_rest_is_looked_at_and_declassified_by_whoever_is_there(house: Remit) -> None:
+    """Nothing is said without an answer to what was shown, and nothing where nothing is said."""
+    assert house.ask("data", "list") == {"items": []}
+    assert "nothing with a label" in house("data", "list").out
+    assert house("data", "show", "notes", "note/a").code != 0
+    task = house.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a", "--as", "ana")["id"]
+    words = ("task", "declassify", task, "--reason", "I looked")
+    assert house(*words).code == 2
+    asked = house(*words, "--trusted")
+    assert asked.code == 2
+    assert "--yes-i-looked sha256:" in asked.err
+    assert house(*words, "--trusted", "--yes-i-looked", "sha256:other").code != 0

@@ -31,7 +31,7 @@ from remit.ports.store import Change, PutTask, RaiseLabel, Store, Unit
 from remit.services.holdings import Holdings
 from remit.services.live import Live, LiveTask
 from remit.services.policies import Policies
-from remit.services.shelves import Shelf
+from remit.services.shelves import HeldUpstream
 
 Json = Any
 
@@ -167,7 +167,7 @@ class Declassifications:
             shelf.closed = False
 
     async def _lower_resource(
-        self, shelf: Shelf, found: Holding, lowering: Lowering, person: Person, reason: str, seen: str
+        self, shelf: HeldUpstream, found: Holding, lowering: Lowering, person: Person, reason: str, seen: str
     ) -> Holding:
         upstream, resource = found.upstream, found.resource
         # Step 3. Nothing is written from here on, and what was written before is in the store.

@@ -44,7 +44,7 @@ from remit.ports.holdings import DropHolding, PutHolding
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit
 from remit.services.policies import Policies
-from remit.services.shelves import MAX_LOOSE, Shelf, Shelves
+from remit.services.shelves import MAX_LOOSE, HeldUpstream, Shelves
 from remit.services.tools import Tools
 
 Json = Any
@@ -129,13 +129,15 @@ class Holdings:
             max_crossings=classes.max_crossings(zones - into if into else frozenset()),
         )
 
-    async def _rest(self, shelf: Shelf, tool: Tool, arguments: dict[str, Json], classes: Classes) -> Rest:
+    async def _rest(
+        self, shelf: HeldUpstream, tool: Tool, arguments: dict[str, Json], classes: Classes
+    ) -> Rest:
         names = resources(template_of(tool), arguments)
         if names:
             await self.shelves.fetch(tool.upstream, names)
         return self._now(shelf, tool, names, classes)
 
-    def _now(self, shelf: Shelf, tool: Tool, names: tuple[str, ...], classes: Classes) -> Rest:
+    def _now(self, shelf: HeldUpstream, tool: Tool, names: tuple[str, ...], classes: Classes) -> Rest:
         """Give what is at rest where a call reads, from memory alone."""
         if not names and tool.effect is not Effect.NONE:
             # It reads nothing that it does not name; what it answers is as its description says.
@@ -149,7 +151,7 @@ class Holdings:
         )
 
     def _reached(
-        self, shelf: Shelf, upstream: str, names: tuple[str, ...]
+        self, shelf: HeldUpstream, upstream: str, names: tuple[str, ...]
     ) -> tuple[list[Holding], list[Holding]]:
         """Give the holdings that reading these resources meets, and those of them that are read whole."""
         found: dict[str, Holding] = {}
@@ -247,7 +249,7 @@ class Holdings:
         return tuple(self._raise(shelf, names, label, by, classes))
 
     def _raise(
-        self, shelf: Shelf, names: tuple[str, ...], label: Label, by: Written, classes: Classes
+        self, shelf: HeldUpstream, names: tuple[str, ...], label: Label, by: Written, classes: Classes
     ) -> Iterable[PutHolding]:
         places: dict[str, bool] = {}
         for name in names or (ROOT,):

@@ -31,7 +31,7 @@ class Held:
         self.kept = holding
 
 
-class Shelf:
+class HeldUpstream:
     """What is held of one upstream: the upstream as a whole, and writes whose resource is not known yet.
 
     `count` is the number of its resources in the store. `version` changes with each label that does; none is
@@ -59,20 +59,20 @@ class Shelves:
         """Begin with nothing; `load` reads what there is."""
         self._store = store
         self._tenant = tenant
-        self._shelves: dict[str, Shelf] = {}
+        self._shelves: dict[str, HeldUpstream] = {}
         self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
         self._versions = count(1)
         self.loaded = False
 
-    def of(self, upstream: str) -> Shelf | None:
+    def of(self, upstream: str) -> HeldUpstream | None:
         """Give the shelf of an upstream; None where nothing with a label was written to it."""
         return self._shelves.get(upstream)
 
-    def add(self, upstream: str) -> Shelf:
+    def add(self, upstream: str) -> HeldUpstream:
         """Give an upstream its shelf."""
-        return self._shelves.setdefault(upstream, Shelf(next(self._versions)))
+        return self._shelves.setdefault(upstream, HeldUpstream(next(self._versions)))
 
-    def touch(self, shelf: Shelf) -> None:
+    def touch(self, shelf: HeldUpstream) -> None:
         """Note that a label on a shelf has changed."""
         shelf.version = next(self._versions)
 
