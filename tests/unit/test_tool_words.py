@@ -20,6 +20,7 @@ Json = Any
 CONFIG = """\
 upstreams: {mail: {url: 'https://mail.example/mcp'}}
 zones: {partner: {meaning: what partners send, max_crossings: 1}, office: {}}
+groups: {board: [ana@example.com]}
 """
 SEND = """\
 upstream: mail
@@ -222,6 +223,17 @@ def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
         ),
         ("outbox/{to}", "outbox/{password}", "is a secret, which would be written out; name another"),
         ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is no word"),
+        (
+            "        audience: self\n",
+            "        audience: 'group:bord'\n",
+            "`tools.send.when[1].audience`: `group:bord` is no group; declare it under `groups` or",
+        ),
+        ("        audience: self\n", "        audience: 'group:bord'\n", "did you mean `group:board`?"),
+        (
+            "audience: external",
+            "audience: 'group:bord'",
+            "mail.yaml:5: `tools.send.audience`: `group:bord` is",
+        ),
         ("repeats: true", "repeat: true", "did you mean `repeats`?"),
         ("hands_over: true", "handsover: true", "did you mean `hands_over`?"),
     ],
@@ -290,6 +302,15 @@ def test_a_call_is_given_by_the_parts_that_are_described(
 ) -> None:
     """A part stands under its path, the rest under the argument, and another form of it changes nothing."""
     assert SHARE.parts(arguments) == parts
+
+
+def test_a_file_is_held_against_what_the_upstream_offers() -> None:
+    """An argument that is offered and not listed, and one that is listed and not offered, are told."""
+    surface: dict[str, Json] = {"inputSchema": {"properties": {"recipient": {}, "files": {}, "a.b": {}}}}
+    arguments = {"reciepient": FILE, "files[].id": FILE, "a.b": FILE}
+    tool = Tool(upstream="mail", name="send", arguments=arguments, surface=surface)
+    assert (tool.unlisted, tool.strange) == (("recipient",), ("reciepient",))
+    assert (SHARE.unlisted, SHARE.strange) == ((), ())
 
 
 def test_nothing_is_taken_from_a_value_that_has_no_such_key() -> None:

@@ -70,7 +70,7 @@ def shown(tool: str, /) -> None:
     if show.is_json():
         show.answer(found)
         return
-    words = ("production", "financial", "repeats", "observed")
+    words = ("production", "financial", "repeats", "sanitizes", "observed")
     show.picture(
         show.facts(
             [
@@ -89,6 +89,11 @@ def shown(tool: str, /) -> None:
                 ("resource", found["resource"]),
                 ("asked by", ", ".join(found["asked_by"])),
                 ("also", ", ".join(word for word in words if found[word])),
+                (
+                    "not listed",
+                    show.text(", ".join(found["unlisted"]) if found["described"] else "", "yellow"),
+                ),
+                ("not offered", show.text(", ".join(found["strange"]), "red")),
                 ("says", found["description"]),
             ]
         )

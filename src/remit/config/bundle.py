@@ -75,7 +75,7 @@ class _Reading:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.classes: Classes = config.data_classes
-        self.words = Vocabulary(self.classes, config.zones)
+        self.words = Vocabulary(self.classes, config.zones, config.groups)
         self.folder = Folder(config.folder)
         self.found: list[ConfigInvalid] = []
         self.files: dict[str, str] = {}

@@ -38,10 +38,20 @@ _EFFECTS: Final = tuple(Effect)
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words that an organisation has for data: its classes, and its trust zones."""
+    """The words that an organisation has: classes of data, trust zones, and groups that learn of it."""
 
     classes: Classes
     zones: Collection[str] = ()
+    groups: Collection[str] = ()
+
+    def unknown_group(self, audience: str) -> str:
+        """Give the way out where an audience is a group that nobody has declared; empty where it is not."""
+        name = audience.removeprefix("group:")
+        if name == audience or name in self.groups or audience in self.classes.clearance:
+            return ""
+        known = [f"group:{group}" for group in self.groups]
+        known += [one for one in self.classes.clearance if one.startswith("group:")]
+        return f"declare it under `groups` or `classes.clearance` in `remit.yaml`{_or_near(audience, known)}"
 
 
 def described_tool(
@@ -120,6 +130,8 @@ class _ToolReading:
         form = self._form
         if fault := audience_fault(form.audience):
             self._say(fault, "audience", way_out=AUDIENCE_RULE)
+        elif way := self._words.unknown_group(form.audience):
+            self._say(f"`{form.audience}` is no group", "audience", way_out=way)
         for place, template in (
             ("record", form.record),
             ("target", form.target),
@@ -282,6 +294,8 @@ class _ToolReading:
             return
         if fault := audience_fault(form.audience):
             self._say(fault, *at, "audience", way_out=AUDIENCE_RULE)
+        elif way := self._words.unknown_group(form.audience):
+            self._say(f"`{form.audience}` is no group", *at, "audience", way_out=way)
         elif not audience_fault(own.audience) and self._wider(form.audience, own.audience):
             way = f"write `audience: {form.audience}` for the tool, and say with `when` where it is narrower"
             self._say("is wider than the tool's own", *at, "audience", way_out=way)

@@ -207,7 +207,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
             left = value
             # The deeper first, so that `a.b.c` is not gone with `a.b`.
             for key in sorted(paths, key=lambda key: -len(paths[key])):
-                if paths[key][0] == name:
+                if paths[key][0] == name and left is not None:
                     found, left = take(left, paths[key][1:])
                     if found:
                         one = found if EACH in paths[key] or len(found) > 1 else found[0]
@@ -216,6 +216,25 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
             if left is not None or value is None:
                 out[name] = [out[name], left] if name in out else left
         return out
+
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """The arguments that the upstream offers and nobody has described: they count as content."""
+        heads = {path_of(key)[0] for key in self.arguments}
+        return tuple(name for name in self._offered if name not in self.arguments and name not in heads)
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """The arguments that are described and the upstream does not offer: most likely misspelt."""
+        offered = self._offered
+        return tuple(
+            key for key in self.arguments if offered and key not in offered and path_of(key)[0] not in offered
+        )
+
+    @property
+    def _offered(self) -> dict[str, Json]:
+        properties = self.input_schema.get("properties")
+        return properties if isinstance(properties, dict) else {}
 
     @property
     def input_schema(self) -> dict[str, Json]:

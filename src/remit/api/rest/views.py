@@ -124,7 +124,11 @@ class VariantView(View, frozen=True, kw_only=True):
 
 
 class ToolView(View, frozen=True, kw_only=True):
-    """A registered tool; `state` other than `pinned` means that its calls are refused."""
+    """A registered tool; `state` other than `pinned` means that its calls are refused.
+
+    `unlisted` are arguments that the upstream offers and no file describes, `strange` those that a file
+    describes and the upstream does not offer.
+    """
 
     tool: str
     upstream: str
@@ -140,6 +144,9 @@ class ToolView(View, frozen=True, kw_only=True):
     when: tuple[VariantView, ...]
     asked_by: tuple[str, ...]
     repeats: bool
+    sanitizes: bool
+    unlisted: tuple[str, ...]
+    strange: tuple[str, ...]
     resource: str
     record: str
     target: str
@@ -278,6 +285,9 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         ),
         asked_by=tool.asked_by,
         repeats=tool.repeats,
+        sanitizes=tool.sanitizes,
+        unlisted=tool.unlisted,
+        strange=tool.strange,
         resource=tool.resource,
         record=tool.record,
         target=tool.target,
