@@ -32,6 +32,8 @@ MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
 PIECE = 16_384
 """Characters of a long text that are read at a time."""
+SHORT = 80
+"""Characters of a text that is looked at as a whole first."""
 MIN_NUMBER = 7
 """Characters of the shortest telephone number."""
 MIN_ACCOUNT = 15
@@ -78,6 +80,11 @@ _NO_PHONE = re.compile(
     r"|[0-9]{1,12}\.[0-9]{1,6}$"
 )
 _TIME = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,15}(?:Z|[+-][0-9:]{2,6})?)?")
+# Words of fewer characters than base64 has, between which nothing stands that joins them.
+_WORDS = re.compile(r"(?:[A-Za-z]{1,11}(?:[ ,!?'()-]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?")
+_COMMON_EMAIL = re.compile(
+    r"[a-z][a-z0-9]{0,10}(?:\.[a-z0-9]{1,11}){0,3}@(?:[a-z0-9]{1,11}\.){1,4}[a-z]{2,11}"
+)
 _PHONE_MARKS = str.maketrans("", "", " ()./-")
 _SPACE = re.compile(r"\s")
 _JOINTS = re.compile("[=:/?&#]")
@@ -135,9 +142,14 @@ def pieces(text: str) -> Iterator[str]:
 
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
+    if len(text) <= SHORT:
+        # Most fields are short, and of three kinds: words, addresses, times.
+        if _WORDS.fullmatch(text) or _TIME.fullmatch(text):
+            return iter(())
+        if "@" in text and _COMMON_EMAIL.fullmatch(small := text.lower()):
+            return iter((Destination(DestinationKind.EMAIL, small),))
     if len(text) <= PIECE:
-        # Times are in every list, and look like numbers.
-        return iter(() if text[4:5] == "-" and _TIME.fullmatch(text) else _within(text))
+        return iter(_within(text))
     return itertools.chain.from_iterable(map(_within, pieces(text)))
 
 
@@ -279,12 +291,17 @@ def _phones(folded: str, classes: bytes, numerals: bytes, found: list[Destinatio
         end = classes.find(b" ", start)
         end = len(classes) if end < 0 else end
         first = numerals.find(b"0", start, end)
-        if first >= 0 and end - first >= MIN_NUMBER:
+        if first >= 0 and end - first >= MIN_NUMBER and not _is_bare(folded[start:end].strip()):
             first = max(0, first - 2)
             for number in _PHONE_WITHIN.finditer(" ".join(folded[first : end + 1].split())):
                 if not _NO_PHONE.match(number[0]):
                     _numbers(number, found)
         start = classes.find(b"xxxxxxx", end)
+
+
+def _is_bare(run: str) -> bool:
+    """Whether this is a row of digits, which says nothing of what it numbers."""
+    return run.isdecimal() and not run.startswith("00")
 
 
 def _numbers(number: re.Match[str], found: list[Destination]) -> None:
