@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from remit.core.approval import ApprovalState
-from remit.core.bundle import Bundle
+from remit.core.bundle import Bundle, PolicySource
 from remit.core.decision import Outcome
 from remit.core.errors import Busy, Conflict, Fenced, Forbidden, Malformed
 from remit.core.event import EventKind
@@ -262,6 +262,18 @@ async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     # Wider than its parent's it is not, whatever it asks for.
     grown = await extend(world, child.id, "desk/write")
     assert all(one.permits({"text": "bye"}) for one in grown.task.plan or () if one.tool == "desk/write")
+
+
+async def test_a_site_decides_otherwise_what_a_plan_means(world: CallWorld) -> None:
+    """The rule that the guide to plans shows: extensions of one agent are asked about from the start."""
+    guide = (Path(__file__).parents[2] / "docs" / "howto" / "plan-a-task.md").read_text()
+    rule = guide.partition("```cedar\n")[2].partition("```")[0].replace("contract-bot", "clerk")
+    policies = (PolicySource("base.cedar", PERMIT + PLAN_RULES + rule),)
+    await world.house.policies.apply(msgspec.structs.replace(planning_bundle(), policies=policies), by="root")
+    task, _ = await world.open(plan=())
+    await question(world, task.id, "desk/write")
+    other, _ = await world.open(agent="other", plan=())
+    assert (await extend(world, other.id, "desk/write")).holds
 
 
 async def test_without_a_plan_nothing_changes(world: CallWorld) -> None:
