@@ -120,6 +120,11 @@ def test_a_description_can_make_an_effect_worse() -> None:
         ("search_files", "query", STRING, "selector"),
         ("read_rows", "query", {"type": "string", "description": "The SQL to run"}, "code"),
         ("run_shell", "command", STRING, "code"),
+        ("execute_sql", "query", STRING, "code"),
+        ("move_file", "source", STRING, "selector"),
+        ("update_customer", "customer_id", STRING, "selector"),
+        ("assign_ticket", "user_id", STRING, "destination"),
+        ("create_event", "start_time", STRING, "content"),
         ("send_money", "amount", {"type": "number"}, "amount"),
         ("list_files", "max_count", {"type": "integer"}, "amount"),
         ("list_files", "recursive", {"type": "boolean"}, "content"),
@@ -154,6 +159,44 @@ def test_what_a_call_hands_over_is_marked() -> None:
     assert (shared.hands_over, to.role.value) == (True, "destination")
     (read,) = draft("read_file", {"file_id": STRING}).arguments
     assert not read.hands_over
+
+
+def test_what_may_move_money_is_marked() -> None:
+    """By its name, or by an amount that it takes; a read moves none."""
+    for name, argument in (("refund_order", "order_id"), ("settle", "amount"), ("send_money", "to")):
+        guess = draft(
+            name, {argument: {"type": ["string", "number"]} if argument != "amount" else {"type": "number"}}
+        )
+        assert guess.financial is not None
+        assert guess.financial.review
+    assert draft("list_payments", {"amount": {"type": "number"}}).financial is None
+
+
+def test_how_mail_to_colleagues_is_less_stands_beside_as_a_comment(tmp_path: Path) -> None:
+    """Once the marks are removed it loads, with every argument that leads outside in it."""
+    listed = {"type": "array", "items": STRING}
+    text = tools_text("up", [draft("send_email", {"to": listed, "cc": listed, "body": STRING})])
+    wanted = [
+        line for line in text.splitlines() if line.startswith("    # ") and "says of itself" not in line
+    ]
+    assert [line[6:].rstrip() for line in wanted] == [
+        "when:  # review: less, where it goes to colleagues alone",
+        "  - arguments:",
+        "      to: {each: {email_domain: [example.com]}}",
+        "      cc: {optional: {each: {email_domain: [example.com]}}}",
+        "    audience: internal",
+    ]
+    uncommented = "\n".join(f"    {line[6:]}" if line in wanted else line for line in text.splitlines())
+    loaded(tmp_path, [draft("send_email")])
+    (tmp_path / "tools/up.yaml").write_text(uncommented, encoding="utf-8")
+    send = load_bundle(load_config(tmp_path)).tools["up/send_email"]
+    assert str(send.called_with({"to": ["ana@example.com"]}).audience) == "internal"
+    assert (
+        str(send.called_with({"to": ["ana@example.com"], "cc": ["eve@example.org"]}).audience) == "external"
+    )
+    assert "when:" not in tools_text(
+        "up", [draft("send_money", {"recipient": STRING, "amount": {"type": "number"}})]
+    )
 
 
 def test_parts_of_arguments_are_found_through_references() -> None:

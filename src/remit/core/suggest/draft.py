@@ -99,7 +99,7 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         fields=found,
         resource=_resource(arguments, name),
         production=_flag(name, words.PRODUCTION, "touches production") if changes else None,
-        financial=_flag(name, words.MOVES_MONEY, "moves money") if changes else None,
+        financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
     )
 
@@ -239,6 +239,13 @@ def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> st
 def _flag(name: tuple[str, ...], meaning: frozenset[str], what: str) -> Guess | None:
     word = words.known(name, meaning)
     return Guess("true", f"its name says `{word}`, which {what}", review=True) if word else None
+
+
+def _financial(name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...]) -> Guess | None:
+    if found := _flag(name, words.MOVES_MONEY | frozenset({"money"}), "moves money"):
+        return found
+    money = next((one for one in arguments if one.role.value == "amount" and one.word in words.MONEY), None)
+    return Guess("true", f"it takes `{money.path}`: does it move money?", review=True) if money else None
 
 
 def _repeats(

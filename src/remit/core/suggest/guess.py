@@ -40,6 +40,7 @@ class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
     single: bool = False
     outward: bool = False
     mail: bool = False
+    many: bool = False
 
 
 class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
             "content", f"`{word}` is a secret by nature; is it the person who gives it?", review=True
         )
         return ArgumentGuess(path=part.path, role=role, word=word, secret=True)
-    if word := words.known(name, words.CODE) or ("sql" if _sql(name, said) else ""):
+    if word := words.known(name, words.CODE) or ("query" if _queries(name, said, tool) else ""):
         return _plain(part, Guess("code", f"`{word}` is run"), word)
     if _numbers(part) and (word := words.known(name, words.AMOUNTS)):
         return _plain(part, Guess("amount", f"`{word}` says how much"), word)
@@ -81,7 +82,10 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
         return _selected(part, word, name, tool, changes)
     if said and (word := words.known(said[:8], words.ADDRESS & words.OUTWARD_ADDRESS - {"to"})):
         return _reached(part, word, tool, changes)
-    return _plain(part, Guess("content", "its name says nothing", review=changes and not _numbers(part)))
+    if word := words.known(name, words.SCHEDULE):
+        return _plain(part, Guess("content", f"`{word}` says when or how"))
+    open_ = not _numbers(part) and (changes or bool(words.known(tool, words.PERSONAL)))
+    return _plain(part, Guess("content", "its name says nothing", review=open_))
 
 
 def field(part: SchemaPart) -> FieldGuess | None:
@@ -123,6 +127,10 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
     """An address or a party: where it goes, or, where nothing is changed, whom a lookup is about."""
     one = words.single(word)
     address = one in words.ADDRESS or word in words.ADDRESS
+    if changes and not address and name_of(part)[-1] == "id" and not words.known(tool, words.DIRECTS):
+        personal = one in words.PERSONAL or word in words.PERSONAL
+        role = Guess(ArgumentRole.SELECTOR.value, f"`{word}` says which; or where it goes?", review=True)
+        return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
     if changes or address:
         unsure = not address
         why = f"`{word}` says where it goes" + ("; or is it only looked up?" if unsure else "")
@@ -132,7 +140,8 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
             word=one,
             single=True,
             outward=one in words.OUTWARD_ADDRESS or word in words.OUTWARD_ADDRESS,
-            mail=one in words.MAIL or word in words.MAIL,
+            mail=_mail(part, one, tool),
+            many="array" in part.types,
         )
     personal = one in words.PERSONAL or word in words.PERSONAL
     why = f"`{word}` says what is looked up"
@@ -188,8 +197,20 @@ def _secret(name: tuple[str, ...], said: tuple[str, ...]) -> str:
     return ""
 
 
-def _sql(name: tuple[str, ...], said: tuple[str, ...]) -> bool:
-    return "query" in name and bool({"sql", "graphql", "cypher", "sparql"} & set(said))
+def _queries(name: tuple[str, ...], said: tuple[str, ...], tool: tuple[str, ...]) -> bool:
+    """Whether a `query` is one of a language rather than words to look for."""
+    about = words.known(said, words.QUERIES - {"run", "execute", "exec"}) or words.known(tool, words.QUERIES)
+    return "query" in name and bool(about)
+
+
+def _mail(part: SchemaPart, word: str, tool: tuple[str, ...]) -> bool:
+    mails = {"email", "mail"} & {*name_of(part), *tool} or part.about.get("format") == "email"
+    return word in words.MAIL and bool(mails or {"event", "calendar", "meeting"} & set(tool))
+
+
+def name_of(part: SchemaPart) -> tuple[str, ...]:
+    """Give the words of a part's name, at least an empty one."""
+    return words.tokens(part.name) or ("",)
 
 
 def _numbers(part: SchemaPart) -> bool:

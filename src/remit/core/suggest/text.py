@@ -75,11 +75,18 @@ def _templates(draft: ToolDraft) -> Iterator[str]:
 
 def _variant(draft: ToolDraft) -> Iterator[str]:
     """Give, as a comment, how to say that mail within the house is less."""
-    mails = [one.path for one in draft.arguments if one.mail and one.role.value == "destination"]
-    if draft.effect.value == "none" or len(mails) != 1 or set(".[]") & set(mails[0]):
+    leads = [one for one in draft.arguments if one.outward]
+    if draft.effect.value == "none" or not leads or not all(one.mail for one in leads):
+        return
+    if any(set(".[]") & set(one.path) for one in leads):
         return
     yield f"    # when:  # {REVIEW}: less, where it goes to colleagues alone"
-    yield f"    #   - arguments: {{{quoted(mails[0])}: {{email_domain: [example.com]}}}}"
+    yield "    #   - arguments:"
+    for number, one in enumerate(leads):
+        rule = "{email_domain: [example.com]}"
+        rule = f"{{each: {rule}}}" if one.many else rule
+        rule = f"{{optional: {rule}}}" if number else rule
+        yield f"    #       {quoted(one.path)}: {rule}"
     yield "    #     audience: internal"
 
 

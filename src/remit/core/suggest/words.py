@@ -72,6 +72,7 @@ OUTWARD_ADDRESS: Final = _set(
 )
 MAIL: Final = _set("to cc bcc recipient addressee email mail attendee participant invitee")
 SELECTS: Final = _set(
+    "source src charge payment transaction subscription namespace head base "
     "id uid uuid guid key path file filename filepath folder directory dir query search filter ref branch "
     "slug sha commit hash revision number no identifier handle cursor page project repo repository ticket "
     "issue document doc message thread event record row table database collection bucket index pattern "
@@ -89,6 +90,18 @@ CODE: Final = _set(
     "code sql command cmd script expression eval shell program javascript python statement cypher graphql "
     "formula macro snippet argv"
 )
+SCHEDULE: Final = _set(
+    "date time start end day month year timestamp duration timezone since until deadline due format language "
+    "locale type status state priority color colour mode method order_by sort direction size width height"
+)
+"""Words that say when or how, and lead nowhere."""
+MONEY: Final = _set("amount price total fee cost sum")
+DIRECTS: Final = _set(
+    "send post invite assign share add notify message transfer pay grant forward email mail dm "
+    "reply route wire"
+)
+"""Verbs whose object is somebody or some place that gets something."""
+QUERIES: Final = _set("sql graphql cypher sparql database db execute exec run eval")
 SECRETS: Final = _set(
     "password passwd passphrase passcode otp secret apikey credential credentials totp mfa cvv cvc "
     "pincode pin"
