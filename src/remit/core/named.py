@@ -32,6 +32,7 @@ from remit.core.utterance import (
     name_words,
     number_of,
     stem,
+    stems_in,
     stems_of,
     words_of,
 )
@@ -217,13 +218,14 @@ class NamingOfResult:
         words = words_of(text)
         if not 0 < len(words) <= MAX_NAMING_WORDS:
             return
-        if _telling(words) and self._utterance.says(text):
+        stems = stems_in(words)
+        if stems and _telling(words) and self._utterance.says_words(words):
             self._phrases.setdefault(" ".join(words), set()).add(record)
             self._score[record] += 1
         by_word = self._words[0 if trust is Trust.TRUSTED else 1]
         if (number := number_of(text)) and number in self._utterance.numbers:
             by_word.setdefault(number, set()).add(record)
-        for one in stems_of(text) - self._generic:
+        for one in stems - self._generic:
             if one in self._utterance.stems:
                 by_word.setdefault(one, set()).add(record)
             elif one in self._delegated:
@@ -315,10 +317,8 @@ def _scored(words: dict[str, set[int]]) -> frozenset[int]:
 
 
 def _telling(words: Sequence[str]) -> bool:
-    """Whether words can name something: two of them, or one that is long enough and no number."""
-    if len(words) > 1:
-        return any(stems_of(word) for word in words)
-    return len(words[0]) >= 4 and not number_of(words[0]) and bool(stems_of(words[0]))
+    """Whether words with stems can name something: two of them, or one that is long and no number."""
+    return len(words) > 1 or (len(words[0]) >= 4 and not number_of(words[0]))
 
 
 def _measure_of(text: str) -> float | None:

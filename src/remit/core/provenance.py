@@ -37,9 +37,12 @@ CAPACITY = 100_000
 """Values that one index holds: about 12 MB when full."""
 MENTIONS = 100_000
 """Words of untrusted text that one index remembers."""
+MAX_MENTIONED = 12
+"""Words of a value that is recognised by its words."""
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_ARGUMENT_LEAVES = 2_000
+_BYTES = ("utf-8", "surrogatepass")
 PIECE = 500
 """Leaves that are taken in before others have a turn."""
 PIECE_CHARS = 32_768
@@ -65,7 +68,7 @@ class Index:
         """
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
-        self._key = key
+        self._keyed = hashlib.blake2b(digest_size=12, key=key)
         self._capacity = capacity
         self._above = above
         self._places: list[_Place] = []
@@ -342,8 +345,8 @@ class Index:
 
     def _mentioned(self, found: Destination) -> int | None:
         """Give the untrusted text that holds every word of a short text, if there is one."""
-        words = words_of(found.normal)
-        if not words or len(words) > 12:
+        words = words_of(found.normal) if found.normal.count(" ") <= 4 * MAX_MENTIONED else []
+        if not words or len(words) > MAX_MENTIONED:
             return None
         places = [self._mentions.get(hash(word)) for word in words]
         return None if None in places else places[0]
@@ -383,8 +386,8 @@ class Index:
         return reach
 
     def _digest(self, found: Destination) -> bytes:
-        named = f"{found.kind.value}\n{found.normal}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(named, digest_size=12, key=self._key).digest()
+        (digest := self._keyed.copy()).update(f"{found.kind._value_}\n{found.normal}".encode(*_BYTES))
+        return digest.digest()
 
 
 def _words(arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> frozenset[str]:

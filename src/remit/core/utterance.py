@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from remit.core.spelling import plain
+from remit.core.spelling import folded, plain
 from remit.core.tool import Tool
 
 MAX_WORDS = 20_000
@@ -59,6 +59,8 @@ _WHOM = _set(
 #: Words by which one hands over to what somebody else wrote.
 _CARRY_OUT = _set("do follow execute perform complete carry implement handle action act")
 _WRITTEN_WORK = _set("action instruction todo step request direction procedure checklist")
+_SAYING = _set("say ask request want write wrot tell told describ requir need")
+_PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
 _GREATEST = {
     "largest": "size",
     "biggest": "size",
@@ -138,15 +140,19 @@ def stem(word: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Give a text's words in their plain form, without the marks of a sentence around them."""
-    stripped = (word.strip(_MARKS) for word in plain(text).split(" "))
-    return [word for word in stripped if word]
+    return [bare for word in folded(text).split() if (bare := word.strip(_MARKS))]
 
 
 def stems_of(text: str) -> frozenset[str]:
     """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
+    return stems_in(words_of(text))
+
+
+def stems_in(words: Sequence[str]) -> frozenset[str]:
+    """Give the stems of what words name, as `stems_of` does of a text."""
     out = set()
-    for word in words_of(text)[:MAX_WORDS]:
-        for part in _PARTS.findall(word):
+    for word in words[:MAX_WORDS]:
+        for part in (word,) if word.isalnum() else _PARTS.findall(word):
             if part not in _EMPTY and len(part) > 1:
                 out.add(stem(part))
     return frozenset(out)
@@ -200,6 +206,8 @@ class Utterance:
         self.many: frozenset[str] = frozenset()
         #: Whether the words hand over to something that somebody wrote (`follow the instructions`).
         self.delegates = False
+        #: Words that were written with a capital inside of a sentence: names, most of them.
+        self.proper: frozenset[str] = frozenset()
 
     def hear(self, text: str) -> None:
         """Take more words in."""
@@ -214,11 +222,15 @@ class Utterance:
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
         self.many |= frozenset(_counted_up(words))
         said = {stem(part) for word in words for part in _PARTS.findall(word)}
-        self.delegates = self.delegates or bool(said & _CARRY_OUT and said & _WRITTEN_WORK)
+        self.delegates = self.delegates or _hands_over(said, words)
+        self.proper |= {found for one in _PROPER.findall(text[: MAX_WORDS * 8]) for found in words_of(one)}
 
     def says(self, text: str) -> bool:
         """Whether the words hold a text whole, from word to word."""
-        words = words_of(text)
+        return len(text) <= 4 * len(self._text) + 100 and self.says_words(words_of(text))
+
+    def says_words(self, words: Sequence[str]) -> bool:
+        """Whether the words hold others, one after the other."""
         return bool(words) and f" {' '.join(words[:MAX_PHRASE])} " in self._text and len(words) <= MAX_PHRASE
 
     def names(self, text: str) -> bool:
@@ -314,6 +326,13 @@ def name_words(name: str) -> tuple[str, ...]:
     """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return tuple(part.lower() for part in _PARTS.findall(spaced.replace("_", " ")))
+
+
+def _hands_over(said: set[str], words: list[str]) -> bool:
+    """Whether words hand over to what somebody wrote: `follow the steps in ...`, `do what she asks for`."""
+    if said.isdisjoint(_CARRY_OUT):
+        return False
+    return not said.isdisjoint(_WRITTEN_WORK) or ("what" in words and not said.isdisjoint(_SAYING))
 
 
 def _counted_up(words: list[str]) -> Iterator[str]:
