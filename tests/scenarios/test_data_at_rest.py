@@ -19,9 +19,9 @@ from remit.core.decision import Outcome
 from remit.core.errors import RemitError, StoreUnavailable
 from remit.core.holding import ROOT
 from remit.core.label import Label, Trust
-from remit.core.tool import Tool
-from tests.call_world import full_disk
-from tests.ticket_world import UNTRUSTED, Desks, desks
+from remit.core.tool import RESOURCE_READ, Tool
+from tests.call_world import a_surface, full_disk
+from tests.ticket_world import TOOLS, UNTRUSTED, Desks, a_tool, desks
 from tests.world import TENANT
 
 Json = Any
@@ -225,9 +225,30 @@ async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: De
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
     changed = world.house.holdings.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
-    assert [(one.holding.resource, one.holding.label) for one in changed] == [
-        (ROOT, Label("restricted", trust=Trust.UNTRUSTED))
-    ]
+    worst = Label("restricted", trust=Trust.UNTRUSTED)
+    assert [(one.holding.resource, one.holding.label) for one in changed] == [("?tool/odd", worst)]
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=1)
+    assert await world.label(reader) == worst
+
+
+async def test_what_was_not_described_and_is_a_read_has_written_nothing(world: Desks) -> None:
+    """Once somebody says so; nothing has to be declassified for it."""
+    odd = Tool(upstream="desk", name="odd")
+    request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
+    world.house.holdings.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    world.desk.surfaces["odd"] = a_surface("odd")
+    await world.apply(tools=(*TOOLS, a_tool("odd")))
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=1)
+    assert await world.label(reader) == Label()
+
+
+async def test_reading_by_an_operation_that_nobody_has_described_writes_nothing(world: Desks) -> None:
+    """The protocol says that it reads."""
+    read = Tool(upstream="desk", name=RESOURCE_READ)
+    request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
+    assert world.house.holdings.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1) == ()
 
 
 async def test_a_sanitizer_gives_what_carries_its_own_label_alone(world: Desks) -> None:

@@ -34,7 +34,9 @@ Json = Any
 ROOT = ""
 """The upstream as a whole."""
 LOOSE = "?"
-"""What begins the name of a write whose resource is known once it has answered: `?dec_...`."""
+"""What begins the name of a write whose resource is not known: `?dec_...` until it has answered, `?tool/...`
+of a tool that nobody has described. Every read of the upstream meets these."""
+UNDESCRIBED = f"{LOOSE}tool/"
 MAX_NAMED = 32
 """Resources that one call may name; one that names more is about the root."""
 MAX_NAME = 300
@@ -229,7 +231,9 @@ def normal(name: str) -> str:
 
 
 def above(resource: str) -> tuple[str, ...]:
-    """Give what a resource lies in, the root first."""
+    """Give what a resource lies in, the root first; what is loose lies nowhere."""
+    if resource.startswith(LOOSE):
+        return ()
     out = [ROOT]
     place = resource.find("/")
     while place >= 0:

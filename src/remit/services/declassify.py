@@ -20,7 +20,7 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
-from remit.core.holding import ROOT, Holding, above
+from remit.core.holding import LOOSE, ROOT, Holding, above
 from remit.core.identity import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.task import Task, TaskState
@@ -271,7 +271,11 @@ def _check_seen(now: str, seen: str) -> None:
 def _counted_anew(holding: Holding, rows: dict[str, Holding], classes: Classes) -> Holding:
     """Give what a resource lies in, with all that lies there counted anew."""
     inside = f"{holding.resource}/" if holding.resource != ROOT else ""
-    found = [one for name, one in rows.items() if name != holding.resource and name.startswith(inside)]
+    found = [
+        one
+        for name, one in rows.items()
+        if name != holding.resource and name.startswith(inside) and not name.startswith(LOOSE)
+    ]
     known = {one.decision for row in found for one in row.writers}
     writers = tuple(one for one in holding.writers if holding.label is not None or one.decision in known)
     below = joined((one.label for one in found), classes)

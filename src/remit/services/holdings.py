@@ -26,6 +26,7 @@ from remit.core.holding import (
     LOOSE,
     MAX_WRITERS,
     ROOT,
+    UNDESCRIBED,
     Holding,
     Rest,
     Written,
@@ -39,7 +40,7 @@ from remit.core.holding import (
 )
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.request import AccessRequest
-from remit.core.tool import Effect, Tool
+from remit.core.tool import RESERVED_OPERATIONS, Effect, Tool
 from remit.ports.holdings import DropHolding, PutHolding
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit
@@ -166,9 +167,14 @@ class Holdings:
                     found[place] = held.now
                     if place == name:
                         whole.append(held.now)
-        if names:
-            found |= {place: held.now for place, held in shelf.loose.items() if held.now is not None}
+        loose = [one.now for one in shelf.loose.values() if one.now is not None]
+        found |= {one.resource: one for one in loose if self._wrote_something(one)}
         return list(found.values()), whole
+
+    def _wrote_something(self, loose: Holding) -> bool:
+        """Whether a loose write was one: what nobody had described may be described as a read by now."""
+        tool = self._tools.get(f"{loose.upstream}/{loose.resource.removeprefix(UNDESCRIBED)}")
+        return tool is None or not tool.described or tool.effect is not Effect.NONE or bool(tool.variants)
 
     async def _handed(
         self, tool: Tool, arguments: dict[str, Json], classes: Classes
@@ -210,7 +216,7 @@ class Holdings:
         """
         tool = request.tool
         self._remember(decision, request.rest)
-        if tool.effect is Effect.NONE:
+        if tool.effect is Effect.NONE or (not tool.described and tool.name in RESERVED_OPERATIONS):
             return ()
         classes = self._policies.applied.bundle.classes
         label = request.label
@@ -244,8 +250,11 @@ class Holdings:
             data_class=label.data_class,
             call=number,
         )
-        if not names and _chosen_by_upstream(tool, request.arguments) and len(shelf.loose) < MAX_LOOSE:
-            names = (LOOSE + decision,)
+        if not names and len(shelf.loose) < MAX_LOOSE:
+            if not tool.described:
+                names = (UNDESCRIBED + tool.name,)
+            elif _chosen_by_upstream(tool, request.arguments):
+                names = (LOOSE + decision,)
         return tuple(self._raise(shelf, names, label, by, classes))
 
     def _raise(
