@@ -179,3 +179,10 @@ def test_a_long_word_is_one_piece() -> None:
     blob = base64.b64encode(f"{'lorem ipsum ' * 9_000} {ADDRESS}".encode()).decode()
     assert any(blob in piece for piece in pieces(f"look: {blob} end"))
     assert whole(ADDRESS) in set(within(f"look: {blob} end"))
+
+
+@pytest.mark.parametrize("text", ["abcd-efgh-ijkl-mnop", "ana", "Ana Lind", "a.b@shop.example", "Pay, now!"])
+def test_short_texts_are_read_as_long_ones_are(text: str) -> None:
+    """Blanks around a text change nothing, although it is not looked at in the same way then."""
+    assert whole(f"  {text}") == whole(text) == whole(f"{text}\n")
+    assert set(within(text)) == set(within(f"{text} {'word ' * 30}"))

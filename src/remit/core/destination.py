@@ -81,7 +81,7 @@ _NO_PHONE = re.compile(
 )
 _TIME = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,15}(?:Z|[+-][0-9:]{2,6})?)?")
 # Words of fewer characters than base64 has, between which nothing stands that joins them.
-_WORDS = re.compile(r"(?:[A-Za-z]{1,11}(?:[ ,!?'()-]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?")
+_WORDS = re.compile(r"(?:[A-Za-z]{1,11}(?:[ ,!?'()]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?")
 _COMMON_EMAIL = re.compile(
     r"[a-z][a-z0-9]{0,10}(?:\.[a-z0-9]{1,11}){0,3}@(?:[a-z0-9]{1,11}\.){1,4}[a-z]{2,11}"
 )
@@ -112,6 +112,11 @@ _OF_PIECES = bytes(32 if chr(at) in _CUT or chr(at).isspace() else at for at in 
 
 def whole(text: str) -> Destination:
     """Give the one destination that a text is; of kind `text` where it is none of the known ones."""
+    if len(text) <= SHORT:
+        if _WORDS.fullmatch(text):
+            return Destination(DestinationKind.TEXT, plain(text))
+        if "@" in text and _COMMON_EMAIL.fullmatch(small := text.lower()):
+            return Destination(DestinationKind.EMAIL, small)
     folded = plain(decoded(text if len(text) <= MAX_WHOLE else text[:MAX_WHOLE]))
     if "<" in folded and folded.endswith(">"):
         # RFC 5322 section 3.4: the display name says nothing of where it goes.

@@ -37,8 +37,7 @@ CAPACITY = 100_000
 """Values that one index holds: about 12 MB when full."""
 MENTIONS = 100_000
 """Words of untrusted text that one index remembers."""
-MAX_MENTIONED = 12
-"""Words of a value that is recognised by its words."""
+MAX_MENTIONED = 12  # words of a value that is recognised by them
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_ARGUMENT_LEAVES = 2_000
@@ -123,7 +122,8 @@ class Index:
         echoes = _words(arguments, given) if tool.repeats else frozenset()
         reading = Reading(result, tool)
         looked_up = self._looked_up(tool, arguments, given)
-        naming = self._naming.begin(call, tool, looked_up)
+        asked = {" ".join(words_of(one)) for value in arguments.values() for one in leaves(value)}
+        naming = self._naming.begin(call, tool, looked_up, asked - {""})
         places: dict[tuple[str, Trust], int] = {}
         for count, leaf in enumerate(reading):
             trust = leaf.label.trust
@@ -340,8 +340,8 @@ class Index:
         if len(mentions) >= MENTIONS:
             self.full = True
             return
-        for word in words_of(text):
-            mentions.setdefault(hash(word), place)
+        for word in set(map(hash, words_of(text))).difference(mentions):
+            mentions[word] = place
 
     def _mentioned(self, found: Destination) -> int | None:
         """Give the untrusted text that holds every word of a short text, if there is one."""
