@@ -80,7 +80,7 @@ _NO_PHONE = re.compile(
     r"|[0-9]{1,12}\.[0-9]{1,6}$"
 )
 _TIME = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,15}(?:Z|[+-][0-9:]{2,6})?)?")
-# Words of fewer characters than base64 has, between which nothing stands that joins them.
+# Words too short for base64, with nothing between them that joins.
 _WORDS = re.compile(r"(?:[A-Za-z]{1,11}(?:[ ,!?'()]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?")
 _COMMON_EMAIL = re.compile(
     r"[a-z][a-z0-9]{0,10}(?:\.[a-z0-9]{1,11}){0,3}@(?:[a-z0-9]{1,11}\.){1,4}[a-z]{2,11}"
@@ -231,8 +231,7 @@ def _named_by_scheme(folded: str, raw: bytes, cut: bytes, found: list[Destinatio
 def _in_piece(piece: str, found: list[Destination]) -> None:
     """Add what one piece without spaces holds: itself, and what marks join in it."""
     if not _JOINTS.search(piece):
-        if (known := _email(piece) if "@" in piece else _at_host(piece)) is not None:
-            found.append(known)
+        found.extend(filter(None, (_email(piece) if "@" in piece else _at_host(piece),)))
         return
     if len(piece) <= MAX_WHOLE:
         if "//" in piece:
@@ -246,8 +245,7 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
     for part in _JOINTS.split(piece):
         if "." in part and (hosts or "@" in part):
             bare = part.strip(_EDGE)
-            if (known := _email(bare) if "@" in bare else _at_host(bare)) is not None:
-                found.append(known)
+            found.extend(filter(None, (_email(bare) if "@" in bare else _at_host(bare),)))
 
 
 def _urls(piece: str, found: list[Destination]) -> None:
