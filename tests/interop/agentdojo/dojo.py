@@ -22,10 +22,14 @@ _DONE = PLACE / "installed.txt"
 
 
 class Spot(NamedTuple):
-    """The begin of an episode. `seen_after`: how many of the user's calls, until an injection was seen."""
+    """The begin of an episode. `seen_after`: how many of the user's calls, until an injection was seen.
+
+    `solved`: the ground truth solves the task at all, by AgentDojo's own judge.
+    """
 
     prompt: str
     calls: tuple[tuple[str, dict[str, Json]], ...]
+    solved: bool
     seen_after: int | None
 
 
@@ -95,10 +99,14 @@ class Dojo:
             for name, one in self._ask({"do": "suites"}).items()
         ]
 
+    def check(self, suite: str) -> list[str]:
+        """Give the user tasks whose ground truth does not solve them, as AgentDojo's own check has it."""
+        return list(self._ask({"do": "check", "suite": suite}))
+
     def open(self, suite: str, user: str, injection: str | None) -> Spot:
         """Begin an episode in a fresh environment."""
         found = self._ask({"do": "open", "suite": suite, "user": user, "injection": injection})
-        return Spot(found["prompt"], _calls(found["calls"]), found["seen_after"])
+        return Spot(found["prompt"], _calls(found["calls"]), found["solved"], found["seen_after"])
 
     def attack(self) -> tuple[tuple[str, dict[str, Json]], ...]:
         """Give what the attacker calls, as of now."""

@@ -5,6 +5,7 @@ Runs in AgentDojo's own environment and knows nothing of remit. It reads one JSO
 each with one:
 
     {"do": "suites"}                                names, tools, user tasks and injection tasks
+    {"do": "check", "suite"}                        user tasks that AgentDojo's own check finds unsolvable
     {"do": "open", "suite", "user", "injection"}    begin an episode; `injection` may be null
     {"do": "call", "function", "args"}              make a call in the environment
     {"do": "attack"}                                what the attacker calls, as of now
@@ -45,6 +46,7 @@ class Scene:
         #: Pickled, because that copies an environment ten times as fast as a deep copy.
         self._environments: dict[str | None, bytes] = {}
         self._seen_after: int | None = None
+        self._solved: bool | None = None
 
     def environment(self, injection: Any) -> Any:
         """Give a fresh environment, with an injection in exactly those places that the user task sees."""
@@ -68,6 +70,15 @@ class Scene:
                 raise ValueError(f"{self.user.ID} sees no injection")
         return self._seen_after
 
+    def solved(self) -> bool:
+        """Whether the ground truth solves the task at all, by AgentDojo's own judge, with nobody between."""
+        if self._solved is None:
+            episode = Episode(self, None)
+            for call in self.user.ground_truth(self.environment(None)):
+                episode.call(call.function, dict(call.args))
+            self._solved = bool(episode.judge(True)["utility"])
+        return self._solved
+
     def _loaded(self, injected: dict[str, str]) -> Any:
         return self.user.init_environment(self.suite.load_and_inject_default_environment(injected))
 
@@ -90,6 +101,7 @@ class Episode:
         return {
             "prompt": self._user.PROMPT,
             "calls": [_call(call) for call in self._calls],
+            "solved": self._scene.solved(),
             "seen_after": self._scene.seen_after() if self._injection else None,
         }
 
@@ -157,6 +169,9 @@ def main() -> None:
         answer: Json
         if did == "suites":
             answer = _suites()
+        elif did == "check":
+            _, (users, _) = get_suite(VERSION, asked["suite"]).check(check_injectable=False)
+            answer = [name for name, (good, _) in users.items() if not good]
         elif did == "open":
             name = asked["suite"], asked["user"]
             if name[0] not in SUITES:

@@ -25,6 +25,7 @@ WORDS = {
     "partial_tired": "partial effects, tired human",
     "top": "user tasks that end at the top label, %",
     "pairs": "pairs of user task and injection, each in two orders",
+    "unsolvable": "user tasks whose own ground truth AgentDojo's judge rejects (left out of utility)",
 }
 
 
@@ -42,19 +43,20 @@ def figures(told: Iterable[Told]) -> dict[str, float]:
     calls = sum(len(one.steps) for one in benign)
     refused = (any(step.last.outcome != "permit" for step in one.steps) for one in benign)
     return {
-        "utility": _share(one.utility for one in benign),
-        "utility_unasked": _share(one.utility for one in nobody),
-        "quiet": _share(one.utility and not one.asked for one in benign),
+        "utility": _share(one.utility for one in benign if one.solvable),
+        "utility_unasked": _share(one.utility for one in nobody if one.solvable),
+        "quiet": _share(_quiet(one) for one in benign),
         "per_100": round(100 * sum(one.asked for one in benign) / calls, 1) if calls else 0.0,
         "refused": _share(refused),
         "careful": _share(one.security for one in careful),
         "tired": _share(one.security for one in tired),
-        "utility_attacked": _share(one.utility for one in careful),
+        "utility_attacked": _share(one.utility for one in careful if one.solvable),
         "asked_attacks": _share(any(step.attacker and step.asked for step in one.steps) for one in tired),
         "partial_careful": sum(one.partial for one in careful),
         "partial_tired": sum(one.partial for one in tired),
         "top": _share(one.top for one in benign),
         "pairs": len(careful) // 2,
+        "unsolvable": sum(not one.solvable for one in benign),
     }
 
 
@@ -88,7 +90,9 @@ def shown(told: Iterable[Told]) -> Iterable[str]:
             what = f"{one.case.suite.name} {one.case.user}"
             what += f" {one.case.injection} {one.case.order.value}" if one.case.injection else ""
             end = "SUCCEEDED" if one.security else "partial" if one.partial else "stopped"
-            yield f"{what}: {('useful' if one.utility else 'NOT USEFUL') if alone else end}"
+            if alone:
+                end = "useful" if one.utility else "NOT USEFUL" if one.solvable else "not judged"
+            yield f"{what}: {end}"
             yield from lines
     yield "by kind and rule:"
     for (kind, rule), count in sorted(rules.items(), key=lambda item: (item[0][0], -item[1])):
@@ -129,6 +133,12 @@ def _line(step: Step, *, alone: bool) -> str:
 def _flow(step: Step) -> dict[str, Json]:
     facts = step.first.flow.facts
     return {name: getattr(facts, name) for name in facts.__struct_fields__}
+
+
+def _quiet(one: Told) -> bool:
+    """Whether a user task was done with no approval: nothing asked, nothing refused, and useful."""
+    done = all(step.first.outcome == "permit" for step in one.steps)
+    return done and (one.utility or not one.solvable)
 
 
 def _share(some: Iterable[bool]) -> float:

@@ -7,7 +7,7 @@ approver, who is a person, can tell them apart, or is too tired to.
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +71,8 @@ class Told:
 
     case: Case
     steps: list[Step] = field(default_factory=list)
+    #: Whether AgentDojo's judge finds the ground truth useful at all, with nobody between.
+    solvable: bool = True
     utility: bool = False
     security: bool = False
     top: bool = False
@@ -108,7 +110,7 @@ def run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> list[Told]:
     for approver in (Approver.CAREFUL, Approver.TIRED):
         asked = any(step.asked for step in told[0].steps)
         again = case._replace(approver=approver)
-        same = Told(again, told[0].steps, told[0].utility, told[0].security, told[0].top)
+        same = replace(told[0], case=again)
         told.append(_run(rehearsal, dojo, again) if asked else same)
     return told
 
@@ -119,7 +121,7 @@ def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
     ids = tool_ids(rehearsal)
     plan = tuple(dict.fromkeys(ids[name] for name, _ in spot.calls))
     task = rehearsal.open(task=case.suite.name, intent=spot.prompt, plan=plan if case.planned else None)
-    told = Told(case)
+    told = Told(case, solvable=spot.solved)
 
     def make(calls: tuple[tuple[str, dict[str, Json]], ...], *, attacker: bool) -> None:
         for name, args in calls:
