@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
-from remit.core.justification import Justification, Provenance, leaves, worst
+from remit.core.justification import Justification, Provenance, Reach, leaves, worst
 from remit.core.label import Label, Trust
-from remit.core.named import Reach
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.tool import Argument, ArgumentRole, Tool
@@ -38,7 +37,10 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
     data holds what the intent states. `spent`: the intent states it, it was used for something else before,
     and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
-    intent picks others. `anchored`: at least one destination or selector is reached. `asked`: the
+    intent picks others. `doubtful`: one of them is one of several in what the intent points to, and words of
+    untrusted text hold it. `destination_near`: the intent itself names the source of each that is not
+    reached. `content_foreign`: a content carries an address or link that untrusted data brought in, out of no
+    source that the intent names. `anchored`: at least one destination or selector is reached. `asked`: the
     person's words ask for what the tool does. `delegated`: they hand over to what somebody wrote (`follow
     the instructions in ...`). `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
     `tainted`: the task has read untrusted data. `full`: the index could not remember everything.
@@ -47,12 +49,14 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     destination: str = NO_VALUE
     destination_reached: bool = False
     destination_pointed: bool = False
+    destination_near: bool = False
     selector: str = NO_VALUE
     selector_reached: bool = False
     selector_pointed: bool = False
     personal: str = NO_VALUE
     personal_reached: bool = False
     content: str = NO_VALUE
+    content_foreign: bool = False
     code: str = NO_VALUE
     secret: str = NO_VALUE
     secret_reached: bool = False
@@ -60,6 +64,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     crossed: bool = False
     spent: bool = False
     closed: bool = False
+    doubtful: bool = False
     anchored: bool = False
     asked: bool = False
     delegated: bool = False
@@ -101,18 +106,21 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     def reached(kind: str) -> bool:
         return all(one.reached for one in kinds.get(kind, ()))
 
+    tainted = label.trust is Trust.UNTRUSTED
     destinations, selectors = kinds.get("destination", []), kinds.get("selector", [])
     stated = [one for one in destinations if one.provenance is Provenance.INTENT]
     facts = FlowFacts(
         destination=of("destination"),
         destination_reached=reached("destination"),
         destination_pointed=_pointed(index, tool, parts, destinations) and _pointed_to(selectors),
+        destination_near=all(one.reached or one.near for one in destinations),
         selector=of("selector"),
         selector_reached=reached("selector"),
         selector_pointed=_pointed_to(selectors),
         personal=of("personal"),
         personal_reached=reached("personal"),
         content=of("content"),
+        content_foreign=tainted and any(index.foreign(value) for value in _contents(tool, parts)),
         code=of("code"),
         secret=of("secret"),
         secret_reached=reached("secret"),
@@ -120,11 +128,12 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         crossed=any(one.crossed for one in found.values()),
         spent=any(one.spent for one in destinations),
         closed=any(one.closed for one in (*destinations, *selectors)),
+        doubtful=any(_doubtful(one) for one in (*destinations, *selectors)),
         anchored=any(one.reached for one in (*destinations, *selectors)),
         asked=index.utterance.asks(*asking(tool)),
         delegated=index.utterance.delegates,
         plan=standing(plan, tool, arguments),
-        tainted=label.trust is Trust.UNTRUSTED,
+        tainted=tainted,
         full=index.full,
     )
     return Flow(facts, found)
@@ -148,6 +157,18 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
         number in index.utterance.numbers or index.holds_number(number, call)
         for number in _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
     )
+
+
+def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
+    return [
+        value
+        for name, value in parts.items()
+        if tool.arguments.get(name, _PLAIN).role is ArgumentRole.CONTENT
+    ]
+
+
+def _doubtful(one: Justification) -> bool:
+    return not one.reached and one.candidates > 1 and one.mentioned
 
 
 def _pointed_to(selectors: Sequence[Justification]) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from remit.core.label import Trust
-from remit.core.named import Reach
 
 Json = Any
 
@@ -28,6 +27,17 @@ class Provenance(enum.StrEnum):
 
 
 _RANK = {one: place for place, one in enumerate(Provenance)}
+
+
+class Reach(enum.IntEnum):
+    """How the intent leads to a record, or a value in it: not at all; it is mentioned in the text of a source
+    that the intent points to; it is a field there; it stands in what the intent names.
+    """
+
+    NONE = 0
+    MENTIONED = 1
+    POINTED = 2
+    NAMED = 3
 
 
 class Met(msgspec.Struct, frozen=True):
@@ -61,7 +71,8 @@ class Justification(msgspec.Struct, frozen=True):
     how the intent leads to the best of them. `source` is the call whose result the intent points to and which
     holds the value (0: none), `candidates` how many values like it stand there. `spent` says that the intent
     states it, but it was used for something else before, and untrusted data holds it too. `closed` says that
-    it stands among records of which the intent picks others.
+    it stands among records of which the intent picks others, `near` that the intent itself names the source,
+    and not a text that it points to, `mentioned` that words of untrusted text hold it.
     """
 
     provenance: Provenance
@@ -72,6 +83,8 @@ class Justification(msgspec.Struct, frozen=True):
     candidates: int = 0
     spent: bool = False
     closed: bool = False
+    near: bool = False
+    mentioned: bool = False
 
     @property
     def crossed(self) -> bool:
@@ -108,6 +121,8 @@ class Justification(msgspec.Struct, frozen=True):
             max(self.candidates, other.candidates),
             self.spent or other.spent,
             self.closed or other.closed,
+            worse.near and (better.near or better.reached),
+            self.mentioned or other.mentioned,
         )
 
 

@@ -14,7 +14,6 @@ them match: then several match, and nothing is named.
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -23,7 +22,9 @@ from datetime import datetime
 import msgspec
 
 from remit.core.destination import Destination, DestinationKind
+from remit.core.justification import Reach
 from remit.core.label import Trust
+from remit.core.lookup import Lookup
 from remit.core.record import Leaf
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import (
@@ -48,17 +49,6 @@ MAX_SHORT_ID = 8
 _ID_WORDS = frozenset(
     name_words("id ids uid uuid guid key number no nr num ref reference code index handle slug name title")
 )
-
-
-class Reach(enum.IntEnum):
-    """How the intent leads to a record, or a value in it: not at all; it is mentioned in the text of a source
-    that the intent points to; it is a field there; it stands in what the intent names.
-    """
-
-    NONE = 0
-    MENTIONED = 1
-    POINTED = 2
-    NAMED = 3
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -87,9 +77,9 @@ class Naming:
         self._count = 0
         self._now: NamingOfResult | None = None
 
-    def begin(self, call: int, tool: Tool, looked_up: Reach) -> NamingOfResult:
-        """Begin with the result of a call, which was looked up by what the intent leads to in this way."""
-        now = NamingOfResult(self, self._utterance, self._delegated, call, tool, looked_up, self._records)
+    def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
+        """Begin with the result of a call."""
+        now = NamingOfResult(self, self._utterance, self._delegated, call, tool, lookup, self._records)
         self._now = now
         return now
 
@@ -120,9 +110,9 @@ class Naming:
         """Whether the intent speaks of all that a call gave."""
         return call in self._many
 
-    def points_to(self, call: int) -> bool:
-        """Whether the intent leads to anything in a call's result."""
-        return self._calls.get(call, Reach.NONE) is not Reach.NONE
+    def best(self, call: int) -> Reach:
+        """Give how the intent leads to what it leads to best in a call's result."""
+        return self._calls.get(call, Reach.NONE)
 
     def picked(self, call: int) -> bool:
         """Whether the intent picks some of the records of a call, and not all."""
@@ -179,7 +169,7 @@ class NamingOfResult:
         delegated: set[str],
         call: int,
         tool: Tool,
-        looked_up: Reach,
+        lookup: Lookup,
         base: int,
     ) -> None:
         """Begin with nothing seen; records of the result are numbered from `base`."""
@@ -187,11 +177,12 @@ class NamingOfResult:
         self._utterance = utterance
         self._delegated = delegated
         self._tool = tool
-        self._looked_up = looked_up
+        self._looked_up = lookup.reach
+        self._asked = lookup.asked
         self.call = call
         self.base = base
         #: Whether what stands in this result is pointed at already, whichever record it is in.
-        self.pointed = looked_up is not Reach.NONE
+        self.pointed = lookup.reach is not Reach.NONE
         self.values: dict[tuple[int, str], set[str]] = {}
         self.candidates: dict[tuple[int, DestinationKind], set[str]] = {}
         self.said: dict[int, set[str]] = {}
@@ -219,8 +210,9 @@ class NamingOfResult:
         if not 0 < len(words) <= MAX_NAMING_WORDS:
             return
         stems = stems_in(words)
-        if stems and _telling(words) and self._utterance.says_words(words):
-            self._phrases.setdefault(" ".join(words), set()).add(record)
+        phrase = " ".join(words)
+        if phrase in self._asked or (stems and self._telling(words) and self._utterance.says_words(words)):
+            self._phrases.setdefault(phrase, set()).add(record)
             self._score[record] += 1
         by_word = self._words[0 if trust is Trust.TRUSTED else 1]
         if (number := number_of(text)) and number in self._utterance.numbers:
@@ -230,6 +222,11 @@ class NamingOfResult:
                 by_word.setdefault(one, set()).add(record)
             elif one in self._delegated:
                 self._words[2].setdefault(one, set()).add(record)
+
+    def _telling(self, words: Sequence[str]) -> bool:
+        """Whether words that have stems can name something: several, a name, or one that is long enough."""
+        one = words[0]
+        return len(words) > 1 or ((len(one) >= 4 or one in self._utterance.proper) and not number_of(one))
 
     def _measure(self, leaf: Leaf) -> None:
         value = _measure_of(leaf.text)
@@ -244,7 +241,7 @@ class NamingOfResult:
         everything = frozenset(range(count))
         if self._tool.effect is not Effect.NONE:
             return [Reference(self._looked_up, everything)] if self._looked_up else []
-        found = [*self._by_phrase(), *self._by_measure()]
+        found = [one for one in (*self._by_phrase(), *self._by_measure()) if one.reach is not Reach.NONE]
         if not found and self._looked_up is Reach.NONE:
             found = self._by_word()
         if self._looked_up is Reach.POINTED:
@@ -258,10 +255,11 @@ class NamingOfResult:
 
     def _by_phrase(self) -> list[Reference]:
         out = []
-        for records in self._phrases.values():
+        for phrase, records in self._phrases.items():
             top = max(self._score[record] for record in records)
             best = frozenset(record for record in records if self._score[record] == top)
-            out.append(Reference(Reach.NAMED, best))
+            said = self._utterance.says(phrase)
+            out.append(Reference(Reach.NAMED if said else self._looked_up, best))
         return out
 
     def _by_measure(self) -> list[Reference]:

@@ -23,11 +23,22 @@ from typing import Any
 import msgspec
 
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, whole, within
-from remit.core.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Stated, leaves, several
+from remit.core.justification import (
+    MAX_MET,
+    NOTHING,
+    Justification,
+    Met,
+    Provenance,
+    Reach,
+    Stated,
+    leaves,
+    several,
+)
 from remit.core.label import Classes, Label, Trust
-from remit.core.named import Naming, Reach, identifies
+from remit.core.lookup import Lookup
+from remit.core.named import Naming, identifies
 from remit.core.record import Leaf, Reading
-from remit.core.tool import ArgumentRole, Effect, Tool
+from remit.core.tool import ArgumentRole, Tool
 from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in, stem, words_of
 
 Json = Any
@@ -41,6 +52,8 @@ MAX_MENTIONED = 12  # words of a value that is recognised by them
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_ARGUMENT_LEAVES = 2_000
+MAX_CARRIED = 65_536
+"""Characters of a text in which carried addresses are looked for."""
 _BYTES = ("utf-8", "surrogatepass")
 PIECE = 500
 """Leaves that are taken in before others have a turn."""
@@ -117,13 +130,13 @@ class Index:
 
         Go to its end before the result is released. `call` counts the calls of the task from 1.
         """
+        arguments = tool.parts(dict(arguments))
         given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
-        doubtful = self._doubtful(arguments, given)
-        echoes = _words(arguments, given) if tool.repeats else frozenset()
+        lookup = Lookup(tool, arguments, given, self.utterance)
+        doubtful = frozenset(self._digest(whole(one)) for one in lookup.doubtful if len(one) <= MAX_WHOLE)
+        echoes = lookup.doubtful_words() if tool.repeats else frozenset()
         reading = Reading(result, tool)
-        looked_up = self._looked_up(tool, arguments, given)
-        asked = {" ".join(words_of(one)) for value in arguments.values() for one in leaves(value)}
-        naming = self._naming.begin(call, tool, looked_up, asked - {""})
+        naming = self._naming.begin(call, tool, lookup)
         places: dict[tuple[str, Trust], int] = {}
         for count, leaf in enumerate(reading):
             trust = leaf.label.trust
@@ -156,7 +169,7 @@ class Index:
 
     def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> None:
         """Note that a permitted call uses what the intent states: each value is for one purpose."""
-        for name, value in arguments.items():
+        for name, value in tool.parts(dict(arguments)).items():
             spec = tool.arguments.get(name)
             if spec is None or spec.role is not ArgumentRole.DESTINATION:
                 continue
@@ -178,6 +191,24 @@ class Index:
                 one = self.judge_one(piece, tool, name)
                 judged = one if judged is None else judged.join(one)
         return judged or NOTHING
+
+    def foreign(self, value: Json) -> bool:
+        """Whether a text carries an address or link that untrusted data brought in and that stands neither
+        in the intent, nor in a trusted field, nor in a source that the intent names.
+        """
+        for leaf in leaves(value):
+            for found in within(leaf[:MAX_CARRIED]):
+                digest = self._digest(found)
+                kept = self._met.get(digest, ())
+                if (
+                    found.kind is not DestinationKind.HOST
+                    and kept
+                    and digest not in self._stated
+                    and all(self._trust(one) is Trust.UNTRUSTED for one in kept)
+                    and not any(self._naming.reach(one & _RECORD_MASK) is Reach.NAMED for one in kept)
+                ):
+                    return True
+        return False
 
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
@@ -210,8 +241,12 @@ class Index:
         if any(one.trust is Trust.UNTRUSTED for one in origins):
             return self._pointed(kept, mention, found, origins)
         if origins and not self.full:
-            source = self._source(kept, found)
-            return Justification(Provenance.TRUSTED, None, origins, *source, closed=self._contradicts(kept))
+            return msgspec.structs.replace(
+                self._source(kept, found),
+                provenance=Provenance.TRUSTED,
+                origins=origins,
+                closed=self._contradicts(kept),
+            )
         return Justification(Provenance.UNKNOWN, None, origins)
 
     def _of_intent(
@@ -258,23 +293,37 @@ class Index:
     ) -> Justification:
         """Say of an untrusted value in which source it stands that the intent points to, if in any."""
         where = self._source(kept, found)
-        if not where[1] and mention is not None:
-            met = self._places[mention].met
-            if self._naming.points_to(met.call):
-                where = (Reach.MENTIONED, met.call, 1)
-        return Justification(Provenance.UNTRUSTED, None, origins, *where)
+        if not where.source and mention is not None:
+            call = self._places[mention].met.call
+            if (reach := self._naming.best(call)) is not Reach.NONE:
+                where = Justification(
+                    Provenance.UNTRUSTED, None, (), Reach.MENTIONED, call, 1, near=reach is Reach.NAMED
+                )
+        return msgspec.structs.replace(where, origins=origins, mentioned=mention is not None)
 
-    def _source(self, kept: tuple[int, ...], found: Destination) -> tuple[Reach, int, int]:
-        """Give how the intent leads to where a value stands, the call, and how many like it stand there."""
-        best = (Reach.NONE, 0, 0)
+    def _source(self, kept: tuple[int, ...], found: Destination) -> Justification:
+        """Say how the intent leads to where a value stands, and how many like it stand there."""
+        best = Justification(Provenance.UNTRUSTED)
         for one in kept:
             record, place = one & _RECORD_MASK, self._places[one >> _RECORD_BITS]
-            if self._naming.reach(record) is Reach.NONE:
+            led = self._naming.reach(record)
+            if led is Reach.NONE:
                 continue
-            reach = Reach.POINTED if place.met.trust is Trust.TRUSTED else Reach.MENTIONED
-            count = max(self._naming.candidates(record, found.kind), 1)
-            if (reach, -count) > (best[0], -best[2]):
-                best = (reach, place.met.call, count)
+            field = place.met.trust is Trust.TRUSTED
+            reach = Reach.POINTED if field else Reach.MENTIONED
+            count = (
+                self._naming.choice(record, place.met.field)
+                if field
+                else self._naming.candidates(record, found.kind)
+            )
+            if (reach, -max(count, 1)) > (best.reach, -best.candidates):
+                best = Justification(
+                    Provenance.UNTRUSTED,
+                    reach=reach,
+                    source=place.met.call,
+                    candidates=max(count, 1),
+                    near=led is Reach.NAMED,
+                )
         return best
 
     def _contradicts(self, kept: tuple[int, ...]) -> bool:
@@ -351,51 +400,6 @@ class Index:
         places = [self._mentions.get(hash(word)) for word in words]
         return None if None in places else places[0]
 
-    def _doubtful(
-        self, arguments: Mapping[str, Json], given: Mapping[str, Justification]
-    ) -> frozenset[bytes]:
-        """Give the digests of what a call was given that is neither of the intent nor trusted."""
-        out = set()
-        for name, value in arguments.items():
-            if given[name].provenance in (Provenance.UNKNOWN, Provenance.UNTRUSTED):
-                for leaf in leaves(value):
-                    if len(leaf) <= MAX_WHOLE:
-                        out.add(self._digest(whole(leaf)))
-        return frozenset(out)
-
-    def _looked_up(
-        self, tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification]
-    ) -> Reach:
-        """Give how the intent leads to what a call was given: by all that selects something."""
-        if tool.effect is not Effect.NONE:
-            # What a permitted call has made is its own.
-            return Reach.NAMED if any(one.reached for one in given.values()) else Reach.NONE
-        reach = Reach.NONE
-        for name, one in given.items():
-            value = arguments[name]
-            if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
-                continue
-            if one.reached or (isinstance(value, str) and self.utterance.names(value)):
-                reach = max(reach, Reach.NAMED)
-            elif one.provenance is Provenance.UNTRUSTED:
-                if not one.pointed:
-                    return Reach.NONE
-                return Reach.POINTED
-            elif one.pointed:
-                reach = max(reach, Reach.POINTED)
-        return reach
-
     def _digest(self, found: Destination) -> bytes:
         (digest := self._keyed.copy()).update(f"{found.kind._value_}\n{found.normal}".encode(*_BYTES))
         return digest.digest()
-
-
-def _words(arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> frozenset[str]:
-    """Give the words that a call was given and that are neither of the intent nor trusted."""
-    return frozenset(
-        word
-        for name, value in arguments.items()
-        if given[name].provenance in (Provenance.UNKNOWN, Provenance.UNTRUSTED)
-        for leaf in leaves(value)
-        for word in words_of(leaf)
-    )

@@ -138,7 +138,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     dots or brackets itself counts as a name first.
 
     `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
-    `asked_by` are further words by which people ask for what it does (`pay`, `refund`). `repeats` is true
+    `asked_by` are words by which people ask for what it does (`pay`, `refund`), where its name does not say
+    them. `repeats` is true
     where its results hold what it was given, even changed. `resource` names what it reads or writes over
     the arguments (`ticket/{id}`): what is written there is read back with its label. A tool that `sanitizes`
     gives what carries its own label alone, whatever it was made of.

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a call was given: how the intent leads to what its result was looked up by, and what it may echo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from remit.core.justification import Justification, Provenance, Reach, leaves
+from remit.core.tool import Effect, Tool
+from remit.core.utterance import Utterance, words_of
+
+Json = Any
+
+_DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
+
+
+class Lookup:
+    """The arguments of a call whose result is taken in.
+
+    `reach` says how the intent leads to all that selected something: named, where it is of the intent or
+    reached; pointed at, where it stands in a source that the intent points to. `doubtful` are the texts that
+    are neither of the intent nor trusted: a result that repeats them proves nothing.
+    """
+
+    def __init__(
+        self, tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification], said: Utterance
+    ) -> None:
+        """Take arguments with what is known of each."""
+        self.tool = tool
+        self.reach = _reach(tool, arguments, given, said)
+        self.asked = frozenset(" ".join(words_of(text)) for text in _texts(arguments)) - {""}
+        self.doubtful = frozenset(
+            text
+            for name, one in given.items()
+            if one.provenance in _DOUBTED
+            for text in leaves(arguments[name])
+        )
+
+    def doubtful_words(self) -> frozenset[str]:
+        """Give the words of what is doubtful."""
+        return frozenset(word for text in self.doubtful for word in words_of(text))
+
+
+def _texts(arguments: Mapping[str, Json]) -> Iterator[str]:
+    for value in arguments.values():
+        # A content is no name.
+        yield from (text for text in leaves(value) if len(text) <= 200)
+
+
+def _reach(
+    tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification], said: Utterance
+) -> Reach:
+    if tool.effect is not Effect.NONE:
+        # What a permitted call has made is its own.
+        return Reach.NAMED if any(one.reached for one in given.values()) else Reach.NONE
+    reach = Reach.NONE
+    for name, one in given.items():
+        value = arguments[name]
+        if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
+            continue
+        if one.reached or (isinstance(value, str) and said.names(value)):
+            reach = max(reach, Reach.NAMED)
+        elif one.provenance is Provenance.UNTRUSTED:
+            return Reach.POINTED if one.pointed else Reach.NONE
+        elif one.pointed:
+            reach = max(reach, Reach.POINTED)
+    return reach
