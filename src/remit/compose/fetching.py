@@ -1,26 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fetches from addresses that the configuration names, made only where it names any."""
+"""What fetches from addresses that the configuration names. It is made when something is fetched first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from remit.adapters.attestor.bundles import Context
-from remit.ports.fetch import Fetch
+from remit.ports.fetch import Fetch, Fetched
 
 
-def guarded_fetch(
-    *,
-    private: bool = False,
-    plain_loopback: bool = False,
-    ca_file: Path | None = None,
-    headers: Callable[[], Mapping[str, str]] = dict,
-    context: Context | None = None,
-) -> Fetch:
-    """Give a `GuardedFetch`; the words are its own."""
-    from remit.adapters.fetch.guarded import GuardedFetch
+class Fetching(TypedDict, total=False):
+    """What `GuardedFetch` is told."""
 
-    return GuardedFetch(
-        private=private, plain_loopback=plain_loopback, ca_file=ca_file, headers=headers, context=context
-    )
+    private: bool
+    plain_loopback: bool
+    ca_file: Path | None
+    headers: Callable[[], Mapping[str, str]]
+    context: Context | None
+
+
+class LateFetch:
+    """`ports.fetch.Fetch`: a `GuardedFetch` from the first fetch on."""
+
+    def __init__(self, **told: Unpack[Fetching]) -> None:
+        """Take what the fetch is told."""
+        self._told = told
+
+    @cached_property
+    def fetch(self) -> Fetch:
+        """The fetch itself; raises `ConfigInvalid`."""
+        from remit.adapters.fetch.guarded import GuardedFetch
+
+        return GuardedFetch(**self._told)
+
+    async def get(
+        self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
+    ) -> Fetched:
+        """Give the answer to one GET, whatever its status; raises `SourceUnavailable`."""
+        return await self.fetch.get(url, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s)
+
+
+def guarded_fetch(**told: Unpack[Fetching]) -> Fetch:
+    """Give a fetch; raises `ConfigInvalid` where a file of certificate authorities cannot be read."""
+    late = LateFetch(**told)
+    if told.get("ca_file") is not None:
+        return late.fetch
+    return late
