@@ -223,10 +223,9 @@ class _ToolReading:
         """Note a `{word}` of a template that is no argument, or one that must not be written out."""
         if word not in self._known:
             way = f"add `{word}: {{role: selector}}` under `arguments`"
-            near = nearest(word, self._known)
-            if place == "resource" and self._form.effect != "none" and not near:
+            if place == "resource" and self._form.effect != "none":
                 return  # the upstream chooses it, and the result says what it is
-            if near:
+            if near := nearest(word, self._known):
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
             self._say(f"`{{{word}}}` is none of its arguments", place, way_out=way)
         elif any(form.secret and self._head(key) == word for key, form in self._form.arguments.items()):
