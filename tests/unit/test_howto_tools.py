@@ -11,8 +11,7 @@ from remit.config import examine_bundle, load_config
 from remit.config.forms import ArgumentForm, ToolForm
 from remit.core.bundle import Bundle
 from remit.core.label import Classes, Trust
-from remit.core.provenance import KEY_BYTES, Index
-from remit.core.record import Reading
+from remit.core.record import Reading, label_of
 from remit.core.tool import Effect, Tool
 from tests.architecture.tree import ROOT
 
@@ -43,9 +42,9 @@ def trust_of(tool: Tool, result: Json) -> dict[str, str]:
     return {leaf.path: leaf.label.trust.value for leaf in Reading(result, tool)}
 
 
-def label_of(tool: Tool, result: Json) -> Trust:
+def task_trust(tool: Tool, result: Json) -> Trust:
     """Give the trust that a task has once it has read a result."""
-    return Index(b"k" * KEY_BYTES).label(result, tool, Classes()).trust
+    return label_of(result, tool, Classes()).trust
 
 
 @pytest.mark.parametrize("number", range(len(FILES)))
@@ -97,15 +96,15 @@ def test_the_body_of_a_message_from_outside_is_untrusted(tmp_path: Path) -> None
             "untrusted",
         )
         assert found["messages[].body"] == "untrusted"
-    assert label_of(read, OURS) is Trust.UNTRUSTED
+    assert task_trust(read, OURS) is Trust.UNTRUSTED
 
 
 def test_a_task_that_reads_colleagues_alone_has_read_nothing_untrusted(tmp_path: Path) -> None:
     """Where the tool is described openly; one message from outside, or an odd one, changes that."""
     read = bundle(tmp_path, OPEN)[0].tools["mail/read_message"]
-    assert label_of(read, OURS) is Trust.TRUSTED
-    assert label_of(read, THEIRS) is Trust.UNTRUSTED
-    assert label_of(read, ODD) is Trust.UNTRUSTED
+    assert task_trust(read, OURS) is Trust.TRUSTED
+    assert task_trust(read, THEIRS) is Trust.UNTRUSTED
+    assert task_trust(read, ODD) is Trust.UNTRUSTED
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from remit.core.justification import (
     leaves,
     several,
 )
-from remit.core.label import Classes, Label, Trust
+from remit.core.label import Trust
 from remit.core.lookup import Lookup
 from remit.core.named import Naming, identifies
 from remit.core.record import Leaf, Reading
@@ -154,18 +154,6 @@ class Index:
                 yield
         naming.end(reading.above)
         self.full = self.full or reading.cut
-
-    def label(self, result: Json, tool: Tool, classes: Classes) -> Label:
-        """Give the label of a result: the tool's, joined with those of its fields that are there."""
-        if not tool.fields:
-            return tool.label
-        reading = Reading(result, tool)
-        for _ in reading:
-            pass
-        label = tool.label
-        for seen in reading.seen:
-            label = label.join(seen, classes)
-        return label
 
     def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> None:
         """Note that a permitted call uses what the intent states: each value is for one purpose."""

@@ -15,7 +15,7 @@ import msgspec
 
 from remit.core.constraint import Verdict
 from remit.core.field import structured
-from remit.core.label import Label
+from remit.core.label import Classes, Label
 from remit.core.tool import FieldLabel, Tool
 
 Json = Any
@@ -146,6 +146,19 @@ class Reading:
         label = next((one.label for one in known if _holds(one, beside)), self._label)
         self.seen.add(label)
         return label
+
+
+def label_of(result: Json, tool: Tool, classes: Classes) -> Label:
+    """Give the label of a result: the tool's, joined with those of its fields that are there."""
+    if not tool.fields:
+        return tool.label
+    reading = Reading(result, tool)
+    for _ in reading:
+        pass
+    label = tool.label
+    for seen in reading.seen:
+        label = label.join(seen, classes)
+    return label
 
 
 def _holds(field: FieldLabel, beside: dict[str, Json]) -> bool:

@@ -23,6 +23,7 @@ from remit.core.event import Event
 from remit.core.holding import stained
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.record import label_of
 from remit.core.request import AccessRequest
 from remit.core.tool import Tool
 from remit.ports.holdings import JoinLabels
@@ -83,7 +84,7 @@ class Observer:
                     part, call=number, decision=decision, tool=tool, arguments=request.arguments
                 )
                 await _taken(steps, look)
-                label = label.join(live.index.label(part, tool, classes), classes)
+                label = label.join(label_of(part, tool, classes), classes)
         self._room.grew(live, len(live.index) - before)
         changes, events = rising(live, label, request, classes, self._clock.now())
         if changes:
