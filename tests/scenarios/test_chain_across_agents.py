@@ -80,10 +80,16 @@ def triaging(story: Rehearsal) -> RehearsedTask:
 
 
 def baited(story: Rehearsal) -> tuple[RehearsedTask, RehearsedTask, RehearsedCall]:
-    """Both agents have done what they were told to; gives their tasks, and the mail that was refused."""
+    """Both agents have done what they were told to; gives their tasks, and the mail that was refused.
+
+    The comment holds an address that others brought in. Somebody was asked about it, and let it through.
+    """
     first = summarising(story)
-    noted = first.read("tickets/comment", {"ticket": "T-1", "text": BAIT}, "commented")
-    assert noted.outcome is Outcome.PERMIT
+    note = {"ticket": "T-1", "text": BAIT}
+    asked = first.call("tickets/comment", note)
+    assert asked.outcome is Outcome.DEFER
+    first.approve(asked)
+    assert first.read("tickets/comment", note, "commented").outcome is Outcome.PERMIT
     second = triaging(story)
     mail = second.call("mail/send", {"to": ATTACKER, "subject": "C-43", "body": "as asked in T-1"})
     assert mail.outcome is Outcome.DENY
@@ -195,7 +201,15 @@ def test_the_picture_says_all_of_it_on_a_terminal(story: Rehearsal) -> None:
     """In the order in which it happened, with the ticket between the agents."""
     _, second, mail = baited(story)
     text = "\n".join(str(getattr(line, "renderable", line)) for line in lines(drawn(story, second, mail)))
-    told = ("contract-bot", "contracts/C-42.md", "tickets/comment", "ticket/t-1", "ticket-bot", "✗ refused")
+    told = (
+        "contract-bot",
+        "contracts/C-42.md",
+        "tickets/comment",
+        "approved by",
+        "ticket/t-1",
+        "ticket-bot",
+        "✗ refused",
+    )
     places = [text.index(one) for one in told]
     assert places == sorted(places)
     assert ATTACKER in text

@@ -98,6 +98,7 @@ def _call(call: ChainCall, wide: int, *, stopped: bool) -> Text:
         show.text(f" {call.tool:<{wide}}", "bold"),
         show.text(f"  {call.about}" if call.about else ""),
         show.text(f"  {call.carries}" if call.carries else "", "dim"),
+        show.text(f"  {call.approved}" if call.approved else "", "yellow"),
     )
 
 

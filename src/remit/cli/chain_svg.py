@@ -131,14 +131,12 @@ def _box(chain: Chain, box: _Box) -> Sequence[str]:
     for call, at in box.calls:
         refused = call.outcome != "permit"
         name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
+        about = " · ".join(one for one in (call.about, call.carries, call.approved) if one)
         out += [
             f'<circle class="{"stop" if refused else "call"}" cx="{_LEFT + 26}" cy="{at + 18}" r="7"/>',
             f'<text class="{"why" if refused else ""}" x="{_LEFT + 46}" y="{at + 23}">{_safe(name)}</text>',
             f'<text class="name" x="{_LEFT + 112}" y="{at + 23}">{_safe(call.tool)}</text>',
-            (
-                f'<text class="dim" x="{_LEFT + 300}" y="{at + 23}">'
-                f"{_safe(' · '.join(one for one in (call.about, call.carries) if one)[:88])}</text>"
-            ),
+            (f'<text class="dim" x="{_LEFT + 300}" y="{at + 23}">{_safe(about[:88])}</text>'),
         ]
         out += [
             f'<text class="why" x="{_LEFT + 46}" y="{at + 42 + _LINE * number}">{_safe(line)}</text>'

@@ -39,7 +39,8 @@ class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a chain. `number` counts the permitted calls of its task from 1 (0: it was not permitted).
 
     `about` is which record it read or what it acted on, where that can still be read; `carries` is what is
-    known of the data it gave: class and trust. `reasons` say why it was refused.
+    known of the data it gave: class and trust. `approved` says who let it through, where somebody was asked.
+    `reasons` say why it was refused.
     """
 
     decision: str
@@ -52,6 +53,7 @@ class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     about: str = ""
     carries: str = ""
+    approved: str = ""
     reasons: tuple[ChainReason, ...] = ()
 
     @property
@@ -172,6 +174,7 @@ class _Trace:
         self.decisions: dict[Place, Record] = {}
         self.outcomes: dict[Place, list[Record]] = {}
         self.reads: dict[str, list[Record]] = {}
+        self.approved: dict[str, str] = {}
         self.done: dict[Place, None] = {}
         self.edges: dict[ChainEdge, None] = {}
         self.cut = False
@@ -195,6 +198,9 @@ class _Trace:
                 self.decisions[task, call] = record
                 if not self.known[task].agent:
                     self.known[task] = ChainTask(id=task, agent=str(record.get("agent", "")))
+            elif kind == "approval.decided" and facts.get("state") == "approved":
+                by = (record.get("values") or {}).get("by")
+                self.approved[str(facts.get("approval"))] = f"approved by {by}" if by else "approved"
             elif kind in ("data.read", "action.executed") and call:
                 self.outcomes.setdefault((task, call), []).append(record)
                 if kind == "data.read" and facts.get("trust") == "untrusted":
@@ -309,6 +315,7 @@ class _Trace:
             effect=str(facts.get("effect", "")),
             at=str(record.get("at", "")),
             index=int(record.get("index", 0)),
+            approved=self.approved.get(str(facts.get("approval", "")), "") if not reasons else "",
             about=about or _short(values.get("arguments") or ""),
             carries=carries,
             reasons=reasons,
