@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -223,7 +224,8 @@ class _ToolReading:
         """Note a `{word}` of a template that is no argument, or one that must not be written out."""
         if word not in self._known:
             way = f"add `{word}: {{role: selector}}` under `arguments`"
-            if place == "resource" and self._form.effect != "none":
+            close = get_close_matches(word, self._known, n=1, cutoff=0.75)
+            if place == "resource" and self._form.effect != "none" and not close:
                 return  # the upstream chooses it, and the result says what it is
             if near := nearest(word, self._known):
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
