@@ -65,8 +65,8 @@ def grant_form(tool_id: str, form: Json, luck: random.Random) -> Json:
     ways = ('{"anything": {}}', '{"one_of": ["A-1", "A-2"]}', '{"pattern": "A-[0-9]+"}')
     arguments: Json = {"id": json.loads(luck.choice(ways))}
     if "to" in form["arguments"]:
-        kept = luck.random() < 0.35
-        arguments["to"] = {"email_domain": ["example.com"]} if kept else {"anything": {}}
+        to = '{"email_domain": ["example.com"]}' if luck.random() < 0.35 else ways[0]
+        arguments["to"] = json.loads(to)
     if "text" in form["arguments"]:
         arguments["text"] = {"length": {"max": 2000}}
     return {"tool": tool_id, "arguments": arguments}

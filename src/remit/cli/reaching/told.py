@@ -44,8 +44,10 @@ def told(report: ReachReport) -> None:
     if left := len(report.toxic) - len(shown):
         show.say(f"  and {left} more: `--task` shows one, `--json` all", style="dim")
     for kind, title in TITLES.items():
-        _single(report, kind, title)
-    _handovers(report)
+        if report.choice.kind in ("", kind.value):
+            _single(report, kind, title)
+    if not report.choice.kind:
+        _handovers(report)
     _sum(report)
 
 

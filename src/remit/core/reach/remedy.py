@@ -10,7 +10,9 @@ attention, to take a grant away costs what the task could do.
 from __future__ import annotations
 
 import enum
+import json
 import math
+import re
 from collections.abc import Hashable, Iterable
 
 import msgspec
@@ -26,6 +28,9 @@ from remit.core.task import HandDown
 
 MAX_PLACES = 32
 """Task types and stores that are looked at around one combination; what lies beyond counts as reached."""
+
+MAX_ID = 128
+_NO_ID = re.compile(r"[^A-Za-z0-9._:#/-]")
 
 Spot = Hashable
 
@@ -47,6 +52,9 @@ COST = {
     RepairKind.DROP: 4,
     RepairKind.TRUST: 5,
 }
+
+
+_CLOSING = (RepairKind.APPROVE, RepairKind.DROP)
 
 
 class Repair(msgspec.Struct, frozen=True, order=True):
@@ -91,15 +99,15 @@ class Repair(msgspec.Struct, frozen=True, order=True):
         """The policy that `approve` adds; empty for the others."""
         if self.kind is not RepairKind.APPROVE:
             return ""
-        name = f"paths/{self.task_type}/{self.tool}"
-        tool = self.tool.replace("\\", "\\\\").replace('"', '\\"')
+        name = _NO_ID.sub("-", f"paths/{self.task_type}/{self.tool}")[:MAX_ID]
+        tool, task_type = (json.dumps(one, ensure_ascii=False) for one in (self.tool, self.task_type))
         return (
             f'@id("{name}")\n'
             '@reason("`{tool}` could carry private data out on the word of untrusted content")\n'
             '@way_out("have this exact call approved")\n'
             '@otherwise("approval")\n'
-            f'forbid (principal, action == Action::"{tool}", resource)\n'
-            f'when {{ context.task.type == "{self.task_type}" }};\n'
+            f"forbid (principal, action == Action::{tool}, resource)\n"
+            f"when {{ context.task.type == {task_type} }};\n"
         )
 
 
@@ -133,11 +141,30 @@ def remedies(survey: ReachSurvey, toxic: ToxicTask) -> tuple[Remedy, ...]:
     if toxic.openness is Openness.REFUSED:
         return ()
     found: dict[tuple[Repair, ...], Remedy] = {}
-    for leg, cuts in ((toxic.untrusted, "untrusted"), (toxic.private, "private")):
-        remedy = _Cut(survey, toxic, leg, cuts).remedy()
+    cuts = (_Cut(survey, toxic, toxic.untrusted, "untrusted"), _Cut(survey, toxic, toxic.private, "private"))
+    for cut in cuts:
+        remedy = cut.remedy()
         if remedy is not None:
+            remedy = _spared(remedy, cuts)
             found.setdefault(remedy.repairs, remedy)
     return tuple(sorted(found.values(), key=lambda one: (one.cost, len(one.repairs), one.repairs)))
+
+
+def _spared(remedy: Remedy, cuts: tuple[_Cut, _Cut]) -> Remedy:
+    """Leave out what the other changes make needless.
+
+    A question before a tool stands before what it reads as well, and a grant that is dropped reads nothing.
+    So where a tool is source and outlet at once, closing it there may be enough.
+    """
+    closed = {one.tool for one in remedy.repairs if one.kind in _CLOSING}
+    if len(remedy.repairs) < 2 or not any(cut.hangs_on(closed) for cut in cuts):
+        return remedy
+    kept = list(remedy.repairs)
+    for one in sorted(remedy.repairs, key=lambda each: -each.cost):
+        others = [each for each in kept if each != one]
+        if any(not cut.connected(others) for cut in cuts):
+            kept = others
+    return msgspec.structs.replace(remedy, repairs=tuple(kept), cost=sum(one.cost for one in kept))
 
 
 class _Cut:
@@ -151,16 +178,17 @@ class _Cut:
         self.level = toxic.openness
         self.graph = networkx.DiGraph()
         self.repairs: dict[tuple[Spot, Spot], Repair] = {}
+        self._exact: bool | None = None
 
     def remedy(self) -> Remedy | None:
         """Give the minimum cut as changes; None where something that no change touches goes all the way."""
-        way_out = self._outlets(self.toxic.place)
+        way_out = self._ways_out()
         # Each tool that the task type reads by itself lets in as much as dropping its grant would cost. If
         # that is no less than what the outlets let out, no cut is smaller than closing these.
         way_in = COST[RepairKind.DROP] * len({one.source.tool for one in self.leg if self._read_here(one)})
         if sum(one.cost for one in way_out) <= way_in:
             return self._made(set(way_out), exact=True)
-        exact = self._lay()
+        exact = self._laid()
         value, (near, _) = networkx.minimum_cut(
             self.graph, "in", "out", capacity="cost", flow_func=edmonds_karp
         )
@@ -178,12 +206,40 @@ class _Cut:
         repairs = tuple(sorted(cut))
         return Remedy(repairs, sum(one.cost for one in repairs), self.cuts, exact)
 
+    def hangs_on(self, tools: set[str]) -> bool:
+        """Whether, without some tools, perhaps nothing of this comes in."""
+        return all(one.source.tool in tools for one in self.leg if self._read_here(one))
+
+    def connected(self, repairs: Iterable[Repair]) -> bool:
+        """Whether something still goes all the way once some changes are made."""
+        self._laid()
+        closed = {(one.task_type, one.tool) for one in repairs if one.kind in _CLOSING}
+        made = set(repairs)
+        gone = [
+            edge
+            for edge, repair in self.repairs.items()
+            if repair in made or (repair.tool and (repair.task_type, repair.tool) in closed)
+        ]
+        left = self.graph.copy()
+        left.remove_edges_from(gone)
+        return bool(networkx.has_path(left, "in", "out"))
+
     def _read_here(self, inflow: Inflow) -> bool:
         return inflow.direct and inflow.openness <= self.level and "/" in inflow.source.tool
 
+    def _laid(self) -> bool:
+        """Lay the network out, once; says whether all of it was looked at."""
+        if self._exact is None:
+            self._exact = self._lay()
+        return self._exact
+
     def _lay(self) -> bool:
-        """Lay the network out; says whether all of it was looked at."""
         start = self.toxic.place
+        self.graph.add_nodes_from(("in", "out"))
+        for repair in self._ways_out():
+            spot = ("leaves", repair.tool)
+            self._edge(start, spot, 0, repair)
+            self._edge(spot, "out", math.inf)
         waiting: list[int | Shelf] = [start]
         seen: set[int | Shelf] = {start}
         for place in waiting:
@@ -197,9 +253,10 @@ class _Cut:
                     waiting.append(one)
         return len(seen) <= MAX_PLACES
 
-    def _outlets(self, place: int) -> list[Repair]:
+    def _ways_out(self) -> list[Repair]:
+        """Give, for each tool by which something leaves, the cheapest change that keeps it from that."""
         name = self.toxic.runner.task_type.name
-        chosen: list[Repair] = []
+        chosen: dict[str, Repair] = {}
         for path in self.toxic.paths:
             if path.guard.openness > self.level:
                 continue
@@ -209,11 +266,8 @@ class _Cut:
                 kinds.append(Repair(RepairKind.PIN, name, tool, path.outlet.arguments))
             if self.level is Openness.OPEN:
                 kinds.append(Repair(RepairKind.APPROVE, name, tool))
-            spot = ("leaves", tool)
-            chosen.append(min(kinds, key=lambda one: one.cost))
-            self._edge(place, spot, 0, chosen[-1])
-            self._edge(spot, "out", math.inf)
-        return chosen
+            chosen[tool] = min(kinds, key=lambda one: one.cost)
+        return list(chosen.values())
 
     def _into_task(self, place: int) -> Iterable[int | Shelf]:
         runner = self.survey.terrain.runners[place]
