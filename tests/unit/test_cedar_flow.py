@@ -255,3 +255,11 @@ def test_reads_inside_the_house_are_free_after_untrusted_data() -> None:
     policy = CedarPolicies().load(guardrails(), TOOLS, [SUMMARISE], [CLERK])
     for flow in (facts(tainted=True), facts(tainted=True, selector="untrusted")):
         assert weigh(policy.evaluate(request(READ, flow=flow)), frozenset())[0] is Outcome.PERMIT
+
+
+def test_a_read_outside_the_plan_is_refused_after_untrusted_data() -> None:
+    """Nobody is asked call by call: the plan is extended, or the read is not made."""
+    policy = CedarPolicies().load(guardrails(), TOOLS, [SUMMARISE], [CLERK])
+    answer = policy.evaluate(request(READ, flow=facts(tainted=True, asked=True, plan="unplanned")))
+    assert weigh(answer, frozenset())[0] is Outcome.DENY
+    assert "extended" in answer.reasons[0].way_out
