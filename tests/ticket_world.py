@@ -55,6 +55,7 @@ TOOLS = (
     a_tool("contract", label=UNTRUSTED, arguments={"id": SELECTOR}, record="contract/{id}"),
     a_tool("read_ticket", arguments={"ticket": SELECTOR}, resource="ticket/{ticket}"),
     a_tool("list_tickets", arguments={"query": Argument()}),
+    a_tool("all_tickets", resource="ticket"),
     a_tool("comment", Effect.REVERSIBLE, arguments=TICKET, resource="ticket/{ticket}"),
     a_tool("create", Effect.REVERSIBLE, arguments={"text": Argument()}, resource="ticket/{ticket}"),
     a_tool("note", Effect.REVERSIBLE, arguments={"text": Argument()}),

@@ -104,6 +104,31 @@ async def test_the_number_of_a_new_ticket_is_found_in_the_result(world: Desks) -
     assert await world.label(other) == UNTRUSTED
 
 
+async def test_a_list_of_one_kind_takes_the_label_of_that_kind_alone(world: Desks) -> None:
+    """A fixed name is a container of all whose names begin with it."""
+    _, token = await world.tainted()
+    await world.outcome(token, "mail", to="ana@example.com", text="as the contract says")
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "all_tickets")
+    assert (await world.label(reader)).trust is Trust.TRUSTED
+    await world.outcome(token, "comment", ticket=7, text="as the contract says")
+    await world.outcome(theirs, "all_tickets")
+    assert await world.label(reader) == UNTRUSTED
+
+
+async def test_only_what_the_person_stated_is_written_as_trusted(world: Desks) -> None:
+    """By a task that has read untrusted data, too: nothing else lies there. Its class goes along."""
+    task, token = await world.tainted()
+    await world.house.tasks.turn(task.id, "write `all done` into ticket 7", await world.person("lena"))
+    await world.outcome(token, "comment", ticket=7, text="all done")
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=7)
+    assert await world.label(reader) == Label("internal")
+    await world.outcome(token, "comment", ticket=7, text="all done, and more")
+    await world.outcome(theirs, "read_ticket", ticket=7)
+    assert await world.label(reader) == UNTRUSTED
+
+
 async def test_who_carries_nothing_leaves_nothing(world: Desks) -> None:
     """A task that has read nothing of note writes no label."""
     _, token = await world.begin()

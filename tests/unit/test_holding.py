@@ -53,6 +53,7 @@ def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> Writ
         ("file/{path}", {"path": "notes\\a.md"}, ("file/notes/a.md",)),
         ("file/{path}", {"path": "/notes/%61.md"}, ("file/notes/a.md",)),
         ("{owner}/{repo}", {"owner": "a", "repo": "b"}, ("a/b",)),
+        ("Ticket", {"query": "open"}, ("ticket",)),
         ("file/{paths}", {"paths": ["a", "b", "a"]}, ("file/a", "file/b")),
     ],
 )
@@ -65,7 +66,6 @@ def test_a_resource_has_one_name(template: str, values: dict[str, Any], named: t
     ("template", "values"),
     [
         ("", {"ticket": 7}),
-        ("ticket", {"ticket": 7}),
         ("ticket/{ticket}", {}),
         ("ticket/{ticket}", {"ticket": None}),
         ("ticket/{ticket}", {"ticket": True}),

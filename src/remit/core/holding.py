@@ -185,12 +185,16 @@ def stained(tool: Tool, label: Label, classes: Classes) -> Tool:
 
 
 def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
-    """Give the resources that a template names with these values; none where that is not sure.
+    """Give the resources that a template names with these values; none where that is not sure, or it names
+    none.
 
     A list names one resource for each of its items.
     """
     names = _PLACE.findall(template)
-    if not names or not all(name in values for name in names):
+    if not names:
+        # A fixed name: one thing (`profile`), or a container (`ticket`), of all that lies in it.
+        return (name,) if (name := normal(template)) else ()
+    if not all(name in values for name in names):
         return ()
     wanted = dict.fromkeys(names)
     choices: list[list[str]] = []

@@ -38,6 +38,7 @@ from remit.core.holding import (
     stained,
     template_of,
 )
+from remit.core.justification import Provenance
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.request import AccessRequest
 from remit.core.tool import RESERVED_OPERATIONS, Effect, Tool
@@ -220,6 +221,9 @@ class Holdings:
             return ()
         classes = self._policies.applied.bundle.classes
         label = request.label
+        if label.trust is Trust.UNTRUSTED and tool.described and _justified(request):
+            # What lies there then is exactly what the person stated or a trusted source gave.
+            label = msgspec.structs.replace(label, trust=Trust.TRUSTED)
         if request.rest.handed is not None:
             label = label.join(request.rest.handed, classes)
         if not tool.described:
@@ -347,6 +351,17 @@ def _writers(found: list[Holding]) -> tuple[Written, ...]:
     """Give the calls that wrote what was found, untrusted ones first."""
     all_of = dict.fromkeys(one for holding in found for one in holding.writers)
     return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
+
+
+def _justified(request: AccessRequest) -> bool:
+    """Whether every value that a call writes is of the intent, or of a trusted source."""
+    for name, value in request.tool.parts(request.arguments).items():
+        if value is None or isinstance(value, bool):
+            continue
+        one = request.flow.arguments.get(name)
+        if one is None or one.spent or one.provenance not in (Provenance.INTENT, Provenance.TRUSTED):
+            return False
+    return True
 
 
 def _chosen_by_upstream(tool: Tool, arguments: dict[str, Json]) -> bool:
