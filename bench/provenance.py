@@ -25,6 +25,7 @@ from bench.target import confined
 from remit.core.flow import judged
 from remit.core.label import Audience, Classes, Label, Trust
 from remit.core.provenance import CAPACITY, Index
+from remit.core.record import label_of
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 
 Json = Any
@@ -120,7 +121,7 @@ def learn(index: Index, result: Json, call: int) -> None:
     """Read a result to its end."""
     for _ in index.learn(result, call=call, decision=f"dec_{call:026d}", tool=READ, arguments={}):
         pass
-    index.label(result, READ, CLASSES)
+    label_of(result, READ, CLASSES)
 
 
 def an_index() -> Index:
