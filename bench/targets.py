@@ -20,6 +20,7 @@ from bench.provenance import (
     PER_10_KB_TEXT,
     provenance,
 )
+from bench.reach import name_of, reach
 from bench.senders import CHECK, senders
 from bench.stages import stages
 from bench.target import Target
@@ -35,6 +36,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "issuers": issuers,
     "senders": senders,
     "provenance": provenance,
+    "paths": reach,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -86,6 +88,7 @@ GOALS = [
     Goal(name=PER_10_KB_TEXT, at_most=0.8),
     Goal(name=PER_10_KB_OF_10_MB, yardstick=PER_10_KB, at_most=1.25),
     Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
+    Goal(name=name_of(10_000), at_most=2),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]

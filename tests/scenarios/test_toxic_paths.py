@@ -65,7 +65,7 @@ def test_the_chain_across_both_agents_is_seen(folder: Path) -> None:
     assert arrived.label.data_class == "confidential"
     assert [step.name for step in arrived.route if step.kind in (StepKind.TASK, StepKind.STORE)] == [
         "summarise-contract",
-        "ticket/",
+        "ticket/ of tickets",
         "triage-tickets",
     ]
     (handover,) = found.handovers

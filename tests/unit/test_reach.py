@@ -86,7 +86,7 @@ def test_a_shared_store_brings_two_task_types_together() -> None:
         (StepKind.SOURCE, "files/read"),
         (StepKind.TASK, "summarise"),
         (StepKind.WRITE, "tickets/comment"),
-        (StepKind.STORE, "ticket/"),
+        (StepKind.STORE, "ticket/ of tickets"),
         (StepKind.READ, "tickets/read"),
         (StepKind.TASK, "triage"),
     ]

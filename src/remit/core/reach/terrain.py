@@ -44,15 +44,18 @@ MAX_VALUES = 64
 
 
 class Shelf(msgspec.Struct, frozen=True, order=True):
-    """A store, or what is stored under one name in it."""
+    """A store of an upstream, or what is stored under one name in it; `store` is empty for all of it."""
 
-    store: str
+    upstream: str
+    store: str = ""
     value: str = ANY
 
     @property
     def name(self) -> str:
         """The name in reports."""
-        return self.store if self.value == ANY else f"{self.store}{self.value}"
+        if not self.store:
+            return self.upstream
+        return f"{self.store if self.value == ANY else self.store + self.value} of {self.upstream}"
 
 
 class ToolGate(msgspec.Struct, frozen=True, eq=False):
@@ -286,8 +289,8 @@ class _Stores:
     """The stores of a bundle, with the names under which its grants tell things in them apart."""
 
     def __init__(self, granted: Iterable[tuple[TaskType, Tool, list[GrantTemplate]]]) -> None:
-        values: dict[str, set[str]] = {}
-        self._of_upstream: dict[str, set[str]] = {}
+        values: dict[Shelf, set[str]] = {}
+        self._of_upstream: dict[str, set[Shelf]] = {}
         for _, tool, grants in granted:
             store = _store(tool)
             self._of_upstream.setdefault(tool.upstream, set()).add(store)
@@ -298,40 +301,43 @@ class _Stores:
             store: named if len(named) <= MAX_VALUES else set() for store, named in values.items()
         }
         self.shelves = sorted(
-            Shelf(store, value) for store, named in self._values.items() for value in (ANY, *named)
+            Shelf(store.upstream, store.store, value)
+            for store, named in self._values.items()
+            for value in (ANY, *named)
         )
 
     def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[Shelf, ...]:
         """Give what a tool writes under some grants."""
         store = _store(tool)
+        known = self._values[store]
         out: set[Shelf] = set()
         for grant in grants:
             named = _named(tool, grant)
-            known = self._values[store]
             if named and named <= known:
-                out.update(Shelf(store, value) for value in named)
+                out.update(Shelf(store.upstream, store.store, value) for value in named)
             else:
-                out.add(Shelf(store))
+                out.add(store)
         return tuple(sorted(out))
 
     def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[Shelf, ...]:
         """Give what a tool reads under some grants; one that names nothing reads its whole upstream."""
         store = _store(tool)
         stores = {store} if tool.resource else self._of_upstream[tool.upstream]
-        out = {Shelf(tool.upstream)} if tool.upstream in self._values else set()
+        whole = Shelf(tool.upstream)
+        out = {whole} if whole in self._values else set()
         for grant in grants:
             says = _says(tool, grant)
             constraint = None if says is None else says.constraint
             for one in stores:
-                out.add(Shelf(one))
+                out.add(one)
                 for value in self._values[one]:
                     if one != store or constraint is None or constraint.judge(value) is not Verdict.NO:
-                        out.add(Shelf(one, value))
+                        out.add(Shelf(one.upstream, one.store, value))
         return tuple(sorted(out))
 
 
-def _store(tool: Tool) -> str:
-    return tool.resource.partition("{")[0] if tool.resource else tool.upstream
+def _store(tool: Tool) -> Shelf:
+    return Shelf(tool.upstream, tool.resource.partition("{")[0])
 
 
 def _says(tool: Tool, grant: GrantTemplate) -> Clause | None:
