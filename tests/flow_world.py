@@ -21,14 +21,14 @@ from remit.core.grant import GrantTemplate
 from remit.core.identity import Role
 from remit.core.label import Audience, Label, Trust
 from remit.core.mediation import Chunk, ChunkKind, End
-from remit.core.task import Parameter, Task, TaskType
+from remit.core.task import HandDown, Parameter, Task, TaskType
 from remit.core.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
 from remit.core.workload import KeyBinding
 from remit.ports.store import Unit
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.mediate import Asked
-from remit.services.tasks import Opening
+from remit.services.tasks import Handing, Opening
 from tests.call_world import KEYS, Desk, DeskExchange, Heard
 from tests.house_world import make_house
 from tests.policy_requests import guardrails
@@ -88,6 +88,7 @@ WORK = TaskType(
     purpose="Work in the office",
     run_by=("clerk",),
     stated_by=("group:staff",),
+    delegates=HandDown(to=("helper",)),
     parameters={name: Parameter(required=False) for name in ("to", "customer", "script", "code")},
     grants=tuple(GrantTemplate(tool.id, other_arguments=True) for tool in TOOLS),
 )
@@ -178,8 +179,9 @@ class FlowWorld:
             return
         for name, roles, groups in (("lena", (), ("staff",)), ("omar", (Role.APPROVER,), ())):
             await house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by="remit")
-        new = NewAgent(name="clerk", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
-        await house.directory.register(new, by="root")
+        for name, key in (("clerk", KEYS["clerk"]), ("helper", KEYS["other"])):
+            new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
+            await house.directory.register(new, by="root")
 
     async def open(self, goal: str, task_type: str = "work", **params: Json) -> Task:
         """Open a task; lena says what for, or the agent itself where the type lets it."""
@@ -190,6 +192,13 @@ class FlowWorld:
         else:
             agent = await self.house.directory.agent("clerk")
             self.task = await self.house.tasks.open(opening, agent=agent)
+        self.token = await task_token(self.house, self.task.id, confirmation=HELD)
+        return self.task
+
+    async def hand_down(self) -> Task:
+        """Hand the task down to `helper`, whose child task is worked on from then on."""
+        helper = await self.house.directory.agent("helper")
+        self.task = await self.house.tasks.open_child(self.task.id, helper, Handing(brief="help"))
         self.token = await task_token(self.house, self.task.id, confirmation=HELD)
         return self.task
 

