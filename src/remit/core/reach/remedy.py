@@ -23,7 +23,7 @@ from remit.core.bundle import Bundle, PolicySource
 from remit.core.label import Trust
 from remit.core.reach.model import DataSource, Inflow, Openness
 from remit.core.reach.survey import ReachSurvey, ToxicTask
-from remit.core.reach.terrain import Shelf, ToolGate, start_of
+from remit.core.reach.terrain import SharedStore, ToolGate, start_of
 from remit.core.task import HandDown
 
 MAX_PLACES = 32
@@ -240,8 +240,8 @@ class _Cut:
             spot = ("leaves", repair.tool)
             self._edge(start, spot, 0, repair)
             self._edge(spot, "out", math.inf)
-        waiting: list[int | Shelf] = [start]
-        seen: set[int | Shelf] = {start}
+        waiting: list[int | SharedStore] = [start]
+        seen: set[int | SharedStore] = {start}
         for place in waiting:
             if len(seen) > MAX_PLACES:
                 self._edge("in", place, math.inf)
@@ -269,7 +269,7 @@ class _Cut:
             chosen[tool] = min(kinds, key=lambda one: one.cost)
         return list(chosen.values())
 
-    def _into_task(self, place: int) -> Iterable[int | Shelf]:
+    def _into_task(self, place: int) -> Iterable[int | SharedStore]:
         runner = self.survey.terrain.runners[place]
         name = runner.task_type.name
         if any(self._counts(one) for one in start_of(runner.task_type)):
@@ -304,7 +304,7 @@ class _Cut:
             self._edge("in", spot, math.inf)
         self._edge(spot, reads, math.inf)
 
-    def _into_store(self, shelf: Shelf) -> Iterable[int]:
+    def _into_store(self, shelf: SharedStore) -> Iterable[int]:
         for place, gate in self.survey.writers.get(shelf, ()):
             runner = self.survey.terrain.runners[place]
             if not self._writes(place, gate):

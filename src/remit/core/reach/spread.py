@@ -12,14 +12,14 @@ import heapq
 from itertools import count
 
 from remit.core.label import Label
-from remit.core.reach.asked import Asked
+from remit.core.reach.hearing import Hearing
 from remit.core.reach.model import OPEN, Guard, Inflow, Openness, Runner, StepKind, Waypoint
-from remit.core.reach.terrain import Shelf, Terrain, ToolGate, start_of
+from remit.core.reach.terrain import SharedStore, Terrain, ToolGate, start_of
 
 MAX_LABELS = 4
 """Labels of one data class and trust that are followed from others into one place."""
 
-Place = int | Shelf
+Place = int | SharedStore
 Steps = tuple[Waypoint, ...]
 
 
@@ -30,7 +30,7 @@ class Spread:
     the most open first; both by the runner's place in the terrain.
     """
 
-    def __init__(self, terrain: Terrain, asked: Asked) -> None:
+    def __init__(self, terrain: Terrain, asked: Hearing) -> None:
         self._terrain = terrain
         self._asked = asked
         self._numbers = asked.numbers
@@ -38,8 +38,8 @@ class Spread:
         self._heap: list[tuple[int, int, int, Place, int, Inflow, Guard, Steps]] = []
         self._best: dict[tuple[Place, int], tuple[int, int]] = {}
         self._done: dict[Place, set[int]] = {}
-        self._readers: dict[Shelf, list[tuple[int, Guard, int, Steps]]] = {}
-        self._writers: list[list[tuple[ToolGate, list[tuple[Shelf, Steps]]]]] = []
+        self._readers: dict[SharedStore, list[tuple[int, Guard, int, Steps]]] = {}
+        self._writers: list[list[tuple[ToolGate, list[tuple[SharedStore, Steps]]]]] = []
         self._beside: dict[int, int] = {}
         self.direct: list[list[Inflow]] = []
         self.inflows: list[list[Inflow]] = [[] for _ in terrain.runners]
@@ -57,11 +57,11 @@ class Spread:
             Inflow(one, one.label, Openness.OPEN, (), (Waypoint(StepKind.SOURCE, one.name), task))
             for one in start_of(runner.task_type)
         ]
-        writers: list[tuple[ToolGate, list[tuple[Shelf, Steps]]]] = []
+        writers: list[tuple[ToolGate, list[tuple[SharedStore, Steps]]]] = []
         for gate in self._terrain.gates[runner.task_type.name]:
             if gate.writes:
                 write = Waypoint(StepKind.WRITE, gate.tool.id)
-                ways: list[tuple[Shelf, Steps]] = [
+                ways: list[tuple[SharedStore, Steps]] = [
                     (shelf, (write, Waypoint(StepKind.STORE, shelf.name))) for shelf in gate.writes
                 ]
                 writers.append((gate, ways))
@@ -101,7 +101,7 @@ class Spread:
             return
         if steps:
             inflow = _on(inflow, guard, steps, self._numbers.labels[label])
-        if isinstance(place, Shelf):
+        if isinstance(place, SharedStore):
             passed = {step.name for step in inflow.route if step.kind is StepKind.TASK}
             for reader, read, own, way in self._readers.get(place, ()):
                 # What one wrote oneself brings nothing new.

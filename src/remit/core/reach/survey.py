@@ -12,7 +12,7 @@ from functools import cached_property
 
 from remit.core.bundle import Bundle
 from remit.core.label import Label
-from remit.core.reach.asked import Asked
+from remit.core.reach.hearing import Hearing
 from remit.core.reach.model import (
     GRANT,
     DataSource,
@@ -28,7 +28,7 @@ from remit.core.reach.model import (
     is_private,
 )
 from remit.core.reach.spread import Spread
-from remit.core.reach.terrain import Shelf, Terrain, ToolGate, terrain
+from remit.core.reach.terrain import SharedStore, Terrain, ToolGate, terrain
 
 
 class ToxicTask:
@@ -79,7 +79,7 @@ class ReachSurvey:
         `observed` names the upstreams where grants refuse nothing either.
         """
         self.terrain: Terrain = terrain(bundle, observed)
-        self.asked = Asked(self.terrain, judge)
+        self.asked = Hearing(self.terrain, judge)
         self.spread = Spread(self.terrain, self.asked)
 
     @cached_property
@@ -123,9 +123,9 @@ class ReachSurvey:
                         yield ReachPath(PathKind.DISCLOSURE, inflow, runner, outlet, guard, None, names)
 
     @cached_property
-    def writers(self) -> dict[Shelf, list[tuple[int, ToolGate]]]:
+    def writers(self) -> dict[SharedStore, list[tuple[int, ToolGate]]]:
         """Which runner may write a store, by its place in the terrain, and by which tool."""
-        out: dict[Shelf, list[tuple[int, ToolGate]]] = {}
+        out: dict[SharedStore, list[tuple[int, ToolGate]]] = {}
         for place, runner in enumerate(self.terrain.runners):
             for gate in self.terrain.gates[runner.task_type.name]:
                 for shelf in gate.writes:
@@ -139,7 +139,7 @@ class ReachSurvey:
     @cached_property
     def handovers(self) -> tuple[Handover, ...]:
         """Where the work of one agent reaches another's."""
-        readers: dict[Shelf, set[tuple[str, str]]] = {}
+        readers: dict[SharedStore, set[tuple[str, str]]] = {}
         out = []
         for runner in self.terrain.runners:
             if runner.handed:

@@ -43,7 +43,7 @@ MAX_VALUES = 64
 """Values of one store that are told apart; where grants name more, they are one."""
 
 
-class Shelf(msgspec.Struct, frozen=True, order=True):
+class SharedStore(msgspec.Struct, frozen=True, order=True):
     """A store of an upstream, or what is stored under one name in it; `store` is empty for all of it."""
 
     upstream: str
@@ -66,8 +66,8 @@ class ToolGate(msgspec.Struct, frozen=True, eq=False):
     sources: tuple[DataSource, ...]
     outlets: tuple[Outlet, ...]
     variants: tuple[Tool, ...]
-    writes: tuple[Shelf, ...] = ()
-    reads: tuple[Shelf, ...] = ()
+    writes: tuple[SharedStore, ...] = ()
+    reads: tuple[SharedStore, ...] = ()
     pinned: bool = False
 
 
@@ -77,7 +77,7 @@ class Terrain(msgspec.Struct, frozen=True, eq=False):
     classes: Classes
     runners: tuple[Runner, ...]
     gates: dict[str, tuple[ToolGate, ...]]
-    shelves: tuple[Shelf, ...]
+    shelves: tuple[SharedStore, ...]
     untrusted_tools: dict[str, bool]
 
 
@@ -289,8 +289,8 @@ class _Stores:
     """The stores of a bundle, with the names under which its grants tell things in them apart."""
 
     def __init__(self, granted: Iterable[tuple[TaskType, Tool, list[GrantTemplate]]]) -> None:
-        values: dict[Shelf, set[str]] = {}
-        self._of_upstream: dict[str, set[Shelf]] = {}
+        values: dict[SharedStore, set[str]] = {}
+        self._of_upstream: dict[str, set[SharedStore]] = {}
         for _, tool, grants in granted:
             store = _store(tool)
             self._of_upstream.setdefault(tool.upstream, set()).add(store)
@@ -301,29 +301,29 @@ class _Stores:
             store: named if len(named) <= MAX_VALUES else set() for store, named in values.items()
         }
         self.shelves = sorted(
-            Shelf(store.upstream, store.store, value)
+            SharedStore(store.upstream, store.store, value)
             for store, named in self._values.items()
             for value in (ANY, *named)
         )
 
-    def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[Shelf, ...]:
+    def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
         """Give what a tool writes under some grants."""
         store = _store(tool)
         known = self._values[store]
-        out: set[Shelf] = set()
+        out: set[SharedStore] = set()
         for grant in grants:
             named = _named(tool, grant)
             if named and named <= known:
-                out.update(Shelf(store.upstream, store.store, value) for value in named)
+                out.update(SharedStore(store.upstream, store.store, value) for value in named)
             else:
                 out.add(store)
         return tuple(sorted(out))
 
-    def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[Shelf, ...]:
+    def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
         """Give what a tool reads under some grants; one that names nothing reads its whole upstream."""
         store = _store(tool)
         stores = {store} if tool.resource else self._of_upstream[tool.upstream]
-        whole = Shelf(tool.upstream)
+        whole = SharedStore(tool.upstream)
         out = {whole} if whole in self._values else set()
         for grant in grants:
             says = _says(tool, grant)
@@ -332,12 +332,12 @@ class _Stores:
                 out.add(one)
                 for value in self._values[one]:
                     if one != store or constraint is None or constraint.judge(value) is not Verdict.NO:
-                        out.add(Shelf(one.upstream, one.store, value))
+                        out.add(SharedStore(one.upstream, one.store, value))
         return tuple(sorted(out))
 
 
-def _store(tool: Tool) -> Shelf:
-    return Shelf(tool.upstream, tool.resource.partition("{")[0])
+def _store(tool: Tool) -> SharedStore:
+    return SharedStore(tool.upstream, tool.resource.partition("{")[0])
 
 
 def _says(tool: Tool, grant: GrantTemplate) -> Clause | None:

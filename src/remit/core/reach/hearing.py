@@ -45,7 +45,7 @@ class LabelNumbers:
         return found
 
 
-class Asked:
+class Hearing:
     """Asks the judge for every agent of a runner; the most open answer counts.
 
     Runners are given by their place in the terrain, labels by their number.
