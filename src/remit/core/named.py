@@ -136,7 +136,8 @@ class Naming:
             if self._utterance.delegates:
                 for record in records:
                     self._delegated |= one.said.get(record, set())
-        self._calls[one.call] = best
+        if best is not Reach.NONE:
+            self._calls[one.call] = best
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             self._picked.add(one.call)

@@ -85,6 +85,7 @@ class Index:
         self._above = above
         self._places: list[_Place] = []
         self._met: dict[bytes, tuple[int, ...]] = {}
+        self._held = 0
         self._mentions: dict[int, int] = {}
         self._stated: dict[bytes, Stated] = {}
         self._spent: dict[bytes, tuple[str, str]] = {}
@@ -144,11 +145,14 @@ class Index:
                 trust = Trust.UNTRUSTED
             if self.full and trust is Trust.TRUSTED:
                 continue
-            place = places.get((leaf.path, trust))
-            if place is None:
-                place = places[leaf.path, trust] = len(self._places)
+            place, held = places.get((leaf.path, trust), len(self._places)), self._held
+            if new := place == len(self._places):
                 self._places.append(_Place(Met(call, decision, tool.id, leaf.path, trust), leaf.name, tool))
             yield from self._take(leaf, place, trust, naming.base, doubtful, naming.pointed)
+            if new and self._held == held:
+                self._places.pop()  # what brought nothing new is no place: there are no more than values
+            elif new:
+                places[leaf.path, trust] = place
             naming.see(leaf, trust)
             if count % PIECE == PIECE - 1:
                 yield
@@ -355,18 +359,17 @@ class Index:
         if trust is Trust.TRUSTED and digest in doubtful:
             # An echo of what was given proves nothing.
             return
-        known = self._met.get(digest)
-        if known is None:
-            if len(self._met) >= self._capacity:
-                self.full = True
-                return
-            self._met[digest] = (spot,)
-        elif spot in known:
+        known = self._met.get(digest, ())
+        if spot in known:
             return
+        if not known and len(self._met) >= self._capacity:
+            self.full = True
         elif len(known) < MAX_MET:
             self._met[digest] = (*known, spot)
+            self._held += 1
         elif trust is Trust.UNTRUSTED and not any(self._trust(one) is Trust.UNTRUSTED for one in known):
             self._met[digest] = (*known[:-1], spot)
+            self._held += 1
 
     def _trust(self, spot: int) -> Trust:
         return self._places[spot >> _RECORD_BITS].met.trust
@@ -377,8 +380,9 @@ class Index:
         if len(mentions) >= MENTIONS:
             self.full = True
             return
-        for word in set(map(hash, words_of(text))).difference(mentions):
-            mentions[word] = place
+        new = set(map(hash, words_of(text))).difference(mentions)
+        mentions.update(dict.fromkeys(new, place))
+        self._held += len(new)
 
     def _mentioned(self, found: Destination) -> int | None:
         """Give the untrusted text that holds every word of a short text, if there is one."""
