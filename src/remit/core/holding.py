@@ -161,13 +161,21 @@ class Rest(msgspec.Struct, frozen=True):
 NOTHING_AT_REST = Rest()
 
 
+def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> Label:
+    whole = own.join(label, classes)
+    return msgspec.structs.replace(whole, trust=own.trust) if marked else whole
+
+
 def template_of(tool: Tool) -> str:
     """Give the template that names what a call of a tool reads or writes; empty where it has none."""
     return tool.resource or (tool.record if tool.effect is Effect.NONE else tool.target)
 
 
-def stained(tool: Tool, label: Label, classes: Classes) -> Tool:
+def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:
     """Give a tool whose results also carry the label of what is at rest where it reads, in every field.
+
+    `marked`: what untrusted hands have written there is known by value (`core.marking`). Then a field of
+    which the description says that nobody outside writes it stays as it is, and values are looked at.
 
     A declared sanitizer's do not: what it gives carries what its description says, whatever it read.
     """
@@ -179,7 +187,8 @@ def stained(tool: Tool, label: Label, classes: Classes) -> Tool:
         tool,
         label=tool.label.join(label, classes),
         fields=tuple(
-            msgspec.structs.replace(one, label=one.label.join(label, classes)) for one in tool.fields
+            msgspec.structs.replace(one, label=_of_field(one.label, label, classes, marked=marked))
+            for one in tool.fields
         ),
     )
 
@@ -267,3 +276,21 @@ def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:
     if fields.cut:
         return {}
     return {name: next(iter(seen)) for name, seen in wanted.items() if len(seen) == 1}
+
+
+def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
+    """Give the resources of an upstream that a value may be the id of, by the templates of its tools."""
+    found: dict[str, None] = {}
+    templates = {template_of(one) for one in beside}
+    for template in sorted(templates):
+        word = template.partition("{")[2].partition("}")[0]
+        if word and template.count("{") == 1:
+            names = resources(template, {word: value})
+            if not names:
+                return ()
+            found |= dict.fromkeys(names)
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int) for one in items):
+        return ()
+    found |= dict.fromkeys(name for one in items if (name := normal(str(one))))
+    return tuple(found)

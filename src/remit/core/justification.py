@@ -99,6 +99,11 @@ class Justification(msgspec.Struct, frozen=True):
         )
 
     @property
+    def justified(self) -> bool:
+        """Whether it is of the intent, and for what it was stated for, or of a trusted source."""
+        return not self.spent and self.provenance in (Provenance.INTENT, Provenance.TRUSTED)
+
+    @property
     def pointed(self) -> bool:
         """Whether it stands in a source that the intent points to."""
         return self.source > 0

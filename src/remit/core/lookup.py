@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from remit.core.justification import Justification, Provenance, Reach, leaves
+from remit.core.label import Trust
+from remit.core.marking import marks_of
+from remit.core.record import Leaf
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import Utterance, words_of
 
@@ -30,16 +34,27 @@ class Lookup:
         self.tool = tool
         self.reach = _reach(tool, arguments, given, said)
         self.asked = frozenset(" ".join(words_of(text)) for text in _texts(arguments)) - {""}
-        self.doubtful = frozenset(
+        self.doubtful: frozenset[str] = frozenset(
             text
             for name, one in given.items()
             if one.provenance in _DOUBTED
             for text in leaves(arguments[name])
         )
+        self._echoes: frozenset[str] = frozenset()
+        if tool.repeats:
+            self._echoes = frozenset(word for text in self.doubtful for word in words_of(text))
 
-    def doubtful_words(self) -> frozenset[str]:
-        """Give the words of what is doubtful."""
-        return frozenset(word for text in self.doubtful for word in words_of(text))
+    def trust_of(self, leaf: Leaf, marked: AbstractSet[int]) -> Trust:
+        """Say whether a leaf of the result can be believed: not where a tool that repeats what it is given
+        repeats what is doubtful, nor where it holds what untrusted hands had written there (`core.marking`).
+        """
+        trust = leaf.label.trust
+        if trust is Trust.UNTRUSTED:
+            return trust
+        echoed = bool(self._echoes) and not self._echoes.isdisjoint(words_of(leaf.text))
+        if echoed or (marked and not marked.isdisjoint(marks_of(leaf.text))):
+            return Trust.UNTRUSTED
+        return trust
 
 
 def _texts(arguments: Mapping[str, Json]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ from remit.core.justification import (
 )
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
+from remit.core.marking import MAX_MARKED_CHARS
 from remit.core.named import Naming, identifies
 from remit.core.record import Leaf, Reading
 from remit.core.tool import ArgumentRole, Tool
@@ -52,8 +54,6 @@ MAX_MENTIONED = 12  # words of a value that is recognised by them
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_ARGUMENT_LEAVES = 2_000
-MAX_CARRIED = 65_536
-"""Characters of a text in which carried addresses are looked for."""
 _BYTES = ("utf-8", "surrogatepass")
 PIECE = 500
 """Leaves that are taken in before others have a turn."""
@@ -125,24 +125,28 @@ class Index:
                 self.utterance.hear(leaf)
 
     def learn(
-        self, result: Json, *, call: int, decision: str, tool: Tool, arguments: Mapping[str, Json]
+        self,
+        result: Json,
+        *,
+        call: int,
+        decision: str,
+        tool: Tool,
+        arguments: Mapping[str, Json],
+        marked: AbstractSet[int] = frozenset(),
     ) -> Iterator[None]:
-        """Take the result of a call in; a generator, so that a long one can be taken in pieces.
+        """Take the result of a call in, in pieces: go to the end before the result is released.
 
-        Go to its end before the result is released. `call` counts the calls of the task from 1.
+        `call` counts the task's calls from 1. A field that holds something `marked` is untrusted.
         """
         arguments = tool.parts(dict(arguments))
         given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
         lookup = Lookup(tool, arguments, given, self.utterance)
         doubtful = frozenset(self._digest(whole(one)) for one in lookup.doubtful if len(one) <= MAX_WHOLE)
-        echoes = lookup.doubtful_words() if tool.repeats else frozenset()
         reading = Reading(result, tool)
         naming = self._naming.begin(call, tool, lookup)
         places: dict[tuple[str, Trust], int] = {}
         for count, leaf in enumerate(reading):
-            trust = leaf.label.trust
-            if echoes and trust is Trust.TRUSTED and not echoes.isdisjoint(words_of(leaf.text)):
-                trust = Trust.UNTRUSTED
+            trust = lookup.trust_of(leaf, marked)
             if self.full and trust is Trust.TRUSTED:
                 continue
             place, held = places.get((leaf.path, trust), len(self._places)), self._held
@@ -189,7 +193,7 @@ class Index:
         in the intent, nor in a trusted field, nor in a source that the intent names.
         """
         for leaf in leaves(value):
-            for found in within(leaf[:MAX_CARRIED]):
+            for found in within(leaf[:MAX_MARKED_CHARS]):
                 digest = self._digest(found)
                 kept = self._met.get(digest, ())
                 if (

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -33,12 +34,12 @@ from remit.core.holding import (
     above,
     found_in,
     missing,
-    normal,
+    named_by,
     resources,
     stained,
     template_of,
 )
-from remit.core.justification import Provenance
+from remit.core.justification import leaves
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.request import AccessRequest
 from remit.core.tool import RESERVED_OPERATIONS, Effect, Tool
@@ -105,9 +106,19 @@ class Holdings:
             kept_in = "secret" in rest.handed.categories and tool.audience.name != "self"
             cleared = cleared and not kept_in and classes.cleared(tool.audience, rest.handed.data_class)
         if rest.label is not None:
-            tool = stained(tool, rest.label, classes)
+            tool = self.stained(tool, rest.label, classes)
         request = msgspec.structs.replace(request, tool=tool, rest=rest, cleared=cleared)
         return self._crossing(request)
+
+    def stained(self, tool: Tool, label: Label, classes: Classes) -> Tool:
+        """Give a tool as it is where data with this label lies in its upstream (`core.holding.stained`)."""
+        shelf = self.shelves.of(tool.upstream)
+        return stained(tool, label, classes, marked=shelf is not None and shelf.marks is not None)
+
+    def marks(self, upstream: str) -> AbstractSet[int]:
+        """Give the marks of what untrusted hands have written to an upstream, as far as they are known."""
+        shelf = self.shelves.of(upstream)
+        return frozenset() if shelf is None or shelf.marks is None else shelf.marks
 
     def _through(self, request: AccessRequest) -> dict[str, Written]:
         """Give who wrote what earlier calls read, by their decisions, where values of this call stood."""
@@ -195,7 +206,7 @@ class Holdings:
         for key, spec in tool.arguments.items():
             if not spec.hands_over or key not in parts or shelf is None:
                 continue
-            names = _named_by(parts[key], beside)
+            names = named_by(parts[key], beside)
             if names:
                 await self.shelves.fetch(tool.upstream, names)
             found, whole = self._reached(shelf, tool.upstream, names)
@@ -237,6 +248,8 @@ class Holdings:
             raise Busy(
                 f"what is known of the data in `{tool.upstream}` is being changed", way_out="call again"
             )
+        if label.trust is Trust.UNTRUSTED:
+            _mark(shelf, request)
         names = resources(template_of(tool), request.arguments) if tool.described else ()
         if any(
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
@@ -359,29 +372,24 @@ def _justified(request: AccessRequest) -> bool:
         if value is None or isinstance(value, bool):
             continue
         one = request.flow.arguments.get(name)
-        if one is None or one.spent or one.provenance not in (Provenance.INTENT, Provenance.TRUSTED):
+        if one is None or not one.justified:
             return False
     return True
+
+
+def _mark(shelf: HeldUpstream, request: AccessRequest) -> None:
+    """Note by value what a call writes that is neither of the intent nor of a trusted source."""
+    tool = request.tool
+    if not tool.described or any(one.hands_over for one in tool.arguments.values()):
+        # What it writes stands in no argument that anybody knows.
+        shelf.marks = None
+        return
+    for name, value in tool.parts(request.arguments).items():
+        one = request.flow.arguments.get(name)
+        if one is None or not one.justified:
+            shelf.mark(leaves(value))
 
 
 def _chosen_by_upstream(tool: Tool, arguments: dict[str, Json]) -> bool:
     """Whether the upstream chooses what a described call writes to, and its result may name it."""
     return tool.described and bool(missing(tool, arguments))
-
-
-def _named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
-    """Give the resources of an upstream that a value may be the id of, by the templates of its tools."""
-    found: dict[str, None] = {}
-    templates = {template_of(one) for one in beside}
-    for template in sorted(templates):
-        word = template.partition("{")[2].partition("}")[0]
-        if word and template.count("{") == 1:
-            names = resources(template, {word: value})
-            if not names:
-                return ()
-            found |= dict.fromkeys(names)
-    items = value if isinstance(value, list) else [value]
-    if not all(isinstance(one, str | int) for one in items):
-        return ()
-    found |= dict.fromkeys(name for one in items if (name := normal(str(one))))
-    return tuple(found)

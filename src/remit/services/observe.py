@@ -20,7 +20,6 @@ from typing import Any
 import orjson
 
 from remit.core.event import Event
-from remit.core.holding import stained
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import label_of
@@ -76,12 +75,17 @@ class Observer:
         label = live.label
         if (written := self._holdings.since(request, decision)) is not None:
             # What others wrote there since the call was described may be in the result.
-            tool = stained(tool, written, classes)
+            tool = self._holdings.stained(tool, written, classes)
         async with live.learning:
             before = len(live.index)
             for part in parts:
                 steps = live.index.learn(
-                    part, call=number, decision=decision, tool=tool, arguments=request.arguments
+                    part,
+                    call=number,
+                    decision=decision,
+                    tool=tool,
+                    arguments=request.arguments,
+                    marked=self._holdings.marks(tool.upstream),
                 )
                 await _taken(steps, look)
                 label = label.join(label_of(part, tool, classes), classes)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from remit.core.holding import LOOSE, ROOT, Holding, above
+from remit.core.marking import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.ports.store import Store
 
 #: Resources held in memory; those asked for least recently are forgotten first, and read again.
@@ -47,6 +48,17 @@ class HeldUpstream:
         self.version = version
         self.complete = True
         self.closed = False
+        #: By what values it is known what untrusted hands wrote there; None where that is not known.
+        self.marks: set[int] | None = set()
+
+    def mark(self, texts: Iterable[str]) -> None:
+        """Note values that untrusted hands write there."""
+        if self.marks is not None:
+            for text in texts:
+                self.marks.update(marks_of(text))
+                if len(text) > MAX_MARKED_CHARS or len(self.marks) > MAX_MARKS:
+                    self.marks = None
+                    return
 
 
 _NOTHING = Held(None)
@@ -139,6 +151,7 @@ class Shelves:
             shelf = self.add(upstream)
             shelf.count = rows
             shelf.complete = False
+            shelf.marks = None
             shelf.root = Held(roots[0] if roots else None)
             shelf.loose = {one.resource: Held(one) for one in loose}
         self.loaded = True
