@@ -215,14 +215,20 @@ class _Cut:
         self._laid()
         closed = {(one.task_type, one.tool) for one in repairs if one.kind in _CLOSING}
         made = set(repairs)
-        gone = [
+        gone = {
             edge
             for edge, repair in self.repairs.items()
             if repair in made or (repair.tool and (repair.task_type, repair.tool) in closed)
-        ]
-        left = self.graph.copy()
-        left.remove_edges_from(gone)
-        return bool(networkx.has_path(left, "in", "out"))
+        }
+        seen: set[Spot] = {"in"}
+        waiting: list[Spot] = ["in"]
+        while waiting:
+            one = waiting.pop()
+            for other in self.graph.successors(one):
+                if other not in seen and (one, other) not in gone:
+                    seen.add(other)
+                    waiting.append(other)
+        return "out" in seen
 
     def _read_here(self, inflow: Inflow) -> bool:
         return inflow.direct and inflow.openness <= self.level and "/" in inflow.source.tool
