@@ -202,3 +202,16 @@ def test_a_number_can_be_a_record() -> None:
     assert index.judge("4711").provenance is Provenance.TRUSTED
     assert index.judge(4711).provenance is Provenance.TRUSTED
     assert whole("4711") == Destination(DestinationKind.TEXT, "4711")
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_what_is_remembered_of_fields_is_bounded_by_values(calls: int, fields: int) -> None:
+    """A result with ever new names of fields, and nothing new in them, takes no room."""
+    index = Index(KEY)
+    for call in range(1, calls + 1):
+        names = [
+            f"{ALPHABET[call % 26]}{ALPHABET[field % 26]}{ALPHABET[field // 26]}" for field in range(fields)
+        ]
+        learn(index, [{name: "same"} for name in names], call=call, tool="a/b", trust=Trust.UNTRUSTED)
+    # Eight places are kept of one value.
+    assert len(index._places) <= 8
