@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from remit.api.oauth.paths import INTROSPECTION_PATH
+from remit.core.label import Label, Trust
 from remit.core.task import TaskState
+from remit.core.token import LABEL_CLAIM
 from remit.sdk.dpop import Prover
 from tests.house_world import PUBLIC_URL
 from tests.oauth_world import (
@@ -227,6 +230,28 @@ async def test_an_identity_assertion_opens_a_task_for_its_person(world: OAuthWor
     )
     again = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
     assert error_of(again) == (400, "invalid_grant")
+
+
+async def test_a_task_takes_on_the_label_that_an_identity_assertion_carries(world: OAuthWorld) -> None:
+    """Of whichever house: a class that is not known here is the highest. Introspection says it, too."""
+    carried = {LABEL_CLAIM: {"class": "cosmic", "trust": "untrusted", "categories": ["pii"]}}
+    told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag(**carried))
+    claims = claims_of(world, told)
+    task = await world.house.store.task(TENANT, claims.task)
+    assert task is not None
+    assert task.label == Label("restricted", frozenset({"pii"}), Trust.UNTRUSTED)
+    assert claims.label == task.label
+    asked = await world.at(INTROSPECTION_PATH, by="contract-bot", token=told.json["access_token"])
+    assert asked.json[LABEL_CLAIM] == task.label.facts
+
+
+async def test_an_identity_assertion_with_a_label_that_cannot_be_read_opens_nothing(
+    world: OAuthWorld,
+) -> None:
+    """It is never passed over."""
+    assertion = world.id_jag(**{LABEL_CLAIM: "untrusted"})
+    told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=assertion)
+    assert error_of(told) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize(
