@@ -214,4 +214,4 @@ def test_what_is_remembered_of_fields_is_bounded_by_values(calls: int, fields: i
         ]
         learn(index, [{name: "same"} for name in names], call=call, tool="a/b", trust=Trust.UNTRUSTED)
     # Eight places are kept of one value.
-    assert len(index._places) <= 8
+    assert len(index._kept.places) <= 8

@@ -10,7 +10,7 @@ from typing import Any
 from remit.core.justification import Justification, Provenance, Reach, leaves
 from remit.core.label import Trust
 from remit.core.marking import marks_of
-from remit.core.record import Leaf
+from remit.core.record import ResultLeaf
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import Utterance, words_of
 
@@ -44,7 +44,7 @@ class Lookup:
         if tool.repeats:
             self._echoes = frozenset(word for text in self.doubtful for word in words_of(text))
 
-    def trust_of(self, leaf: Leaf, marked: AbstractSet[int]) -> Trust:
+    def trust_of(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Trust:
         """Say whether a leaf of the result can be believed: not where a tool that repeats what it is given
         repeats what is doubtful, nor where it holds what untrusted hands had written there (`core.marking`).
         """

@@ -25,7 +25,7 @@ from remit.core.destination import Destination, DestinationKind
 from remit.core.justification import Reach
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
-from remit.core.record import Leaf
+from remit.core.record import ResultLeaf
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import (
     Superlative,
@@ -51,7 +51,7 @@ _ID_WORDS = frozenset(
 )
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Referral(msgspec.Struct, frozen=True):
     """Something by which the intent refers to records of one result, and which ones it finds."""
 
     reach: Reach
@@ -189,13 +189,13 @@ class NamingOfResult:
         self.said: dict[int, set[str]] = {}
         self._phrases: dict[str, set[int]] = {}
         self._score: Counter[int] = Counter()
-        #: Words and numbers by the records whose fields hold them; trusted fields, others, and what a source
-        #: says to which the intent hands over.
-        self._words: tuple[dict[str, set[int]], ...] = ({}, {}, {})
+        #: Words and numbers of the intent by the records whose trusted fields hold them; and those of a
+        #: source to which the intent hands over, of any field.
+        self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
         self._measured: dict[Superlative, list[tuple[float, int]]] = {}
         self._generic = frozenset(stem(one) for one in name_words(tool.name))
 
-    def see(self, leaf: Leaf, trust: Trust) -> None:
+    def see(self, leaf: ResultLeaf, trust: Trust) -> None:
         """See a leaf of the result."""
         text, record = leaf.text, leaf.record
         if len(text) <= MAX_NAME:
@@ -215,21 +215,23 @@ class NamingOfResult:
         if phrase in self._asked or (stems and self._telling(words) and self._utterance.says_words(words)):
             self._phrases.setdefault(phrase, set()).add(record)
             self._score[record] += 1
-        by_word = self._words[0 if trust is Trust.TRUSTED else 1]
-        if (number := number_of(text)) and number in self._utterance.numbers:
+        by_word, chained = self._words
+        trusted = trust is Trust.TRUSTED
+        if trusted and (number := number_of(text)) and number in self._utterance.numbers:
             by_word.setdefault(number, set()).add(record)
         for one in stems - self._generic:
             if one in self._utterance.stems:
-                by_word.setdefault(one, set()).add(record)
+                if trusted:
+                    by_word.setdefault(one, set()).add(record)
             elif one in self._delegated:
-                self._words[2].setdefault(one, set()).add(record)
+                chained.setdefault(one, set()).add(record)
 
     def _telling(self, words: Sequence[str]) -> bool:
         """Whether words that have stems can name something: several, a name, or one that is long enough."""
         one = words[0]
         return len(words) > 1 or ((len(one) >= 4 or one in self._utterance.proper) and not number_of(one))
 
-    def _measure(self, leaf: Leaf) -> None:
+    def _measure(self, leaf: ResultLeaf) -> None:
         value = _measure_of(leaf.text)
         if value is None:
             return
@@ -237,48 +239,49 @@ class NamingOfResult:
             if one.fits(leaf.name):
                 self._measured.setdefault(one, []).append((value, leaf.record))
 
-    def references(self, count: int) -> list[Reference]:
+    def references(self, count: int) -> list[Referral]:
         """Give all by which the intent refers to records of this result."""
         everything = frozenset(range(count))
         if self._tool.effect is not Effect.NONE:
-            return [Reference(self._looked_up, everything)] if self._looked_up else []
+            return [Referral(self._looked_up, everything)] if self._looked_up else []
         found = [one for one in (*self._by_phrase(), *self._by_measure()) if one.reach is not Reach.NONE]
         if not found and self._looked_up is Reach.NONE:
             found = self._by_word()
         if self._looked_up is Reach.POINTED:
             # What was found through untrusted text stays so, however well it fits.
-            found = [Reference(Reach.POINTED, one.records) for one in found]
+            found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
-            return [Reference(self._looked_up, everything)]
+            return [Referral(self._looked_up, everything)]
         if not found and self.whole_collection():
-            return [Reference(Reach.NAMED, everything)]
+            return [Referral(Reach.NAMED, everything)]
         return found
 
-    def _by_phrase(self) -> list[Reference]:
+    def _by_phrase(self) -> list[Referral]:
         out = []
         for phrase, records in self._phrases.items():
             top = max(self._score[record] for record in records)
             best = frozenset(record for record in records if self._score[record] == top)
             said = self._utterance.says(phrase)
-            out.append(Reference(Reach.NAMED if said else self._looked_up, best))
+            out.append(Referral(Reach.NAMED if said else self._looked_up, best))
         return out
 
-    def _by_measure(self) -> list[Reference]:
+    def _by_measure(self) -> list[Referral]:
         out = []
         for one, measured in self._measured.items():
             values = [value for value, _ in measured]
             wanted = max(values) if one.greatest else min(values)
             found = frozenset(record for value, record in measured if value == wanted)
             if len(measured) > 1 and len(found) == 1:
-                out.append(Reference(Reach.NAMED, found))
+                out.append(Referral(Reach.NAMED, found))
         return out
 
-    def _by_word(self) -> list[Reference]:
-        """Refer by words that one record alone has: a guess, which untrusted fields can lead astray."""
-        reaches = (Reach.NAMED, Reach.POINTED, Reach.POINTED)
-        for by_word, reach in zip(self._words, reaches, strict=True):
+    def _by_word(self) -> list[Referral]:
+        """Refer by words that one record alone has: a guess, in which only trusted fields count, or words of
+        a source to which the intent hands over. Anybody can put a word of it into a text.
+        """
+        for by_word, reach in zip(self._words, (Reach.NAMED, Reach.POINTED), strict=True):
             if found := _scored(by_word):
-                return [Reference(reach, found)]
+                return [Referral(reach, found)]
         return []
 
     def whole_collection(self) -> bool:
@@ -329,6 +332,10 @@ def _measure_of(text: str) -> float | None:
         return None
 
 
+def _container(resource: str) -> str:
+    return resource.partition("{")[0].rstrip("/")
+
+
 def identifies(found: Destination, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
     """Whether a field of a tool's result can be what an argument of another tool selects by.
 
@@ -344,7 +351,7 @@ def identifies(found: Destination, field: str, source: Tool, asker: Tool | None,
     if asker is None:
         return True
     if source.resource and asker.resource:
-        return source.resource.partition("{")[0] == asker.resource.partition("{")[0]
+        return _container(source.resource) == _container(asker.resource)
     things = {stem(one) for one in (*words, *name_words(source.name))} - _ID_WORDS
     return not things.isdisjoint({stem(one) for one in (wanted or name_words(asker.name))} - _ID_WORDS) or (
         not wanted - _ID_WORDS and not things.isdisjoint(stem(one) for one in name_words(asker.name))

@@ -16,7 +16,6 @@ task's label, not this, is what stands before disclosing what was read.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -39,36 +38,20 @@ from remit.core.label import Trust
 from remit.core.lookup import Lookup
 from remit.core.marking import MAX_MARKED_CHARS
 from remit.core.named import Naming, identifies
-from remit.core.record import Leaf, Reading
+from remit.core.record import Reading, ResultLeaf
+from remit.core.remembered import CAPACITY, RECORD_BITS, RECORD_MASK, Remembered
 from remit.core.tool import ArgumentRole, Tool
-from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in, stem, words_of
+from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in, stem
 
 Json = Any
 
 KEY_BYTES = 32
-CAPACITY = 100_000
-"""Values that one index holds: about 12 MB when full."""
-MENTIONS = 100_000
-"""Words of untrusted text that one index remembers."""
-MAX_MENTIONED = 12  # words of a value that is recognised by them
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_ARGUMENT_LEAVES = 2_000
-_BYTES = ("utf-8", "surrogatepass")
 PIECE = 500
-"""Leaves that are taken in before others have a turn."""
+"""Leaves that are taken in before others have a turn; or so many characters of a long text:"""
 PIECE_CHARS = 32_768
-"""Characters of a long text that are taken in before others have a turn."""
-_RECORD_BITS = 24
-_RECORD_MASK = (1 << _RECORD_BITS) - 1
-
-
-class _Place(msgspec.Struct, frozen=True):
-    """A field of a call's results."""
-
-    met: Met
-    name: str
-    tool: Tool
 
 
 class Index:
@@ -80,33 +63,35 @@ class Index:
         """
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
-        self._keyed = hashlib.blake2b(digest_size=12, key=key)
-        self._capacity = capacity
         self._above = above
-        self._places: list[_Place] = []
-        self._met: dict[bytes, tuple[int, ...]] = {}
-        self._held = 0
-        self._mentions: dict[int, int] = {}
+        self._kept = Remembered(key, capacity)
         self._stated: dict[bytes, Stated] = {}
         self._spent: dict[bytes, tuple[str, str]] = {}
         #: What the person has said.
         self.utterance = Utterance()
         self._naming = Naming(self.utterance)
-        #: Something was met that could not be remembered: from now on nothing is trusted for being known.
-        self.full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether something was met that could not be remembered: nothing is trusted for being known then."""
+        return self._kept.full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self._kept.full = full
 
     def __len__(self) -> int:
         """Count the values that are remembered of results."""
-        return len(self._met)
+        return len(self._kept)
 
     def child(self, key: bytes) -> Index:
         """Give the index of a task that is handed down from this one."""
-        return Index(key, capacity=self._capacity, above=self)
+        return Index(key, capacity=self._kept.capacity, above=self)
 
     def untrusted(self, most: int = MAX_MET) -> list[Met]:
         """Give where untrusted data came from: of the first calls that brought some, one place each."""
         found: dict[int, Met] = {}
-        for place in self._places:
+        for place in self._kept.places:
             if place.met.trust is Trust.UNTRUSTED and len(found) < most:
                 found.setdefault(place.met.call, place.met)
         return list(found.values())
@@ -114,14 +99,14 @@ class Index:
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for found in (*within(goal), whole(goal)):
-            self._stated.setdefault(self._digest(found), Stated())
+            self._stated.setdefault(self._kept.digest(found), Stated())
         self.utterance.hear(goal)
         for name, value in params.items():
             for leaf in leaves(value):
                 # A parameter counts more than a mention of the same value.
-                self._stated[self._digest(whole(leaf))] = Stated(name)
+                self._stated[self._kept.digest(whole(leaf))] = Stated(name)
                 for found in within(leaf):
-                    self._stated.setdefault(self._digest(found), Stated(name))
+                    self._stated.setdefault(self._kept.digest(found), Stated(name))
                 self.utterance.hear(leaf)
 
     def learn(
@@ -141,7 +126,9 @@ class Index:
         arguments = tool.parts(dict(arguments))
         given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
         lookup = Lookup(tool, arguments, given, self.utterance)
-        doubtful = frozenset(self._digest(whole(one)) for one in lookup.doubtful if len(one) <= MAX_WHOLE)
+        doubtful = frozenset(
+            self._kept.digest(whole(one)) for one in lookup.doubtful if len(one) <= MAX_WHOLE
+        )
         reading = Reading(result, tool)
         naming = self._naming.begin(call, tool, lookup)
         places: dict[tuple[str, Trust], int] = {}
@@ -149,14 +136,18 @@ class Index:
             trust = lookup.trust_of(leaf, marked)
             if self.full and trust is Trust.TRUSTED:
                 continue
-            place, held = places.get((leaf.path, trust), len(self._places)), self._held
-            if new := place == len(self._places):
-                self._places.append(_Place(Met(call, decision, tool.id, leaf.path, trust), leaf.name, tool))
+            place = places.get((leaf.path, trust))
+            if new := place is None:
+                place = self._kept.place(Met(call, decision, tool.id, leaf.path, trust), leaf.name, tool)
+            held = self._kept.held
             yield from self._take(leaf, place, trust, naming.base, doubtful, naming.pointed)
-            if new and self._held == held:
-                self._places.pop()  # what brought nothing new is no place: there are no more than values
-            elif new:
+            if not new:
+                pass
+            elif self._kept.held > held:
                 places[leaf.path, trust] = place
+            else:
+                # Nothing that stood there was new: no place needs to be known for it.
+                self._kept.places.pop()
             naming.see(leaf, trust)
             if count % PIECE == PIECE - 1:
                 yield
@@ -172,7 +163,7 @@ class Index:
             for leaf in leaves(value):
                 for piece in several(leaf):
                     if len(piece) <= MAX_WHOLE:
-                        self._spent.setdefault(self._digest(whole(piece)), (tool.id, name))
+                        self._spent.setdefault(self._kept.digest(whole(piece)), (tool.id, name))
 
     def judge(self, value: Json, tool: Tool | None = None, name: str = "") -> Justification:
         """Say where an argument's value came from; of a list or an object, the worst of what it holds.
@@ -194,22 +185,22 @@ class Index:
         """
         for leaf in leaves(value):
             for found in within(leaf[:MAX_MARKED_CHARS]):
-                digest = self._digest(found)
-                kept = self._met.get(digest, ())
+                digest = self._kept.digest(found)
+                kept = self._kept.spots_of(digest)
                 if (
                     found.kind is not DestinationKind.HOST
                     and kept
                     and digest not in self._stated
-                    and all(self._trust(one) is Trust.UNTRUSTED for one in kept)
-                    and not any(self._naming.reach(one & _RECORD_MASK) is Reach.NAMED for one in kept)
+                    and all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept)
+                    and not any(self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
                 ):
                     return True
         return False
 
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
-        kept = self._met.get(self._digest(Destination(DestinationKind.TEXT, number)), ())
-        return any(self._places[one >> _RECORD_BITS].met.call == call for one in kept)
+        kept = self._kept.spots_of(self._kept.digest(Destination(DestinationKind.TEXT, number)), ())
+        return any(self._kept.place_of(one).met.call == call for one in kept)
 
     def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
         """Say where a single text came from."""
@@ -218,24 +209,28 @@ class Index:
         found = whole(text)
         if not found.normal:
             return NOTHING
-        kept = self._met.get(self._digest(found), ())
+        kept = self._kept.spots(found)
         if self._above is not None:
             above = self._above.judge_one(text, tool, name)
             if not kept or above.provenance is Provenance.UNTRUSTED:
                 stated = self._of_intent(found, tool, name, ())
                 return stated or above
-        origins = tuple(self._places[one >> _RECORD_BITS].met for one in kept)
+        origins = tuple(self._kept.place_of(one).met for one in kept)
         stated = self._of_intent(found, tool, name, origins)
         if stated is not None:
             return stated
         reached = self._reached(kept, found, tool, name)
         if reached is not None and not self.full:
             return reached
-        mention = None if any(one.trust is Trust.UNTRUSTED for one in origins) else self._mentioned(found)
+        mention = (
+            None if any(one.trust is Trust.UNTRUSTED for one in origins) else self._kept.mentioned(found)
+        )
         if mention is not None:
-            origins = (self._places[mention].met, *origins)[:MAX_MET]
+            origins = (self._kept.places[mention].met, *origins)[:MAX_MET]
         if any(one.trust is Trust.UNTRUSTED for one in origins):
             return self._pointed(kept, mention, found, origins)
+        if not origins and found.kind is DestinationKind.URL:
+            return self._below_host(found)
         if origins and not self.full:
             return msgspec.structs.replace(
                 self._source(kept, found),
@@ -245,10 +240,20 @@ class Index:
             )
         return Justification(Provenance.UNKNOWN, None, origins)
 
+    def _below_host(self, found: Destination) -> Justification:
+        """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
+        host = next((one for one in within(found.normal) if one.kind is DestinationKind.HOST), None)
+        if host is not None and self.utterance.says(host.normal):
+            return Justification(Provenance.INTENT, Stated(), reach=Reach.NAMED)
+        spots = () if host is None else self._kept.spots(host)
+        origins = tuple(self._kept.place_of(one).met for one in spots)
+        untrusted = any(one.trust is Trust.UNTRUSTED for one in origins)
+        return Justification(Provenance.UNTRUSTED if untrusted else Provenance.UNKNOWN, None, origins)
+
     def _of_intent(
         self, found: Destination, tool: Tool | None, name: str, origins: tuple[Met, ...]
     ) -> Justification | None:
-        digest = self._digest(found)
+        digest = self._kept.digest(found)
         stated = self._stated.get(digest)
         if stated is None and found.kind is DestinationKind.TEXT and self._says(found.normal, tool, name):
             stated = Stated()
@@ -273,7 +278,7 @@ class Index:
     ) -> Justification | None:
         """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
         for one in kept:
-            record, place = one & _RECORD_MASK, self._places[one >> _RECORD_BITS]
+            record, place = one & RECORD_MASK, self._kept.place_of(one)
             if place.met.trust is Trust.UNTRUSTED or self._naming.reach(record) is not Reach.NAMED:
                 continue
             if not identifies(found, place.name, place.tool, tool, name):
@@ -290,7 +295,7 @@ class Index:
         """Say of an untrusted value in which source it stands that the intent points to, if in any."""
         where = self._source(kept, found)
         if not where.source and mention is not None:
-            call = self._places[mention].met.call
+            call = self._kept.places[mention].met.call
             if (reach := self._naming.best(call)) is not Reach.NONE:
                 where = Justification(
                     Provenance.UNTRUSTED, None, (), Reach.MENTIONED, call, 1, near=reach is Reach.NAMED
@@ -301,7 +306,7 @@ class Index:
         """Say how the intent leads to where a value stands, and how many like it stand there."""
         best = Justification(Provenance.UNTRUSTED)
         for one in kept:
-            record, place = one & _RECORD_MASK, self._places[one >> _RECORD_BITS]
+            record, place = one & RECORD_MASK, self._kept.place_of(one)
             led = self._naming.reach(record)
             if led is Reach.NONE:
                 continue
@@ -324,78 +329,34 @@ class Index:
 
     def _contradicts(self, kept: tuple[int, ...]) -> bool:
         """Whether the intent picks others of the records among which a trusted value stands."""
-        trusted = [one for one in kept if self._trust(one) is Trust.TRUSTED]
+        trusted = [one for one in kept if self._kept.trust(one) is Trust.TRUSTED]
         return bool(trusted) and all(
-            self._naming.picked(self._places[one >> _RECORD_BITS].met.call)
-            and self._naming.reach(one & _RECORD_MASK) is Reach.NONE
+            self._naming.picked(self._kept.place_of(one).met.call)
+            and self._naming.reach(one & RECORD_MASK) is Reach.NONE
             for one in trusted
         )
 
     def _take(
-        self, leaf: Leaf, place: int, trust: Trust, base: int, doubtful: frozenset[bytes], pointed: bool
+        self, leaf: ResultLeaf, place: int, trust: Trust, base: int, doubtful: frozenset[bytes], pointed: bool
     ) -> Iterator[None]:
-        record = min(base + leaf.record, _RECORD_MASK)
-        spot = place << _RECORD_BITS | record
+        record = min(base + leaf.record, RECORD_MASK)
+        spot = place << RECORD_BITS | record
         text = leaf.text
         if len(text) <= MAX_TEXT:
-            self._meet(whole(text), spot, trust, doubtful)
+            self._kept.meet(whole(text), spot, trust, doubtful)
             number = number_of(text)
             if number and number != text:
-                self._meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
+                self._kept.meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
         for start in range(0, len(text), PIECE_CHARS):
             # What stands across two pieces is in the overlap.
             piece = text[max(0, start - MAX_TEXT) : start + PIECE_CHARS]
             for found in within(piece):
-                self._meet(found, spot, trust, doubtful)
+                self._kept.meet(found, spot, trust, doubtful)
                 self._naming.candidate(found, leaf.record)
             if trust is Trust.UNTRUSTED:
-                self._mention(piece, place)
+                self._kept.mention(piece, place)
                 if pointed:
                     for number in numbers_in(piece):
-                        self._meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
+                        self._kept.meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
             if start:
                 yield
-
-    def _meet(self, found: Destination, spot: int, trust: Trust, doubtful: frozenset[bytes]) -> None:
-        if not found.normal:
-            return
-        digest = self._digest(found)
-        if trust is Trust.TRUSTED and digest in doubtful:
-            # An echo of what was given proves nothing.
-            return
-        known = self._met.get(digest, ())
-        if spot in known:
-            return
-        if not known and len(self._met) >= self._capacity:
-            self.full = True
-        elif len(known) < MAX_MET:
-            self._met[digest] = (*known, spot)
-            self._held += 1
-        elif trust is Trust.UNTRUSTED and not any(self._trust(one) is Trust.UNTRUSTED for one in known):
-            self._met[digest] = (*known[:-1], spot)
-            self._held += 1
-
-    def _trust(self, spot: int) -> Trust:
-        return self._places[spot >> _RECORD_BITS].met.trust
-
-    def _mention(self, text: str, place: int) -> None:
-        """Remember which words untrusted text holds, by the interpreter's own keyed hash."""
-        mentions = self._mentions
-        if len(mentions) >= MENTIONS:
-            self.full = True
-            return
-        new = set(map(hash, words_of(text))).difference(mentions)
-        mentions.update(dict.fromkeys(new, place))
-        self._held += len(new)
-
-    def _mentioned(self, found: Destination) -> int | None:
-        """Give the untrusted text that holds every word of a short text, if there is one."""
-        words = words_of(found.normal) if found.normal.count(" ") <= 4 * MAX_MENTIONED else []
-        if not words or len(words) > MAX_MENTIONED:
-            return None
-        places = [self._mentions.get(hash(word)) for word in words]
-        return None if None in places else places[0]
-
-    def _digest(self, found: Destination) -> bytes:
-        (digest := self._keyed.copy()).update(f"{found.kind._value_}\n{found.normal}".encode(*_BYTES))
-        return digest.digest()

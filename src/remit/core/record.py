@@ -26,7 +26,7 @@ MAX_DEPTH = 32
 MAX_KEY = 80
 
 
-class Leaf(NamedTuple):
+class ResultLeaf(NamedTuple):
     """One text of a result, in its record, under its path; `name` is the last name of the path."""
 
     record: int
@@ -82,7 +82,7 @@ class Reading:
         self.above: list[int] = []
         self.seen: set[Label] = set()
 
-    def __iter__(self) -> Iterator[Leaf]:
+    def __iter__(self) -> Iterator[ResultLeaf]:
         """Give each leaf; numbers are given as text, booleans and nulls are not given."""
         for body, written in bodies(self._result):
             value = body
@@ -94,13 +94,13 @@ class Reading:
 
     def _walk(
         self, value: Json, path: str, name: str, beside: dict[str, Json], record: int, depth: int
-    ) -> Iterator[Leaf]:
+    ) -> Iterator[ResultLeaf]:
         if self._left <= 0 or depth > MAX_DEPTH:
             self.cut = True
             return
         if isinstance(value, str):
             self._left -= 1
-            yield Leaf(record, path, name, value, self._label_of(path, name, beside))
+            yield ResultLeaf(record, path, name, value, self._label_of(path, name, beside))
         elif isinstance(value, dict):
             yield from self._object(value, path, record, depth)
         elif isinstance(value, list):
@@ -113,9 +113,9 @@ class Reading:
                 yield from self._walk(one, below, name, beside, inner, depth + 1)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             self._left -= 1
-            yield Leaf(record, path, name, _number(value), self._label_of(path, name, beside))
+            yield ResultLeaf(record, path, name, _number(value), self._label_of(path, name, beside))
 
-    def _object(self, value: dict[str, Json], path: str, record: int, depth: int) -> Iterator[Leaf]:
+    def _object(self, value: dict[str, Json], path: str, record: int, depth: int) -> Iterator[ResultLeaf]:
         several = _by_name(value)
         for key, below in value.items():
             if several or is_data(key):
@@ -126,7 +126,7 @@ class Reading:
                     inner = len(self.above)
                     self.above.append(record)
                 self._left -= 1
-                yield Leaf(inner, spot, name, key, self._label_of(spot, name, value))
+                yield ResultLeaf(inner, spot, name, key, self._label_of(spot, name, value))
                 yield from self._walk(below, spot, name, value, inner, depth + 1)
                 continue
             name = str(key)[:MAX_KEY]
