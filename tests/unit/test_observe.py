@@ -9,7 +9,7 @@ import pytest
 
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.tool import Tool
-from remit.services.observe import brought
+from remit.services.observe import MAX_AT_ONCE, brought
 
 Json = Any
 TOOL = Tool(upstream="u", name="t")
@@ -77,7 +77,18 @@ def test_how_far_a_call_has_come_brings_nothing() -> None:
         assert brought(chunk, TOOL) == expected
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"", b'{"a":' * 2000])
+@pytest.mark.parametrize("pad", [0, MAX_AT_ONCE])
+@pytest.mark.parametrize("body", [text("hello"), text('{"id": 1}'), {"structuredContent": {"id": 1.5}}])
+def test_a_long_result_is_read_like_a_short_one(body: Json, pad: int) -> None:
+    """Blanks change nothing, however many; nor does the way of reading that spares memory."""
+    chunk = Chunk(ChunkKind.RESULT, json.dumps(body).encode() + b" " * pad)
+    assert brought(chunk, TOOL) == result(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff\xfe", b"{", b"", b'{"a":' * 2000, b"[" * (MAX_AT_ONCE + 1), b'"' + b"\xff" * MAX_AT_ONCE + b'"'],
+)
 def test_what_is_not_json_is_text(body: bytes) -> None:
     """Broken UTF-8, broken JSON and JSON without end: taken in as text, whole."""
     assert brought(Chunk(ChunkKind.RESULT, body), TOOL) == (body.decode(errors="replace"),)
