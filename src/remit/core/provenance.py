@@ -199,7 +199,7 @@ class Index:
 
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
-        kept = self._kept.spots_of(self._kept.digest(Destination(DestinationKind.TEXT, number)), ())
+        kept = self._kept.spots(Destination(DestinationKind.TEXT, number))
         return any(self._kept.place_of(one).met.call == call for one in kept)
 
     def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
