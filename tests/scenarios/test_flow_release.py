@@ -79,6 +79,10 @@ async def test_where_the_label_cannot_be_committed_nothing_is_released(world: Fl
     sink = Watching(world)
     await world.run("read_file", sink, path="a")
     assert sink.held == ["restricted"]
+    # So does the event that tells of it, once.
+    await world.run("read_file", sink, path="a")
+    (rose,) = await world.facts(EventKind.LABEL_RAISED)
+    assert (rose["class"], rose["by"]) == ("restricted", "office/read_file")
 
 
 class _FailsOnLabels:

@@ -210,25 +210,28 @@ class Drive:
             changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
         # INVARIANT: the label rises here, before anything that carries it can be released.
         classes = self._m.policies.applied.bundle.classes
-        risen, told = rising(live, self._carried(request.tool, classes), request, classes, self._now)
+        rise = rising(live, self._carried(request.tool, classes), request, classes, self._now)
         label = live.label
         live.calls += 1
         self._number = live.calls
         # What the intent states is used up for this purpose, before another call can be described.
         live.index.spend(request.tool, request.arguments)
-        events = (decision_event(request, decision, self._number), *told, *sanitized(request, decision.id))
+        events = (
+            decision_event(request, decision, self._number),
+            *rise.events,
+            *sanitized(request, decision.id),
+        )
         live.in_hand.add(call)
         self._call = call
         try:
             left = self._m.holdings.writes(request, decision.id, self._number)
-            await self._m.store.commit(Unit((*changes, *risen, *left), events))
-        except Conflict as lost:
-            # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
+            await self._m.store.commit(Unit((*changes, *rise.changes, *left), events))
+        except BaseException as lost:
             self._settle(taken=False)
-            await self._m.store.commit(Unit(events=(decision_event(request, _lost(decision, lost)),)))
-            raise
-        except BaseException:
-            self._settle(taken=False)
+            rise.lost()
+            if isinstance(lost, Conflict):
+                # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
+                await self._m.store.commit(Unit(events=(decision_event(request, _lost(decision, lost)),)))
             raise
         # Commits answer in the order in which they were handed in, and labels only rise.
         live.kept_label = label
@@ -339,9 +342,8 @@ class Drive:
         # What came in has come in: it is counted, and the bound refuses the next call.
         take = TakeBudget(self._live.unbounded, result_bytes=self._result_bytes)
         self._live.count_result(self._result_bytes)
-        events = outcome_events(
-            request, decision, need.outcome, self._m.clock.now(), self._result_bytes, self._ended_by
-        )
+        now, size = self._m.clock.now(), self._result_bytes
+        events = outcome_events(request, decision, need.outcome, now, size, self._ended_by)
         changes: tuple[Change, ...] = (take,) if self._live.bounds_bytes else ()
         self._m.late.write(Unit(changes, events))
         if self._credential is not None:

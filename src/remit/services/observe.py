@@ -93,10 +93,14 @@ class Observer:
                 await _taken(steps, look)
                 label = label.join(label_of(part, tool, classes), classes)
         self._room.grew(live, len(live.index) - before)
-        changes, events = rising(live, label, request, classes, self._clock.now())
-        if changes:
+        rise = rising(live, label, request, classes, self._clock.now())
+        if rise.changes or rise.events:
             whole = live.label
-            await self._store.commit(Unit(changes, events, tenant=live.task.tenant))
+            try:
+                await self._store.commit(Unit(rise.changes, rise.events, tenant=live.task.tenant))
+            except BaseException:
+                rise.lost()
+                raise
             live.kept_label = whole
             look()
         if chunk.kind is ChunkKind.RESULT and not chunk.is_error:
@@ -104,27 +108,44 @@ class Observer:
             look()
 
 
-def rising(
-    live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime
-) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
+class Rise(msgspec.Struct, frozen=True):
+    """What must be committed before anything that carries a label is released; `told` are the tasks of which
+    `events` tell, each with what was told of it before, and by what it rose.
+    """
+
+    changes: tuple[Change, ...] = ()
+    events: tuple[Event, ...] = ()
+    told: tuple[tuple[LiveTask, Label, Label, str], ...] = ()
+
+    def lost(self) -> None:
+        """Note that the commit has not held, as far as is known: the next one tells of it again."""
+        for one, before, after, by in self.told:
+            if one.told_label is after:
+                one.told_label, one.raised_by = before, one.raised_by or by
+
+
+def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> Rise:
     """Join `label` into the task's; give what must be committed before anything that carries it is released.
 
     INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
-    that one's commit may be under way, or refused. `LiveTask.kept_label` is set by whoever commits.
+    that one's commit may be under way, or refused. `LiveTask.kept_label` is set by whoever commits. The event
+    goes into one commit, and into the next one where that is `lost`.
     """
     live.rise(label, classes)
-    if live.kept_label.covers(live.label, classes):
-        return (), ()
-    changes: list[Change] = [RaiseLabel(live.task.id, live.label)]
+    kept = live.kept_label.covers(live.label, classes)
+    if kept and live.label == live.told_label:
+        return Rise()
+    changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
     if live.task.lineage:
         # What a child has read can flow back to whoever handed the task down.
         changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
     for above in live.above():
         above.rise(live.label, classes)
     told = [one for one in (live, *live.above()) if one.label != one.told_label]
+    raised = tuple((one, one.told_label, one.label, one.raised_by) for one in told)
     for one in told:
         one.told_label = one.label
-    return tuple(changes), tuple(label_event(request, one, at) for one in told)
+    return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)
 
 
 async def _taken(steps: Iterator[None], look: Callable[[], None]) -> None:
