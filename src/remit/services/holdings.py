@@ -42,7 +42,7 @@ from remit.core.holding import (
 from remit.core.justification import leaves
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.request import AccessRequest
-from remit.core.tool import RESERVED_OPERATIONS, Effect, Tool
+from remit.core.tool import RESERVED_OPERATIONS, ArgumentRole, Effect, Tool
 from remit.ports.holdings import DropHolding, PutHolding
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit
@@ -385,8 +385,10 @@ def _mark(shelf: HeldUpstream, request: AccessRequest) -> None:
         shelf.marks = None
         return
     for name, value in tool.parts(request.arguments).items():
-        one = request.flow.arguments.get(name)
-        if one is None or not one.justified:
+        one, spec = request.flow.arguments.get(name), tool.arguments.get(name)
+        # What selects a record was there before, and an amount is nobody's address.
+        written = spec is None or spec.role not in (ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)
+        if written and (one is None or not one.justified):
             shelf.mark(leaves(value))
 
 
