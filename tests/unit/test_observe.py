@@ -92,3 +92,14 @@ def test_a_long_result_is_read_like_a_short_one(body: Json, pad: int) -> None:
 def test_what_is_not_json_is_text(body: bytes) -> None:
     """Broken UTF-8, broken JSON and JSON without end: taken in as text, whole."""
     assert brought(Chunk(ChunkKind.RESULT, body), TOOL) == (body.decode(errors="replace"),)
+
+
+def test_a_name_that_is_written_twice_brings_both_values() -> None:
+    """Agents get the bytes, and may read the first one: in the message, or in a text of it."""
+    for body in (
+        b'{"content": [], "structuredContent": {"to": "m@evil.example.org", "to": "a@example.com"}}',
+        json.dumps(text('{"to": "m@evil.example.org", "to": "a@example.com"}')).encode(),
+    ):
+        left: list[str] = []
+        assert brought(Chunk(ChunkKind.RESULT, body), TOOL, left) == ({"to": "a@example.com"},)
+        assert left == ["to", "m@evil.example.org"]

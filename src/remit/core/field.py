@@ -8,10 +8,12 @@ structure is one field of its own, with the path of what holds it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import orjson
 import yaml
 
@@ -28,6 +30,7 @@ MAX_KEY = 80
 _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
 # How a mapping or a list begins. What begins otherwise would be read far before it turned out to be none.
 _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
+_COMMENT = re.compile(r"#[^\n]*")
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -72,8 +75,11 @@ class ResultFields:
         yield path, text
 
 
-def structured(text: str) -> Json:
-    """Give the structure that a text writes as JSON or YAML: a mapping or a list, else None."""
+def structured(text: str, left: list[str] | None = None) -> Json:
+    """Give the structure that a text writes as JSON or YAML: a mapping or a list, else None.
+
+    What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML).
+    """
     bare = text.lstrip()
     if bare[:1] in ("{", "["):
         try:
@@ -81,19 +87,90 @@ def structured(text: str) -> Json:
         except orjson.JSONDecodeError:
             found = None
         if isinstance(found, dict | list):
+            if left is not None:
+                left += unread(text.encode(), found)
             return found
     if len(text) > MAX_YAML_CHARS or not _BEGINS.match(bare):
         return None
+    beside: list[str] = []
     try:
         # Nodes, and no values made of them: every scalar is a text, and tags say nothing.
-        found = _of_node(yaml.compose(text, Loader=_LOADER), set() if "&" in text and "*" in text else None)
+        seen: set[int] | None = set() if "&" in text and "*" in text else None
+        found = _of_node(yaml.compose(text, Loader=_LOADER), seen, beside)
+        if left is not None and "#" in text:
+            beside += _comments(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
-    return found if isinstance(found, dict | list) else None
+    if not isinstance(found, dict | list):
+        return None
+    if left is not None:
+        left += beside
+    return found
 
 
-def _of_node(node: Any, seen: set[int] | None) -> Json:
-    """Give what a node says; `seen` are those before it, where there can be aliases."""
+def unread(written: bytes, found: Json) -> list[str]:
+    """Give what a JSON text holds and `found`, which was read from it, does not: of a name that stands in an
+    object more than once, all values but the last. Others may read another one.
+    """
+    left: list[str] = []
+
+    def read(pairs: list[tuple[str, Json]]) -> Json:
+        last = dict(pairs)
+        if len(last) < len(pairs):
+            for name, value in pairs:
+                if value is not last[name]:
+                    left.extend(_texts({name: value}))
+        return last
+
+    try:
+        if _strings(written) != _strings(msgspec.json.encode(found)):
+            json.loads(written, object_pairs_hook=read)
+    except (ValueError, RecursionError):
+        return [written.decode(errors="replace")]
+    return left
+
+
+def _strings(written: bytes) -> int:
+    """Count the quotes of a JSON text that begin or end a string."""
+    quotes = written.count(b'"')
+    if b"\\" in written:
+        quotes -= written.replace(b"\\\\", b"").count(b'\\"')
+    return quotes
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield name
+            yield from _texts(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _texts(below)
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _comments(text: str) -> list[str]:
+    """Give the comments of a YAML text, and what stands behind the sign that begins a block of text."""
+    found: list[str] = []
+    at = 0
+    for token in yaml.scan(text, Loader=_LOADER):
+        if isinstance(token, yaml.ScalarToken):
+            start, end = token.start_mark.index, token.end_mark.index
+            if token.style in ("|", ">"):
+                start = text.find("\n", start, end)
+                start = end if start < 0 else start
+            found += _COMMENT.findall(text, at, start)
+            at = end
+    return found + _COMMENT.findall(text, at)
+
+
+def _of_node(node: Any, seen: set[int] | None, left: list[str]) -> Json:
+    """Give what a node says; `seen` are those before it, where there can be aliases. Values of a name that
+    stands in a mapping once more are added to `left`.
+    """
     if seen is not None:
         if id(node) in seen:
             # An alias makes one node stand in many places, and a walk over it endless.
@@ -102,7 +179,14 @@ def _of_node(node: Any, seen: set[int] | None) -> Json:
     if isinstance(node, yaml.ScalarNode):
         return node.value
     if isinstance(node, yaml.MappingNode):
-        if not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):
-            raise ValueError("a key that is no text")
-        return {key.value: _of_node(below, seen) for key, below in node.value}
-    return [_of_node(below, seen) for below in node.value] if isinstance(node, yaml.SequenceNode) else None
+        found: dict[str, Json] = {}
+        for key, below in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ValueError("a key that is no text")
+            if key.value in found:
+                left.extend(_texts({key.value: found[key.value]}))
+            found[key.value] = _of_node(below, seen, left)
+        return found
+    return (
+        [_of_node(below, seen, left) for below in node.value] if isinstance(node, yaml.SequenceNode) else None
+    )

@@ -21,6 +21,7 @@ import msgspec
 import orjson
 
 from remit.core.event import Event
+from remit.core.field import unread
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import label_of
@@ -29,6 +30,7 @@ from remit.core.tool import Tool
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, RaiseLabel, Store, Unit
+from remit.services.authorize import carries
 from remit.services.call_events import label_event
 from remit.services.holdings import Holdings
 from remit.services.live import LiveTask
@@ -71,8 +73,9 @@ class Observer:
         `number` is that of the call among those of its task, `decision` the id of its decision. `look` raises
         where the call has been cut: it is asked whenever others have had a turn. Raises as the store does.
         """
-        parts = brought(chunk, request.tool)
-        if not parts:
+        left: list[str] = []
+        parts = brought(chunk, request.tool, left)
+        if not parts and not left:
             return
         tool, classes = request.tool, self._policies.applied.bundle.classes
         label = live.label
@@ -81,17 +84,22 @@ class Observer:
             tool = self._holdings.stained(tool, written, classes)
         async with live.learning:
             before = len(live.index)
-            for part in parts:
+            taken = [(part, tool) for part in parts]
+            if left:
+                # It stands in no field, and may be read as any.
+                worst = msgspec.structs.replace(tool, label=carries(tool, classes), fields=())
+                taken.append((left, worst))
+            for part, of in taken:
                 steps = live.index.learn(
                     part,
                     call=number,
                     decision=decision,
-                    tool=tool,
+                    tool=of,
                     arguments=request.arguments,
                     marked=self._holdings.marks(tool.upstream),
                 )
                 await _taken(steps, look)
-                label = label.join(label_of(part, tool, classes), classes)
+                label = label.join(label_of(part, of, classes), classes)
         self._room.grew(live, len(live.index) - before)
         rise = rising(live, label, request, classes, self._clock.now())
         if rise.changes or rise.events:
@@ -155,26 +163,28 @@ async def _taken(steps: Iterator[None], look: Callable[[], None]) -> None:
         look()
 
 
-def brought(chunk: Chunk, tool: Tool) -> tuple[Json, ...]:
+def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Json, ...]:
     """Give what a chunk brings, each part as the tool itself has it; what is not JSON as text.
 
     MCP writes a result as text (`content[].text`), as structure (`structuredContent`), or as both; a resource
-    as `contents[].text`. The tool's own result comes first, what stands beside it after it.
+    as `contents[].text`. The tool's own result comes first, what stands beside it after it. What is released
+    and stands in no part, since a name is written twice, is added to `left`.
     """
+    left = [] if left is None else left
     try:
-        body = _parsed(chunk.body)
+        body = _parsed(chunk.body, left)
     except ValueError:
         return (chunk.body.decode(errors="replace"),)
     if not isinstance(body, dict):
         return (body,)
     if chunk.kind is ChunkKind.RESULT:
-        return _unwrapped(body, tool)
+        return _unwrapped(body, tool, left)
     if chunk.kind is ChunkKind.NOTIFICATION:
         body = {name: value for name, value in body.items() if name not in _PACE}
     return (body,) if body else ()
 
 
-def _unwrapped(result: dict[str, Json], tool: Tool) -> tuple[Json, ...]:
+def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tuple[Json, ...]:
     beside = {name: value for name, value in result.items() if name != "isError"}
     if beside.get("resultType") == "complete":
         del beside["resultType"]
@@ -185,7 +195,7 @@ def _unwrapped(result: dict[str, Json], tool: Tool) -> tuple[Json, ...]:
     texts: list[Json] = []
     for name in ("content", "contents"):
         if isinstance(blocks := beside.pop(name, None), list):
-            found, left = _texts(blocks)
+            found, left = _texts(blocks, left_out)
             texts += found
             if left:
                 beside[name] = left
@@ -199,14 +209,14 @@ def _unwrapped(result: dict[str, Json], tool: Tool) -> tuple[Json, ...]:
     return (*parts, beside) if beside else tuple(parts)
 
 
-def _texts(blocks: list[Json]) -> tuple[list[Json], list[Json]]:
+def _texts(blocks: list[Json], left_out: list[str]) -> tuple[list[Json], list[Json]]:
     """Give what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
     texts: list[Json] = []
     left: list[Json] = []
     for block in blocks:
         rest = block
         if isinstance(block, dict) and isinstance(block.get("text"), str):
-            texts.append(_read(block["text"]))
+            texts.append(_read(block["text"], left_out))
             rest = {key: value for key, value in block.items() if key != "text"}
             if rest.get("type") == "text":
                 del rest["type"]
@@ -215,21 +225,24 @@ def _texts(blocks: list[Json]) -> tuple[list[Json], list[Json]]:
     return texts, left
 
 
-def _read(text: str) -> Json:
+def _read(text: str, left: list[str]) -> Json:
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return _parsed(text)
+            return _parsed(text.encode(), left)
         except ValueError:
             return text
     return text
 
 
-def _parsed(written: bytes | str) -> Json:
+def _parsed(written: bytes, left: list[str]) -> Json:
     """Read JSON; raises `ValueError` for what is none, or is nested without end."""
     if len(written) <= MAX_AT_ONCE:
-        return orjson.loads(written)
-    try:
-        # A third slower; but orjson takes twelve times the size of what it reads.
-        return msgspec.json.decode(written)
-    except RecursionError:
-        raise ValueError("nested without end") from None
+        found = orjson.loads(written)
+    else:
+        try:
+            # A third slower; but orjson takes twelve times the size of what it reads.
+            found = msgspec.json.decode(written)
+        except RecursionError:
+            raise ValueError("nested without end") from None
+    left += unread(written, found)
+    return found

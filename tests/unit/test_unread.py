@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in a result and in no field of it: values of a name that is written twice, and comments."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.core.field import structured, unread
+from remit.core.label import Classes, Label, Trust
+from remit.core.record import Reading, label_of
+from remit.core.tool import FieldLabel, Tool
+
+Json = Any
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+TOOL = Tool(
+    upstream="u",
+    name="t",
+    label=Label("internal"),
+    fields=(FieldLabel("body", Label("restricted", trust=Trust.UNTRUSTED)),),
+)
+
+
+@given(VALUES, st.booleans())
+def test_json_with_each_name_once_is_read_whole(value: Json, ascii_only: bool) -> None:
+    """However it is written: quotes and backslashes in its texts leave nothing out."""
+    written = json.dumps(value, ensure_ascii=ascii_only).encode()
+    assert unread(written, json.loads(written)) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ('{"to": "m@evil.example.org", "to": "a@example.com"}', ["to", "m@evil.example.org"]),
+        ('{"a": {"b": [1, "\\\\\\""]}, "a": "x"}', ["a", "b", "1", '\\"']),
+        ('[{"x": "1", "x": "2", "x": "3"}]', ["x", "1", "x", "2"]),
+        ('{"a": "{\\"b\\"", "c": "\\\\"}', []),
+    ],
+)
+def test_a_name_that_is_written_twice_leaves_its_first_values(written: str, left: list[str]) -> None:
+    """Readers of JSON do not agree on which of them counts."""
+    assert unread(written.encode(), json.loads(written)) == left
+    found: list[str] = []
+    structured(written, found)
+    assert found == left
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("to: m@evil.example.org\nto: a@example.com\n", ["to", "m@evil.example.org"]),
+        ("a: 'x # no' # ünö\n# für m@evil.example.org\nb: x#y", ["# ünö", "# für m@evil.example.org"]),
+        ("a: |  # head\n  text # no\nb: >\n  # no\n# end", ["# head", "# end"]),
+        ("a: 1\nb: [2, 3]\n", []),
+    ],
+)
+def test_yaml_leaves_comments_and_first_values(written: str, left: list[str]) -> None:
+    """Whoever reads the text sees them."""
+    found: list[str] = []
+    assert isinstance(structured(written, found), dict)
+    assert found == left
+
+
+@pytest.mark.parametrize(
+    "written", ["a: 1  # m@evil.example.org", '{"a": 1, "a": "m@evil.example.org", "a": 2}']
+)
+def test_what_stands_in_no_field_is_as_bad_as_any_field(written: str) -> None:
+    """It has the label of all of them, and the trust of the worst."""
+    leaves = list(Reading(written, TOOL))
+    said = [leaf for leaf in leaves if "evil" in leaf.text]
+    assert said
+    assert all(leaf.label.trust is Trust.UNTRUSTED for leaf in said)
+    assert label_of(written, TOOL, Classes()) == Label("restricted", trust=Trust.UNTRUSTED)
+
+
+def test_nesting_without_end_is_left_as_text() -> None:
+    """What cannot be compared counts as not read."""
+    deep = b"[" * 1000 + b'"m@evil.example.org"' + b"]" * 1000
+    (left,) = unread(deep, orjson.loads(deep))
+    assert "m@evil.example.org" in left
