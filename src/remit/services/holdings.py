@@ -37,7 +37,6 @@ from remit.core.holding import (
     named_by,
     resources,
     stained,
-    template_of,
 )
 from remit.core.justification import leaves
 from remit.core.label import Classes, Label, Trust, joined, worst
@@ -145,7 +144,7 @@ class Holdings:
     async def _rest(
         self, shelf: HeldUpstream, tool: Tool, arguments: dict[str, Json], classes: Classes
     ) -> Rest:
-        names = resources(template_of(tool), arguments)
+        names = resources(tool.resource, arguments)
         if names:
             await self.shelves.fetch(tool.upstream, names)
         return self._now(shelf, tool, names, classes)
@@ -250,7 +249,7 @@ class Holdings:
             )
         if label.trust is Trust.UNTRUSTED:
             _mark(shelf, request)
-        names = resources(template_of(tool), request.arguments) if tool.described else ()
+        names = resources(tool.resource, request.arguments) if tool.described else ()
         if any(
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
         ):
@@ -313,7 +312,7 @@ class Holdings:
         if shelf is None or shelf.version == request.rest.version:
             return None
         classes = self._policies.applied.bundle.classes
-        names = resources(template_of(request.tool), request.arguments)
+        names = resources(request.tool.resource, request.arguments)
         now = self._now(shelf, request.tool, names, classes)
         self._remember(decision, now)
         return now.label
@@ -380,8 +379,8 @@ def _justified(request: AccessRequest) -> bool:
 def _mark(shelf: HeldUpstream, request: AccessRequest) -> None:
     """Note by value what a call writes that is neither of the intent nor of a trusted source."""
     tool = request.tool
-    if not tool.described or any(one.hands_over for one in tool.arguments.values()):
-        # What it writes stands in no argument that anybody knows.
+    if not tool.described:
+        # What it writes, nobody knows.
         shelf.marks = None
         return
     for name, value in tool.parts(request.arguments).items():
