@@ -168,7 +168,7 @@ def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
 
 
 def _doubtful(one: Justification) -> bool:
-    return not one.reached and one.candidates > 1 and one.mentioned
+    return not one.reached and one.candidates > 1
 
 
 def _pointed_to(selectors: Sequence[Justification]) -> bool:

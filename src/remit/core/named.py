@@ -17,22 +17,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
 
 import msgspec
 
 from remit.core.destination import Destination, DestinationKind
+from remit.core.inflection import stem
 from remit.core.justification import Reach
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
 from remit.core.record import ResultLeaf
+from remit.core.superlative import Superlative, moment_of
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import (
-    Superlative,
     Utterance,
     name_words,
     number_of,
-    stem,
     stems_in,
     stems_of,
     words_of,
@@ -192,7 +191,7 @@ class NamingOfResult:
         #: Words and numbers of the intent by the records whose trusted fields hold them; and those of a
         #: source to which the intent hands over, of any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
-        self._measured: dict[Superlative, list[tuple[float, int]]] = {}
+        self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._generic = frozenset(stem(one) for one in name_words(tool.name))
 
     def see(self, leaf: ResultLeaf, trust: Trust) -> None:
@@ -236,15 +235,19 @@ class NamingOfResult:
         if value is None:
             return
         for one in self._utterance.superlatives:
-            if one.fits(leaf.name):
-                self._measured.setdefault(one, []).append((value, leaf.record))
+            if one.fits(leaf.name, leaf.text):
+                self._measured.setdefault(one, {}).setdefault(leaf.path, []).append((value, leaf.record))
 
     def references(self, count: int) -> list[Referral]:
         """Give all by which the intent refers to records of this result."""
         everything = frozenset(range(count))
         if self._tool.effect is not Effect.NONE:
             return [Referral(self._looked_up, everything)] if self._looked_up else []
-        found = [one for one in (*self._by_phrase(), *self._by_measure()) if one.reach is not Reach.NONE]
+        said = [one for one in self._by_phrase() if one.reach is not Reach.NONE]
+        # What several have in common narrows down among which one is the greatest.
+        common = [one.records for one in said if len(one.records) > 1]
+        most = self._by_measure(frozenset.intersection(*common) if common else frozenset())
+        found = [*([one for one in said if len(one.records) == 1] if most else said), *most]
         if not found and self._looked_up is Reach.NONE:
             found = self._by_word()
         if self._looked_up is Reach.POINTED:
@@ -265,14 +268,20 @@ class NamingOfResult:
             out.append(Referral(Reach.NAMED if said else self._looked_up, best))
         return out
 
-    def _by_measure(self) -> list[Referral]:
+    def _by_measure(self, common: frozenset[int]) -> list[Referral]:
+        """Refer by what is greatest or least, of all and of what the words say of several, if all fields that
+        can be meant say the same.
+        """
         out = []
-        for one, measured in self._measured.items():
-            values = [value for value, _ in measured]
-            wanted = max(values) if one.greatest else min(values)
-            found = frozenset(record for value, record in measured if value == wanted)
-            if len(measured) > 1 and len(found) == 1:
-                out.append(Referral(Reach.NAMED, found))
+        for one, by_path in self._measured.items():
+            for among in {None, common or None}:
+                picked = [
+                    one.pick([(value, at) for value, at in measured if among is None or at in among])
+                    for measured in by_path.values()
+                ]
+                found = frozenset.intersection(*picked)
+                if len(found) == 1:
+                    out.append(Referral(Reach.NAMED, found))
         return out
 
     def _by_word(self) -> list[Referral]:
@@ -324,12 +333,8 @@ def _telling(words: Sequence[str]) -> bool:
 
 
 def _measure_of(text: str) -> float | None:
-    if number := number_of(text):
-        return float(number)
-    try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=None).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
+    number = number_of(text)
+    return float(number) if number else moment_of(text)
 
 
 def _container(resource: str) -> str:
@@ -348,7 +353,7 @@ def identifies(found: Destination, field: str, source: Tool, asker: Tool | None,
     words, wanted = frozenset(name_words(field)), frozenset(name_words(argument))
     if words.isdisjoint(_ID_WORDS) and words.isdisjoint(wanted):
         return False
-    if asker is None:
+    if asker is None or not words.isdisjoint(wanted - _ID_WORDS):
         return True
     if source.resource and asker.resource:
         return _container(source.resource) == _container(asker.resource)

@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, whole, within
+from remit.core.inflection import stem
 from remit.core.justification import (
     MAX_MET,
     NOTHING,
@@ -41,7 +42,7 @@ from remit.core.named import Naming, identifies
 from remit.core.record import Reading, ResultLeaf
 from remit.core.remembered import CAPACITY, RECORD_BITS, RECORD_MASK, Remembered
 from remit.core.tool import ArgumentRole, Tool
-from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in, stem
+from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in
 
 Json = Any
 

@@ -14,9 +14,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
-import msgspec
-
+from remit.core.day import Day, day_of, days_in
+from remit.core.handover import hands_over
+from remit.core.inflection import stem
 from remit.core.spelling import folded, plain
+from remit.core.superlative import Superlative, superlatives_in
 from remit.core.tool import Tool
 
 MAX_WORDS = 20_000
@@ -56,48 +58,7 @@ _WHOM = _set(
     "client customer guest friend employee student teacher parent vendor supplier partner invite team "
     "channel address group sender author owner name email"
 )
-#: Words by which one hands over to what somebody else wrote.
-_CARRY_OUT = _set("do follow execute perform complete carry implement handle action act")
-_WRITTEN_WORK = _set("action instruction todo step request direction procedure checklist")
-_SAYING = _set("say ask request want write wrot tell told describ requir need")
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
-_GREATEST = {
-    "largest": "size",
-    "biggest": "size",
-    "greatest": "size",
-    "heaviest": "weight",
-    "most": "",
-    "highest": "",
-    "maximum": "",
-    "longest": "duration",
-    "latest": "time",
-    "newest": "time",
-    "recent": "time",
-    "best": "rating",
-    "top": "rating",
-    "priciest": "price",
-}
-_LEAST = {
-    "smallest": "size",
-    "least": "",
-    "lowest": "",
-    "minimum": "",
-    "fewest": "",
-    "shortest": "duration",
-    "earliest": "time",
-    "oldest": "time",
-    "cheapest": "price",
-    "worst": "rating",
-}
-#: By which fields each kind of superlative is decided.
-_MEASURES = {
-    "size": _set("size bytes length amount count total"),
-    "weight": _set("weight size mass"),
-    "duration": _set("duration length time minutes hours days"),
-    "time": _set("time date timestamp created modified updated day at when sent received"),
-    "price": _set("price cost amount total fee rate fare"),
-    "rating": _set("rating score stars rank review"),
-}
 #: Verbs that ask for the same kind of thing.
 _VERBS: tuple[frozenset[str], ...] = tuple(
     frozenset(group.split())
@@ -119,28 +80,11 @@ _VERBS: tuple[frozenset[str], ...] = tuple(
 )
 
 
-@functools.lru_cache(8192)
-def stem(word: str) -> str:
-    """Give a word without the commonest English endings; words with digits stay as they are."""
-    if len(word) < 4 or not word.isalpha():
-        return word
-    word = word.removesuffix("'s")
-    if word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-2] if word.endswith(("ches", "shes", "sses", "xes", "zes")) else word[:-1]
-    for ending in ("ment", "ing", "ed"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls":
-                word = word[:-1]
-            break
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
-
-
 def words_of(text: str) -> list[str]:
-    """Give a text's words in their plain form, without the marks of a sentence around them."""
-    return [bare for word in folded(text).split() if (bare := word.strip(_MARKS))]
+    """Give a text's words in their plain form, without the marks of a sentence around them, and those before
+    the name of a channel, of a person, or of a number.
+    """
+    return [bare for word in folded(text).split() if (bare := word.strip(_MARKS).lstrip("#@"))]
 
 
 def stems_of(text: str) -> frozenset[str]:
@@ -178,25 +122,15 @@ def numbers_in(text: str) -> Iterator[str]:
             yield found
 
 
-class Superlative(msgspec.Struct, frozen=True):
-    """A greatest or least that words ask for, and of which measure (empty: of any)."""
-
-    greatest: bool
-    measure: str
-
-    def fits(self, field: str) -> bool:
-        """Whether a field of this name is what it is about."""
-        if not self.measure:
-            return True
-        return not _MEASURES[self.measure].isdisjoint(_PARTS.findall(field.lower().replace("_", " ")))
-
-
 class Utterance:
     """Everything that the person behind a task has said so far."""
 
     def __init__(self) -> None:
         """Begin with nothing said."""
-        self._words: list[str] = []
+        self._count = 0
+        self._marked: list[str] = []
+        #: The days that were named.
+        self.days: frozenset[Day] = frozenset()
         self._text = " "
         self._sentences: list[str] = []
         self.stems: frozenset[str] = frozenset()
@@ -211,22 +145,25 @@ class Utterance:
 
     def hear(self, text: str) -> None:
         """Take more words in."""
-        words = words_of(text)[: MAX_WORDS - len(self._words)]
-        self._words += words
-        self._text = f" {' '.join(self._words)} "
-        self._sentences += [one for one in _SENTENCE.split(text[: MAX_WORDS * 8]) if one.strip()]
+        words = words_of(text)[: MAX_WORDS - self._count]
+        self._count += len(words)
+        self._marked += [bare for word in folded(text).split() if (bare := word.strip(_MARKS))]
+        self._text = f"{self._text}{' '.join(words)} "
+        self.days |= days_in(" ".join(words))
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
-        most = [Superlative(True, _GREATEST[word]) for word in words if word in _GREATEST]
-        most += [Superlative(False, _LEAST[word]) for word in words if word in _LEAST]
+        sentences = [one for one in _SENTENCE.split(text[: MAX_WORDS * 8]) if one.strip()]
+        self._sentences += sentences
+        most = [found for one in sentences for found in superlatives_in(words_of(one), _EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
         self.many |= frozenset(_counted_up(words))
-        said = {stem(part) for word in words for part in _PARTS.findall(word)}
-        self.delegates = self.delegates or _hands_over(said, words)
+        self.delegates = self.delegates or any(hands_over(words_of(one)) for one in sentences)
         self.proper |= {found for one in _PROPER.findall(text[: MAX_WORDS * 8]) for found in words_of(one)}
 
     def says(self, text: str) -> bool:
-        """Whether the words hold a text whole, from word to word."""
+        """Whether the words hold a text whole, from word to word, or the day that it is."""
+        if self.days and (day := day_of(text)) and day.among(self.days):
+            return True
         return len(text) <= 4 * len(self._text) + 100 and self.says_words(words_of(text))
 
     def says_words(self, words: Sequence[str]) -> bool:
@@ -236,18 +173,18 @@ class Utterance:
     def names(self, text: str) -> bool:
         """Whether everything that a text names is named, in whatever order."""
         stems = stems_of(text)
-        return bool(stems) and stems <= self.stems
+        return (bool(stems) and stems <= self.stems) or self.says(text)
 
     def names_number(self, number: str, nouns: frozenset[str]) -> bool:
         """Whether a short number is said as that of something: `file 13`, `ID 13`, `#13`.
 
         A number alone says nothing: it may be a price or an hour. `nouns` are stems of what it numbers.
         """
-        for at, word in enumerate(self._words):
+        for at, word in enumerate(self._marked):
             bare = word.lstrip("#")
             if bare != number:
                 continue
-            before = [stem(one) for one in self._words[max(0, at - 3) : at]]
+            before = [stem(one) for one in self._marked[max(0, at - 3) : at]]
             if word != bare or any(one in _NUMBERING or one in nouns for one in before):
                 return True
         return False
@@ -294,6 +231,8 @@ def _asked(stems: frozenset[str], text: str, tool_words: frozenset[str], name: t
             " " in one and f" {' '.join(words_of(one))} " in text for one in tool_words
         )
     verbs, nouns = verbs_and_nouns(name)
+    if not verbs:
+        return not nouns.isdisjoint(stems)
     return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
 
 
@@ -326,13 +265,6 @@ def name_words(name: str) -> tuple[str, ...]:
     """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return tuple(part.lower() for part in _PARTS.findall(spaced.replace("_", " ")))
-
-
-def _hands_over(said: set[str], words: list[str]) -> bool:
-    """Whether words hand over to what somebody wrote: `follow the steps in ...`, `do what she asks for`."""
-    if said.isdisjoint(_CARRY_OUT):
-        return False
-    return not said.isdisjoint(_WRITTEN_WORK) or ("what" in words and not said.isdisjoint(_SAYING))
 
 
 def _counted_up(words: list[str]) -> Iterator[str]:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Days, as people write them (`6 May 2031`, `May 6th`) and as tools do (`2031-05-06`).
+
+A day without a year is any year's. Days that only a clock tells (`tomorrow`) are none here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sept sep",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+_MONTH = "|".join(_MONTHS)
+_YEAR = r"(?:,? (?P<year>[12]\d{3}))?"
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?"
+_WRITTEN = tuple(
+    re.compile(rf"(?<![\w.]){pattern}(?![\w])")
+    for pattern in (
+        rf"{_DAY}(?: of)? (?P<month>{_MONTH})\.?{_YEAR}",
+        rf"(?P<month>{_MONTH})\.? {_DAY}{_YEAR}",
+        r"(?P<year>[12]\d{3})-(?P<month>[01]\d)-(?P<day>[0-3]\d)",
+    )
+)
+_ISO = re.compile(r"([12]\d{3})-([01]\d)-([0-3]\d)(?:[T ].{0,20})?")
+
+
+class Day(msgspec.Struct, frozen=True):
+    """A day; `year` is 0 where none is said."""
+
+    year: int
+    month: int
+    day: int
+
+    def among(self, days: AbstractSet[Day]) -> bool:
+        """Whether it is one of some days."""
+        return self in days or Day(0, self.month, self.day) in days
+
+
+def days_in(text: str) -> frozenset[Day]:
+    """Give the days that a text in small letters names. Takes time in proportion to the text."""
+    found = set()
+    for pattern in _WRITTEN:
+        for one in pattern.finditer(text):
+            month = one["month"]
+            number = _MONTHS.get(month) or int(month)
+            found.add(Day(int(one["year"] or 0), number, int(one["day"])))
+    return frozenset(found)
+
+
+def day_of(text: str) -> Day | None:
+    """Give the day that a whole text is, as tools write it."""
+    bare = text.strip()
+    if len(bare) > 40 or not (found := _ISO.fullmatch(bare)):
+        return None
+    return Day(int(found[1]), int(found[2]), int(found[3]))
