@@ -19,23 +19,22 @@ from __future__ import annotations
 import enum
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from remit.core.encoding import MAX_DEPTH, decoded, enclosed
+from remit.core.glance import SHORT, Glance, glance
 from remit.core.host import host_of, numbered_host
+from remit.core.spelling import classes, plain
 from remit.core.spelling import folded as fold
-from remit.core.spelling import plain
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
 PIECE = 16_384
 """Characters of a long text that are read at a time."""
-SHORT = 80
-"""Characters of a text that is looked at as a whole first."""
 MIN_NUMBER = 7
-"""Characters of the shortest telephone number."""
+"""Characters of the shortest telephone number, all of them digits."""
 MIN_ACCOUNT = 15
 MIN_ACCOUNT_DIGITS = 8
 """ISO 13616: the shortest account numbers have 15 characters; none has so few digits."""
@@ -61,6 +60,7 @@ class Destination(msgspec.Struct, frozen=True):
     normal: str
 
 
+_KINDS = {Glance.ADDRESS: DestinationKind.EMAIL, Glance.TEXT: DestinationKind.TEXT}
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
 _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
@@ -79,14 +79,11 @@ _NO_PHONE = re.compile(
     r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
     r"|[0-9]{1,12}\.[0-9]{1,6}$"
 )
-_TIME = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,15}(?:Z|[+-][0-9:]{2,6})?)?")
-# Words too short for base64, with nothing between them that joins.
-_WORDS = re.compile(r"(?:[A-Za-z]{1,11}(?:[ ,!?'()]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?")
-_COMMON_EMAIL = re.compile(
-    r"[a-z][a-z0-9]{0,10}(?:\.[a-z0-9]{1,11}){0,3}@(?:[a-z0-9]{1,11}\.){1,4}[a-z]{2,11}"
-)
+_SHOWN = re.compile(r"[^<>@\x00]*<")
+_ROW = re.compile(rb"x{7,}")
 _PHONE_MARKS = str.maketrans("", "", " ()./-")
 _SPACE = re.compile(r"\s")
+_MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
 _OF_URLS = re.compile(r"[/?#\\]")
 # A dot that has something after it; characters beyond ASCII are question marks there.
@@ -94,34 +91,30 @@ _DOT = re.compile(rb"\.[^ .:!*_~]")
 _BRACKETED = re.compile(r"(?:[^\s/@\[\]]{0,64}@)?\[[0-9a-f:.]{2,45}\][^\s<>()\"'|\\]{0,1024}")
 
 
-def _classes(**members: str) -> bytes:
-    """Give a table that puts a letter in place of each of its members, and a blank in place of the rest."""
-    table = bytearray(b" " * 256)
-    for letter, chars in members.items():
-        for char in chars:
-            table[ord(char)] = ord(letter.strip("_"))
-    return bytes(table)
-
-
 _LETTERS, _NUMERALS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
-_OF_ACCOUNTS = _classes(a=_LETTERS, _0=_NUMERALS)
-_OF_PHONES = _classes(x=_NUMERALS + " ()./-+")
+_OF_ACCOUNTS = classes(a=_LETTERS, _0=_NUMERALS)
+_OF_PHONES = classes(x=_NUMERALS + " ()./-+")
 # Everything is itself, but what cuts is a blank.
 _OF_PIECES = bytes(32 if chr(at) in _CUT or chr(at).isspace() else at for at in range(128)) + b"?" * 128
 
 
 def whole(text: str) -> Destination:
     """Give the one destination that a text is; of kind `text` where it is none of the known ones."""
-    if len(text) <= SHORT:
-        if _WORDS.fullmatch(text):
-            return Destination(DestinationKind.TEXT, plain(text))
-        if "@" in text and _COMMON_EMAIL.fullmatch(small := text.lower()):
-            return Destination(DestinationKind.EMAIL, small)
+    if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
+        return Destination(kind, plain(text))
     folded = plain(decoded(text if len(text) <= MAX_WHOLE else text[:MAX_WHOLE]))
-    if "<" in folded and folded.endswith(">"):
-        # RFC 5322 section 3.4: the display name says nothing of where it goes.
-        folded = folded[folded.rindex("<") + 1 : -1].strip()
+    if folded.endswith(">") and _SHOWN.match(folded):
+        # RFC 5322 section 3.4: the display name says nothing of where it goes, unless it is an address too.
+        folded = folded[folded.index("<") + 1 : -1].strip()
     return _known(folded) or Destination(DestinationKind.TEXT, folded)
+
+
+def both(text: str) -> tuple[Destination, Iterable[Destination]]:
+    """Give what a text is as a whole, and every destination that stands in it; one that is both only once."""
+    if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
+        return Destination(kind, plain(text)), ()
+    found = whole(text)
+    return found, (one for one in within(text) if one != found)
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -147,12 +140,8 @@ def pieces(text: str) -> Iterator[str]:
 
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
-    if len(text) <= SHORT:
-        # Most fields are short, and of three kinds: words, addresses, times.
-        if _WORDS.fullmatch(text) or _TIME.fullmatch(text):
-            return iter(())
-        if "@" in text and _COMMON_EMAIL.fullmatch(small := text.lower()):
-            return iter((Destination(DestinationKind.EMAIL, small),))
+    if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
+        return iter((Destination(kind, plain(text)),) if kind is DestinationKind.EMAIL else ())
     if len(text) <= PIECE:
         return iter(_within(text))
     return itertools.chain.from_iterable(map(_within, pieces(text)))
@@ -187,7 +176,7 @@ def _standing(text: str, found: list[Destination]) -> None:
         if at == 0 or numerals[at - 1] == 32:
             _accounts(" ".join(folded[at : at + 80].split()), found)
         at = numerals.find(b"aa00", at + 1)
-    if b"0" in numerals:
+    if numerals.count(b"0") >= MIN_NUMBER:
         _phones(folded, raw.translate(_OF_PHONES), numerals, found)
 
 
@@ -230,6 +219,8 @@ def _named_by_scheme(folded: str, raw: bytes, cut: bytes, found: list[Destinatio
 
 def _in_piece(piece: str, found: list[Destination]) -> None:
     """Add what one piece without spaces holds: itself, and what marks join in it."""
+    if _MOMENT.fullmatch(piece):
+        return
     if not _JOINTS.search(piece):
         found.extend(filter(None, (_email(piece) if "@" in piece else _at_host(piece),)))
         return
@@ -287,19 +278,21 @@ def _accounts(text: str, found: list[Destination]) -> None:
             found.append(Destination(DestinationKind.IBAN, short))
 
 
-def _phones(folded: str, classes: bytes, numerals: bytes, found: list[Destination]) -> None:
+def _phones(folded: str, rows: bytes, numerals: bytes, found: list[Destination]) -> None:
     """Add what may be telephone numbers, in the runs of digits and of what stands between digits."""
-    start = classes.find(b"xxxxxxx")
-    while start >= 0:
-        end = classes.find(b" ", start)
-        end = len(classes) if end < 0 else end
-        first = numerals.find(b"0", start, end)
-        if first >= 0 and end - first >= MIN_NUMBER and not _is_bare(folded[start:end].strip()):
-            first = max(0, first - 2)
-            for number in _PHONE_WITHIN.finditer(" ".join(folded[first : end + 1].split())):
-                if not _NO_PHONE.match(number[0]):
-                    _numbers(number, found)
-        start = classes.find(b"xxxxxxx", end)
+    seen: set[str] = set()
+    for row in _ROW.finditer(rows):
+        start, end = row.span()
+        # As most rows are dates and counts: first whether there are digits enough, then whether it is new.
+        if numerals.count(b"0", start, end) < MIN_NUMBER or (run := folded[start:end].strip()) in seen:
+            continue
+        seen.add(run)
+        if _is_bare(run):
+            continue
+        first = max(0, numerals.find(b"0", start, end) - 2)
+        for number in _PHONE_WITHIN.finditer(" ".join(folded[first : end + 1].split())):
+            if not _NO_PHONE.match(number[0]):
+                _numbers(number, found)
 
 
 def _is_bare(run: str) -> bool:
@@ -315,8 +308,8 @@ def _numbers(number: re.Match[str], found: list[Destination]) -> None:
         found.append(known)
     # A number before it, as in "24/7", is not a part of it.
     for _ in range(2):
-        _, blank, text = text.partition(" ")
-        if not blank:
+        _, _, text = text.partition(" ")
+        if len(text) < MIN_NUMBER:
             return
         if (known := _phone(text)) is not None:
             found.append(known)
@@ -327,7 +320,10 @@ def _known(folded: str) -> Destination | None:
     if not 3 <= len(folded) <= MAX_WHOLE:
         return None
     if folded.startswith("mailto:"):
-        folded = folded[7:].partition("?")[0]
+        folded, _, more = folded[7:].partition("?")
+        if "@" in more:
+            # RFC 6068 section 2: it may name others who get a copy.
+            return None
     if "://" in folded:
         return _url(folded)
     if folded.startswith("//"):

@@ -12,6 +12,8 @@ import html
 import re
 from urllib.parse import unquote_to_bytes
 
+from remit.core.spelling import classes
+
 MAX_DEPTH = 3
 """How many encodings around one another are taken off."""
 MIN_BASE64 = 12
@@ -22,26 +24,22 @@ BREAK = " | "
 """Stands between texts that were found apart: nothing reads across it."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+_PART = re.compile(r"[A-Za-z0-9+]{12,}")
+# With what no base64 of a text begins: its first byte would begin no character of UTF-8 (RFC 3629 section 4).
+_NO_TEXT = frozenset("ghijklmnopqrstuv+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
 # A number that is no character's. Python refuses to read one of thousands of digits.
 _NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
 _QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
 # A text is quoted-printable where it has a soft break, or quotes what no address is without: `@`, `.`, `=`.
 _IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
-# A number that is no character's. Python refuses to read one of thousands of digits.
-_NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
 _SOFT = re.compile(r"=\r?\n")
 # RFC 2047 section 2. Characters of an encoded word are all printable, without blanks.
 _WORD = re.compile(r"=\?[A-Za-z0-9_*-]{1,40}\?([bBqQ])\?([!-~]{1,300}?)\?=")
 _BETWEEN_WORDS = re.compile(r"\?=\s{1,9}=\?")
 
 
-def _classed(member: str) -> bytes:
-    """Give a table that makes `x` of each of these characters and a blank of any other."""
-    return bytes(120 if chr(at) in member else 32 for at in range(256))
-
-
-_IN_BASE64 = _classed("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_IN_BASE64 = classes(x="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _LONG = b"x" * MIN_BASE64
 
 
@@ -99,7 +97,7 @@ def quoted(text: str) -> str:
 def from_base64(text: str) -> str:
     """Give the text that base64 holds, in either alphabet, with or without its padding; empty for none."""
     bare = text.rstrip("=")
-    if len(bare) % 4 == 1:
+    if len(bare) % 4 == 1 or bare[:1] in _NO_TEXT:
         return ""
     try:
         data = binascii.a2b_base64(bare.translate(_URL_SAFE) + "==="[: -len(bare) % 4])
@@ -112,21 +110,20 @@ def from_base64(text: str) -> str:
 def _blobs(text: str) -> list[str]:
     """Give what the runs of base64 in a text hold."""
     # One byte stands for each character, so that places are the same.
-    classes = text.encode("ascii", "replace").translate(_IN_BASE64)
+    rows = text.encode("ascii", "replace").translate(_IN_BASE64)
     found: list[str] = []
-    start = classes.find(_LONG)
+    start = rows.find(_LONG)
     while start >= 0:
-        end = classes.find(b" ", start)
+        end = rows.find(b" ", start)
         end = len(text) if end < 0 else end
         run = text[start:end]
         whole = from_base64(run)
         if whole:
             found.append(whole)
-        elif len(run) <= MAX_PATH and ("/" in run or "-" in run or "_" in run):
+        elif len(run) <= MAX_PATH:
             # It may be a part of a path or a name, and not one of base64's own characters.
-            parts = re.split("[/_-]", run)
-            found.extend(filter(None, (from_base64(one) for one in parts if len(one) >= MIN_BASE64)))
-        start = classes.find(_LONG, end)
+            found.extend(filter(None, (from_base64(one) for one in _PART.findall(run) if one != run)))
+        start = rows.find(_LONG, end)
     return found
 
 

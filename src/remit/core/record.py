@@ -8,14 +8,15 @@ are those of the tool's description, which may look at what stands beside a fiel
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from remit.core.constraint import Verdict
 from remit.core.field import structured
-from remit.core.label import Classes, Label
+from remit.core.label import Classes, Label, Trust
 from remit.core.tool import FieldLabel, Tool
 
 Json = Any
@@ -24,9 +25,10 @@ MAX_LEAVES = 50_000
 """Leaves of one result that are looked at."""
 MAX_DEPTH = 32
 MAX_KEY = 80
+_NO_KEY = itertools.repeat(None)
 
 
-class ResultLeaf(NamedTuple):
+class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
     """One text of a result, in its record, under its path; `name` is the last name of the path."""
 
     record: int
@@ -34,6 +36,11 @@ class ResultLeaf(NamedTuple):
     name: str
     text: str
     label: Label
+
+
+#: Where a walk stands in an object or a list: what is left of it (with keys, or None), path, name, the object
+#: that the fields stand beside one another in, the record, and whether its keys are data.
+_Level = tuple[Iterator[tuple[str | None, Json]], str, str, dict[str, Json], int, bool]
 
 
 def bodies(result: Json) -> Iterator[tuple[Json, bool]]:
@@ -76,6 +83,7 @@ class Reading:
         self._by_path: dict[str, list[FieldLabel]] = {}
         for field in tool.fields:
             self._by_path.setdefault(field.path, []).append(field)
+        self._others = tuple(field.label for field in tool.fields)
         self._known: dict[str, Label | list[FieldLabel]] = {}
         self._left = MAX_LEAVES
         self.cut = False
@@ -86,51 +94,72 @@ class Reading:
         """Give each leaf; numbers are given as text, booleans and nulls are not given."""
         for body, written in bodies(self._result):
             value = body
+            left: list[str] = []
             if written and isinstance(body, str):
-                inner = structured(body)
+                inner = structured(body, left)
                 value = body if inner is None else inner
             self.above.append(len(self.above))
-            yield from self._walk(value, "", "", {}, len(self.above) - 1, 0)
+            yield from self._walk(value, len(self.above) - 1)
+            if left:
+                yield from self._beside(left)
 
-    def _walk(
-        self, value: Json, path: str, name: str, beside: dict[str, Json], record: int, depth: int
-    ) -> Iterator[ResultLeaf]:
-        if self._left <= 0 or depth > MAX_DEPTH:
-            self.cut = True
-            return
-        if isinstance(value, str):
+    def _beside(self, left: list[str]) -> Iterator[ResultLeaf]:
+        """Give what stands in a text and in no field of it: it may be read as any."""
+        self.seen.update(self._others)
+        labels = (self._label, *self._others)
+        label = next((one for one in labels if one.trust is Trust.UNTRUSTED), self._label)
+        for text in left:
+            if self._left <= 0:
+                self.cut = True
+                return
             self._left -= 1
-            yield ResultLeaf(record, path, name, value, self._label_of(path, name, beside))
-        elif isinstance(value, dict):
-            yield from self._object(value, path, record, depth)
-        elif isinstance(value, list):
-            below = f"{path}[]"
-            for one in value:
-                inner = record
-                if isinstance(one, dict):
-                    inner = len(self.above)
-                    self.above.append(record)
-                yield from self._walk(one, below, name, beside, inner, depth + 1)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            self._left -= 1
-            yield ResultLeaf(record, path, name, _number(value), self._label_of(path, name, beside))
+            yield ResultLeaf(self._record(len(self.above)), "", "", text, label)
 
-    def _object(self, value: dict[str, Json], path: str, record: int, depth: int) -> Iterator[ResultLeaf]:
-        several = _by_name(value)
-        for key, below in value.items():
-            if several or is_data(key):
-                # What stands in a key is data just as well, and no name for what is below it.
-                inner, spot = record, f"{path}{{}}"
-                name = path.rpartition(".")[2].replace("[]", "")
-                if isinstance(below, dict):
-                    inner = len(self.above)
-                    self.above.append(record)
-                self._left -= 1
-                yield ResultLeaf(inner, spot, name, key, self._label_of(spot, name, value))
-                yield from self._walk(below, spot, name, value, inner, depth + 1)
-                continue
-            name = str(key)[:MAX_KEY]
-            yield from self._walk(below, f"{path}.{name}" if path else name, name, value, record, depth + 1)
+    def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf]:
+        """Go through a value, with a stack: no leaf passes through a generator for each level above it."""
+        stack: list[_Level] = [(iter(((None, root),)), "", "", {}, first, False)]
+        while stack:
+            items, path, name, beside, record, several = stack[-1]
+            for key, below in items:
+                spot, called, inner = path, name, record
+                if key is None:
+                    if isinstance(below, dict) and len(stack) > 1:
+                        inner = self._record(record)
+                elif several or is_data(key):
+                    # What stands in a key is data just as well, and no name for what is below it.
+                    spot, called = f"{path}{{}}", path.rpartition(".")[2].replace("[]", "")
+                    if isinstance(below, dict):
+                        inner = self._record(record)
+                    self._left -= 1
+                    yield ResultLeaf(inner, spot, called, key, self._label_of(spot, called, beside))
+                else:
+                    spot, called = f"{path}.{key}" if path else key, key
+                if self._left <= 0:
+                    self.cut = True
+                    return
+                if len(stack) > MAX_DEPTH + 1:
+                    self.cut = True
+                elif isinstance(below, str):
+                    self._left -= 1
+                    yield ResultLeaf(inner, spot, called, below, self._label_of(spot, called, beside))
+                elif isinstance(below, dict):
+                    stack.append((iter(below.items()), spot, called, below, inner, _by_name(below)))
+                    break
+                elif isinstance(below, list):
+                    stack.append(
+                        (zip(_NO_KEY, below, strict=False), f"{spot}[]", called, beside, inner, False)
+                    )
+                    break
+                elif isinstance(below, int | float) and not isinstance(below, bool):
+                    self._left -= 1
+                    text = _number(below)
+                    yield ResultLeaf(inner, spot, called, text, self._label_of(spot, called, beside))
+            else:
+                stack.pop()
+
+    def _record(self, around: int) -> int:
+        self.above.append(around)
+        return len(self.above) - 1
 
     def _label_of(self, path: str, name: str, beside: dict[str, Json]) -> Label:
         known = self._known.get(path)

@@ -42,3 +42,14 @@ def _composed(text: str) -> str:
     if len(text) <= _ROW:
         return unicodedata.normalize("NFKC", text)
     return "".join(unicodedata.normalize("NFKC", part) for part in _ROWS.findall(text))
+
+
+def classes(**members: str) -> bytes:
+    """Give a table for `bytes.translate` that puts a letter (or what follows `_`) in place of each of its
+    members, and a blank in place of the rest.
+    """
+    table = bytearray(b" " * 256)
+    for letter, chars in members.items():
+        for char in chars:
+            table[ord(char)] = ord(letter.strip("_"))
+    return bytes(table)
