@@ -52,7 +52,7 @@ def a_tool(name: str, effect: Effect = Effect.NONE, **changes: Json) -> Tool:
 
 TICKET = {"ticket": SELECTOR, "text": Argument()}
 TOOLS = (
-    a_tool("contract", label=UNTRUSTED, arguments={"id": SELECTOR}, record="contract/{id}"),
+    a_tool("contract", label=UNTRUSTED, arguments={"id": SELECTOR}, resource="contract/{id}"),
     a_tool("read_ticket", arguments={"ticket": SELECTOR}, resource="ticket/{ticket}"),
     a_tool("list_tickets", arguments={"query": Argument()}),
     a_tool("all_tickets", resource="ticket"),
@@ -63,14 +63,14 @@ TOOLS = (
         "mail",
         Effect.IRREVERSIBLE,
         arguments={"to": Argument(ArgumentRole.DESTINATION), "text": Argument()},
-        target="mail/{to}",
+        resource="mail/{to}",
     ),
     a_tool(
         "share",
         Effect.REVERSIBLE,
         audience=Audience("external"),
         arguments={"item": Argument(ArgumentRole.SELECTOR, hands_over=True)},
-        target="share/{item}",
+        resource="share/{item}",
     ),
     a_tool("clean", arguments={"ticket": SELECTOR}, resource="ticket/{ticket}", sanitizes=True),
 )

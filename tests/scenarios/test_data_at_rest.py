@@ -129,6 +129,35 @@ async def test_only_what_the_person_stated_is_written_as_trusted(world: Desks) -
     assert await world.label(reader) == UNTRUSTED
 
 
+@pytest.mark.parametrize("read", [{"record": "tickets for {query}"}, {"record": "the tickets"}, {}])
+@pytest.mark.parametrize("write", [{"target": "ticket {ticket}"}, {"target": "a ticket"}, {}])
+async def test_only_resource_names_a_place(
+    world: Desks, read: dict[str, Json], write: dict[str, Json]
+) -> None:
+    """What the evidence calls a record says nothing of where it lies: each is the whole upstream."""
+    tools = {tool.name: tool for tool in TOOLS}
+    tools["list_tickets"] = msgspec.structs.replace(tools["list_tickets"], **read)
+    tools["comment"] = msgspec.structs.replace(tools["comment"], resource="", **write)
+    await world.apply(tools=tuple(tools.values()))
+    _, token = await world.tainted()
+    await world.outcome(token, "comment", ticket=7, text="as the contract says")
+    reads: dict[str, dict[str, Json]] = {"list_tickets": {"query": "open"}, "read_ticket": {"ticket": 8}}
+    for name, arguments in reads.items():
+        reader, theirs = await world.begin("other")
+        await world.outcome(theirs, name, **arguments)
+        assert await world.label(reader) == UNTRUSTED
+
+
+@pytest.mark.parametrize("ticket", ["07", "#7", "+7", "7.0", " 7", "/7"])
+async def test_a_second_name_of_a_ticket_sheds_no_label(world: Desks, ticket: str) -> None:
+    """Upstreams read these as the number that they are, or as a path that begins elsewhere."""
+    _, token = await world.tainted()
+    await world.outcome(token, "comment", ticket=7, text="as the contract says")
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=ticket)
+    assert await world.label(reader) == UNTRUSTED
+
+
 async def test_who_carries_nothing_leaves_nothing(world: Desks) -> None:
     """A task that has read nothing of note writes no label."""
     _, token = await world.begin()

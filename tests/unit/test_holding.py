@@ -18,10 +18,9 @@ from remit.core.holding import (
     missing,
     normal,
     resources,
-    template_of,
 )
 from remit.core.label import Classes, Label, Trust
-from remit.core.tool import Argument, Effect, Tool
+from remit.core.tool import Argument, Tool
 from tests.world import START, TENANT
 
 CLASSES = Classes()
@@ -51,7 +50,13 @@ def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> Writ
         ("ticket/{ticket}", {"ticket": "7"}, ("ticket/7",)),
         ("file/{path}", {"path": "./Notes//a.md"}, ("file/notes/a.md",)),
         ("file/{path}", {"path": "notes\\a.md"}, ("file/notes/a.md",)),
-        ("file/{path}", {"path": "/notes/%61.md"}, ("file/notes/a.md",)),
+        ("file/{path}", {"path": "notes/%61.md"}, ("file/notes/a.md",)),
+        ("file//{path}", {"path": "/notes/a.md"}, ("file/notes/a.md",)),
+        ("/{path}", {"path": "C:\\a.md"}, ("c:/a.md",)),
+        ("ticket/{ticket}", {"ticket": "007"}, ("ticket/7",)),
+        ("ticket/{ticket}", {"ticket": "#7"}, ("ticket/7",)),
+        ("ticket/{ticket}", {"ticket": " +7.0"}, ("ticket/7",)),
+        ("ticket/{ticket}", {"ticket": "\N{ARABIC-INDIC DIGIT SEVEN}"}, ("ticket/7",)),
         ("{owner}/{repo}", {"owner": "a", "repo": "b"}, ("a/b",)),
         ("Ticket", {"query": "open"}, ("ticket",)),
         ("file/{paths}", {"paths": ["a", "b", "a"]}, ("file/a", "file/b")),
@@ -78,11 +83,18 @@ def test_a_resource_has_one_name(template: str, values: dict[str, Any], named: t
         ("file/{path}", {"path": "?dec_one"}),
         ("file/{path}", {"path": "a/" * 20}),
         ("file/{path}", {"path": "a" * 1000}),
+        ("file/{path}", {"path": "/srv/data/notes/a.md"}),
+        ("file/{path}", {"path": "%2fsrv/data/notes/a.md"}),
+        ("{path}", {"path": " ~/notes/a.md"}),
+        ("{path}", {"path": "c:\\notes\\a.md"}),
+        ("file//{path}", {"path": "notes/a.md"}),
         ("file/{paths}", {"paths": [str(one) for one in range(MAX_NAMED + 1)]}),
     ],
 )
 def test_what_cannot_be_told_for_sure_is_no_resource(template: str, values: dict[str, Any]) -> None:
-    """Nothing named, nothing given, patterns, paths that go up, encodings of encodings, too many."""
+    """Nothing named, nothing given, patterns, paths that go up, encodings of encodings, too many; one from a
+    root where others are from a folder.
+    """
     assert resources(template, values) == ()
 
 
@@ -90,16 +102,6 @@ def test_a_resource_lies_in_what_its_path_names() -> None:
     """The root is the upstream as a whole."""
     assert above("ticket/7/comments") == (ROOT, "ticket", "ticket/7")
     assert above("ticket") == (ROOT,)
-
-
-def test_a_read_is_named_by_its_record_and_a_write_by_its_target_unless_they_name_a_resource() -> None:
-    """`resource` counts first."""
-    read = Tool(upstream="t", name="read", effect=Effect.NONE, record="r/{id}", target="t/{id}")
-    assert template_of(read) == "r/{id}"
-    write = Tool(upstream="t", name="write", record="r/{id}", target="t/{id}")
-    assert template_of(write) == "t/{id}"
-    named = Tool(upstream="t", name="write", target="t/{id}", resource="x/{id}")
-    assert template_of(named) == "x/{id}"
 
 
 def test_a_holding_only_rises_and_remembers_who_raised_it() -> None:

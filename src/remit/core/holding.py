@@ -7,9 +7,9 @@ and names are paths: `ticket/7` lies in `ticket`, and `ticket/7/comments` in bot
 labels of what was written to it, to what it lies in, and to what lies in it. The root, named by an empty
 text, is the upstream as a whole: the container of everything, read by lists and searches.
 
-A call whose resource cannot be told for sure (no template, a value that is missing, a pattern, a path that
-goes up) is about the root: reading takes everything, and what is written there is read back with every
-resource.
+A call whose resource cannot be told for sure (no `resource`, a value that is missing, a pattern, a path that
+goes up, or begins at a root where others do not) is about the root: reading takes everything, and what is
+written there is read back with every resource.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from remit.core.canonical import digest
 from remit.core.field import ResultFields
 from remit.core.label import Classes, Label, Lowering, Trust, joined
 from remit.core.spelling import plain
-from remit.core.tool import Effect, Tool
+from remit.core.tool import Tool
 
 Json = Any
 
@@ -45,6 +45,11 @@ MAX_WRITERS = 6
 """Calls that are remembered of one holding: those that raised its label, the first untrusted one always."""
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
+# A number by any of the names that programs read as it. What is none comes to one name, too: that takes more
+# labels, and never fewer.
+_NUMBER = re.compile(r"[#+]?(\d+)(?:\.0*)?")
+# A path that begins at a root: it may be that of a file which others name from some folder.
+_ROOTED = re.compile(r"\s*(?:[/\\~]|[a-z]:[/\\])", re.IGNORECASE)
 # What can stand for several resources, or for one by another name.
 _PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
 
@@ -166,11 +171,6 @@ def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> La
     return msgspec.structs.replace(whole, trust=own.trust) if marked else whole
 
 
-def template_of(tool: Tool) -> str:
-    """Give the template that names what a call of a tool reads or writes; empty where it has none."""
-    return tool.resource or (tool.record if tool.effect is Effect.NONE else tool.target)
-
-
 def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:
     """Give a tool whose results also carry the label of what is at rest where it reads, in every field.
 
@@ -222,11 +222,26 @@ def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
         filled = dict(zip(wanted, chosen, strict=True))
         if not all(one.strip() for one in chosen):
             return ()
+        if not _rooted_alike(template, filled):
+            return ()
         name = normal(_PLACE.sub(lambda place, filled=filled: filled[place[1]], template))  # type: ignore[misc]
         if not name:
             return ()
         found.append(name)
     return tuple(dict.fromkeys(found))
+
+
+def _rooted_alike(template: str, filled: dict[str, str]) -> bool:
+    """Whether values begin where the template says: at a root after `//`, or after a `/` that begins it; else
+    below one.
+    """
+    for place in _PLACE.finditer(template):
+        value = filled[place[1]]
+        before = template[: place.start()]
+        rooted = _ROOTED.match(plain(unquote(value) if "%" in value else value)) is not None
+        if rooted is not (before == "/" or before.endswith("//")):
+            return False
+    return True
 
 
 def normal(name: str) -> str:
@@ -237,10 +252,15 @@ def normal(name: str) -> str:
     if _PATTERN.search(folded):
         return ROOT
     parts = [part.strip() for part in folded.split("/")]
-    kept = [part for part in parts if part not in ("", ".")]
+    kept = [_numbered(part) for part in parts if part not in ("", ".")]
     if ".." in kept or len(kept) > MAX_LEVELS:
         return ROOT
     return "/".join(kept)
+
+
+def _numbered(part: str) -> str:
+    found = _NUMBER.fullmatch(part)
+    return str(int(found[1])) if found else part
 
 
 def above(resource: str) -> tuple[str, ...]:
@@ -281,7 +301,7 @@ def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:
 def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
     """Give the resources of an upstream that a value may be the id of, by the templates of its tools."""
     found: dict[str, None] = {}
-    templates = {template_of(one) for one in beside}
+    templates = {one.resource for one in beside}
     for template in sorted(templates):
         word = template.partition("{")[2].partition("}")[0]
         if word and template.count("{") == 1:
