@@ -140,11 +140,13 @@ def worst(judged: Iterable[Justification]) -> Provenance | None:
 
 
 def leaves(value: Json) -> Iterator[str]:
-    """Give the texts and numbers that an argument holds."""
+    """Give the texts and numbers that an argument holds; also keys that are values rather than names."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for below in value.values():
+        for key, below in value.items():
+            if not key.isidentifier() and any(mark in key for mark in "@./:+ "):
+                yield key
             yield from leaves(below)
     elif isinstance(value, list):
         for below in value:

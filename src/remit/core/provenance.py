@@ -37,7 +37,6 @@ from remit.core.justification import (
 )
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
-from remit.core.marking import MAX_MARKED_CHARS
 from remit.core.named import Naming, identifies
 from remit.core.record import Reading, ResultLeaf
 from remit.core.remembered import CAPACITY, RECORD_BITS, RECORD_MASK, Remembered
@@ -185,18 +184,35 @@ class Index:
         in the intent, nor in a trusted field, nor in a source that the intent names.
         """
         for leaf in leaves(value):
-            for found in within(leaf[:MAX_MARKED_CHARS]):
-                digest = self._kept.digest(found)
-                kept = self._kept.spots_of(digest)
-                if (
-                    found.kind is not DestinationKind.HOST
-                    and kept
-                    and digest not in self._stated
-                    and all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept)
-                    and not any(self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
+            for found in within(leaf):
+                # A host alone looks like the name of a file; that of a new URL does not.
+                if found.kind is not DestinationKind.HOST and (
+                    self.brought_by_others(found)
+                    or (found.kind is DestinationKind.URL and self._below_foreign(found))
                 ):
                     return True
         return False
+
+    def brought_by_others(self, found: Destination) -> bool:
+        """Whether only untrusted data that the intent does not name holds a destination."""
+        digest = self._kept.digest(found)
+        if digest in self._stated:
+            return False
+        kept = self._kept.spots_of(digest)
+        if not kept:
+            return self._above is not None and self._above.brought_by_others(found)
+        return all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept) and not any(
+            self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept
+        )
+
+    def _below_foreign(self, url: Destination) -> bool:
+        """Whether nobody has brought a URL, and its host is foreign."""
+        digest = self._kept.digest(url)
+        if digest in self._stated or self._kept.spots_of(digest):
+            return False
+        return any(
+            one.kind is DestinationKind.HOST and self.brought_by_others(one) for one in within(url.normal)
+        )
 
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
@@ -206,7 +222,7 @@ class Index:
     def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
         """Say where a single text came from."""
         if len(text) > MAX_WHOLE:
-            return NOTHING
+            return self._holding(text, tool, name) or NOTHING
         found = whole(text)
         if not found.normal:
             return NOTHING
@@ -239,7 +255,24 @@ class Index:
                 origins=origins,
                 closed=self._contradicts(kept),
             )
-        return Justification(Provenance.UNKNOWN, None, origins)
+        return self._holding(text, tool, name) or Justification(Provenance.UNKNOWN, None, origins)
+
+    def _holding(self, text: str, tool: Tool | None, name: str) -> Justification | None:
+        """Say of a destination or code that is not known as a whole where an address or link in it came from,
+        if others brought it.
+        """
+        spec = None if tool is None else tool.arguments.get(name)
+        if spec is None or spec.role not in (ArgumentRole.DESTINATION, ArgumentRole.CODE):
+            return None
+        for one in within(text):
+            if (
+                one.kind is not DestinationKind.HOST or spec.role is ArgumentRole.DESTINATION
+            ) and self.brought_by_others(one):
+                spots = self._kept.spots(one)
+                return Justification(
+                    Provenance.UNTRUSTED, None, tuple(self._kept.place_of(spot).met for spot in spots)
+                )
+        return None
 
     def _below_host(self, found: Destination) -> Justification:
         """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
