@@ -34,14 +34,21 @@ from remit.core.utterance import (
     number_of,
     stems_in,
     stems_of,
-    words_of,
 )
 
 MAX_NAMING_WORDS = 12
 """Words of a field that can be a record's name."""
 SHORTEST_IBAN = 15
-MAX_NAME = 200
 MAX_SAID = 20_000
+MAX_HANDED_CHARS = 200_000
+"""Characters of one result, and of each text in it, in which is read what somebody else wants done."""
+MAX_HANDED = 20_000
+"""Words of that which a task remembers; what is beyond points to nothing."""
+MAX_REFERRED = 200_000
+"""Records that the intent refers to, in one task; the intent leads to no further ones."""
+REFERRED_BYTES = 250
+HANDED_BYTES = 150
+"""What a record that is referred to, and a word that was handed over to, take in memory, about."""
 MAX_SHORT_ID = 8
 
 
@@ -55,6 +62,7 @@ class Referral(msgspec.Struct, frozen=True):
 
     reach: Reach
     records: frozenset[int]
+    firm: bool = True
 
 
 class Naming:
@@ -72,22 +80,20 @@ class Naming:
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
         self._many: set[int] = set()
+        self._firm: set[int] = set()
         self._records = 0
         self._count = 0
-        self._now: NamingOfResult | None = None
+        #: There were more records than are remembered.
+        self.full = False
+
+    @property
+    def size_bytes(self) -> int:
+        """What all of it takes in memory, about."""
+        return len(self._reach) * REFERRED_BYTES + len(self._delegated) * HANDED_BYTES
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin with the result of a call."""
-        now = NamingOfResult(self, self._utterance, self._delegated, call, tool, lookup, self._records)
-        self._now = now
-        return now
-
-    def candidate(self, found: Destination, record: int) -> None:
-        """Count a destination in the result that is being read."""
-        if self._now is not None:
-            # Where an account number ends no mark says: the longer readings of one are no others.
-            normal = found.normal[:SHORTEST_IBAN] if found.kind is DestinationKind.IBAN else found.normal
-            self._now.candidates.setdefault((record, found.kind), set()).add(normal)
+        return NamingOfResult(self, self._utterance, self._delegated, call, tool, lookup, self._records)
 
     def reach(self, record: int) -> Reach:
         """Give how the intent leads to a record."""
@@ -109,6 +115,10 @@ class Naming:
         """Whether the intent speaks of all that a call gave."""
         return call in self._many
 
+    def firm(self, record: int) -> bool:
+        """Whether something that no outsider writes names a record."""
+        return record in self._firm
+
     def best(self, call: int) -> Reach:
         """Give how the intent leads to what it leads to best in a call's result."""
         return self._calls.get(call, Reach.NONE)
@@ -126,6 +136,11 @@ class Naming:
             number, self._count = self._count, self._count + 1
             records = _with_what_is_below(reference.records, above)
             covered |= records
+            if reference.firm:
+                self._firm |= {one.base + record for record in records}
+            if len(self._reach) + len(records) > MAX_REFERRED:
+                self.full = True
+                continue
             best = max(best, reference.reach)
             for record in records:
                 at = one.base + record
@@ -133,8 +148,7 @@ class Naming:
                 self._references[at] = (*self._references.get(at, ()), number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
-                for record in records:
-                    self._delegated |= one.said.get(record, set())
+                self._hand_over(one, records)
         if best is not Reach.NONE:
             self._calls[one.call] = best
         self._records = one.base + len(above)
@@ -142,15 +156,24 @@ class Naming:
             self._picked.add(one.call)
         if one.whole_collection():
             self._many.add(one.call)
-        self._now = None
+
+    def _hand_over(self, one: NamingOfResult, records: AbstractSet[int]) -> None:
+        """Take in the words of a source to which the intent hands over."""
+        left = MAX_HANDED_CHARS
+        for record in sorted(records & one.said.keys()):
+            for text in one.said[record]:
+                if left <= 0 or len(self._delegated) >= MAX_HANDED:
+                    return
+                self._delegated |= stems_of(text[: min(left, MAX_SAID)])
+                left -= len(text[:MAX_SAID])
 
     def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
-        values: dict[str, set[frozenset[str]]] = {}
-        for (record, path), texts in one.values.items():
+        values: dict[str, dict[int, set[str]]] = {}
+        for record, path, text in one.values:
             if record in records:
-                values.setdefault(path, set()).add(frozenset(texts))
-        for path, several in values.items():
-            self._choices[number, path] = len(several)
+                values.setdefault(path, {}).setdefault(record, set()).add(text)
+        for path, by_record in values.items():
+            self._choices[number, path] = len(set(map(frozenset, by_record.values())))
         kinds: dict[DestinationKind, set[str]] = {}
         for (record, kind), found in one.candidates.items():
             if record in records:
@@ -178,51 +201,65 @@ class NamingOfResult:
         self._delegated = delegated
         self._tool = tool
         self._looked_up = lookup.reach
+        self._vague = lookup.vague
         self._asked = lookup.asked
         self.call = call
         self.base = base
         #: Whether what stands in this result is pointed at already, whichever record it is in.
         self.pointed = lookup.reach is not Reach.NONE
-        self.values: dict[tuple[int, str], set[str]] = {}
+        #: Record, path and text of each short field.
+        self.values: list[tuple[int, str, str]] = []
         self.candidates: dict[tuple[int, DestinationKind], set[str]] = {}
-        self.said: dict[int, set[str]] = {}
+        #: What untrusted hands wrote, by record, where the intent may hand over to it.
+        self.said: dict[int, list[str]] = {}
         self._phrases: dict[str, set[int]] = {}
         self._score: Counter[int] = Counter()
+        self._boasting: set[int] = set()
+        self._sure: set[tuple[str, int]] = set()
         #: Words and numbers of the intent by the records whose trusted fields hold them; and those of a
         #: source to which the intent hands over, of any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._generic = frozenset(stem(one) for one in name_words(tool.name))
 
-    def see(self, leaf: ResultLeaf, trust: Trust) -> None:
-        """See a leaf of the result."""
-        text, record = leaf.text, leaf.record
-        if len(text) <= MAX_NAME:
-            self.values.setdefault((record, leaf.path), set()).add(text)
-            self._match(text, record, trust)
-            if self._utterance.superlatives and trust is Trust.TRUSTED:
-                self._measure(leaf)
-        if self._utterance.delegates and trust is Trust.UNTRUSTED:
-            self.said.setdefault(record, set()).update(stems_of(text[:MAX_SAID]))
+    def candidate(self, found: Destination, record: int) -> None:
+        """Count a destination."""
+        # Where an account number ends no mark says: the longer readings of one are no others.
+        normal = found.normal[:SHORTEST_IBAN] if found.kind is DestinationKind.IBAN else found.normal
+        self.candidates.setdefault((record, found.kind), set()).add(normal)
 
-    def _match(self, text: str, record: int, trust: Trust) -> None:
-        words = words_of(text)
-        if not 0 < len(words) <= MAX_NAMING_WORDS:
-            return
-        stems = stems_in(words)
-        phrase = " ".join(words)
-        if phrase in self._asked or (stems and self._telling(words) and self._utterance.says_words(words)):
-            self._phrases.setdefault(phrase, set()).add(record)
+    def see(self, leaf: ResultLeaf, trust: Trust, words: Sequence[str], number: str) -> None:
+        """See a short leaf of the result, with its words, and the number that it is (empty for none)."""
+        self.values.append((leaf.record, leaf.path, leaf.text))
+        if 0 < len(words) <= MAX_NAMING_WORDS:
+            self._match(words, number, leaf.record, trust)
+        if self._utterance.superlatives and trust is Trust.TRUSTED:
+            self._measure(leaf)
+        if trust is Trust.UNTRUSTED:
+            self.hear(leaf)
+
+    def hear(self, leaf: ResultLeaf) -> None:
+        """Hear what untrusted hands wrote."""
+        if self._utterance.delegates:
+            self.said.setdefault(leaf.record, []).append(leaf.text)
+
+    def _match(self, words: Sequence[str], number: str, record: int, trust: Trust) -> None:
+        stems, utterance = stems_in(words), self._utterance
+        # Words are said one after the other only where each of them is said.
+        said = (
+            bool(stems) and stems <= utterance.stems and self._telling(words) and utterance.says_words(words)
+        )
+        if said or (self._asked and " ".join(words) in self._asked):
+            self._phrases.setdefault(" ".join(words), set()).add(record)
             self._score[record] += 1
         by_word, chained = self._words
-        trusted = trust is Trust.TRUSTED
-        if trusted and (number := number_of(text)) and number in self._utterance.numbers:
-            by_word.setdefault(number, set()).add(record)
-        for one in stems - self._generic:
-            if one in self._utterance.stems:
-                if trusted:
-                    by_word.setdefault(one, set()).add(record)
-            elif one in self._delegated:
+        if trust is Trust.TRUSTED:
+            if number and number in utterance.numbers:
+                by_word.setdefault(number, set()).add(record)
+            for one in (stems & utterance.stems) - self._generic:
+                by_word.setdefault(one, set()).add(record)
+        if self._delegated:
+            for one in (stems & self._delegated) - utterance.stems - self._generic:
                 chained.setdefault(one, set()).add(record)
 
     def _telling(self, words: Sequence[str]) -> bool:
@@ -254,7 +291,8 @@ class NamingOfResult:
             # What was found through untrusted text stays so, however well it fits.
             found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
-            return [Referral(self._looked_up, everything)]
+            weak = self._vague and not self.whole_collection()
+            return [Referral(Reach.POINTED if weak else self._looked_up, everything)]
         if not found and self.whole_collection():
             return [Referral(Reach.NAMED, everything)]
         return found
@@ -265,7 +303,8 @@ class NamingOfResult:
             top = max(self._score[record] for record in records)
             best = frozenset(record for record in records if self._score[record] == top)
             said = self._utterance.says(phrase)
-            out.append(Referral(Reach.NAMED if said else self._looked_up, best))
+            firm = any((phrase, record) in self._sure for record in best)
+            out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm))
         return out
 
     def _by_measure(self, common: frozenset[int]) -> list[Referral]:

@@ -16,7 +16,7 @@ task's label, not this, is what stands before disclosing what was read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -35,23 +35,19 @@ from remit.core.justification import (
     leaves,
     several,
 )
-from remit.core.label import Trust
+from remit.core.label import Label, Trust
 from remit.core.lookup import Lookup
 from remit.core.named import Naming, identifies
-from remit.core.record import Reading, ResultLeaf
-from remit.core.remembered import CAPACITY, RECORD_BITS, RECORD_MASK, Remembered
+from remit.core.record import Reading
+from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
+from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Tool
-from remit.core.utterance import Utterance, asking, name_words, number_of, numbers_in
+from remit.core.utterance import Utterance, asking, name_words
 
 Json = Any
 
 KEY_BYTES = 32
-MAX_TEXT = 200
-"""Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_ARGUMENT_LEAVES = 2_000
-PIECE = 500
-"""Leaves that are taken in before others have a turn; or so many characters of a long text:"""
-PIECE_CHARS = 32_768
 
 
 class Index:
@@ -65,8 +61,8 @@ class Index:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
         self._above = above
         self._kept = Remembered(key, capacity)
-        self._stated: dict[bytes, Stated] = {}
-        self._spent: dict[bytes, tuple[str, str]] = {}
+        self._stated: dict[int, Stated] = {}
+        self._spent: dict[int, tuple[str, str]] = {}
         #: What the person has said.
         self.utterance = Utterance()
         self._naming = Naming(self.utterance)
@@ -83,6 +79,11 @@ class Index:
     def __len__(self) -> int:
         """Count the values that are remembered of results."""
         return len(self._kept)
+
+    @property
+    def size_bytes(self) -> int:
+        """What is remembered of results takes so much memory, about."""
+        return self._kept.size_bytes + self._naming.size_bytes
 
     def child(self, key: bytes) -> Index:
         """Give the index of a task that is handed down from this one."""
@@ -117,42 +118,23 @@ class Index:
         decision: str,
         tool: Tool,
         arguments: Mapping[str, Json],
+        given: Mapping[str, Justification] | None = None,
         marked: AbstractSet[int] = frozenset(),
-    ) -> Iterator[None]:
+    ) -> Generator[None, None, frozenset[Label]]:
         """Take the result of a call in, in pieces: go to the end before the result is released.
 
-        `call` counts the task's calls from 1. A field that holds something `marked` is untrusted.
+        `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
+        (without it they are judged anew). A field that holds something `marked` is untrusted. Returns the
+        labels that the tool's description gives to what occurred.
         """
         arguments = tool.parts(dict(arguments))
-        given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
-        lookup = Lookup(tool, arguments, given, self.utterance)
-        doubtful = frozenset(
-            self._kept.digest(whole(one)) for one in lookup.doubtful if len(one) <= MAX_WHOLE
-        )
+        if given is None:
+            given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
         reading = Reading(result, tool)
-        naming = self._naming.begin(call, tool, lookup)
-        places: dict[tuple[str, Trust], int] = {}
-        for count, leaf in enumerate(reading):
-            trust = lookup.trust_of(leaf, marked)
-            if self.full and trust is Trust.TRUSTED:
-                continue
-            place = places.get((leaf.path, trust))
-            if new := place is None:
-                place = self._kept.place(Met(call, decision, tool.id, leaf.path, trust), leaf.name, tool)
-            held = self._kept.held
-            yield from self._take(leaf, place, trust, naming.base, doubtful, naming.pointed)
-            if not new:
-                pass
-            elif self._kept.held > held:
-                places[leaf.path, trust] = place
-            else:
-                # Nothing that stood there was new: no place needs to be known for it.
-                self._kept.places.pop()
-            naming.see(leaf, trust)
-            if count % PIECE == PIECE - 1:
-                yield
-        naming.end(reading.above)
-        self.full = self.full or reading.cut
+        lookup = Lookup(tool, arguments, given, self.utterance)
+        taking = Taking(self._kept, self._naming, lookup, call=call, decision=decision, marked=marked)
+        yield from taking.take(reading)
+        return frozenset(reading.seen)
 
     def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> None:
         """Note that a permitted call uses what the intent states: each value is for one purpose."""
@@ -317,6 +299,13 @@ class Index:
                 continue
             if not identifies(found, place.name, place.tool, tool, name):
                 continue
+            if (
+                tool is not None
+                and (spec := tool.arguments.get(name))
+                and spec.role is ArgumentRole.DESTINATION
+                and not self._naming.firm(record)
+            ):
+                continue
             choice = self._naming.choice(record, place.met.field)
             if choice <= 1 or self._naming.many(place.met.call):
                 met = place.met
@@ -369,28 +358,3 @@ class Index:
             and self._naming.reach(one & RECORD_MASK) is Reach.NONE
             for one in trusted
         )
-
-    def _take(
-        self, leaf: ResultLeaf, place: int, trust: Trust, base: int, doubtful: frozenset[bytes], pointed: bool
-    ) -> Iterator[None]:
-        record = min(base + leaf.record, RECORD_MASK)
-        spot = place << RECORD_BITS | record
-        text = leaf.text
-        if len(text) <= MAX_TEXT:
-            self._kept.meet(whole(text), spot, trust, doubtful)
-            number = number_of(text)
-            if number and number != text:
-                self._kept.meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
-        for start in range(0, len(text), PIECE_CHARS):
-            # What stands across two pieces is in the overlap.
-            piece = text[max(0, start - MAX_TEXT) : start + PIECE_CHARS]
-            for found in within(piece):
-                self._kept.meet(found, spot, trust, doubtful)
-                self._naming.candidate(found, leaf.record)
-            if trust is Trust.UNTRUSTED:
-                self._kept.mention(piece, place)
-                if pointed:
-                    for number in numbers_in(piece):
-                        self._kept.meet(Destination(DestinationKind.TEXT, number), spot, trust, doubtful)
-            if start:
-                yield
