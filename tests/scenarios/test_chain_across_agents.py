@@ -16,7 +16,7 @@ import pytest
 
 from remit.cli.chain import chain_in, lines
 from remit.cli.chain_svg import svg_of
-from remit.core.chain import Chain, traced
+from remit.core.chain import Chain, ChainCall, ChainTask, traced
 from remit.core.decision import Outcome
 from remit.core.errors import NotFound
 from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
@@ -227,6 +227,41 @@ def test_the_svg_is_sound_whatever_the_evidence_holds(story: Rehearsal) -> None:
     assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_names_in_the_picture_keep_to_their_room() -> None:
+    """What a call was about begins right of the longest name of a tool; what is cut can be pointed at."""
+    tools = ("contracts/write_the_summary_of_it", "x/" + "y" * 90)
+    calls = tuple(
+        ChainCall(
+            decision=f"dec_{number}",
+            task="tsk_1",
+            number=number,
+            tool=tool,
+            outcome="permit",
+            effect="none",
+            at="",
+            index=number,
+            about="z" * 150,
+        )
+        for number, tool in enumerate(tools, 1)
+    )
+    chain = Chain(stopped="dec_2", tasks=(ChainTask(id="tsk_1", agent="a"),), calls=calls, edges=())
+    texts = [one for one in ElementTree.fromstring(svg_of(chain)).iter() if one.tag.endswith("}text")]
+    names = [one for one in texts if one.get("class") == "name"]
+    about = [one for one in texts if one.get("class") == "dim"]
+    end = float(names[0].get("x", "")) + 8.5 * len(tools[0])
+    assert end < float(about[0].get("x", ""))
+    assert names[0][:] == []
+    assert names[1][0].text == tools[1]
+    assert {one[0].text for one in about} == {"z" * 150}
+    assert all((one[0].tail or "").endswith("…") for one in about)
+
+
+def test_what_is_no_call_is_said_to_be_none(story: Rehearsal) -> None:
+    """A misspelt name is not taken for a task without refusals."""
+    with pytest.raises(NotFound, match="no call and no task"):
+        story.run(story.stage.house.chains.of("contract-bot"))
+
+
 def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: Path) -> None:
     """Offline, by decision, by the index of its event, or by task; without values it says less."""
     _, second, mail = baited(story)
@@ -245,5 +280,6 @@ def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: 
     less = chain_in(bare, mail.decision.id)
     assert [one.tool for one in less.calls] == [one.tool for one in whole.calls]
     assert ATTACKER not in svg_of(less)
+    assert "the words cannot be read here" in svg_of(less)
     with pytest.raises(NotFound):
         chain_in(file, "tsk_nothing")

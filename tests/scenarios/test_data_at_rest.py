@@ -45,6 +45,18 @@ async def test_a_ticket_is_read_back_with_the_label_of_who_wrote_it(world: Desks
     assert await world.label(reader) == UNTRUSTED
 
 
+async def test_a_read_is_not_said_to_have_read_what_lies_beside_it(world: Desks) -> None:
+    """Another ticket of the same upstream was written; the evidence of this read does not name that call."""
+    _, token = await world.tainted()
+    await world.outcome(token, "comment", ticket=7, text="as the contract says")
+    reader, theirs = await world.begin("other")
+    assert await world.outcome(theirs, "read_ticket", ticket=8) is Outcome.PERMIT
+    assert await world.outcome(theirs, "all_tickets") is Outcome.PERMIT
+    beside, all_of_them = await world.decisions(reader)
+    assert not beside.get("rest")
+    assert [one["tool"] for one in all_of_them["rest"]] == ["desk/comment"]
+
+
 async def test_a_destination_out_of_such_a_ticket_is_untrusted(world: Desks) -> None:
     """The second agent is refused, and its evidence names the call of the first one that wrote there."""
     first, token = await world.tainted()

@@ -99,6 +99,25 @@ def test_it_fails_where_it_is_told_to(folder: Path, fail_on: str, code: int) -> 
     assert paths(folder, "--fail-on", fail_on) == code
 
 
+def test_a_failure_says_what_failed_beside_the_answer(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a log of continuous integration the reason stands last."""
+    assert paths(folder, "--fail-on", "asked", "--json") == 1
+    written = capsys.readouterr()
+    assert json.loads(written.out)["toxic"]
+    assert re.search(r"fails on `asked`: 1 toxic combination \(1 asks a human\)", written.err)
+
+
+def test_what_was_not_asked_for_is_not_said_to_be_none(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one kind nothing is said of the others."""
+    assert paths(folder, "--only", "effect") == 0
+    assert "Toxic" not in (said := capsys.readouterr().out)
+    assert "toxic" not in said
+
+
 def test_a_refused_path_fails_on_any_alone(folder: Path) -> None:
     """With the address kept to the house nothing of the combination is left to ask about."""
     (folder / "tasks/triage.yaml").write_text(TASK.replace("TO", "{email_domain: [example.com]}"))

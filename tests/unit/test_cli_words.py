@@ -25,6 +25,7 @@ from remit.cli.parser import pairs
 from remit.cli.plain import plain
 from remit.cli.presence import looked
 from remit.cli.reference import cli_page, events_page
+from remit.cli.saying import saying
 from remit.cli.sessions import StoredSession
 from remit.cli.show import moment, span
 from remit.cli.trust import SeenHead
@@ -322,6 +323,18 @@ def test_every_kind_of_event_says_what_it_means() -> None:
     assert set(MEANINGS) == set(EventKind)
     page = events_page()
     assert all(f"## {kind.value}\n" in page for kind in EventKind)
+
+
+def test_a_list_of_events_says_something_of_every_kind() -> None:
+    """A new kind needs words in the list; that remit stopped says all by itself."""
+    for kind in set(EventKind) - {EventKind.SYSTEM_STOPPED}:
+        meaning = MEANINGS[kind]
+        event = {
+            "kind": kind.value,
+            "facts": dict.fromkeys(meaning.facts, "word") | {"reasons": []},
+            "values": dict.fromkeys(meaning.sealed, "value"),
+        }
+        assert "word" in saying(event).plain or "value" in saying(event).plain, kind
 
 
 def test_the_reference_explains_every_command_and_every_option() -> None:

@@ -111,7 +111,7 @@ def _edge(cause: ChainCall, how: str, before: str, call: ChainCall) -> Text:
 def _why(call: ChainCall) -> Iterator[Padding]:
     for reason in call.told:
         rule = f"  [{reason.rule}]" if reason.rule else ""
-        line = Text.assemble(show.text(reason.text or reason.code), show.text(rule, "dim"))
+        line = Text.assemble(show.text(reason.said), show.text(rule, "dim"))
         yield Padding(line, (0, 0, 0, 6), expand=False)
     if more := len(call.reasons) - len(call.told):
         yield Padding(show.text(f"and {more} more", "dim"), (0, 0, 0, 6), expand=False)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from textwrap import wrap
 from typing import Final
@@ -13,14 +13,19 @@ import msgspec
 from remit.cli.plain import plain
 from remit.core.chain import Chain, ChainCall
 
-WIDTH: Final = 860
+WIDTH: Final = 960
 _LEFT: Final = 24
 _ROW: Final = 46
 _HEAD: Final = 44
 _GAP: Final = 62
 _LINE: Final = 17
 #: Characters that a line of reasons holds.
-_COLUMNS: Final = 112
+_COLUMNS: Final = 108
+#: Where names of tools begin, and how wide letters are at most: theirs, and those of what a call was about.
+_TOOL: Final = _LEFT + 112
+_NAME_WIDTH: Final = 8.8
+_DIM_WIDTH: Final = 7.6
+_LONGEST_NAME: Final = 44
 
 _STYLE: Final = """
   svg { background: #fbfaf7; font: 14px system-ui, sans-serif; color: #22262b }
@@ -29,7 +34,9 @@ _STYLE: Final = """
   .name { font-weight: 600 }
   .dim { opacity: .62; font-size: 13px }
   .mono { font-family: ui-monospace, monospace; font-size: 13px }
+  .code { font-family: ui-monospace, monospace; font-size: 12.5px }
   .edge { stroke: #b07a1e; stroke-width: 1.6; fill: none }
+  .tip { fill: #b07a1e }
   .led { fill: #8a5c0d; font-size: 13px }
   .call { fill: #3b7ea1 }
   .stop { fill: #b3261e }
@@ -37,7 +44,7 @@ _STYLE: Final = """
   @media (prefers-color-scheme: dark) {
     svg { background: #16181b; color: #e7e4dd }
     .task { fill: #1f2226; stroke: #3a3f45 }
-    .led { fill: #e0b25a } .edge { stroke: #c9973a }
+    .led { fill: #e0b25a } .edge { stroke: #c9973a } .tip { fill: #c9973a }
     .why, .stop { fill: #ff8a80 } .call { fill: #7cc0e0 }
   }
 """
@@ -64,11 +71,12 @@ def svg_of(chain: Chain) -> str:
         f"<style>{_STYLE}</style>",
         (
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-            'orient="auto"><path d="M0 0 8 4 0 8z" fill="#b07a1e"/></marker></defs>'
+            'orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>'
         ),
     ]
+    about = _about_at(chain)
     for box in boxes:
-        parts += _box(chain, box)
+        parts += _box(chain, box, about)
     for call in chain.calls:
         for number, (cause, how) in enumerate(chain.led_to(call.decision)):
             parts += _edge(how, places[cause], places[call.decision], number, _gap(boxes, cause, call))
@@ -102,19 +110,24 @@ def _laid_out(chain: Chain) -> tuple[list[_Box], dict[str, int], int]:
             at += _GAP - 30
         places[call.decision] = at
         boxes[-1].calls.append((call, at))
-        at += _ROW + _LINE * len(_why(call))
+        why = _why(call)
+        at += _ROW + (_LINE * len(why) + 5 if why else 0)
         boxes[-1].bottom = at
     return boxes, places, at + _LEFT
 
 
 def _why(call: ChainCall) -> list[str]:
-    told = (
-        f"{one.text or one.code}  [{one.rule}]" if one.rule else one.text or one.code for one in call.told
-    )
+    told = (f"{one.said}  [{one.rule}]" if one.rule else one.said for one in call.told)
     return [line for reason in told for line in wrap(reason, _COLUMNS)]
 
 
-def _box(chain: Chain, box: _Box) -> Sequence[str]:
+def _about_at(chain: Chain) -> int:
+    """Give where what calls were about begins: right of the longest name of a tool."""
+    longest = max((len(plain(one.tool)) for one in chain.calls), default=0)
+    return _TOOL + max(150, round(min(longest, _LONGEST_NAME) * _NAME_WIDTH) + 18)
+
+
+def _box(chain: Chain, box: _Box, about_at: int) -> Sequence[str]:
     task = chain.task(box.calls[0][0].task)
     told = f"{task.type}{f', for {task.on_behalf_of}' if task.on_behalf_of else ''}"
     out = [
@@ -135,14 +148,33 @@ def _box(chain: Chain, box: _Box) -> Sequence[str]:
         out += [
             f'<circle class="{"stop" if refused else "call"}" cx="{_LEFT + 26}" cy="{at + 18}" r="7"/>',
             f'<text class="{"why" if refused else ""}" x="{_LEFT + 46}" y="{at + 23}">{_safe(name)}</text>',
-            f'<text class="name" x="{_LEFT + 112}" y="{at + 23}">{_safe(call.tool)}</text>',
-            (f'<text class="dim" x="{_LEFT + 300}" y="{at + 23}">{_safe(about[:88])}</text>'),
+            _line("name", _TOOL, at + 23, call.tool, _LONGEST_NAME),
+            _line("dim", about_at, at + 23, about, int((WIDTH - _LEFT - 14 - about_at) / _DIM_WIDTH)),
         ]
         out += [
-            f'<text class="why" x="{_LEFT + 46}" y="{at + 42 + _LINE * number}">{_safe(line)}</text>'
-            for number, line in enumerate(_why(call))
+            f'<text class="why" x="{_LEFT + 46}" y="{at + 45 + _LINE * number}">{line}</text>'
+            for number, line in enumerate(_coded(_why(call)))
         ]
     return out
+
+
+def _line(kind: str, x: int, y: int, text: str, room: int) -> str:
+    """Give a text that keeps to its room; the whole of it is shown by pointing at it."""
+    shown = plain(text)
+    hint = f"<title>{_safe(text)}</title>" if len(shown) > room else ""
+    shown = shown if len(shown) <= room else f"{shown[: room - 1]}…"
+    return f'<text class="{kind}" x="{x}" y="{y}">{hint}{escape(shown)}</text>'
+
+
+def _coded(lines: Sequence[str]) -> Iterator[str]:
+    """Give lines with what stands between backticks in letters of one width, also over the end of a line."""
+    inside = False
+    for line in lines:
+        parts = []
+        for number, part in enumerate(line.split("`")):
+            inside = inside if number == 0 else not inside
+            parts.append(f'<tspan class="code">{_safe(part)}</tspan>' if inside else _safe(part))
+        yield "".join(parts)
 
 
 def _edge(how: str, start: int, end: int, number: int, gap: int) -> Sequence[str]:
@@ -160,7 +192,7 @@ def _edge(how: str, start: int, end: int, number: int, gap: int) -> Sequence[str
     at = (gap + 5 if gap else end - 4) - _LINE * number
     return [
         f'<path class="edge" d="{line}" marker-end="url(#tip)"/>',
-        f'<text class="led" x="{x + 20}" y="{at}">{_safe(how)}</text>',
+        f'<text class="led" x="{x + 20}" y="{at}">{next(_coded([how]))}</text>',
     ]
 
 

@@ -58,7 +58,7 @@ def shown(upstream: str, resource: str = "", /) -> None:
     upstream
         The upstream.
     resource
-        The resource, as `remit data list` names it; left out, the upstream as a whole.
+        The resource, such as `ticket/7`; left out, the upstream as a whole.
     """
     _one(connect().get("data", "resource", upstream=upstream, resource=resource or None))
 
@@ -82,7 +82,7 @@ def declassify(
     upstream
         The upstream.
     resource
-        The resource, as `remit data list` names it; left out, everything in the upstream.
+        The resource, such as `ticket/7`; left out, everything in the upstream.
     reason
         Why; it goes into the evidence.
     to_class
@@ -109,7 +109,16 @@ def declassify(
     )
     if body is None:
         return 1
-    _one(client.post("data", "declassify", upstream=upstream, resource=resource, **body))
+    told = client.post("data", "declassify", upstream=upstream, resource=resource, **body)
+    if show.is_json():
+        show.answer(told)
+    else:
+        left = ", ".join(filter(None, (show.label(told["label"] or {}), show.label(told["below"] or {}))))
+        show.say(
+            "declassified: ",
+            show.text(_name(told), "bold"),
+            f" of {told['upstream']} now carries {left or 'nothing to remember'}",
+        )
     return 0
 
 

@@ -32,8 +32,8 @@ def paths(
     origin: Origin = "",
     goal: Goal = "",
     task: str = "",
-    only: Literal["", "toxic", "effect", "disclosure"] = "",
-    fail_on: Literal["", "open", "asked", "any"] = "",
+    only: Literal["toxic", "effect", "disclosure"] | None = None,
+    fail_on: Literal["open", "asked", "any"] | None = None,
     svg: Path | None = None,
     html: Path | None = None,
 ) -> int:
@@ -70,7 +70,7 @@ def paths(
     bundle = msgspec.structs.replace(bundle, tools=tools)
     observed = [name for name, upstream in config.upstreams.items() if upstream.observed]
     found = survey(bundle, policy_engine(config), config.groups, observed)
-    choice = ReachChoice(origin, goal, task, only)
+    choice = ReachChoice(origin, goal, task, only or "")
     choice.check(found, bundle)
     report = ReachReport(found, choice)
     _draw(report, svg, html)
@@ -82,7 +82,10 @@ def paths(
             if file is not None:
                 show.remark(f"written to {file}")
     worst = report.worst()
-    return 1 if fail_on and worst is not None and worst <= FAILS[fail_on] else 0
+    if fail_on is None or worst is None or worst > FAILS[fail_on]:
+        return 0
+    show.remark(f"fails on `{fail_on}`: {report.tally(FAILS[fail_on])}", style="red")
+    return 1
 
 
 def _draw(report: ReachReport, svg: Path | None, html: Path | None) -> None:

@@ -41,6 +41,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "data.read": ("tool", "class"),
     "action.executed": ("effect", "tool", "outcome"),
     "label.raised": ("class", "trust", "by"),
+    "label.lowered": ("what", "class", "trust", "upstream", "tool", "reason"),
     "approval.requested": ("tool", "approval"),
     "approval.decided": ("state", "tool", "approval"),
     "tool.pinned": ("tool",),
@@ -52,6 +53,10 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "fence.locked": ("scope", "reason"),
     "fence.unlocked": ("scope",),
     "closure.made": ("scope", "tasks"),
+    "lease.issued": ("upstream", "kind", "sink", "lease"),
+    "lease.revoked": ("upstream", "kind", "sink", "lease"),
+    "lease.dead": ("upstream", "kind", "sink", "lease"),
+    "lease.open": ("upstream", "kind", "sink", "why", "lease"),
     "key.rotated": ("kind", "key", "reason"),
     "key.retired": ("kind", "key"),
     "subject.forgotten": ("reason",),
@@ -59,7 +64,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "svid.refused": ("code", "uid", "further"),
 }
 #: The sealed values that say what it was about, where they can still be read.
-_ABOUT = ("record", "target", "goal", "text", "person")
+_ABOUT = ("record", "target", "resource", "goal", "text", "person")
 
 
 def saying(event: Json) -> Text:

@@ -264,7 +264,11 @@ def declassify(
     )
     if body is None:
         return 1
-    _one(client.post("tasks", task, "declassify", **body))
+    told = client.post("tasks", task, "declassify", **body)
+    if show.is_json():
+        show.answer(told)
+    else:
+        show.say("declassified: ", show.text(task, "bold"), f" now carries {show.label(told['label'])}")
     return 0
 
 

@@ -34,6 +34,11 @@ class ChainReason(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     text: str = ""
 
+    @property
+    def said(self) -> str:
+        """Its words, or that they are not here: left out of an export, or forgotten."""
+        return self.text or "the words cannot be read here"
+
 
 class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a chain. `number` counts the permitted calls of its task from 1 (0: it was not permitted).
@@ -59,7 +64,9 @@ class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> tuple[ChainReason, ...]:
         """The reasons to tell first: the one that decided, and by what arguments came into the task."""
-        return tuple(one for place, one in enumerate(self.reasons) if place == 0 or one.code == "flow")
+        return tuple(
+            one for place, one in enumerate(self.reasons) if place == 0 or (one.code == "flow" and one.text)
+        )
 
 
 class ChainTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +121,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
                 how = f", from field `{one.field}`" if one.field else ""
                 ways.setdefault((one.cause, "value", how), []).append(f"`{one.argument}`")
             elif one.kind == "stored":
-                how = f"through `{one.resource}` of `{one.upstream}`" if one.resource else one.upstream
+                where = f"`{one.resource}` of " if one.resource else ""
+                how = f"through {where}`{one.upstream}`"
                 ways.setdefault((one.cause, "stored", how), [])
             else:
                 ways.setdefault((one.cause, "read", "which its task had read before"), [])

@@ -47,8 +47,10 @@ class Chains:
         """Give task and decision of what is meant; without a decision the last refused call is."""
         if name.isascii() and name.isdigit() and len(name) < 16:
             return _decided(readable(await self._evidence.entry(int(name))))
-        if not name.startswith("dec_"):
+        if name.startswith("tsk_"):
             return name, ""
+        if not name.startswith("dec_"):
+            raise NotFound(f"`{name[:80]}` is no call and no task", way_out=_WAY_OUT)
         before: int | None = 2**53 - 1
         looked = 0
         while before and looked < MOST_DECISIONS:

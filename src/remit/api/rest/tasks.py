@@ -123,7 +123,9 @@ async def planned(errand: Errand) -> PlanAnswer:
     task = await errand.task()
     if not errand.owns(task):
         raise Forbidden(
-            "whose task it is asks for more of its plan", code="role", way_out="ask who stated its intent"
+            "only whoever a task is for, and its agent, ask for a longer plan",
+            code="role",
+            way_out="ask as the person who stated its intent",
         )
     wish: Planning = errand.body
     done = await errand.house.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)

@@ -16,8 +16,8 @@ import jinja2
 from remit.cli.plain import plain
 from remit.cli.reaching.layout import BETWEEN, MARGIN, WIDTHS, curve, lay
 from remit.cli.reaching.picture import COLUMNS, STORES, Box, graph_of
-from remit.cli.reaching.report import ReachReport
-from remit.cli.reaching.told import way, ways_out
+from remit.cli.reaching.report import TALLIED, ReachReport, stands
+from remit.cli.reaching.told import TITLES, rows_of, way, ways_out
 from remit.core.reach import Openness, PathKind, together
 
 Json = Any
@@ -35,6 +35,8 @@ _WORDS: Final = {Openness.OPEN: "open", Openness.ASKED: "asked", Openness.REFUSE
 _TITLE_WIDTH: Final = 7.1
 _NOTE_WIDTH: Final = 5.8
 _FOOT: Final = 38
+MOST_ROWS: Final = 60
+"""Rows of a table of the page; of the others their number is said."""
 MANY_LINES: Final = 150
 """Where there are more lines, each is thinner, so that one sees the boxes."""
 
@@ -107,11 +109,7 @@ def cut(text: str, most: int) -> str:
 
 
 def _summary(report: ReachReport) -> str:
-    counts = {one: sum(report.count(kind, one) for kind in PathKind) for one in Openness}
-    return (
-        f"Who could get from where to what: {counts[Openness.OPEN]} paths are open, "
-        f"{counts[Openness.ASKED]} ask a human, {counts[Openness.REFUSED]} are refused"
-    )
+    return f"Who could get from where to what: {report.tally()}"
 
 
 def page(report: ReachReport) -> str:
@@ -120,7 +118,20 @@ def page(report: ReachReport) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _TEMPLATES.get_template("paths.html").render(
         summary=_summary(report),
-        counts={_WORDS[one]: sum(report.count(kind, one) for kind in PathKind) for one in Openness},
+        counts=[
+            {
+                "title": title.removesuffix("s") if sum(counts.values()) == 1 else title,
+                "total": sum(counts.values()),
+                "worst": next((_WORDS[one] for one, count in counts.items() if count), "none"),
+                "stand": [
+                    {"word": _WORDS[one], "says": f"{count} {stands(one, count)}"}
+                    for one, count in counts.items()
+                    if count
+                ],
+            }
+            for title, counts in zip(TALLIED, report.standings, strict=True)
+        ],
+        combined=report.choice.kind in ("", PathKind.TOXIC.value),
         toxic=[
             {
                 "name": one.runner.name,
@@ -145,11 +156,28 @@ def page(report: ReachReport) -> str:
             }
             for one, paths, broken_by in report.toxic
         ],
+        others=[{"title": title, "rows": _others(report, kind)} for kind, title in TITLES.items()],
+        handovers=[
+            {
+                "via": one.via,
+                "writers": ", ".join(sorted({agent for _, agent in one.writers})),
+                "readers": ", ".join(sorted({agent for _, agent in one.readers})),
+            }
+            for one in report.handovers
+        ],
+        most=MOST_ROWS,
         # Both go in as they are: the picture was made by its own template, which escapes, the script is ours.
         picture=picture(report),
         script=script,
         digest=digest,
     )
+
+
+def _others(report: ReachReport, kind: PathKind) -> list[Json]:
+    return [
+        {"word": _WORDS[openness], "standing": says, "task": task, "sources": sources, "to": to}
+        for openness, says, task, sources, to in rows_of(path for path in report.paths if path.kind is kind)
+    ]
 
 
 def _ways(inflows: Any) -> list[Json]:

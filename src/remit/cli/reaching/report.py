@@ -29,6 +29,15 @@ from remit.core.reach import (
 Json = Any
 
 
+TALLIED = ("toxic combinations", "other paths")
+"""What is counted, in the order of `ReachReport.standings`."""
+
+
+def stands(openness: Openness, count: int) -> str:
+    """Say of so many paths how open they are."""
+    return "ask a human" if openness is Openness.ASKED and count != 1 else openness.word
+
+
 class ReachChoice(msgspec.Struct, frozen=True):
     """Which paths are wanted; what is empty does not narrow.
 
@@ -143,6 +152,25 @@ class ReachReport:
         return sum(
             len(path.sources) for path in self.paths if path.kind is kind and path.guard.openness is openness
         )
+
+    @cached_property
+    def standings(self) -> tuple[dict[Openness, int], dict[Openness, int]]:
+        """Count by how open they are: the task types with a toxic combination, and all other paths."""
+        toxic = dict.fromkeys(Openness, 0)
+        for one, _, _ in self.toxic:
+            toxic[one.openness] += 1
+        kinds = [kind for kind in PathKind if kind is not PathKind.TOXIC]
+        return toxic, {one: sum(self.count(kind, one) for kind in kinds) for one in Openness}
+
+    def tally(self, most: Openness = Openness.REFUSED) -> str:
+        """Say in a line how many combinations and other paths are at least as open as `most`."""
+        words = []
+        for counts, many in zip(self.standings, TALLIED, strict=True):
+            wanted = {one: count for one, count in counts.items() if count and one <= most}
+            if total := sum(wanted.values()):
+                how = ", ".join(f"{count} {stands(one, count)}" for one, count in wanted.items())
+                words.append(f"{total} {many.removesuffix('s') if total == 1 else many} ({how})")
+        return ", ".join(words) or "no paths"
 
     def worst(self) -> Openness | None:
         """How open the most open path is; None where there is none."""

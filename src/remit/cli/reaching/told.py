@@ -10,7 +10,7 @@ from rich.text import Text
 
 from remit.cli import show
 from remit.cli.plain import plain
-from remit.cli.reaching.report import ReachReport
+from remit.cli.reaching.report import TALLIED, ReachReport, stands
 from remit.core.reach import (
     GRANT,
     Inflow,
@@ -35,6 +35,17 @@ TITLES = {
 
 def told(report: ReachReport) -> None:
     """Tell a report."""
+    if report.choice.kind in ("", PathKind.TOXIC.value):
+        _combinations(report)
+    for kind, title in TITLES.items():
+        if report.choice.kind in ("", kind.value):
+            _single(report, kind, title)
+    if not report.choice.kind:
+        _handovers(report)
+    _sum(report)
+
+
+def _combinations(report: ReachReport) -> None:
     _heading("Toxic combinations", "private data, untrusted content and a way out in one task type")
     shown = report.toxic[:MOST_SHOWN]
     for one in shown:
@@ -43,12 +54,7 @@ def told(report: ReachReport) -> None:
         show.say("  none", style="green")
     if left := len(report.toxic) - len(shown):
         show.say(f"  and {left} more: `--task` shows one, `--json` all", style="dim")
-    for kind, title in TITLES.items():
-        if report.choice.kind in ("", kind.value):
-            _single(report, kind, title)
-    if not report.choice.kind:
-        _handovers(report)
-    _sum(report)
+    show.say("")
 
 
 def _heading(title: str, note: str) -> None:
@@ -142,9 +148,8 @@ def standing(path: ReachPath) -> str:
 
 
 def _single(report: ReachReport, kind: PathKind, title: str) -> None:
-    show.say("")
     _heading("Paths", title)
-    rows = _rows_of(path for path in report.paths if path.kind is kind)
+    rows = rows_of(path for path in report.paths if path.kind is kind)
     made = [
         (Text.assemble("  ", (says, STYLES[openness])), task, sources, to)
         for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
@@ -152,14 +157,15 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
     show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty="  none")
     if left := len(rows) - len(made):
         show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
+    show.say("")
 
 
-def _rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
+def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
     """Give one row for all that stands alike: what a task type reads, and where that leads."""
     by_outlet: dict[tuple[Openness, str, str, str], set[str]] = {}
     for path in paths:
         tool = path.outlet.tool
-        change = " for good" if path.outlet.irreversible else ""
+        change = ", irreversible" if path.outlet.irreversible else ""
         key = (
             path.guard.openness,
             standing(path),
@@ -174,7 +180,6 @@ def _rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, 
 
 
 def _handovers(report: ReachReport) -> None:
-    show.say("")
     _heading("From agent to agent", "by hand-down, and by stores that some write and others read")
     rows = [
         (
@@ -187,13 +192,15 @@ def _handovers(report: ReachReport) -> None:
     show.table(("  BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="  none")
     if len(rows) > MOST_SHOWN:
         show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+    show.say("")
 
 
 def _sum(report: ReachReport) -> None:
-    show.say("")
-    parts: list[str | Text] = []
-    for openness in Openness:
-        count = sum(report.count(kind, openness) for kind in PathKind)
-        word = "ask a human" if openness is Openness.ASKED and count != 1 else openness.word
-        parts += [", " if parts else "", show.text(f"{count} {word}", STYLES[openness])]
-    show.say("Paths: ", *parts)
+    for title, counts in zip(TALLIED, report.standings, strict=True):
+        if report.choice.kind and (report.choice.kind == PathKind.TOXIC.value) != (title == TALLIED[0]):
+            continue
+        parts: list[str | Text] = [f"{sum(counts.values())} {title}: "]
+        for openness, count in counts.items():
+            word = show.text(f"{count} {stands(openness, count)}", STYLES[openness] if count else "dim")
+            parts += [", " if openness is not Openness.OPEN else "", word]
+        show.say(*parts)
