@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: how hypothesis looks for counterexamples."""
+"""What every test shares: how hypothesis looks for counterexamples, and the database servers."""
 
 import os
 import signal
 
 from hypothesis import HealthCheck, settings
+
+from tests.postgres_server import own_postgres, postgres, postgres_server
+
+__all__ = ["own_postgres", "postgres", "postgres_server"]
 
 # No deadline: a slow machine is not a wrong program.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
