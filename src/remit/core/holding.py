@@ -124,13 +124,15 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         """Give the label of the resource with all that lies in it."""
         return joined((self.label, self.below), classes)
 
-    def raised(self, label: Label, by: Written, classes: Classes, *, below: bool) -> Holding:
+    def raised(
+        self, label: Label, by: Written, classes: Classes, *, below: bool, within: bool = False
+    ) -> Holding:
         """Give it with `label` written to it, or (`below`) to something in it; itself where that changes
-        nothing.
+        nothing here, nor (`within`) there: who looked at this before has not seen that.
         """
         old = self.below if below else self.label
         new = label if old is None else old.join(label, classes)
-        if new == old:
+        if new == old and not within:
             return self
         return msgspec.structs.replace(
             self,

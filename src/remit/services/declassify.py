@@ -13,6 +13,7 @@ label again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
-from remit.core.holding import LOOSE, ROOT, Holding, above
+from remit.core.holding import LOOSE, ROOT, Holding, above, normal
 from remit.core.identity import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.task import Task, TaskState
@@ -32,6 +33,7 @@ from remit.services.holdings import Holdings
 from remit.services.live import Live, LiveTask
 from remit.services.policies import Policies
 from remit.services.shelves import HeldUpstream
+from remit.services.tasks import Tasks
 
 Json = Any
 
@@ -55,6 +57,7 @@ class Declassifications:
         clock: Clock,
         policies: Policies,
         live: Live,
+        tasks: Tasks,
         holdings: Holdings,
         tenant: str,
     ) -> None:
@@ -63,6 +66,7 @@ class Declassifications:
         self._clock = clock
         self._policies = policies
         self._live = live
+        self._tasks = tasks
         self._holdings = holdings
         self._tenant = tenant
 
@@ -79,7 +83,9 @@ class Declassifications:
             raise Conflict(f"somebody else is declassifying `{task_id}`", way_out="look at it again")
         live.lowering = True
         try:
-            return await self._lower_task(live, lowering, person, reason, seen)
+            # What somebody adds to its intent or its plan meanwhile is not put back as it was.
+            async with self._tasks.changing(task_id):
+                return await self._lower_task(live, lowering, person, reason, seen)
         finally:
             live.lowering = False
 
@@ -130,9 +136,10 @@ class Declassifications:
         return await self._store.holdings_under(self._tenant, upstream=upstream, prefix=prefix, limit=limit)
 
     async def get(self, upstream: str, resource: str) -> Holding:
-        """Give what is known of the data in one resource; raises `NotFound`."""
+        """Give what is known of the data in one resource, however its name is written; raises `NotFound`."""
         await self._store.commit(Unit(tenant=self._tenant))
-        found = await self._store.holdings(self._tenant, upstream, [resource])
+        names = dict.fromkeys((resource, normal(resource) or resource))
+        found = await self._store.holdings(self._tenant, upstream, list(names))
         if not found:
             what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
             raise NotFound(f"nothing with a label was written to {what}", way_out="see `remit data list`")
@@ -154,8 +161,7 @@ class Declassifications:
         if not self._holdings.shelves.loaded:
             await self._holdings.shelves.load()
         found = await self.get(upstream, resource)
-        tasks = [await self._store.task(self._tenant, one.task) for one in found.writers]
-        self._check(person, reason, tuple(one for one in tasks if one is not None))
+        await self._check_writers(person, reason, (found,))
         self._lowered(lowering, found.all(self._classes))
         shelf = self._holdings.shelves.of(upstream)
         if shelf is None or shelf.closed:
@@ -182,6 +188,7 @@ class Declassifications:
         self._check_written(upstream, rows)
         now = self._clock.now()
         inside = [one for one in rows if not resource or one == resource or one.startswith(f"{resource}/")]
+        await self._check_writers(person, reason, [rows[name] for name in inside])
         new = {name: rows[name].lowered_by(lowering, self._classes, now) for name in inside}
         for place in reversed(above(resource)) if resource else ():
             if place in rows:
@@ -241,6 +248,12 @@ class Declassifications:
         if label is None or lowered == label:
             raise Malformed("that would lower nothing", way_out="name a lower class, or say what is trusted")
         return lowered
+
+    async def _check_writers(self, person: Person, reason: str, found: Iterable[Holding]) -> None:
+        """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
+        names = dict.fromkeys(one.task for holding in found for one in holding.writers)
+        tasks = [await self._store.task(self._tenant, name) for name in names]
+        self._check(person, reason, tuple(one for one in tasks if one is not None))
 
     def _check(self, person: Person, reason: str, tasks: tuple[Task, ...]) -> None:
         """Steps 1 and 2."""

@@ -177,6 +177,7 @@ def furnish(o: Outfit) -> House:
             clock=o.clock,
             policies=policies,
             live=live,
+            tasks=tasks,
             holdings=holdings,
             tenant=o.tenant,
         ),

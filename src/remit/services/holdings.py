@@ -158,7 +158,7 @@ class Holdings:
         labels = [one.all(classes) if one in whole else one.label for one in found]
         return Rest(
             label=joined(labels, classes),
-            writers=_writers(found),
+            writers=_writers(found, whole),
             version=shelf.version,
         )
 
@@ -214,7 +214,7 @@ class Holdings:
                 for one in found
                 if (label := one.all(classes) if one in whole else one.label) is not None
             ]
-            writers += _writers(found)
+            writers += _writers(found, whole)
         return joined(labels, classes) or worst(classes), writers
 
     # Step 5.
@@ -284,15 +284,15 @@ class Holdings:
         new = sum(self.shelves.place(by.upstream, place).now is None for place in places)
         if shelf.count + new > MAX_RESOURCES and names:
             places = {ROOT: False}
-        for place, below in places.items():
+        rose = False
+        # What was named comes before what it lies in.
+        for place, below in sorted(places.items(), key=lambda one: one[1]):
             held = self.shelves.place(by.upstream, place)
-            if held.now is None:
-                shelf.count += 1
-                held.now = Holding(
-                    tenant=self._tenant, upstream=by.upstream, resource=place, changed=by.at
-                ).raised(label, by, classes, below=below)
-            else:
-                held.now = held.now.raised(label, by, classes, below=below)
+            before = held.now
+            shelf.count += before is None
+            empty = Holding(tenant=self._tenant, upstream=by.upstream, resource=place, changed=by.at)
+            held.now = (before or empty).raised(label, by, classes, below=below, within=below and rose)
+            rose = rose or held.now is not before
             if held.kept is not held.now:
                 self.shelves.touch(shelf)
                 yield PutHolding(held.now)
@@ -359,9 +359,9 @@ class Holdings:
         future.add_done_callback(done)
 
 
-def _writers(found: list[Holding]) -> tuple[Written, ...]:
-    """Give the calls that wrote what was found, untrusted ones first."""
-    all_of = dict.fromkeys(one for holding in found for one in holding.writers)
+def _writers(found: list[Holding], whole: list[Holding]) -> tuple[Written, ...]:
+    """Give the calls that wrote what was read, untrusted ones first; none that wrote only beside it."""
+    all_of = dict.fromkeys(one for held in found if held in whole or held.label for one in held.writers)
     return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
 
 

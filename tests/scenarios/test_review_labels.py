@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels around the calls: declassified while others write, in containers, and what refusals say of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.core.errors import ChangedMeanwhile, Forbidden
+from remit.core.holding import MAX_WRITERS, ROOT
+from remit.core.label import Label, Lowering
+from remit.core.task import Task
+from remit.services.declassify import task_digest
+from remit.services.tasks import Opening
+from tests.ticket_world import Desks, desks
+from tests.tokens import HELD, task_token
+from tests.world import TENANT
+
+Json = Any
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Desks]:
+    """A world of tickets."""
+    async with desks(tmp_path) as made:
+        yield made
+
+
+async def lower(world: Desks, task: Task) -> Task:
+    """Declassify what a task carries, as omar."""
+    now = await world.house.tasks.get(task.id)
+    return await world.house.declassifications.task(
+        task.id,
+        Lowering(trusted=True),
+        await world.person("omar"),
+        reason="I have read the contract",
+        seen=task_digest(now),
+    )
+
+
+async def lower_data(world: Desks, resource: str, seen: str = "") -> None:
+    """Declassify what lies in a resource of the desk, as omar."""
+    found = await world.house.declassifications.get("desk", resource)
+    await world.house.declassifications.resource(
+        "desk",
+        resource,
+        Lowering(trusted=True, to_class="public"),
+        await world.person("omar"),
+        reason="I have read the tickets",
+        seen=seen or found.digest,
+    )
+
+
+async def test_who_looked_at_a_container_has_not_seen_what_was_written_into_it_since(world: Desks) -> None:
+    """Though the container carries no more by it: another ticket does."""
+    _, token = await world.tainted()
+    await world.outcome(token, "comment", ticket=7, text="as the contract says")
+    for container, ticket in (("ticket", 8), (ROOT, 9)):
+        seen = (await world.house.declassifications.get("desk", container)).digest
+        await world.outcome(token, "comment", ticket=ticket, text="as the contract says")
+        with pytest.raises(ChangedMeanwhile):
+            await lower_data(world, container, seen)
+        # What adds nothing anywhere is no reason to look again.
+        seen = (await world.house.declassifications.get("desk", container)).digest
+        await world.outcome(token, "comment", ticket=ticket, text="once more")
+        assert (await world.house.declassifications.get("desk", container)).digest == seen
+
+
+async def test_nobody_declassifies_a_container_in_which_their_own_task_wrote(world: Desks) -> None:
+    """Though it remembers only some of those who wrote there: each resource in it remembers its own."""
+    opening = Opening(agent="clerk", task_type="work", goal="look after the tickets")
+    omar = msgspec.structs.replace(await world.person("omar"), groups=("staff",))
+    own = await world.house.tasks.open(opening, person=omar)
+    theirs = await task_token(world.house, own.id, confirmation=HELD)
+    await world.outcome(theirs, "contract", id="C-42")
+    for ticket in range(MAX_WRITERS + 3):
+        _, token = await world.tainted()
+        token = theirs if ticket == MAX_WRITERS else token
+        await world.outcome(token, "comment", ticket=ticket, text="as the contract says")
+    whole = await world.house.declassifications.get("desk", "ticket")
+    assert own.id not in {one.task for one in whole.writers}
+    for container in ("ticket", ROOT):
+        with pytest.raises(Forbidden):
+            await lower_data(world, container)
+
+
+async def test_what_the_person_says_while_a_task_is_declassified_is_not_lost(world: Desks) -> None:
+    """Each puts the task back with what the other has changed."""
+    task, _ = await world.tainted()
+    lena = await world.person("lena")
+    await asyncio.gather(world.house.tasks.turn(task.id, "and ticket 7", lena), lower(world, task))
+    kept = await world.house.store.task(TENANT, task.id)
+    assert kept is not None
+    assert [turn.text for turn in kept.intent.turns] == ["and ticket 7"]
+    assert (kept.lowered is not None, kept.label) == (True, Label("internal"))
