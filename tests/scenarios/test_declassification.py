@@ -179,6 +179,18 @@ async def test_an_approver_declassifies_a_ticket_and_lists_are_clean_again(world
     assert await world.label(reader) == UNTRUSTED
 
 
+async def test_a_resource_is_found_however_its_name_is_written(world: Desks) -> None:
+    """As a description of its tool would fill it; a pattern names nothing, and never the whole upstream."""
+    _, token = await world.tainted()
+    await world.outcome(token, "comment", ticket="T-7", text="as the contract says")
+    found = await world.house.declassifications.get("desk", "Ticket/T-7")
+    assert found.resource == "ticket/t-7"
+    with pytest.raises(NotFound):
+        await world.house.declassifications.get("desk", "ticket/*")
+    await lower_data(world, "ticket/T-7")
+    assert (await lowered(world))[0]["opened"]["resource"] == "ticket/t-7"
+
+
 async def test_declassifying_one_of_two_leaves_the_other(world: Desks) -> None:
     """In the list, too."""
     _, token = await world.tainted()

@@ -78,7 +78,7 @@ def shown(tool: str, /) -> None:
                 ("state", show.state(found["state"])),
                 (
                     "described",
-                    "yes" if found["described"] else show.text("no: taken for the worst", "yellow"),
+                    "yes" if found["described"] else show.text(_undescribed(tool), "yellow"),
                 ),
                 ("tier", found["tier"]),
                 ("effect", found["effect"]),
@@ -99,6 +99,10 @@ def shown(tool: str, /) -> None:
         )
     )
     _described(found)
+
+
+def _undescribed(tool: str) -> str:
+    return f"no: taken for the worst; `remit tool suggest {tool.partition('/')[0]}` drafts it"
 
 
 def _described(found: Json) -> None:
@@ -158,7 +162,11 @@ def suggest(
         Overwrite the file.
     """
     if out is not None and out.exists() and not force:
-        raise ConfigInvalid("is there already", file=str(out), way_out="name another file, or add `--force`")
+        raise ConfigInvalid(
+            "is there already",
+            file=str(out),
+            way_out="name another file, since an upstream may have several, or add `--force`",
+        )
     found = connect().get("tools", upstream, "draft", audience=audience, data_class=data_class, every=all_)
     if out is not None and found["text"]:
         out.parent.mkdir(parents=True, exist_ok=True)
