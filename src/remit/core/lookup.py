@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from remit.core.destination import DestinationKind, whole
 from remit.core.justification import Justification, Provenance, Reach, leaves
 from remit.core.label import Trust
 from remit.core.marking import marks_of
@@ -23,7 +24,8 @@ class Lookup:
     """The arguments of a call whose result is taken in.
 
     `reach` says how the intent leads to all that selected something: named, where it is of the intent or
-    reached; pointed at, where it stands in a source that the intent points to. `doubtful` are the texts that
+    reached; pointed at, where it stands in a source that the intent points to. `vague` says that it looks for
+    words alone, where others write what is found. `doubtful` are the texts that
     are neither of the intent nor trusted: a result that repeats them proves nothing.
     """
 
@@ -33,6 +35,7 @@ class Lookup:
         """Take arguments with what is known of each."""
         self.tool = tool
         self.reach = _reach(tool, arguments, given, said)
+        self.vague = self.reach is Reach.NAMED and _vague(tool, arguments, given)
         self.asked = frozenset(" ".join(words_of(text)) for text in _texts(arguments)) - {""}
         self.doubtful: frozenset[str] = frozenset(
             text
@@ -61,6 +64,28 @@ def _texts(arguments: Mapping[str, Json]) -> Iterator[str]:
     for value in arguments.values():
         # A content is no name.
         yield from (text for text in leaves(value) if len(text) <= 200)
+
+
+def _vague(tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> bool:
+    """Whether nothing but words was looked for in what others may have written: they can write those words,
+    and whoever looks chooses them.
+    """
+    return tool.label.trust is Trust.UNTRUSTED and not any(
+        one.reached
+        and (
+            one.provenance is Provenance.TRUSTED
+            or (one.stated and one.stated.parameter)
+            or _tells(arguments[name])
+        )
+        for name, one in given.items()
+    )
+
+
+def _tells(value: Json) -> bool:
+    """Whether a value can be one of an identity: an address, a name of a file, a number."""
+    return all(
+        whole(text).kind is not DestinationKind.TEXT or any(map(str.isdigit, text)) for text in leaves(value)
+    )
 
 
 def _reach(

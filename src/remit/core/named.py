@@ -58,7 +58,9 @@ _ID_WORDS = frozenset(
 
 
 class Referral(msgspec.Struct, frozen=True):
-    """Something by which the intent refers to records of one result, and which ones it finds."""
+    """Something by which the intent refers to records of one result, and which ones it finds; `firm` where
+    no outsider writes it.
+    """
 
     reach: Reach
     records: frozenset[int]
@@ -80,7 +82,7 @@ class Naming:
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
         self._many: set[int] = set()
-        self._firm: set[int] = set()
+        self._firm: set[int] = set()  #: records that something names which no outsider writes
         self._records = 0
         self._count = 0
         #: There were more records than are remembered.
@@ -116,7 +118,7 @@ class Naming:
         return call in self._many
 
     def firm(self, record: int) -> bool:
-        """Whether something that no outsider writes names a record."""
+        """Whether what names a record is nothing that outsiders write."""
         return record in self._firm
 
     def best(self, call: int) -> Reach:
@@ -214,6 +216,7 @@ class NamingOfResult:
         self.said: dict[int, list[str]] = {}
         self._phrases: dict[str, set[int]] = {}
         self._score: Counter[int] = Counter()
+        #: Records that say what the intent says in untrusted fields; what they say of it in trusted ones.
         self._boasting: set[int] = set()
         self._sure: set[tuple[str, int]] = set()
         #: Words and numbers of the intent by the records whose trusted fields hold them; and those of a
@@ -249,11 +252,19 @@ class NamingOfResult:
         said = (
             bool(stems) and stems <= utterance.stems and self._telling(words) and utterance.says_words(words)
         )
+        trusted = trust is Trust.TRUSTED
         if said or (self._asked and " ".join(words) in self._asked):
-            self._phrases.setdefault(" ".join(words), set()).add(record)
-            self._score[record] += 1
+            phrase = " ".join(words)
+            self._phrases.setdefault(phrase, set()).add(record)
+            # Whoever writes records writes as many words of the intent into them as they like: they count once.
+            if trusted or record not in self._boasting:
+                self._score[record] += 1
+            if trusted:
+                self._sure.add((phrase, record))
+            else:
+                self._boasting.add(record)
         by_word, chained = self._words
-        if trust is Trust.TRUSTED:
+        if trusted:
             if number and number in utterance.numbers:
                 by_word.setdefault(number, set()).add(record)
             for one in (stems & utterance.stems) - self._generic:
@@ -364,11 +375,6 @@ def _scored(words: dict[str, set[int]]) -> frozenset[int]:
     top = max(scores.values())
     best = frozenset(record for record, score in scores.items() if score == top)
     return best if len(best) == 1 else frozenset()
-
-
-def _telling(words: Sequence[str]) -> bool:
-    """Whether words with stems can name something: two of them, or one that is long and no number."""
-    return len(words) > 1 or (len(words[0]) >= 4 and not number_of(words[0]))
 
 
 def _measure_of(text: str) -> float | None:

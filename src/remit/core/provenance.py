@@ -299,12 +299,8 @@ class Index:
                 continue
             if not identifies(found, place.name, place.tool, tool, name):
                 continue
-            if (
-                tool is not None
-                and (spec := tool.arguments.get(name))
-                and spec.role is ArgumentRole.DESTINATION
-                and not self._naming.firm(record)
-            ):
+            if found.kind is DestinationKind.TEXT and not self._naming.firm(record) and _leads_out(tool, name):
+                # Whoever is answered there may have named the record themselves.
                 continue
             choice = self._naming.choice(record, place.met.field)
             if choice <= 1 or self._naming.many(place.met.call):
@@ -358,3 +354,8 @@ class Index:
             and self._naming.reach(one & RECORD_MASK) is Reach.NONE
             for one in trusted
         )
+
+
+def _leads_out(tool: Tool | None, name: str) -> bool:
+    spec = None if tool is None else tool.arguments.get(name)
+    return spec is not None and spec.role is ArgumentRole.DESTINATION
