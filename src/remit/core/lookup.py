@@ -7,16 +7,21 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.destination import DestinationKind, whole
+from remit.core.destination import Destination, DestinationKind, whole
+from remit.core.inflection import stem
 from remit.core.justification import Justification, Provenance, Reach, leaves
 from remit.core.label import Trust
 from remit.core.marking import marks_of
 from remit.core.record import ResultLeaf
 from remit.core.tool import Effect, Tool
-from remit.core.utterance import Utterance, words_of
+from remit.core.utterance import Utterance, name_words, words_of
 
 Json = Any
 
+MAX_SHORT_ID = 8
+_ID_WORDS = frozenset(
+    name_words("id ids uid uuid guid key number no nr num ref reference code index handle slug name title")
+)
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 
 
@@ -106,3 +111,29 @@ def _reach(
         elif one.pointed:
             reach = max(reach, Reach.POINTED)
     return reach
+
+
+def _container(resource: str) -> str:
+    return resource.partition("{")[0].rstrip("/")
+
+
+def identifies(found: Destination, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
+    """Whether a field of a tool's result can be what an argument of another tool selects by.
+
+    A short number says little: a size is no id, and the id of an event none of a file. The field is called an
+    id or like the argument, and both tools work on the same kind of thing: by the resource that their
+    descriptions name, else by their names.
+    """
+    if not found.normal.isdecimal() or len(found.normal) > MAX_SHORT_ID:
+        return True
+    words, wanted = frozenset(name_words(field)), frozenset(name_words(argument))
+    if words.isdisjoint(_ID_WORDS) and words.isdisjoint(wanted):
+        return False
+    if asker is None or not words.isdisjoint(wanted - _ID_WORDS):
+        return True
+    if source.resource and asker.resource:
+        return _container(source.resource) == _container(asker.resource)
+    things = {stem(one) for one in (*words, *name_words(source.name))} - _ID_WORDS
+    return not things.isdisjoint({stem(one) for one in (wanted or name_words(asker.name))} - _ID_WORDS) or (
+        not wanted - _ID_WORDS and not things.isdisjoint(stem(one) for one in name_words(asker.name))
+    )

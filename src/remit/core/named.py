@@ -49,12 +49,6 @@ MAX_REFERRED = 200_000
 REFERRED_BYTES = 250
 HANDED_BYTES = 150
 """What a record that is referred to, and a word that was handed over to, take in memory, about."""
-MAX_SHORT_ID = 8
-
-
-_ID_WORDS = frozenset(
-    name_words("id ids uid uuid guid key number no nr num ref reference code index handle slug name title")
-)
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -256,7 +250,7 @@ class NamingOfResult:
         if said or (self._asked and " ".join(words) in self._asked):
             phrase = " ".join(words)
             self._phrases.setdefault(phrase, set()).add(record)
-            # Whoever writes records writes as many words of the intent into them as they like: they count once.
+            # Whoever writes a record can write any number of words of the intent into it: they count once.
             if trusted or record not in self._boasting:
                 self._score[record] += 1
             if trusted:
@@ -380,29 +374,3 @@ def _scored(words: dict[str, set[int]]) -> frozenset[int]:
 def _measure_of(text: str) -> float | None:
     number = number_of(text)
     return float(number) if number else moment_of(text)
-
-
-def _container(resource: str) -> str:
-    return resource.partition("{")[0].rstrip("/")
-
-
-def identifies(found: Destination, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
-    """Whether a field of a tool's result can be what an argument of another tool selects by.
-
-    A short number says little: a size is no id, and the id of an event none of a file. The field is called an
-    id or like the argument, and both tools work on the same kind of thing: by the resource that their
-    descriptions name, else by their names.
-    """
-    if not found.normal.isdecimal() or len(found.normal) > MAX_SHORT_ID:
-        return True
-    words, wanted = frozenset(name_words(field)), frozenset(name_words(argument))
-    if words.isdisjoint(_ID_WORDS) and words.isdisjoint(wanted):
-        return False
-    if asker is None or not words.isdisjoint(wanted - _ID_WORDS):
-        return True
-    if source.resource and asker.resource:
-        return _container(source.resource) == _container(asker.resource)
-    things = {stem(one) for one in (*words, *name_words(source.name))} - _ID_WORDS
-    return not things.isdisjoint({stem(one) for one in (wanted or name_words(asker.name))} - _ID_WORDS) or (
-        not wanted - _ID_WORDS and not things.isdisjoint(stem(one) for one in name_words(asker.name))
-    )

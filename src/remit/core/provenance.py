@@ -36,8 +36,8 @@ from remit.core.justification import (
     several,
 )
 from remit.core.label import Label, Trust
-from remit.core.lookup import Lookup
-from remit.core.named import Naming, identifies
+from remit.core.lookup import Lookup, identifies
+from remit.core.named import Naming
 from remit.core.record import Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.taking import Taking
