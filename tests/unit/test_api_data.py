@@ -128,10 +128,13 @@ async def test_resources_are_listed_shown_and_declassified(world: HouseWorld) ->
 
 
 async def test_whom_the_writing_task_works_for_is_refused(world: HouseWorld) -> None:
-    """And so is one who sees nothing of others; a resource without a label is not there."""
+    """And so is one who sees no arguments of others' calls; a resource without a label is not there."""
     await written(world, await world.open(await world.session("lena")))
     lena = await world.session("lena")
-    assert (await world.ask("GET", "/api/v1/data", by=lena)).status == 403
+    for place in ("/api/v1/data", "/api/v1/data/resource?upstream=contracts"):
+        for by, status in (("lena", 403), ("otto", 403), ("ada", 200), ("audra", 200)):
+            shown = await world.ask("GET", place, by=await world.session(by))
+            assert shown.status == status, (place, by)
     said = TRUSTED | {"upstream": "contracts", "resource": "contract/c-42", "seen": "x"}
     assert (await world.ask("POST", "/api/v1/data/declassify", said, by=lena)).status == 403
     ada = await world.session("ada")

@@ -164,7 +164,10 @@ Place = tuple[str, str]
 def _located(trace: _Trace, at: Place) -> Generator[str, Sequence[Record], Place | None]:
     """Find a call in its task or, since what a task was handed down with was met there, in one above it."""
     task, decision = at
-    while task:
+    above: set[str] = set()
+    # Evidence that somebody made up may say that a task was handed down from itself.
+    while task and task not in above:
+        above.add(task)
         if task not in trace.known:
             trace.add(task, (yield task))
         if (task, decision) in trace.decisions:

@@ -15,6 +15,8 @@ Json = Any
 
 MAX_MET = 8
 """Places that are kept of one value: the first ones, and always one that is untrusted."""
+MAX_NAMED = 120
+"""Characters of a field's or an argument's name that a sentence holds."""
 
 
 class Provenance(enum.StrEnum):
@@ -54,8 +56,14 @@ class Met(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Say it as refusals do."""
-        where = f", field `{self.field}`" if self.field else ""
+        where = f", field `{bare(self.field)}`" if self.field else ""
         return f"the result of call {self.call}, `{self.tool}`{where}, {self.trust.value}"
+
+
+def bare(name: str) -> str:
+    """Give a name that somebody else chose as a sentence may hold it: in its line and its quotes, and short."""
+    short = name if len(name) <= MAX_NAMED else name[: MAX_NAMED - 1] + "…"
+    return "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in short)
 
 
 class Stated(msgspec.Struct, frozen=True):

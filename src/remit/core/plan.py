@@ -10,6 +10,7 @@ INVARIANT: a plan only ever grows, so a child's plan that lay within its parent'
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ NO_PLAN: Final = "none"
 
 MAX_PLAN: Final = 512
 """Entries that one plan may hold."""
+MAX_COMPARED: Final = 4096
+"""Pairs of entries of one tool that are compared when a plan is held against that of the task above."""
 
 PLAN_TOOL: Final = Tool(
     upstream="remit",
@@ -129,6 +132,13 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
     if bound is None:
         return plan
     entries: list[Grant] = []
+    by_tool = Counter(held.tool for held in bound)
+    if sum(by_tool[one.tool] for one in plan) > MAX_COMPARED:
+        raise Malformed(
+            "the plan and that of the task above say too much of the same tools",
+            code="plan",
+            way_out="name tools without arguments",
+        )
     for one in plan:
         met = [held.attenuate(one).simplified() for held in bound if held.tool == one.tool]
         if not met:

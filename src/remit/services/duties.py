@@ -83,6 +83,14 @@ def see_approval(approval: Approval, task: Task | None, person: Person) -> bool:
     )
 
 
+def see_data(person: Person) -> None:
+    """Raise `Forbidden` unless a person may see which resources hold what: those who may see the arguments of
+    calls, which name them.
+    """
+    if not may(person, Duty.APPROVE):
+        require(person, Duty.AUDIT)
+
+
 def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None) -> None:
     """Raise `NotFound` unless a person may ask who `name` is and what it can do."""
     own = (

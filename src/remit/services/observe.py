@@ -83,7 +83,7 @@ class Observer:
             # What others wrote there since the call was described may be in the result.
             tool = self._holdings.stained(tool, written, classes)
         async with live.learning:
-            before = len(live.index)
+            index, before = live.index, len(live.index)
             taken = [(part, tool) for part in parts]
             if left:
                 # It stands in no field, and may be read as any.
@@ -100,7 +100,8 @@ class Observer:
                 )
                 await _taken(steps, look)
                 label = label.join(label_of(part, of, classes), classes)
-        self._room.grew(live, len(live.index) - before)
+        # Meanwhile another task's result may have made this one forget.
+        self._room.grew(live, len(live.index) - (before if live.index is index else 0))
         rise = rising(live, label, request, classes, self._clock.now())
         if rise.changes or rise.events:
             whole = live.label
@@ -111,7 +112,7 @@ class Observer:
                 raise
             live.kept_label = whole
             look()
-        if chunk.kind is ChunkKind.RESULT and not chunk.is_error:
+        if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
             await self._holdings.answered(request, decision, parts)
             look()
 

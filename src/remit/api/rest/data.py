@@ -12,7 +12,7 @@ from remit.api.rest.views import Moment, TaskView, View, task_view
 from remit.core.holding import LOOSE, Holding, Written
 from remit.core.label import Lowering
 from remit.services.declassify import task_digest
-from remit.services.duties import Duty
+from remit.services.duties import Duty, see_data
 
 Json = Any
 
@@ -126,6 +126,7 @@ def _written(one: Written) -> WrittenView:
 
 async def listed(errand: Errand) -> Items[DataView]:
     """Give what is known of resources."""
+    see_data(errand.someone)
     wanted: DataFilter = errand.query
     found = await errand.house.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
     return Items(tuple(data_view(one) for one in found))
@@ -133,6 +134,7 @@ async def listed(errand: Errand) -> Items[DataView]:
 
 async def shown(errand: Errand) -> DataView:
     """Give what is known of one resource."""
+    see_data(errand.someone)
     place: DataPlace = errand.query
     return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
 
@@ -171,7 +173,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/data",
-        summary="List the resources to which data with a label was written, by upstream and name",
+        summary="List the resources to which data with a label was written, for approvers and auditors",
         serve=listed,
         people=Duty.OVERSEE,
         asks=DataFilter,
@@ -180,7 +182,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/data/resource",
-        summary="Show what is known of the data in a resource, and which calls wrote it",
+        summary="Show what is known of the data in a resource, and who wrote it, to approvers and auditors",
         serve=shown,
         people=Duty.OVERSEE,
         asks=DataPlace,

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words and bounds around the flow: names that others chose, plans that say too much, evidence made up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from remit.core.chain import traced
+from remit.core.errors import Malformed
+from remit.core.flow import Flow, FlowFacts, chains
+from remit.core.grant import Grant
+from remit.core.justification import MAX_NAMED, Justification, Met, Provenance, bare
+from remit.core.label import Trust
+from remit.core.plan import MAX_PLAN, PlanEntry, read_plan, within
+
+Json = Any
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("messages[].body", "messages[].body"),
+        ("für_alle", "für_alle"),
+        ("body`, trusted; `x", "body?, trusted; ?x"),
+        ("a\n\x1b[31mb\u202ec\u2028", "a??[31mb?c?"),
+        ("x" * 500, "x" * (MAX_NAMED - 1) + "…"),
+    ],
+)
+def test_a_refusal_holds_the_names_of_others_within_its_quotes(name: str, shown: str) -> None:
+    """A key of a result, or an argument that an agent made up, ends no sentence and begins none."""
+    assert bare(name) == shown
+    met = Met(3, "dec_x", "mail/read", name, Trust.UNTRUSTED)
+    assert str(met) == f"the result of call 3, `mail/read`, field `{shown}`, untrusted"
+    one = Justification(Provenance.UNTRUSTED, origins=(met,))
+    ((_, said),) = chains(Flow(FlowFacts(), {name: one}))
+    assert said == f"`{shown}` first appeared in {met}"
+
+
+def test_two_long_plans_of_one_tool_are_not_held_against_each_other() -> None:
+    """An agent would keep everybody waiting; plans without arguments always can be."""
+
+    def long(start: int) -> tuple[Grant, ...]:
+        names = (f"a{number}@example.com" for number in range(start, start + MAX_PLAN))
+        return read_plan([PlanEntry("mail/send", {"to": {"exact": name}}) for name in names], ["mail/send"])
+
+    bound, plan = long(0), long(MAX_PLAN)
+    begun = time.process_time()
+    with pytest.raises(Malformed):
+        within(plan, bound)
+    assert time.process_time() - begun < 1
+    assert len(within(read_plan(["mail/send"], ["mail/send"]), bound)) == MAX_PLAN
+
+
+def test_evidence_in_which_a_task_is_its_own_parent_is_traced_to_an_end() -> None:
+    """Whoever traces a file that somebody made up is not kept waiting."""
+    origin = [1, "dec_gone", "mail/read", "body", "untrusted"]
+    events: Sequence[Mapping[str, Json]] = (
+        {"kind": "task.opened", "task": "tsk_a", "facts": {"parent": "tsk_a"}, "index": 0},
+        {
+            "kind": "decision.made",
+            "task": "tsk_a",
+            "call": "dec_a",
+            "index": 1,
+            "facts": {
+                "outcome": "deny",
+                "flow": [{"argument": "to", "provenance": "untrusted", "origins": [origin]}],
+            },
+        },
+    )
+    tracing = traced("tsk_a")
+    assert next(tracing) == "tsk_a"
+    with pytest.raises(StopIteration) as done:
+        tracing.send(events)
+    assert [one.decision for one in done.value.value.calls] == ["dec_a"]
