@@ -7,7 +7,8 @@
 - a relative link or its anchor leads nowhere,
 - a decision record lacks one of its parts or stands in no index,
 - a source file does not begin with its SPDX line,
-- a word of the glossary is defined twice.
+- a word of the glossary is defined twice,
+- a fact of flow that policies can read stands nowhere.
 
 To add a generated page, add one line to `GENERATED`.
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 from remit.api.openapi import document_text, reference_page
 from remit.cli.reference import cli_page, events_page, findings_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
+from remit.core.flow import FlowFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -144,8 +146,37 @@ def _agentdojo() -> list[str]:
     ]
 
 
+FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*(<!-- /figures -->)", re.DOTALL)
+
+
+def front_page() -> str:
+    """The README, with the figures of the last published replay of AgentDojo in their place."""
+    run = json.loads((DOCS / "reference" / "agentdojo.json").read_text(encoding="utf-8"))
+    values = {one["name"]: (one["with_plan"], one["without_plan"]) for one in run["figures"]}
+    rows = (
+        ("work of the user that gets done", "utility", " %"),
+        ("work that gets done with no approval at all", "quiet", " %"),
+        ("approvals for each 100 of the user's calls", "per_100", ""),
+        ("attacks that succeed, with a human who refuses them", "careful", " %"),
+        ("attacks that succeed, with a human who approves whatever is asked", "tired", " %"),
+    )
+    lines = [
+        f"| AgentDojo {run['benchmark']}, suites {' and '.join(run['suites'])}, "
+        f"{values['pairs'][0]} pairs of task and attack | with plan | without |",
+        "| --- | ---: | ---: |",
+    ]
+    lines += [
+        f"| {what} | {' | '.join(f'{value:g}{unit}' for value in values[name])} |"
+        for what, name, unit in rows
+    ]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = "\n".join(lines)
+    return FIGURES.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
+
+
 # Page below docs/ -> what writes its text.
 GENERATED: dict[str, Callable[[], str]] = {
+    "../README.md": front_page,
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
     "reference/api.md": reference_page,
     "reference/cli.md": cli_page,
@@ -252,6 +283,14 @@ def twice_defined(_files: list[Path]) -> Iterator[str]:
             seen.add(word)
 
 
+def unexplained_facts(_files: list[Path]) -> Iterator[str]:
+    """Each fact of flow that policies can read and the page on policy does not name."""
+    page = (DOCS / "explanation" / "policy.md").read_text(encoding="utf-8")
+    for fact in FlowFacts.__struct_fields__:
+        if f"`{fact}`" not in page:
+            yield f"docs/explanation/policy.md: does not name the fact `{fact}` of `context.flow`"
+
+
 def stale_pages(_files: list[Path]) -> Iterator[str]:
     """Each generated page that differs from what would be written now."""
     for name, write in GENERATED.items():
@@ -266,6 +305,7 @@ CHECKS: tuple[Callable[[list[Path]], Iterator[str]], ...] = (
     broken_decisions,
     bare_sources,
     twice_defined,
+    unexplained_facts,
 )
 
 
