@@ -61,7 +61,7 @@ class Met(msgspec.Struct, frozen=True):
 
 
 def bare(name: str) -> str:
-    """Give a name that somebody else chose as a sentence may hold it: in its line and its quotes, and short."""
+    """Give a name that somebody else chose so that a sentence can hold it, in its line and its quotes."""
     short = name if len(name) <= MAX_NAMED else name[: MAX_NAMED - 1] + "…"
     return "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in short)
 
