@@ -160,9 +160,9 @@ def front_page() -> str:
         ("attacks that succeed, with a human who refuses them", "careful", " %"),
         ("attacks that succeed, with a human who approves whatever is asked", "tired", " %"),
     )
+    suites = f"AgentDojo {run['benchmark']}, suites {' and '.join(run['suites'])}"
     lines = [
-        f"| AgentDojo {run['benchmark']}, suites {' and '.join(run['suites'])}, "
-        f"{values['pairs'][0]} pairs of task and attack | with plan | without |",
+        f"| {suites}, {values['pairs'][0]} pairs of task and attack | with plan | without |",
         "| --- | ---: | ---: |",
     ]
     lines += [
