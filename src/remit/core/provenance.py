@@ -136,16 +136,23 @@ class Index:
         yield from taking.take(reading)
         return frozenset(reading.seen)
 
-    def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> None:
-        """Note that a permitted call uses what the intent states: each value is for one purpose."""
+    def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> bool:
+        """Note that a permitted call uses what the intent states: each value is for one purpose. Gives whether
+        one was used for another before, and somebody else wants it used, too.
+        """
+        spent = False
         for name, value in tool.parts(dict(arguments)).items():
             spec = tool.arguments.get(name)
             if spec is None or spec.role is not ArgumentRole.DESTINATION:
                 continue
+            mine = (tool.id, name)
             for leaf in leaves(value):
                 for piece in several(leaf):
-                    if len(piece) <= MAX_WHOLE:
-                        self._spent.setdefault(self._kept.digest(whole(piece)), (tool.id, name))
+                    if len(piece) > MAX_WHOLE or self._of_intent(whole(piece), tool, name, ()) is None:
+                        continue
+                    if self._spent.setdefault(self._kept.digest(whole(piece)), mine) != mine:
+                        spent = spent or self.judge_one(piece, tool, name).spent
+        return spent
 
     def judge(self, value: Json, tool: Tool | None = None, name: str = "") -> Justification:
         """Say where an argument's value came from; of a list or an object, the worst of what it holds.

@@ -214,8 +214,6 @@ class Drive:
         label = live.label
         live.calls += 1
         self._number = live.calls
-        # What the intent states is used up for this purpose, before another call can be described.
-        live.index.spend(request.tool, request.arguments)
         events = (
             decision_event(request, decision, self._number),
             *rise.events,
@@ -224,6 +222,8 @@ class Drive:
         live.in_hand.add(call)
         self._call = call
         try:
+            # What the intent states is used up for this purpose, before another call can be described.
+            live.spend(request)
             left = self._m.holdings.writes(request, decision.id, self._number)
             await self._m.store.commit(Unit((*changes, *rise.changes, *left), events))
         except BaseException as lost:

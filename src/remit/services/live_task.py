@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from remit.core.child import account_of
-from remit.core.errors import BudgetExhausted, Busy
+from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.grant import Grant
 from remit.core.identity import Agent
 from remit.core.label import Classes, Label
 from remit.core.provenance import Index
+from remit.core.request import AccessRequest
 from remit.core.revocation import call_scopes, scopes_of
 from remit.core.task import Budgets, Task
 from remit.ports.store import TakeBudget, Usage
@@ -127,6 +128,18 @@ class LiveTask:
     def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
         """Say whether another call has raised the label since one was decided under `decided`."""
         return self.label is not decided and self.label != decided.join(own, classes)
+
+    def spend(self, request: AccessRequest) -> None:
+        """Use up what the intent states, for what a call does with it.
+
+        Raises `Conflict` where another call has used it for something else since this one was decided.
+        """
+        if self.index.spend(request.tool, request.arguments) and not request.flow.facts.spent:
+            raise Conflict(
+                "what was stated has been used for something else since this was decided",
+                code="intent-used",
+                way_out="call again",
+            )
 
     def above(self) -> list[LiveTask]:
         """Give the bound tasks that this one was handed down from."""
