@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.justification import Justification, Provenance, Reach, leaves, worst
+from remit.core.justification import Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
@@ -194,9 +194,9 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
             iter(one.origins), None
         )
         if one.spent:
-            out.append((name, f"`{name}` was stated for something else, and untrusted data holds it too"))
+            out.append((name, f"`{bare(name)}` was stated for something else, and untrusted data holds it too"))
         elif first is None:
-            out.append((name, f"`{name}` is neither of the intent nor of anything that this task has read"))
+            out.append((name, f"`{bare(name)}` is neither of the intent nor of anything that this task has read"))
         else:
-            out.append((name, f"`{name}` first appeared in {first}"))
+            out.append((name, f"`{bare(name)}` first appeared in {first}"))
     return out
