@@ -149,7 +149,11 @@ def upstream_of(
 def brokers_of(config: Config) -> dict[str, Broker]:
     """Give the broker of each upstream that needs a credential."""
     return {
-        name: StandingBroker(name, {key: ref.resolve for key, ref in section.headers.items()})
+        name: StandingBroker(
+            name,
+            {key: ref.resolve for key, ref in section.headers.items()},
+            {key for key, ref in section.headers.items() if ref.secret},
+        )
         for name, section in config.upstreams.items()
         if section.headers
     }
@@ -247,6 +251,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await house.tools.load()
         await house.policies.apply(bundle, by="remit")
         recovered = await house.evidence.recover()
+        await house.leases.recover()
         started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
         await _record(house, EventKind.SYSTEM_STARTED, started)
         await house.evidence.checkpoint()
@@ -257,6 +262,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await serve_keys(config, house, upkeep, stack)
         upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
         upkeep.every("end what has run out", 1.0, house.revocations.expire)
+        upkeep.every("take credentials back", 1.0, house.leases.sweep)
         upkeep.every("close what was not reported", 1.0, house.answers.sweep)
         upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
         upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
@@ -266,6 +272,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         stack.push_async_callback(upkeep.close)
         yield house
         await upkeep.close()
+        await house.leases.stop()
         await house.mediator.count_refusals()
         await house.mediator.retry_late()
         await _record(house, EventKind.SYSTEM_STOPPED, {})

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.core.event import EventKind
-from remit.core.meant import LABEL_MEANINGS, Meaning
+from remit.core.meant import CLOSINGS, LABEL_MEANINGS, LEASE_MEANINGS, Meaning
 
 _BY = {"by": "who did it"}
 _TOOL = {"tool": "the tool, as `upstream/name`"}
@@ -318,10 +318,11 @@ MEANINGS: dict[EventKind, Meaning] = {
             "tasks": "tasks that were open",
             "fence_us": "microseconds until the fence stood",
             "indeterminate": "decisions whose calls may or may not have taken effect",
-            "closings": "kind, name, and microseconds until it was refused first; -1 while it is open",
+            "closings": CLOSINGS,
         },
         _BY,
     ),
+    **LEASE_MEANINGS,
     EventKind.KEY_ROTATED: Meaning(
         "Another key of remit signs, or wraps, from now on.",
         {

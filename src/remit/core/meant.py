@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The form of what an event means, and the meanings of those about labels; `core.meaning` has all of them."""
+"""The form of what an event means, and the meanings of those about labels and leases.
+
+`core.meaning` has all of them.
+"""
 
 from __future__ import annotations
 
@@ -45,5 +48,42 @@ LABEL_MEANINGS: dict[EventKind, Meaning] = {
             "reason": "why, in the words of who did it",
         },
         {"resource": "which resource; empty: the upstream as a whole", "by": "who did it"},
+    ),
+}
+
+CLOSINGS = (
+    "kind, name, and microseconds until it was refused first; -1 while it is open. Of an upstream's "
+    "credential also microseconds until its source had taken it back, how often it was tried, and the lease"
+)
+_LEASE = {
+    "lease": "its id",
+    "upstream": "what it is for",
+    "kind": "what it is: `oauth-token`, `postgres-role`, `openbao-lease`",
+    "sink": "where it opens something",
+}
+_AFTER = "microseconds from the end, or from when it was no longer needed"
+
+LEASE_MEANINGS: dict[EventKind, Meaning] = {
+    EventKind.LEASE_ISSUED: Meaning(
+        "A credential for an upstream was obtained for one task; it is injected into its calls, and no agent "
+        "sees it.",
+        {**_LEASE, "until": "when it ends by itself; empty where it does not"},
+    ),
+    EventKind.LEASE_REVOKED: Meaning(
+        "The source of a credential has confirmed that it took it back.",
+        {**_LEASE, "after_us": _AFTER, "attempts": "times that the source was asked"},
+    ),
+    EventKind.LEASE_DEAD: Meaning(
+        "A credential that was taken back was tried at its sink, and refused.",
+        {**_LEASE, "after_us": _AFTER, "attempts": "times that it was tried at the sink"},
+    ),
+    EventKind.LEASE_OPEN: Meaning(
+        "Alarm: the task has ended, and its credential may still open something. It goes on being taken back "
+        "and tried until it is dead.",
+        {
+            **_LEASE,
+            "revoked": "whether its source has taken it back",
+            "why": "what stands in the way: the source's code, or what the sink said",
+        },
     ),
 }

@@ -96,12 +96,20 @@ class Indeterminate(msgspec.Struct, frozen=True):
 
 
 class Closing(msgspec.Struct, frozen=True):
-    """One derived permission and when it was first refused."""
+    """One derived permission and when it was first refused.
+
+    Of an upstream's credential, `name` is the sink, `refused_after_ms` when a probe with the dead credential
+    was first refused there, `revoked_after_ms` when its source had taken it back, `attempts` the number of
+    times that it was tried, and `lease` its id.
+    """
 
     kind: str
     name: str
     refused_after_ms: float | None
     detail: str = ""
+    revoked_after_ms: float | None = None
+    attempts: int = 0
+    lease: str = ""
 
     @property
     def open(self) -> bool:

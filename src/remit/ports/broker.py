@@ -1,32 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brokers: where the credential for an upstream comes from. The agent never sees it."""
+"""Brokers: where the credential for an upstream comes from, and how it is taken back. No agent sees it.
+
+A broker speaks to two places: the *source* that gives credentials and takes them back (an authorization
+server, a database's administrator, a vault), and the *sink* where a credential opens something. Often they
+are one server; what the source says is not proof of what the sink does, so an ending is probed at the sink.
+"""
 
 from __future__ import annotations
 
+import enum
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from remit.core.request import AccessRequest
+from remit.core.task import Task
 
 
-class UpstreamCredential(msgspec.Struct, frozen=True):
-    """A credential in the form in which it is injected: headers for one call. `id` names the lease in
-    evidence.
+class LeaseWanted(msgspec.Struct, frozen=True):
+    """What a credential is wanted for: one task, at one upstream. `lease` names it in evidence and, where the
+    source takes names, at the source.
     """
 
-    id: str
+    lease: str
+    upstream: str
+    task: Task
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the upstream's tools that the task was granted, each once."""
+        found = (grant.tool.partition("/") for grant in self.task.grants)
+        return tuple(dict.fromkeys(name for upstream, _, name in found if upstream == self.upstream))
+
+
+class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential in the form in which it is injected: headers of a call.
+
+    `sink` says for people what it opens, with no secret in it. `until` is when it ends by itself; `None`
+    where it does not. `secrets` are the texts that must not come back in a result. `handle` is what its
+    broker needs to take it back and to try it: secret too, and kept sealed.
+    """
+
+    lease: str
+    sink: str = ""
+    until: datetime | None = None
     headers: dict[str, str] = {}
-    standing: bool = False
+    secrets: tuple[str, ...] = ()
+    handle: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Name the lease; nothing of the credential is shown, in logs and tracebacks neither."""
+        return f"UpstreamCredential({self.lease!r}, {self.sink!r})"
+
+
+class Probe(enum.StrEnum):
+    """What a sink says to a credential. `unreachable`: it has said neither yes nor no."""
+
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    UNREACHABLE = "unreachable"
 
 
 class Broker(Protocol):
-    """Gives credentials for one upstream. Safe for many calls at once on one event loop."""
+    """Gives credentials for one upstream and takes them back. Safe for many at once on one event loop.
 
-    async def lease(self, request: AccessRequest) -> UpstreamCredential:
-        """Give the credential for this call; raises `KeyUnavailable` when there is none to be had."""
+    Nothing is kept here that a restart would lose: whoever leases keeps each credential, sealed, until it is
+    dead. All three may take as long as source or sink take; the caller bounds that.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What its credentials are, in the closure: `oauth-token`, `postgres-role`, `openbao-lease`."""
         ...
 
-    async def release(self, credential: UpstreamCredential) -> None:
-        """Take it back where that can be done; never raises."""
+    @property
+    def standing(self) -> bool:
+        """Whether it gives a secret of the configuration, which nobody can take back: then it is asked for
+        each call, and neither `revoke` nor `probe` is called.
+        """
+        ...
+
+    @property
+    def traceable(self) -> bool:
+        """Whether `revoke` can take back by `lease` alone what `obtain` did not live to tell of.
+
+        Then the lease is kept before the source is asked, so that no crash leaves a credential behind.
+        """
+        ...
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """Give a credential of its own for a task; raises `KeyUnavailable` when there is none to be had."""
+        ...
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """Take it back at the source. Idempotent: one that is gone is taken back. Raises `KeyUnavailable`
+        where the source has not confirmed it; then it is called again.
+        """
+        ...
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """Use the credential at the sink, for nothing, and say what came of it; never raises.
+
+        Anything but a clear no of the sink is not `refused`.
+        """
         ...

@@ -224,7 +224,7 @@ class EndCredentials(msgspec.Struct, frozen=True):
 
 
 class PutValue(msgspec.Struct, frozen=True):
-    """Keep a small JSON value by key: the last applied bundle and the like."""
+    """Keep a small JSON value by key: the last applied bundle and the like. `None` is kept as nothing."""
 
     tenant: str
     key: str

@@ -331,6 +331,10 @@ class Store(Protocol):
         """Give a small JSON value, or `None`."""
         ...
 
+    async def values(self, tenant: str, prefix: str) -> list[Json]:
+        """Give the small JSON values whose keys begin with `prefix`, by key."""
+        ...
+
     async def size(self, tenant: str) -> int:
         """Give the number of events in the log."""
         ...

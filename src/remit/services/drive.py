@@ -49,7 +49,7 @@ from remit.core.mediation import (
 from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
 from remit.core.tool import Effect, Tool
-from remit.ports.broker import Broker, UpstreamCredential
+from remit.ports.broker import UpstreamCredential
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, CheckFence, ConsumeApproval, Store, TakeBudget, Unit
 from remit.ports.upstream import Exchange, Upstream
@@ -61,10 +61,12 @@ from remit.services.call_events import decision_event, ended_by, outcome_events,
 from remit.services.holdings import Holdings
 from remit.services.in_hand import LiveCall
 from remit.services.late import LateOutcomes
+from remit.services.leases import Leases
 from remit.services.live import Live, LiveTask
 from remit.services.observe import Observer, rising
 from remit.services.policies import Policies
 from remit.services.refusals import Refusals
+from remit.services.scrub import scrubbed
 
 
 class Sink(Protocol):
@@ -93,7 +95,7 @@ class Parts:
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]
-    brokers: Mapping[str, Broker]
+    leases: Leases
     call_timeout_s: float
     max_calls_per_task: int
 
@@ -240,15 +242,13 @@ class Drive:
         return Recorded()
 
     async def _lease(self, need: Lease) -> Leased:
-        asked = self._asked
-        broker = self._m.brokers.get(asked.upstream)
-        headers: dict[str, str] = {}
-        if broker is not None:
-            self._credential = await broker.lease(need.request)
-            headers = self._credential.headers
-        self._exchange = await self._m.upstreams[asked.upstream].prepare(
-            wire_call(asked, need.request), headers
-        )
+        assert self._call is not None
+        # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
+        self._look(self._call)
+        self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)
+        headers = self._credential.headers if self._credential is not None else {}
+        upstream = self._m.upstreams[self._asked.upstream]
+        self._exchange = await upstream.prepare(wire_call(self._asked, need.request), headers)
         return Leased(self._exchange)
 
     async def _forward(self, need: Forward) -> Forwarded:
@@ -288,7 +288,7 @@ class Drive:
             self._look(self._call)
             raise
         self._look(self._call)
-        return chunk
+        return scrubbed(chunk, self._credential)
 
     async def _observe(self, need: Observe) -> Observed:
         """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
@@ -346,8 +346,6 @@ class Drive:
         events = outcome_events(request, decision, need.outcome, now, size, self._ended_by)
         changes: tuple[Change, ...] = (take,) if self._live.bounds_bytes else ()
         self._m.late.write(Unit(changes, events))
-        if self._credential is not None:
-            await self._m.brokers[self._asked.upstream].release(self._credential)
         return Closed()
 
     # What the steps share.
@@ -375,6 +373,8 @@ class Drive:
 
     def _let_go(self) -> None:
         self._end_turn()
+        if self._credential is not None:
+            self._m.leases.release(self._credential)
         if self._exchange is not None:
             if self._ended_by in ("agent", "fence", "timeout"):
                 self._exchange.cancel(self._ended_by)

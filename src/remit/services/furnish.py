@@ -25,6 +25,7 @@ from remit.services.findings import Findings
 from remit.services.holdings import Holdings
 from remit.services.house import House
 from remit.services.late import LateOutcomes
+from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.observe import Observer
@@ -91,8 +92,24 @@ def furnish(o: Outfit) -> House:
     approvals = Approvals(
         store=o.store, clock=o.clock, entropy=o.entropy, tenant=o.tenant, ttl_s=o.approval_ttl_s
     )
+    leases = Leases(
+        brokers=o.brokers,
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        sealing=o.keys.sealing,
+        tenant=o.tenant,
+        settle_s=o.settle_s,
+    )
+    rotations.on_rewrap(leases.reseal)
     revocations = Revocations(
-        store=o.store, clock=o.clock, entropy=o.entropy, live=live, approvals=approvals, tenant=o.tenant
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        live=live,
+        approvals=approvals,
+        leases=leases,
+        tenant=o.tenant,
     )
     tasks = Tasks(
         store=o.store,
@@ -137,7 +154,7 @@ def furnish(o: Outfit) -> House:
         ),
         clock=o.clock,
         upstreams=o.upstreams,
-        brokers=o.brokers,
+        leases=leases,
         call_timeout_s=o.call_timeout_s,
         max_calls_per_task=o.max_calls_per_task,
     )
@@ -182,6 +199,7 @@ def furnish(o: Outfit) -> House:
             tenant=o.tenant,
         ),
         approvals=approvals,
+        leases=leases,
         revocations=revocations,
         tasks=tasks,
         plans=Plans(
@@ -238,6 +256,7 @@ def furnish(o: Outfit) -> House:
             unconstrained=o.unconstrained,
             own_uid=o.own_uid,
             issuing=o.issuing,
+            leases=leases,
         ),
         people=people,
     )

@@ -27,6 +27,7 @@ from remit.services.evidence import Evidence
 from remit.services.findings import Findings
 from remit.services.holdings import Holdings
 from remit.services.issuing import Issuing
+from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.mediate import Mediator
 from remit.services.people import People
@@ -95,6 +96,7 @@ class House:
     holdings: Holdings
     declassifications: Declassifications
     approvals: Approvals
+    leases: Leases
     revocations: Revocations
     tasks: Tasks
     plans: Plans

@@ -58,6 +58,7 @@ class Outfit:
     session_ttl_s: int = 12 * 3600
     approval_ttl_s: int = 900
     call_timeout_s: float = 300.0
+    settle_s: float = 2.0
     max_calls_per_task: int = 64
     openings: OpeningBounds = field(default_factory=OpeningBounds)
     suspend_on: frozenset[FindingKind] = frozenset()

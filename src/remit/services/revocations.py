@@ -4,9 +4,10 @@
     1. commit the new epoch of the scope, and the end of every task in it, in one unit
     2. from that commit on no call is permitted: step 5 of every call re-checks the epoch in its own commit
     3. cut the calls in hand; those already written to an upstream are indeterminate and are listed
-    4. withdraw open approvals
-    5. ask each door whether the dead task still gets in, and note after how long it was refused
-    6. record the closure
+    4. begin to take back the tasks' credentials of upstreams (`taking_back`), and withdraw open approvals
+    5. ask each door whether the dead task still gets in, and each sink whether the dead credential does, and
+       note after how long they were refused; those that are not after a bounded time stay open in the closure
+    6. record the closure; it is brought up to date whenever something that was open is refused
 
 With one process this is the whole protocol: the process that ends is the only enforcement point.
 """
@@ -36,6 +37,7 @@ from remit.core.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutApproval, PutClosure, PutTask, RaiseFence, Receipt, Store, Unit
 from remit.services.approvals import Approvals
+from remit.services.leases import Leases
 from remit.services.live import Live
 
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
@@ -46,7 +48,15 @@ class Revocations:
     """Ends tasks, agents, owners, tools, upstreams, or everything."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, entropy: Entropy, live: Live, approvals: Approvals, tenant: str
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        live: Live,
+        approvals: Approvals,
+        leases: Leases,
+        tenant: str,
     ) -> None:
         """Take the parts."""
         self._store = store
@@ -54,6 +64,7 @@ class Revocations:
         self._entropy = entropy
         self._live = live
         self._approvals = approvals
+        self._leases = leases
         self._tenant = tenant
         self._on_end: list[Callable[[str], Awaitable[None]]] = []
 
@@ -163,9 +174,11 @@ class Revocations:
         for batch in _batches(missed):
             await self._end_batch(batch, state, now, reason, by, (), ())
         open_tasks += missed
+        leases = self._leases.end([task.id for task in open_tasks], _upstream(target), started_s)
         closings = [self._probe(task, started_s) for task in open_tasks]
         for task in open_tasks:
             closings += await self._close_task(task, started_s)
+        closings += await self._leases.settled(leases, wait=state is not TaskState.EXPIRED)
         closure = Closure(
             id=make_id("cls", self._entropy.bytes(ID_BYTES)),
             scope=target,
@@ -179,6 +192,7 @@ class Revocations:
             fence_ms=round(fence_ms, 3),
         )
         await self._store.commit(Unit((PutClosure(self._tenant, closure),), (self._closure_event(closure),)))
+        await self._leases.listed(leases, closure)
         for task in open_tasks:
             for told in self._on_end:
                 await told(task.id)
@@ -304,14 +318,7 @@ class Revocations:
                 "tasks": len(closure.tasks),
                 "fence_us": round(closure.fence_ms * 1000),
                 "indeterminate": [one.decision for one in closure.indeterminate],
-                "closings": [
-                    [
-                        one.kind,
-                        one.name,
-                        -1 if one.refused_after_ms is None else round(one.refused_after_ms * 1000),
-                    ]
-                    for one in closure.closings
-                ],
+                "closings": [_told(one) for one in closure.closings],
             },
             sealed={"by": closure.ended_by},
         )
@@ -324,3 +331,20 @@ class Revocations:
 
 def _batches(tasks: list[Task]) -> list[list[Task]]:
     return [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
+
+
+def _upstream(target: str) -> str:
+    """Give the upstream that a scope is, empty for another one: its credentials serve no task any more."""
+    kind, _, name = target.partition(":")
+    return name if kind == ScopeKind.UPSTREAM else ""
+
+
+def _told(closing: Closing) -> list[str | int]:
+    told: list[str | int] = [closing.kind, closing.name, _us(closing.refused_after_ms)]
+    return (
+        told if not closing.lease else [*told, _us(closing.revoked_after_ms), closing.attempts, closing.lease]
+    )
+
+
+def _us(ms: float | None) -> int:
+    return -1 if ms is None else round(ms * 1000)

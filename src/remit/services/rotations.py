@@ -72,10 +72,15 @@ class Rotations:
         self._periods = {kind: period for kind, period in (periods or {}).items() if period}
         self._lock = asyncio.Lock()
         self._changed: list[Callable[[KeyKind], None]] = []
+        self._rewrap_too: list[Callable[[], Awaitable[None]]] = []
 
     def on_change(self, tell: Callable[[KeyKind], None]) -> None:
         """Have `tell(kind)` called whenever keys of a kind came or went."""
         self._changed.append(tell)
+
+    def on_rewrap(self, too: Callable[[], Awaitable[None]]) -> None:
+        """Have `too()` awaited before a sealing key is destroyed: it seals anew what it has under that."""
+        self._rewrap_too.append(too)
 
     def held(self) -> tuple[HeldKey, ...]:
         """Give every key, by kind; never a private one."""
@@ -142,7 +147,9 @@ class Rotations:
         await self._record(kind, turned.id, before.id, by="remit", reason=reason, at_once=at_once)
 
     async def _rewrap(self) -> None:
-        """Wrap every subject's key under the current sealing key, in steps; then destroy the others."""
+        """Wrap every subject's key under the current sealing key, in steps, and whatever else is sealed; then
+        destroy the others.
+        """
         previous = [one for one in self._sealing.held() if one.standing is KeyStanding.PREVIOUS]
         if not previous:
             return
@@ -150,6 +157,8 @@ class Rotations:
         while reached is not None:
             # INVARIANT: the lock is held, so that the current key is the same through the whole walk.
             reached = await self._store.rewrap(reached, STEP)
+        for too in self._rewrap_too:
+            await too()
         for one in previous:
             await self._sealing.retire(one.id)
         self._tell(KeyKind.SEALING)

@@ -35,6 +35,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator
 from remit.services.issuing import Issuing
+from remit.services.leases import Leases
 from remit.services.live import Live
 
 Json = Any
@@ -81,12 +82,14 @@ class Who:
         unconstrained: frozenset[str] = frozenset(),
         own_uid: int = -1,
         issuing: Issuing | None = None,
+        leases: Leases,
     ) -> None:
         """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
         `own_uid` is the user id of this process.
         """
         self._own_uid = own_uid
         self._issuing = issuing
+        self._leases = leases
         self._unconstrained = unconstrained
         self._store = store
         self._clock = clock
@@ -131,6 +134,7 @@ class Who:
             "kind": "agent",
             **await self._agent(agent),
             "tasks": [self._task(one) for one in tasks],
+            "leases": self._leases.of(agent=agent.name),
             "proof": msgspec.to_builtins(await self._why_agent(agent)),
         }
 
@@ -272,6 +276,7 @@ class Who:
             "bearers_at": sorted(
                 {grant.tool.partition("/")[0] for grant in task.grants} & self._unconstrained
             ),
+            "leases": self._leases.of(task=task.id),
             "in_hand": len(live.in_hand) if live is not None else 0,
         }
 

@@ -1,30 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standing credentials: secrets that the configuration refers to, read at each lease and shown to no agent.
+"""Standing credentials: secrets that the configuration refers to, read for each call and shown to no agent.
 
-Nothing can be taken back from a standing secret, so each lease says that it is one.
+Nothing can be taken back from a standing secret, so its broker says that it is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from remit.core.request import AccessRequest
-from remit.ports.broker import UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 
 
 class StandingBroker:
-    """Gives the headers of one upstream. `headers` maps a name to whatever reads its value now."""
+    """Gives the headers of one upstream. `headers` maps a name to whatever reads its value now, `secret`
+    names those that hold a secret.
+    """
 
-    def __init__(self, upstream: str, headers: Mapping[str, Callable[[], str]]) -> None:
+    kind = "standing"
+    standing = True
+    traceable = False
+
+    def __init__(
+        self, upstream: str, headers: Mapping[str, Callable[[], str]], secret: Collection[str] = ()
+    ) -> None:
         """Take the readers; they raise `KeyUnavailable` where a secret is missing."""
         self._id = f"standing:{upstream}"
         self._headers = dict(headers)
+        self._secret = frozenset(secret)
 
-    async def lease(self, request: AccessRequest) -> UpstreamCredential:
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Read the secrets now, so that a rotated one is used from the next call on."""
-        return UpstreamCredential(
-            self._id, {name: read() for name, read in self._headers.items()}, standing=True
-        )
+        headers = {name: read() for name, read in self._headers.items()}
+        # `Bearer` and the like is no secret; what stands after it is.
+        secrets = tuple(headers[name].rpartition(" ")[2] for name in self._secret)
+        return UpstreamCredential(lease=self._id, headers=headers, secrets=secrets)
 
-    async def release(self, credential: UpstreamCredential) -> None:
+    async def revoke(self, credential: UpstreamCredential) -> None:
         """Nothing can be taken back."""
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """It is as good as ever."""
+        return Probe.ACCEPTED

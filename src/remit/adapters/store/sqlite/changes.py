@@ -282,6 +282,10 @@ class Changes:
             raise Conflict("this code was used already, or never given", way_out="ask for a new one")
 
     def _put_value(self, _: str, change: PutValue, __: dict[str, int]) -> None:
+        if change.value is None:
+            key = (change.tenant, change.key)
+            self._sql.execute("delete from kept_values where tenant = ? and key = ?", key)
+            return
         self._sql.execute(
             "insert or replace into kept_values values (?, ?, ?)",
             (change.tenant, change.key, text(change.value)),

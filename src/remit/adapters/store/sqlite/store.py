@@ -323,6 +323,11 @@ class SqliteStore:
         query = "select body from kept_values where tenant = ? and key = ?"
         return await self._pool.run(reads.body, Any, query, tenant, key)
 
+    async def values(self, tenant: str, prefix: str) -> list[Json]:
+        """Give the values whose keys begin with `prefix`, by key."""
+        query = "select body from kept_values where tenant = ? and key >= ? and key < ? order by key"
+        return await self._pool.run(reads.bodies, Any, query, tenant, prefix, f"{prefix}\U0010ffff")
+
     async def size(self, tenant: str) -> int:
         """Give the number of events in the log."""
         return self._ledger.tree(tenant).size

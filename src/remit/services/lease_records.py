@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases as they are kept: what is known of each, and its credential sealed.
+
+INVARIANT: a credential is in the store encrypted under the current sealing key, for its lease alone, and in
+no event. What is gone from here is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import RemitError
+from remit.core.event import Event, EventKind
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.revocation import Closing
+from remit.core.seal import NONCE_SIZE, seal, unseal
+from remit.core.task import Task
+from remit.ports.broker import Broker, UpstreamCredential
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Change, PutValue, Store, Unit
+
+Json = Any
+
+PREFIX: Final = "lease:"
+#: So long before its end a credential is not begun with any more; a fifth of its life where that is less.
+MARGIN: Final = timedelta(minutes=1)
+
+
+class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One lease in the store. `sealed` is empty while its source has not answered."""
+
+    id: str
+    task: str
+    agent: str
+    upstream: str
+    kind: str
+    sink: str = ""
+    until: datetime | None = None
+    issued: datetime
+    sealed: str = ""
+    sealed_by: str = ""
+
+
+class HeldLease:
+    """One lease in memory, from when it is asked for until it is dead at its sink."""
+
+    def __init__(self, record: LeaseRecord, broker: Broker, wanted: Task | None = None) -> None:
+        """Begin with nothing obtained; `wanted` is the task that asks for it."""
+        self.record = record
+        self.broker = broker
+        self.wanted = wanted
+        self.credential: UpstreamCredential | None = None
+        self.obtaining: asyncio.Task[None] | None = None
+        #: Calls that it was injected into and that are not over.
+        self.uses = 0
+        #: Whether another one has taken its place: it is let go when its last call is over.
+        self.replaced = False
+        #: Whether it could not be obtained, or not be kept: no call uses it.
+        self.failed = False
+        # From here on it is being taken back. Milliseconds count from `began_s`.
+        self.ending = False
+        self.began_s = 0.0
+        self.revoked_ms: float | None = None
+        self.refused_ms: float | None = None
+        self.revokes = 0
+        self.probes = 0
+        self.why = ""
+        self.due_s = 0.0
+        self.told_open = False
+        self.closures: list[tuple[str, str]] = []
+
+    @property
+    def id(self) -> str:
+        """Its name in evidence, and where the source takes names, at the source."""
+        return self.record.id
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Whose it is: a task's, at an upstream."""
+        return self.record.task, self.record.upstream
+
+    @property
+    def given(self) -> UpstreamCredential:
+        """Its credential; of one whose source did not live to answer, what can be said without it."""
+        return self.credential or UpstreamCredential(
+            lease=self.id, sink=self.record.sink or self.record.upstream, until=self.record.until
+        )
+
+    @property
+    def void(self) -> bool:
+        """Whether there is nothing to take back: its source gave none, and nothing of it is known there."""
+        return self.failed and self.credential is None and not self.broker.traceable
+
+    @property
+    def dead(self) -> bool:
+        """Whether its sink has refused it after it was taken back."""
+        return self.refused_ms is not None
+
+    def stale(self, now: datetime) -> bool:
+        """Whether it ends by itself too soon to begin another call with it."""
+        until = self.record.until
+        if until is None:
+            return False
+        return now >= until - min((until - self.record.issued) / 5, MARGIN)
+
+    def closing(self) -> Closing:
+        """Give what a closure says of it."""
+        detail = "" if self.dead else f"still open: {self.why or 'not tried yet'}"
+        return Closing(
+            kind=self.record.kind,
+            name=self.given.sink,
+            refused_after_ms=self.refused_ms,
+            detail=detail or f"credential for upstream {self.record.upstream}",
+            revoked_after_ms=self.revoked_ms,
+            attempts=self.probes,
+            lease=self.id,
+        )
+
+    def told(self) -> dict[str, Json]:
+        """Give what `remit who` says of it; nothing of the credential."""
+        until = self.record.until
+        return {
+            "lease": self.id,
+            "upstream": self.record.upstream,
+            "kind": self.record.kind,
+            "sink": self.given.sink,
+            "issued": self.record.issued.isoformat(),
+            "until": until.isoformat() if until else None,
+            "ending": self.ending,
+            "revoked": self.revoked_ms is not None,
+            "attempts": self.probes,
+            "why": self.why if self.ending else "",
+        }
+
+    def event(self, kind: EventKind, at: datetime, tenant: str, facts: dict[str, Json]) -> Event:
+        """Give an event about it."""
+        known = {
+            "lease": self.id,
+            "upstream": self.record.upstream,
+            "kind": self.record.kind,
+            "sink": self.given.sink,
+        }
+        return Event(
+            kind=kind,
+            at=at,
+            tenant=tenant,
+            task=self.record.task,
+            agent=self.record.agent,
+            facts=known | facts,
+        )
+
+
+class LeaseRecords:
+    """Keeps leases in the store."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, tenant: str
+    ) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._sealing = sealing
+        self._tenant = tenant
+
+    def begin(self, task: Task, upstream: str, broker: Broker) -> HeldLease:
+        """Give a lease that nobody has asked its source for yet."""
+        record = LeaseRecord(
+            id=make_id("lse", self._entropy.bytes(ID_BYTES)),
+            task=task.id,
+            agent=task.agent,
+            upstream=upstream,
+            kind=broker.kind,
+            issued=self._clock.now(),
+        )
+        return HeldLease(record, broker, task)
+
+    async def keep(self, held: HeldLease, *events: Event) -> None:
+        """Keep a lease as it is now, with what is told of that; raises as the store does."""
+        credential = held.credential
+        if credential is not None:
+            sealed_by = self._sealing.current
+            blob = seal(
+                self._sealing.sealing_key(sealed_by),
+                self._entropy.bytes(NONCE_SIZE),
+                {"credential": [msgspec.to_builtins(credential)]},
+                _place(held.id).encode(),
+            )
+            held.record = msgspec.structs.replace(
+                held.record,
+                sink=credential.sink,
+                until=credential.until,
+                sealed=base64.b64encode(blob).decode(),
+                sealed_by=sealed_by,
+            )
+        await self._commit(PutValue(self._tenant, _place(held.id), msgspec.to_builtins(held.record)), *events)
+
+    async def drop(self, held: HeldLease, changes: tuple[Change, ...] = (), *events: Event) -> None:
+        """Let go of a lease that is dead, with what else becomes true by that."""
+        gone = PutValue(self._tenant, _place(held.id), None)
+        await self._store.commit(Unit((gone, *changes), events, tenant=self._tenant))
+
+    async def tell(self, *events: Event) -> None:
+        """Record what happened to a lease."""
+        await self._store.commit(Unit(events=events, tenant=self._tenant))
+
+    async def left(self) -> list[LeaseRecord]:
+        """Give all leases that are kept."""
+        found = await self._store.values(self._tenant, PREFIX)
+        return [msgspec.convert(one, LeaseRecord) for one in found]
+
+    def open(self, record: LeaseRecord) -> UpstreamCredential | None:
+        """Give the credential of a kept lease; `None` where there is none, or it cannot be read any more."""
+        if not record.sealed:
+            return None
+        try:
+            key = self._sealing.sealing_key(record.sealed_by)
+            opened = unseal(key, base64.b64decode(record.sealed), _place(record.id).encode())
+            return msgspec.convert(opened["credential"][0], UpstreamCredential)
+        except (RemitError, KeyError, msgspec.ValidationError):
+            return None
+
+    async def _commit(self, change: PutValue, *events: Event) -> None:
+        await self._store.commit(Unit((change,), events, tenant=self._tenant))
+
+
+def _place(lease: str) -> str:
+    return f"{PREFIX}{lease}"

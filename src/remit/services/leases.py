@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 6: credentials of upstreams, one for each task and upstream, shared by the task's calls.
+
+1. the first call that needs one asks its broker; calls that come meanwhile wait for the same answer
+2. where the source can be asked by name, the lease is kept before that; else as soon as there is an answer. A
+   credential that cannot be kept is taken back and not used
+3. one that runs out is replaced before it does, and let go when its last call is over
+4. when the task ends, in whatever way, or its upstream is ended, it is taken back (`taking_back`)
+5. what a process that stopped has left is taken back by the next one, for no call of it goes on
+
+INVARIANT: after the end of a task none is given for it: the call looks at its fence with nothing awaited
+before `lease`, and an end finds every lease that was begun by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from remit.core.errors import KeyUnavailable, RemitError
+from remit.core.event import Event, EventKind, timestamp
+from remit.core.revocation import Closing, Closure
+from remit.core.task import Task
+from remit.ports.broker import Broker, LeaseWanted, Probe, UpstreamCredential
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Store
+from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords
+from remit.services.taking_back import TakingBack
+
+Json = Any
+
+#: Longest wait for a credential.
+OBTAIN_S: Final = 15.0
+#: Closures that are looked through after a start.
+MANY: Final = 1_000
+
+
+class GoneBroker:
+    """Stands in for a broker that the configuration does not name any more: what it gave stays open."""
+
+    standing = False
+    traceable = True
+
+    def __init__(self, upstream: str, kind: str) -> None:
+        """Remember what is missing."""
+        self.kind = kind
+        self._upstream = upstream
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """There is none to be had."""
+        raise self._gone()
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """Nobody can take it back."""
+        raise self._gone()
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """Nobody can try it."""
+        return Probe.UNREACHABLE
+
+    def _gone(self) -> KeyUnavailable:
+        return KeyUnavailable(
+            f"upstream `{self._upstream}` has no broker of kind `{self.kind}` any more",
+            code="broker-gone",
+            way_out="configure it again until its credentials are dead, or end them at their source",
+        )
+
+
+class Leases:
+    """All leases of one process. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        brokers: Mapping[str, Broker],
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        sealing: SealingKeys,
+        tenant: str,
+        settle_s: float,
+    ) -> None:
+        """Take the parts; `brokers` by upstream, `settle_s` is how long an end waits for credentials to be
+        dead.
+        """
+        self._brokers = brokers
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+        self._records = LeaseRecords(
+            store=store, clock=clock, entropy=entropy, sealing=sealing, tenant=tenant
+        )
+        self._back = TakingBack(self._records, store=store, clock=clock, tenant=tenant, settle_s=settle_s)
+        self._current: dict[tuple[str, str], HeldLease] = {}
+        self._held: dict[str, HeldLease] = {}
+        self._stopped = False
+
+    async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
+        """Give the credential for a call of a task, `None` where the upstream takes none.
+
+        Raises `KeyUnavailable` where there is none to be had. What is given is handed back with `release`.
+        """
+        broker = self._brokers.get(upstream)
+        if broker is None:
+            return None
+        if broker.standing:
+            return await broker.obtain(LeaseWanted("", upstream, task))
+        held = self._current.get((task.id, upstream))
+        if held is None or held.stale(self._clock.now()):
+            held = self._begin(task, upstream, broker, held)
+        held.uses += 1
+        assert held.obtaining is not None
+        try:
+            # A call that is cut while it waits does not take the answer from the others.
+            await asyncio.shield(held.obtaining)
+        except BaseException:
+            self._over(held)
+            raise
+        if held.credential is None or held.failed:
+            self._over(held)
+            raise _unavailable(upstream, held.why)
+        return held.credential
+
+    def release(self, credential: UpstreamCredential) -> None:
+        """The call that it was given for is over."""
+        if (held := self._held.get(credential.lease)) is not None:
+            self._over(held)
+
+    # Endings.
+
+    def end(self, tasks: Collection[str], upstream: str, started_s: float) -> list[HeldLease]:
+        """Begin to take back what is held for tasks, or at an upstream; gives all of it that is not dead.
+
+        Nothing is awaited here: whoever has raised the fence goes on at once.
+        """
+        ending = set(tasks)
+        found = [
+            one
+            for one in self._held.values()
+            if self._open(one)
+            and (one.record.task in ending or (upstream and one.record.upstream == upstream))
+        ]
+        for held in found:
+            self._let_go(held, started_s)
+        return found
+
+    async def settled(self, leases: list[HeldLease], *, wait: bool) -> list[Closing]:
+        """Give what a closure says of leases; with `wait` once they are dead, or an end waits no longer."""
+        if wait:
+            await self._back.settled(leases)
+        return [one.closing() for one in leases if not one.void]
+
+    async def listed(self, leases: list[HeldLease], closure: Closure) -> None:
+        """Have a closure that lists leases say so when they are dead."""
+        await self._back.listed(leases, closure)
+
+    async def sweep(self) -> int:
+        """Try again to take back what is still open; gives how much that is. For a background loop."""
+        left = await self._back.sweep()
+        for gone in [one for one in self._held.values() if not self._open(one)]:
+            del self._held[gone.id]
+        return left
+
+    async def recover(self) -> int:
+        """Take back what a process before this one has left; gives how much that is."""
+        left = await self._records.left()
+        closures = await self._store.closures(self._tenant, limit=MANY) if left else []
+        for record in left:
+            held = HeldLease(record, self._broker_of(record))
+            held.credential = self._records.open(record)
+            began_s = self._clock.boot_s()
+            for closure in closures:
+                if any(one.lease == record.id and one.open for one in closure.closings):
+                    held.closures.append((closure.scope, closure.id))
+                    began_s = self._clock.boot_s() - (self._clock.now() - closure.at).total_seconds()
+            self._held[held.id] = held
+            self._back.begin(held, began_s)
+        return len(left)
+
+    async def reseal(self) -> None:
+        """Seal every credential under the current sealing key, so that the others can be destroyed."""
+        for held in list(self._held.values()):
+            if held.credential is not None and self._open(held):
+                await self._records.keep(held)
+
+    async def stop(self) -> None:
+        """Take back all that is held, as far as it can be done now; the next start goes on with the rest."""
+        self._stopped = True
+        for held in list(self._held.values()):
+            self._let_go(held, self._clock.boot_s())
+        await self._back.stop()
+
+    def of(self, *, task: str = "", agent: str = "") -> list[dict[str, Json]]:
+        """Say which leases a task, or an agent in all of its tasks, holds, and which are still open after an
+        end; nothing of the credentials.
+        """
+        return [
+            one.told()
+            for one in self._held.values()
+            if self._open(one) and (one.record.task == task or one.record.agent == agent)
+        ]
+
+    # Obtaining.
+
+    def _begin(self, task: Task, upstream: str, broker: Broker, before: HeldLease | None) -> HeldLease:
+        if self._stopped:
+            raise _unavailable(upstream, "remit is stopping")
+        held = self._records.begin(task, upstream, broker)
+        self._held[held.id] = self._current[held.key] = held
+        held.obtaining = asyncio.get_running_loop().create_task(self._obtain(held), name=f"lease {held.id}")
+        if before is not None:
+            # 3
+            before.replaced = True
+            if before.uses == 0:
+                self._let_go(before, self._clock.boot_s())
+        return held
+
+    async def _obtain(self, held: HeldLease) -> None:
+        """1, 2. Leaves `held.credential` unset where there is none to be had, and says why."""
+        broker = held.broker
+        assert held.wanted is not None
+        try:
+            if broker.traceable:
+                await self._records.keep(held)
+            async with asyncio.timeout(OBTAIN_S):
+                given = await broker.obtain(LeaseWanted(held.id, held.record.upstream, held.wanted))
+            held.credential = given
+            await self._records.keep(held, self._issued(held, given.until))
+        except (RemitError, TimeoutError) as fault:
+            held.why = fault.message if isinstance(fault, RemitError) else "its source does not answer"
+            self._lost(held)
+        except BaseException:
+            held.why = "it could not be obtained"
+            self._lost(held)
+            raise
+
+    def _lost(self, held: HeldLease) -> None:
+        """Nothing that could be used was obtained: the next call tries anew."""
+        held.failed = True
+        if self._current.get(held.key) is held:
+            del self._current[held.key]
+        if held.void:
+            self._held.pop(held.id, None)
+        else:
+            self._let_go(held, self._clock.boot_s())
+
+    def _issued(self, held: HeldLease, until: datetime | None) -> Event:
+        facts = {"until": timestamp(until) if until else ""}
+        return held.event(EventKind.LEASE_ISSUED, self._clock.now(), self._tenant, facts)
+
+    # What they share.
+
+    def _open(self, held: HeldLease) -> bool:
+        return not held.ending or held.id in self._back.open
+
+    def _over(self, held: HeldLease) -> None:
+        held.uses -= 1
+        if held.replaced and held.uses == 0:
+            self._let_go(held, self._clock.boot_s())
+
+    def _let_go(self, held: HeldLease, started_s: float) -> None:
+        if self._current.get(held.key) is held:
+            del self._current[held.key]
+        self._back.begin(held, started_s)
+
+    def _broker_of(self, record: LeaseRecord) -> Broker:
+        broker = self._brokers.get(record.upstream)
+        if broker is None or broker.kind != record.kind:
+            return GoneBroker(record.upstream, record.kind)
+        return broker
+
+
+def _unavailable(upstream: str, why: str) -> KeyUnavailable:
+    return KeyUnavailable(
+        f"there is no credential for upstream `{upstream}` now: {why}",
+        code="credential-unavailable",
+        way_out="call again; if it stays so, see `remit doctor` and the source of its credentials",
+        step=6,
+    )
