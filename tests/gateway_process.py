@@ -69,6 +69,7 @@ tools:
     labels: {class: public, trust: trusted}
     record: the inbox
 """
+RECIPIENT = "someone@example.com"
 TASK = """
 task: send-mail
 purpose: Send mails
@@ -312,7 +313,8 @@ class GatewayProcess:
 
     async def open_task(self, agent: str = "mail-bot", **more: Json) -> tuple[str, str]:
         """Open a task at lena's word; gives its id and a token."""
-        opening = {"agent": agent, "task_type": "send-mail", **more}
+        # Where she wants them sent is hers to state: what nobody states is asked about.
+        opening = {"agent": agent, "task_type": "send-mail", "goal": f"mail {RECIPIENT}", **more}
         task = str((await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"])
         return task, await self.task_token(task, agent)
 
@@ -343,7 +345,7 @@ class GatewayProcess:
 
     async def send(self, line: Line, token: str, subject: str, body: str = "-") -> Told:
         """Have the agent send one mail, known by its subject."""
-        arguments = {"to": "someone@example.com", "subject": subject, "body": body}
+        arguments = {"to": RECIPIENT, "subject": subject, "body": body}
         return await self.mcp(line, token, "tools/call", {"name": "send", "arguments": arguments})
 
     def outbox(self) -> list[dict[str, Json]]:
