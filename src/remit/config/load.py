@@ -21,6 +21,7 @@ from remit.config.workload_api import check_workload_api
 from remit.core.bundle import file_digest
 from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
+from remit.core.plan import PLAN_TOOL
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What remit writes itself, so that no configuration can break the framing of a request.
@@ -79,6 +80,11 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     """Check what no single value can say of itself."""
     for name, upstream in config.upstreams.items():
         _check_upstream(f"upstreams.{name}", upstream, node, problems)
+    if (own := PLAN_TOOL.upstream) in config.governed:
+        # An approval of a call there could be used for a longer plan.
+        key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
+        way = "choose another name"
+        problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, way_out=way)
     _check_classes(config, node, problems)
     check_trust(config.trust, node, problems)
     check_keys(config.keys, node, problems)
