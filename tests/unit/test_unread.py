@@ -42,6 +42,8 @@ def test_json_with_each_name_once_is_read_whole(value: Json, ascii_only: bool) -
         ('{"a": {"b": [1, "\\\\\\""]}, "a": "x"}', ["a", "b", "1", '\\"']),
         ('[{"x": "1", "x": "2", "x": "3"}]', ["x", "1", "x", "2"]),
         ('{"a": "{\\"b\\"", "c": "\\\\"}', []),
+        ('{"a": "\\u0022\\u0022", "c": 1}', []),
+        ('{"a": 1, "a": "\\u0022\\u0022"}', ["a", "1"]),
     ],
 )
 def test_a_name_that_is_written_twice_leaves_its_first_values(written: str, left: list[str]) -> None:
