@@ -12,12 +12,17 @@ from remit.services.room import Room
 from tests.flow_world import FlowWorld, flow_world
 from tests.world import WorldEntropy
 
+ROOM = 30_000
+"""Bytes: what about 200 values take, with the places where they stood."""
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[FlowWorld]:
     """The office, with room for few values."""
     async with flow_world(tmp_path) as made:
-        made.house.mediator._parts.observer._room = Room(made.house.live, WorldEntropy("room"), values=200)
+        made.house.mediator._parts.observer._room = Room(
+            made.house.live, WorldEntropy("room"), size_bytes=ROOM
+        )
         yield made
 
 
@@ -37,7 +42,7 @@ async def test_those_who_remember_most_forget_first(world: FlowWorld) -> None:
     last, _ = await worked(world, 20)
     for _ in range(6):
         last, _ = await worked(world, 20)
-        assert sum(len(one.index) for one in world.house.live.all()) <= 200
+        assert sum(one.index.size_bytes for one in world.house.live.all()) <= ROOM
     assert len(large.index) == 0
     assert min(len(small.index), len(last.index)) > 0
 

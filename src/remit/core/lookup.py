@@ -22,6 +22,8 @@ MAX_SHORT_ID = 8
 _ID_WORDS = frozenset(
     name_words("id ids uid uuid guid key number no nr num ref reference code index handle slug name title")
 )
+MAX_NAME = 200
+"""Characters of an argument that can be a name, or words that are looked for."""
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 
 
@@ -68,7 +70,7 @@ class Lookup:
 def _texts(arguments: Mapping[str, Json]) -> Iterator[str]:
     for value in arguments.values():
         # A content is no name.
-        yield from (text for text in leaves(value) if len(text) <= 200)
+        yield from (text for text in leaves(value) if len(text) <= MAX_NAME)
 
 
 def _vague(tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> bool:
@@ -104,7 +106,7 @@ def _reach(
         value = arguments[name]
         if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
             continue
-        if one.reached or (isinstance(value, str) and said.names(value)):
+        if one.reached or (isinstance(value, str) and len(value) <= MAX_NAME and said.names(value)):
             reach = max(reach, Reach.NAMED)
         elif one.provenance is Provenance.UNTRUSTED:
             return Reach.POINTED if one.pointed else Reach.NONE

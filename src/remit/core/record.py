@@ -9,7 +9,7 @@ are those of the tool's description, which may look at what stands beside a fiel
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -110,7 +110,7 @@ class Reading:
         label = next((one for one in labels if one.trust is Trust.UNTRUSTED), self._label)
         for text in left:
             if self._left <= 0:
-                self.cut = True
+                self._cut()
                 return
             self._left -= 1
             yield ResultLeaf(self._record(len(self.above)), "", "", text, label)
@@ -135,10 +135,10 @@ class Reading:
                 else:
                     spot, called = f"{path}.{key}" if path else key, key
                 if self._left <= 0:
-                    self.cut = True
+                    self._cut()
                     return
                 if len(stack) > MAX_DEPTH + 1:
-                    self.cut = True
+                    self._cut()
                 elif isinstance(below, str):
                     self._left -= 1
                     yield ResultLeaf(inner, spot, called, below, self._label_of(spot, called, beside))
@@ -156,6 +156,11 @@ class Reading:
                     yield ResultLeaf(inner, spot, called, text, self._label_of(spot, called, beside))
             else:
                 stack.pop()
+
+    def _cut(self) -> None:
+        """Leave the rest out: any field may stand in it."""
+        self.cut = True
+        self.seen.update(self._others)
 
     def _record(self, around: int) -> int:
         self.above.append(around)
@@ -184,9 +189,13 @@ def label_of(result: Json, tool: Tool, classes: Classes) -> Label:
     reading = Reading(result, tool)
     for _ in reading:
         pass
-    label = tool.label
-    for seen in reading.seen:
-        label = label.join(seen, classes)
+    return with_fields(tool.label, reading.seen, classes)
+
+
+def with_fields(label: Label, seen: Iterable[Label], classes: Classes) -> Label:
+    """Give a label joined with those of fields."""
+    for one in seen:
+        label = label.join(one, classes)
     return label
 
 

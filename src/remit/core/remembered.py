@@ -28,9 +28,9 @@ MENTIONS = 100_000
 """Words of untrusted text that one index remembers."""
 MAX_MENTIONED = 12
 """Words of a value that is recognised by its words."""
-VALUE_BYTES = 200
-WORD_BYTES = 120
-PLACE_BYTES = 300
+VALUE_BYTES = 140
+WORD_BYTES = 100
+PLACE_BYTES = 280
 """What a value, a word, and a field of a call take in memory, about (`make bench` measures it)."""
 RECORD_BITS = 24
 RECORD_MASK = (1 << RECORD_BITS) - 1

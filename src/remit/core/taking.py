@@ -131,5 +131,6 @@ class Taking:
 
     def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:
         for word in words:
-            if number := number_of(word):
+            # What begins with a letter is none: most words are told apart by that.
+            if not word[0].isalpha() and (number := number_of(word)):
                 self._meet(Destination(DestinationKind.TEXT, number), spot, trust)

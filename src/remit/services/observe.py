@@ -13,7 +13,7 @@ A notification and an error are observed like a result: all that is released may
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from remit.core.event import Event
 from remit.core.field import unread
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
-from remit.core.record import label_of
+from remit.core.record import with_fields
 from remit.core.request import AccessRequest
 from remit.core.tool import Tool
 from remit.ports.holdings import JoinLabels
@@ -83,7 +83,7 @@ class Observer:
             # What others wrote there since the call was described may be in the result.
             tool = self._holdings.stained(tool, written, classes)
         async with live.learning:
-            index, before = live.index, len(live.index)
+            index, before = live.index, live.index.size_bytes
             taken = [(part, tool) for part in parts]
             if left:
                 # It stands in no field, and may be read as any.
@@ -96,12 +96,13 @@ class Observer:
                     decision=decision,
                     tool=of,
                     arguments=request.arguments,
+                    given=request.flow.arguments,
                     marked=self._holdings.marks(tool.upstream),
                 )
-                await _taken(steps, look)
-                label = label.join(label_of(part, of, classes), classes)
+                seen = await _taken(steps, look)
+                label = with_fields(label.join(of.label, classes), seen, classes)
         # Meanwhile another task's result may have made this one forget.
-        self._room.grew(live, len(live.index) - (before if live.index is index else 0))
+        self._room.grew(live, live.index.size_bytes - (before if live.index is index else 0))
         rise = rising(live, label, request, classes, self._clock.now())
         if rise.changes or rise.events:
             whole = live.label
@@ -157,9 +158,18 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)
 
 
-async def _taken(steps: Iterator[None], look: Callable[[], None]) -> None:
-    """Go through a long result in slices, so that it does not hold up the calls of others."""
-    for _ in steps:
+async def _taken(
+    steps: Generator[None, None, frozenset[Label]], look: Callable[[], None]
+) -> frozenset[Label]:
+    """Go through a long result in slices, so that it does not hold up the calls of others; give the labels
+    that occurred in it.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            labels: frozenset[Label] = end.value
+            return labels
         await asyncio.sleep(0)
         look()
 

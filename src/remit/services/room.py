@@ -12,36 +12,36 @@ from remit.ports.runtime import Entropy
 from remit.services.live import Live, LiveTask
 from remit.services.met import begun
 
-#: Values that all live tasks of a process remember together: about 250 MB.
-MAX_VALUES = 2_000_000
+#: Bytes that what all live tasks of a process remember of results takes together, about.
+MAX_BYTES = 256 * 1024 * 1024
 
 
 class Room:
     """Sees to it that the indexes of a process stay within a bound. For one event loop."""
 
-    def __init__(self, live: Live, entropy: Entropy, *, values: int = MAX_VALUES) -> None:
-        """Begin with nothing remembered; `values` is how many there may be."""
+    def __init__(self, live: Live, entropy: Entropy, *, size_bytes: int = MAX_BYTES) -> None:
+        """Begin with nothing remembered; `size_bytes` is how much it may take."""
         self._live = live
         self._entropy = entropy
-        self._most = values
+        self._most = size_bytes
         # No less than there are: tasks that have ended are only left out when they are counted anew.
         self._about = 0
 
     def grew(self, live: LiveTask, by: int) -> None:
-        """Count what a task has newly met, and make room where there is none; `live` itself keeps what it
-        has.
+        """Count by how many bytes a task remembers more, and make room where there is none; `live` itself
+        keeps what it has.
         """
         self._about += by
         if self._about <= self._most:
             return
         tasks = self._live.all()
-        self._about = sum(len(one.index) for one in tasks)
-        for one in sorted(tasks, key=lambda one: -len(one.index)):
+        self._about = sum(one.index.size_bytes for one in tasks)
+        for one in sorted(tasks, key=lambda one: -one.index.size_bytes):
             # Some more than is needed, so that counting stays rare.
             if self._about <= self._most * 3 // 4:
                 return
-            if one is not live and len(one.index):
-                self._about -= len(one.index)
+            if one is not live and one.index.size_bytes:
+                self._about -= one.index.size_bytes
                 one.index = begun(
                     one.task, self._entropy.bytes(KEY_BYTES), calls=max(one.calls, 1), above=None
                 )
