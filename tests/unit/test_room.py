@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all live tasks of a process remember stays within a bound, and what is forgotten is not trusted."""
 
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -56,5 +57,20 @@ async def test_who_has_forgotten_asks_again_and_keeps_the_intent(world: FlowWorl
     world.task, world.token = first, token
     assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER
     await world.run("find_contact", name="Bob Stone")
+    assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER
+    assert await world.outcome("send_mail", to="ann@example.com", body="x") is Outcome.PERMIT
+
+
+async def test_what_a_task_forgets_its_children_forget(world: FlowWorld) -> None:
+    """They would keep it in memory, uncounted, as often as a task is handed down; the intent stays theirs."""
+    parent, _ = await worked(world, 60)
+    await world.hand_down()
+    assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.PERMIT
+    gone = weakref.ref(parent.index)
+    child, token = world.task, world.token
+    await worked(world, 60)
+    await worked(world, 60)
+    assert gone() is None
+    world.task, world.token = child, token
     assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER
     assert await world.outcome("send_mail", to="ann@example.com", body="x") is Outcome.PERMIT

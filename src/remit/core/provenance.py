@@ -154,6 +154,13 @@ class Index:
                         spent = spent or self.judge_one(piece, tool, name).spent
         return spent
 
+    def sever(self, gone: Index) -> bool:
+        """Forget what was met in an index above, if it stands there; nothing is trusted for being known then."""
+        cut = self._above is gone or (self._above is not None and self._above.sever(gone))
+        self._above = None if self._above is gone else self._above
+        self.full = self.full or cut
+        return cut
+
     def judge(self, value: Json, tool: Tool | None = None, name: str = "") -> Justification:
         """Say where an argument's value came from; of a list or an object, the worst of what it holds.
 

@@ -41,7 +41,11 @@ class Room:
             if self._about <= self._most * 3 // 4:
                 return
             if one is not live and one.index.size_bytes:
-                self._about -= one.index.size_bytes
+                gone = one.index
+                self._about -= gone.size_bytes
                 one.index = begun(
                     one.task, self._entropy.bytes(KEY_BYTES), calls=max(one.calls, 1), above=None
                 )
+                # Tasks that were handed down from there would keep it.
+                for other in tasks:
+                    other.index.sever(gone)
