@@ -137,7 +137,7 @@ class Index:
         return frozenset(reading.seen)
 
     def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> bool:
-        """Note that a permitted call uses what the intent states: each value is for one purpose. Gives whether
+        """Note that a permitted call uses what the intent states: each value is for one purpose. Says whether
         one was used for another before, and somebody else wants it used, too.
         """
         spent = False
@@ -155,7 +155,7 @@ class Index:
         return spent
 
     def sever(self, gone: Index) -> bool:
-        """Forget what was met in an index above, if it stands there; nothing is trusted for being known then."""
+        """Forget what was met in an index above, if it stands there: then nothing is trusted for being met."""
         cut = self._above is gone or (self._above is not None and self._above.sever(gone))
         self._above = None if self._above is gone else self._above
         self.full = self.full or cut
