@@ -155,7 +155,7 @@ class Index:
         return spent
 
     def sever(self, gone: Index) -> bool:
-        """Forget what was met in an index above, if it stands there: then nothing is trusted for being met."""
+        """Forget what was met in an index above, if there: nothing is trusted for being met then."""
         cut = self._above is gone or (self._above is not None and self._above.sever(gone))
         self._above = None if self._above is gone else self._above
         self.full = self.full or cut
