@@ -177,6 +177,7 @@ class Desk:
     def __init__(self) -> None:
         self.surfaces = {name: a_surface(name) for name in ("read", "write", "pay", "odd")}
         self.arrived: list[dict[str, Json]] = []
+        self.headers: list[dict[str, str]] = []
         self.cancelled: list[str] = []
         self.ended: list[str] = []
         self.open = asyncio.Event()
@@ -198,6 +199,7 @@ class Desk:
         """Give an exchange; raises where the desk takes none."""
         if self.refuses:
             raise UpstreamUnreachable("the desk is closed")
+        self.headers.append(headers)
         return DeskExchange(self, call)
 
     async def end_task(self, task: str) -> None:
@@ -222,11 +224,15 @@ class Heard:
 class CallWorld:
     """A house with one desk; `lena` states intents, `omar` approves, `clerk` and `other` are agents."""
 
-    def __init__(self, folder: Path, observed: frozenset[str] = frozenset(), seed: str = "house") -> None:
+    def __init__(
+        self, folder: Path, observed: frozenset[str] = frozenset(), seed: str = "house", **outfit: Json
+    ) -> None:
         self.folder = folder
         self.clock = WorldClock()
         self.desk = Desk()
-        self.house: House = make_house(folder, self.clock, {"desk": self.desk}, observed=observed, seed=seed)
+        self.house: House = make_house(
+            folder, self.clock, {"desk": self.desk}, observed=observed, seed=seed, **outfit
+        )
 
     async def settle_in(self) -> None:
         """Apply the bundle, and bring in people and agents."""
@@ -300,10 +306,15 @@ class CallWorld:
 
 @asynccontextmanager
 async def call_world(
-    folder: Path, *, observed: frozenset[str] = frozenset(), seed: str = "house", settle: bool = True
+    folder: Path,
+    *,
+    observed: frozenset[str] = frozenset(),
+    seed: str = "house",
+    settle: bool = True,
+    **outfit: Json,
 ) -> AsyncIterator[CallWorld]:
-    """Give a call world, settled in, and close its store at the end."""
-    world = CallWorld(folder, observed, seed)
+    """Give a call world, settled in, and close its store at the end; `outfit` goes to `Outfit`."""
+    world = CallWorld(folder, observed, seed, **outfit)
     if settle:
         await world.settle_in()
     try:

@@ -183,7 +183,8 @@ class Leases:
     async def reseal(self) -> None:
         """Seal every credential under the current sealing key, so that the others can be destroyed."""
         for held in list(self._held.values()):
-            if held.credential is not None and self._open(held):
+            # Of one that its sink has refused the record is going; it must not come back.
+            if held.credential is not None and self._open(held) and not held.dead:
                 await self._records.keep(held)
 
     async def stop(self) -> None:
@@ -242,10 +243,10 @@ class Leases:
         held.failed = True
         if self._current.get(held.key) is held:
             del self._current[held.key]
-        if held.void:
-            self._held.pop(held.id, None)
-        else:
+        if not held.void:
             self._let_go(held, self._clock.boot_s())
+        elif not held.ending:
+            del self._held[held.id]
 
     def _issued(self, held: HeldLease, until: datetime | None) -> Event:
         facts = {"until": timestamp(until) if until else ""}

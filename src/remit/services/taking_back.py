@@ -76,7 +76,8 @@ class TakingBack:
             if held.id not in listed or not listed[held.id].open:
                 continue
             held.closures.append((closure.scope, closure.id))
-            if held.id not in self.open:
+            if held.dead or held.id not in self.open:
+                # It was refused before it could know of this closure.
                 async with self._closures:
                     await self._records.drop(held, await self._brought_up_to_date(held))
 
@@ -118,9 +119,9 @@ class TakingBack:
         if held.obtaining is not None:
             await asyncio.wait((held.obtaining,))
             if held.void:
-                self.open.pop(held.id, None)
                 async with self._closures:
                     await self._records.drop(held, await self._brought_up_to_date(held))
+                self.open.pop(held.id, None)
                 return
         pause_s, longest_s = SOON_S
         until_s = asyncio.get_running_loop().time() + (0.0 if held.told_open else self._settle_s)
@@ -162,8 +163,9 @@ class TakingBack:
         except TimeoutError:
             held.why = "source-timeout"
         except RemitError as fault:
+            if held.why != fault.code:
+                log.info("lease `%s` was not taken back: %s", held.id, fault)
             held.why = fault.code
-            log.info("lease `%s` was not taken back: %s", held.id, fault)
         else:
             held.revoked_ms = self._elapsed_ms(held)
             await self._records.tell(
@@ -190,14 +192,9 @@ class TakingBack:
     async def _bury(self, held: HeldLease) -> None:
         assert held.refused_ms is not None
         dead = self._event(held, EventKind.LEASE_DEAD, after_us=_us(held.refused_ms), attempts=held.probes)
-        # Out of sight before its record goes, so that nobody writes that anew meanwhile.
+        async with self._closures:
+            await self._records.drop(held, await self._brought_up_to_date(held), dead)
         self.open.pop(held.id, None)
-        try:
-            async with self._closures:
-                await self._records.drop(held, await self._brought_up_to_date(held), dead)
-        except BaseException:
-            self.open[held.id] = held
-            raise
 
     async def _brought_up_to_date(self, held: HeldLease) -> tuple[PutClosure, ...]:
         """Give the closures that list a lease, as they are now. The lock is held."""
