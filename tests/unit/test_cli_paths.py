@@ -125,12 +125,13 @@ def test_a_refused_path_fails_on_any_alone(folder: Path) -> None:
     assert paths(folder, "--only", "toxic", "--fail-on", "any") == 1
 
 
-def test_without_paths_nothing_fails(folder: Path) -> None:
-    """A task type that only reads has none."""
+def test_without_paths_nothing_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A task type that only reads has none; what was looked at is said."""
     (folder / "tasks/triage.yaml").write_text(
         TASK.replace("TO", "{anything: {}}").rpartition("  - {tool: mail/send")[0]
     )
     assert paths(folder, "--fail-on", "any") == 0
+    assert "In 1 task type with 2 tools:\nno toxic combinations\nno other paths\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

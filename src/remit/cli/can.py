@@ -106,7 +106,8 @@ def _may(one: Json) -> Text:
 
 def _decision(one: Json) -> None:
     show.say("  ", show.state(one["outcome"]), f"  {one['tool']}", *_by(one))
-    for reason in one["reasons"]:
+    # What refuses, and how it came to that, before what would only be asked about.
+    for reason in sorted(one["reasons"], key=lambda told: told["code"] == "approval-needed"):
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         show.say(f"    {reason['text']}", show.text(rule, "dim"))
         if reason.get("way_out"):

@@ -196,11 +196,24 @@ def _handovers(report: ReachReport) -> None:
 
 
 def _sum(report: ReachReport) -> None:
+    terrain = report.survey.terrain
+    types = {one.task_type.name for one in terrain.runners}
+    tools = {gate.tool.id for gates in terrain.gates.values() for gate in gates}
+    looked = f"{_counted(len(types), 'task type')} with {_counted(len(tools), 'tool')}"
+    show.say(f"In {looked}:", style="dim")
     for title, counts in zip(TALLIED, report.standings, strict=True):
         if report.choice.kind and (report.choice.kind == PathKind.TOXIC.value) != (title == TALLIED[0]):
             continue
-        parts: list[str | Text] = [f"{sum(counts.values())} {title}: "]
+        if not any(counts.values()):
+            show.say(f"no {title}", style="green")
+            continue
+        total = sum(counts.values())
+        parts: list[str | Text] = [f"{_counted(total, title.removesuffix('s'))}: "]
         for openness, count in counts.items():
             word = show.text(f"{count} {stands(openness, count)}", STYLES[openness] if count else "dim")
             parts += [", " if openness is not Openness.OPEN else "", word]
         show.say(*parts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
