@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remit.cli.chain import chain_in
 from remit.core.chain import traced
-from remit.core.errors import Malformed
+from remit.core.errors import Malformed, NotFound
 from remit.core.flow import Flow, FlowFacts, chains
 from remit.core.grant import Grant
 from remit.core.justification import MAX_NAMED, Justification, Met, Provenance, bare
@@ -76,3 +79,25 @@ def test_evidence_in_which_a_task_is_its_own_parent_is_traced_to_an_end() -> Non
     with pytest.raises(StopIteration) as done:
         tracing.send(events)
     assert [one.decision for one in done.value.value.calls] == ["dec_a"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [],
+        {"outcome": "deny", "number": "x"},
+        {"outcome": "deny", "flow": [{"origins": [[]]}]},
+        {"outcome": "deny", "rest": 1},
+    ],
+)
+def test_a_file_that_is_no_evidence_is_said_to_be_none(tmp_path: Path, facts: Json) -> None:
+    """Whatever somebody wrote into it."""
+    leaf = {"kind": "decision.made", "task": "tsk_a", "call": "dec_a", "facts": facts}
+    file = tmp_path / "made-up.jsonl"
+    file.write_text(json.dumps({"index": 0, "leaf": json.dumps(leaf)}))
+    with pytest.raises(Malformed):
+        chain_in(file, "dec_a")
+    for line in ("[]", '{"leaf": 1, "index": 0}', '{"leaf": "{}"}', '{"leaf": "[]", "index": 0}'):
+        file.write_text(line)
+        with pytest.raises((Malformed, NotFound)):
+            chain_in(file, "dec_a")

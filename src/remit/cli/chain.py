@@ -46,6 +46,8 @@ def chain_in(file: Path, call: str) -> Chain:
             f"{file} holds no refused call of `{call[:80]}`",
             way_out="give a task, a decision's id or the index of its event; export without `--task`",
         ) from None
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise _no_evidence() from None
 
 
 def _record(line: bytes) -> Mapping[str, Json] | None:
@@ -56,11 +58,13 @@ def _record(line: bytes) -> Mapping[str, Json] | None:
             return None
         record: dict[str, Json] = json.loads(written["leaf"])
         values = {name: opening[1] for name, opening in (written.get("openings") or {}).items()}
+        return record | {"index": written["index"], "values": values}
     except (ValueError, TypeError, LookupError, AttributeError):
-        raise Malformed(
-            "the file is no exported evidence", way_out="see it with `remit audit verify`"
-        ) from None
-    return record | {"index": written["index"], "values": values}
+        raise _no_evidence() from None
+
+
+def _no_evidence() -> Malformed:
+    return Malformed("the file is no exported evidence", way_out="see it with `remit audit verify`")
 
 
 def lines(chain: Chain) -> Iterator[Text | Padding]:
