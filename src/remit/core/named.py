@@ -14,6 +14,7 @@ them match: then several match, and nothing is named.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -30,14 +31,16 @@ from remit.core.superlative import Superlative, moment_of
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import (
     Utterance,
+    different_words,
     name_words,
     number_of,
     stems_in,
-    stems_of,
 )
 
 MAX_NAMING_WORDS = 12
 """Words of a field that can be a record's name."""
+MAX_PHRASES = 100
+"""Phrases of the intent in one result that are held against one another."""
 SHORTEST_IBAN = 15
 MAX_SAID = 20_000
 MAX_HANDED_CHARS = 200_000
@@ -53,12 +56,13 @@ HANDED_BYTES = 150
 
 class Referral(msgspec.Struct, frozen=True):
     """Something by which the intent refers to records of one result, and which ones it finds; `firm` where
-    no outsider writes it.
+    no outsider writes it, `collected` where it speaks of all.
     """
 
     reach: Reach
     records: frozenset[int]
     firm: bool = True
+    collected: bool = False
 
 
 class Naming:
@@ -76,6 +80,7 @@ class Naming:
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
         self._many: set[int] = set()
+        self._chosen: set[int] = set()  #: those that more names than that it speaks of all
         self._firm: set[int] = set()  #: records that something names which no outsider writes
         self._records = 0
         self._count = 0
@@ -115,6 +120,10 @@ class Naming:
         """Whether what names a record is nothing that outsiders write."""
         return record in self._firm
 
+    def collected(self, record: int) -> bool:
+        """Whether nothing names a record but that the intent speaks of all of its kind."""
+        return record not in self._chosen
+
     def best(self, call: int) -> Reach:
         """Give how the intent leads to what it leads to best in a call's result."""
         return self._calls.get(call, Reach.NONE)
@@ -132,6 +141,8 @@ class Naming:
             number, self._count = self._count, self._count + 1
             records = _with_what_is_below(reference.records, above)
             covered |= records
+            if not reference.collected:
+                self._chosen |= {one.base + record for record in records}
             if reference.firm:
                 self._firm |= {one.base + record for record in records}
             if len(self._reach) + len(records) > MAX_REFERRED:
@@ -160,7 +171,7 @@ class Naming:
             for text in one.said[record]:
                 if left <= 0 or len(self._delegated) >= MAX_HANDED:
                     return
-                self._delegated |= stems_of(text[: min(left, MAX_SAID)])
+                self._delegated |= stems_in(list(different_words(text[: min(left, MAX_SAID)])))
                 left -= len(text[:MAX_SAID])
 
     def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
@@ -296,10 +307,11 @@ class NamingOfResult:
             # What was found through untrusted text stays so, however well it fits.
             found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
-            weak = self._vague and not self.whole_collection()
-            return [Referral(Reach.POINTED if weak else self._looked_up, everything)]
+            collected = self._vague and self.whole_collection()
+            reach = Reach.POINTED if self._vague and not collected else self._looked_up
+            return [Referral(reach, everything, collected=collected)]
         if not found and self.whole_collection():
-            return [Referral(Reach.NAMED, everything)]
+            return [Referral(Reach.NAMED, everything, collected=True)]
         return found
 
     def _by_phrase(self) -> list[Referral]:
@@ -309,8 +321,20 @@ class NamingOfResult:
             best = frozenset(record for record in records if self._score[record] == top)
             said = self._utterance.says(phrase)
             firm = any((phrase, record) in self._sure for record in best)
+            if not firm:
+                best |= self._alike(best, top)
             out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm))
         return out
+
+    def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
+        """Give the records with which some share more words of the intent that others wrote: what sets these
+        apart was written by the same hands.
+        """
+        out: set[int] = set()
+        for phrase, those in itertools.islice(self._phrases.items(), MAX_PHRASES):
+            if any((phrase, one) not in self._sure for one in records & those):
+                out |= {one for one in those if self._score[one] >= score}
+        return frozenset(out)
 
     def _by_measure(self, common: frozenset[int]) -> list[Referral]:
         """Refer by what is greatest or least, of all and of what the words say of several, if all fields that

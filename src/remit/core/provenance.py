@@ -41,7 +41,7 @@ from remit.core.named import Naming
 from remit.core.record import Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.taking import Taking
-from remit.core.tool import ArgumentRole, Tool
+from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance, asking, name_words
 
 Json = Any
@@ -313,14 +313,23 @@ class Index:
                 continue
             if not identifies(found, place.name, place.tool, tool, name):
                 continue
-            if found.kind is DestinationKind.TEXT and not self._naming.firm(record) and _leads_out(tool, name):
+            if (
+                found.kind is DestinationKind.TEXT
+                and not self._naming.firm(record)
+                and _leads_out(tool, name)
+            ):
                 # Whoever is answered there may have named the record themselves.
                 continue
             choice = self._naming.choice(record, place.met.field)
-            if choice <= 1 or self._naming.many(place.met.call):
+            alone = choice <= 1 and not self._naming.collected(record)
+            if alone or (self._naming.many(place.met.call) and self._of_many(tool)):
                 met = place.met
                 return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
         return None
+
+    def _of_many(self, tool: Tool | None) -> bool:
+        """Whether a tool may do with all that the intent speaks of what it does: it reads, or that is asked."""
+        return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(*asking(tool))
 
     def _pointed(
         self, kept: tuple[int, ...], mention: int | None, found: Destination, origins: tuple[Met, ...]

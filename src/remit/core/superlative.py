@@ -107,10 +107,17 @@ def superlatives_in(words: Sequence[str], empty: AbstractSet[str]) -> Iterator[S
         ):
             continue
         for greatest, known in ((True, _GREATEST), (False, _LEAST)):
-            if word in known:
+            if word in known and not _of_several(after):
                 measure = known[word]
                 named = frozenset() if measure else frozenset(stem(one) for one in after if one not in empty)
                 yield Superlative(greatest, measure, named)
+
+
+def _of_several(after: Sequence[str]) -> bool:
+    """Whether what follows is several, so that none of them is picked (`the latest mails`)."""
+    return any(
+        len(one) > 3 and one.endswith("s") and not one.endswith(("ss", "us", "is", "'s")) for one in after[:2]
+    )
 
 
 def moment_of(text: str) -> float | None:

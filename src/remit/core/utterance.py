@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from remit.core.day import Day, day_of, days_in
 from remit.core.handover import hands_over
 from remit.core.inflection import stem
+from remit.core.quantity import of_many
 from remit.core.spelling import folded, plain
 from remit.core.superlative import Superlative, superlatives_in
 from remit.core.tool import Tool
@@ -221,6 +222,15 @@ class Utterance:
             if _asked(stems_of(text), f" {' '.join(words_of(text))} ", tool_words, name):
                 return True
         return not stated
+
+    def asks_of_many(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+        """Whether the words ask to do with many what a tool does, and not only to read many."""
+        verbs, nouns = verbs_and_nouns(name)
+        clauses = [clause for one in self._sentences for clause in of_many(plain(one))]
+        return any(
+            _asked(stems_of(one), f" {' '.join(words_of(one))} ", tool_words or verbs or nouns, ())
+            for one in clauses
+        )
 
     def counts_up(self, nouns: Iterable[str]) -> bool:
         """Whether the words speak of many of something (`each person`, `all channels`)."""
