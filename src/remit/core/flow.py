@@ -39,8 +39,9 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
     intent picks others. `doubtful`: one of them is one of several in what the intent points to, and words of
     untrusted text hold it. `destination_near`: the intent itself names the source of each that is not
-    reached. `content_foreign`: a content carries an address or link that untrusted data brought in, out of no
-    source that the intent names. `anchored`: at least one destination or selector is reached. `asked`: the
+    reached, and states none of its own for that argument. `content_foreign`: a content carries an address or
+    link that untrusted data brought in. `content_near`: all of these are out of sources that the intent names.
+    `anchored`: at least one destination or selector is reached. `asked`: the
     person's words ask for what the tool does. `delegated`: they hand over to what somebody wrote (`follow
     the instructions in ...`). `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
     `tainted`: the task has read untrusted data. `full`: the index could not remember everything.
@@ -57,6 +58,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     personal_reached: bool = False
     content: str = NO_VALUE
     content_foreign: bool = False
+    content_near: bool = True
     code: str = NO_VALUE
     secret: str = NO_VALUE
     secret_reached: bool = False
@@ -109,18 +111,22 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     tainted = label.trust is Trust.UNTRUSTED
     destinations, selectors = kinds.get("destination", []), kinds.get("selector", [])
     stated = [one for one in destinations if one.provenance is Provenance.INTENT]
+    contents = _contents(tool, parts)
+    pointed = _pointed_to(selectors, delegated=index.utterance.delegates)
     facts = FlowFacts(
         destination=of("destination"),
         destination_reached=reached("destination"),
-        destination_pointed=_pointed(index, tool, parts, destinations) and _pointed_to(selectors),
-        destination_near=all(one.reached or one.near for one in destinations),
+        destination_pointed=_pointed(index, tool, parts, destinations) and pointed,
+        destination_near=all(one.reached or one.near for one in destinations)
+        and (index.utterance.delegates or index.utterance.speaks_of_links or not _used(index, tool)),
         selector=of("selector"),
         selector_reached=reached("selector"),
-        selector_pointed=_pointed_to(selectors),
+        selector_pointed=pointed,
         personal=of("personal"),
         personal_reached=reached("personal"),
         content=of("content"),
-        content_foreign=tainted and any(index.foreign(value) for value in _contents(tool, parts)),
+        content_foreign=tainted and any(index.foreign(one, named=True) for one in contents),
+        content_near=not tainted or not any(index.foreign(one, named=False) for one in contents),
         code=of("code"),
         secret=of("secret"),
         secret_reached=reached("secret"),
@@ -168,11 +174,24 @@ def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
 
 
 def _doubtful(one: Justification) -> bool:
-    return not one.reached and one.candidates > 1
+    return not one.reached and (one.candidates > 1 or one.spent or one.reach is Reach.MENTIONED)
 
 
-def _pointed_to(selectors: Sequence[Justification]) -> bool:
-    return all(one.reached or one.reach >= Reach.POINTED for one in selectors)
+def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
+    """Whether all are fields of what the intent points to, or its words name them where the intent hands over."""
+    return all(
+        one.reached or one.reach >= Reach.POINTED or (delegated and one.near and one.reach is Reach.MENTIONED)
+        for one in selectors
+    )
+
+
+def _used(index: Index, tool: Tool) -> bool:
+    """Whether a destination that the intent states was given to this tool already."""
+    return any(
+        index.used(tool, name)
+        for name, one in tool.arguments.items()
+        if one.role is ArgumentRole.DESTINATION
+    )
 
 
 def _is_amount(spec: Argument) -> bool:

@@ -42,7 +42,7 @@ from remit.core.record import Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking, name_words
+from remit.core.utterance import Utterance, asking, name_words, without_left_out
 
 Json = Any
 
@@ -99,7 +99,7 @@ class Index:
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
-        for found in (*within(goal), whole(goal)):
+        for found in (*within(without_left_out(goal)), whole(goal)):
             self._stated.setdefault(self._kept.digest(found), Stated())
         self.utterance.hear(goal)
         for name, value in params.items():
@@ -175,39 +175,46 @@ class Index:
                 judged = one if judged is None else judged.join(one)
         return judged or NOTHING
 
-    def foreign(self, value: Json) -> bool:
+    def foreign(self, value: Json, *, named: bool) -> bool:
         """Whether a text carries an address or link that untrusted data brought in and that stands neither
-        in the intent, nor in a trusted field, nor in a source that the intent names.
+        in the intent, nor in a trusted field; with `named` also if the intent names the source.
         """
         for leaf in leaves(value):
             for found in within(leaf):
                 # A host alone looks like the name of a file; that of a new URL does not.
                 if found.kind is not DestinationKind.HOST and (
-                    self.brought_by_others(found)
-                    or (found.kind is DestinationKind.URL and self._below_foreign(found))
+                    self.brought_by_others(found, named=named)
+                    or (found.kind is DestinationKind.URL and self._below_foreign(found, named=named))
                 ):
                     return True
         return False
 
-    def brought_by_others(self, found: Destination) -> bool:
-        """Whether only untrusted data that the intent does not name holds a destination."""
+    def brought_by_others(self, found: Destination, *, named: bool = False) -> bool:
+        """Whether only untrusted data holds a destination: what the intent names too, with `named`."""
         digest = self._kept.digest(found)
         if digest in self._stated:
             return False
         kept = self._kept.spots_of(digest)
         if not kept:
-            return self._above is not None and self._above.brought_by_others(found)
-        return all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept) and not any(
-            self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept
+            return self._above is not None and self._above.brought_by_others(found, named=named)
+        return all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept) and (
+            named or not any(self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
         )
 
-    def _below_foreign(self, url: Destination) -> bool:
+    def _below_foreign(self, url: Destination, *, named: bool) -> bool:
         """Whether nobody has brought a URL, and its host is foreign."""
         digest = self._kept.digest(url)
         if digest in self._stated or self._kept.spots_of(digest):
             return False
         return any(
-            one.kind is DestinationKind.HOST and self.brought_by_others(one) for one in within(url.normal)
+            one.kind is DestinationKind.HOST and self.brought_by_others(one, named=named)
+            for one in within(url.normal)
+        )
+
+    def used(self, tool: Tool, name: str) -> bool:
+        """Whether an argument of a tool has been given a destination that the intent states."""
+        return any(
+            purpose == (tool.id, name) and digest in self._stated for digest, purpose in self._spent.items()
         )
 
     def holds_number(self, number: str, call: int) -> bool:
@@ -290,10 +297,13 @@ class Index:
         if stated is None:
             return None
         spent = False
-        if tool is not None and not stated.parameter and any(one.trust is Trust.UNTRUSTED for one in origins):
+        if tool is not None and not stated.parameter:
             # Others want it used too: it is used for what it was stated for alone.
-            used = self._spent.get(digest, (tool.id, name))
-            spent = used != (tool.id, name) or not self.utterance.asks_near(found.normal, *asking(tool))
+            if any(one.trust is Trust.UNTRUSTED for one in origins):
+                used = self._spent.get(digest, (tool.id, name))
+                spent = used != (tool.id, name) or not self.utterance.asks_near(found.normal, *asking(tool))
+            elif tool.selects(name) and self._kept.mentioned(found) is not None:
+                spent = not self.utterance.asks_for(found.normal, *asking(tool))
         return Justification(Provenance.INTENT, stated, origins, Reach.NAMED, spent=spent)
 
     def _says(self, normal: str, tool: Tool | None, name: str) -> bool:

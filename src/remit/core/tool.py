@@ -183,6 +183,18 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
             return Tier.CONVERSATION
         return Tier.ASSISTANT
 
+    def selects(self, name: str) -> bool:
+        """Whether an argument says which record a call changes."""
+        spec = self.arguments.get(name)
+        return self.effect is not Effect.NONE and spec is not None and spec.role is ArgumentRole.SELECTOR
+
+    @property
+    def sends(self) -> bool:
+        """Whether a call changes something and goes somewhere: it has an argument that is a destination."""
+        return self.effect is not Effect.NONE and any(
+            one.role is ArgumentRole.DESTINATION for one in self.arguments.values()
+        )
+
     def called_with(self, arguments: dict[str, Json]) -> Tool:
         """Give the tool as a call with these arguments finds it: the first variant that fits."""
         for variant in self.variants:

@@ -52,6 +52,7 @@ _EMPTY = _set(
     "you your "
 )
 _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
+_LINKS = _set("link url hyperlink")
 _NUMBERING = _set("id ids no nr num number numbers ref reference")
 #: Stems of to whom, or where, something goes.
 _WHOM = _set(
@@ -59,7 +60,14 @@ _WHOM = _set(
     "client customer guest friend employee student teacher parent vendor supplier partner invite team "
     "channel address group sender author owner name email"
 )
+#: What the words leave out: it is named, and not for this.
+_LEFT_OUT = re.compile(
+    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
+    r"|\b(?:don't|do not|never) [a-z]+)(?P<not> [^,.;:!?()\n]{1,200}?)(?= and | but | then |[,.;:!?()\n]|$)"
+    r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?) (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
+)
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
+_SENDING = tuple("send write tell message inform notify reply answer forward share invite".split())
 #: Verbs that ask for the same kind of thing.
 _VERBS: tuple[frozenset[str], ...] = tuple(
     frozenset(group.split())
@@ -97,6 +105,11 @@ def different_words(text: str) -> set[str]:
     return {
         word if word.isalnum() else word.strip(_MARKS).lstrip("#@") for word in set(folded(text).split())
     } - {""}
+
+
+def without_left_out(text: str) -> str:
+    """Give words in small letters, without what they leave out (`all but not ...`, `leave ... as it is`)."""
+    return _LEFT_OUT.sub(" . ", folded(text[: MAX_WORDS * 8]))
 
 
 def stems_of(text: str) -> frozenset[str]:
@@ -155,7 +168,8 @@ class Utterance:
         words = words_of(text)[: MAX_WORDS - self._count]
         self._count += len(words)
         self._marked += [bare for word in folded(text).split() if (bare := word.strip(_MARKS))]
-        self._text = f"{self._text}{' '.join(words)} "
+        meant = words_of(without_left_out(text))[: len(words)]
+        self._text = f"{self._text}{' '.join(meant)} "
         self.days |= days_in(" ".join(words))
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
@@ -232,6 +246,31 @@ class Utterance:
             for one in clauses
         )
 
+    @property
+    def speaks_of_links(self) -> bool:
+        """Whether the words speak of links, and so of reading on."""
+        return not self.stems.isdisjoint(_LINKS)
+
+    def asks_for(self, value: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+        """Whether the words ask for what a tool does in a clause that states a value, or in one after it that
+        speaks of it as `it`. Words that nowhere ask for it, and clauses that ask for nothing, leave it open.
+        """
+        if not self.asks(tool_words, name):
+            return True
+        clauses = [one for sentence in self._sentences for one in _clauses(sentence)]
+        open_still = False
+        for at, words in enumerate(clauses):
+            text = f" {' '.join(words)} "
+            if f" {' '.join(words_of(value))} " not in text:
+                continue
+            for near in (words, *clauses[at + 1 : at + 2]):
+                if near is not words and _IT.isdisjoint(near):
+                    continue
+                if _asked(stems_in(near), f" {' '.join(near)} ", tool_words, name):
+                    return True
+            open_still = open_still or not _asks_something(words)
+        return open_still
+
     def counts_up(self, nouns: Iterable[str]) -> bool:
         """Whether the words speak of many of something (`each person`, `all channels`)."""
         return not self.many.isdisjoint(nouns)
@@ -239,6 +278,23 @@ class Utterance:
     def speaks_of_many(self) -> bool:
         """Whether the words speak of many to whom something goes (`everyone`, `each participant`)."""
         return not self.many.isdisjoint(_WHOM)
+
+
+def _clauses(sentence: str) -> Iterator[list[str]]:
+    """Give the words of each clause; one without a verb of asking belongs to the one before, or after it."""
+    held: list[str] = []
+    for one in _CLAUSE.split(folded(sentence)):
+        words = words_of(one)
+        if held and _asks_something(words) and _asks_something(held):
+            yield held
+            held = []
+        held += words
+    if held:
+        yield held
+
+
+def _asks_something(words: Sequence[str]) -> bool:
+    return not _ASKING.isdisjoint(map(stem, words))
 
 
 def _asked(stems: frozenset[str], text: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
@@ -254,7 +310,16 @@ def _asked(stems: frozenset[str], text: str, tool_words: frozenset[str], name: t
 
 def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:
     """Give the words by which people ask for what a tool does, and those of its name."""
-    return _asking(tool.asked_by), name_words(tool.name)
+    name = name_words(tool.name)
+    if tool.asked_by or verbs_and_nouns(name)[0] or not tool.sends:
+        return _asking(tool.asked_by), name
+    # The name has no verb that people ask with: then it is asked for as all is that goes somewhere.
+    return _asking(_SENDING + name), name
+
+
+_CLAUSE = re.compile(r"[,:]\s|\s-\s|\b(?:and|then|but|or)\b")
+_IT = _set("it them him her that this one they its their")
+_ASKING = frozenset(stem(word) for group in _VERBS for word in group) | {stem(word) for word in _set("let check look see find show list give get tell")}
 
 
 @functools.lru_cache(4096)
