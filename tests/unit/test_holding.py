@@ -16,6 +16,7 @@ from remit.core.holding import (
     above,
     found_in,
     missing,
+    named_by,
     normal,
     resources,
 )
@@ -166,3 +167,24 @@ def test_a_class_that_is_not_known_here_is_the_highest() -> None:
     """A label from elsewhere may speak of other classes."""
     assert Label("cosmic").known_to(CLASSES) == Label("restricted")
     assert normal("") == ROOT
+
+
+@pytest.mark.parametrize(
+    ("templates", "value", "named"),
+    [
+        (("ticket/{ticket}", "", "profile"), 7, ("ticket/7", "7")),
+        (
+            ("ticket/{ticket}", "file/{path}"),
+            ["a", "b"],
+            ("file/a", "file/b", "ticket/a", "ticket/b", "a", "b"),
+        ),
+        (("ticket/{ticket}", "project/{project}/ticket/{ticket}"), 7, ()),
+        (("ticket/{ticket}",), {"id": 7}, ()),
+    ],
+)
+def test_what_is_handed_over_by_id_may_be_anything_that_a_template_names(
+    templates: tuple[str, ...], value: Any, named: tuple[str, ...]
+) -> None:
+    """Where a name takes more than the id, it may be any: that is the whole upstream."""
+    tools = [Tool(upstream="t", name=f"t{place}", resource=one) for place, one in enumerate(templates)]
+    assert named_by(value, tools) == named

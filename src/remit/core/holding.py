@@ -301,12 +301,15 @@ def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:
 
 
 def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
-    """Give the resources of an upstream that a value may be the id of, by the templates of its tools."""
+    """Give the resources of an upstream that a value may be the id of, by the templates of its tools; none
+    where that is not sure: one of them takes more than one value.
+    """
     found: dict[str, None] = {}
     templates = {one.resource for one in beside}
     for template in sorted(templates):
-        word = template.partition("{")[2].partition("}")[0]
-        if word and template.count("{") == 1:
+        if template.count("{") > 1:
+            return ()
+        if word := template.partition("{")[2].partition("}")[0]:
             names = resources(template, {word: value})
             if not names:
                 return ()
