@@ -51,5 +51,5 @@ def test_it_reads_well_without_a_script(page: Page, tmp_path: Path) -> None:
     card = page.locator("article").inner_text()
     for part in ("triage", "mail/inbox", "files/read", "mail/send → external", "broken by"):
         assert part in card
-    assert page.locator("table").first.inner_text().count("mail/send → external, irreversible")
+    assert page.locator("table").first.inner_text().count("mail/send → external (irreversible)")
     assert "1\ntoxic combination\n" in page.locator(".counts").inner_text()

@@ -109,6 +109,27 @@ def test_a_failure_says_what_failed_beside_the_answer(
     assert re.search(r"fails on `asked`: 1 toxic combination \(1 asks a human\)", written.err)
 
 
+def test_many_refused_paths_are_counted_and_told_to_whoever_asks(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is refused anyhow does not bury what is open."""
+    config = json.loads((folder / "remit.yaml").read_text())
+    config["classes"]["clearance"]["external"] = "public"
+    (folder / "remit.yaml").write_text(json.dumps(config))
+    for number in range(8):
+        # Each its own address, so that no two of them stand in one row.
+        address = f"{{exact: ana-{number}@example.com}}"
+        written = TASK.replace("TO", address).replace("triage", f"kept-{number}")
+        (folder / f"tasks/kept-{number}.yaml").write_text(written)
+    assert paths(folder, "--only", "disclosure") == 0
+    told = capsys.readouterr().out
+    assert "none that is open or asks a human" in told
+    assert re.search(r"^  \d+ paths refused: .*data/clearance", told, re.MULTILINE)
+    assert "kept-3" not in told
+    assert paths(folder, "--only", "disclosure", "--task", "kept-3") == 0
+    assert re.search(r"refused: .* kept-3 ", capsys.readouterr().out)
+
+
 def test_what_was_not_asked_for_is_not_said_to_be_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -156,7 +156,7 @@ def page(report: ReachReport) -> str:
             }
             for one, paths, broken_by in report.toxic
         ],
-        others=[{"title": title, "rows": _others(report, kind)} for kind, title in TITLES.items()],
+        others=[{"title": title, "groups": _others(report, kind)} for kind, title in TITLES.items()],
         handovers=[
             {
                 "via": one.via,
@@ -174,10 +174,20 @@ def page(report: ReachReport) -> str:
 
 
 def _others(report: ReachReport, kind: PathKind) -> list[Json]:
-    return [
+    """Give the rows of a table, and apart from them those that are refused anyhow."""
+    rows = [
         {"word": _WORDS[openness], "standing": says, "task": task, "sources": sources, "to": to}
         for openness, says, task, sources, to in rows_of(path for path in report.paths if path.kind is kind)
     ]
+    refused = _WORDS[Openness.REFUSED]
+    groups = (
+        {"fold": 0, "rows": [row for row in rows if row["word"] != refused]},
+        {
+            "fold": report.count(kind, Openness.REFUSED),
+            "rows": [row for row in rows if row["word"] == refused],
+        },
+    )
+    return [group for group in groups if group["rows"]]
 
 
 def _ways(inflows: Any) -> list[Json]:

@@ -51,6 +51,11 @@ class ReachChoice(msgspec.Struct, frozen=True):
     task: str = ""
     kind: str = ""
 
+    @property
+    def narrows(self) -> bool:
+        """Whether somebody looks for something in particular."""
+        return bool(self.origin or self.goal or self.task)
+
     def check(self, survey: ReachSurvey, bundle: Bundle) -> None:
         """Refuse a word that the bundle does not know; raises `UsageFault`."""
         if self.task and self.task not in bundle.task_types:

@@ -133,7 +133,7 @@ def ways_out(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str]]:
         key = (path.guard.openness, standing(path), path.outlet.tool.audience.name)
         alike.setdefault(key, []).append(path.outlet.tool.id)
     return sorted(
-        (openness, says, f"{', '.join(sorted(tools))} → {audience}")
+        (openness, says, f"{', '.join(sorted(set(tools)))} → {audience}")
         for (openness, says, audience), tools in alike.items()
     )
 
@@ -150,13 +150,23 @@ def standing(path: ReachPath) -> str:
 def _single(report: ReachReport, kind: PathKind, title: str) -> None:
     _heading("Paths", title)
     rows = rows_of(path for path in report.paths if path.kind is kind)
+    refused = [row for row in rows if row[0] is Openness.REFUSED]
+    if not report.choice.narrows and len(rows) > SEVERAL:
+        # What is refused is told in full where somebody asks for it.
+        rows = [row for row in rows if row[0] is not Openness.REFUSED]
     made = [
         (Text.assemble("  ", (says, STYLES[openness])), task, sources, to)
         for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
     ]
-    show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty="  none")
+    nothing = "  none" if not refused else "  none that is open or asks a human"
+    show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing)
     if left := len(rows) - len(made):
         show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
+    if refused and refused[0] not in rows:
+        by = dict.fromkeys(row[1] for row in refused)
+        count = report.count(kind, Openness.REFUSED)
+        show.say(f"  {_counted(count, 'path')} {_list([*by])}", style=STYLES[Openness.REFUSED])
+        show.say("  `--task`, `--from` and `--to` show them", style="dim")
     show.say("")
 
 
@@ -165,7 +175,7 @@ def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, s
     by_outlet: dict[tuple[Openness, str, str, str], set[str]] = {}
     for path in paths:
         tool = path.outlet.tool
-        change = ", irreversible" if path.outlet.irreversible else ""
+        change = " (irreversible)" if path.outlet.irreversible else ""
         key = (
             path.guard.openness,
             standing(path),
