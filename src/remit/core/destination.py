@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
@@ -53,7 +53,7 @@ class DestinationKind(enum.StrEnum):
     TEXT = "text"
 
 
-class Destination(msgspec.Struct, frozen=True):
+class Destination(msgspec.Struct, frozen=True, gc=False):
     """A destination in normal form. Two are the same if and only if they are equal."""
 
     kind: DestinationKind
@@ -109,12 +109,12 @@ def whole(text: str) -> Destination:
     return _known(folded) or Destination(DestinationKind.TEXT, folded)
 
 
-def both(text: str) -> tuple[Destination, Iterable[Destination]]:
+def both(text: str) -> tuple[Destination, tuple[Destination, ...]]:
     """Give what a text is as a whole, and every destination that stands in it; one that is both only once."""
     if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
         return Destination(kind, plain(text)), ()
     found = whole(text)
-    return found, (one for one in within(text) if one != found)
+    return found, tuple(one for one in within(text) if one != found)
 
 
 def pieces(text: str) -> Iterator[str]:

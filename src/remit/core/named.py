@@ -22,6 +22,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from remit.core.destination import Destination, DestinationKind
+from remit.core.handed import Handed
 from remit.core.inflection import stem
 from remit.core.justification import Reach
 from remit.core.label import Trust
@@ -31,7 +32,6 @@ from remit.core.superlative import Superlative, moment_of
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import (
     Utterance,
-    different_words,
     name_words,
     number_of,
     stems_in,
@@ -42,16 +42,10 @@ MAX_NAMING_WORDS = 12
 MAX_PHRASES = 100
 """Phrases of the intent in one result that are held against one another."""
 SHORTEST_IBAN = 15
-MAX_SAID = 20_000
-MAX_HANDED_CHARS = 200_000
-"""Characters of one result, and of each text in it, in which is read what somebody else wants done."""
-MAX_HANDED = 20_000
-"""Words of that which a task remembers; what is beyond points to nothing."""
 MAX_REFERRED = 200_000
 """Records that the intent refers to, in one task; the intent leads to no further ones."""
 REFERRED_BYTES = 250
-HANDED_BYTES = 150
-"""What a record that is referred to, and a word that was handed over to, take in memory, about."""
+"""What a record that is referred to takes in memory, about."""
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -65,6 +59,11 @@ class Referral(msgspec.Struct, frozen=True):
     collected: bool = False
 
 
+#: How the intent speaks of a short text: the words, if it says all of them; which of them it says, or the
+#: number; which stand in a source to which it hands over.
+Hit = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
 class Naming:
     """What is named in all results of one task."""
 
@@ -72,7 +71,7 @@ class Naming:
         """Begin with no result."""
         self._utterance = utterance
         #: Words of pointed sources to which the intent hands over.
-        self._delegated: set[str] = set()
+        self._handed = Handed()
         self._reach: dict[int, Reach] = {}
         self._references: dict[int, tuple[int, ...]] = {}
         self._choices: dict[tuple[int, str], int] = {}
@@ -90,11 +89,11 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """What all of it takes in memory, about."""
-        return len(self._reach) * REFERRED_BYTES + len(self._delegated) * HANDED_BYTES
+        return len(self._reach) * REFERRED_BYTES + self._handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin with the result of a call."""
-        return NamingOfResult(self, self._utterance, self._delegated, call, tool, lookup, self._records)
+        return NamingOfResult(self, self._utterance, self._handed.words, call, tool, lookup, self._records)
 
     def reach(self, record: int) -> Reach:
         """Give how the intent leads to a record."""
@@ -155,7 +154,7 @@ class Naming:
                 self._references[at] = (*self._references.get(at, ()), number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
-                self._hand_over(one, records)
+                self._handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
         if best is not Reach.NONE:
             self._calls[one.call] = best
         self._records = one.base + len(above)
@@ -163,16 +162,6 @@ class Naming:
             self._picked.add(one.call)
         if one.whole_collection():
             self._many.add(one.call)
-
-    def _hand_over(self, one: NamingOfResult, records: AbstractSet[int]) -> None:
-        """Take in the words of a source to which the intent hands over."""
-        left = MAX_HANDED_CHARS
-        for record in sorted(records & one.said.keys()):
-            for text in one.said[record]:
-                if left <= 0 or len(self._delegated) >= MAX_HANDED:
-                    return
-                self._delegated |= stems_in(list(different_words(text[: min(left, MAX_SAID)])))
-                left -= len(text[:MAX_SAID])
 
     def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
         values: dict[str, dict[int, set[str]]] = {}
@@ -236,30 +225,19 @@ class NamingOfResult:
         normal = found.normal[:SHORTEST_IBAN] if found.kind is DestinationKind.IBAN else found.normal
         self.candidates.setdefault((record, found.kind), set()).add(normal)
 
-    def see(self, leaf: ResultLeaf, trust: Trust, words: Sequence[str], number: str) -> None:
-        """See a short leaf of the result, with its words, and the number that it is (empty for none)."""
+    def see(self, leaf: ResultLeaf, trust: Trust, hit: Hit | None) -> None:
+        """See a short leaf of the result, with how the intent speaks of its text (`match`)."""
         self.values.append((leaf.record, leaf.path, leaf.text))
-        if 0 < len(words) <= MAX_NAMING_WORDS:
-            self._match(words, number, leaf.record, trust)
+        if hit is not None:
+            self._hit(hit, leaf.record, trusted=trust is Trust.TRUSTED)
         if self._utterance.superlatives and trust is Trust.TRUSTED:
             self._measure(leaf)
         if trust is Trust.UNTRUSTED:
             self.hear(leaf)
 
-    def hear(self, leaf: ResultLeaf) -> None:
-        """Hear what untrusted hands wrote."""
-        if self._utterance.delegates:
-            self.said.setdefault(leaf.record, []).append(leaf.text)
-
-    def _match(self, words: Sequence[str], number: str, record: int, trust: Trust) -> None:
-        stems, utterance = stems_in(words), self._utterance
-        # Words are said one after the other only where each of them is said.
-        said = (
-            bool(stems) and stems <= utterance.stems and self._telling(words) and utterance.says_words(words)
-        )
-        trusted = trust is Trust.TRUSTED
-        if said or (self._asked and " ".join(words) in self._asked):
-            phrase = " ".join(words)
+    def _hit(self, hit: Hit, record: int, *, trusted: bool) -> None:
+        phrase, words, chained = hit
+        if phrase:
             self._phrases.setdefault(phrase, set()).add(record)
             # Whoever writes a record can write any number of words of the intent into it: they count once.
             if trusted or record not in self._boasting:
@@ -268,15 +246,33 @@ class NamingOfResult:
                 self._sure.add((phrase, record))
             else:
                 self._boasting.add(record)
-        by_word, chained = self._words
-        if trusted:
-            if number and number in utterance.numbers:
-                by_word.setdefault(number, set()).add(record)
-            for one in (stems & utterance.stems) - self._generic:
-                by_word.setdefault(one, set()).add(record)
-        if self._delegated:
-            for one in (stems & self._delegated) - utterance.stems - self._generic:
-                chained.setdefault(one, set()).add(record)
+        for one in words if trusted else ():
+            self._words[0].setdefault(one, set()).add(record)
+        for one in chained:
+            self._words[1].setdefault(one, set()).add(record)
+
+    def hear(self, leaf: ResultLeaf) -> None:
+        """Hear what untrusted hands wrote."""
+        if self._utterance.delegates:
+            self.said.setdefault(leaf.record, []).append(leaf.text)
+
+    def match(self, words: Sequence[str], number: str) -> Hit | None:
+        """Say how the intent speaks of a short text with these words, which is a number or none (empty)."""
+        if not 0 < len(words) <= MAX_NAMING_WORDS:
+            return None
+        stems, utterance = stems_in(words), self._utterance
+        # Words are said one after the other only where each of them is said.
+        phrase = bool(stems) and stems <= utterance.stems and self._telling(words)
+        phrase = phrase and utterance.says_words(words)
+        if not phrase and self._asked:
+            phrase = " ".join(words) in self._asked
+        found = (stems & utterance.stems) - self._generic
+        if number and number in utterance.numbers:
+            found |= {number}
+        chained = (stems & self._delegated) - utterance.stems - self._generic if self._delegated else ()
+        if not (phrase or found or chained):
+            return None
+        return " ".join(words) if phrase else "", tuple(found), tuple(chained)
 
     def _telling(self, words: Sequence[str]) -> bool:
         """Whether words that have stems can name something: several, a name, or one that is long enough."""

@@ -124,12 +124,15 @@ class Index:
         """Take the result of a call in, in pieces: go to the end before the result is released.
 
         `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
-        (without it they are judged anew). A field that holds something `marked` is untrusted. Returns the
+        (what is not in it is judged anew). A field that holds something `marked` is untrusted. Returns the
         labels that the tool's description gives to what occurred.
         """
         arguments = tool.parts(dict(arguments))
-        if given is None:
-            given = {name: self.judge(value, tool, name) for name, value in arguments.items()}
+        known = given or {}
+        given = {
+            name: known[name] if name in known else self.judge(value, tool, name)
+            for name, value in arguments.items()
+        }
         reading = Reading(result, tool)
         lookup = Lookup(tool, arguments, given, self.utterance)
         taking = Taking(self._kept, self._naming, lookup, call=call, decision=decision, marked=marked)

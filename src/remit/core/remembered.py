@@ -12,7 +12,6 @@ INVARIANT: no value stands here, and what was remembered first is not pushed out
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -36,7 +35,7 @@ RECORD_BITS = 24
 RECORD_MASK = (1 << RECORD_BITS) - 1
 
 
-class FieldPlace(msgspec.Struct, frozen=True):
+class FieldPlace(msgspec.Struct, frozen=True, gc=False):
     """A field of a call's results, by its path and by its last name."""
 
     met: Met
@@ -92,13 +91,8 @@ class Remembered:
         known = self._met.get(digest, ())
         return (known,) if isinstance(known, int) else known
 
-    def meet(self, found: Destination, spot: int, trust: Trust, doubtful: AbstractSet[int]) -> None:
-        """Remember a value; a trusted one that is `doubtful` is an echo of what was given: no proof."""
-        if not found.normal:
-            return
-        digest = hash((self._key, found.kind, found.normal))
-        if trust is Trust.TRUSTED and digest in doubtful:
-            return
+    def meet(self, digest: int, spot: int, trust: Trust) -> None:
+        """Remember that the value with this digest stands at a spot."""
         met = self._met.get(digest)
         if met is None:
             if len(self._met) < self.capacity:

@@ -10,20 +10,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
+import msgspec
+
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, both, whole, within
 from remit.core.justification import Met
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
-from remit.core.named import Naming
+from remit.core.named import Hit, Naming
 from remit.core.record import Reading, ResultLeaf
 from remit.core.remembered import RECORD_BITS, RECORD_MASK, Remembered
 from remit.core.utterance import different_words, number_of, words_of
 
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
+MAX_TEXTS = 4_000
+"""Different short texts of one result that are read only once."""
 TURN = 500
 """Leaves that are taken in before others have a turn; or so many characters of a long text:"""
 TURN_CHARS = 32_768
+
+
+class ShortText(msgspec.Struct, frozen=True, gc=False):
+    """What is found in a short text: digests of the values in it, the destinations, the words, and how the
+    intent speaks of it.
+    """
+
+    digests: tuple[int, ...]
+    candidates: tuple[Destination, ...]
+    words: list[str]
+    hit: Hit | None
 
 
 class Taking:
@@ -48,6 +63,8 @@ class Taking:
         self._decision = decision
         self._marked = marked
         self._places: dict[tuple[str, Trust], int] = {}
+        #: Most results say the same in many places.
+        self._texts: dict[str, ShortText] = {}
         self._doubts: frozenset[int] | None = None
 
     def take(self, reading: Reading) -> Iterator[None]:
@@ -90,22 +107,30 @@ class Taking:
         return self._doubts
 
     def _short(self, leaf: ResultLeaf, spot: int, trust: Trust) -> None:
-        text = leaf.text
+        text = self._texts.get(leaf.text)
+        if text is None:
+            text = self._read(leaf.text)
+            if len(self._texts) < MAX_TEXTS:
+                self._texts[leaf.text] = text
+        for digest in text.digests:
+            if trust is Trust.UNTRUSTED or digest not in self._doubtful:
+                self._kept.meet(digest, spot, trust)
+        for found in text.candidates:
+            self._now.candidate(found, leaf.record)
+        if trust is Trust.UNTRUSTED:
+            self._kept.mention(text.words, spot >> RECORD_BITS)
+            if self._now.pointed:
+                self._numbers(text.words, spot, trust)
+        self._now.see(leaf, trust, text.hit)
+
+    def _read(self, text: str) -> ShortText:
         words, number = words_of(text), number_of(text)
         found, inside = both(text)
-        self._meet(found, spot, trust)
-        if found.kind is not DestinationKind.TEXT:
-            self._now.candidate(found, leaf.record)
-        for one in inside:
-            self._meet(one, spot, trust)
-            self._now.candidate(one, leaf.record)
+        candidates = (*inside, found) if found.kind is not DestinationKind.TEXT else tuple(inside)
+        digests = [self._kept.digest(one) for one in (found, *inside) if one.normal]
         if number and number != text:
-            self._meet(Destination(DestinationKind.TEXT, number), spot, trust)
-        if trust is Trust.UNTRUSTED:
-            self._kept.mention(words, spot >> RECORD_BITS)
-            if self._now.pointed:
-                self._numbers(words, spot, trust)
-        self._now.see(leaf, trust, words, number)
+            digests.append(self._kept.digest(Destination(DestinationKind.TEXT, number)))
+        return ShortText(tuple(digests), candidates, words, self._now.match(words, number))
 
     def _long(self, leaf: ResultLeaf, spot: int, trust: Trust) -> Iterator[None]:
         text = leaf.text
@@ -126,8 +151,9 @@ class Taking:
             self._now.hear(leaf)
 
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
-        doubtful: AbstractSet[int] = frozenset() if trust is Trust.UNTRUSTED else self._doubtful
-        self._kept.meet(found, spot, trust, doubtful)
+        digest = self._kept.digest(found)
+        if found.normal and (trust is Trust.UNTRUSTED or digest not in self._doubtful):
+            self._kept.meet(digest, spot, trust)
 
     def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:
         for word in words:

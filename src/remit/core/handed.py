@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of sources to which the intent hands over: what somebody else wrote is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remit.core.utterance import different_words, stems_in
+
+MAX_WORDS = 20_000
+"""Words that a task remembers; what is beyond points to nothing."""
+MAX_CHARS = 200_000
+"""Characters of one result that are read for them, and of one text in it:"""
+MAX_TEXT_CHARS = 20_000
+WORD_BYTES = 150
+
+
+class Handed:
+    """The stems of those words, in all results of one task."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.words: set[str] = set()
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take in memory, about."""
+        return len(self.words) * WORD_BYTES
+
+    def hear(self, texts: Iterable[str]) -> None:
+        """Take in what one result says."""
+        left = MAX_CHARS
+        for text in texts:
+            if left <= 0 or len(self.words) >= MAX_WORDS:
+                return
+            heard = text[: min(left, MAX_TEXT_CHARS)]
+            self.words.update(stems_in(list(different_words(heard))))
+            left -= len(heard)
