@@ -11,13 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.errors import ChangedMeanwhile, Forbidden
+from remit.core.decision import Outcome
+from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.holding import MAX_WRITERS, ROOT
-from remit.core.label import Label, Lowering
+from remit.core.label import Audience, Classes, Label, Lowering
+from remit.core.request import AccessRequest
 from remit.core.task import Task
 from remit.services.declassify import task_digest
+from remit.services.live import LiveTask
 from remit.services.tasks import Opening
-from tests.ticket_world import Desks, desks
+from tests.ticket_world import TOOLS, Desks, desks
 from tests.tokens import HELD, task_token
 from tests.world import TENANT
 
@@ -98,3 +101,31 @@ async def test_what_the_person_says_while_a_task_is_declassified_is_not_lost(wor
     assert kept is not None
     assert [turn.text for turn in kept.intent.turns] == ["and ticket 7"]
     assert (kept.lowered is not None, kept.label) == (True, Label("internal"))
+
+
+async def test_what_is_handed_over_has_not_been_written_to_since_that_was_decided(world: Desks) -> None:
+    """A call that shares by id was decided on what lay there; meanwhile somebody else wrote: call again."""
+    tools = {tool.name: tool for tool in TOOLS}
+    tools["share"] = msgspec.structs.replace(tools["share"], audience=Audience("group:staff"))
+    classes = Classes(clearance=Classes().clearance | {"group:staff": "internal"})
+    await world.apply(tools=tuple(tools.values()), classes=classes)
+    _, token = await world.begin()
+    assert await world.outcome(token, "share", item="7") is Outcome.PERMIT
+    authorizer = world.house.mediator._parts.authorizer
+    decide, waiting = authorizer.decide, asyncio.Event()
+
+    async def slowly(request: AccessRequest, live: LiveTask) -> Any:
+        ruling = await decide(request, live)
+        if request.tool.name == "share":
+            await waiting.wait()
+        return ruling
+
+    authorizer.decide = slowly  # type: ignore[method-assign]
+    sharing = asyncio.create_task(world.call(token, "share", item="7"))
+    _, other = await world.tainted()
+    assert await world.outcome(other, "comment", ticket=7, text="as the contract says") is Outcome.PERMIT
+    waiting.set()
+    with pytest.raises(Conflict) as refused:
+        await sharing
+    assert refused.value.code == "label-rose"
+    assert await world.outcome(token, "share", item="7") is Outcome.PERMIT

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.errors import Busy
+from remit.core.errors import Busy, Conflict
 from remit.core.holding import (
     LOOSE,
     MAX_WRITERS,
@@ -223,9 +223,14 @@ class Holdings:
         """Leave the task's label where a call writes; give what goes into the commit that permits it.
 
         INVARIANT: what the store does not hold yet goes into each commit until one has held; `kept` says
-        which has. Raises `Busy` while somebody declassifies what lies in the upstream.
+        which has. Raises `Busy` while somebody declassifies what lies in the upstream, `Conflict` where what
+        a call hands over may have changed since it was described.
         """
         tool = request.tool
+        shelf = self.shelves.of(tool.upstream)
+        if request.rest.handed is not None and shelf is not None and shelf.version != request.rest.version:
+            why = f"something was written to `{tool.upstream}` since this was decided, which it may hand over"
+            raise Conflict(why, code="label-rose", way_out="call again")
         self._remember(decision, request.rest)
         if tool.effect is Effect.NONE or (not tool.described and tool.name in RESERVED_OPERATIONS):
             return ()
@@ -240,9 +245,7 @@ class Holdings:
             label = label.join(worst(classes), classes)
         if label.says_nothing(classes):
             return ()
-        shelf = self.shelves.of(tool.upstream)
-        if shelf is None:
-            shelf = self.shelves.add(tool.upstream)
+        shelf = self.shelves.add(tool.upstream)
         if shelf.closed:
             raise Busy(
                 f"what is known of the data in `{tool.upstream}` is being changed", way_out="call again"
@@ -392,5 +395,5 @@ def _mark(shelf: HeldUpstream, request: AccessRequest) -> None:
 
 
 def _chosen_by_upstream(tool: Tool, arguments: dict[str, Json]) -> bool:
-    """Whether the upstream chooses what a described call writes to, and its result may name it."""
-    return tool.described and bool(missing(tool, arguments))
+    """Whether the upstream chooses what a call writes to, and its result may name it."""
+    return bool(missing(tool, arguments))
