@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
-from remit.core.justification import Justification, Provenance, Reach, bare, leaves, worst
+from remit.core.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
+from remit.core.place import EACH, path_of
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
-from remit.core.tool import Argument, ArgumentRole, Tool
+from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 from remit.core.utterance import asking, number_of
 
 Json = Any
@@ -84,6 +85,7 @@ class Flow(msgspec.Struct, frozen=True):
 
 NO_FLOW = Flow()
 _PLAIN = Argument()
+_LEADING = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
@@ -92,14 +94,18 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
     for name, value in parts.items():
-        if value is None or value in ([], "") or isinstance(value, bool):
-            continue
         spec = tool.arguments.get(name, _PLAIN)
+        if value is None or value in ([], "") or (isinstance(value, bool) and spec.role not in _LEADING):
+            continue
         one = index.judge(value, tool, name)
         found[name] = one
         kinds.setdefault("secret" if spec.secret else spec.role.value, []).append(one)
         if spec.personal:
             kinds.setdefault("personal", []).append(one)
+
+    if not kinds.keys() & {"destination", "selector"} and _selects(tool):
+        # Which one it would be, when nothing says so, is for the tool: all of them, it may be.
+        kinds["selector"] = [NOTHING]
 
     def of(kind: str) -> str:
         provenance = worst(kinds.get(kind, ()))
@@ -145,6 +151,14 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     return Flow(facts, found)
 
 
+def _selects(tool: Tool) -> bool:
+    """Whether a tool changes something that an argument of it selects."""
+    return tool.effect is not Effect.NONE and any(
+        spec.role is ArgumentRole.SELECTOR and EACH not in path_of(name)
+        for name, spec in tool.arguments.items()
+    )
+
+
 def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
     """Whether what is not reached stands in one source that the intent points to, alone of its kind, and the
     amounts of the call stand there or in the intent: a person is asked about a whole action, not about a
@@ -188,9 +202,7 @@ def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
 def _used(index: Index, tool: Tool) -> bool:
     """Whether a destination that the intent states was given to this tool already."""
     return any(
-        index.used(tool, name)
-        for name, one in tool.arguments.items()
-        if one.role is ArgumentRole.DESTINATION
+        index.used(tool, name) for name, one in tool.arguments.items() if one.role is ArgumentRole.DESTINATION
     )
 
 
@@ -213,9 +225,13 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
             iter(one.origins), None
         )
         if one.spent:
-            out.append((name, f"`{bare(name)}` was stated for something else, and untrusted data holds it too"))
+            out.append(
+                (name, f"`{bare(name)}` was stated for something else, and untrusted data holds it too")
+            )
         elif first is None:
-            out.append((name, f"`{bare(name)}` is neither of the intent nor of anything that this task has read"))
+            out.append(
+                (name, f"`{bare(name)}` is neither of the intent nor of anything that this task has read")
+            )
         else:
             out.append((name, f"`{bare(name)}` first appeared in {first}"))
     return out

@@ -38,11 +38,12 @@ from remit.core.justification import (
 from remit.core.label import Label, Trust
 from remit.core.lookup import Lookup, identifies
 from remit.core.named import Naming
+from remit.core.quotation import unquoted
 from remit.core.record import Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking, name_words, without_left_out
+from remit.core.utterance import Utterance, asking, name_words, stems_of, without_left_out
 
 Json = Any
 
@@ -99,7 +100,7 @@ class Index:
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
-        for found in (*within(without_left_out(goal)), whole(goal)):
+        for found in (*within(without_left_out(unquoted(goal))), whole(goal)):
             self._stated.setdefault(self._kept.digest(found), Stated())
         self.utterance.hear(goal)
         for name, value in params.items():
@@ -314,7 +315,9 @@ class Index:
         if len(normal) <= 4 and normal.isdecimal() and tool is not None:
             nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
             return self.utterance.names_number(normal, nouns)
-        return self.utterance.says(normal)
+        # `the`, `my` and their like name nothing.
+        tells = normal == "me" or bool(stems_of(normal)) or any(map(str.isdigit, normal))
+        return tells and self.utterance.says(normal)
 
     def _reached(
         self, kept: tuple[int, ...], found: Destination, tool: Tool | None, name: str
@@ -341,7 +344,7 @@ class Index:
         return None
 
     def _of_many(self, tool: Tool | None) -> bool:
-        """Whether a tool may do with all that the intent speaks of what it does: it reads, or that is asked."""
+        """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
         return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(*asking(tool))
 
     def _pointed(
