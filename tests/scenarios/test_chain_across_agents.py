@@ -5,6 +5,7 @@ draws the chain across both, from its source on.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from remit.cli.chain import chain_in, lines
 from remit.cli.chain_svg import svg_of
@@ -200,7 +202,7 @@ def test_a_chain_goes_up_to_the_task_that_it_was_handed_down_from(story: Rehears
 def test_the_picture_says_all_of_it_on_a_terminal(story: Rehearsal) -> None:
     """In the order in which it happened, with the ticket between the agents."""
     _, second, mail = baited(story)
-    text = "\n".join(str(getattr(line, "renderable", line)) for line in lines(drawn(story, second, mail)))
+    text = printed(drawn(story, second, mail), 200)
     told = (
         "contract-bot",
         "contracts/C-42.md",
@@ -213,6 +215,13 @@ def test_the_picture_says_all_of_it_on_a_terminal(story: Rehearsal) -> None:
     places = [text.index(one) for one in told]
     assert places == sorted(places)
     assert ATTACKER in text
+
+
+def test_on_a_narrow_terminal_what_a_call_was_about_goes_on_below_itself(story: Rehearsal) -> None:
+    """Only heads of tasks begin at the left edge, so that the picture stays one."""
+    _, second, mail = baited(story)
+    heads = [line for line in printed(drawn(story, second, mail), 70).splitlines() if line[:1].strip()]
+    assert [line.split()[0] for line in heads] == ["contract-bot", "ticket-bot"]
 
 
 def test_the_svg_is_sound_whatever_the_evidence_holds(story: Rehearsal) -> None:
@@ -254,6 +263,15 @@ def test_names_in_the_picture_keep_to_their_room() -> None:
     assert names[1][0].text == tools[1]
     assert {one[0].text for one in about} == {"z" * 150}
     assert all((one[0].tail or "").endswith("…") for one in about)
+
+
+def printed(chain: Chain, width: int) -> str:
+    """Give a chain as a terminal of this width shows it."""
+    console = Console(width=width, file=io.StringIO(), highlight=False, markup=False)
+    with console.capture() as taken:
+        for line in lines(chain):
+            console.print(line)
+    return taken.get()
 
 
 def test_what_is_no_call_is_said_to_be_none(story: Rehearsal) -> None:

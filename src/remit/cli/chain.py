@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from remit.cli import show
@@ -67,7 +68,7 @@ def _no_evidence() -> Malformed:
     return Malformed("the file is no exported evidence", way_out="see it with `remit audit verify`")
 
 
-def lines(chain: Chain) -> Iterator[Text | Padding]:
+def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
     """Draw a chain: a line for each task and call, and between them what led from one to the next."""
     wide = max((len(one.tool) for one in chain.calls), default=0)
     numbers = {one.decision: one for one in chain.calls}
@@ -91,19 +92,22 @@ def _head(task: ChainTask) -> Text:
     return Text.assemble(show.text(task.agent, "bold"), show.text(told), show.text(f"  {task.id}", "dim"))
 
 
-def _call(call: ChainCall, wide: int, *, stopped: bool) -> Text:
+def _call(call: ChainCall, wide: int, *, stopped: bool) -> Table:
     refused = call.outcome != "permit"
     mark = show.text("✗" if refused else "●", "bold red" if refused else "yellow" if stopped else "cyan")
     name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
-    return Text.assemble(
-        "  ",
-        mark,
-        show.text(f" {name:<8}", "red" if refused else ""),
-        show.text(f" {call.tool:<{wide}}", "bold"),
-        show.text(f"  {call.about}" if call.about else ""),
-        show.text(f"  {call.carries}" if call.carries else "", "dim"),
-        show.text(f"  {call.approved}" if call.approved else "", "yellow"),
+    about = Text("  ").join(
+        show.text(told, style)
+        for told, style in ((call.about, ""), (call.carries, "dim"), (call.approved, "yellow"))
+        if told
     )
+    told = show.text(f" {name:<8}", "red" if refused else "")
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_column(no_wrap=True)
+    # What does not fit goes on below itself, and not below the mark.
+    line.add_column(overflow="fold")
+    line.add_row(Text.assemble("  ", mark, told, show.text(f" {call.tool:<{wide}}", "bold")), about)
+    return line
 
 
 def _edge(cause: ChainCall, how: str, before: str, call: ChainCall) -> Text:
