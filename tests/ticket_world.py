@@ -92,12 +92,17 @@ class Desks(CallWorld):
         await super().reopen()
         await self.apply()
 
-    async def apply(self, tools: tuple[Tool, ...] | None = None, classes: Classes = CLASSES) -> None:
-        """Apply the bundle, or one with other tools."""
+    async def apply(
+        self,
+        tools: tuple[Tool, ...] | None = None,
+        classes: Classes = CLASSES,
+        grants: tuple[GrantTemplate, ...] | None = None,
+    ) -> None:
+        """Apply the bundle, or one with other tools, classes or grants."""
         bundle = Bundle(
             tools={tool.id: tool for tool in tools or TOOLS},
             classes=classes,
-            task_types={"work": a_type(grants=GRANTS, delegates=HandDown(("other",), 1))},
+            task_types={"work": a_type(grants=grants or GRANTS, delegates=HandDown(("other",), 1))},
             policies=(PolicySource("base.cedar", RULES),),
             digest="sha256:tickets",
         )

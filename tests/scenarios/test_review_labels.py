@@ -13,6 +13,7 @@ import pytest
 
 from remit.core.decision import Outcome
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
+from remit.core.grant import GrantTemplate
 from remit.core.holding import MAX_WRITERS, ROOT
 from remit.core.label import Audience, Classes, Label, Lowering
 from remit.core.request import AccessRequest
@@ -20,7 +21,8 @@ from remit.core.task import Task
 from remit.services.declassify import task_digest
 from remit.services.live import LiveTask
 from remit.services.tasks import Opening
-from tests.ticket_world import TOOLS, Desks, desks
+from tests.call_world import Heard
+from tests.ticket_world import GRANTS, TOOLS, Desks, desks
 from tests.tokens import HELD, task_token
 from tests.world import TENANT
 
@@ -129,3 +131,31 @@ async def test_what_is_handed_over_has_not_been_written_to_since_that_was_decide
         await sharing
     assert refused.value.code == "label-rose"
     assert await world.outcome(token, "share", item="7") is Outcome.PERMIT
+
+
+async def test_a_ceiling_of_a_grant_holds_for_what_is_written_while_a_read_is_under_way(world: Desks) -> None:
+    """The read was decided on what lay there; what others wrote since is not released above the ceiling."""
+    grants = tuple(
+        GrantTemplate(one.tool, other_arguments=True, ceilings={"result_class": "public"})
+        if one.tool == "desk/read_ticket"
+        else one
+        for one in GRANTS
+    )
+    await world.apply(grants=grants)
+    _, token = await world.tainted()
+    reader, theirs = await world.begin("other")
+    world.desk.open.clear()
+    arrived = len(world.desk.arrived)
+    heard = Heard()
+    reading = asyncio.create_task(world.call(theirs, "read_ticket", heard, ticket=7))
+    await world.until(lambda: len(world.desk.arrived) > arrived)
+    writing = asyncio.create_task(world.call(token, "comment", ticket=7, text="as the contract says"))
+    await world.until(lambda: len(world.desk.arrived) > arrived + 1)
+    world.desk.open.set()
+    await writing
+    with pytest.raises(Conflict) as refused:
+        await reading
+    assert refused.value.code == "result-class"
+    assert heard.chunks == []
+    assert (await world.label(reader)).data_class == "public"
+    assert await world.outcome(theirs, "read_ticket", ticket=7) is Outcome.DENY

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from remit.core.errors import Conflict
 from remit.core.event import Event
 from remit.core.field import unread
 from remit.core.label import Classes, Label
@@ -71,7 +72,8 @@ class Observer:
         """Take one chunk in; when this returns it may be released.
 
         `number` is that of the call among those of its task, `decision` the id of its decision. `look` raises
-        where the call has been cut: it is asked whenever others have had a turn. Raises as the store does.
+        where the call has been cut: it is asked whenever others have had a turn. Raises as the store does,
+        and `Conflict` where what was read has been written to since, and is above the ceiling of every grant.
         """
         left: list[str] = []
         parts = brought(chunk, request.tool, left)
@@ -82,6 +84,7 @@ class Observer:
         if (written := self._holdings.since(request, decision)) is not None:
             # What others wrote there since the call was described may be in the result.
             tool = self._holdings.stained(tool, written, classes)
+            _check_ceilings(request, tool, classes)
         async with live.learning:
             index, before = live.index, live.index.size_bytes
             taken = [(part, tool) for part in parts]
@@ -116,6 +119,22 @@ class Observer:
         if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
             await self._holdings.answered(request, decision, parts)
             look()
+
+
+def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> None:
+    """Raise `Conflict` where what others wrote since a call was decided is above what each grant lets it
+    give; `tool` is what is read as it is now.
+    """
+    rank, worst = classes.rank, carries(tool, classes).data_class
+    if request.observed or any(
+        all(rank(worst) <= rank(top) for top in grant.result_classes) for grant in request.grants
+    ):
+        return
+    raise Conflict(
+        "what this reads was written to since it was decided, and carries more than a grant lets it give",
+        code="result-class",
+        way_out="call again to see which",
+    )
 
 
 class Rise(msgspec.Struct, frozen=True):
