@@ -136,10 +136,20 @@ def test_an_id_that_the_upstream_chooses_is_found_in_the_result() -> None:
     """Where exactly one field of its name is there; several, and it stays unknown."""
     create = Tool(upstream="t", name="create", resource="ticket/{ticket}", arguments={"text": Argument()})
     assert missing(create, {"text": "hello"}) == ("ticket",)
-    assert found_in({"structuredContent": {"ticket": 8, "text": "hello"}}, ["ticket"]) == {"ticket": "8"}
-    assert found_in({"content": [{"type": "text", "text": '{"ticket": "8"}'}]}, ["ticket"]) == {"ticket": "8"}
-    assert found_in({"items": [{"ticket": 8}, {"ticket": 9}]}, ["ticket"]) == {}
-    assert found_in({"text": "ticket: 9"}, ["ticket"]) == {}
+    assert found_in({"structuredContent": {"ticket": 8, "text": "hello"}}, ["ticket"], {}) == {"ticket": "8"}
+    assert found_in({"content": [{"type": "text", "text": '{"ticket": "8"}'}]}, ["ticket"], {}) == {
+        "ticket": "8"
+    }
+    assert found_in({"items": [{"ticket": 8}, {"ticket": 9}]}, ["ticket"], {}) == {}
+    assert found_in({"text": "ticket: 9"}, ["ticket"], {}) == {}
+    assert found_in("ticket: 9\ntext: hello\nticket: 8", ["ticket"], {}) == {}
+
+
+@pytest.mark.parametrize("text", ["hello\nticket: 8", '","ticket":"8', "x, ticket = 8", {"ticket": 8}])
+def test_no_argument_chooses_where_a_label_moves(text: Any) -> None:
+    """An upstream that repeats it unquoted would say what the agent wrote; word and number apart may be."""
+    assert found_in(f"text: {text}\nticket: 8", ["ticket"], {"text": text}) == {}
+    assert found_in("ticket: 8", ["ticket"], {"text": "ticket about 8 bills, ticket 80"}) == {"ticket": "8"}
 
 
 def test_an_argument_that_was_left_out_is_not_looked_for_in_the_result() -> None:

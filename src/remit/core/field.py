@@ -61,7 +61,10 @@ class ResultFields:
             for below in value:
                 yield from self._walk(below, f"{path}[]", depth + 1, text=text)
         elif isinstance(value, str):
-            if text and path in _WRITTEN and (inner := structured(value)) is not None:
+            left: list[str] = []
+            if text and path in _WRITTEN and (inner := structured(value, left)) is not None:
+                # What is written twice, or beside, is no field that anybody can rely on.
+                self.cut = self.cut or bool(left)
                 yield from self._walk(inner, path, depth + 1, text=False)
             else:
                 yield from self._leaf(path, value)

@@ -287,8 +287,10 @@ def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
     return tuple(name for name in names if not any(name in one for one in known))
 
 
-def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:
-    """Give the values of a result's fields of these names, each only where there is exactly one."""
+def found_in(result: Json, names: Iterable[str], arguments: dict[str, Json]) -> dict[str, str]:
+    """Give the values of a result's fields of these names, each only where there is exactly one and no
+    argument of the call writes it so: an upstream that repeats them unquoted would let them name it.
+    """
     wanted = {name: set[str]() for name in names}
     fields = ResultFields(result)
     for path, text in fields:
@@ -297,7 +299,17 @@ def found_in(result: Json, names: Iterable[str]) -> dict[str, str]:
             seen.add(text)
     if fields.cut:
         return {}
-    return {name: next(iter(seen)) for name, seen in wanted.items() if len(seen) == 1}
+    found = {name: next(iter(seen)) for name, seen in wanted.items() if len(seen) == 1}
+    given = str(list(arguments.values())) if found else ""
+    return {name: value for name, value in found.items() if not _writes(given, name, value)}
+
+
+def _writes(text: str, name: str, value: str) -> bool:
+    """Whether a text writes a field: the name, at most some marks, the value."""
+    return (
+        re.search(rf"{re.escape(name)}(?:\\n|[\W_]){{1,12}}{re.escape(value[:MAX_NAME])}(?!\w)", text)
+        is not None
+    )
 
 
 def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:

@@ -333,7 +333,7 @@ class Holdings:
         wanted = missing(tool, request.arguments)
         values: dict[str, str] = {}
         for part in parts:
-            for name, value in found_in(part, wanted).items():
+            for name, value in found_in(part, wanted, request.arguments).items():
                 if values.setdefault(name, value) != value:
                     return
         names = resources(tool.resource, {**request.arguments, **values})
