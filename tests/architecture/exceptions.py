@@ -18,7 +18,8 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/services/drive.py": "every fault, cancellation too, is thrown into the machine",
     "src/remit/services/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/evaluations.py": "a fault is told to who asked, and must not stop the others",
-    "src/remit/adapters/store/sqlite/writer.py": "a defect of one unit must not stop the batch it is in",
+    "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
+    "src/remit/adapters/store/sqlite/writer.py": "a defect of one batch must not stop the next one",
 }
 
 # Files outside `cli` with an import inside a function.

@@ -5,15 +5,27 @@ import asyncio
 import os
 import sqlite3
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from remit.adapters.store.relational.moments import text
+from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.adapters.store.sqlite import Durability, SqliteStore
-from remit.adapters.store.sqlite.schema import VERSION
 from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
-from remit.ports.store import Unit
-from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_permit, an_event, an_outcome
+from remit.ports.store import Credential, Unit
+from tests.world import (
+    START,
+    TENANT,
+    WorldClock,
+    WorldEntropy,
+    WorldSealingKeys,
+    a_permit,
+    a_task,
+    an_event,
+    an_outcome,
+)
 
 
 def opened(folder: Path, durability: Durability = "buffered", seed: str = "first") -> SqliteStore:
@@ -138,4 +150,30 @@ async def test_a_forgotten_key_is_in_no_file(tmp_path: Path) -> None:
     left = b"".join(file.read_bytes() for file in sorted(tmp_path.iterdir()))  # noqa: ASYNC240
     assert wrapped not in left
     assert b"subject-that-shall-go" not in left
+    await store.close()
+
+
+async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_path: Path) -> None:
+    """Its tasks by person and by when they end, its credentials by person."""
+    old = sqlite3.connect(tmp_path / "remit.db", isolation_level=None)
+    old.execute("create table schema_version (version integer not null) strict")
+    for version, steps in enumerate(MIGRATIONS[:6], 1):
+        old.executescript(f"begin; {steps} insert into schema_version values ({version}); commit;")
+    tasks = (
+        a_task("past", deadline=START - timedelta(seconds=1), on_behalf_of="lena"),
+        a_task("idle", deadline=START + timedelta(hours=1), idle_s=900, on_behalf_of=""),
+        a_task("long", deadline=START + timedelta(hours=1), on_behalf_of=""),
+    )
+    for task in tasks:
+        row = (task.tenant, task.id, task.agent, task.state.value, 0, text(task.label), text(task))
+        old.execute("insert into tasks values (?, ?, ?, ?, ?, ?, ?)", row)
+    session = Credential(
+        tenant=TENANT, digest="d", kind="session", person="lena", created=START, expires=START
+    )
+    old.execute("insert into credentials values (?, ?, ?, ?)", (TENANT, "d", 0, text(session)))
+    old.close()
+    store = opened(tmp_path)
+    assert {task.id for task in await store.expiring(TENANT, START)} == {"past", "idle"}
+    assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena")] == ["past"]
+    assert await store.credentials(TENANT, person="lena") == [session]
     await store.close()

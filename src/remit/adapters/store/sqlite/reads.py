@@ -1,279 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads: each runs on a small pool of threads, every thread with a read-only connection of its own."""
+"""Connections that only read the file, and a look at one that another process has open."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
 
-import msgspec
-
-from remit.adapters.store.sqlite.ledger import from_leaf
-from remit.adapters.store.sqlite.nodes import reader
-from remit.adapters.store.sqlite.schema import COMMON_KINDS, RARE, open_reader, unavailable
-from remit.adapters.store.sqlite.subjects import Opener
-from remit.core.approval import Approval
-from remit.core.event import Event
-from remit.core.label import Label
-from remit.core.merkle import consistency_proof, inclusion_proof
-from remit.core.revocation import Closure, Fence
-from remit.core.task import Task
-from remit.ports.store import Entry, Pin, Usage
-
-THREADS = 2
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_TASK = "select body, label from tasks where tenant = ?"
-_EVENT = (
-    "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
-    " k.wrapped, k.wrapped_by from events e left join subject_keys k"
-    " on k.tenant = e.tenant and k.id = e.subject_key"
-)
+from remit.adapters.store.relational import reads
+from remit.adapters.store.relational.sql import Sql
+from remit.adapters.store.sqlite.schema import open_reader, unavailable
+from remit.core.errors import StoreUnavailable
+from remit.ports.store import Pin
 
 
-class ReadPool:
-    """Threads that read. What a read sees is everything that was committed before it was called."""
+class SqliteReading:
+    """How the read pool reads one file (`relational.pool.Access`)."""
+
+    faults = (sqlite3.Error,)
 
     def __init__(self, path: Path) -> None:
         """Take the file; connections are opened by the threads that use them."""
         self._path = path
-        self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="remit-store-read")
 
-    async def run(self, read: Callable[..., T], *args: object, **named: object) -> T:
-        """Run `read(connection, ...)` on a thread; a fault of the database becomes `StoreUnavailable`."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._read, read, args, named)
+    def open(self) -> sqlite3.Connection:
+        """Open a connection."""
+        return open_reader(self._path)
 
-    def _read(self, read: Callable[..., T], args: tuple[object, ...], named: dict[str, object]) -> T:
+    @contextmanager
+    def moment(self, connection: sqlite3.Connection) -> Iterator[Sql]:
+        """Read inside one transaction."""
+        connection.execute("begin")
         try:
-            connection = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = open_reader(self._path)
-                self._open.append(connection)
-            # One transaction a read: all its statements see the same moment.
-            connection.execute("begin")
-            try:
-                return read(connection, *args, **named)
-            finally:
-                connection.execute("commit")
-        except sqlite3.Error as fault:
-            raise unavailable(fault, "the store cannot be read") from fault
+            yield connection
+        finally:
+            connection.execute("commit")
 
-    def close(self) -> None:
-        """Finish the reads in hand and close the connections."""
-        self._threads.shutdown()
-        for connection in self._open:
-            connection.close()
+    def lost(self, fault: Exception) -> bool:
+        """Say that a file is never lost the way a server is."""
+        return False
 
-
-def body(connection: sqlite3.Connection, kind: type[T], query: str, *values: object) -> T | None:
-    """Give the one row's JSON body as a value."""
-    row = connection.execute(query, values).fetchone()
-    return msgspec.json.decode(row[0], type=kind) if row else None
-
-
-def bodies(connection: sqlite3.Connection, kind: type[T], query: str, *values: object) -> list[T]:
-    """Give the rows' JSON bodies as values."""
-    return [msgspec.json.decode(text, type=kind) for (text,) in connection.execute(query, values)]
-
-
-def newest(
-    connection: sqlite3.Connection,
-    kind: type[T],
-    table: str,
-    order: str,
-    tenant: str,
-    limit: int,
-    **wanted: str,
-) -> list[T]:
-    """Give the newest rows of a table whose columns are as wanted; an empty value wants nothing."""
-    columns = {column: value for column, value in wanted.items() if value}
-    where = "".join(f" and {column} = ?" for column in columns)
-    query = f"select body from {table} where tenant = ?{where} order by {order} desc limit ?"  # noqa: S608
-    return bodies(connection, kind, query, tenant, *columns.values(), limit)
-
-
-def fences(connection: sqlite3.Connection, tenant: str) -> list[Fence]:
-    """Give every scope that was ever ended or locked."""
-    rows = connection.execute(
-        "select scope, epoch, locked from fences where tenant = ? order by scope", (tenant,)
-    )
-    return [Fence(scope, epoch, bool(locked)) for scope, epoch, locked in rows]
-
-
-def _tasks(rows: sqlite3.Cursor) -> list[Task]:
-    # The accumulated label has a column of its own, so that raising it does not rewrite the task.
-    return [
-        msgspec.structs.replace(
-            msgspec.json.decode(text, type=Task), label=msgspec.json.decode(label, type=Label)
-        )
-        for text, label in rows
-    ]
-
-
-def task(connection: sqlite3.Connection, tenant: str, id: str) -> Task | None:
-    """Give a task with its accumulated label."""
-    found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)))
-    return found[0] if found else None
-
-
-def tasks(
-    connection: sqlite3.Connection, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
-) -> list[Task]:
-    """Give tasks, newest first."""
-    person = "json_extract(body, '$.on_behalf_of')"
-    named = (("agent", agent), (person, on_behalf_of), ("state", state))
-    wanted = {column: value for column, value in named if value}
-    where = "".join(f" and {column} = ?" for column in wanted)
-    query = f"{_TASK}{where} order by opened desc, id desc limit ?"
-    return _tasks(connection.execute(query, (tenant, *wanted.values(), limit)))
-
-
-def expiring(connection: sqlite3.Connection, tenant: str, now_s: int) -> list[Task]:
-    """Give the active tasks that are past their deadline by `now_s`, and those that end when nobody uses
-    them.
-    """
-    deadline = "unixepoch(json_extract(body, '$.deadline'))"
-    unused = "coalesce(json_extract(body, '$.lease_s'), 0) or coalesce(json_extract(body, '$.idle_s'), 0)"
-    query = f"{_TASK} and state = 'active' and ({deadline} <= ? or {unused}) order by opened, id"
-    return _tasks(connection.execute(query, (tenant, now_s)))
-
-
-def descendants(connection: sqlite3.Connection, tenant: str, ancestor: str) -> list[Task]:
-    """Give every task that has `ancestor` among its ancestors."""
-    query = (
-        f"{_TASK} and id in (select task from lineage where tenant = ? and ancestor = ?) order by opened, id"  # noqa: S608
-    )
-    return _tasks(connection.execute(query, (tenant, tenant, ancestor)))
-
-
-def usage(connection: sqlite3.Connection, tenant: str, id: str) -> Usage:
-    """Give what a task and its descendants have used."""
-    row = connection.execute(
-        "select calls, effectful_calls, result_bytes from counters where tenant = ? and task = ?",
-        (tenant, id),
-    ).fetchone()
-    return Usage(*row) if row else Usage()
-
-
-def approvals(
-    connection: sqlite3.Connection, tenant: str, task: str, call: str, state: str, limit: int
-) -> list[Approval]:
-    """Give approvals, newest first."""
-    return newest(
-        connection, Approval, "approvals", "requested", tenant, limit, task=task, call=call, state=state
-    )
-
-
-def closures(connection: sqlite3.Connection, tenant: str, scope: str, limit: int) -> list[Closure]:
-    """Give closures, newest first."""
-    return newest(connection, Closure, "closures", "at", tenant, limit, scope=scope)
-
-
-def entries(
-    connection: sqlite3.Connection,
-    tenant: str,
-    start: int,
-    before: int | None,
-    limit: int,
-    kinds: Sequence[str],
-    task: str,
-    opener: Opener | None,
-) -> list[Entry]:
-    """Give the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
-    with what it can decrypt.
-    """
-    if task:
-        rows = _of_task(connection, tenant, start, before, limit, kinds, task)
-        return [_entry(row, tenant, opener) for row in rows]
-    where, values = "", list[Any]()
-    if before is not None:
-        where, values = " and e.idx < ?", [before]
-    if kinds:
-        where += f" and e.kind in ({', '.join('?' * len(kinds))})"
-        values += kinds
-        if not set(kinds) & set(COMMON_KINDS):
-            where += f" and {RARE.replace('kind', 'e.kind')}"
-    order = "e.idx" if before is None else "e.idx desc"
-    query = f"{_EVENT} where e.tenant = ? and e.idx >= ?{where} order by {order} limit ?"
-    rows = connection.execute(query, (tenant, start, *values, limit)).fetchall()
-    return [_entry(row, tenant, opener) for row in (rows if before is None else reversed(rows))]
-
-
-def _of_task(
-    connection: sqlite3.Connection,
-    tenant: str,
-    start: int,
-    before: int | None,
-    limit: int,
-    kinds: Sequence[str],
-    task: str,
-) -> list[tuple[Any, ...]]:
-    """Follow a task's chain back from its last event, then read forward."""
-    row = connection.execute(
-        "select last_event from counters where tenant = ? and task = ?", (tenant, task)
-    ).fetchone()
-    at = row[0] if row else None
-    chain: list[int] = []
-    while at is not None and at >= start and (before is None or len(chain) < limit):
-        kind, previous = connection.execute(
-            "select kind, task_before from events where tenant = ? and idx = ?", (tenant, at)
-        ).fetchone()
-        if (not kinds or kind in kinds) and (before is None or at < before):
-            chain.append(at)
-        at = previous
-    found = []
-    for index in chain[::-1][:limit]:
-        found += connection.execute(f"{_EVENT} where e.tenant = ? and e.idx = ?", (tenant, index)).fetchall()
-    return found
-
-
-def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
-    index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped, by = row
-    readable = opener if sealed and wrapped else None
-    openings = readable(tenant, subject, wrapped, by, leaf, sealed) if readable else None
-    return Entry(
-        index=index,
-        tenant=tenant,
-        kind=kind,
-        task=task,
-        leaf=leaf,
-        leaf_hash=leaf_hash,
-        sealed=sealed,
-        subject=subject or "",
-        openings=openings,
-    )
-
-
-def inclusion(connection: sqlite3.Connection, tenant: str, index: int, size: int) -> list[bytes]:
-    """Give an inclusion proof."""
-    return inclusion_proof(index, size, reader(connection, tenant, size))
-
-
-def consistency(connection: sqlite3.Connection, tenant: str, old: int, new: int) -> list[bytes]:
-    """Give a consistency proof."""
-    return consistency_proof(old, new, reader(connection, tenant, new))
-
-
-def events(connection: sqlite3.Connection, tenant: str, indexes: Sequence[int]) -> list[Event]:
-    """Give the facts of the events at these indexes; one that is not committed yet is left out."""
-    found = []
-    for index in indexes:
-        row = connection.execute(
-            "select leaf from events where tenant = ? and idx = ?", (tenant, index)
-        ).fetchone()
-        if row:
-            found.append(from_leaf(row[0]))
-    return found
+    def unavailable(self, fault: Exception) -> StoreUnavailable:
+        """Give the fault that callers see."""
+        return unavailable(fault, "the store cannot be read")
 
 
 def pins_at(path: Path, tenant: str) -> list[Pin]:
@@ -286,11 +56,8 @@ def pins_at(path: Path, tenant: str) -> list[Pin]:
     except sqlite3.Error:
         return []
     try:
-        rows = connection.execute(
-            "select body from pins where tenant = ? order by tool", (tenant,)
-        ).fetchall()
+        return reads.pins(connection, tenant)
     except sqlite3.Error:
         return []
     finally:
         connection.close()
-    return [msgspec.json.decode(row[0], type=Pin) for row in rows]

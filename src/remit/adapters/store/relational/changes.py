@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each check and change of a unit is applied.
+
+The two checks that every call makes (`CheckFence`, `TakeBudget`) look at memory alone. The others speak SQL;
+a unit that holds one of them runs inside a savepoint, so that a refusal half-way leaves nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from remit.adapters.store.relational import holdings, issued, people, registry
+from remit.adapters.store.relational.memory import Counter, Memory
+from remit.adapters.store.relational.moments import micros, text
+from remit.adapters.store.relational.sql import Sql, upsert
+from remit.core.approval import Approval, ApprovalState
+from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
+from remit.core.revocation import risen
+from remit.core.task import Task
+from remit.ports.issued import Withdraw
+from remit.ports.store import (
+    CheckFence,
+    CheckUnlocked,
+    ConsumeApproval,
+    PutApproval,
+    PutClosure,
+    PutCredential,
+    PutPin,
+    PutTask,
+    PutValue,
+    RaiseFence,
+    RaiseLabel,
+    TakeBudget,
+    TakeCredential,
+    UseAssertion,
+)
+
+#: A spent assertion's id is kept this long past its expiry, more than clocks are ever apart.
+ASSERTION_GRACE = timedelta(hours=1)
+#: A session or a code is kept this long past its expiry.
+CREDENTIAL_GRACE = timedelta(hours=1)
+
+IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
+"""Changes that never speak SQL beyond reading a row that is not in memory yet."""
+
+
+_PUT_FENCE = upsert("fences", 4, "tenant, scope", "epoch", "locked")
+_PUT_CLOSURE = upsert("closures", 5, "tenant, id", "scope", "at", "body")
+_PUT_PIN = upsert("pins", 3, "tenant, tool", "body")
+_PUT_CREDENTIAL = upsert("credentials", 5, "tenant, digest", "expires", "body", "person")
+_PUT_VALUE = upsert("kept_values", 3, "tenant, key", "body")
+
+_APPLY = registry.APPLY | people.APPLY | issued.APPLY | holdings.APPLY
+
+
+def _searched(task: Task) -> tuple[str, int, int]:
+    """Give what tasks are searched by: person, deadline in seconds since 1970, whether disuse ends it."""
+    return task.on_behalf_of, micros(task.deadline) // 1_000_000, int(bool(task.lease_s or task.idle_s))
+
+
+class RewrapKeys(msgspec.Struct):
+    """Wrap keys of subjects after `after` anew, `limit` at most; `reached` is the last, `None` at the end.
+
+    Only the store itself makes this change (`Store.rewrap`).
+    """
+
+    after: tuple[str, int]
+    limit: int
+    reached: tuple[str, int] | None = None
+
+
+class ForgetSubject(msgspec.Struct, frozen=True):
+    """Delete a subject's key. Only the store itself makes this change (`Store.forget`)."""
+
+    tenant: str
+    subject: str
+
+
+class Changes:
+    """Applies changes, one after another, to the tables and to what is known in memory."""
+
+    def __init__(
+        self,
+        connection: Sql,
+        memory: Memory,
+        drop_key: Callable[[str, str], bool],
+        rewrap: Callable[[tuple[str, int], int], tuple[str, int] | None],
+    ) -> None:
+        """Build the table of what to do for each kind of change."""
+        self._rewrap = rewrap
+        self._sql = connection
+        self._memory = memory
+        self._drop_key = drop_key
+        self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
+            CheckFence: self._check_fence,
+            CheckUnlocked: self._check_unlocked,
+            TakeBudget: self._take_budget,
+            ConsumeApproval: self._consume_approval,
+            PutTask: self._put_task,
+            RaiseLabel: self._raise_label,
+            RaiseFence: self._raise_fence,
+            PutApproval: self._put_approval,
+            PutClosure: self._put_closure,
+            PutPin: self._put_pin,
+            PutCredential: self._put_credential,
+            TakeCredential: self._take_credential,
+            PutValue: self._put_value,
+            UseAssertion: self._use_assertion,
+            Withdraw: self._withdraw,
+            ForgetSubject: self._forget_subject,
+            RewrapKeys: self._rewrap_keys,
+        }
+
+    def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
+        """Apply one change; a raised scope's new epoch goes into `epochs`. Raises what the change says."""
+        registered = _APPLY.get(type(change))
+        if registered is not None:
+            registered(self._sql, change)
+        else:
+            self._apply[type(change)](tenant, change, epochs)
+
+    def _withdraw(self, _: str, change: Withdraw, __: dict[str, int]) -> None:
+        dropped = issued.withdraw(self._sql, change)
+        self._memory.withdraw(change.tenant, change.id, dropped)
+
+    def _check_fence(self, tenant: str, change: CheckFence, _: dict[str, int]) -> None:
+        scope = risen(change.epochs, self._memory.epochs.get(tenant, {}), change.scopes)
+        if scope:
+            raise Fenced(f"`{scope}` has been ended", way_out="open a new task", step=5)
+
+    def _check_unlocked(self, tenant: str, change: CheckUnlocked, _: dict[str, int]) -> None:
+        for scope in change.scopes:
+            if (tenant, scope) in self._memory.locks:
+                raise Fenced(f"`{scope}` is locked", way_out="ask an administrator to unlock it")
+
+    def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
+        memory = self._memory
+        calls, effectful, size = change.calls, change.effectful_calls, change.result_bytes
+        taken = []
+        for task, bound in change.bounds.items():
+            key = (tenant, task)
+            old = memory.counter(key)
+            new = Counter(
+                max(0, old.calls + calls),
+                max(0, old.effectful_calls + effectful),
+                max(0, old.result_bytes + size),
+                old.last_event,
+                old.last_hash,
+            )
+            if (
+                (calls > 0 and bound.calls is not None and new.calls > bound.calls)
+                or (
+                    effectful > 0
+                    and bound.effectful_calls is not None
+                    and new.effectful_calls > bound.effectful_calls
+                )
+                or (size > 0 and bound.result_bytes is not None and new.result_bytes > bound.result_bytes)
+            ):
+                raise BudgetExhausted(
+                    f"the budget of task `{task}` is used up",
+                    way_out="open a new task, or ask for a task type with a larger budget",
+                )
+            taken.append((key, new))
+        for key, new in taken:
+            memory.put_counter(key, new)
+
+    def _consume_approval(self, tenant: str, change: ConsumeApproval, _: dict[str, int]) -> None:
+        row = self._sql.execute(
+            "select body from approvals where tenant = ? and id = ?", (tenant, change.id)
+        ).fetchone()
+        approval = msgspec.json.decode(row[0], type=Approval) if row else None
+        if approval is None or not approval.usable_for(change.call, change.now):
+            state = approval.state.value if approval else "unknown"
+            raise Conflict(
+                f"approval `{change.id}` ({state}) does not permit this call now",
+                way_out="make the call again to ask anew",
+            )
+        used = msgspec.structs.replace(approval, state=ApprovalState.CONSUMED)
+        self._sql.execute(
+            "update approvals set state = ?, body = ? where tenant = ? and id = ?",
+            (used.state.value, text(used), tenant, change.id),
+        )
+
+    def _put_task(self, _: str, change: PutTask, __: dict[str, int]) -> None:
+        task = change.task
+        if change.expected is None:
+            done = self._sql.execute(
+                "insert into tasks values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
+                (
+                    task.tenant,
+                    task.id,
+                    task.agent,
+                    task.state.value,
+                    micros(task.opened),
+                    text(task.label),
+                    text(task),
+                    *_searched(task),
+                ),
+            )
+            if done.rowcount == 0:
+                raise Conflict(f"there is a task `{task.id}` already")
+            for ancestor in task.ancestors:
+                self._sql.execute("insert into lineage values (?, ?, ?)", (task.tenant, ancestor, task.id))
+            return
+        done = self._sql.execute(
+            "update tasks set agent = ?, state = ?, body = ?, person = ?, deadline = ?, watched = ?"
+            " where tenant = ? and id = ? and state = ?",
+            (
+                task.agent,
+                task.state.value,
+                text(task),
+                *_searched(task),
+                task.tenant,
+                task.id,
+                change.expected.value,
+            ),
+        )
+        if done.rowcount == 0:
+            raise Conflict(f"task `{task.id}` is not {change.expected.value} any more")
+
+    def _raise_label(self, tenant: str, change: RaiseLabel, _: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "update tasks set label = ? where tenant = ? and id = ?",
+            (text(change.label), tenant, change.task),
+        )
+        if done.rowcount == 0:
+            raise NotFound(f"there is no task `{change.task}`")
+
+    def _raise_fence(self, _: str, change: RaiseFence, epochs: dict[str, int]) -> None:
+        memory, tenant, scope = self._memory, change.tenant, change.scope
+        epoch = (
+            memory.raise_epoch(tenant, scope)
+            if change.raise_epoch
+            else memory.epochs.get(tenant, {}).get(scope, 0)
+        )
+        if change.locked is not None:
+            memory.set_lock((tenant, scope), change.locked)
+        self._sql.execute(
+            _PUT_FENCE,
+            (tenant, scope, epoch, int((tenant, scope) in memory.locks)),
+        )
+        epochs[scope] = epoch
+
+    def _put_approval(self, _: str, change: PutApproval, __: dict[str, int]) -> None:
+        approval = change.approval
+        if change.expected is None:
+            done = self._sql.execute(
+                "insert into approvals values (?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
+                (
+                    approval.tenant,
+                    approval.id,
+                    approval.task,
+                    approval.call,
+                    approval.state.value,
+                    micros(approval.requested),
+                    text(approval),
+                ),
+            )
+            if done.rowcount == 0:
+                raise Conflict(f"there is an approval `{approval.id}` already")
+            return
+        done = self._sql.execute(
+            "update approvals set state = ?, body = ? where tenant = ? and id = ? and state = ?",
+            (approval.state.value, text(approval), approval.tenant, approval.id, change.expected.value),
+        )
+        if done.rowcount == 0:
+            raise Conflict(f"approval `{approval.id}` is not {change.expected.value} any more")
+
+    def _put_closure(self, _: str, change: PutClosure, __: dict[str, int]) -> None:
+        closure = change.closure
+        self._sql.execute(
+            _PUT_CLOSURE,
+            (change.tenant, closure.id, closure.scope, micros(closure.at), text(closure)),
+        )
+
+    def _put_pin(self, _: str, change: PutPin, __: dict[str, int]) -> None:
+        pin = change.pin
+        self._sql.execute(_PUT_PIN, (pin.tenant, pin.tool, text(pin)))
+
+    def _put_credential(self, _: str, change: PutCredential, __: dict[str, int]) -> None:
+        credential = change.credential
+        # Those that ran out long before: a late use of them is told from a wrong one for an hour.
+        self._sql.execute(
+            "delete from credentials where tenant = ? and expires < ?",
+            (credential.tenant, micros(credential.created - CREDENTIAL_GRACE)),
+        )
+        self._sql.execute(
+            _PUT_CREDENTIAL,
+            (
+                credential.tenant,
+                credential.digest,
+                micros(credential.expires),
+                text(credential),
+                credential.person,
+            ),
+        )
+
+    def _take_credential(self, _: str, change: TakeCredential, __: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "delete from credentials where tenant = ? and digest = ?", (change.tenant, change.digest)
+        )
+        if done.rowcount == 0:
+            raise Conflict("this code was used already, or never given", way_out="ask for a new one")
+
+    def _put_value(self, _: str, change: PutValue, __: dict[str, int]) -> None:
+        if change.value is None:
+            key = (change.tenant, change.key)
+            self._sql.execute("delete from kept_values where tenant = ? and key = ?", key)
+            return
+        self._sql.execute(
+            _PUT_VALUE,
+            (change.tenant, change.key, text(change.value)),
+        )
+
+    def _use_assertion(self, _: str, change: UseAssertion, __: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "insert into assertions values (?, ?, ?) on conflict (tenant, digest) do nothing",
+            (change.tenant, change.digest, micros(change.expires)),
+        )
+        if done.rowcount == 0:
+            raise Conflict("this assertion was used before", way_out="sign a new one with another `jti`")
+
+    def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
+        change.reached = self._rewrap(change.after, change.limit)
+
+    def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
+        done = self._sql.execute(
+            "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
+        )
+        if not self._drop_key(change.tenant, change.subject) and done.rowcount == 0:
+            raise NotFound(f"there is no key of `{change.subject}`")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A log held against its last signed head, before anything is added to it."""
+
+from __future__ import annotations
+
+from remit.adapters.store.relational.nodes import reader
+from remit.adapters.store.relational.sql import Sql
+from remit.core.errors import VerificationFailed
+from remit.core.merkle import leaf_hash, root_at
+from remit.ports.log import Head
+
+#: At start at most so many leaves at the end of a log are hashed again; `remit audit verify` hashes all.
+MAX_TAIL = 20_000
+
+
+def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> None:
+    """Refuse a log that is behind its last signed head, or whose last leaves are not what their hashes
+    say.
+    """
+    if head is not None:
+        if size < head.size:
+            raise VerificationFailed(
+                f"the log of tenant `{tenant}` has {size} events, and {head.size} were signed",
+                code="log-rolled-back",
+                way_out="restore the newest copy of the store; events are missing from this one",
+            )
+        if root_at(head.size, reader(connection, tenant, size)) != head.root:
+            raise VerificationFailed(
+                f"the log of tenant `{tenant}` is not the one whose first {head.size} events were signed",
+                code="log-rewritten",
+                way_out="restore the true store, and find out who changed this one",
+            )
+    since = max(head.size if head else 0, size - MAX_TAIL)
+    rows = connection.execute(
+        "select idx, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx", (tenant, since)
+    )
+    for expected, (index, leaf, hashed) in enumerate(rows, since):
+        if index != expected or leaf_hash(leaf) != hashed:
+            raise VerificationFailed(
+                f"event {expected} of tenant `{tenant}` is not what was recorded",
+                code="leaf-changed",
+                way_out="restore the true store, and find out who changed this one",
+            )

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turning events into leaves: sealing, chaining, hashing, and the rows that the batch writes.
+
+With one writing process an event is sequenced where it is recorded: its index is given in the same
+transaction.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from remit.adapters.store.relational.memory import Counter, Memory
+from remit.adapters.store.relational.nodes import frontier, stored_size, tenants
+from remit.adapters.store.relational.sql import Sql, replacing
+from remit.adapters.store.relational.subjects import Subjects
+from remit.core.canonical import encode_trusted
+from remit.core.decision import Outcome
+from remit.core.errors import VerificationFailed
+from remit.core.event import Event, EventKind, leaf_record
+from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+
+#: Rows in one statement. Larger ones gain nothing, and each size is a statement to prepare and keep.
+CHUNK = 64
+
+_EVENT_COLUMNS = 10
+_NO_TASK = Counter()
+_INSERT_EVENTS = "insert into events values "
+_PUT_COUNTERS = "insert into counters values "
+_REPLACING = replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event")
+
+
+def permits(event: Event) -> bool:
+    """Whether an event is a decision after which its call goes on, so that an outcome must follow."""
+    return (
+        event.kind is EventKind.DECISION_MADE
+        and bool(event.call)
+        and (event.facts.get("outcome") == Outcome.PERMIT or bool(event.facts.get("observed")))
+    )
+
+
+class _TenantLog:
+    """One tenant's log: the tree as committed, the chain of this writer, the calls without outcome."""
+
+    def __init__(self, tree: Frontier) -> None:
+        self.tree = tree
+        self.size = tree.size  # with the batch in hand
+        self.sequence = 0
+        self.previous = ""
+        self.hashes: list[bytes] = []  # of the batch in hand
+        self.before: tuple[int, int, str] = (tree.size, 0, "")
+        self.next_tree = tree
+        # Decision by call id, oldest first.
+        self.unfinished: OrderedDict[str, int] = OrderedDict()
+        self.undo: list[tuple[str, int | None]] = []
+
+    def settle(self) -> None:
+        self.tree = self.next_tree
+        self.hashes.clear()
+        self.undo.clear()
+        self.before = (self.size, self.sequence, self.previous)
+
+    def restore(self) -> None:
+        self.size, self.sequence, self.previous = self.before
+        self.next_tree = self.tree
+        self.hashes.clear()
+        reopened = False
+        while self.undo:
+            call, index = self.undo.pop()
+            if index is None:
+                del self.unfinished[call]
+            else:
+                self.unfinished[call] = index
+                reopened = True
+        if reopened:
+            self.unfinished = OrderedDict(sorted(self.unfinished.items(), key=lambda item: item[1]))
+
+
+class Ledger:
+    """The logs of all tenants, as of the batch in hand and as of the last commit."""
+
+    def __init__(self, connection: Sql, memory: Memory, subjects: Subjects, writer: str) -> None:
+        """Load every tenant's frontier and unfinished calls."""
+        self._sql = connection
+        self._memory = memory
+        self._subjects = subjects
+        self._writer = writer
+        self._logs: dict[str, _TenantLog] = {}
+        self._touched: dict[str, _TenantLog] = {}
+        self._rows: list[Any] = []  # flat, _EVENT_COLUMNS a row
+        self._statements: dict[tuple[str, int, int], str] = {}
+        for tenant in tenants(connection):
+            self._load(tenant)
+
+    def _load(self, tenant: str) -> None:
+        size = stored_size(self._sql, tenant)
+        log = self._logs[tenant] = _TenantLog(frontier(self._sql, tenant, size))
+        (since,) = self._sql.execute(
+            "select open_from from events where tenant = ? and idx = ?", (tenant, size - 1)
+        ).fetchone()
+        query = (
+            "select idx, kind, leaf from events where tenant = ? and idx >= ? and kind in (?, ?) order by idx"
+        )
+        for index, kind, leaf in self._sql.execute(
+            query,
+            (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
+        ):
+            event = from_leaf(leaf)
+            if kind == EventKind.TOOL_CALLED:
+                log.unfinished.pop(event.call, None)
+            elif permits(event):
+                log.unfinished[event.call] = index
+
+    def tenants(self) -> list[str]:
+        """Give the tenants that have a log."""
+        return list(self._logs)
+
+    def tree(self, tenant: str) -> Frontier:
+        """Give a tenant's tree as committed."""
+        log = self._logs.get(tenant)
+        return log.tree if log else Frontier()
+
+    def unfinished(self, tenant: str) -> list[int]:
+        """Give the indexes of permitted decisions without outcome, the batch in hand included."""
+        log = self._logs.get(tenant)
+        return list(log.unfinished.values()) if log else []
+
+    def rewrap_keys(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
+        """Wrap the next keys of subjects under the current sealing key."""
+        return self._subjects.rewrap(after, limit)
+
+    def drop_key(self, tenant: str, subject: str) -> bool:
+        """Forget a subject's key that is not written yet, or was cached."""
+        return self._subjects.drop(tenant, subject)
+
+    def append(self, tenant: str, events: tuple[Event, ...]) -> tuple[int, ...]:
+        """Make leaves of a unit's events and give their indexes. If it raises, nothing was changed."""
+        log = self._logs.get(tenant)
+        if log is None:
+            log = self._logs[tenant] = _TenantLog(Frontier())
+        first, sequence, previous = log.size, log.sequence, log.previous
+        open_from = next(iter(log.unfinished.values()), first)
+        rows: list[Any] = []
+        hashes: list[bytes] = []
+        ends: dict[str, Counter] = {}
+        index = first
+        for event in events:
+            if event.tenant != tenant:
+                raise ValueError(f"a unit of tenant `{tenant}` holds an event of `{event.tenant}`")
+            task = event.task
+            counter = _NO_TASK
+            if task:
+                counter = ends.get(task) or self._memory.counter((tenant, task))
+            concealed = self._subjects.conceal(event) if event.sealed else None
+            leaf = encode_trusted(
+                leaf_record(
+                    event,
+                    commitments=concealed[0] if concealed else {},
+                    writer=self._writer,
+                    sequence=sequence,
+                    writer_previous=previous,
+                    task_previous=counter.last_hash,
+                )
+            )
+            hashed = leaf_hash(leaf)
+            previous = hashed.hex()
+            key_id, blob = (
+                self._subjects.seal(event, concealed[1], concealed[2], hashed) if concealed else (None, None)
+            )
+            if task:
+                ends[task] = Counter(
+                    counter.calls, counter.effectful_calls, counter.result_bytes, index, previous
+                )
+            place = (tenant, index, event.kind.value, task, counter.last_event, open_from)
+            rows += (*place, leaf, hashed, key_id, blob)
+            hashes.append(hashed)
+            index += 1
+            sequence += 1
+        self._accept(log, events, ends)
+        log.size, log.sequence, log.previous = index, sequence, previous
+        log.hashes += hashes
+        self._rows += rows
+        self._touched[tenant] = log
+        return tuple(range(first, index))
+
+    def _accept(self, log: _TenantLog, events: tuple[Event, ...], ends: dict[str, Counter]) -> None:
+        tenant, index = events[0].tenant, log.size
+        for task, counter in ends.items():
+            self._memory.put_counter((tenant, task), counter)
+        for event in events:
+            if event.kind is EventKind.TOOL_CALLED:
+                opened = log.unfinished.pop(event.call, None)
+                if opened is not None:
+                    log.undo.append((event.call, opened))
+            elif permits(event) and event.call not in log.unfinished:
+                log.unfinished[event.call] = index
+                log.undo.append((event.call, None))
+            index += 1
+
+    def write(self) -> int:
+        """Write the batch's rows, in as few statements as there can be; give their number."""
+        execute, memory = self._sql.execute, self._memory
+        for row in self._subjects.created():
+            execute("insert into subject_keys values (?, ?, ?, ?, ?)", row)
+        self._insert(_INSERT_EVENTS, _EVENT_COLUMNS, self._rows)
+        if memory.changed:
+            flat: list[Any] = []
+            for key in memory.changed:
+                flat += key
+                flat += memory.counters[key][:4]
+            self._insert(_PUT_COUNTERS, 6, flat, _REPLACING)
+        for tenant, log in self._touched.items():
+            log.next_tree, born = new_tile_nodes(log.tree, log.hashes)
+            for node in born:
+                execute("insert into nodes values (?, ?, ?, ?)", (tenant, node.level, node.index, node.hash))
+        return len(self._rows) // _EVENT_COLUMNS
+
+    def _insert(self, verb: str, columns: int, flat: list[Any], end: str = "") -> None:
+        # One statement with many rows costs half of what `executemany` does, which steps row by row.
+        step = CHUNK * columns
+        for start in range(0, len(flat), step):
+            part = flat[start : start + step]
+            count = len(part) // columns
+            statement = self._statements.get((verb, columns, count))
+            if statement is None:
+                row = f"({', '.join('?' * columns)})"
+                statement = self._statements[verb, columns, count] = verb + ", ".join([row] * count) + end
+            self._sql.execute(statement, part)
+
+    def settle(self) -> None:
+        """The batch is committed."""
+        for log in self._touched.values():
+            log.settle()
+        self._clear()
+        self._subjects.settle()
+
+    def restore(self) -> None:
+        """The batch cannot be committed: go back to before it."""
+        for log in self._touched.values():
+            log.restore()
+        self._clear()
+        self._subjects.restore()
+
+    def _clear(self) -> None:
+        self._touched.clear()
+        self._rows = []
+
+
+class _Leaf(msgspec.Struct, frozen=True):
+    """What is read back of a leaf."""
+
+    kind: EventKind
+    at: datetime
+    tenant: str
+    facts: dict[str, Any]
+    task: str = ""
+    agent: str = ""
+    call: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Leaf)
+
+
+def from_leaf(leaf: bytes) -> Event:
+    """Give the facts of an event back from its leaf; `VerificationFailed` if it is none."""
+    try:
+        found = _decoder.decode(leaf)
+    except msgspec.MsgspecError as fault:
+        raise VerificationFailed(
+            "an event in the log is not what was recorded", code="leaf-changed", debug=str(fault)
+        ) from None
+    return Event(
+        kind=found.kind,
+        at=found.at,
+        tenant=found.tenant,
+        task=found.task,
+        agent=found.agent,
+        call=found.call,
+        facts=found.facts,
+    )

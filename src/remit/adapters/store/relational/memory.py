@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the writer keeps in memory: epochs, locks and counters, with a way back.
+
+Everything here is changed ahead of the commit that makes it true, and every change notes how to undo it: back
+to a mark when one unit is refused, back to the beginning when the whole batch cannot be committed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from remit.adapters.store.relational.sql import Sql
+
+#: A name within a tenant: a scope, a task, a subject.
+Key = tuple[str, str]
+
+#: Rows kept in memory before the oldest are let go; they are read again when needed.
+MAX_COUNTERS = 50_000
+
+
+class Counter(NamedTuple):
+    """One task's row: what it used up, and its last event (index, and leaf hash in hex)."""
+
+    calls: int = 0
+    effectful_calls: int = 0
+    result_bytes: int = 0
+    last_event: int | None = None
+    last_hash: str = ""
+
+
+class Memory:
+    """Epochs, locks and counters as of the batch in hand, and as of the last commit.
+
+    INVARIANT: `live` holds committed epochs alone and changes only in `settle`; `epochs`, what checks look
+    at, also holds what units before them in the same batch have raised.
+    """
+
+    def __init__(self, connection: Sql) -> None:
+        """Read fences; counters come when they are asked for."""
+        self.connection = connection
+        self.live: dict[str, dict[str, int]] = {}
+        self.epochs: dict[str, dict[str, int]] = {}
+        self.locks: set[Key] = set()
+        self.counters: dict[Key, Counter] = {}
+        self.changed: dict[Key, None] = {}
+        self._undo: list[tuple[Any, Any, Any]] = []
+        self._raised: list[tuple[str, str, int]] = []
+        #: What was taken back, as of the last commit.
+        self.withdrawn: dict[str, set[str]] = {}
+        self._withdrawing: list[tuple[str, str, list[str]]] = []
+        for tenant, name in connection.execute("select tenant, id from withdrawn"):
+            self.withdrawn.setdefault(tenant, set()).add(name)
+        for tenant, scope, epoch, locked in connection.execute(
+            "select tenant, scope, epoch, locked from fences"
+        ):
+            self.live.setdefault(tenant, {})[scope] = epoch
+            if locked:
+                self.locks.add((tenant, scope))
+        self.epochs = {tenant: dict(scopes) for tenant, scopes in self.live.items()}
+
+    def mark(self) -> tuple[int, int, int]:
+        """Give the present point, for `back_to`."""
+        return len(self._undo), len(self._raised), len(self._withdrawing)
+
+    def back_to(self, mark: tuple[int, int, int]) -> None:
+        """Undo everything since `mark`."""
+        undo, raised, withdrawing = mark
+        del self._withdrawing[withdrawing:]
+        while len(self._undo) > undo:
+            place, key, old = self._undo.pop()
+            if isinstance(place, set):
+                place.add(key) if old else place.discard(key)
+            elif old is None:
+                place.pop(key, None)
+            else:
+                place[key] = old
+        del self._raised[raised:]
+
+    def settle(self) -> None:
+        """Make it the truth: the batch is committed. Raised epochs become visible before any caller
+        resumes.
+        """
+        for tenant, scope, epoch in self._raised:
+            self.live.setdefault(tenant, {})[scope] = epoch
+        for tenant, name, dropped in self._withdrawing:
+            known = self.withdrawn.setdefault(tenant, set())
+            known.difference_update(dropped)
+            known.add(name)
+        self._withdrawing.clear()
+        self._undo.clear()
+        self._raised.clear()
+        self.changed.clear()
+        if len(self.counters) > MAX_COUNTERS:
+            for key in list(self.counters)[: MAX_COUNTERS // 2]:
+                del self.counters[key]
+
+    def restore(self) -> None:
+        """Go back to before the batch: it could not be committed."""
+        self.back_to((0, 0, 0))
+        self.changed.clear()
+
+    def counter(self, key: Key) -> Counter:
+        """Give a task's row, from memory or from the table."""
+        found = self.counters.get(key)
+        if found is None:
+            row = self.connection.execute(
+                "select c.calls, c.effectful_calls, c.result_bytes, c.last_event, e.leaf_hash"
+                " from counters c left join events e on e.tenant = c.tenant and e.idx = c.last_event"
+                " where c.tenant = ? and c.task = ?",
+                key,
+            ).fetchone()
+            found = (
+                Counter(row[0], row[1], row[2], row[3], row[4].hex() if row[4] else "") if row else Counter()
+            )
+            self.counters[key] = found  # read, not changed: nothing to undo
+        return found
+
+    def put_counter(self, key: Key, new: Counter) -> None:
+        """Change a task's row."""
+        self._undo.append((self.counters, key, self.counters.get(key)))
+        self.counters[key] = new
+        self.changed[key] = None
+
+    def raise_epoch(self, tenant: str, scope: str) -> int:
+        """Raise a scope's epoch by one, and give it."""
+        scopes = self.epochs.setdefault(tenant, {})
+        old = scopes.get(scope)
+        scopes[scope] = epoch = (old or 0) + 1
+        self._undo.append((scopes, scope, old))
+        self._raised.append((tenant, scope, epoch))
+        return epoch
+
+    def withdraw(self, tenant: str, name: str, dropped: list[str]) -> None:
+        """Take back what bears this id; forget what has run out."""
+        self._withdrawing.append((tenant, name, dropped))
+
+    def set_lock(self, key: Key, locked: bool) -> None:
+        """Lock or unlock a scope."""
+        self._undo.append((self.locks, key, key in self.locks))
+        if locked:
+            self.locks.add(key)
+        else:
+            self.locks.discard(key)

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads: each runs inside one transaction of a connection that only reads (`pool.ReadPool`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from remit.adapters.store.relational.ledger import from_leaf
+from remit.adapters.store.relational.nodes import reader
+from remit.adapters.store.relational.sql import Rows, Sql
+from remit.adapters.store.relational.subjects import Opener
+from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
+from remit.core.approval import Approval
+from remit.core.event import Event
+from remit.core.label import Label
+from remit.core.merkle import consistency_proof, inclusion_proof
+from remit.core.revocation import Closure, Fence
+from remit.core.task import Task
+from remit.ports.store import Entry, Pin, Usage
+
+T = TypeVar("T")
+
+_TASK = "select body, label from tasks where tenant = ?"
+_EVENT = (
+    "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
+    " k.wrapped, k.wrapped_by from events e left join subject_keys k"
+    " on k.tenant = e.tenant and k.id = e.subject_key"
+)
+
+
+def body(connection: Sql, kind: type[T], query: str, *values: object) -> T | None:
+    """Give the one row's JSON body as a value."""
+    row = connection.execute(query, values).fetchone()
+    return msgspec.json.decode(row[0], type=kind) if row else None
+
+
+def bodies(connection: Sql, kind: type[T], query: str, *values: object) -> list[T]:
+    """Give the rows' JSON bodies as values."""
+    return [msgspec.json.decode(text, type=kind) for (text,) in connection.execute(query, values)]
+
+
+def newest(
+    connection: Sql,
+    kind: type[T],
+    table: str,
+    order: str,
+    tenant: str,
+    limit: int,
+    /,
+    **wanted: str,
+) -> list[T]:
+    """Give the newest rows of a table whose columns are as wanted; an empty value wants nothing."""
+    columns = {column: value for column, value in wanted.items() if value}
+    where = "".join(f" and {column} = ?" for column in columns)
+    query = f"select body from {table} where tenant = ?{where} order by {order} desc limit ?"  # noqa: S608
+    return bodies(connection, kind, query, tenant, *columns.values(), limit)
+
+
+def pins(connection: Sql, tenant: str) -> list[Pin]:
+    """Give the pins of all tools."""
+    return bodies(connection, Pin, "select body from pins where tenant = ? order by tool", tenant)
+
+
+def fences(connection: Sql, tenant: str) -> list[Fence]:
+    """Give every scope that was ever ended or locked."""
+    rows = connection.execute(
+        "select scope, epoch, locked from fences where tenant = ? order by scope", (tenant,)
+    )
+    return [Fence(scope, epoch, bool(locked)) for scope, epoch, locked in rows]
+
+
+def _tasks(rows: Rows) -> list[Task]:
+    # The accumulated label has a column of its own, so that raising it does not rewrite the task.
+    return [
+        msgspec.structs.replace(
+            msgspec.json.decode(text, type=Task), label=msgspec.json.decode(label, type=Label)
+        )
+        for text, label in rows
+    ]
+
+
+def task(connection: Sql, tenant: str, id: str) -> Task | None:
+    """Give a task with its accumulated label."""
+    found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)))
+    return found[0] if found else None
+
+
+def tasks(connection: Sql, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int) -> list[Task]:
+    """Give tasks, newest first."""
+    named = (("agent", agent), ("person", on_behalf_of), ("state", state))
+    wanted = {column: value for column, value in named if value}
+    where = "".join(f" and {column} = ?" for column in wanted)
+    query = f"{_TASK}{where} order by opened desc, id desc limit ?"
+    return _tasks(connection.execute(query, (tenant, *wanted.values(), limit)))
+
+
+def expiring(connection: Sql, tenant: str, now_s: int) -> list[Task]:
+    """Give the active tasks that are past their deadline by `now_s`, and those that end when nobody uses
+    them.
+    """
+    query = f"{_TASK} and state = 'active' and (deadline <= ? or watched = 1) order by opened, id"
+    return _tasks(connection.execute(query, (tenant, now_s)))
+
+
+def descendants(connection: Sql, tenant: str, ancestor: str) -> list[Task]:
+    """Give every task that has `ancestor` among its ancestors."""
+    query = (
+        f"{_TASK} and id in (select task from lineage where tenant = ? and ancestor = ?) order by opened, id"  # noqa: S608
+    )
+    return _tasks(connection.execute(query, (tenant, tenant, ancestor)))
+
+
+def usage(connection: Sql, tenant: str, id: str) -> Usage:
+    """Give what a task and its descendants have used."""
+    row = connection.execute(
+        "select calls, effectful_calls, result_bytes from counters where tenant = ? and task = ?",
+        (tenant, id),
+    ).fetchone()
+    return Usage(*row) if row else Usage()
+
+
+def approvals(connection: Sql, tenant: str, task: str, call: str, state: str, limit: int) -> list[Approval]:
+    """Give approvals, newest first."""
+    return newest(
+        connection, Approval, "approvals", "requested", tenant, limit, task=task, call=call, state=state
+    )
+
+
+def closures(connection: Sql, tenant: str, scope: str, limit: int) -> list[Closure]:
+    """Give closures, newest first."""
+    return newest(connection, Closure, "closures", "at", tenant, limit, scope=scope)
+
+
+def entries(
+    connection: Sql,
+    tenant: str,
+    start: int,
+    before: int | None,
+    limit: int,
+    kinds: Sequence[str],
+    task: str,
+    opener: Opener | None,
+) -> list[Entry]:
+    """Give the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
+    with what it can decrypt.
+    """
+    if task:
+        rows = _of_task(connection, tenant, start, before, limit, kinds, task)
+        return [_entry(row, tenant, opener) for row in rows]
+    where, values = "", list[Any]()
+    if before is not None:
+        where, values = " and e.idx < ?", [before]
+    if kinds:
+        where += f" and e.kind in ({', '.join('?' * len(kinds))})"
+        values += kinds
+        if not set(kinds) & set(COMMON_KINDS):
+            where += f" and {RARE.replace('kind', 'e.kind')}"
+    order = "e.idx" if before is None else "e.idx desc"
+    query = f"{_EVENT} where e.tenant = ? and e.idx >= ?{where} order by {order} limit ?"
+    rows = connection.execute(query, (tenant, start, *values, limit)).fetchall()
+    return [_entry(row, tenant, opener) for row in (rows if before is None else reversed(rows))]
+
+
+def _of_task(
+    connection: Sql,
+    tenant: str,
+    start: int,
+    before: int | None,
+    limit: int,
+    kinds: Sequence[str],
+    task: str,
+) -> list[tuple[Any, ...]]:
+    """Follow a task's chain back from its last event, then read forward."""
+    row = connection.execute(
+        "select last_event from counters where tenant = ? and task = ?", (tenant, task)
+    ).fetchone()
+    at = row[0] if row else None
+    chain: list[int] = []
+    while at is not None and at >= start and (before is None or len(chain) < limit):
+        kind, previous = connection.execute(
+            "select kind, task_before from events where tenant = ? and idx = ?", (tenant, at)
+        ).fetchone()
+        if (not kinds or kind in kinds) and (before is None or at < before):
+            chain.append(at)
+        at = previous
+    found = []
+    for index in chain[::-1][:limit]:
+        found += connection.execute(f"{_EVENT} where e.tenant = ? and e.idx = ?", (tenant, index)).fetchall()
+    return found
+
+
+def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
+    index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped, by = row
+    readable = opener if sealed and wrapped else None
+    openings = readable(tenant, subject, wrapped, by, leaf, sealed) if readable else None
+    return Entry(
+        index=index,
+        tenant=tenant,
+        kind=kind,
+        task=task,
+        leaf=leaf,
+        leaf_hash=leaf_hash,
+        sealed=sealed,
+        subject=subject or "",
+        openings=openings,
+    )
+
+
+def inclusion(connection: Sql, tenant: str, index: int, size: int) -> list[bytes]:
+    """Give an inclusion proof."""
+    return inclusion_proof(index, size, reader(connection, tenant, size))
+
+
+def consistency(connection: Sql, tenant: str, old: int, new: int) -> list[bytes]:
+    """Give a consistency proof."""
+    return consistency_proof(old, new, reader(connection, tenant, new))
+
+
+def events(connection: Sql, tenant: str, indexes: Sequence[int]) -> list[Event]:
+    """Give the facts of the events at these indexes; one that is not committed yet is left out."""
+    found = []
+    for index in indexes:
+        row = connection.execute(
+            "select leaf from events where tenant = ? and idx = ?", (tenant, index)
+        ).fetchone()
+        if row:
+            found.append(from_leaf(row[0]))
+    return found

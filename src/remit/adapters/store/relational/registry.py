@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How changes about agents and people are applied: who there is, what they agreed to, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from remit.adapters.store.relational.moments import micros, text
+from remit.adapters.store.relational.sql import Sql, upsert
+from remit.core.delegation import Delegation
+from remit.core.errors import ChangedMeanwhile, Conflict
+from remit.core.identity import Agent, AgentState, Person, overlaps
+from remit.core.workload import workload_of
+from remit.ports.store import (
+    EndCredentials,
+    PutAgent,
+    PutDelegation,
+    PutFinding,
+    PutLastProof,
+    PutPerson,
+    UseAgent,
+    UseDelegation,
+    UsePerson,
+)
+
+_PUT_PROOF = upsert("last_proofs", 3, "tenant, agent", "body")
+_PUT_FINDING = upsert("findings", 6, "tenant, id", "about", "state", "seen", "body")
+
+Apply = Callable[[Sql, Any], None]
+
+
+def put_agent(sql: Sql, change: PutAgent) -> None:
+    """Insert or replace an agent."""
+    agent = change.agent
+    if change.was is not None:
+        _check_same(sql, "agents", agent.tenant, change.was)
+    _put_named(sql, "agents", (agent.tenant, agent.name, text(agent)), change.expect_new)
+    sql.execute("delete from bindings where tenant = ? and agent = ?", (agent.tenant, agent.name))
+    for binding in agent.bindings:
+        workload = workload_of(binding)
+        for other in bound_to(sql, agent.tenant, workload):
+            if other.name != agent.name and any(overlaps(binding, theirs) for theirs in other.bindings):
+                raise Conflict(
+                    f"`{workload[:200]}` is bound to agent `{other.name}`",
+                    code="workload-taken",
+                    way_out="one workload is one agent: unbind it there first "
+                    f"(`remit agent unbind {other.name} {workload[:200]}`)",
+                )
+        sql.execute(
+            "insert into bindings values (?, ?, ?) on conflict do nothing",
+            (agent.tenant, workload, agent.name),
+        )
+
+
+def bound_to(sql: Sql, tenant: str, workload: str) -> list[Agent]:
+    """Give the agents with a binding to a workload, by name."""
+    rows = sql.execute(
+        "select a.body from bindings b join agents a on a.tenant = b.tenant and a.name = b.agent"
+        " where b.tenant = ? and b.workload = ? order by a.name",
+        (tenant, workload),
+    )
+    return [msgspec.json.decode(body, type=Agent) for (body,) in rows]
+
+
+def use_agent(sql: Sql, change: UseAgent) -> None:
+    """Refuse unless the agent may act; one that was only registered becomes active."""
+    where = (change.tenant, change.name)
+    row = sql.execute("select body from agents where tenant = ? and name = ?", where).fetchone()
+    agent = msgspec.json.decode(row[0], type=Agent) if row else None
+    if agent is None or not agent.usable:
+        state = agent.state.value if agent else "unknown"
+        raise Conflict(f"agent `{change.name}` is {state}", way_out="ask its owner")
+    if agent.state is AgentState.REGISTERED:
+        active = msgspec.structs.replace(agent, state=AgentState.ACTIVE)
+        sql.execute("update agents set body = ? where tenant = ? and name = ?", (text(active), *where))
+
+
+def put_last_proof(sql: Sql, change: PutLastProof) -> None:
+    """Keep how an agent last proved itself."""
+    proof = change.proof
+    sql.execute(_PUT_PROOF, (proof.tenant, proof.agent, text(proof)))
+
+
+def put_person(sql: Sql, change: PutPerson) -> None:
+    """Insert or replace a person."""
+    person = change.person
+    if change.was is not None:
+        _check_same(sql, "people", person.tenant, change.was)
+    _put_named(sql, "people", (person.tenant, person.name, text(person)), change.expect_new)
+
+
+def use_person(sql: Sql, change: UsePerson) -> None:
+    """Refuse unless the person is there and active."""
+    row = sql.execute(
+        "select body from people where tenant = ? and name = ?", (change.tenant, change.name)
+    ).fetchone()
+    if row is None or not msgspec.json.decode(row[0], type=Person).active:
+        state = "not active" if row else "not known"
+        raise Conflict(f"`{change.name}` is {state}", way_out="ask an administrator")
+
+
+def put_delegation(sql: Sql, change: PutDelegation) -> None:
+    """Insert or replace a delegation record."""
+    one = change.delegation
+    word = "nothing" if change.expect_new else "update set body = excluded.body"
+    done = sql.execute(
+        f"insert into delegations values (?, ?, ?, ?, ?, ?) on conflict (tenant, id) do {word}",  # noqa: S608
+        (one.tenant, one.id, one.person, one.agent, micros(one.made), text(one)),
+    )
+    if done.rowcount == 0:
+        raise Conflict(f"there is a delegation `{one.id}` already")
+
+
+def use_delegation(sql: Sql, change: UseDelegation) -> None:
+    """Refuse unless the record is there and lives."""
+    row = sql.execute(
+        "select body from delegations where tenant = ? and id = ?", (change.tenant, change.id)
+    ).fetchone()
+    if row is None or not msgspec.json.decode(row[0], type=Delegation).live_at(change.now):
+        raise Conflict(
+            f"delegation `{change.id}` was revoked or has run out",
+            way_out="ask the person for a new one (`remit delegation add`)",
+        )
+
+
+def put_finding(sql: Sql, change: PutFinding) -> None:
+    """Insert or replace a finding."""
+    one = change.finding
+    sql.execute(
+        _PUT_FINDING,
+        (one.tenant, one.id, one.about, one.state.value, micros(one.last_seen), text(one)),
+    )
+
+
+def end_credentials(sql: Sql, change: EndCredentials) -> None:
+    """Delete a person's sessions and codes."""
+    sql.execute(
+        "delete from credentials where tenant = ? and person = ?",
+        (change.tenant, change.person),
+    )
+
+
+def _put_named(sql: Sql, table: str, row: tuple[str, str, str], expect_new: bool) -> None:
+    end = "nothing" if expect_new else "update set body = excluded.body"
+    statement = f"insert into {table} values (?, ?, ?) on conflict (tenant, name) do {end}"  # noqa: S608
+    if sql.execute(statement, row).rowcount == 0:
+        raise Conflict(f"the name `{row[1]}` is taken", way_out="choose another name")
+
+
+def _check_same(sql: Sql, table: str, tenant: str, was: Agent | Person) -> None:
+    statement = f"select body from {table} where tenant = ? and name = ?"  # noqa: S608
+    row = sql.execute(statement, (tenant, was.name)).fetchone()
+    if row is None or msgspec.json.decode(row[0], type=type(was)) != was:
+        raise ChangedMeanwhile(
+            f"`{was.name}` was changed by somebody else meanwhile",
+            way_out="look at it again, and repeat what is still wanted",
+        )
+
+
+#: What is done for each kind of change.
+APPLY: dict[type, Apply] = {
+    PutAgent: put_agent,
+    UseAgent: use_agent,
+    PutLastProof: put_last_proof,
+    PutPerson: put_person,
+    UsePerson: use_person,
+    PutDelegation: put_delegation,
+    UseDelegation: use_delegation,
+    PutFinding: put_finding,
+    EndCredentials: end_credentials,
+}

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port's methods, each handed to who does it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any
+
+from remit.adapters.store.relational import holdings, issued, reads, registry
+from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
+from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.pool import ReadPool
+from remit.adapters.store.relational.subjects import Opener
+from remit.adapters.store.relational.writer import GroupWriter
+from remit.core.approval import Approval, ApprovalState
+from remit.core.delegation import Delegation
+from remit.core.errors import NotFound
+from remit.core.event import Event
+from remit.core.finding import Finding, FindingState
+from remit.core.holding import Holding
+from remit.core.identity import Agent, LastProof, Person
+from remit.core.ids import DEFAULT_TENANT
+from remit.core.issued import RefreshToken, TokenFamily
+from remit.core.passkey import Link, Passkey
+from remit.core.revocation import Closure, Fence
+from remit.core.task import Task, TaskState
+from remit.core.ticket import Ticket
+from remit.ports.store import Credential, Entry, Json, Pin, Receipt, Unit, Usage
+
+
+class RelationalStore:
+    """State and evidence in tables (`ports.store.Store`), whichever database holds them.
+
+    Open one of its kinds with `open`, use it on one event loop, `close` it.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        ledger: Ledger,
+        writer: GroupWriter,
+        pool: ReadPool[Any],
+        incarnation: str,
+        opener: Opener,
+    ) -> None:
+        """Put the parts together; `open` makes them."""
+        self._memory = memory
+        self._ledger = ledger
+        self._writer = writer
+        self._pool = pool
+        self._incarnation = incarnation
+        self._opener = opener
+
+    @property
+    def writer(self) -> str:
+        """The incarnation that writes."""
+        return self._incarnation
+
+    async def commit(self, unit: Unit) -> Receipt:
+        """Commit a unit whole or not at all."""
+        # Shielded: the batch goes on for the others when one caller stops waiting.
+        return await self._writer.submit(unit, hurry=True)
+
+    def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
+        """Begin to commit a unit without waiting for it."""
+        return self._writer.submit(unit, hurry=False)
+
+    def epochs(self, tenant: str) -> dict[str, int]:
+        """Give the live mapping of scope to committed epoch."""
+        return self._memory.live.setdefault(tenant, {})
+
+    def withdrawn(self, tenant: str) -> Container[str]:
+        """Give the live set of what was taken back."""
+        return self._memory.withdrawn.setdefault(tenant, set())
+
+    async def family(self, tenant: str, id: str) -> TokenFamily | None:
+        """Give a family of tokens."""
+        query = "select body from token_families where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, TokenFamily, query, tenant, id)
+
+    async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
+        """Give a refresh token by the digest of its text, used or not."""
+        return await self._pool.run(issued.refresh_token, tenant, digest)
+
+    async def fences(self, tenant: str) -> list[Fence]:
+        """Give every scope that was ever ended or locked."""
+        return await self._pool.run(reads.fences, tenant)
+
+    async def agent(self, tenant: str, name: str) -> Agent | None:
+        """Give an agent."""
+        query = "select body from agents where tenant = ? and name = ?"
+        return await self._pool.run(reads.body, Agent, query, tenant, name)
+
+    async def agents(self, tenant: str) -> list[Agent]:
+        """Give all agents by name."""
+        query = "select body from agents where tenant = ? order by name"
+        return await self._pool.run(reads.bodies, Agent, query, tenant)
+
+    async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
+        """Give the agents with a binding to a workload, by name."""
+        return await self._pool.run(registry.bound_to, tenant, workload)
+
+    async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
+        """Give how an agent last proved itself."""
+        query = "select body from last_proofs where tenant = ? and agent = ?"
+        return await self._pool.run(reads.body, LastProof, query, tenant, agent)
+
+    async def person(self, tenant: str, name: str) -> Person | None:
+        """Give a person."""
+        query = "select body from people where tenant = ? and name = ?"
+        return await self._pool.run(reads.body, Person, query, tenant, name)
+
+    async def people(self, tenant: str) -> list[Person]:
+        """Give all people by name."""
+        query = "select body from people where tenant = ? order by name"
+        return await self._pool.run(reads.bodies, Person, query, tenant)
+
+    async def delegation(self, tenant: str, id: str) -> Delegation | None:
+        """Give a delegation record."""
+        query = "select body from delegations where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Delegation, query, tenant, id)
+
+    async def delegations(
+        self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
+    ) -> list[Delegation]:
+        """Give delegation records, newest first."""
+        wanted = {"person": person, "agent": agent}
+        return await self._pool.run(reads.newest, Delegation, "delegations", "made", tenant, limit, **wanted)
+
+    async def finding(self, tenant: str, id: str) -> Finding | None:
+        """Give a finding."""
+        query = "select body from findings where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Finding, query, tenant, id)
+
+    async def findings(
+        self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
+    ) -> list[Finding]:
+        """Give findings, the one seen last first."""
+        wanted = {"about": about, "state": state.value if state else ""}
+        return await self._pool.run(reads.newest, Finding, "findings", "seen", tenant, limit, **wanted)
+
+    async def task(self, tenant: str, id: str) -> Task | None:
+        """Give a task with its accumulated label."""
+        return await self._pool.run(reads.task, tenant, id)
+
+    async def tasks(
+        self,
+        tenant: str,
+        *,
+        agent: str = "",
+        on_behalf_of: str = "",
+        state: TaskState | None = None,
+        limit: int = 100,
+    ) -> list[Task]:
+        """Give tasks, newest first."""
+        return await self._pool.run(reads.tasks, tenant, agent, on_behalf_of, state or "", limit)
+
+    async def expiring(self, tenant: str, now: datetime) -> list[Task]:
+        """Give the active tasks past their deadline, and those that end when nobody uses them."""
+        return await self._pool.run(reads.expiring, tenant, int(now.timestamp()))
+
+    async def descendants(self, tenant: str, task: str) -> list[Task]:
+        """Give every task that has `task` among its ancestors."""
+        return await self._pool.run(reads.descendants, tenant, task)
+
+    async def usage(self, tenant: str, task: str) -> Usage:
+        """Give what a task and its descendants have used."""
+        return await self._pool.run(reads.usage, tenant, task)
+
+    async def approval(self, tenant: str, id: str) -> Approval | None:
+        """Give an approval."""
+        query = "select body from approvals where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Approval, query, tenant, id)
+
+    async def approvals(
+        self,
+        tenant: str,
+        *,
+        task: str = "",
+        call: str = "",
+        state: ApprovalState | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        """Give approvals, newest first."""
+        return await self._pool.run(reads.approvals, tenant, task, call, state.value if state else "", limit)
+
+    async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
+        """Give closures, newest first."""
+        return await self._pool.run(reads.closures, tenant, scope, limit)
+
+    async def pins(self, tenant: str) -> list[Pin]:
+        """Give the pins of all tools."""
+        return await self._pool.run(reads.pins, tenant)
+
+    async def credential(self, tenant: str, digest: str) -> Credential | None:
+        """Give a credential by the digest of its secret, expired or not."""
+        query = "select body from credentials where tenant = ? and digest = ?"
+        return await self._pool.run(reads.body, Credential, query, tenant, digest)
+
+    async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
+        """Give the credentials of a person, newest first."""
+        query = "select body from credentials where tenant = ? and person = ?"
+        found = await self._pool.run(reads.bodies, Credential, query, tenant, person)
+        return sorted((c for c in found if kind in ("", c.kind)), key=lambda c: c.created, reverse=True)
+
+    async def ticket(self, tenant: str, digest: str) -> Ticket | None:
+        """Give a ticket by the digest of its value."""
+        query = "select body from tickets where tenant = ? and digest = ?"
+        return await self._pool.run(reads.body, Ticket, query, tenant, digest)
+
+    async def passkey(self, tenant: str, id: str) -> Passkey | None:
+        """Give a passkey by its id."""
+        query = "select body from passkeys where tenant = ? and id = ?"
+        return await self._pool.run(reads.body, Passkey, query, tenant, id)
+
+    async def passkeys(self, tenant: str, person: str) -> list[Passkey]:
+        """Give the passkeys of a person."""
+        query = "select body from passkeys where tenant = ? and person = ?"
+        return await self._pool.run(reads.bodies, Passkey, query, tenant, person)
+
+    async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
+        """Give whom a subject of an issuer is here."""
+        query = "select body from links where tenant = ? and issuer = ? and subject = ?"
+        return await self._pool.run(reads.body, Link, query, tenant, issuer, subject)
+
+    async def links(self, tenant: str, person: str) -> list[Link]:
+        """Give the accounts that a person has at issuers."""
+        query = "select body from links where tenant = ? and person = ? order by issuer"
+        return await self._pool.run(reads.bodies, Link, query, tenant, person)
+
+    async def holdings(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[Holding]:
+        """Give what is known of certain resources."""
+        return await self._pool.run(holdings.some, tenant, upstream, tuple(resources))
+
+    async def holdings_under(
+        self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
+    ) -> list[Holding]:
+        """Give what is known of resources whose names begin with `prefix`."""
+        return await self._pool.run(holdings.under, tenant, upstream, prefix, limit)
+
+    async def holding_counts(self, tenant: str) -> dict[str, int]:
+        """Give of how many resources of each upstream something is known."""
+        return await self._pool.run(holdings.counts, tenant)
+
+    async def value(self, tenant: str, key: str) -> Json:
+        """Give a small JSON value, or `None`."""
+        query = "select body from kept_values where tenant = ? and key = ?"
+        return await self._pool.run(reads.body, Any, query, tenant, key)
+
+    async def values(self, tenant: str, prefix: str) -> list[Json]:
+        """Give the values whose keys begin with `prefix`, by key."""
+        query = "select body from kept_values where tenant = ? and key >= ? and key < ? order by key"
+        return await self._pool.run(reads.bodies, Any, query, tenant, prefix, f"{prefix}\U0010ffff")
+
+    async def size(self, tenant: str) -> int:
+        """Give the number of events in the log."""
+        return self._ledger.tree(tenant).size
+
+    async def root(self, tenant: str) -> tuple[int, bytes]:
+        """Give size and Merkle root as committed now."""
+        tree = self._ledger.tree(tenant)
+        return tree.size, tree.root()
+
+    async def entries(
+        self,
+        tenant: str,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        kinds: Sequence[str] = (),
+        task: str = "",
+        opened: bool = False,
+    ) -> list[Entry]:
+        """Give the first events from index `start` on, or the last ones below `before`, in order either way;
+        `opened` decrypts what can be decrypted.
+        """
+        opener = self._opener if opened else None
+        wanted = (tuple(kinds), task, opener)
+        return await self._pool.run(reads.entries, tenant, start, before, limit, *wanted)
+
+    async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
+        """Give the inclusion proof of a leaf in the tree of `size`."""
+        return await self._pool.run(reads.inclusion, tenant, index, size)
+
+    async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
+        """Give the consistency proof between two sizes."""
+        return await self._pool.run(reads.consistency, tenant, old, new)
+
+    async def unfinished(self, tenant: str) -> list[Event]:
+        """Give the permitting decisions that have no `tool.called` after them."""
+        # Everything submitted before is committed first, so that no outcome on its way is overlooked.
+        await self.commit(Unit(tenant=tenant))
+        return await self._pool.run(reads.events, tenant, self._ledger.unfinished(tenant))
+
+    async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
+        """Destroy a subject's key, where it stands and where it may have left a trace."""
+        change: Any = ForgetSubject(tenant, subject)
+        try:
+            await self.commit(Unit(changes=(change,), events=events, tenant=tenant))
+        except NotFound:
+            return False
+        await self._scrub()
+        return True
+
+    async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
+        """Wrap the next keys of subjects under the current sealing key."""
+        change: Any = RewrapKeys(after, limit)
+        await self.commit(Unit(changes=(change,), tenant=DEFAULT_TENANT))
+        reached: tuple[str, int] | None = change.reached
+        if reached is None:
+            await self._scrub()
+        return reached
+
+    async def _scrub(self) -> None:
+        """Remove what traces a deleted row has left, as far as the database lets one."""
+
+    async def close(self) -> None:
+        """Commit what is in hand and close."""
+        await self._writer.close()
+        self._pool.close()

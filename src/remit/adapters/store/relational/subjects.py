@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys of subjects: made on demand, kept wrapped under the sealing key, forgotten on request."""
+
+from __future__ import annotations
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from remit.adapters.store.relational.memory import Key
+from remit.adapters.store.relational.sql import Sql
+from remit.core.event import Event
+from remit.core.merkle import leaf_hash
+from remit.core.seal import (
+    KEY_SIZE,
+    NONCE_SIZE,
+    SALT_SIZE,
+    Openings,
+    cipher,
+    conceal,
+    reveal,
+    seal,
+    unseal,
+    unwrap_key,
+    wrap_key,
+)
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Entropy
+
+#: Unwrapped keys kept in memory; the oldest go first, and are unwrapped again when needed.
+MAX_KEYS = 10_000
+
+#: A key's id, and the key ready to seal with.
+Held = tuple[int, AESGCM]
+
+
+class Subjects:
+    """The keys under which this process seals. Every change can be taken back until `settle`."""
+
+    def __init__(self, connection: Sql, sealing: SealingKeys, entropy: Entropy) -> None:
+        """Keep keys in the table of `connection`."""
+        self._sql = connection
+        self._sealing = sealing
+        self._entropy = entropy
+        self._keys: dict[Key, Held] = {}
+        self._created: dict[Key, tuple[int, bytes, str]] = {}  # not in the table yet
+
+    def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
+        """Give the commitments for an event's leaf, what opens them, and a nonce to encrypt that with."""
+        count = len(event.sealed)
+        fresh = self._entropy.bytes(NONCE_SIZE + SALT_SIZE * count)  # one call to the system for all of it
+        salts = [fresh[at : at + SALT_SIZE] for at in range(NONCE_SIZE, len(fresh), SALT_SIZE)]
+        commitments, openings = conceal(event.sealed, salts)
+        return commitments, openings, fresh[:NONCE_SIZE]
+
+    def seal(self, event: Event, openings: Openings, nonce: bytes, leaf_hash: bytes) -> tuple[int, bytes]:
+        """Give the id of the subject's key, and an event's values encrypted under it for this leaf alone."""
+        key_id, key = self._key((event.tenant, event.subject))
+        return key_id, seal(key, nonce, openings, leaf_hash)
+
+    def _key(self, name: Key) -> Held:
+        held = self._keys.get(name)
+        if held is not None:
+            return held
+        row = self._sql.execute(
+            "select id, wrapped, wrapped_by from subject_keys where tenant = ? and subject = ?", name
+        ).fetchone()
+        if row:
+            kek = self._sealing.sealing_key(row[2])
+            held = (row[0], cipher(unwrap_key(kek, row[1], wrapped_for(*name))))
+        else:
+            # Random and of 63 bits, what SQLite's integers hold: never given twice, also not after a
+            # forgetting.
+            key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
+            key = self._entropy.bytes(KEY_SIZE)
+            nonce = self._entropy.bytes(NONCE_SIZE)
+            by = self._sealing.current
+            wrapped = wrap_key(self._sealing.sealing_key(by), nonce, key, wrapped_for(*name))
+            self._created[name] = (key_id, wrapped, by)
+            held = (key_id, cipher(key))
+        if len(self._keys) >= MAX_KEYS:
+            del self._keys[next(iter(self._keys))]
+        self._keys[name] = held
+        return held
+
+    def created(self) -> list[tuple[str, int, str, bytes, str]]:
+        """Give the rows of keys that the batch in hand brings along."""
+        return [
+            (tenant, key_id, subject, wrapped, by)
+            for (tenant, subject), (key_id, wrapped, by) in self._created.items()
+        ]
+
+    def rewrap(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
+        """Wrap the next keys of the table, at most `limit` looked at, under the current sealing key.
+
+        Gives the last one looked at, or `None` at the end. Keys of the batch in hand are under it already.
+        """
+        by = self._sealing.current
+        rows = self._sql.execute(
+            "select tenant, id, subject, wrapped, wrapped_by from subject_keys where (tenant, id) > (?, ?)"
+            " order by tenant, id limit ?",
+            (*after, limit),
+        ).fetchall()
+        for tenant, key_id, subject, wrapped, under in rows:
+            if under == by:
+                continue
+            bound = wrapped_for(tenant, subject)
+            key = unwrap_key(self._sealing.sealing_key(under), wrapped, bound)
+            fresh = wrap_key(self._sealing.sealing_key(by), self._entropy.bytes(NONCE_SIZE), key, bound)
+            self._sql.execute(
+                "update subject_keys set wrapped = ?, wrapped_by = ? where tenant = ? and id = ?",
+                (fresh, by, tenant, key_id),
+            )
+        return (rows[-1][0], rows[-1][1]) if len(rows) == limit else None
+
+    def drop(self, tenant: str, subject: str) -> bool:
+        """Forget a key in memory; say whether there was one that is not in the table yet."""
+        name = (tenant, subject)
+        self._keys.pop(name, None)
+        return self._created.pop(name, None) is not None
+
+    def settle(self) -> None:
+        """The batch is committed."""
+        self._created.clear()
+
+    def restore(self) -> None:
+        """The batch cannot be committed: keys that it brought along are not there."""
+        for name in self._created:
+            self._keys.pop(name, None)
+        self._created.clear()
+
+
+class Opener:
+    """Opens what was sealed, for readers. Safe to use from several threads at once."""
+
+    def __init__(self, sealing: SealingKeys) -> None:
+        """Unwrap with the sealing keys there are."""
+        self._sealing = sealing
+
+    def __call__(
+        self, tenant: str, subject: str, wrapped: bytes, by: str, leaf: bytes, sealed: bytes
+    ) -> Openings:
+        """Give the openings of one event; `VerificationFailed` if they are not what its leaf commits to.
+
+        `by` is the sealing key that wrapped the subject's.
+        """
+        key = unwrap_key(self._sealing.sealing_key(by), wrapped, wrapped_for(tenant, subject))
+        commitments = orjson.loads(leaf).get("sealed", {})
+        openings = unseal(key, sealed, leaf_hash(leaf))
+        reveal(openings, commitments)
+        return openings
+
+
+def wrapped_for(tenant: str, subject: str) -> str:
+    """Give the name that a wrapped key is bound to: it cannot change its subject, nor its tenant."""
+    return f"{tenant}\x00{subject}"

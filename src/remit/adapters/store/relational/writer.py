@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Group commit: units that arrive together become one transaction, and each still stands or falls alone.
+
+What a database does differently (where statements run, how it is waited for) is its own
+writer's, in `_write`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+
+from remit.adapters.store.relational.changes import IN_MEMORY, Changes
+from remit.adapters.store.relational.ledger import Ledger
+from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.sql import Sql
+from remit.core.errors import StoreUnavailable
+from remit.ports.store import Receipt, Unit
+
+#: Units in one transaction at most, so that forming a batch does not hold up the event loop for long.
+MAX_BATCH = 128
+
+#: Seconds that units which nobody waits for may wait for one that somebody does, to share its transaction.
+PATIENCE_S = 0.005
+
+NOTHING = Receipt()
+
+Waiting = tuple[Unit, "asyncio.Future[Receipt]"]
+
+Then = Callable[[Exception | None], None]
+
+
+class Worker:
+    """One daemon thread that runs jobs in order and tells the event loop how each went."""
+
+    def __init__(self, name: str) -> None:
+        """Start the thread."""
+        self._jobs: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, Callable[[], object], Then] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def do(self, loop: asyncio.AbstractEventLoop, job: Callable[[], object], then: Then) -> None:
+        """Run `job` on the thread, then `then` on the loop with its fault, if any."""
+        self._jobs.put((loop, job, then))
+
+    def stop(self) -> None:
+        """Finish the jobs in hand and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (order := self._jobs.get()) is not None:
+            loop, job, then = order
+            fault: Exception | None = None
+            try:
+                job()
+            except Exception as raised:  # noqa: BLE001 - whatever it is: who waits is told, and others go on
+                fault = raised
+            loop.call_soon_threadsafe(then, fault)
+
+
+class GroupWriter(ABC):
+    """The one writing connection, its queue, and the state that moves with it. Lives on one event loop."""
+
+    #: Faults of the database, which concern the whole batch and not the unit that met them.
+    faults: tuple[type[Exception], ...] = ()
+
+    def __init__(self, connection: Sql, memory: Memory, ledger: Ledger, aside: Worker) -> None:
+        """Take over an open connection and what was read from it; `aside` runs jobs between batches."""
+        self._memory = memory
+        self._ledger = ledger
+        self._changes = Changes(connection, memory, ledger.drop_key, ledger.rewrap_keys)
+        self._connection = connection
+        self._queue: list[Waiting] = []
+        self._batch: list[tuple[Waiting, Receipt | Exception]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle = True  # nothing is being written and no turn is scheduled
+        self._closed = False
+        self._quiet: asyncio.Future[None] | None = None
+        # Jobs that run between two batches, while nothing is being written.
+        self._between: deque[tuple[Callable[[], object], Then]] = deque()
+        self._aside = aside
+        self._hurry = False  # somebody waits for a unit in the queue
+        self._patience: asyncio.TimerHandle | None = None
+
+    @abstractmethod
+    def _write(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Form the batch in hand and commit it; see to it that `_finish` is called on the loop."""
+
+    @abstractmethod
+    def _undo(self) -> None:
+        """Bring tables and memory back to before the batch."""
+
+    @abstractmethod
+    def _unavailable(self, fault: Exception) -> StoreUnavailable:
+        """Give the fault that callers see."""
+
+    def _ended(self, fault: Exception | None) -> None:  # noqa: B027 - most have nothing to see to
+        """See to what is due after a batch."""
+
+    def submit(self, unit: Unit, *, hurry: bool) -> asyncio.Future[Receipt]:
+        """Queue a unit; the future holds its receipt, or the fault that refused it.
+
+        Without `hurry` it waits up to `PATIENCE_S` for others: an outcome then costs no transaction, and no
+        wait for the disk, of its own. The order in which units were submitted is kept.
+        """
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
+        if self._closed:
+            future.set_exception(StoreUnavailable("the store is closed", way_out="start remit again"))
+            return future
+        self._queue.append((unit, future))
+        if hurry or len(self._queue) >= MAX_BATCH:
+            self._hurry = True
+            self._wake()
+        elif self._idle:
+            self._wait_for_others()
+        return future
+
+    def _wait_for_others(self) -> None:
+        if self._patience is None and self._loop is not None:
+            self._patience = self._loop.call_later(PATIENCE_S, self._wait_no_more)
+
+    def _wait_no_more(self) -> None:
+        self._patience = None
+        if self._queue:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Begin a turn, not at once: whoever else is ready in this turn of the loop shares the
+        transaction.
+        """
+        if self._idle and self._loop is not None:
+            self._idle = False
+            self._loop.call_soon(self._turn)
+
+    async def drained(self) -> None:
+        """Return when everything that was submitted before has been committed or refused."""
+        if self._queue or not self._idle:
+            if self._quiet is None or self._quiet.done():
+                self._quiet = asyncio.get_running_loop().create_future()
+            self._wake()
+            await self._quiet
+
+    async def between(self, job: Callable[[], object]) -> None:
+        """Run a job while nothing is being written; raises what it raises."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def tell(fault: Exception | None) -> None:
+            if not done.done():
+                done.set_exception(fault) if fault else done.set_result(None)
+            self._next()
+
+        self._loop = loop
+        self._between.append((job, tell))
+        self._wake()
+        await done
+
+    async def close(self) -> None:
+        """Commit what is in hand, take no more, and end the threads. The connections are the caller's to
+        close.
+        """
+        self._closed = True
+        await self.drained()
+        self._aside.stop()
+
+    def _turn(self) -> None:
+        """Form a batch from what is waiting and commit it."""
+        loop = self._loop
+        assert loop is not None
+        if self._between:
+            self._aside.do(loop, *self._between.popleft())
+            return
+        waiting = self._queue[:MAX_BATCH]
+        del self._queue[:MAX_BATCH]
+        self._hurry = bool(self._queue)
+        self._batch = [(item, NOTHING) for item in waiting]
+        self._write(loop)
+
+    def _judge_all(self) -> None:
+        """Apply every unit of the batch."""
+        self._batch = [(item, self._judge(item[0])) for item, _ in self._batch]
+
+    def _judge(self, unit: Unit) -> Receipt | Exception:
+        """Apply one unit whole, or leave nothing of it and give what refused it."""
+        mark = self._memory.mark()
+        sql = any(type(change) not in IN_MEMORY for change in unit.changes)
+        if sql:
+            self._connection.execute("savepoint unit")
+        try:
+            outcome: Receipt | Exception = self._apply(unit)
+            if sql:
+                self._connection.execute("release unit")
+        except self.faults:
+            raise  # of the database, so of the whole batch
+        except Exception as refusal:  # noqa: BLE001 - must not stop the other units
+            outcome = refusal
+            self._memory.back_to(mark)
+            if sql:
+                self._connection.execute("rollback to unit")
+                self._connection.execute("release unit")
+        return outcome
+
+    def _apply(self, unit: Unit) -> Receipt:
+        tenant = unit.of_tenant
+        epochs: dict[str, int] = {}
+        for change in unit.changes:
+            self._changes.apply(tenant, change, epochs)
+        return Receipt(self._ledger.append(tenant, unit.events) if unit.events else (), epochs)
+
+    def _finish(self, fault: Exception | None) -> None:
+        """The batch is committed, or it cannot be: tell its callers, and go on with who came meanwhile."""
+        batch, self._batch = self._batch, []
+        if fault is None:
+            self._memory.settle()
+            self._ledger.settle()
+        else:
+            self._undo()
+        for (_, future), outcome in batch:
+            if future.done():
+                continue  # its caller stopped waiting; what was submitted is committed all the same
+            if fault is not None:
+                future.set_exception(self._unavailable(fault))
+            elif isinstance(outcome, Receipt):
+                future.set_result(outcome)
+            else:
+                # Not earlier: it may have been refused for what a unit before it in the same batch changed.
+                future.set_exception(outcome)
+        self._ended(fault)
+        self._next()
+
+    def _next(self) -> None:
+        """Go on in the next turn of the loop, so that those who were just answered can say what comes
+        next.
+        """
+        awaited = self._quiet is not None and not self._quiet.done()
+        if self._loop is not None and (self._hurry or self._between or (self._queue and awaited)):
+            self._loop.call_soon(self._turn)
+            return
+        self._idle = True
+        if self._queue:
+            self._wait_for_others()
+        elif self._quiet is not None and awaited:
+            self._quiet.set_result(None)
