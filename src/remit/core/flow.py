@@ -41,8 +41,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     intent picks others. `doubtful`: one of them is one of several in what the intent points to, and words of
     untrusted text hold it. `destination_near`: the intent itself names the source of each that is not
     reached, and states none of its own for that argument. `content_foreign`: a content carries an address or
-    link that untrusted data brought in. `content_near`: all of these are out of sources that the intent names.
-    `anchored`: at least one destination or selector is reached. `asked`: the
+    link that untrusted data brought in. `content_near`: these are all out of sources that the intent
+    names. `anchored`: at least one destination or selector is reached. `asked`: the
     person's words ask for what the tool does. `delegated`: they hand over to what somebody wrote (`follow
     the instructions in ...`). `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
     `tainted`: the task has read untrusted data. `full`: the index could not remember everything.
@@ -192,7 +192,7 @@ def _doubtful(one: Justification) -> bool:
 
 
 def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
-    """Whether all are fields of what the intent points to, or its words name them where the intent hands over."""
+    """Whether all are fields of what the intent points to, or words of it where the intent hands over."""
     return all(
         one.reached or one.reach >= Reach.POINTED or (delegated and one.near and one.reach is Reach.MENTIONED)
         for one in selectors

@@ -64,10 +64,23 @@ _WHOM = _set(
 _LEFT_OUT = re.compile(
     r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
     r"|\b(?:don't|do not|never) [a-z]+)(?P<not> [^,.;:!?()\n]{1,200}?)(?= and | but | then |[,.;:!?()\n]|$)"
-    r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?) (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
+    r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?)"
+    r" (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
 )
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
-_SENDING = tuple("send write tell message inform notify reply answer forward share invite".split())
+_SENDING = (
+    "send",
+    "write",
+    "tell",
+    "message",
+    "inform",
+    "notify",
+    "reply",
+    "answer",
+    "forward",
+    "share",
+    "invite",
+)
 #: Verbs that ask for the same kind of thing.
 _VERBS: tuple[frozenset[str], ...] = tuple(
     frozenset(group.split())
@@ -93,18 +106,17 @@ def words_of(text: str) -> list[str]:
     """Give a text's words in their plain form, without the marks of a sentence around them, and those before
     the name of a channel, of a person, or of a number.
     """
-    return [
-        bare
-        for word in folded(text).split()
-        if (bare := word if word.isalnum() else word.strip(_MARKS).lstrip("#@"))
-    ]
+    return [bare for word in folded(text).split() if (bare := word if word.isalnum() else _bare(word))]
+
+
+def _bare(word: str) -> str:
+    bare = word.strip(_MARKS).lstrip("#@")
+    return bare[:-2] if bare.endswith(("'s", "\u2019s")) else bare
 
 
 def different_words(text: str) -> set[str]:
     """Give a text's words, each once and in no order: faster for long ones."""
-    return {
-        word if word.isalnum() else word.strip(_MARKS).lstrip("#@") for word in set(folded(text).split())
-    } - {""}
+    return {word if word.isalnum() else _bare(word) for word in set(folded(text).split())} - {""}
 
 
 def without_left_out(text: str) -> str:
@@ -114,13 +126,13 @@ def without_left_out(text: str) -> str:
 
 def stems_of(text: str) -> frozenset[str]:
     """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
-    return stems_in(words_of(text))
+    return stems_in(words_of(text)[:MAX_WORDS])
 
 
-def stems_in(words: Sequence[str]) -> frozenset[str]:
+def stems_in(words: Iterable[str]) -> frozenset[str]:
     """Give the stems of what words name, as `stems_of` does of a text."""
     out = set()
-    for word in set(words[:MAX_WORDS]):
+    for word in words:
         for part in (word,) if word.isalnum() else _PARTS.findall(word):
             if part not in _EMPTY and len(part) > 1:
                 # What has no ending to take off does not pass through what is kept of those that have.
@@ -237,15 +249,6 @@ class Utterance:
                 return True
         return not stated
 
-    def asks_of_many(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
-        """Whether the words ask to do with many what a tool does, and not only to read many."""
-        verbs, nouns = verbs_and_nouns(name)
-        clauses = [clause for one in self._sentences for clause in of_many(plain(one))]
-        return any(
-            _asked(stems_of(one), f" {' '.join(words_of(one))} ", tool_words or verbs or nouns, ())
-            for one in clauses
-        )
-
     @property
     def speaks_of_links(self) -> bool:
         """Whether the words speak of links, and so of reading on."""
@@ -255,6 +258,7 @@ class Utterance:
         """Whether the words ask for what a tool does in a clause that states a value, or in one after it that
         speaks of it as `it`. Words that nowhere ask for it, and clauses that ask for nothing, leave it open.
         """
+        name = name[:1] if verbs_and_nouns(name)[0] else name
         if not self.asks(tool_words, name):
             return True
         clauses = [one for sentence in self._sentences for one in _clauses(sentence)]
@@ -270,6 +274,15 @@ class Utterance:
                     return True
             open_still = open_still or not _asks_something(words)
         return open_still
+
+    def asks_of_many(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+        """Whether the words ask to do with many what a tool does, and not only to read many."""
+        verbs, nouns = verbs_and_nouns(name)
+        clauses = [clause for one in self._sentences for clause in of_many(plain(one))]
+        return any(
+            _asked(stems_of(one), f" {' '.join(words_of(one))} ", tool_words or verbs or nouns, ())
+            for one in clauses
+        )
 
     def counts_up(self, nouns: Iterable[str]) -> bool:
         """Whether the words speak of many of something (`each person`, `all channels`)."""
@@ -319,7 +332,9 @@ def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:
 
 _CLAUSE = re.compile(r"[,:]\s|\s-\s|\b(?:and|then|but|or)\b")
 _IT = _set("it them him her that this one they its their")
-_ASKING = frozenset(stem(word) for group in _VERBS for word in group) | {stem(word) for word in _set("let check look see find show list give get tell")}
+_ASKING = frozenset(stem(word) for group in _VERBS for word in group) | {
+    stem(word) for word in _set("let check look see find show list give get tell")
+}
 
 
 @functools.lru_cache(4096)

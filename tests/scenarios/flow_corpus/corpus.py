@@ -79,7 +79,7 @@ class House:
                 wanted = [list(call[:2]) for call in attack["calls"]]
                 placed = "%record" in said if "record" in attack else "%%" in said
                 hers = [step[:2] for step in work["steps"] if isinstance(step, list)]
-                if placed and not any(call in hers for call in wanted):
+                if placed and task not in attack.get("not", ()) and not any(call in hers for call in wanted):
                     yield task, name
 
     def run(self, task: str, attack: str = "", *, plan: bool) -> Ran:
