@@ -265,3 +265,21 @@ def test_the_smallest_words_of_the_intent_name_nothing(rehearsal: Rehearsal) -> 
     assert outcome(task, "post", channel="launch", text="noon") == "permit"
     assert outcome(task, "post", channel="my", text="noon") == "defer"
     assert outcome(task, "post", channel="it is", text="noon") == "defer"
+
+
+def test_to_bury_a_link_below_more_than_is_remembered_gains_nothing(rehearsal: Rehearsal) -> None:
+    """Nor to nest it deeper than is looked: a link that nobody is known to have brought may be theirs."""
+    deep: Json = "https://deep.example.net/x"
+    for _ in range(40):
+        deep = [deep]
+    task = begin(rehearsal, SUMMARY, BOB, EVE | {"more": deep})
+    assert outcome(task, "send", to="ann@example.org", body="Go to https://deep.example.net/x") == "defer"
+    assert outcome(task, "send", to="ann@example.org", body="Bob comes at noon.") == "permit"
+
+
+def test_the_other_full_stops_of_names_hide_no_link(rehearsal: Rehearsal) -> None:
+    """Browsers and mail programs read them as dots."""
+    task = begin(rehearsal, SUMMARY, BOB, EVE)
+    link = "Go to https://trap\u3002example\u3002net/x"
+    assert outcome(task, "send", to="ann@example.org", body=link) == "defer"
+    assert outcome(task, "send", to="ann@example.org", body="Ok\u3002 See you.") == "permit"

@@ -64,6 +64,7 @@ _KINDS = {Glance.ADDRESS: DestinationKind.EMAIL, Glance.TEXT: DestinationKind.TE
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
 _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
+_STOP_IN_NAME = re.compile("(?<=[a-z0-9-])\u3002(?=[a-z0-9])")  # RFC 3490 section 3.1
 _EDGE = ".:!?*_~\u2026"
 _LOCAL = re.compile(r"[^\s@,;:/()<>\[\]\"\\]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
@@ -162,6 +163,7 @@ def _standing(text: str, found: list[Destination]) -> None:
     """Add the destinations that stand in a text as they are."""
     folded = fold(text)
     if not folded.isascii():
+        folded = _STOP_IN_NAME.sub(".", folded)
         for char in _CUT_BEYOND_ASCII:
             folded = folded.replace(char, " ")
     # One byte stands for each character, so that places are the same.

@@ -187,8 +187,7 @@ class Index:
             for found in within(leaf):
                 # A host alone looks like the name of a file; that of a new URL does not.
                 if found.kind is not DestinationKind.HOST and (
-                    self.brought_by_others(found, named=named)
-                    or (found.kind is DestinationKind.URL and self._below_foreign(found, named=named))
+                    self.brought_by_others(found, named=named) or self._may_be_foreign(found, named=named)
                 ):
                     return True
         return False
@@ -205,14 +204,14 @@ class Index:
             named or not any(self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
         )
 
-    def _below_foreign(self, url: Destination, *, named: bool) -> bool:
-        """Whether nobody has brought a URL, and its host is foreign."""
-        digest = self._kept.digest(url)
+    def _may_be_foreign(self, found: Destination, *, named: bool) -> bool:
+        """Whether nobody is known to have brought it, and its host is foreign, or not all is known."""
+        digest = self._kept.digest(found)
         if digest in self._stated or self._kept.spots_of(digest):
             return False
-        return any(
+        return self.full or any(
             one.kind is DestinationKind.HOST and self.brought_by_others(one, named=named)
-            for one in within(url.normal)
+            for one in (within(found.normal) if found.kind is DestinationKind.URL else ())
         )
 
     def used(self, tool: Tool, name: str) -> bool:
