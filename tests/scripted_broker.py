@@ -31,6 +31,7 @@ class ScriptedBroker:
         self.probed: list[str] = []
         self.alive: dict[str, str] = {}
         self.ballast = 0
+        self.blind = False
         self.on_obtain: Callable[[], object] | None = None
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
@@ -65,6 +66,8 @@ class ScriptedBroker:
         self.probed.append(credential.lease)
         if self.sink_down:
             return Probe.UNREACHABLE
+        if self.blind:
+            return Probe.REFUSED
         if self.stale and credential.lease in self.revoked:
             self.stale -= 1
             if not self.stale:

@@ -5,7 +5,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ from remit.core.decision import Outcome
 from remit.core.errors import Fenced, KeyUnavailable, RemitError
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
-from remit.core.key import KeyKind
-from remit.core.revocation import Closing, ScopeKind
+from remit.core.revocation import ScopeKind
 from remit.core.task import TaskState
-from remit.services.house import House
-from tests.call_world import CallWorld, Heard, call_world, full_disk
+from tests.call_world import CallWorld, Heard, full_disk
+from tests.credentials_world import closure_now, desk_world, of_leases
 from tests.scripted_broker import ScriptedBroker
 
 Json = Any
@@ -32,34 +31,12 @@ def broker() -> ScriptedBroker:
     return ScriptedBroker()
 
 
-@asynccontextmanager
-async def desk_world(folder: Path, broker: ScriptedBroker, seed: str = "house") -> AsyncIterator[CallWorld]:
-    """Give a desk that takes a credential; on a folder of a house before it, with all that it had."""
-    again = (folder / "remit.db").exists()
-    outfit: Json = {"brokers": {"desk": broker}, "settle_s": 0.2}
-    async with call_world(folder, seed=seed, settle=not again, **outfit) as made:
-        if again:
-            await made.reopen()
-        yield made
-
-
 @pytest.fixture
 async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWorld]:
     """A desk that takes a credential."""
     async with desk_world(tmp_path, broker) as made:
         yield made
         await made.house.leases.stop()
-
-
-def of_leases(closings: tuple[Closing, ...]) -> list[Closing]:
-    """Give what a closure says of credentials."""
-    return [one for one in closings if one.lease]
-
-
-async def closure_now(house: House, scope: str) -> list[Closing]:
-    """Give what the newest closure of a scope says of credentials now."""
-    (closure, *_) = await house.store.closures(house.tenant, scope=scope)
-    return of_leases(closure.closings)
 
 
 async def test_calls_of_a_task_share_one_credential(world: CallWorld, broker: ScriptedBroker) -> None:
@@ -331,96 +308,14 @@ async def test_what_cannot_be_kept_is_not_used(world: CallWorld, broker: Scripte
     assert world.desk.arrived == []
 
 
-@pytest.mark.parametrize("traceable", [False, True])
-async def test_a_restart_takes_back_what_was_left(
-    tmp_path: Path, broker: ScriptedBroker, traceable: bool
-) -> None:
-    """A process that died between issue and end: the next one takes back what no call uses any more."""
-    broker.traceable = traceable
-    async with desk_world(tmp_path, broker) as world:
-        task, token = await world.open()
-        await world.call(token, "read")
-    (lease,) = broker.alive
-    async with desk_world(tmp_path, broker, "again") as world:
-        assert await world.house.leases.recover() == 1
-        await world.until(lambda: not world.house.leases.of(task=task.id))
-        assert (broker.alive, broker.revoked) == ({}, [lease])
-        assert await world.outcome(token, "read") is Outcome.PERMIT
-        assert len(broker.alive) == 1
-        await world.house.leases.stop()
-        assert broker.alive == {}
-
-
-async def test_what_a_source_did_not_live_to_tell_is_taken_back_by_name(
-    tmp_path: Path, broker: ScriptedBroker
-) -> None:
-    """The process died while it waited: a lease was kept before its source was asked."""
-    broker.traceable = True
-    async with desk_world(tmp_path, broker) as world:
-        _, token = await world.open()
-        broker.open.clear()
-        call = asyncio.create_task(world.call(token, "read"))
-        await world.until(lambda: bool(broker.obtained))
-        kept = await world.house.store.values(world.house.tenant, "lease:")
-        call.cancel()
-    assert [one["sealed"] for one in kept] == [""]
-    broker.alive[broker.obtained[0].lease] = "made, and nobody heard of it"
-    broker.open.set()
-    async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.leases.recover()
-        await world.until(lambda: not broker.alive)
-        await world.until(lambda: not world.house.leases._back.open)
-
-
-async def test_a_restart_goes_on_with_an_open_closure(tmp_path: Path, broker: ScriptedBroker) -> None:
-    """What was still open when the process stopped is closed by the next one, counted from the end itself."""
-    async with desk_world(tmp_path, broker) as world:
-        task, token = await world.open()
-        await world.call(token, "read")
-        broker.down = True
-        await world.house.revocations.end_task(task.id, reason="enough", by="root")
-        await world.house.leases.stop()
-    broker.down = False
-    async with desk_world(tmp_path, broker, "again") as world:
-        world.clock.advance(90)
-        await world.house.leases.recover()
-        await world.until(lambda: not world.house.leases.of(task=task.id))
-        (closing,) = await closure_now(world.house, f"task:{task.id}")
-        assert closing.refused_after_ms == 90_000
-
-
-async def test_a_broker_that_is_gone_leaves_its_credentials_open(
-    tmp_path: Path, broker: ScriptedBroker
-) -> None:
-    """A configuration without it cannot take back what it gave: that is told, and not forgotten."""
-    async with desk_world(tmp_path, broker) as world:
-        task, token = await world.open()
-        await world.call(token, "read")
-    async with call_world(tmp_path, seed="again", settle=False, settle_s=0.05) as world:
-        await world.reopen()
-        await world.house.leases.recover()
-        await asyncio.sleep(0.1)
-        world.clock.advance(60)
-        await world.house.leases.sweep()
-        (alarm,) = await world.facts(EventKind.LEASE_OPEN)
-        assert alarm["why"] == "broker-gone"
-        assert len(world.house.leases.of(task=task.id)) == 1
-        await world.house.leases.stop()
-    async with desk_world(tmp_path, broker, "third") as world:
-        await world.house.leases.recover()
-        await world.until(lambda: not broker.alive)
-
-
-async def test_another_sealing_key_opens_what_was_sealed_before(
-    tmp_path: Path, broker: ScriptedBroker
-) -> None:
-    """A rotation seals anew what is held, before the old key is destroyed."""
-    async with desk_world(tmp_path, broker) as world:
-        _, token = await world.open()
-        await world.call(token, "read")
-        await world.house.rotations.rotate(KeyKind.SEALING, by="root")
-        await world.house.rotations.keep()
-        (kept,) = await world.house.store.values(world.house.tenant, "lease:")
-        assert kept["sealed_by"] == "2"
-        await world.house.leases.stop()
-    assert broker.alive == {}
+async def test_a_probe_that_refuses_what_lives_is_found_out(world: CallWorld, broker: ScriptedBroker) -> None:
+    """It would "prove" every ending: the call is refused, and the credential taken back."""
+    _, token = await world.open()
+    broker.blind = True
+    with pytest.raises(KeyUnavailable, match="its probe refuses a credential that was just given"):
+        await world.call(token, "write")
+    await world.until(lambda: not broker.alive)
+    assert world.desk.arrived == []
+    broker.blind = False
+    _, token = await world.open()
+    assert await world.outcome(token, "write") is Outcome.PERMIT

@@ -102,6 +102,7 @@ def _agent(told: Json) -> Tree:
     branch = tree.add(_line("acting now in", f"{len(active)} task{'' if len(active) == 1 else 's'}", "bold"))
     for one in active:
         _work(branch, one)
+    _leases(tree, [one for one in told["leases"] if one["ending"]])
     if not active and tasks:
         branch.add(Text.assemble(("last: ", "dim"), tasks[0]["task"], "  ", show.state(tasks[0]["state"])))
     return tree
@@ -153,6 +154,19 @@ def _about(tree: Tree, task: Json) -> None:
         tree.add(_line("a token alone is enough at", ", ".join(task["bearers_at"]), "yellow"))
     if task["in_hand"]:
         tree.add(_line("calls in hand", str(task["in_hand"]), "yellow"))
+    _leases(tree, task["leases"])
+
+
+def _leases(tree: Tree, leases: Json) -> None:
+    """Say which credentials of upstreams are held, and which are still open after an end."""
+    for one in leases:
+        what = f"{one['kind']} for {one['sink']}"
+        if not one["ending"]:
+            tree.add(_line("holds", what))
+            continue
+        taken = "taken back, " if one["revoked"] else ""
+        why = one["why"] or "not tried yet"
+        tree.add(_line("still open:", f"{what}, {taken}tried {one['attempts']} times: {why}", "bold red"))
 
 
 def _token(told: Json) -> Tree:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from remit import __version__, api
-from remit.adapters.broker.standing import StandingBroker
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
@@ -23,6 +22,7 @@ from remit.adapters.store.sqlite.reads import pins_at
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
@@ -146,19 +146,6 @@ def upstream_of(
     )
 
 
-def brokers_of(config: Config) -> dict[str, Broker]:
-    """Give the broker of each upstream that needs a credential."""
-    return {
-        name: StandingBroker(
-            name,
-            {key: ref.resolve for key, ref in section.headers.items()},
-            {key for key, ref in section.headers.items() if ref.secret},
-        )
-        for name, section in config.upstreams.items()
-        if section.headers
-    }
-
-
 def build(
     config: Config,
     keys: Keyring,
@@ -168,6 +155,7 @@ def build(
     public_url: str,
     trust: Trusted | None = None,
     issuing: Issuing | None = None,
+    brokers: Mapping[str, Broker] | None = None,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
     limits = config.limits
@@ -185,7 +173,7 @@ def build(
             key_periods=periods_of(config.keys, config.workload_api),
             engine=policy_engine(config),
             upstreams=upstreams,
-            brokers=brokers_of(config),
+            brokers=brokers or {},
             attestors=trust.attestors if trust else Attestors(),
             issuers=trust.issuers if trust else NoIssuers(),
             members=memberships(config),
@@ -202,6 +190,7 @@ def build(
             session_ttl_s=int(limits.session_ttl_s),
             approval_ttl_s=int(limits.approval_ttl_s),
             call_timeout_s=limits.call_timeout_s,
+            settle_s=limits.closure_wait_s,
             max_calls_per_task=limits.max_calls_per_task,
             openings=OpeningBounds(
                 per_minute=config.agents.openings_per_minute, open_at_once=config.agents.open_at_once
@@ -244,7 +233,8 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
-        house = build(config, keys, store, heads, upstreams, url, trust, issuing)
+        brokers = brokers_of(config, SystemClock(), stack)
+        house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
         await house.evidence.checkpoint()

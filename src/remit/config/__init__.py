@@ -3,6 +3,7 @@
 
 from remit.config.bundle import examine_bundle, load_bundle, problems
 from remit.config.keys import KeysSection, OpenBaoSection
+from remit.config.lease import LeaseSection, OAuthLeaseSection
 from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config
 from remit.config.secret import SecretRef
@@ -28,9 +29,11 @@ __all__ = [
     "InitiativeSection",
     "IssuerSection",
     "KeysSection",
+    "LeaseSection",
     "LimitsSection",
     "ListenSection",
     "LogHeadSection",
+    "OAuthLeaseSection",
     "OpenBaoSection",
     "PolicySection",
     "SecretRef",

@@ -12,6 +12,7 @@ import msgspec
 
 from remit.config.files import Folder
 from remit.config.keys import check_keys
+from remit.config.lease import check_lease
 from remit.config.lines import Node, read_text, read_yaml
 from remit.config.secret import looks_secret
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
@@ -113,7 +114,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
         )
         return
     foreign = (
-        {"headers": upstream.headers, "tls_ca": upstream.tls_ca}
+        {"headers": upstream.headers, "tls_ca": upstream.tls_ca, "lease": upstream.lease}
         if upstream.command
         else {"env": upstream.env}
     )
@@ -127,6 +128,8 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
             )
     if upstream.url:
         _check_url(upstream.url, f"{key}.url", node, problems)
+    if upstream.lease is not None:
+        check_lease(upstream.lease, f"{key}.lease", node, problems)
     for place, word in enumerate(upstream.command):
         if looks_secret(word):
             problems.add(
@@ -135,8 +138,10 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
                 key=f"{key}.command",
                 way_out="pass it under `env:`, as `NAME: env:NAME` or `NAME: file:path`",
             )
-    for name in upstream.headers:
-        at = f"{key}.headers.{name}"
+    leased = upstream.lease.headers if upstream.lease else {}
+    names = [f"headers.{name}" for name in upstream.headers] + [f"lease.headers.{name}" for name in leased]
+    for place_of in names:
+        at, name = f"{key}.{place_of}", place_of.rpartition("headers.")[2]
         if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
             problems.add(
                 "cannot be set", line=node.line_of(at), key=at, way_out="remove it; remit writes the framing"

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from remit.config.governance import AgentsSection, PeopleSection
 from remit.config.keys import KeysSection
+from remit.config.lease import LeaseSection
 from remit.config.listen import ListenSection
 from remit.config.oauth import OAuthSection
 from remit.config.secret import SecretRef
@@ -96,6 +97,15 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     approval_ttl_s: Annotated[
         Seconds, Meta(ge=1, description="How long an approval can be given and used.")
     ] = 900
+    closure_wait_s: Annotated[
+        Seconds,
+        Meta(
+            ge=0,
+            le=60,
+            description="How long an end waits for credentials of upstreams to be dead; then its closure "
+            "lists them as open, and they go on being taken back.",
+        ),
+    ] = 2
     proof_age_s: Annotated[
         Seconds,
         Meta(ge=5, le=600, description="How far the clock of a DPoP proof may be from ours, either way."),
@@ -128,6 +138,13 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
             description="Headers of requests: literals, or secrets as `env:X`, `Bearer env:X`, `file:path`."
         ),
     ] = {}
+    lease: Annotated[
+        LeaseSection | None,
+        Meta(
+            description="A credential of its own for each task. Then `headers` are for remit's own questions "
+            "alone (what it offers), and no call carries them."
+        ),
+    ] = None
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for `url`.")] = ""
     mode: Annotated[
         Literal["enforce", "observe"],

@@ -3,7 +3,8 @@
 
 1. the first call that needs one asks its broker; calls that come meanwhile wait for the same answer
 2. where the source can be asked by name, the lease is kept before that; else as soon as there is an answer. A
-   credential that cannot be kept is taken back and not used
+   credential that cannot be kept is taken back and not used; nor is the first one at an upstream where the
+   probe refuses it alive, for then its refusal at the end would show nothing
 3. one that runs out is replaced before it does, and let go when its last call is over
 4. when the task ends, in whatever way, or its upstream is ended, it is taken back (`taking_back`)
 5. what a process that stopped has left is taken back by the next one, for no call of it goes on
@@ -96,6 +97,8 @@ class Leases:
         self._back = TakingBack(self._records, store=store, clock=clock, tenant=tenant, settle_s=settle_s)
         self._current: dict[tuple[str, str], HeldLease] = {}
         self._held: dict[str, HeldLease] = {}
+        #: Upstreams whose probe has accepted a credential that lives.
+        self._seen: set[str] = set()
         self._stopped = False
 
     async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
@@ -230,6 +233,7 @@ class Leases:
                 given = await broker.obtain(LeaseWanted(held.id, held.record.upstream, held.wanted))
             held.credential = given
             await self._records.keep(held, self._issued(held, given.until))
+            await self._see(held, given)
         except (RemitError, TimeoutError) as fault:
             held.why = fault.message if isinstance(fault, RemitError) else "its source does not answer"
             self._lost(held)
@@ -237,6 +241,17 @@ class Leases:
             held.why = "it could not be obtained"
             self._lost(held)
             raise
+
+    async def _see(self, held: HeldLease, given: UpstreamCredential) -> None:
+        """2. See once for each upstream that the probe accepts what lives; raises `KeyUnavailable`."""
+        if held.record.upstream in self._seen:
+            return
+        async with asyncio.timeout(OBTAIN_S):
+            found = await held.broker.probe(given)
+        if found is Probe.REFUSED:
+            raise KeyUnavailable("its probe refuses a credential that was just given", code="probe-blind")
+        if found is Probe.ACCEPTED:
+            self._seen.add(held.record.upstream)
 
     def _lost(self, held: HeldLease) -> None:
         """Nothing that could be used was obtained: the next call tries anew."""

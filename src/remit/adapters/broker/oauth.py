@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OAuth 2.0 upstreams: a token of its own for each task, by client credentials (RFC 6749 section 4.4).
+
+It is taken back by RFC 7009. The sink is tried where that can be done, by a request that shows the token;
+else the authorization server is asked by RFC 7662 whether it is active, which shows what resources see that
+ask it too, and no more.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from remit.adapters.broker.web import BrokerWeb, WebAnswer, filled
+from remit.core.errors import KeyUnavailable
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.runtime import Clock
+
+Json = Any
+
+#: RFC 6750 section 2.1.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+#: A longer life is taken for a mistake of the server's, and not believed.
+MAX_LIFE: Final = timedelta(days=366)
+
+
+class OAuthPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an authorization server is asked. `probe` is an address of the sink that refuses a dead token
+    with 401 or 403; empty: it is not tried there, and `introspect` is asked.
+    """
+
+    token: str
+    revoke: str = ""
+    introspect: str = ""
+    probe: str = ""
+
+
+class OAuthBroker:
+    """`ports.broker.Broker` at one authorization server, as one client."""
+
+    kind = "oauth-token"
+    standing = False
+    #: Only the token itself says which it is: one whose answer was lost ends by its own time.
+    traceable = False
+
+    def __init__(
+        self,
+        sink: str,
+        places: OAuthPlaces,
+        *,
+        client_id: str,
+        secret: Callable[[], str],
+        web: BrokerWeb,
+        clock: Clock,
+        authenticate: Literal["basic", "post"] = "basic",
+        scopes: tuple[str, ...] = (),
+        tool_scopes: Mapping[str, tuple[str, ...]] | None = None,
+        audience: str = "",
+        resource: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take what remit is called there; `secret` is read at each request.
+
+        `scopes` are asked for whatever the task, those of `tool_scopes` only where it was granted the tool.
+        """
+        self._sink = sink
+        self._places = places
+        self._client_id = client_id
+        self._secret = secret
+        self._web = web
+        self._clock = clock
+        self._authenticate = authenticate
+        self._scopes = scopes
+        self._tool_scopes = dict(tool_scopes or {})
+        self._audience = audience
+        self._resource = resource
+        self._headers = dict(headers or {"Authorization": "Bearer {token}"})
+
+    def scopes_for(self, wanted: LeaseWanted) -> tuple[str, ...]:
+        """Give the scopes for a task: what its granted tools need, and no more."""
+        asked = list(self._scopes)
+        for tool in wanted.tools:
+            asked += self._tool_scopes.get(tool, ())
+        return tuple(dict.fromkeys(asked))
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """Ask for a token; raises `KeyUnavailable`."""
+        form = {"grant_type": "client_credentials"}
+        if scopes := self.scopes_for(wanted):
+            form["scope"] = " ".join(scopes)
+        if self._audience:
+            form["audience"] = self._audience
+        if self._resource:
+            form["resource"] = self._resource  # RFC 8707
+        answer = await self._ask(self._places.token, form)
+        if answer.status != 200:
+            raise self._refused("a token", answer)
+        told = answer.object
+        token, kind, life = told.get("access_token"), told.get("token_type"), told.get("expires_in")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise self._refused("a token", answer, "its answer holds none")
+        if not isinstance(kind, str) or kind.lower() != "bearer":
+            # RFC 6749 section 7.1: a token of another type is not used.
+            raise self._refused("a token", answer, "it is of a type that is not used here")
+        until = None
+        if type(life) is int and life > 0:
+            until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
+        return UpstreamCredential(
+            lease=wanted.lease,
+            sink=self._sink,
+            until=until,
+            headers=filled(self._headers, {"token": token}, "the authorization server"),
+            secrets=(token,),
+            handle={"token": token},
+        )
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """RFC 7009. A server without it leaves the token to its own time."""
+        token = self._token_of(credential)
+        if not self._places.revoke:
+            raise KeyUnavailable(
+                "the authorization server takes no token back",
+                code="not-revocable",
+                way_out="give its `revoke_url`, or have its tokens live for a short time",
+            )
+        answer = await self._ask(self._places.revoke, {"token": token, "token_type_hint": "access_token"})
+        # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
+        if answer.status != 200:
+            raise self._refused("to take a token back", answer)
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """Show the token to the sink, or ask whether it is active."""
+        try:
+            if self._places.probe:
+                answer = await self._web.ask("GET", self._places.probe, headers=credential.headers)
+                if answer.status in (401, 403):
+                    return Probe.REFUSED
+                return Probe.ACCEPTED if 200 <= answer.status < 300 else Probe.UNREACHABLE
+            answer = await self._ask(self._places.introspect, {"token": self._token_of(credential)})
+        except KeyUnavailable:
+            return Probe.UNREACHABLE
+        active = answer.object.get("active") if answer.status == 200 else None
+        if active is False:
+            return Probe.REFUSED
+        return Probe.ACCEPTED if active is True else Probe.UNREACHABLE
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._web.close()
+
+    async def _ask(self, url: str, form: dict[str, str]) -> WebAnswer:
+        secret, headers = self._secret(), {}
+        if self._authenticate == "basic":
+            # RFC 6749 section 2.3.1: both parts are form-encoded before they are put together. A blank as
+            # `%20` and not as `+`: servers that only percent-decode read it too.
+            pair = f"{quote(self._client_id, safe='')}:{quote(secret, safe='')}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        else:
+            form = form | {"client_id": self._client_id, "client_secret": secret}
+        return await self._web.ask("POST", url, headers=headers, form=form)
+
+    def _token_of(self, credential: UpstreamCredential) -> str:
+        token = credential.handle.get("token", "")
+        if not token:
+            raise KeyUnavailable(
+                f"the token of lease `{credential.lease}` cannot be read any more",
+                code="lease-unreadable",
+                way_out="restore the sealing keys, or take it back at the authorization server",
+            )
+        return token
+
+    def _refused(self, what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
+        error = answer.object.get("error")
+        # RFC 6749 section 5.2: an error is a short word. It is told, the description is not.
+        word = error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,60}", error) else ""
+        return KeyUnavailable(
+            f"the authorization server refuses {what}: {why or word or f'status {answer.status}'}",
+            code="source-refused",
+            way_out="look at the client, its scopes and its secret there",
+        )

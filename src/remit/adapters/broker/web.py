@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP as brokers speak it: one request, one answer, both bounded; no redirect is followed, nothing retried.
+
+The addresses are those of the configuration, so they may lie anywhere; plain `http` is for this machine
+alone, which the configuration checks.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+import orjson
+
+from remit.core.errors import KeyUnavailable
+
+Json = Any
+
+MAX_ANSWER_BYTES: Final = 256 * 1024
+TIMEOUT_S: Final = 8.0
+MAX_CONNECTIONS: Final = 16
+
+
+class WebAnswer(msgspec.Struct, frozen=True):
+    """An answer that was read whole."""
+
+    status: int
+    body: bytes = b""
+
+    @property
+    def object(self) -> dict[str, Json]:
+        """The JSON object that it holds; empty where it holds none."""
+        try:
+            found = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+class BrokerWeb:
+    """A connection pool to one source. Lives on one event loop; connects when first asked."""
+
+    def __init__(self, name: str, *, tls: ssl.SSLContext | None = None) -> None:
+        """Take what the source is called in errors."""
+        self._name = name
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: Json = None,
+    ) -> WebAnswer:
+        """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=self._tls or True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept": "application/json"},
+                trust_env=False,
+            )
+        given: dict[str, Json] = {"data": form} if form is not None else {}
+        if json is not None:
+            given = {"data": orjson.dumps(json)}
+        try:
+            async with self._session.request(
+                # A redirect would carry the credential elsewhere.
+                method,
+                url,
+                headers=headers,
+                allow_redirects=False,
+                **given,
+            ) as answer:
+                body = b""
+                while len(body) <= MAX_ANSWER_BYTES and (more := await answer.content.read(65_536)):
+                    body += more
+                status = answer.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as fault:
+            raise KeyUnavailable(
+                f"{self._name} does not answer",
+                code="source-lost",
+                way_out="look whether it runs and can be reached from here",
+                debug=type(fault).__name__,
+            ) from None
+        if len(body) > MAX_ANSWER_BYTES:
+            raise KeyUnavailable(
+                f"the answer of {self._name} is too large",
+                code="source-refused",
+                way_out="look whether its address is the right one",
+            )
+        return WebAnswer(status, body)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+def filled(templates: Mapping[str, str], values: Mapping[str, str], name: str) -> dict[str, str]:
+    """Put a credential's values into the headers that carry it, each where `{its name}` stands.
+
+    Raises `KeyUnavailable` where one is missing, or is not what a header can hold.
+    """
+    out: dict[str, str] = {}
+    for header, template in templates.items():
+        parts = template.split("{")
+        text = parts[0]
+        for part in parts[1:]:
+            wanted, closed, rest = part.partition("}")
+            if not closed or wanted not in values:
+                raise KeyUnavailable(
+                    f"{name} gives no `{wanted[:40]}` for the header `{header}`",
+                    code="source-refused",
+                    way_out=f"use one of {', '.join(f'`{one}`' for one in sorted(values))}",
+                )
+            text += values[wanted] + rest
+        if not text.isprintable() or not text.isascii():
+            raise KeyUnavailable(
+                f"what {name} gives cannot stand in the header `{header}`",
+                code="source-refused",
+                way_out="look what the source gives",
+            )
+        out[header] = text
+    return out

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the credential of an upstream comes from that lives for one task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from remit.config.lines import Node
+from remit.config.secret import SecretRef
+from remit.config.section import Section, Text
+from remit.config.shape import Problems
+
+_URL = r"^https?://[^\s@#]+$"
+Url = Annotated[str, Meta(pattern=_URL)]
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class OAuthLeaseSection(Section, frozen=True, kw_only=True):
+    """An OAuth 2.0 authorization server: a token for each task, by client credentials."""
+
+    token_url: Annotated[Url, Meta(description="Its token endpoint (RFC 6749).")]
+    revoke_url: Annotated[
+        str,
+        Meta(
+            description="Its revocation endpoint (RFC 7009). Without it tokens end by their own time, and "
+            "closures stay open until then."
+        ),
+    ] = ""
+    introspect_url: Annotated[
+        str, Meta(description="Its introspection endpoint (RFC 7662), asked where there is no `probe_url`.")
+    ] = ""
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Where the sink itself is tried: a GET with the token that is answered 200 to 299, "
+            "and 401 or 403 with a dead one."
+        ),
+    ] = ""
+    client_id: Annotated[Text, Meta(description="What remit is called there.")]
+    client_secret: Annotated[SecretRef, Meta(description="Its secret, as `env:X` or `file:path`.")]
+    client_auth: Annotated[
+        Literal["basic", "post"],
+        Meta(description="Whether id and secret go in a header (`client_secret_basic`) or in the form."),
+    ] = "basic"
+    scopes: Annotated[tuple[Text, ...], Meta(description="Scopes of every token.")] = ()
+    tool_scopes: Annotated[
+        dict[str, tuple[Text, ...]],
+        Meta(description="Further scopes by tool, asked for where the task was granted it."),
+    ] = {}
+    audience: Annotated[str, Meta(description="Parameter `audience`, where the server wants one.")] = ""
+    resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
+class LeaseSection(Section, frozen=True, kw_only=True):
+    """A credential of its own for each task, taken back when the task ends; exactly one source."""
+
+    oauth: Annotated[OAuthLeaseSection | None, Meta(description="A token by OAuth 2.0.")] = None
+    headers: Annotated[
+        dict[str, str],
+        Meta(
+            description="Headers of calls, with what the source gives in braces: `Bearer {token}`, "
+            "`{username}`, `{password}`. OAuth sets `Authorization` unless given."
+        ),
+    ] = {}
+
+    @property
+    def sources(self) -> dict[str, Section]:
+        """What is given, by its name."""
+        return {name: one for name in ("oauth",) if (one := getattr(self, name)) is not None}
+
+
+def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    if len(lease.sources) != 1:
+        problems.add(
+            "has no source" if not lease.sources else "has more than one source",
+            line=node.line_of(key),
+            key=key,
+            way_out="give one of `oauth`",
+        )
+    if lease.oauth is not None:
+        _check_oauth(lease.oauth, f"{key}.oauth", node, problems)
+
+
+def _check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Problems) -> None:
+    check_secret(oauth.client_secret, f"{key}.client_secret", node, problems)
+    for name in ("token_url", "revoke_url", "introspect_url", "probe_url"):
+        check_source(getattr(oauth, name), f"{key}.{name}", node, problems)
+    if not oauth.introspect_url and not oauth.probe_url:
+        problems.add(
+            "cannot show that a token is dead",
+            line=node.line_of(key),
+            key=key,
+            way_out="give `probe_url`, where the sink refuses it, or `introspect_url`",
+        )
+
+
+def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) -> None:
+    """Note a secret that is written out."""
+    if not secret.secret:
+        problems.add(
+            "is written out",
+            line=node.line_of(key),
+            key=key,
+            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
+        )
+
+
+def check_source(url: str, key: str, node: Node, problems: Problems) -> None:
+    """Note an address that cannot be used, or to which a secret would go in the clear."""
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        problems.add(
+            "is not an http or https URL",
+            line=node.line_of(key),
+            key=key,
+            way_out="write `https://host/path`",
+        )
+    elif parts.scheme == "http" and parts.hostname not in _LOCAL:
+        problems.add(
+            "would send a secret in the clear",
+            line=node.line_of(key),
+            key=key,
+            way_out="use https, or a server on this machine",
+        )

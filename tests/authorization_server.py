@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real OAuth 2.0 authorization server for tests, made of parts that others wrote (Authlib, Flask), with a
+resource beside it that takes its tokens.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
+from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin
+from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
+from authlib.oauth2.rfc6750 import BearerTokenValidator
+from authlib.oauth2.rfc7009 import RevocationEndpoint
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import BaseWSGIServer, make_server
+
+CLIENT, SECRET = "remit", "s3cret of remit: 100% & more"
+
+Json = Any
+
+
+class Registered(ClientMixin):  # type: ignore[misc]
+    """The one client."""
+
+    def get_client_id(self) -> str:
+        """Give its id."""
+        return CLIENT
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """Compare its secret."""
+        return client_secret == SECRET
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """Basic and in the form, at every endpoint."""
+        return method in ("client_secret_basic", "client_secret_post")
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """One grant."""
+        return grant_type == "client_credentials"
+
+    def get_allowed_scope(self, scope: str) -> str:
+        """Give what it may have of what it asks for."""
+        return " ".join(one for one in (scope or "").split() if one.startswith("crm."))
+
+
+class GivenToken(TokenMixin):  # type: ignore[misc]
+    """A token that was given."""
+
+    def __init__(self, told: dict[str, Json]) -> None:
+        self.text: str = told["access_token"]
+        self.scope: str = told.get("scope", "")
+        self.expires_at = time.time() + told["expires_in"]
+        self.revoked_at: float | None = None
+
+    def check_client(self, client: ClientMixin) -> bool:
+        """All tokens are the one client's."""
+        return True
+
+    def get_scope(self) -> str:
+        """Give its scope."""
+        return self.scope
+
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return bool(self.expires_at < time.time())
+
+    def is_revoked(self) -> bool:
+        """Whether it was taken back."""
+        return self.revoked_at is not None
+
+
+class Authorities:
+    """The server. `lag_s` is for how long the resource goes on accepting what was taken back; while `broken`
+    is set it answers 503 everywhere.
+    """
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, GivenToken] = {}
+        self.life_s = 3600
+        self.lag_s = 0.0
+        self.broken = False
+        self.asked: list[str] = []
+        self._app = Flask("authorities")
+        self._server: BaseWSGIServer | None = None
+        self.port = 0
+        self._furnish()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve; again on the same port after a `stop`."""
+        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
+        self.port = self._server.port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop answering."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def _furnish(self) -> None:
+        world, app = self, self._app
+
+        class Revocation(RevocationEndpoint):  # type: ignore[misc]
+            def query_token(self, text: str, hint: str) -> GivenToken | None:
+                return world.tokens.get(text)
+
+            def revoke_token(self, token: GivenToken, request: Json) -> None:
+                token.revoked_at = token.revoked_at or time.time()
+
+        class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+            def check_permission(self, token: GivenToken, client: Json, request: Json) -> bool:
+                return True
+
+            def query_token(self, text: str, hint: str) -> GivenToken | None:
+                return world.tokens.get(text)
+
+            def introspect_token(self, token: GivenToken) -> dict[str, Json]:
+                return {"active": True, "client_id": CLIENT, "scope": token.scope}
+
+        class Validator(BearerTokenValidator):  # type: ignore[misc]
+            def authenticate_token(self, text: str) -> GivenToken | None:
+                found = world.tokens.get(text)
+                if found is None or found.revoked_at is None or time.time() - found.revoked_at >= world.lag_s:
+                    return found
+                return GivenToken({"access_token": text, "scope": found.scope, "expires_in": 60})
+
+        def save(told: dict[str, Json], asked: Json) -> None:
+            told["expires_in"] = world.life_s
+            world.tokens[told["access_token"]] = GivenToken(told)
+
+        server = AuthorizationServer(app, query_client=lambda _: Registered(), save_token=save)
+        server.register_grant(ClientCredentialsGrant)
+        server.register_endpoint(Revocation)
+        server.register_endpoint(Introspection)
+        protect = ResourceProtector()
+        protect.register_token_validator(Validator())
+
+        @app.before_request
+        def look() -> tuple[str, int] | None:
+            world.asked.append(request.path)
+            return ("broken", 503) if world.broken else None
+
+        @app.post("/token")
+        def token() -> Json:
+            return server.create_token_response()
+
+        @app.post("/revoke")
+        def revoke() -> Json:
+            return server.create_endpoint_response("revocation")
+
+        @app.post("/introspect")
+        def introspect() -> Json:
+            return server.create_endpoint_response("introspection")
+
+        @app.get("/me")
+        @protect()  # type: ignore[untyped-decorator]
+        def me() -> Response:
+            return jsonify({"ok": True})
+
+
+@contextmanager
+def authorities() -> Iterator[Authorities]:
+    """Serve on a free port of this machine, for as long as a test needs it."""
+    made = Authorities()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The brokers that the conformance suite runs on, each with a real source and sink, and a hand on both. A new
+backend is one more class here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
+from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.runtime.system import SystemClock
+from remit.ports.broker import Broker, UpstreamCredential
+from tests.authorization_server import CLIENT, SECRET, Authorities
+from tests.scripted_broker import ScriptedBroker
+
+Json = Any
+
+
+class BrokerPlace(Protocol):
+    """A broker's surroundings."""
+
+    async def broker(self) -> Broker:
+        """Give a broker; another one each time, as after a restart."""
+        ...
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Whether the sink takes a credential: asked by the test itself, past the broker."""
+        ...
+
+    def cut(self) -> None:
+        """Have the source not answer."""
+        ...
+
+    def mend(self) -> None:
+        """Have it answer again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class InMemory:
+    """The scripted one, which other tests rest on."""
+
+    def __init__(self, *, traceable: bool) -> None:
+        self._broker = ScriptedBroker(traceable=traceable)
+
+    async def broker(self) -> Broker:
+        """It has no state apart from its source's."""
+        return self._broker
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Look."""
+        return credential.lease in self._broker.alive
+
+    def cut(self) -> None:
+        """Both are down."""
+        self._broker.down = self._broker.sink_down = True
+
+    def mend(self) -> None:
+        """Both are up."""
+        self._broker.down = self._broker.sink_down = False
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+class AtAuthorities:
+    """OAuth, tried at the sink or by introspection."""
+
+    def __init__(self, authorities: Authorities, *, by_introspection: bool) -> None:
+        self._authorities = authorities
+        self._probe = not by_introspection
+        self._webs: list[BrokerWeb] = []
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        at, web = self._authorities.url, BrokerWeb("the authorization server")
+        self._webs.append(web)
+        places = OAuthPlaces(
+            token=f"{at}/token",
+            revoke=f"{at}/revoke",
+            introspect="" if self._probe else f"{at}/introspect",
+            probe=f"{at}/me" if self._probe else "",
+        )
+        return OAuthBroker(
+            "crm.example.com", places, client_id=CLIENT, secret=lambda: SECRET, web=web, clock=SystemClock()
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Ask the resource."""
+        web = BrokerWeb("the resource")
+        try:
+            return (
+                await web.ask("GET", f"{self._authorities.url}/me", headers=credential.headers)
+            ).status == 200
+        finally:
+            await web.close()
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._authorities.stop()
+
+    def mend(self) -> None:
+        """Start it on the same port."""
+        self._authorities.start()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each broker keeps: a credential of its own for each task, taken back when asked; an honest probe."""
+
+import itertools
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from remit.core.errors import KeyUnavailable
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from tests.authorization_server import authorities
+from tests.conformance.brokers import AtAuthorities, BrokerPlace, InMemory
+from tests.world import a_task
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["scripted", "scripted-traceable", "oauth-probe", "oauth-introspect"])
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
+    """A broker's surroundings."""
+    kind: str = request.param
+    if kind.startswith("scripted"):
+        yield InMemory(traceable=kind.endswith("traceable"))
+        return
+    with authorities() as server:
+        made = AtAuthorities(server, by_introspection=kind.endswith("introspect"))
+        yield made
+        await made.close()
+
+
+def wanted(task: str = "task_one") -> LeaseWanted:
+    """Give what a task wants; each time another lease."""
+    return LeaseWanted(f"lse_{next(_numbers):016d}", "desk", a_task(task))
+
+
+async def test_what_it_gives_opens_the_sink(place: BrokerPlace) -> None:
+    """And can be injected; the probe says so, or it would show nothing later."""
+    broker = await place.broker()
+    asked = wanted()
+    given = await broker.obtain(asked)
+    assert given.lease == asked.lease
+    assert given.sink
+    assert given.headers
+    assert await place.opens(given)
+    assert await broker.probe(given) is Probe.ACCEPTED
+
+
+async def test_it_says_which_texts_are_secret(place: BrokerPlace) -> None:
+    """Those that its headers carry; and what is told of it holds none of them."""
+    given = await (await place.broker()).obtain(wanted())
+    assert given.secrets
+    carried = " ".join(given.headers.values())
+    for secret in given.secrets:
+        assert secret in carried
+        assert secret not in given.sink
+        assert secret not in f"{given} {given!r}"
+
+
+async def test_taken_back_it_is_refused(place: BrokerPlace) -> None:
+    """At the sink, whoever asks it."""
+    broker = await place.broker()
+    given = await broker.obtain(wanted())
+    await broker.revoke(given)
+    assert await broker.probe(given) is Probe.REFUSED
+    assert not await place.opens(given)
+
+
+async def test_taking_back_twice_is_taking_back_once(place: BrokerPlace) -> None:
+    """Whoever does not know whether it was done does it again."""
+    broker = await place.broker()
+    given = await broker.obtain(wanted())
+    await broker.revoke(given)
+    await broker.revoke(given)
+    assert await broker.probe(given) is Probe.REFUSED
+
+
+async def test_each_task_has_its_own(place: BrokerPlace) -> None:
+    """The end of one does not touch another's."""
+    broker = await place.broker()
+    first, second = await broker.obtain(wanted()), await broker.obtain(wanted("task_two"))
+    assert not set(first.secrets) & set(second.secrets)
+    await broker.revoke(first)
+    assert await broker.probe(first) is Probe.REFUSED
+    assert await broker.probe(second) is Probe.ACCEPTED
+    assert await place.opens(second)
+
+
+async def test_a_broker_after_a_restart_takes_back_what_was_kept(place: BrokerPlace) -> None:
+    """All that it needs lies in what was given, and comes back as it was."""
+    given = await (await place.broker()).obtain(wanted())
+    kept = msgspec.json.decode(msgspec.json.encode(given), type=UpstreamCredential)
+    assert kept == given
+    broker = await place.broker()
+    assert await broker.probe(kept) is Probe.ACCEPTED
+    await broker.revoke(kept)
+    assert await broker.probe(kept) is Probe.REFUSED
+    assert not await place.opens(given)
+
+
+async def test_one_that_takes_back_by_name_needs_no_more(place: BrokerPlace) -> None:
+    """What nobody lived to hear of is gone all the same; a name that was never used is gone already."""
+    broker = await place.broker()
+    if not broker.traceable:
+        pytest.skip("it takes nothing back by name, and says so")
+    given = await broker.obtain(wanted())
+    await broker.revoke(UpstreamCredential(lease=given.lease))
+    assert not await place.opens(given)
+    await broker.revoke(UpstreamCredential(lease=f"lse_{next(_numbers):016d}"))
+
+
+async def test_while_its_source_is_down_nothing_is_claimed(place: BrokerPlace) -> None:
+    """No credential, nothing taken back, and no refusal where nobody has refused; later all of it."""
+    broker = await place.broker()
+    given = await broker.obtain(wanted())
+    place.cut()
+    for failing in (broker.obtain(wanted()), broker.revoke(given)):
+        with pytest.raises(KeyUnavailable) as told:
+            await failing
+        assert told.value.way_out
+        assert not any(secret in f"{told.value} {told.value.debug}" for secret in given.secrets)
+    assert await broker.probe(given) is Probe.UNREACHABLE
+    place.mend()
+    await broker.revoke(given)
+    assert await broker.probe(given) is Probe.REFUSED
+    assert not await place.opens(given)

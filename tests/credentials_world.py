@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desk with a scripted broker, and what is asked of it by tests of credentials."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from remit.core.revocation import Closing
+from remit.services.house import House
+from tests.call_world import CallWorld, call_world
+from tests.scripted_broker import ScriptedBroker
+
+Json = Any
+
+
+@asynccontextmanager
+async def desk_world(folder: Path, broker: ScriptedBroker, seed: str = "house") -> AsyncIterator[CallWorld]:
+    """Give a desk that takes a credential; on a folder of a house before it, with all that it had."""
+    again = (folder / "remit.db").exists()
+    outfit: Json = {"brokers": {"desk": broker}, "settle_s": 0.2}
+    async with call_world(folder, seed=seed, settle=not again, **outfit) as made:
+        if again:
+            await made.reopen()
+        yield made
+
+
+def of_leases(closings: tuple[Closing, ...]) -> list[Closing]:
+    """Give what a closure says of credentials."""
+    return [one for one in closings if one.lease]
+
+
+async def closure_now(house: House, scope: str) -> list[Closing]:
+    """Give what the newest closure of a scope says of credentials now."""
+    (closure, *_) = await house.store.closures(house.tenant, scope=scope)
+    return of_leases(closure.closings)

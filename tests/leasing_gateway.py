@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway as people run it, with an upstream `crm` over HTTP whose credential is leased to each task."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from remit.core.mediation import Answered
+from remit.services.mediate import Asked
+from remit.services.tasks import Opening
+from tests.call_world import Heard
+from tests.live_gateway import LiveGateway
+from tests.scripted_mcp import ScriptedHttp, scripted_http
+from tests.tokens import HELD, task_token
+
+Json = Any
+
+TOOLS = """
+upstream: crm
+tools:
+  echo:
+    effect: none
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments:
+      word: {role: content}
+"""
+TASK = """
+task: look-up
+purpose: Look up a customer
+run_by: [note-bot]
+stated_by: ["agent:note-bot"]
+requires_person: false
+grants:
+  - tool: crm/echo
+    arguments: {word: {length: {max: 100}}}
+"""
+
+
+class LeasingGateway(LiveGateway):
+    """The gateway; `lease` is what `remit.yaml` says of the credential, as JSON."""
+
+    def __init__(self, folder: Path, lease: Json) -> None:
+        super().__init__(folder, tasks={"look-up": TASK})
+        self._lease = lease
+        self.crm: ScriptedHttp
+
+    async def _begin(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.crm = await self._stack.enter_async_context(scripted_http("modern", port))
+        crm = json.dumps({"url": self.crm.url, "sender_constraint": "optional", "lease": self._lease})
+        written = (self.folder / "remit.yaml").read_text()
+        (self.folder / "remit.yaml").write_text(
+            written.replace("upstreams:\n", f"upstreams:\n  crm: {crm}\n", 1)
+        )
+        (self.folder / "tools" / "crm.yaml").write_text(TOOLS)
+        await super()._begin()
+
+    def open(self) -> tuple[str, str]:
+        """Open a task; gives its id and a token."""
+
+        async def opened() -> tuple[str, str]:
+            agent = await self.house.directory.agent("note-bot")
+            task = await self.house.tasks.open(Opening(agent=agent.name, task_type="look-up"), agent=agent)
+            return task.id, await task_token(self.house, task.id, confirmation=HELD)
+
+        return self.wait(opened())
+
+    def call(self, token: str, word: str = "hello") -> str:
+        """Call `crm/echo`; gives what the agent is given."""
+
+        async def called() -> str:
+            heard = Heard()
+            asked = Asked(token=token, proven=HELD, upstream="crm", name="echo", arguments={"word": word})
+            end = await self.house.mediator.run(asked, heard)
+            assert isinstance(end, Answered), end
+            return heard.chunks[-1].body.decode()
+
+        return self.wait(called())
+
+    def shown(self) -> list[dict[str, str]]:
+        """Give the headers of the calls that reached the upstream."""
+        return [headers for _, headers in self.crm.requests if headers.get("mcp-method") == "tools/call"]
+
+    def closed_up(self, task: str) -> Json:
+        """End a task by command; gives the closure."""
+        said = self.remit("end", task, "--prove", "--json", session=self.session())
+        assert said.returncode == 0, said.stderr
+        return json.loads(said.stdout)
+
+    def until(self, reached: Any) -> None:
+        """Wait until something holds."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(20):
+                while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
+                    await asyncio.sleep(0.01)
+
+        self.wait(wait())

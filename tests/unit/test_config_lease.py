@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the credentials of upstreams come from, as `remit.yaml` says it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.config.load import examine_config, load_config
+
+Json = Any
+
+OAUTH = {
+    "token_url": "https://login.example.com/token",
+    "revoke_url": "https://login.example.com/revoke",
+    "probe_url": "https://crm.example.com/me",
+    "client_id": "remit",
+    "client_secret": "env:CRM_SECRET",
+}
+
+
+def written(folder: Path, lease: Json, **upstream: Json) -> Path:
+    """Write a configuration with an upstream that leases."""
+    crm = {"url": "https://crm.example.com/mcp", "lease": lease} | upstream
+    (folder / "remit.yaml").write_text(json.dumps({"upstreams": {"crm": crm}}))
+    return folder
+
+
+def test_a_lease_is_read(tmp_path: Path) -> None:
+    """The secret stays a reference; `headers` of the upstream are for remit's own questions."""
+    lease = {"oauth": OAUTH | {"tool_scopes": {"update": ["crm.write"]}}}
+    config = load_config(written(tmp_path, lease, headers={"Authorization": "Bearer env:LISTING"}))
+    found = config.upstreams["crm"].lease
+    assert found is not None
+    assert found.oauth is not None
+    assert found.oauth.client_secret.where == "env:CRM_SECRET"
+    assert found.oauth.tool_scopes == {"update": ("crm.write",)}
+    assert config.limits.closure_wait_s == 2
+
+
+@pytest.mark.parametrize(
+    ("lease", "upstream", "told"),
+    [
+        ({}, {}, "`upstreams.crm.lease`: has no source"),
+        ({"oauth": OAUTH | {"client_secret": "hunter2"}}, {}, "written out"),
+        (
+            {"oauth": OAUTH | {"token_url": "http://login.example.com/token"}},
+            {},
+            "`upstreams.crm.lease.oauth.token_url`: would send a secret in the clear",
+        ),
+        ({"oauth": OAUTH | {"revoke_url": "login"}}, {}, "is not an http or https URL"),
+        ({"oauth": OAUTH | {"probe_url": ""}}, {}, "cannot show that a token is dead"),
+        ({"oauth": OAUTH, "headers": {"Host": "x"}}, {}, "`upstreams.crm.lease.headers.Host`: cannot be set"),
+        ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "has no meaning beside `command`"),
+        ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
+    ],
+)
+def test_what_cannot_work_is_said(tmp_path: Path, lease: Json, upstream: Json, told: str) -> None:
+    """With the key, and the way out; and no secret is repeated."""
+    _, problems = examine_config(written(tmp_path, lease, **upstream))
+    said = "\n".join(str(one) for one in problems)
+    assert told in said
+    assert "hunter2" not in said
