@@ -25,6 +25,11 @@ tools:
       folder: {trust: trusted}
       from: {trust: trusted, when: {from: {email_domain: [example.com]}}}
     arguments: {query: {role: selector}, folder: {role: selector}}
+  people:
+    effect: none
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {name: {role: selector}}
   send:
     effect: irreversible
     audience: external
@@ -61,7 +66,7 @@ classes:
   order: [public, internal, confidential, restricted]
   clearance: {self: restricted, internal: confidential, external: internal}
 """
-GRANTS = [f"mail/{name}" for name in ("search", "send", "reply", "move", "post", "run")]
+GRANTS = [f"mail/{name}" for name in ("search", "people", "send", "reply", "move", "post", "run")]
 BOB = {
     "id": "m1",
     "from": "bob@example.com",
@@ -283,3 +288,10 @@ def test_the_other_full_stops_of_names_hide_no_link(rehearsal: Rehearsal) -> Non
     link = "Go to https://trap\u3002example\u3002net/x"
     assert outcome(task, "send", to="ann@example.org", body=link) == "defer"
     assert outcome(task, "send", to="ann@example.org", body="Ok\u3002 See you.") == "permit"
+
+
+def test_who_shares_a_domain_with_somebody_stated_is_not_stated(rehearsal: Rehearsal) -> None:
+    """The directory is ours, and the agent chooses whom it looks up there."""
+    task = begin(rehearsal, SUMMARY, BOB, EVE)
+    task.read("mail/people", {"name": "z"}, [{"name": "Zoe", "mail": "zoe@example.org"}])
+    assert outcome(task, "send", to="zoe@example.org", body="noon") == "defer"

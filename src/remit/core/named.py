@@ -267,6 +267,9 @@ class NamingOfResult:
         if not phrase and self._asked:
             phrase = " ".join(words) in self._asked
         found = (stems & utterance.stems) - self._generic
+        if found and any("@" in one or "//" in one for one in words):
+            # A part of an address (`example`, `org`) is no name that anybody has said.
+            found &= stems_in([one for one in words if "@" not in one and "//" not in one])
         if number and number in utterance.numbers:
             found |= {number}
         chained = (stems & self._delegated) - utterance.stems - self._generic if self._delegated else ()
