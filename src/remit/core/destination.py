@@ -286,13 +286,16 @@ def _phones(folded: str, rows: bytes, numerals: bytes, found: list[Destination])
     for row in _ROW.finditer(rows):
         start, end = row.span()
         # As most rows are dates and counts: first whether there are digits enough, then whether it is new.
-        if numerals.count(b"0", start, end) < MIN_NUMBER or (run := folded[start:end].strip()) in seen:
+        around = folded[max(0, start - 1) : end + 1]
+        if numerals.count(b"0", start, end) < MIN_NUMBER or around in seen:
             continue
-        seen.add(run)
-        if _is_bare(run):
+        seen.add(around)
+        if _is_bare(folded[start:end].strip()):
             continue
-        first = max(0, numerals.find(b"0", start, end) - 2)
-        for number in _PHONE_WITHIN.finditer(" ".join(folded[first : end + 1].split())):
+        text, first = folded, numerals.find(b"0", start, end)
+        if "  " in around:
+            text, first = " ".join(folded[max(0, first - 2) : end + 1].split()), 0
+        for number in _PHONE_WITHIN.finditer(text, first, end + 1):
             if not _NO_PHONE.match(number[0]):
                 _numbers(number, found)
 

@@ -13,12 +13,12 @@ SHORT = 80
 """Characters of a text that is worth a glance."""
 
 
-class Glance(enum.Enum):
+class Glance(enum.StrEnum):
     """What a short text is at a glance: one address, a text in which no destination stands, or either."""
 
-    UNCLEAR = 0
-    ADDRESS = 1
-    TEXT = 2
+    UNCLEAR = "unclear"
+    ADDRESS = "address"
+    TEXT = "text"
 
 
 # Words are too short for base64 (12 characters), with nothing between them that joins; rows of digits are too
@@ -28,7 +28,8 @@ AT_A_GLANCE = re.compile(
     r"|(?:[A-Za-z]{1,11}(?:[ ,!?'()]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?"
     r"|-?[0-9]{1,6}(?:\.[0-9]{1,4})?"
     r"|[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?:(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|\+[0-9]{2}:[0-9]{2})?"
+    r"|(?::[0-9]{2})?-[0-9]{2}:[0-9]{2}))?"
     r"|[A-Za-z_][A-Za-z_]{0,4}-?[0-9]{1,5}"
 )
 

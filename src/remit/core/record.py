@@ -25,6 +25,8 @@ MAX_LEAVES = 50_000
 """Leaves of one result that are looked at."""
 MAX_DEPTH = 32
 MAX_KEY = 80
+MAX_NAMES = 1_000
+"""Names of an object that are kept while a result is read."""
 _NO_KEY = itertools.repeat(None)
 
 
@@ -38,9 +40,39 @@ class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
     label: Label
 
 
-#: Where a walk stands in an object or a list: what is left of it (with keys, or None), path, name, the object
-#: that the fields stand beside one another in, the record, and whether its keys are data.
-_Level = tuple[Iterator[tuple[str | None, Json]], str, str, dict[str, Json], int, bool]
+class _Names:
+    """A path of a result, and those below it: each is written, and has its label looked up, once."""
+
+    __slots__ = ("below", "data", "each", "keyed", "label", "name", "path")
+
+    def __init__(self, path: str, name: str, *, data: bool = False) -> None:
+        self.path = path
+        self.name = name
+        #: Whether the key that it stands under is no name.
+        self.data = data
+        self.label: Label | None = None
+        self.below: dict[str, _Names] = {}
+        self.each: _Names | None = None
+        self.keyed: _Names | None = None
+
+    def add(self, key: str) -> _Names:
+        found = _Names(f"{self.path}.{key}" if self.path else key, key, data=is_data(key))
+        if len(self.below) < MAX_NAMES:
+            self.below[key] = found
+        return found
+
+    def add_each(self) -> _Names:
+        self.each = _Names(f"{self.path}[]", self.name)
+        return self.each
+
+    def add_keyed(self) -> _Names:
+        self.keyed = _Names(f"{self.path}{{}}", self.path.rpartition(".")[2].replace("[]", ""))
+        return self.keyed
+
+
+#: Where a walk stands in an object or a list: what is left of it (with keys, or None), its path, the object
+#: in which its fields stand beside one another, the record, and whether its keys are data.
+_Level = tuple[Iterator[tuple[str | None, Json]], _Names, dict[str, Json], int, bool]
 
 
 def bodies(result: Json) -> Iterator[tuple[Json, bool]]:
@@ -84,7 +116,6 @@ class Reading:
         for field in tool.fields:
             self._by_path.setdefault(field.path, []).append(field)
         self._others = tuple(field.label for field in tool.fields)
-        self._known: dict[str, Label | list[FieldLabel]] = {}
         self._left = MAX_LEAVES
         self.cut = False
         self.above: list[int] = []
@@ -117,23 +148,23 @@ class Reading:
 
     def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf]:
         """Go through a value, with a stack: no leaf passes through a generator for each level above it."""
-        stack: list[_Level] = [(iter(((None, root),)), "", "", {}, first, False)]
+        stack: list[_Level] = [(iter(((None, root),)), _Names("", ""), {}, first, False)]
         while stack:
-            items, path, name, beside, record, several = stack[-1]
+            items, names, beside, record, several = stack[-1]
             for key, below in items:
-                spot, called, inner = path, name, record
+                inner, at = record, names
                 if key is None:
                     if isinstance(below, dict) and len(stack) > 1:
                         inner = self._record(record)
-                elif several or is_data(key):
-                    # What stands in a key is data just as well, and no name for what is below it.
-                    spot, called = f"{path}{{}}", path.rpartition(".")[2].replace("[]", "")
-                    if isinstance(below, dict):
-                        inner = self._record(record)
-                    self._left -= 1
-                    yield ResultLeaf(inner, spot, called, key, self._label_of(spot, called, beside))
                 else:
-                    spot, called = f"{path}.{key}" if path else key, key
+                    at = names.below.get(key) or names.add(key)
+                    if several or at.data:
+                        # What stands in a key is data just as well, and no name for what is below it.
+                        at = names.keyed or names.add_keyed()
+                        if isinstance(below, dict):
+                            inner = self._record(record)
+                        self._left -= 1
+                        yield ResultLeaf(inner, at.path, at.name, key, self._label_of(at, beside))
                 if self._left <= 0:
                     self._cut()
                     return
@@ -141,19 +172,19 @@ class Reading:
                     self._cut()
                 elif isinstance(below, str):
                     self._left -= 1
-                    yield ResultLeaf(inner, spot, called, below, self._label_of(spot, called, beside))
+                    label = at.label or self._label_of(at, beside)
+                    yield ResultLeaf(inner, at.path, at.name, below, label)
                 elif isinstance(below, dict):
-                    stack.append((iter(below.items()), spot, called, below, inner, _by_name(below)))
+                    stack.append((iter(below.items()), at, below, inner, _by_name(below)))
                     break
                 elif isinstance(below, list):
-                    stack.append(
-                        (zip(_NO_KEY, below, strict=False), f"{spot}[]", called, beside, inner, False)
-                    )
+                    each = at.each or at.add_each()
+                    stack.append((zip(_NO_KEY, below, strict=False), each, beside, inner, False))
                     break
                 elif isinstance(below, int | float) and not isinstance(below, bool):
                     self._left -= 1
-                    text = _number(below)
-                    yield ResultLeaf(inner, spot, called, text, self._label_of(spot, called, beside))
+                    label = at.label or self._label_of(at, beside)
+                    yield ResultLeaf(inner, at.path, at.name, _number(below), label)
             else:
                 stack.pop()
 
@@ -166,18 +197,14 @@ class Reading:
         self.above.append(around)
         return len(self.above) - 1
 
-    def _label_of(self, path: str, name: str, beside: dict[str, Json]) -> Label:
-        known = self._known.get(path)
-        if known is None:
-            fields = self._by_path.get(path) or self._by_path.get(path.removeprefix("[].")) or []
-            fields = fields or self._by_path.get(name, [])
-            known = self._label if not fields else fields[0].label if not fields[0].when else fields
-            self._known[path] = known
-            if isinstance(known, Label):
-                self.seen.add(known)
-        if isinstance(known, Label):
-            return known
-        label = next((one.label for one in known if _holds(one, beside)), self._label)
+    def _label_of(self, at: _Names, beside: dict[str, Json]) -> Label:
+        """Give the label of a field; where it is the same wherever the field occurs, `at` keeps it."""
+        fields = self._by_path.get(at.path) or self._by_path.get(at.path.removeprefix("[].")) or []
+        fields = fields or self._by_path.get(at.name, [])
+        if not fields or not fields[0].when:
+            at.label = label = fields[0].label if fields else self._label
+        else:
+            label = next((one.label for one in fields if _holds(one, beside)), self._label)
         self.seen.add(label)
         return label
 

@@ -107,9 +107,16 @@ class Remembered:
         if len(known) < MAX_MET:
             self._met[digest] = (*known, spot)
             self.held += 1
-        elif trust is Trust.UNTRUSTED and not any(self.trust(one) is Trust.UNTRUSTED for one in known):
+        elif trust is Trust.UNTRUSTED and not self._any_untrusted(known):
             self._met[digest] = (*known[:-1], spot)
             self.held += 1
+
+    def _any_untrusted(self, spots: tuple[int, ...]) -> bool:
+        # A plain loop: this is asked again and again of values that stand in many places.
+        for spot in spots:  # noqa: SIM110
+            if self.places[spot >> RECORD_BITS].met.trust is Trust.UNTRUSTED:
+                return True
+        return False
 
     def mention(self, words: Iterable[str], place: int) -> None:
         """Remember which words untrusted text holds, by the interpreter's own keyed hash."""

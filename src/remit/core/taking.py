@@ -30,15 +30,16 @@ TURN = 500
 TURN_CHARS = 32_768
 
 
-class ShortText(msgspec.Struct, frozen=True, gc=False):
+class ShortText(msgspec.Struct, gc=False):
     """What is found in a short text: digests of the values in it, the destinations, the words, and how the
-    intent speaks of it.
+    intent speaks of it; and whether its words are remembered already.
     """
 
     digests: tuple[int, ...]
     candidates: tuple[Destination, ...]
     words: list[str]
     hit: Hit | None
+    mentioned: bool = False
 
 
 class Taking:
@@ -118,7 +119,9 @@ class Taking:
         for found in text.candidates:
             self._now.candidate(found, leaf.record)
         if trust is Trust.UNTRUSTED:
-            self._kept.mention(text.words, spot >> RECORD_BITS)
+            if not text.mentioned:
+                self._kept.mention(text.words, spot >> RECORD_BITS)
+                text.mentioned = True
             if self._now.pointed:
                 self._numbers(text.words, spot, trust)
         self._now.see(leaf, trust, text.hit)
