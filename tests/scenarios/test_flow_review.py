@@ -295,3 +295,16 @@ def test_who_shares_a_domain_with_somebody_stated_is_not_stated(rehearsal: Rehea
     task = begin(rehearsal, SUMMARY, BOB, EVE)
     task.read("mail/people", {"name": "z"}, [{"name": "Zoe", "mail": "zoe@example.org"}])
     assert outcome(task, "send", to="zoe@example.org", body="noon") == "defer"
+
+
+def test_where_something_comes_from_is_not_where_it_goes(rehearsal: Rehearsal) -> None:
+    """Unless that is all that the person has named, or they say so later."""
+    task = begin(
+        rehearsal, "Summarise the mail from eve@example.net and send the summary to ann@example.org", EVE
+    )
+    assert outcome(task, "send", to="ann@example.org", body="noon") == "permit"
+    assert outcome(task, "send", to="eve@example.net", body="all") != "permit"
+    task.user("Then mail eve@example.net that we have seen it.")
+    assert outcome(task, "send", to="eve@example.net", body="seen") == "permit"
+    alone = begin(rehearsal, "Answer the mail from eve@example.net, write that I'm away", EVE)
+    assert outcome(alone, "send", to="eve@example.net", body="away") == "permit"

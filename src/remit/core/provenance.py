@@ -297,7 +297,7 @@ class Index:
         stated = self._stated.get(digest)
         if stated is None and found.kind is DestinationKind.TEXT and self._says(found.normal, tool, name):
             stated = Stated()
-        if stated is None:
+        if stated is None or (_leads_out(tool, name) and self.utterance.only_sends(found.normal)):
             return None
         spent = False
         if tool is not None and not stated.parameter:

@@ -161,6 +161,8 @@ class Utterance:
         """Begin with nothing said."""
         self._count = 0
         self._marked: list[str] = []
+        #: Addresses that were named otherwise, and those after `from`.
+        self._parties: tuple[set[str], set[str]] = (set(), set())
         #: The days that were named.
         self.days: frozenset[Day] = frozenset()
         self._text = " "
@@ -182,6 +184,9 @@ class Utterance:
         self._marked += [bare for word in folded(text).split() if (bare := word.strip(_MARKS))]
         meant = words_of(without_left_out(text))[: len(words)]
         self._text = f"{self._text}{' '.join(meant)} "
+        for at, word in enumerate(meant):
+            if "@" in word:
+                self._parties[_is_sender(meant[max(0, at - 3) : at])].add(word)
         self.days |= days_in(" ".join(words))
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
@@ -192,6 +197,11 @@ class Utterance:
         self.many |= frozenset(_counted_up(words))
         self.delegates = self.delegates or any(hands_over(words_of(one)) for one in sentences)
         self.proper |= {found for one in _PROPER.findall(text[: MAX_WORDS * 8]) for found in words_of(one)}
+
+    def only_sends(self, address: str) -> bool:
+        """Whether the words name an address only as where something comes from, and another one otherwise."""
+        others, senders = self._parties
+        return address in senders and bool(others) and address not in others
 
     def says(self, text: str) -> bool:
         """Whether the words hold a text whole, from word to word, or the day that it is."""
@@ -361,6 +371,12 @@ def name_words(name: str) -> tuple[str, ...]:
     """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return tuple(part.lower() for part in _PARTS.findall(spaced.replace("_", " ")))
+
+
+def _is_sender(before: Sequence[str]) -> bool:
+    """Whether what follows these words is where something comes from."""
+    found = next((word for word in reversed(before) if word in ("from", "to", "with", "for", "cc")), "")
+    return found == "from"
 
 
 def _counted_up(words: list[str]) -> Iterator[str]:
