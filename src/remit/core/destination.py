@@ -326,8 +326,7 @@ def _known(folded: str) -> Destination | None:
         return None
     if folded.startswith("mailto:"):
         folded, _, more = folded[7:].partition("?")
-        if "@" in more:
-            # RFC 6068 section 2: it may name others who get a copy.
+        if "@" in more:  # RFC 6068 section 2: others who get a copy
             return None
     if "://" in folded:
         return _url(folded)
