@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import psycopg
+
 from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
+from remit.adapters.broker.postgres import PostgresBroker
 from remit.adapters.broker.web import BrokerWeb
-from remit.adapters.runtime.system import SystemClock
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.authorization_server import CLIENT, SECRET, Authorities
+from tests.postgres_server import PostgresServer
 from tests.scripted_broker import ScriptedBroker
 
 Json = Any
@@ -111,3 +115,58 @@ class AtAuthorities:
         """Close the connections."""
         for web in self._webs:
             await web.close()
+
+
+class AtPostgres:
+    """Roles of a database, made by an administrator that is no superuser."""
+
+    GRANTS = (
+        "grant usage on schema crm to {role}",
+        "grant select on crm.customers to {role}",
+        "create policy {role} on crm.customers to {role} using (name = {id})",
+    )
+    HEADERS = {"X-Database": "postgresql://{user}:{password}@{host}:{port}/{database}"}
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self.url = server.fresh()
+        self.database = self.url.rsplit("/", 1)[1]
+        self.admin = f"admin_of_{self.database}"
+        for line in (
+            f"create role {self.admin} login createrole password 'of-the-admin'",
+            f"grant create on database {self.database} to {self.admin}",
+        ):
+            server.ask(line, database=self.database)
+        self.admin_url = server.url(self.database, user=self.admin, password="of-the-admin")
+        with psycopg.connect(self.admin_url, autocommit=True) as db:
+            db.execute("create schema crm")
+            db.execute("create table crm.customers (name text)")
+            db.execute("insert into crm.customers values ('C-42'), ('C-43')")
+            db.execute("alter table crm.customers enable row level security")
+
+    async def broker(self) -> Broker:
+        """Give one."""
+        return PostgresBroker(
+            lambda: self.admin_url, grants=self.GRANTS, headers=self.HEADERS, entropy=SystemEntropy()
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Log in with what the header says, and read what the task's parameter opens."""
+        try:
+            async with await psycopg.AsyncConnection.connect(credential.headers["X-Database"]) as db:
+                rows = await (await db.execute("select name from crm.customers")).fetchall()
+                assert rows == [("C-42",)]
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        """Start it again."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Nothing is held."""

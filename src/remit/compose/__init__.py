@@ -233,7 +233,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
-        brokers = brokers_of(config, SystemClock(), stack)
+        brokers = brokers_of(config, SystemClock(), SystemEntropy(), stack)
         house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()

@@ -8,17 +8,17 @@ from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 from remit.adapters.broker.standing import StandingBroker
-from remit.config import Config, LeaseSection, OAuthLeaseSection, UpstreamSection
+from remit.config import Config, LeaseSection, OAuthLeaseSection, PostgresLeaseSection, UpstreamSection
 from remit.ports.broker import Broker
-from remit.ports.runtime import Clock
+from remit.ports.runtime import Clock, Entropy
 
 
-def brokers_of(config: Config, clock: Clock, stack: AsyncExitStack | None = None) -> dict[str, Broker]:
+def brokers_of(config: Config, clock: Clock, entropy: Entropy, stack: AsyncExitStack) -> dict[str, Broker]:
     """Give the broker of each upstream that needs a credential; `stack` closes their connections."""
     found: dict[str, Broker] = {}
     for name, section in config.upstreams.items():
         if section.lease is not None:
-            found[name] = _leasing(name, section, section.lease, config, clock, stack or AsyncExitStack())
+            found[name] = _leasing(section, section.lease, config, clock, entropy, stack)
         elif section.headers:
             found[name] = StandingBroker(
                 name,
@@ -29,19 +29,32 @@ def brokers_of(config: Config, clock: Clock, stack: AsyncExitStack | None = None
 
 
 def _leasing(
-    name: str,
     section: UpstreamSection,
     lease: LeaseSection,
     config: Config,
     clock: Clock,
+    entropy: Entropy,
     stack: AsyncExitStack,
 ) -> Broker:
+    if lease.postgres is not None:
+        return _postgres(lease, lease.postgres, entropy)
     assert lease.oauth is not None
-    return _oauth(name, section, lease, lease.oauth, config, clock, stack)
+    return _oauth(section, lease, lease.oauth, config, clock, stack)
+
+
+def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> Broker:
+    from remit.adapters.broker.postgres import PostgresBroker
+
+    return PostgresBroker(
+        postgres.admin.resolve,
+        grants=postgres.grants,
+        headers=lease.headers,
+        entropy=entropy,
+        connections=postgres.connections,
+    )
 
 
 def _oauth(
-    name: str,
     section: UpstreamSection,
     lease: LeaseSection,
     oauth: OAuthLeaseSection,

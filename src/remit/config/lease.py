@@ -15,6 +15,8 @@ from remit.config.shape import Problems
 
 _URL = r"^https?://[^\s@#]+$"
 Url = Annotated[str, Meta(pattern=_URL)]
+#: What can give credentials.
+SOURCES = ("oauth", "postgres")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -55,22 +57,47 @@ class OAuthLeaseSection(Section, frozen=True, kw_only=True):
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
 
 
+class PostgresLeaseSection(Section, frozen=True, kw_only=True):
+    """A PostgreSQL database: a role for each task, dropped when the task ends."""
+
+    admin: Annotated[
+        SecretRef,
+        Meta(
+            description="Address of the database as a role that may create roles (`CREATEROLE`) and grant "
+            "what tasks need, as `env:X` or `file:path`: `postgresql://user:password@host:port/database`."
+        ),
+    ]
+    grants: Annotated[
+        tuple[Text, ...],
+        Meta(
+            min_length=1,
+            description="Statements that give a role what it needs. `{role}` is the role; `{task}`, "
+            "`{agent}`, `{person}` and the task's parameters by name are texts.",
+        ),
+    ]
+    connections: Annotated[int, Meta(ge=1, description="Sessions that a role may have at once.")] = 5
+
+
 class LeaseSection(Section, frozen=True, kw_only=True):
     """A credential of its own for each task, taken back when the task ends; exactly one source."""
 
     oauth: Annotated[OAuthLeaseSection | None, Meta(description="A token by OAuth 2.0.")] = None
+    postgres: Annotated[PostgresLeaseSection | None, Meta(description="A role of a PostgreSQL database.")] = (
+        None
+    )
     headers: Annotated[
         dict[str, str],
         Meta(
-            description="Headers of calls, with what the source gives in braces: `Bearer {token}`, "
-            "`{username}`, `{password}`. OAuth sets `Authorization` unless given."
+            description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, which "
+            "sets `Authorization` unless told otherwise; `{user}`, `{password}`, `{host}`, `{port}` and "
+            "`{database}` of PostgreSQL."
         ),
     ] = {}
 
     @property
     def sources(self) -> dict[str, Section]:
         """What is given, by its name."""
-        return {name: one for name in ("oauth",) if (one := getattr(self, name)) is not None}
+        return {name: one for name in SOURCES if (one := getattr(self, name)) is not None}
 
 
 def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -> None:
@@ -80,10 +107,19 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             "has no source" if not lease.sources else "has more than one source",
             line=node.line_of(key),
             key=key,
-            way_out="give one of `oauth`",
+            way_out=f"give one of {', '.join(f'`{one}`' for one in SOURCES)}",
         )
     if lease.oauth is not None:
         _check_oauth(lease.oauth, f"{key}.oauth", node, problems)
+    if lease.postgres is not None:
+        check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
+    if lease.oauth is None and lease.sources and not lease.headers:
+        problems.add(
+            "does not say how calls carry the credential",
+            line=node.line_of(key),
+            key=key,
+            way_out='give `headers`, such as `X-Database: "postgresql://{user}:{password}@{host}/{database}"`',
+        )
 
 
 def _check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Problems) -> None:
