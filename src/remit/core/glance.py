@@ -24,7 +24,8 @@ class Glance(enum.StrEnum):
 # Words are too short for base64 (12 characters), with nothing between them that joins; rows of digits are too
 # short for a telephone number (7), or have the form of a moment or an amount.
 AT_A_GLANCE = re.compile(
-    r"([A-Za-z][A-Za-z0-9]{0,10}(?:\.[A-Za-z0-9]{1,11}){0,3}@(?:[A-Za-z0-9]{1,11}\.){1,4}[A-Za-z]{2,11})"
+    r"([A-Za-z][A-Za-z0-9]{0,10}(?:\.[A-Za-z][A-Za-z0-9]{0,10}){0,3}"
+    r"@(?:[A-Za-z][A-Za-z0-9]{0,10}\.){1,4}[A-Za-z]{2,11})"
     r"|(?:[A-Za-z]{1,11}(?:[ ,!?'()]{1,3}|[.:;] ))*[A-Za-z]{0,11}[.!?]?"
     r"|-?[0-9]{1,6}(?:\.[0-9]{1,4})?"
     r"|[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
