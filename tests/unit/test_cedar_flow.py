@@ -214,6 +214,18 @@ def test_an_answer_names_what_its_rules_read_of_the_flow() -> None:
         ({"tainted": True}, Outcome.DENY),
         ({"tainted": True, "anchored": True}, Outcome.DEFER),
         ({"tainted": True, "delegated": True}, Outcome.DEFER),
+        ({"tainted": True, "delegated": True, "destination": "intent", "anchored": True}, Outcome.DEFER),
+        (
+            {
+                "tainted": True,
+                "delegated": True,
+                "handed": True,
+                "destination": "intent",
+                "destination_reached": True,
+                "anchored": True,
+            },
+            Outcome.PERMIT,
+        ),
         ({"tainted": True, "asked": True}, Outcome.PERMIT),
         ({"tainted": True, "plan": "planned"}, Outcome.PERMIT),
         ({"tainted": True, "plan": "unplanned", "asked": True}, Outcome.DEFER),

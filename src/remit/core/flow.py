@@ -19,7 +19,7 @@ from remit.core.place import EACH, path_of
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.utterance import asking, number_of
+from remit.core.utterance import asking, number_of, verbs_and_nouns
 
 Json = Any
 
@@ -42,10 +42,11 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     untrusted text hold it. `destination_near`: the intent itself names the source of each that is not
     reached, and states none of its own for that argument. `content_foreign`: a content carries an address or
     link that untrusted data brought in. `content_near`: these are all out of sources that the intent
-    names. `anchored`: at least one destination or selector is reached. `asked`: the
-    person's words ask for what the tool does. `delegated`: they hand over to what somebody wrote (`follow
-    the instructions in ...`). `plan` is `planned`, `unplanned`, or `none` where the task has no plan.
-    `tainted`: the task has read untrusted data. `full`: the index could not remember everything.
+    names. `anchored`: at least one destination or selector is reached. `asked`: the person's words ask for
+    what the tool does. `delegated`: they hand over to what somebody wrote (`follow the instructions in
+    ...`). `handed`: and what was read there speaks of what the tool does. `plan` is `planned`, `unplanned`,
+    or `none` where the task has no plan. `tainted`: the task has read untrusted data. `full`: the index
+    could not remember everything.
     """
 
     destination: str = NO_VALUE
@@ -71,6 +72,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     anchored: bool = False
     asked: bool = False
     delegated: bool = False
+    handed: bool = False
     plan: str = NO_VALUE
     tainted: bool = False
     full: bool = False
@@ -117,13 +119,14 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     destinations, selectors = kinds.get("destination", []), kinds.get("selector", [])
     stated = [one for one in destinations if one.provenance is Provenance.INTENT]
     contents = _contents(tool, parts)
-    pointed = _pointed_to(selectors, delegated=index.utterance.delegates)
+    delegated = index.utterance.delegates
+    pointed = _pointed_to(selectors, delegated=delegated)
     facts = FlowFacts(
         destination=of("destination"),
         destination_reached=reached("destination"),
         destination_pointed=_pointed(index, tool, parts, destinations) and pointed,
         destination_near=all(one.reached or one.near for one in destinations)
-        and (index.utterance.delegates or index.utterance.speaks_of_links or not _used(index, tool)),
+        and (delegated or index.utterance.speaks_of_links or not _used(index, tool)),
         selector=of("selector"),
         selector_reached=reached("selector"),
         selector_pointed=pointed,
@@ -142,7 +145,8 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         doubtful=any(_doubtful(one) for one in (*destinations, *selectors)),
         anchored=any(one.reached for one in (*destinations, *selectors)),
         asked=index.utterance.asks(*asking(tool)),
-        delegated=index.utterance.delegates,
+        delegated=delegated,
+        handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
         tainted=tainted,
         full=index.full,
@@ -188,6 +192,13 @@ def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
 
 def _doubtful(one: Justification) -> bool:
     return not one.reached and (one.candidates > 1 or one.spent or one.reach is Reach.MENTIONED)
+
+
+def _handed(index: Index, tool: Tool) -> bool:
+    """Whether what was read where the intent hands over speaks of what a tool does."""
+    words, name = asking(tool)
+    verbs, nouns = verbs_and_nouns(name)
+    return not index.naming.handed.words.isdisjoint(words | verbs | nouns)
 
 
 def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:

@@ -71,7 +71,7 @@ class Naming:
         """Begin with no result."""
         self._utterance = utterance
         #: Words of pointed sources to which the intent hands over.
-        self._handed = Handed()
+        self.handed = Handed()
         self._reach: dict[int, Reach] = {}
         self._references: dict[int, tuple[int, ...]] = {}
         self._choices: dict[tuple[int, str], int] = {}
@@ -89,11 +89,11 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """What all of it takes in memory, about."""
-        return len(self._reach) * REFERRED_BYTES + self._handed.size_bytes
+        return len(self._reach) * REFERRED_BYTES + self.handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin with the result of a call."""
-        return NamingOfResult(self, self._utterance, self._handed.words, call, tool, lookup, self._records)
+        return NamingOfResult(self, self._utterance, self.handed.words, call, tool, lookup, self._records)
 
     def reach(self, record: int) -> Reach:
         """Give how the intent leads to a record."""
@@ -154,7 +154,7 @@ class Naming:
                 self._references[at] = (*self._references.get(at, ()), number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
-                self._handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
+                self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
         if best is not Reach.NONE:
             self._calls[one.call] = best
         self._records = one.base + len(above)

@@ -66,7 +66,7 @@ class Index:
         self._spent: dict[int, tuple[str, str]] = {}
         #: What the person has said.
         self.utterance = Utterance()
-        self._naming = Naming(self.utterance)
+        self.naming = Naming(self.utterance)
 
     @property
     def full(self) -> bool:
@@ -84,7 +84,7 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """What is remembered of results takes so much memory, about."""
-        return self._kept.size_bytes + self._naming.size_bytes
+        return self._kept.size_bytes + self.naming.size_bytes
 
     def child(self, key: bytes) -> Index:
         """Give the index of a task that is handed down from this one."""
@@ -136,7 +136,7 @@ class Index:
         }
         reading = Reading(result, tool)
         lookup = Lookup(tool, arguments, given, self.utterance)
-        taking = Taking(self._kept, self._naming, lookup, call=call, decision=decision, marked=marked)
+        taking = Taking(self._kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         yield from taking.take(reading)
         return frozenset(reading.seen)
 
@@ -201,7 +201,7 @@ class Index:
         if not kept:
             return self._above is not None and self._above.brought_by_others(found, named=named)
         return all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept) and (
-            named or not any(self._naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
+            named or not any(self.naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
         )
 
     def _may_be_foreign(self, found: Destination, *, named: bool) -> bool:
@@ -324,20 +324,16 @@ class Index:
         """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
         for one in kept:
             record, place = one & RECORD_MASK, self._kept.place_of(one)
-            if place.met.trust is Trust.UNTRUSTED or self._naming.reach(record) is not Reach.NAMED:
+            if place.met.trust is Trust.UNTRUSTED or self.naming.reach(record) is not Reach.NAMED:
                 continue
             if not identifies(found, place.name, place.tool, tool, name):
                 continue
-            if (
-                found.kind is DestinationKind.TEXT
-                and not self._naming.firm(record)
-                and _leads_out(tool, name)
-            ):
+            if found.kind is DestinationKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
-            choice = self._naming.choice(record, place.met.field)
-            alone = choice <= 1 and not self._naming.collected(record)
-            if alone or (self._naming.many(place.met.call) and self._of_many(tool)):
+            choice = self.naming.choice(record, place.met.field)
+            alone = choice <= 1 and not self.naming.collected(record)
+            if alone or (self.naming.many(place.met.call) and self._of_many(tool)):
                 met = place.met
                 return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
         return None
@@ -353,7 +349,7 @@ class Index:
         where = self._source(kept, found)
         if not where.source and mention is not None:
             call = self._kept.places[mention].met.call
-            if (reach := self._naming.best(call)) is not Reach.NONE:
+            if (reach := self.naming.best(call)) is not Reach.NONE:
                 where = Justification(
                     Provenance.UNTRUSTED, None, (), Reach.MENTIONED, call, 1, near=reach is Reach.NAMED
                 )
@@ -364,15 +360,15 @@ class Index:
         best = Justification(Provenance.UNTRUSTED)
         for one in kept:
             record, place = one & RECORD_MASK, self._kept.place_of(one)
-            led = self._naming.reach(record)
+            led = self.naming.reach(record)
             if led is Reach.NONE:
                 continue
             field = place.met.trust is Trust.TRUSTED
             reach = Reach.POINTED if field else Reach.MENTIONED
             count = (
-                self._naming.choice(record, place.met.field)
+                self.naming.choice(record, place.met.field)
                 if field
-                else self._naming.candidates(record, found.kind)
+                else self.naming.candidates(record, found.kind)
             )
             if (reach, -max(count, 1)) > (best.reach, -best.candidates):
                 best = Justification(
@@ -388,8 +384,8 @@ class Index:
         """Whether the intent picks others of the records among which a trusted value stands."""
         trusted = [one for one in kept if self._kept.trust(one) is Trust.TRUSTED]
         return bool(trusted) and all(
-            self._naming.picked(self._kept.place_of(one).met.call)
-            and self._naming.reach(one & RECORD_MASK) is Reach.NONE
+            self.naming.picked(self._kept.place_of(one).met.call)
+            and self.naming.reach(one & RECORD_MASK) is Reach.NONE
             for one in trusted
         )
 
