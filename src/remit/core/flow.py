@@ -93,20 +93,7 @@ _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
     """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
     parts = tool.parts(arguments)
-    found: dict[str, Justification] = {}
-    kinds: dict[str, list[Justification]] = {}
-    for name, value in parts.items():
-        spec = tool.arguments.get(name, _PLAIN)
-        if value is None or value in ([], "") or (isinstance(value, bool) and spec.role not in _LEADING):
-            continue
-        one = index.judge(value, tool, name)
-        found[name] = one
-        kinds.setdefault("secret" if spec.secret else spec.role.value, []).append(one)
-        if spec.personal:
-            kinds.setdefault("personal", []).append(one)
-
-    if not kinds.keys() & {"destination", "selector"} and _selects(tool):
-        kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
+    found, kinds = _of_arguments(index, tool, parts)
 
     def of(kind: str) -> str:
         provenance = worst(kinds.get(kind, ()))
@@ -192,6 +179,26 @@ def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
 
 def _doubtful(one: Justification) -> bool:
     return not one.reached and (one.candidates > 1 or one.spent or one.reach is Reach.MENTIONED)
+
+
+def _of_arguments(
+    index: Index, tool: Tool, parts: dict[str, Json]
+) -> tuple[dict[str, Justification], dict[str, list[Justification]]]:
+    """Give what is known of each argument, by name and by what it is for."""
+    found: dict[str, Justification] = {}
+    kinds: dict[str, list[Justification]] = {}
+    for name, value in parts.items():
+        spec = tool.arguments.get(name, _PLAIN)
+        if value is None or value in ([], "") or (isinstance(value, bool) and spec.role not in _LEADING):
+            continue
+        one = index.judge(value, tool, name)
+        found[name] = one
+        kinds.setdefault("secret" if spec.secret else spec.role.value, []).append(one)
+        if spec.personal:
+            kinds.setdefault("personal", []).append(one)
+    if not kinds.keys() & {"destination", "selector"} and _selects(tool):
+        kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
+    return found, kinds
 
 
 def _handed(index: Index, tool: Tool) -> bool:
