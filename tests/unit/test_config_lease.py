@@ -21,6 +21,9 @@ OAUTH = {
 
 POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers to {role}"]}
 
+OPENBAO = {"address": "https://bao.example.com", "token": "env:BAO", "path": "database/creds/crm"}
+X = {"X-Password": "{password}"}
+
 
 def written(folder: Path, lease: Json, **upstream: Json) -> Path:
     """Write a configuration with an upstream that leases."""
@@ -65,6 +68,14 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "`upstreams.crm.lease.postgres.admin`",
         ),
+        ({"openbao": OPENBAO | {"address": "http://bao.example.com"}, "headers": X}, {}, "in the clear"),
+        ({"openbao": OPENBAO | {"token": "hunter2"}, "headers": X}, {}, "written out"),
+        (
+            {"openbao": OPENBAO | {"login": "postgresql://a:hunter2@db/x"}, "headers": X},
+            {},
+            "holds a name or password",
+        ),
+        ({"openbao": OPENBAO}, {}, "does not say how calls carry the credential"),
         ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
     ],
 )

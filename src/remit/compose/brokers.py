@@ -8,7 +8,14 @@ from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 from remit.adapters.broker.standing import StandingBroker
-from remit.config import Config, LeaseSection, OAuthLeaseSection, PostgresLeaseSection, UpstreamSection
+from remit.config import (
+    Config,
+    LeaseSection,
+    OAuthLeaseSection,
+    OpenBaoLeaseSection,
+    PostgresLeaseSection,
+    UpstreamSection,
+)
 from remit.ports.broker import Broker
 from remit.ports.runtime import Clock, Entropy
 
@@ -38,6 +45,8 @@ def _leasing(
 ) -> Broker:
     if lease.postgres is not None:
         return _postgres(lease, lease.postgres, entropy)
+    if lease.openbao is not None:
+        return _openbao(lease, lease.openbao, config, clock, stack)
     assert lease.oauth is not None
     return _oauth(section, lease, lease.oauth, config, clock, stack)
 
@@ -51,6 +60,26 @@ def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entr
         headers=lease.headers,
         entropy=entropy,
         connections=postgres.connections,
+    )
+
+
+def _openbao(
+    lease: LeaseSection, openbao: OpenBaoLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
+) -> Broker:
+    from remit.adapters.broker.openbao import OpenBaoBroker
+    from remit.adapters.broker.web import BrokerWeb
+
+    web = BrokerWeb(f"OpenBao at `{urlsplit(openbao.address).netloc}`", tls=_tls(openbao.tls_ca, config))
+    stack.push_async_callback(web.close)
+    return OpenBaoBroker(
+        openbao.address,
+        openbao.token.resolve,
+        openbao.path,
+        headers=lease.headers,
+        web=web,
+        clock=clock,
+        login=openbao.login,
+        namespace=openbao.namespace,
     )
 
 

@@ -3,7 +3,7 @@
 
 from remit.config.bundle import examine_bundle, load_bundle, problems
 from remit.config.keys import KeysSection, OpenBaoSection
-from remit.config.lease import LeaseSection, OAuthLeaseSection, PostgresLeaseSection
+from remit.config.lease import LeaseSection, OAuthLeaseSection, OpenBaoLeaseSection, PostgresLeaseSection
 from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config
 from remit.config.secret import SecretRef
@@ -34,6 +34,7 @@ __all__ = [
     "ListenSection",
     "LogHeadSection",
     "OAuthLeaseSection",
+    "OpenBaoLeaseSection",
     "OpenBaoSection",
     "PolicySection",
     "PostgresLeaseSection",

@@ -16,7 +16,7 @@ from remit.config.shape import Problems
 _URL = r"^https?://[^\s@#]+$"
 Url = Annotated[str, Meta(pattern=_URL)]
 #: What can give credentials.
-SOURCES = ("oauth", "postgres")
+SOURCES = ("oauth", "postgres", "openbao")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -78,6 +78,29 @@ class PostgresLeaseSection(Section, frozen=True, kw_only=True):
     connections: Annotated[int, Meta(ge=1, description="Sessions that a role may have at once.")] = 5
 
 
+class OpenBaoLeaseSection(Section, frozen=True, kw_only=True):
+    """OpenBao or Vault: a credential of a secrets engine, whose lease is revoked when the task ends."""
+
+    address: Annotated[Url, Meta(description="Its address, without a path.")]
+    token: Annotated[SecretRef, Meta(description="Token of remit there, as `env:X` or `file:path`.")]
+    path: Annotated[
+        Text,
+        Meta(
+            pattern=r"^[A-Za-z0-9_./-]+$",
+            description="What to read: `database/creds/crm-reader`. What comes without a lease is not used.",
+        ),
+    ]
+    login: Annotated[
+        str,
+        Meta(
+            description="The PostgreSQL database that takes the credential, tried by a login with it: "
+            "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease."
+        ),
+    ] = ""
+    namespace: Annotated[str, Meta(description="Namespace of the path.")] = ""
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
 class LeaseSection(Section, frozen=True, kw_only=True):
     """A credential of its own for each task, taken back when the task ends; exactly one source."""
 
@@ -85,12 +108,13 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     postgres: Annotated[PostgresLeaseSection | None, Meta(description="A role of a PostgreSQL database.")] = (
         None
     )
+    openbao: Annotated[OpenBaoLeaseSection | None, Meta(description="A lease of OpenBao or Vault.")] = None
     headers: Annotated[
         dict[str, str],
         Meta(
             description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, which "
             "sets `Authorization` unless told otherwise; `{user}`, `{password}`, `{host}`, `{port}` and "
-            "`{database}` of PostgreSQL."
+            "`{database}` of PostgreSQL; of OpenBao whatever the path gives, such as `{username}`."
         ),
     ] = {}
 
@@ -113,6 +137,16 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
         _check_oauth(lease.oauth, f"{key}.oauth", node, problems)
     if lease.postgres is not None:
         check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
+    if lease.openbao is not None:
+        check_secret(lease.openbao.token, f"{key}.openbao.token", node, problems)
+        check_source(lease.openbao.address, f"{key}.openbao.address", node, problems)
+        if "@" in lease.openbao.login:
+            problems.add(
+                "holds a name or password",
+                line=node.line_of(f"{key}.openbao.login"),
+                key=f"{key}.openbao.login",
+                way_out="write `postgresql://host:port/database`; OpenBao gives the rest",
+            )
     if lease.oauth is None and lease.sources and not lease.headers:
         problems.add(
             "does not say how calls carry the credential",

@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from remit.adapters.broker.login import CONNECT_S, tried
 from remit.adapters.broker.web import filled
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
@@ -30,16 +31,11 @@ from remit.ports.runtime import Entropy
 Json = Any
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
-CONNECT_S: Final = 5
 PASSWORD_BYTES: Final = 24
 #: Longest wait for the sessions of a role to end.
 SESSIONS_S: Final = 5.0
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
 _PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
-#: What a server in English says to a login of a role that is gone, shut or has another password.
-_NO: Final = re.compile(
-    r"password authentication failed|is not permitted to log in|role \"[^\"]+\" does not exist"
-)
 
 
 class PostgresBroker:
@@ -125,15 +121,12 @@ class PostgresBroker:
         """4. A refusal counts where the server says that it is about this role, or the catalogue does."""
         password, role = credential.handle.get("password", ""), role_of(credential.lease)
         try:
-            address = self._address() | {"user": role, "password": password}
-            async with await psycopg.AsyncConnection.connect(**address):
-                return Probe.ACCEPTED
+            found = await tried(self._address() | {"user": role, "password": password})
         except KeyUnavailable:
             return Probe.UNREACHABLE
-        except psycopg.Error as fault:
-            if _NO.search(str(fault)):
-                return Probe.REFUSED
-        # libpq gives no code for a login that fails, and a server may speak another language.
+        if found is not Probe.UNREACHABLE:
+            return found
+        # It may speak another language: it is asked whether that role may log in at all.
         try:
             async with self._connected() as (db, _):
                 may = await (

@@ -43,8 +43,9 @@ class WebAnswer(msgspec.Struct, frozen=True):
 class BrokerWeb:
     """A connection pool to one source. Lives on one event loop; connects when first asked."""
 
-    def __init__(self, name: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, name: str, *, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S) -> None:
         """Take what the source is called in errors."""
+        self._timeout_s = timeout_s
         self._name = name
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
@@ -61,7 +62,7 @@ class BrokerWeb:
         """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=self._tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept": "application/json"},

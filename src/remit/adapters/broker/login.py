@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trying a login at PostgreSQL: what a probe of a database's credential is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from remit.core.errors import ConfigInvalid
+from remit.ports.broker import Probe
+
+Json = Any
+
+CONNECT_S: Final = 5
+#: What a server in English says to a login of a role that is gone, shut or has another password. libpq gives
+#: no code for a login that fails.
+_NO: Final = re.compile(
+    r"password authentication failed|is not permitted to log in|role \"[^\"]+\" does not exist"
+)
+
+
+def place_of(address: str) -> dict[str, Json]:
+    """Read where a database is; raises `ConfigInvalid` for what is no address of one."""
+    try:
+        return dict(conninfo_to_dict(address))
+    except psycopg.Error:
+        raise ConfigInvalid(
+            f"`{address[:80]}` is no address of a PostgreSQL database",
+            way_out="write `postgresql://host:port/database`",
+        ) from None
+
+
+def named(address: dict[str, Json]) -> str:
+    """Say which database it is, with nothing secret."""
+    host, port = address.get("host", "localhost"), address.get("port", 5432)
+    return f"{host}:{port}/{address.get('dbname', address.get('user', ''))}"
+
+
+async def tried(address: dict[str, Json]) -> Probe:
+    """Log in, and say what came of it: anything but a clear no about the role is `unreachable`."""
+    try:
+        async with await psycopg.AsyncConnection.connect(**{"connect_timeout": CONNECT_S, **address}):
+            return Probe.ACCEPTED
+    except psycopg.Error as fault:
+        return Probe.REFUSED if _NO.search(str(fault)) else Probe.UNREACHABLE
