@@ -9,8 +9,29 @@ import pytest
 
 from tests.bao_server import BaoServer, bao_server, program
 from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
+from tests.conformance.stores import FILES, Open, in_postgres
+from tests.postgres_server import PostgresServer
 
 _numbers = itertools.count()
+
+
+@pytest.fixture
+def open_store(request: pytest.FixtureRequest) -> Iterator[Open]:
+    """What opens one kind of store in a folder, again and again."""
+    if request.param in FILES:
+        yield FILES[request.param]
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    made: dict[Path, str] = {}
+
+    def database_of(folder: Path) -> str:
+        if folder not in made:
+            made[folder] = server.fresh()
+        return made[folder]
+
+    yield in_postgres(database_of)
+    for url in made.values():
+        server.drop(url)
 
 
 @pytest.fixture(scope="session")

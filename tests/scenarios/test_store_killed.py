@@ -16,10 +16,22 @@ from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.revocation import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.store import RaiseFence, Store, TakeBudget, Unit
-from tests.conformance.stores import STORES, Open, each_store
+from tests.conformance.stores import FILES, Open, in_postgres
 from tests.world import TENANT, a_permit, an_outcome
 
 CALLERS = 8
+
+
+def opens(store: str) -> Open:
+    """Give what opens a kind of file, or the database at an address."""
+    return FILES[store] if store in FILES else in_postgres(lambda _: store)
+
+
+@pytest.fixture(params=[*FILES, "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """A kind of file, or the address of a database."""
+    kind = str(request.param)
+    return kind if kind in FILES else str(request.getfixturevalue(kind))
 
 
 async def keep_calling(folder: Path, open_store: Open, run: int) -> None:
@@ -99,7 +111,7 @@ async def kill_again_and_again(folder: Path, store: str, kills: int) -> None:
     acknowledged: list[tuple[str, str, str]] = []
     for run in range(kills):
         acknowledged += await kill_at_random(folder, store, run, chance.uniform(0.0, 0.25))
-        opened = STORES[store](folder, seed=f"check {run}")
+        opened = opens(store)(folder, seed=f"check {run}")
         await check_whole(opened, acknowledged)
         for event in await opened.unfinished(TENANT):  # what a restarted gateway does
             unknown = an_outcome(event.call, event.task, facts={"outcome": CallOutcome.UNKNOWN.value})
@@ -108,20 +120,18 @@ async def kill_again_and_again(folder: Path, store: str, kills: int) -> None:
         await opened.close()
 
 
-@pytest.mark.parametrize("store", STORES)
 async def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path, store: str) -> None:
-    """At random moments, over and over, in the same file."""
-    await kill_again_and_again(tmp_path, store, 8)
+    """At random moments, over and over, in the same file or database."""
+    await kill_again_and_again(tmp_path, store, 8 if store in FILES else 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", STORES)
 async def test_nothing_is_lost_over_a_hundred_kills(tmp_path: Path, store: str) -> None:
-    """The same, for longer."""
-    await kill_again_and_again(tmp_path, store, 100)
+    """The same, for longer; on a server, whose part in it is its own to test, less often."""
+    await kill_again_and_again(tmp_path, store, 100 if store in FILES else 30)
 
 
-@each_store
+@pytest.mark.parametrize("open_store", FILES.values(), ids=FILES.keys())
 async def test_a_killed_process_leaves_no_lock_behind(open_store: Open, tmp_path: Path) -> None:
     """The lock goes with the process that held it, whatever its file says."""
     (tmp_path / "remit.db.lock").write_text("1\n")
@@ -129,4 +139,4 @@ async def test_a_killed_process_leaves_no_lock_behind(open_store: Open, tmp_path
 
 
 if __name__ == "__main__":
-    asyncio.run(keep_calling(Path(sys.argv[1]), STORES[sys.argv[2]], int(sys.argv[3])))
+    asyncio.run(keep_calling(Path(sys.argv[1]), opens(sys.argv[2]), int(sys.argv[3])))

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turning events into leaves: sealing, chaining, hashing, and the rows that the batch writes.
 
-With one writing process an event is sequenced where it is recorded: its index is given in the same
-transaction.
+An event is sequenced where it is recorded: its index is given in the same transaction. Where several
+processes write, the database lets one of them at a time.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from remit.adapters.store.relational.sql import Sql, replacing
 from remit.adapters.store.relational.subjects import Subjects
 from remit.core.canonical import encode_trusted
 from remit.core.decision import Outcome
-from remit.core.errors import VerificationFailed
+from remit.core.errors import Malformed, VerificationFailed
 from remit.core.event import Event, EventKind, leaf_record
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 
@@ -101,18 +102,52 @@ class Ledger:
         (since,) = self._sql.execute(
             "select open_from from events where tenant = ? and idx = ?", (tenant, size - 1)
         ).fetchone()
-        query = (
-            "select idx, kind, leaf from events where tenant = ? and idx >= ? and kind in (?, ?) order by idx"
+        self._outcomes(
+            log,
+            self._sql.execute(
+                "select idx, kind, leaf from events where tenant = ? and idx >= ? and kind in (?, ?)"
+                " order by idx",
+                (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
+            ),
         )
-        for index, kind, leaf in self._sql.execute(
-            query,
-            (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
-        ):
+
+    @staticmethod
+    def _outcomes(log: _TenantLog, rows: Iterable[tuple[int, str, bytes]]) -> None:
+        """Follow which permitted calls have their outcome."""
+        for index, kind, leaf in rows:
+            if kind not in {EventKind.DECISION_MADE, EventKind.TOOL_CALLED}:
+                continue
             event = from_leaf(leaf)
             if kind == EventKind.TOOL_CALLED:
                 log.unfinished.pop(event.call, None)
             elif permits(event):
                 log.unfinished[event.call] = index
+
+    def catch_up(self, tenant: str) -> None:
+        """Take in what was added to a tenant's log since, by another writer or by a commit of this one whose
+        answer was lost.
+        """
+        log = self._logs.get(tenant)
+        if log is None:
+            if stored_size(self._sql, tenant):
+                self._load(tenant)
+            return
+        rows = self._sql.execute(
+            "select idx, kind, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx",
+            (tenant, log.size),
+        ).fetchall()
+        log.tree, _ = new_tile_nodes(log.tree, [row[3] for row in rows])
+        self._outcomes(log, (row[:3] for row in rows))
+        for *_, leaf, hashed in rows:
+            chained = _chain_decoder.decode(leaf)
+            if chained.writer == self._writer:
+                log.sequence, log.previous = chained.seq + 1, hashed.hex()
+        log.size, log.next_tree = log.tree.size, log.tree
+        log.before = (log.size, log.sequence, log.previous)
+
+    def let_go_keys(self, tenant: str) -> None:
+        """Hold no key of a tenant's subjects any longer."""
+        self._subjects.let_go(tenant)
 
     def tenants(self) -> list[str]:
         """Give the tenants that have a log."""
@@ -151,6 +186,8 @@ class Ledger:
             if event.tenant != tenant:
                 raise ValueError(f"a unit of tenant `{tenant}` holds an event of `{event.tenant}`")
             task = event.task
+            if "\0" in task or "\0" in event.subject:
+                raise Malformed("the name of a task or a subject holds a zero character")
             counter = _NO_TASK
             if task:
                 counter = ends.get(task) or self._memory.counter((tenant, task))
@@ -261,7 +298,15 @@ class _Leaf(msgspec.Struct, frozen=True):
     call: str = ""
 
 
+class _Chained(msgspec.Struct, frozen=True):
+    """Where a leaf stands in the chain of its writer."""
+
+    writer: str
+    seq: int
+
+
 _decoder = msgspec.json.Decoder(_Leaf)
+_chain_decoder = msgspec.json.Decoder(_Chained)
 
 
 def from_leaf(leaf: bytes) -> Event:

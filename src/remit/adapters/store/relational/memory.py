@@ -7,6 +7,7 @@ to a mark when one unit is refused, back to the beginning when the whole batch c
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from remit.adapters.store.relational.sql import Sql
@@ -26,6 +27,18 @@ class Counter(NamedTuple):
     result_bytes: int = 0
     last_event: int | None = None
     last_hash: str = ""
+
+
+_COUNTERS = (
+    "select c.task, c.calls, c.effectful_calls, c.result_bytes, c.last_event, e.leaf_hash"
+    " from counters c left join events e on e.tenant = c.tenant and e.idx = c.last_event"
+    " where c.tenant = ?"
+)
+
+
+def _counter(row: Sequence[Any]) -> Counter:
+    calls, effectful, size, last, hashed = row
+    return Counter(calls, effectful, size, last, hashed.hex() if hashed else "")
 
 
 class Memory:
@@ -99,19 +112,38 @@ class Memory:
         self.back_to((0, 0, 0))
         self.changed.clear()
 
+    def learn(self, tenant: str, fences: Iterable[tuple[str, int, bool]], withdrawn: Iterable[str]) -> None:
+        """Take in what another writer has committed of a tenant, before a batch; its counters are read again
+        when they are needed.
+        """
+        live, scopes = self.live.setdefault(tenant, {}), self.epochs.setdefault(tenant, {})
+        for scope, epoch, locked in fences:
+            live[scope] = scopes[scope] = epoch
+            if locked:
+                self.locks.add((tenant, scope))
+            else:
+                self.locks.discard((tenant, scope))
+        self.withdrawn.setdefault(tenant, set()).update(withdrawn)
+        for key in [key for key in self.counters if key[0] == tenant]:
+            del self.counters[key]
+
+    def fetch(self, tenant: str, tasks: Collection[str]) -> None:
+        """Read the rows of tasks that are not in memory, all at once."""
+        missing = [task for task in tasks if (tenant, task) not in self.counters]
+        if not missing:
+            return
+        for task in missing:
+            self.counters[tenant, task] = Counter()
+        some = ", ".join("?" * len(missing))
+        for task, *row in self.connection.execute(f"{_COUNTERS} and c.task in ({some})", (tenant, *missing)):
+            self.counters[tenant, task] = _counter(row)
+
     def counter(self, key: Key) -> Counter:
         """Give a task's row, from memory or from the table."""
         found = self.counters.get(key)
         if found is None:
-            row = self.connection.execute(
-                "select c.calls, c.effectful_calls, c.result_bytes, c.last_event, e.leaf_hash"
-                " from counters c left join events e on e.tenant = c.tenant and e.idx = c.last_event"
-                " where c.tenant = ? and c.task = ?",
-                key,
-            ).fetchone()
-            found = (
-                Counter(row[0], row[1], row[2], row[3], row[4].hex() if row[4] else "") if row else Counter()
-            )
+            row = self.connection.execute(f"{_COUNTERS} and c.task = ?", key).fetchone()
+            found = _counter(row[1:]) if row else Counter()
             self.counters[key] = found  # read, not changed: nothing to undo
         return found
 

@@ -47,7 +47,7 @@ class Access(Protocol[C]):
         """Read inside one transaction: all statements see the same moment."""
         ...
 
-    def lost(self, fault: Exception) -> bool:
+    def lost(self, connection: C) -> bool:
         """Say whether the connection is gone, so that a new one may do better."""
         ...
 
@@ -72,11 +72,12 @@ class ReadPool(Generic[C]):
         return await loop.run_in_executor(self._threads, self._read, read, args, named)
 
     def _read(self, read: Callable[..., T], args: tuple[object, ...], named: dict[str, object]) -> T:
-        old: C | None = getattr(self._local, "connection", None)
+        connection: C | None = getattr(self._local, "connection", None)
         try:
-            return self._once(old or self._fresh(), read, args, named)
+            connection = connection or self._fresh()
+            return self._once(connection, read, args, named)
         except self._access.faults as fault:
-            if old is None or not self._access.lost(fault):
+            if connection is None or not self._access.lost(connection):
                 raise self._access.unavailable(fault) from fault
         # It was lost while nobody looked: the server was started anew, say. Reading twice does no harm.
         try:
@@ -95,8 +96,8 @@ class ReadPool(Generic[C]):
         try:
             with self._access.moment(connection) as sql:
                 return read(sql, *args, **named)
-        except self._access.faults as fault:
-            if self._access.lost(fault):
+        except self._access.faults:
+            if self._access.lost(connection):
                 self._local.connection = None
                 self._open.discard(connection)
                 with contextlib.suppress(*self._access.faults):

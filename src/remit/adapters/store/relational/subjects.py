@@ -118,6 +118,11 @@ class Subjects:
         self._keys.pop(name, None)
         return self._created.pop(name, None) is not None
 
+    def let_go(self, tenant: str) -> None:
+        """Hold no key of a tenant any longer: another writer has forgotten one of them."""
+        for name in [name for name in self._keys if name[0] == tenant]:
+            del self._keys[name]
+
     def settle(self) -> None:
         """The batch is committed."""
         self._created.clear()

@@ -104,6 +104,9 @@ class GroupWriter(ABC):
     def _ended(self, fault: Exception | None) -> None:  # noqa: B027 - most have nothing to see to
         """See to what is due after a batch."""
 
+    def _carried_out(self) -> None:  # noqa: B027 - most carry each statement out at once
+        """Return when every statement so far was carried out; raises what refused one."""
+
     def submit(self, unit: Unit, *, hurry: bool) -> asyncio.Future[Receipt]:
         """Queue a unit; the future holds its receipt, or the fault that refused it.
 
@@ -199,6 +202,7 @@ class GroupWriter(ABC):
         try:
             outcome: Receipt | Exception = self._apply(unit)
             if sql:
+                self._carried_out()
                 self._connection.execute("release unit")
         except self.faults:
             raise  # of the database, so of the whole batch

@@ -37,7 +37,7 @@ class SqliteReading:
         finally:
             connection.execute("commit")
 
-    def lost(self, fault: Exception) -> bool:
+    def lost(self, connection: sqlite3.Connection) -> bool:
         """Say that a file is never lost the way a server is."""
         return False
 

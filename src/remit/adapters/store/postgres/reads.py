@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that only read, and a look at a store without opening it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, unavailable
+from remit.adapters.store.relational import reads
+from remit.adapters.store.relational.nodes import frontier, stored_size
+from remit.adapters.store.relational.sql import Sql
+from remit.core.errors import StoreUnavailable
+from remit.core.merkle import Frontier
+from remit.ports.store import Pin
+
+
+class PostgresReading:
+    """How the read pool reads a database (`relational.pool.Access`)."""
+
+    faults = FAULTS
+
+    def __init__(self, url: str, name: str, place: str) -> None:
+        """Take the address; connections are opened by the threads that use them."""
+        self._url = url
+        self._name = name
+        self._place = place
+
+    def open(self) -> PostgresSession:
+        """Open a connection."""
+        return connect(self._url, self._name, reads=True)
+
+    @contextmanager
+    def moment(self, connection: PostgresSession) -> Iterator[Sql]:
+        """Read inside one transaction, on one snapshot."""
+        try:
+            with connection.pipeline():
+                connection.execute("begin isolation level repeatable read")
+                yield connection
+                connection.execute("commit")
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):
+                connection.run("rollback")
+            raise
+
+    def lost(self, connection: PostgresSession) -> bool:
+        """Say whether the connection is gone."""
+        return connection.lost
+
+    def unavailable(self, fault: Exception) -> StoreUnavailable:
+        """Give the fault that callers see."""
+        return unavailable(fault, "the store cannot be read", place=self._place)
+
+
+def tree(sql: Sql, tenant: str) -> Frontier:
+    """Give a tenant's tree as committed, whoever wrote it."""
+    return frontier(sql, tenant, stored_size(sql, tenant))
+
+
+def size(sql: Sql, tenant: str) -> int:
+    """Give the number of events, whoever wrote them."""
+    return stored_size(sql, tenant)
+
+
+def pins_at(url: str, tenant: str) -> list[Pin]:
+    """Give the pins of a store without writing to it, also while others have it open.
+
+    A database that is not there, or holds no store, has none.
+    """
+    try:
+        session = connect(url, "remit pins", reads=True)
+    except psycopg.Error:
+        return []
+    try:
+        return reads.pins(session, tenant)
+    except psycopg.Error:
+        return []
+    finally:
+        session.close()

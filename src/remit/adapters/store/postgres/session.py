@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection to PostgreSQL that speaks the statements which all our databases understand.
+
+Inside `pipeline` a statement is sent at once and waited for only where somebody looks at what it found. So a
+batch costs a few round trips, however many statements it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.numeric import Int8BinaryDumper
+
+from remit.adapters.store.relational.tables import Durability
+from remit.core.errors import ConfigInvalid, Conflict, Malformed, StoreUnavailable
+
+#: Our tables stand in a schema of their own, so that a database may be shared.
+SCHEMA = "remit"
+
+#: What is not ours to decide and is only set where the address says nothing.
+_DEFAULTS = {
+    "connect_timeout": "5",
+    # Of several hosts, the one that takes writes.
+    "target_session_attrs": "read-write",
+    # A host that vanished is noticed within some ten seconds, not hours.
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "client_encoding": "UTF8",
+}
+
+#: Milliseconds after which the server gives a statement up.
+STATEMENT_TIMEOUT_MS = 10_000
+
+#: Milliseconds for which a writer may sit in a transaction without a word: a process that was stopped there
+#: does not hold up the others for longer.
+IDLE_IN_TRANSACTION_MS = 5_000
+
+#: Faults of the connection or the server. What a statement itself did wrong concerns only its unit.
+FAULTS = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
+
+
+_REFUSALS = {
+    "password authentication failed": "28P01",
+    "no pg_hba.conf entry": "28000",
+    "does not exist": "3D000",
+    "too many clients": "53300",
+}
+
+
+@lru_cache(maxsize=1024)
+def _placed(query: str) -> bytes:
+    """Give a statement with the driver's own marks for values."""
+    return query.replace("?", "%s").encode()
+
+
+class PostgresRows:
+    """What a statement found, or did (`relational.sql.Rows`); looking waits for it."""
+
+    def __init__(self, session: PostgresSession, cursor: psycopg.Cursor[Any]) -> None:
+        """Take a cursor whose statement was sent."""
+        self._session = session
+        self._cursor = cursor
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows a change has met."""
+        self._session.carried_out()
+        return self._cursor.rowcount
+
+    @property
+    def status(self) -> str:
+        """What the server calls what was done."""
+        self._session.carried_out()
+        return self._cursor.statusmessage or ""
+
+    def fetchone(self) -> Any:
+        """Give the next row, or `None`."""
+        with _translated():
+            return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Any]:
+        """Give all rows that are left."""
+        with _translated():
+            return self._cursor.fetchall()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the rows that are left, one by one."""
+        return iter(self.fetchall())
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Give faults of one statement the names that callers know."""
+    try:
+        yield
+    except psycopg.DataError as fault:
+        raise Malformed(
+            "a value cannot be kept by PostgreSQL (a zero character?)", debug=str(fault)
+        ) from None
+    except psycopg.IntegrityError as fault:
+        raise Conflict("there is one of this name already", debug=str(fault)) from None
+
+
+class PostgresSession:
+    """One connection, used by one thread at a time (`relational.sql.Sql`)."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        """Take over an open connection in autocommit mode."""
+        self.connection = connection
+        self._pipeline: psycopg.Pipeline | None = None
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> PostgresRows:
+        """Run one statement."""
+        with _translated():
+            cursor = self.connection.cursor(binary=True)
+            cursor.execute(_placed(query), values or None)
+        return PostgresRows(self, cursor)
+
+    def run(self, script: str) -> None:
+        """Run statements without values, several at once."""
+        self.connection.execute(script.encode())
+
+    @contextmanager
+    def pipeline(self) -> Iterator[None]:
+        """Send statements without waiting for each."""
+        with self.connection.pipeline() as pipeline:
+            self._pipeline = pipeline
+            try:
+                yield
+            finally:
+                self._pipeline = None
+
+    def carried_out(self) -> None:
+        """Return when every statement so far was carried out; raises what refused one."""
+        if self._pipeline is not None:
+            with _translated():
+                self._pipeline.sync()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return self.connection.closed
+
+    def cut(self) -> None:
+        """Break the connection off, from any thread: whoever waits for it gets its fault at once."""
+        with (
+            contextlib.suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self.connection.fileno())) as same,
+        ):
+            same.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is not there."""
+        self.connection.close()
+
+
+def place_of(url: str) -> str:
+    """Name a database for people, without what opens it; raises `ConfigInvalid` for what is no address."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # The driver's words may repeat the password.
+        raise ConfigInvalid(
+            "is not an address of PostgreSQL",
+            key="store.url",
+            way_out="write `postgresql://user:password@host/database`",
+        ) from None
+    host, port = parts.get("host", "localhost"), parts.get("port", "5432")
+    return f"{host}:{port}/{parts.get('dbname', parts.get('user', ''))}"
+
+
+def connect(
+    url: str, name: str, durability: Durability = "durable", *, reads: bool = False
+) -> PostgresSession:
+    """Open a connection; `name` is how the server's lists show it. Raises psycopg's faults."""
+    given = conninfo_to_dict(url)
+    wanted = {key: value for key, value in _DEFAULTS.items() if key not in given}
+    connection = psycopg.connect(make_conninfo(url, **wanted, application_name=name), autocommit=True)
+    try:
+        # One width for whole numbers, so that a statement is one statement whatever the numbers are.
+        connection.adapters.register_dumper(int, Int8BinaryDumper)
+        connection.execute(
+            f"set search_path = {SCHEMA}; set statement_timeout = {STATEMENT_TIMEOUT_MS};"
+            f" set idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS};"
+            # The server, too, notices within seconds that a client has vanished, and frees what it holds.
+            " set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3;"
+            f" set default_transaction_read_only = {'on' if reads else 'off'};".encode()
+        )
+        if durability == "buffered":
+            connection.execute("set synchronous_commit = off")
+        else:
+            # A stricter setting of the server's own (`remote_apply`) is left alone.
+            connection.execute(
+                "select set_config('synchronous_commit', 'on', false)"
+                " where current_setting('synchronous_commit') = 'off'"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return PostgresSession(connection)
+
+
+def unavailable(
+    fault: Exception, message: str = "the store cannot commit", *, place: str = ""
+) -> StoreUnavailable:
+    """Give the fault that callers see for one of the database, with the way out where it is known."""
+    if isinstance(fault, StoreUnavailable):
+        return fault
+    state = str(getattr(fault, "sqlstate", "") or "")
+    if not state:
+        # Where no session came about the driver has the server's words alone.
+        state = next((code for words, code in _REFUSALS.items() if words in str(fault)), "")
+    ways = {
+        "53100": "free space on the server's disk",
+        "53300": "let the server take more connections (`max_connections`)",
+        "28P01": "give the right password (`store.url`)",
+        "28000": "let this user in (`pg_hba.conf`)",
+        "3D000": "create the database",
+        "42501": "let this user create a schema in the database, or make it the owner of schema `remit`",
+        "25006": "name the server that takes writes",
+    }
+    at = f" at `{place}`" if place else ""
+    way_out = ways.get(state, f"look whether PostgreSQL{at} is up, and at its log")
+    return StoreUnavailable(message, way_out=way_out, debug=f"{state} {fault}".strip())

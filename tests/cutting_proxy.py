@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP proxy that passes on what it hears until it sees a word; then it cuts, before or after passing it."""
+
+import contextlib
+import socket
+import threading
+from typing import Literal
+
+
+class CuttingProxy:
+    """Stands before a port of this machine, at `port`."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._word: tuple[bytes, str] | None = None
+        self.cuts = 0
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def cut_at(self, word: bytes, when: Literal["before", "after"]) -> None:
+        """Cut the next connection on which the client says `word`: the server never hears it, or the client
+        never hears the answer.
+        """
+        self._word = (word, when)
+
+    def close(self) -> None:
+        """Cut everything, and take no more connections."""
+        for end in (self._listener, *self._ends):
+            _shut(end)
+        for thread in self._threads:
+            thread.join(10)
+        for end in (self._listener, *self._ends):
+            end.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._ends.append(client)
+                server = socket.create_connection(("127.0.0.1", self._target))
+                self._ends.append(server)
+                for ends in ((client, server, True), (server, client, False)):
+                    thread = threading.Thread(target=self._pass_on, args=ends, daemon=True)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket, from_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                if from_client and self._word and self._word[0] in data:
+                    when, self._word = self._word[1], None
+                    self.cuts += 1
+                    _shut(one)  # it hears nothing more
+                    if when == "after":
+                        other.sendall(data)
+                    break
+                other.sendall(data)
+        _shut(one)
+        _shut(other)
+
+
+def _shut(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)

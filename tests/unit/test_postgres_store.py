@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the store on PostgreSQL adds to the port: one writer at a time, many that take turns, lost answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Literal
+
+import psycopg
+import pytest
+
+from remit.adapters.store.postgres import PostgresStore
+from remit.adapters.store.postgres.reads import pins_at
+from remit.core.errors import (
+    BudgetExhausted,
+    ConfigInvalid,
+    Fenced,
+    Malformed,
+    StoreUnavailable,
+    VerificationFailed,
+)
+from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.revocation import EVERYTHING
+from remit.core.task import Budgets
+from remit.ports.issued import Withdraw
+from remit.ports.store import CheckFence, CheckUnlocked, Pin, PutPin, PutTask, RaiseFence, TakeBudget, Unit
+from tests.cutting_proxy import CuttingProxy
+from tests.postgres_server import PASSWORD, PostgresServer
+from tests.world import (
+    START,
+    TENANT,
+    WorldClock,
+    WorldEntropy,
+    WorldSealingKeys,
+    a_permit,
+    a_task,
+    an_event,
+    an_outcome,
+)
+
+
+def opened(url: str, seed: str = "first", *, alone: bool = True) -> PostgresStore:
+    """Open the store in a database."""
+    return PostgresStore.open(
+        url,
+        durability="durable",
+        clock=WorldClock(),
+        entropy=WorldEntropy(seed),
+        sealing=WorldSealingKeys(),
+        alone=alone,
+    )
+
+
+@pytest.fixture
+async def two(postgres: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
+    """Two processes' stores in one database."""
+    stores = opened(postgres, "first", alone=False), opened(postgres, "second", alone=False)
+    yield stores
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+def proxied(postgres: str, postgres_server: PostgresServer) -> Iterator[tuple[str, CuttingProxy]]:
+    """A database behind a proxy, and the proxy."""
+    proxy = CuttingProxy(postgres_server.port)
+    yield postgres.replace(f":{postgres_server.port}/", f":{proxy.port}/") + "?sslmode=disable", proxy
+    proxy.close()
+
+
+async def test_a_second_process_is_told_who_the_first_is(postgres: str) -> None:
+    """The lock goes with the connection that holds it."""
+    store = opened(postgres)
+    with pytest.raises(StoreUnavailable, match=f"in use by `remit {store.writer}"):
+        opened(postgres, "second")
+    await store.close()
+    await opened(postgres, "second").close()
+
+
+async def test_a_newer_schema_is_refused(postgres: str) -> None:
+    """It stays as it is."""
+    await opened(postgres).close()
+    with psycopg.connect(postgres) as connection:
+        connection.execute("insert into remit.schema_version values ('tables', 1000)")
+    with pytest.raises(ConfigInvalid, match="version 1000"):
+        opened(postgres)
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_server: PostgresServer) -> None:
+    """Names are of any script."""
+    postgres_server.ask("create database latin encoding 'LATIN1' locale 'C' template template0")
+    with pytest.raises(StoreUnavailable, match="LATIN1"):
+        opened(postgres_server.url("latin"))
+
+
+@pytest.mark.parametrize("url", ["http://somewhere", f"postgresql://remit:{PASSWORD}@[/x"])
+def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(ConfigInvalid, match="not an address") as told:
+        opened(url)
+    assert PASSWORD not in str(told.value)
+    assert url not in str(told.value)
+
+
+def test_who_may_not_sign_in_is_told_what_would_help(postgres_server: PostgresServer) -> None:
+    """And no password is in the message."""
+    with pytest.raises(StoreUnavailable, match="right password") as told:
+        opened(postgres_server.url(password="a-wrong-one"))
+    assert "a-wrong-one" not in str(told.value) + told.value.debug
+    with pytest.raises(StoreUnavailable, match="create the database"):
+        opened(postgres_server.url("nowhere"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update remit.events set leaf = decode(repeat('00', 300), 'hex') where idx = 2",
+        "delete from remit.events where idx = 1",
+        "update remit.events set leaf_hash = decode(repeat('00', 32), 'hex') where idx = 3",
+    ],
+)
+async def test_a_changed_leaf_at_the_end_of_the_log_stops_the_start(postgres: str, damage: str) -> None:
+    """One byte, one row, one hash."""
+    store = opened(postgres)
+    for n in range(5):
+        await store.commit(Unit(events=(a_permit(f"call_{n}"),)))
+    await store.close()
+    with psycopg.connect(postgres) as connection:
+        connection.execute(damage.encode())
+    for _ in range(2):  # whoever finds this can look again: the lock was given back
+        with pytest.raises(VerificationFailed):
+            opened(postgres)
+
+
+async def test_a_database_that_was_set_back_takes_nothing_more(postgres: str) -> None:
+    """A copy that lacks commits, as after a fail-over that lost some, would lift fences."""
+    store = opened(postgres)
+    await store.commit(Unit(events=(an_event(),)))
+    with psycopg.connect(postgres) as connection:
+        connection.execute("update remit.turns set turn = turn - 1")
+    with pytest.raises(StoreUnavailable, match="behind"):
+        await store.commit(Unit(events=(an_event(),)))
+    await store.close()
+
+
+async def test_a_zero_character_refuses_its_own_unit_alone(postgres: str) -> None:
+    """PostgreSQL has no place for it in a name; the units beside it are committed."""
+    store = opened(postgres)
+    outcomes = await asyncio.gather(
+        store.commit(Unit(events=(an_event(),))),
+        store.commit(Unit(changes=(PutTask(a_task("task\0one")),))),
+        store.commit(Unit(events=(an_event(task="task\0one"),))),
+        store.commit(Unit(events=(a_permit("call_one", subject="some\0body"),))),
+        store.commit(Unit(events=(an_event(facts={"said": "zero \0 character"}),))),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in outcomes if isinstance(one, BaseException)] == [Malformed] * 3
+    assert await store.size(TENANT) == 2
+    await store.close()
+
+
+async def test_a_fence_that_one_raises_refuses_at_the_other(two: tuple[PostgresStore, PostgresStore]) -> None:
+    """In the same transaction in which the other would have permitted; so do locks and withdrawals."""
+    one, other = two
+    check = Unit(changes=(CheckFence({}, (EVERYTHING,)),), events=(an_event(),))
+    await other.commit(check)
+    await one.commit(Unit(changes=(RaiseFence(TENANT, EVERYTHING, locked=True),)))
+    await one.commit(Unit(changes=(Withdraw(TENANT, "token_one", START, START),)))
+    with pytest.raises(Fenced):
+        await other.commit(check)
+    with pytest.raises(Fenced, match="locked"):
+        await other.commit(Unit(changes=(CheckUnlocked((EVERYTHING,)),), tenant=TENANT))
+    assert other.epochs(TENANT) == {EVERYTHING: 1}
+    assert "token_one" in other.withdrawn(TENANT)
+    receipt = await other.commit(Unit(changes=(RaiseFence(TENANT, EVERYTHING, locked=False),)))
+    assert receipt.epochs == {EVERYTHING: 2}
+    await one.commit(Unit(changes=(CheckUnlocked((EVERYTHING,)),), tenant=TENANT))
+
+
+async def test_two_writers_make_one_log_and_one_budget(two: tuple[PostgresStore, PostgresStore]) -> None:
+    """Indexes without gaps, one tree, unbroken chains of each writer and each task, no call too many."""
+    bounds = {f"task_{n}": Budgets(calls=25) for n in range(3)}
+
+    async def call(store: PostgresStore, n: int) -> int:
+        task = f"task_{n % 3}"
+        take = TakeBudget({task: bounds[task]}, calls=1)
+        name = f"call_{store.writer}_{n}"
+        try:
+            receipt = await store.commit(Unit((take,), (a_permit(name, task),)))
+        except BudgetExhausted:
+            return 0
+        await store.submit(Unit(events=(an_outcome(name, task),)))
+        return len(receipt.indexes)
+
+    taken = await asyncio.gather(*(call(store, n) for n in range(60) for store in two))
+    assert sum(taken) == 75
+    for store in two:
+        entries = await store.entries(TENANT, limit=1000)
+        assert [entry.index for entry in entries] == list(range(150))
+        tree, _ = new_tile_nodes(Frontier(), [leaf_hash(entry.leaf) for entry in entries])
+        assert await store.root(TENANT) == (tree.size, tree.root())
+        before: dict[str, str] = {}
+        sequences: dict[str, int] = {}
+        for entry in entries:
+            record = json.loads(entry.leaf)
+            assert record["prev"] == before.get(record["writer"], "")
+            assert record["seq"] == sequences.get(record["writer"], 0)
+            assert record["task_prev"] == before.get(record["task"], "")
+            before[record["writer"]] = before[record["task"]] = entry.leaf_hash.hex()
+            sequences[record["writer"]] = record["seq"] + 1
+        assert len(sequences) == 2
+        assert await store.unfinished(TENANT) == []
+        assert len(await store.entries(TENANT, task="task_1", limit=1000)) == 50
+        assert (await store.usage(TENANT, "task_1")).calls == 25
+
+
+async def test_a_key_that_one_forgets_is_used_by_none(two: tuple[PostgresStore, PostgresStore]) -> None:
+    """The other had it in memory: what it seals afterwards is under a new one, and can be read."""
+    one, other = two
+    await other.commit(Unit(events=(a_permit("call_one", subject="person"),)))
+    assert await one.forget(TENANT, "person")
+    await other.commit(Unit(events=(a_permit("call_two", subject="person"),)))
+    first, second = await one.entries(TENANT, opened=True)
+    assert first.opened is None
+    assert second.opened is not None
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_commit_whose_answer_is_lost_is_asked_for(
+    proxied: tuple[str, CuttingProxy], when: Literal["before", "after"]
+) -> None:
+    """What was committed is answered as such; what was not is refused, and nothing of it is there."""
+    url, proxy = proxied
+    store = opened(url)
+    await store.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"commit", when)
+    unit = Unit(
+        changes=(TakeBudget({"task_one": Budgets()}, calls=1),), events=(a_permit("call_one", "task_one"),)
+    )
+    if when == "after":
+        assert (await store.commit(unit)).indexes == (1,)
+    else:
+        with pytest.raises(StoreUnavailable):
+            await store.commit(unit)
+    assert proxy.cuts == 1
+    committed = int(when == "after")
+    assert await store.size(TENANT) == 1 + committed
+    assert (await store.usage(TENANT, "task_one")).calls == committed
+    await store.commit(Unit(events=(an_event(task="task_one"),)))
+    await store.close()
+    await opened(url).close()
+
+
+async def test_a_connection_that_broke_between_two_commits_costs_no_call(
+    proxied: tuple[str, CuttingProxy],
+) -> None:
+    """The batch is formed once more on a new one; nothing of it was there yet."""
+    url, proxy = proxied
+    store = opened(url)
+    await store.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"for update", "before")
+    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (1,)
+    assert proxy.cuts == 1
+    proxy.cut_at(b"from agents", "before")
+    assert await store.agents(TENANT) == []
+    assert proxy.cuts == 2
+    await store.close()
+
+
+async def test_pins_are_read_while_others_write(postgres: str) -> None:
+    """And of a database that holds no store, or is not there, there are none."""
+    assert pins_at(postgres, TENANT) == []
+    assert pins_at("postgresql://127.0.0.1:1/nowhere", TENANT) == []
+    store = opened(postgres)
+    surface: dict[str, Any] = {}
+    pin = Pin(TENANT, "files/read", "a", surface, "a", surface)
+    await store.commit(Unit((PutPin(pin),)))
+    assert pins_at(postgres, TENANT) == [pin]
+    await store.close()
