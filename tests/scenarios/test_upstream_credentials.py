@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from remit.api.health import Health
 from remit.core.decision import Outcome
 from remit.core.errors import Fenced, KeyUnavailable, RemitError
 from remit.core.event import EventKind
@@ -319,3 +320,23 @@ async def test_a_probe_that_refuses_what_lives_is_found_out(world: CallWorld, br
     broker.blind = False
     _, token = await world.open()
     assert await world.outcome(token, "write") is Outcome.PERMIT
+
+
+async def test_figures_say_how_fast_they_die(world: CallWorld, broker: ScriptedBroker) -> None:
+    """Held, open, and the time to dead by kind; none before there was one."""
+    health = Health(world.house)
+    assert "remit_lease_dead_ms" not in bytes((await health.metrics()).body).decode()
+    task, token = await world.open()
+    await world.call(token, "read")
+    await world.open()
+    assert 'remit_leases{state="held"} 1' in bytes((await health.metrics()).body).decode()
+    await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    told = bytes((await health.metrics()).body).decode()
+    for line in (
+        'remit_leases{state="held"} 0',
+        'remit_leases{state="open"} 0',
+        'remit_lease_dead_ms{kind="scripted",quantile="0.99"} 0.0',
+        'remit_lease_dead_ms_count{kind="scripted"} 1',
+        'remit_fence_ms_count{scope="task"} 1',
+    ):
+        assert line in told.splitlines()

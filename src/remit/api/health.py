@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from starlette.responses import Response
 
@@ -11,6 +13,7 @@ from remit.core.approval import ApprovalState
 from remit.core.errors import RemitError
 from remit.ports.store import PutValue, Unit
 from remit.services.house import House
+from remit.services.recent_times import RecentTimes
 
 #: How long an answer about the store stands, so that asking does not become writing.
 PROBE_S = 2.0
@@ -96,12 +99,30 @@ class Health:
                 "Approvals that wait for a human.",
                 {"": sum(now < one.expires for one in pending)},
             ),
+            *_family(
+                "remit_leases",
+                "gauge",
+                "Credentials of upstreams: held by tasks, and still open after an end.",
+                {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
+            ),
+            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
+            *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
             *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
 
-def _family(name: str, kind: str, told: str, values: dict[str, int]) -> list[str]:
+def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:
+    """Give a summary: quantiles of the last ones, and the count since start."""
+    values: dict[str, float] = {
+        f'{{{label}="{kind}",quantile="{quantile}"}}': round(ms, 3)
+        for (kind, quantile), ms in sorted(times.quantiles().items())
+    }
+    counts = {f'_count{{{label}="{kind}"}}': count for kind, count in sorted(times.counts.items())}
+    return _family(name, "summary", told, values | counts) if values else []
+
+
+def _family(name: str, kind: str, told: str, values: Mapping[str, float]) -> list[str]:
     return [
         f"# HELP {name} {told}",
         f"# TYPE {name} {kind}",

@@ -95,6 +95,7 @@ class Leases:
             store=store, clock=clock, entropy=entropy, sealing=sealing, tenant=tenant
         )
         self._back = TakingBack(self._records, store=store, clock=clock, tenant=tenant, settle_s=settle_s)
+        self.times = self._back.times
         self._current: dict[tuple[str, str], HeldLease] = {}
         self._held: dict[str, HeldLease] = {}
         #: Upstreams whose probe has accepted a credential that lives.
@@ -206,6 +207,10 @@ class Leases:
             for one in self._held.values()
             if self._open(one) and (one.record.task == task or one.record.agent == agent)
         ]
+
+    def counts(self) -> dict[str, int]:
+        """Give how many are held, and how many are still open after an end."""
+        return {"held": sum(not one.ending for one in self._held.values()), "open": len(self._back.open)}
 
     # Obtaining.
 

@@ -39,6 +39,7 @@ from remit.ports.store import Change, PutApproval, PutClosure, PutTask, RaiseFen
 from remit.services.approvals import Approvals
 from remit.services.leases import Leases
 from remit.services.live import Live
+from remit.services.recent_times import RecentTimes
 
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
 BATCH = 500
@@ -66,6 +67,8 @@ class Revocations:
         self._approvals = approvals
         self._leases = leases
         self._tenant = tenant
+        #: How long fences took to stand, by the kind of scope.
+        self.times = RecentTimes()
         self._on_end: list[Callable[[str], Awaitable[None]]] = []
 
     def on_end(self, told: Callable[[str], Awaitable[None]]) -> None:
@@ -169,6 +172,7 @@ class Revocations:
         for batch in rest:
             await self._end_batch(batch, state, now, reason, by, (), ())
         fence_ms = (self._clock.boot_s() - started_s) * 1000
+        self.times.add(target.partition(":")[0], fence_ms)
         indeterminate = self._cut(target)
         missed = await self._missed(target, found, open_tasks)
         for batch in _batches(missed):

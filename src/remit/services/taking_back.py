@@ -26,6 +26,7 @@ from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
 from remit.ports.store import PutClosure, Store
 from remit.services.lease_records import HeldLease, LeaseRecords
+from remit.services.recent_times import RecentTimes
 
 log = logging.getLogger("remit.leases")
 
@@ -52,6 +53,8 @@ class TakingBack:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._closures = asyncio.Lock()
         self.open: dict[str, HeldLease] = {}
+        #: After how long credentials were dead, by kind.
+        self.times = RecentTimes()
 
     def begin(self, held: HeldLease, started_s: float) -> None:
         """Begin to take a lease back; milliseconds count from `started_s` on the boot-time clock."""
@@ -195,6 +198,7 @@ class TakingBack:
         async with self._closures:
             await self._records.drop(held, await self._brought_up_to_date(held), dead)
         self.open.pop(held.id, None)
+        self.times.add(held.record.kind, held.refused_ms)
 
     async def _brought_up_to_date(self, held: HeldLease) -> tuple[PutClosure, ...]:
         """Give the closures that list a lease, as they are now. The lock is held."""

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long things took lately, by kind, for figures."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Final
+
+#: Times that are remembered of each kind.
+MOST: Final = 1_000
+QUANTILES: Final = (0.5, 0.99)
+
+
+class RecentTimes:
+    """The last thousand times of each kind, in milliseconds, and how many there were since start."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._times: dict[str, deque[float]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add(self, kind: str, ms: float) -> None:
+        """Note one."""
+        self.counts[kind] += 1
+        self._times.setdefault(kind, deque(maxlen=MOST)).append(ms)
+
+    def quantiles(self) -> dict[tuple[str, float], float]:
+        """Give, for each kind, the median and the 99th percentile of those that are remembered."""
+        found = {}
+        for kind, times in self._times.items():
+            ordered = sorted(times)
+            for quantile in QUANTILES:
+                found[kind, quantile] = ordered[min(int(quantile * len(ordered)), len(ordered) - 1)]
+        return found
