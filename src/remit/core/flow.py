@@ -108,6 +108,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     contents = _contents(tool, parts)
     delegated = index.utterance.delegates
     pointed = _pointed_to(selectors, delegated=delegated)
+    foreign = tainted and any(index.foreign(one, named=True) for one in contents)
     facts = FlowFacts(
         destination=of("destination"),
         destination_reached=reached("destination"),
@@ -120,8 +121,9 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         personal=of("personal"),
         personal_reached=reached("personal"),
         content=of("content"),
-        content_foreign=tainted and any(index.foreign(one, named=True) for one in contents),
-        content_near=not tainted or not any(index.foreign(one, named=False) for one in contents),
+        content_foreign=foreign,
+        # What is foreign without the sources that the intent names is foreign with them.
+        content_near=not foreign or not any(index.foreign(one, named=False) for one in contents),
         code=of("code"),
         secret=of("secret"),
         secret_reached=reached("secret"),

@@ -21,18 +21,22 @@ class Handed:
     def __init__(self) -> None:
         """Begin with none."""
         self.words: set[str] = set()
+        # As they were written: most words of a text have stood in another one.
+        self._written: set[str] = set()
 
     @property
     def size_bytes(self) -> int:
         """What they take in memory, about."""
-        return len(self.words) * WORD_BYTES
+        return (len(self.words) + len(self._written)) * WORD_BYTES
 
     def hear(self, texts: Iterable[str]) -> None:
         """Take in what one result says."""
         left = MAX_CHARS
         for text in texts:
-            if left <= 0 or len(self.words) >= MAX_WORDS:
+            if left <= 0 or len(self._written) >= MAX_WORDS:
                 return
             heard = text[: min(left, MAX_TEXT_CHARS)]
-            self.words.update(stems_in(list(different_words(heard))))
+            new = different_words(heard) - self._written
+            self._written |= new
+            self.words.update(stems_in(new))
             left -= len(heard)

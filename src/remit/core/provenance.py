@@ -315,8 +315,9 @@ class Index:
             nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
             return self.utterance.names_number(normal, nouns)
         # `the`, `my` and their like name nothing.
-        tells = normal == "me" or bool(stems_of(normal)) or any(map(str.isdigit, normal))
-        return tells and self.utterance.says(normal)
+        return self.utterance.says(normal) and (
+            normal == "me" or bool(stems_of(normal)) or any(map(str.isdigit, normal))
+        )
 
     def _reached(
         self, kept: tuple[int, ...], found: Destination, tool: Tool | None, name: str

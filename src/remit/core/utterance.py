@@ -207,7 +207,9 @@ class Utterance:
         """Whether the words hold a text whole, from word to word, or the day that it is."""
         if self.days and (day := day_of(text)) and day.among(self.days):
             return True
-        return len(text) <= 4 * len(self._text) + 100 and self.says_words(words_of(text))
+        if len(text) > 4 * len(self._text) + 100 or text.count(" ") > 4 * MAX_PHRASE:
+            return False
+        return self.says_words(words_of(text))
 
     def says_words(self, words: Sequence[str]) -> bool:
         """Whether the words hold others, one after the other."""
