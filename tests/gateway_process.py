@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -86,8 +87,8 @@ grants:
 """
 
 
-def set_up(folder: Path, *, limits: Json = None) -> None:
-    """Lay a bundle into a folder."""
+def set_up(folder: Path, *, limits: Json = None, database: str = "") -> None:
+    """Lay a bundle into a folder; `database` is the address of the PostgreSQL that keeps the state."""
     policies = ROOT / "src" / "remit" / "templates" / "policies"
     shutil.copytree(policies, folder / "policies", dirs_exist_ok=True)
     for place in ("tools", "tasks", "mail"):
@@ -100,7 +101,11 @@ def set_up(folder: Path, *, limits: Json = None) -> None:
     server = [sys.executable, str(ROOT / "examples" / "servers" / "mail.py"), "mail"]
     # What senders must prove is another test's: these loops show their tokens as bearers.
     mail = {"command": server, "sender_constraint": "optional"}
-    config = {"listen": {"port": port}, "upstreams": {"mail": mail}}
+    config: dict[str, Json] = {"listen": {"port": port}, "upstreams": {"mail": mail}}
+    if database:
+        (folder / "database").write_text(database)
+        (folder / "database").chmod(0o600)
+        config["store"] = {"kind": "postgres", "url": "file:database"}
     (folder / "remit.yaml").write_text(json.dumps(config | ({"limits": limits} if limits else {})))
 
 
@@ -114,14 +119,8 @@ async def serve(folder: Path) -> None:
         if not (folder / "cast.json").exists():
             await _bring_in(house, folder)
         loop = asyncio.get_running_loop()
-        connection = house.store._connections[0]  # type: ignore[attr-defined]
-
-        def fill() -> None:
-            (pages,) = connection.execute("pragma page_count").fetchone()
-            connection.execute(f"pragma max_page_count={pages}")
-
-        loop.add_signal_handler(signal.SIGUSR1, fill)
-        loop.add_signal_handler(signal.SIGUSR2, connection.execute, "pragma max_page_count=1000000")
+        if config.store.kind == "sqlite":
+            _let_tests_fill(loop, house.store._connections[0])  # type: ignore[attr-defined]
         settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error")
         settings.port, settings.timeout_graceful_shutdown = config.listen.port, 5
         server = uvicorn.Server(settings)
@@ -131,6 +130,15 @@ async def serve(folder: Path) -> None:
         ready = asyncio.create_task(_tell_when_ready(server))
         await server.serve()
         await ready
+
+
+def _let_tests_fill(loop: asyncio.AbstractEventLoop, connection: sqlite3.Connection) -> None:
+    def fill() -> None:
+        (pages,) = connection.execute("pragma page_count").fetchone()
+        connection.execute(f"pragma max_page_count={pages}")
+
+    loop.add_signal_handler(signal.SIGUSR1, fill)
+    loop.add_signal_handler(signal.SIGUSR2, connection.execute, "pragma max_page_count=1000000")
 
 
 async def _tell_when_ready(server: uvicorn.Server) -> None:
@@ -375,9 +383,9 @@ class GatewayProcess:
 
 
 @asynccontextmanager
-async def gateway_process(folder: Path) -> AsyncIterator[GatewayProcess]:
+async def gateway_process(folder: Path, *, database: str = "") -> AsyncIterator[GatewayProcess]:
     """Give a gateway that runs, and end it however the test ends."""
-    set_up(folder)
+    set_up(folder, database=database)
     gateway = GatewayProcess(folder)
     await gateway.start()
     try:

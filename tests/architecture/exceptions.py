@@ -29,6 +29,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/fetching.py": "fetching loads an HTTP client: 8 MB where no address is configured",
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",
+    "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
     "src/remit/services/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }
 

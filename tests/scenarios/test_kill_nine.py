@@ -64,10 +64,10 @@ async def check_whole(gateway: GatewayProcess, load: Load) -> None:
     assert set(report.unfinished) == {event["call"] for event in unknown}
 
 
-async def kill_again_and_again(folder: Path, kills: int) -> int:
+async def kill_again_and_again(folder: Path, kills: int, database: str = "") -> int:
     """Each start goes on with what the killed one left; gives how many mails went out."""
     chance = random.Random(kills)
-    async with gateway_process(folder) as gateway:
+    async with gateway_process(folder, database=database) as gateway:
         task, _ = await gateway.open_task()
         for run in range(kills):
             load = Load(gateway, await gateway.task_token(task), run)
@@ -84,6 +84,11 @@ async def kill_again_and_again(folder: Path, kills: int) -> int:
 async def test_a_killed_gateway_leaves_no_effect_without_a_permit(tmp_path: Path) -> None:
     """Every effect has its permit, every permit its one outcome, and the log verifies, six kills long."""
     assert await kill_again_and_again(tmp_path, 6) > 6
+
+
+async def test_a_killed_gateway_finds_its_state_in_postgresql(tmp_path: Path, postgres: str) -> None:
+    """The same, with state and evidence in a database, which the next start takes over at once."""
+    assert await kill_again_and_again(tmp_path, 3, postgres) > 3
 
 
 @pytest.mark.slow

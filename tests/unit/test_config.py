@@ -92,6 +92,12 @@ def test_what_is_no_quantity_is_refused(written: object) -> None:
         (UPSTREAM + "tenant: 7\n", "`tenant`: must be a text; put it in quotes"),
         (UPSTREAM + "tenant: Acme\n", "`tenant`: `Acme` cannot be a name here"),
         (UPSTREAM + "store: {durability: durible}\n", "did you mean `durable`?"),
+        (UPSTREAM + "store: {kind: postgres}\n", "`store.kind`: needs to know where PostgreSQL is"),
+        (UPSTREAM + "store: {url: 'env:DB'}\n", "`store.url`: has no effect with a file"),
+        (
+            UPSTREAM + "store: {kind: postgres, url: 'postgresql://a:b@db.example/r'}\n",
+            "`store.url`: looks like a secret written out",
+        ),
         (UPSTREAM + "limits: {call_timeout_s: soon}\n", "must be a duration; write seconds or units"),
         (UPSTREAM + "classes: {clearance: {internal: secret}}\n", "`secret` is not a data class"),
         (UPSTREAM + "classes: {clearance: {everyone: public}}\n", "`everyone` is no audience"),

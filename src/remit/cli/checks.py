@@ -25,7 +25,7 @@ from remit.cli.invocation import Invocation
 from remit.cli.isolation import isolation
 from remit.cli.sessions import secret_for, sessions_file
 from remit.config import Config, examine_config
-from remit.core.errors import ConfigInvalid, NotFound, RemitError
+from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
 
 #: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
 LOW_SPACE_BYTES = 256 * 1024 * 1024
@@ -184,6 +184,23 @@ def _open_to_others(place: Path) -> Iterator[Look]:
 
 
 def _store(config: Config) -> Iterator[Look]:
+    if config.store.url is not None:
+        from remit.compose.store import database_at
+
+        try:
+            says, readable = database_at(config)
+        except (StoreUnavailable, KeyUnavailable, ConfigInvalid) as fault:
+            yield Look("store", "fail", fault.message, fault.way_out)
+            return
+        yield Look("store", "ok", says)
+        if readable:
+            yield Look(
+                "store",
+                "note",
+                "what goes to PostgreSQL can be read on the way",
+                "let the server speak TLS, and add `sslmode=verify-full` to the address",
+            )
+        return
     place = config.at(config.store.path)
     folder = place.parent
     while not folder.exists():

@@ -10,15 +10,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
-from remit.adapters.store.sqlite import SqliteStore
-from remit.adapters.store.sqlite.reads import pins_at
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
@@ -26,6 +23,7 @@ from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
+from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.config import Config, UpstreamSection, load_bundle, load_config
 from remit.core.bundle import Bundle
@@ -35,9 +33,7 @@ from remit.core.identity import Memberships
 from remit.core.tool import Tool
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
-from remit.ports.keys import SealingKeys
 from remit.ports.policy import PolicyEngine
-from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.attestors import Attestors, NoIssuers
@@ -78,35 +74,7 @@ def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:
     """Give a bundle's tools joined with what their upstreams offered when they were last seen; reads
     alone.
     """
-    path = config.at(config.store.path)
-    return as_last_seen(bundle, pins_at(path, config.tenant) if path.exists() else ())
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder, and whatever above it is missing, for this user alone; what is there stays as it is."""
-    if not folder.exists():
-        make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def open_store(
-    config: Config, clock: Clock, entropy: Entropy, sealing: SealingKeys
-) -> tuple[SqliteStore, FileHeadKeeper]:
-    """Open the store, held against the last signed head that is kept outside of it."""
-    path = config.at(config.store.path)
-    for folder in (path.parent, config.at(config.log_head.path)):
-        make_private(folder)
-    heads = FileHeadKeeper(config.at(config.log_head.path))
-    store = SqliteStore.open(
-        path,
-        durability=config.store.durability,
-        clock=clock,
-        entropy=entropy,
-        sealing=sealing,
-        heads=heads,
-        origin=log_origin,
-    )
-    return store, heads
+    return as_last_seen(bundle, pins_of(config))
 
 
 def upstream_of(
@@ -219,7 +187,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
-        store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
+        store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
         bound = BufferBound(config.limits.max_buffered_bytes)
@@ -241,6 +209,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await house.tools.load()
         await house.policies.apply(bundle, by="remit")
         recovered = await house.evidence.recover()
+        stack.push_async_callback(house.leases.stop)
         await house.leases.recover()
         started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
         await _record(house, EventKind.SYSTEM_STARTED, started)
@@ -281,7 +250,7 @@ async def open_records(
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
-        store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing)
+        store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
         house = build(config, keys, store, heads, upstreams or {}, config.listen.url)
         await house.evidence.recover()

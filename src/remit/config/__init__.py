@@ -15,10 +15,10 @@ from remit.config.settings import (
     LimitsSection,
     LogHeadSection,
     PolicySection,
-    StoreSection,
     UpstreamSection,
     ZoneSection,
 )
+from remit.config.store import StoreSection
 from remit.config.trust import IssuerSection, TrustDomainSection, TrustSection
 from remit.config.workload_api import WorkloadApiSection, WorkloadSection
 

@@ -17,6 +17,7 @@ from remit.config.lines import Node, read_text, read_yaml
 from remit.config.secret import looks_secret
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
+from remit.config.store import check_store
 from remit.config.trust import check_trust
 from remit.config.workload_api import check_workload_api
 from remit.core.bundle import file_digest
@@ -89,6 +90,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     _check_classes(config, node, problems)
     check_trust(config.trust, node, problems)
     check_keys(config.keys, node, problems)
+    check_store(config.store, node, problems)
     if config.workload_api is not None:
         check_workload_api(config.workload_api, node, problems)
     if config.listen.public_url:
@@ -98,10 +100,12 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         "keys.path": config.keys.path,
         "log_head.path": config.log_head.path,
     }
+    if config.store.kind != "sqlite":
+        del places["store.path"]
     real = {key: os.path.abspath(config.at(path)) for key, path in places.items()}
     for key in ("keys.path", "log_head.path"):
         # Keys and head are what a stolen or rolled back store is checked against: they stay apart from it.
-        if real[key] == real["store.path"] or (key == "log_head.path" and real[key] == real["keys.path"]):
+        if real[key] == real.get("store.path") or (key == "log_head.path" and real[key] == real["keys.path"]):
             problems.add("is used twice", line=node.line_of(key), key=key, way_out="give each its own place")
 
 

@@ -17,26 +17,13 @@ from remit.config.oauth import OAuthSection
 from remit.config.secret import SecretRef
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sign_in import SignInSection
+from remit.config.store import StoreSection
 from remit.config.trust import TrustSection
 from remit.config.workload_api import WorkloadApiSection
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes
 
 CONFIG_NAME: Final = "remit.yaml"
-
-
-class StoreSection(Section, frozen=True, kw_only=True):
-    """Where state and evidence are kept."""
-
-    kind: Annotated[Literal["sqlite"], Meta(description="Which store.")] = "sqlite"
-    path: Annotated[Text, Meta(description="Database file.")] = ".remit/remit.db"
-    durability: Annotated[
-        Literal["durable", "buffered"],
-        Meta(
-            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a crash "
-            "of remit, and the last moments before a power loss may be missing."
-        ),
-    ] = "durable"
 
 
 class LogHeadSection(Section, frozen=True, kw_only=True):

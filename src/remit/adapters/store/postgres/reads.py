@@ -9,13 +9,16 @@ from contextlib import contextmanager
 
 import psycopg
 
-from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, unavailable
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, place_of, unavailable
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.merkle import Frontier
 from remit.ports.store import Pin
+
+#: Where nothing leaves the machine.
+_HERE = ("127.0.0.1", "::1")
 
 
 class PostgresReading:
@@ -63,6 +66,30 @@ def tree(sql: Sql, tenant: str) -> Frontier:
 def size(sql: Sql, tenant: str) -> int:
     """Give the number of events, whoever wrote them."""
     return stored_size(sql, tenant)
+
+
+def described(url: str) -> tuple[str, bool]:
+    """Say where a database is and how it stands, and whether what goes there can be read on the way.
+
+    Raises `StoreUnavailable` where nobody answers, `ConfigInvalid` for what is no address.
+    """
+    place = place_of(url)
+    try:
+        session = connect(url, "remit doctor", reads=True)
+    except psycopg.Error as fault:
+        raise unavailable(fault, f"`{place}` does not let remit in", place=place) from None
+    try:
+        size, events = session.execute(
+            "select pg_database_size(current_database()), to_regclass('events') is not null"
+        ).fetchone()
+        version = session.execute("show server_version").fetchone()[0].split()[0]
+        local = session.connection.info.host.startswith("/") or session.connection.info.hostaddr in _HERE
+        state = f"{size / 2**20:.1f} MiB" if events else "empty; the first `remit up` makes its tables"
+        return f"PostgreSQL {version} at {place}, {state}", not (
+            local or session.connection.pgconn.ssl_in_use
+        )
+    finally:
+        session.close()
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store that the configuration names, opened, or looked at without opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from remit.adapters.log.file import FileHeadKeeper
+from remit.adapters.store.sqlite import SqliteStore
+from remit.adapters.store.sqlite.reads import pins_at
+from remit.config import Config
+from remit.ports.keys import SealingKeys
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Pin, Store
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and whatever above it is missing, for this user alone; what is there stays as it is."""
+    if not folder.exists():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def open_store(
+    config: Config, clock: Clock, entropy: Entropy, sealing: SealingKeys, origin: Callable[[str], str]
+) -> tuple[Store, FileHeadKeeper]:
+    """Open the store, held against the last signed head that is kept outside of it."""
+    section = config.store
+    make_private(config.at(config.log_head.path))
+    heads = FileHeadKeeper(config.at(config.log_head.path))
+    if section.url is not None:
+        from remit.adapters.store.postgres import PostgresStore
+
+        database = PostgresStore.open(
+            section.url.resolve(),
+            durability=section.durability,
+            clock=clock,
+            entropy=entropy,
+            sealing=sealing,
+            heads=heads,
+            origin=origin,
+        )
+        return database, heads
+    path = config.at(section.path)
+    make_private(path.parent)
+    store = SqliteStore.open(
+        path,
+        durability=section.durability,
+        clock=clock,
+        entropy=entropy,
+        sealing=sealing,
+        heads=heads,
+        origin=origin,
+    )
+    return store, heads
+
+
+def pins_of(config: Config) -> list[Pin]:
+    """Give what was last seen of tools; reads alone, also while another process has the store open."""
+    if config.store.url is not None:
+        from remit.adapters.store.postgres.reads import pins_at as pins_in
+
+        return pins_in(config.store.url.resolve(), config.tenant)
+    path = config.at(config.store.path)
+    return pins_at(path, config.tenant) if path.exists() else []
+
+
+def database_at(config: Config) -> tuple[str, bool]:
+    """Say where the PostgreSQL of the configuration is and how it stands, and whether what goes there can be
+    read on the way; raises `StoreUnavailable` or `KeyUnavailable`.
+    """
+    from remit.adapters.store.postgres.reads import described
+
+    assert config.store.url is not None
+    return described(config.store.url.resolve())
