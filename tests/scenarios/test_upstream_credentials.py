@@ -5,7 +5,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ import pytest
 
 from remit.api.health import Health
 from remit.core.decision import Outcome
-from remit.core.errors import Fenced, KeyUnavailable, RemitError
+from remit.core.errors import Fenced, KeyUnavailable, RemitError, StoreUnavailable
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
 from remit.core.revocation import ScopeKind
 from remit.core.task import TaskState
+from remit.ports.store import Unit
 from tests.call_world import CallWorld, Heard, full_disk
 from tests.credentials_world import closure_now, desk_world, of_leases
 from tests.scripted_broker import ScriptedBroker
+from tests.world import an_event
 
 Json = Any
 
@@ -320,6 +322,28 @@ async def test_a_probe_that_refuses_what_lives_is_found_out(world: CallWorld, br
     broker.blind = False
     _, token = await world.open()
     assert await world.outcome(token, "write") is Outcome.PERMIT
+
+
+async def test_a_store_that_takes_nothing_does_not_keep_it_alive(
+    world: CallWorld, broker: ScriptedBroker
+) -> None:
+    """The disk fills up after the fence: it is taken back and tried all the same, and told of later."""
+    _, token = await world.open()
+    await world.call(token, "read")
+    (lease,) = broker.alive
+    with full_disk(world):
+        with suppress(StoreUnavailable):
+            while True:
+                await world.house.store.commit(Unit(events=(an_event(),)))
+        (held,) = world.house.leases.end([], "desk", world.clock.boot_s())
+        await world.until(lambda: held.why == "store-unavailable")
+        assert broker.alive == {}
+        assert [one["lease"] for one in world.house.leases.of(agent="clerk")] == [lease]
+    world.clock.advance(60)
+    await world.house.leases.sweep()
+    await world.until(lambda: not world.house.leases.of(agent="clerk"))
+    for kind in (EventKind.LEASE_REVOKED, EventKind.LEASE_DEAD):
+        assert [one["lease"] for one in await world.facts(kind)] == [lease]
 
 
 async def test_figures_say_how_fast_they_die(world: CallWorld, broker: ScriptedBroker) -> None:

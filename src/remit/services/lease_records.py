@@ -73,6 +73,8 @@ class HeldLease:
         self.why = ""
         self.due_s = 0.0
         self.told_open = False
+        #: What has happened to it and could not be recorded yet.
+        self.untold: list[Event] = []
         self.closures: list[tuple[str, str]] = []
 
     @property

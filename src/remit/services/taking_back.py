@@ -143,19 +143,22 @@ class TakingBack:
 
     async def _once(self, held: HeldLease) -> bool:
         """Ask source and sink once; gives whether it is dead and recorded as such."""
+        if held.revoked_ms is None:
+            await self._revoke(held)
+        if held.refused_ms is None:
+            await self._probe(held)
         try:
-            if held.revoked_ms is None:
-                await self._revoke(held)
-            if held.refused_ms is None:
-                await self._probe(held)
-            if held.refused_ms is None:
-                return False
-            await self._bury(held)
+            # Told behind both, so that no commit stands between a credential and its end.
+            if held.refused_ms is not None:
+                await self._bury(held)
+            elif held.untold:
+                await self._records.tell(*held.untold)
+            held.untold.clear()
         except RemitError as fault:
             # The store: what happened is told once it takes it.
             held.why = fault.code
             return False
-        return True
+        return held.refused_ms is not None
 
     async def _revoke(self, held: HeldLease) -> None:
         """1."""
@@ -171,7 +174,7 @@ class TakingBack:
             held.why = fault.code
         else:
             held.revoked_ms = self._elapsed_ms(held)
-            await self._records.tell(
+            held.untold.append(
                 self._event(
                     held, EventKind.LEASE_REVOKED, after_us=_us(held.revoked_ms), attempts=held.revokes
                 )
@@ -196,7 +199,7 @@ class TakingBack:
         assert held.refused_ms is not None
         dead = self._event(held, EventKind.LEASE_DEAD, after_us=_us(held.refused_ms), attempts=held.probes)
         async with self._closures:
-            await self._records.drop(held, await self._brought_up_to_date(held), dead)
+            await self._records.drop(held, await self._brought_up_to_date(held), *held.untold, dead)
         self.open.pop(held.id, None)
         self.times.add(held.record.kind, held.refused_ms)
 
