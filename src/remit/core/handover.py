@@ -31,8 +31,11 @@ def hands_over(words: Sequence[str]) -> bool:
     """Whether the words of a sentence hand over to what somebody else wrote or wants: `follow the steps in
     ...`, `do what she asks for`, `as the handbook says`, `the door that they need`.
     """
-    said = {stem(part) for word in words for part in word.split("-")}
-    if not said.isdisjoint(_CARRY_OUT) and not said.isdisjoint(_WRITTEN_WORK):
+    said = [{stem(part) for part in word.split("-")} for word in words]
+    carried = {at for at, one in enumerate(said) if not one.isdisjoint(_CARRY_OUT)}
+    work = {at for at, one in enumerate(said) if not one.isdisjoint(_WRITTEN_WORK)}
+    # `actions` are something to carry out, and by themselves nobody's wish that they are.
+    if carried and work and len(carried | work) > 1:
         return True
     for at, word in enumerate(words):
         after = words[at + 1 : at + 1 + _FAR]
@@ -43,7 +46,8 @@ def hands_over(words: Sequence[str]) -> bool:
                 stem(one) in _CARRY_OUT for one in words[max(0, at - 2) : at]
             )
         elif word == "that":
-            found = at > 0 and _says(after, _WANTING)
+            # `mails that ask for it` are asking; `the door that they need` is what somebody wants.
+            found = at > 0 and _says(after, _WANTING) and stem(after[0]) not in _WANTING
         else:
             continue
         if found:
