@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls, ends, failures of the source and restarts in any order: no credential outlives its task."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.core.errors import RemitError
+from remit.core.event import EventKind
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from tests.call_world import CallWorld
+from tests.credentials_world import desk_world, of_leases
+from tests.scripted_broker import ScriptedBroker
+
+Json = Any
+
+
+class JitteryBroker(ScriptedBroker):
+    """Answers after a few turns of the loop, and now and then not at all."""
+
+    def __init__(self, dice: random.Random, *, traceable: bool) -> None:
+        super().__init__(traceable=traceable)
+        self._dice = dice
+        self.fails = 0.15
+
+    async def _turns(self) -> None:
+        for _ in range(self._dice.randrange(6)):
+            await asyncio.sleep(0)
+        self.down = self._dice.random() < self.fails
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """Give one, or fail before or after it was made."""
+        await self._turns()
+        given = await super().obtain(wanted)
+        await self._turns()
+        return given
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """Take it back, or fail before that."""
+        await self._turns()
+        await super().revoke(credential)
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """Try it, or not reach it."""
+        await self._turns()
+        return Probe.UNREACHABLE if self.down else await super().probe(credential)
+
+
+async def a_task_of_its_own(world: CallWorld, dice: random.Random) -> tuple[str, int]:
+    """Open a task, call from several loops, and end it at some moment; gives how many arrived after that."""
+    task, token = await world.open()
+
+    async def calls() -> None:
+        for _ in range(3):
+            try:
+                await world.call(token, "write")
+            except RemitError:
+                await asyncio.sleep(0)
+
+    loops = [asyncio.create_task(calls()) for _ in range(3)]
+    for _ in range(dice.randrange(60)):
+        await asyncio.sleep(0)
+    await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    await asyncio.gather(*loops)
+    return task.id, len(loops)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_credential_outlives_its_task(tmp_path: Path, seed: int) -> None:
+    """Whatever came between: the source has none, the store has none, and every closure is closed."""
+    dice = random.Random(seed)
+    broker = JitteryBroker(dice, traceable=bool(seed % 2))
+    async with desk_world(tmp_path, broker) as world:
+        for _ in range(4):
+            await asyncio.gather(*(a_task_of_its_own(world, dice) for _ in range(5)))
+        broker.fails = 0.0
+        while await world.house.leases.sweep():
+            world.clock.advance(60)
+            await asyncio.sleep(0.005)
+        assert broker.alive == {}
+        assert await world.house.store.values(world.house.tenant, "lease:") == []
+        for closure in await world.house.store.closures(world.house.tenant, limit=1_000):
+            assert closure.closed, closure
+            assert len({one.lease for one in of_leases(closure.closings)}) == len(of_leases(closure.closings))
+        issued = {one["lease"] for one in await world.facts(EventKind.LEASE_ISSUED)}
+        dead = {one["lease"] for one in await world.facts(EventKind.LEASE_DEAD)}
+        assert issued
+        assert issued <= dead
+        shown = {one["Authorization"].removeprefix("Bearer s3cret-") for one in world.desk.headers}
+        assert shown <= issued
+        assert world.house.leases.counts() == {"held": 0, "open": 0}
