@@ -79,7 +79,8 @@ def migrate(session: PostgresSession, place: str) -> None:
             f"the database `{place}` keeps text as {encoding}",
             way_out="create one with `encoding 'UTF8'`",
         )
-    session.run("begin")
+    # What a migration takes, it takes.
+    session.run("begin; set local statement_timeout = 0")
     try:
         session.execute("select pg_advisory_xact_lock(?)", (MIGRATING,))
         if session.execute("select to_regnamespace(?)::text", (SCHEMA,)).fetchone()[0] is None:
