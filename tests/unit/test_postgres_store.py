@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
+from remit.adapters.store.postgres import session as postgres_session
 from remit.adapters.store.postgres.reads import pins_at
 from remit.core.errors import (
     BudgetExhausted,
@@ -212,6 +213,22 @@ async def test_two_writers_make_one_log_and_one_budget(two: tuple[PostgresStore,
         assert await store.unfinished(TENANT) == []
         assert len(await store.entries(TENANT, task="task_1", limit=1000)) == 50
         assert (await store.usage(TENANT, "task_1")).calls == 25
+
+
+async def test_a_writer_that_stops_in_its_turn_holds_the_others_up_for_seconds_only(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends a transaction that nobody goes on with, and nothing of it is there."""
+    store = opened(postgres, alone=False)
+    await store.commit(Unit(events=(an_event(),)))
+    monkeypatch.setattr(postgres_session, "IDLE_IN_TRANSACTION_MS", 300)
+    stopped = postgres_session.connect(postgres, "stopped")
+    stopped.run("begin; select turn from turns for update; update turns set turn = turn + 5")
+    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (1,)
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        stopped.run("commit")
+    stopped.close()
+    await store.close()
 
 
 async def test_a_key_that_one_forgets_is_used_by_none(two: tuple[PostgresStore, PostgresStore]) -> None:

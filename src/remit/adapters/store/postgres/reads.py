@@ -88,6 +88,8 @@ def described(url: str) -> tuple[str, bool]:
         return f"PostgreSQL {version} at {place}, {state}", not (
             local or session.connection.pgconn.ssl_in_use
         )
+    except psycopg.Error as fault:
+        raise unavailable(fault, f"`{place}` cannot be read", place=place) from None
     finally:
         session.close()
 
