@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
+from remit.adapters.store.postgres import reads as postgres_reads
 from remit.adapters.store.postgres import writer as postgres_writer
 from remit.core.errors import StoreUnavailable
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
@@ -135,12 +136,16 @@ async def test_a_server_that_stops_answering_is_broken_off(
     """Its connections stay open and nothing comes: calls are refused in bounded time, and go on after it."""
     monkeypatch.setattr(postgres_writer, "BATCH_S", 0.5)
     monkeypatch.setattr(postgres_writer, "DOUBT_S", 0.5)
+    monkeypatch.setattr(postgres_reads, "READ_S", 0.5)
     load = Load(opened(own_postgres.fresh()))
     load.start()
     await load.until_permitted(50)
     own_postgres.pause(True)
+    with pytest.raises(StoreUnavailable):
+        await load.store.agents(TENANT)
     await load.until_refused(1)
     own_postgres.pause(False)
+    assert await load.store.agents(TENANT) == []
     await load.until_permitted(50)
     await load.stop()
     await check_whole(load)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +18,9 @@ from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.merkle import Frontier
 from remit.ports.store import Pin
+
+#: Seconds for one read. A server that has stopped answering is broken off then.
+READ_S = 15.0
 
 #: Where nothing leaves the machine.
 _HERE = ("127.0.0.1", "::1")
@@ -31,6 +36,21 @@ class PostgresReading:
         self._url = url
         self._name = name
         self._place = place
+        self._since: dict[PostgresSession, float] = {}
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name="remit-store-watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Break off what a server that has stopped answering keeps waiting."""
+        while not self._ended.wait(min(1.0, READ_S)):
+            late = time.monotonic() - READ_S
+            for session, since in list(self._since.items()):
+                if since < late:
+                    session.cut()
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self._ended.set()
 
     def open(self) -> PostgresSession:
         """Open a connection."""
@@ -39,6 +59,7 @@ class PostgresReading:
     @contextmanager
     def moment(self, connection: PostgresSession) -> Iterator[Sql]:
         """Read inside one transaction, on one snapshot."""
+        self._since[connection] = time.monotonic()
         try:
             with connection.pipeline():
                 connection.execute("begin isolation level repeatable read")
@@ -48,6 +69,8 @@ class PostgresReading:
             with contextlib.suppress(psycopg.Error):
                 connection.run("rollback")
             raise
+        finally:
+            del self._since[connection]
 
     def lost(self, connection: PostgresSession) -> bool:
         """Say whether the connection is gone."""

@@ -48,10 +48,11 @@ class PostgresStore(RelationalStore):
 
     _writer: PostgresWriter
 
-    def __init__(self, *, line: WritingLine, **parts: Any) -> None:
+    def __init__(self, *, line: WritingLine, reading: PostgresReading, **parts: Any) -> None:
         """Put the parts together; `open` makes them."""
         super().__init__(**parts)
         self._line = line
+        self._reading = reading
 
     @classmethod
     def open(
@@ -109,7 +110,8 @@ class PostgresStore(RelationalStore):
             memory=memory,
             ledger=ledger,
             writer=PostgresWriter(line, memory, ledger, incarnation, turns, place),
-            pool=ReadPool(PostgresReading(url, name, place)),
+            reading=(reading := PostgresReading(url, name, place)),
+            pool=ReadPool(reading),
             incarnation=incarnation,
             opener=Opener(sealing),
         )
@@ -134,6 +136,7 @@ class PostgresStore(RelationalStore):
     async def close(self) -> None:
         """Commit what is in hand and close."""
         await super().close()
+        self._reading.end()
         self._line.drop()
 
 

@@ -100,6 +100,8 @@ class PostgresWriter(GroupWriter):
 
     faults = FAULTS
 
+    _limit: asyncio.TimerHandle
+
     def __init__(
         self,
         line: WritingLine,
@@ -119,13 +121,17 @@ class PostgresWriter(GroupWriter):
         self._transaction = ""  # set while its COMMIT is under way
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
-        limit = loop.call_later(BATCH_S, self._line.cut)
+        self._limit = loop.call_later(BATCH_S, self._cut, loop)
 
         def done(fault: Exception | None) -> None:
-            limit.cancel()
+            self._limit.cancel()
             self._finish(fault)
 
         self._worker.do(loop, self._transact, done)
+
+    def _cut(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._line.cut()
+        self._limit = loop.call_later(BATCH_S, self._cut, loop)  # the second attempt may be as unlucky
 
     def _transact(self) -> None:
         """Form the batch and commit it; once more on a new connection where the old one was lost early."""
