@@ -169,13 +169,14 @@ class Ancestor(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
-    `lowered` says when somebody last declassified what it carries. `epochs` are the fence epochs of the task's scopes when it was opened: a scope whose epoch has risen since
-    then has been ended. `lineage` holds parent, grandparent and so on. A task with `lease_s` set ends when
-    nobody has renewed its lease for that many seconds, one with `idle_s` set when it was not used for that
-    many. `plan` is what its agent said it would need (`core.plan`). `delegation` is the id of the record by
-    which the person it acts for has agreed, where they did not open it themselves. `delegates` says to whom
-    it may be handed down. `drawn_from` gives, for each of its grants by digest, the accounts of the
-    ancestors' grants that a call under it is also counted against.
+    `lowered` says when somebody last declassified what it carries. `epochs` are the fence epochs of the
+    task's scopes when it was opened: a scope whose epoch has risen since then has been ended. `lineage` holds
+    parent, grandparent and so on. A task with `lease_s` set ends when nobody has renewed its lease for that
+    many seconds, one with `idle_s` set when it was not used for that many. `plan` is what its agent said it
+    would need (`core.plan`). `delegation` is the id of the record by which the person it acts for has agreed,
+    where they did not open it themselves. `delegates` says to whom it may be handed down. `drawn_from` gives,
+    for each of its grants by digest, the accounts of the ancestors' grants that a call under it is also
+    counted against.
     """
 
     tenant: str
