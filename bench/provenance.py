@@ -24,8 +24,9 @@ from bench.measure import layout
 from bench.target import confined
 from remit.core.flow import judged
 from remit.core.label import Audience, Classes, Label, Trust
-from remit.core.provenance import CAPACITY, Index
+from remit.core.provenance import Index
 from remit.core.record import label_of
+from remit.core.remembered import CAPACITY
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 
 Json = Any

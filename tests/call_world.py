@@ -184,7 +184,7 @@ class Desk:
         self.open.set()
         self.lost = False
         self.refuses = False
-        self.says = "done"
+        self.says: Json = "done"
 
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]

@@ -119,7 +119,7 @@ def test_a_label_of_another_house_is_read_with_care() -> None:
     assert found.known_to(Classes()) == Label("restricted")
     assert label_in({LABEL_CLAIM: {"class": "internal"}}) == UNTRUSTED
     assert label_in({}) is None
-    for bad in (
+    several: tuple[Any, ...] = (
         None,
         "untrusted",
         [],
@@ -127,7 +127,8 @@ def test_a_label_of_another_house_is_read_with_care() -> None:
         {"class": 1},
         {"class": "x", "trust": "perhaps"},
         {"class": "x" * 99},
-    ):
+    )
+    for bad in several:
         with pytest.raises(Unauthenticated):
             label_in({LABEL_CLAIM: bad})
 
@@ -147,7 +148,7 @@ def test_a_token_with_a_label_that_cannot_be_read_is_refused() -> None:
         label=UNTRUSTED,
     )
     wire = claims.to_wire()
-    known = {"issuer": claims.issuer, "audiences": claims.audience, "now": START}
+    known: dict[str, Any] = {"issuer": claims.issuer, "audiences": claims.audience, "now": START}
     assert validate({"typ": "at+jwt"}, wire, **known) == msgspec.structs.replace(
         claims, chain=validate({"typ": "at+jwt"}, wire, **known).chain
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cyclopts import App
@@ -329,7 +330,7 @@ def test_a_list_of_events_says_something_of_every_kind() -> None:
     """A new kind needs words in the list; that remit stopped says all by itself."""
     for kind in set(EventKind) - {EventKind.SYSTEM_STOPPED}:
         meaning = MEANINGS[kind]
-        event = {
+        event: dict[str, Any] = {
             "kind": kind.value,
             "facts": dict.fromkeys(meaning.facts, "word") | {"reasons": []},
             "values": dict.fromkeys(meaning.sealed, "value"),

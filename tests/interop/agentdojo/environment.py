@@ -160,7 +160,7 @@ def main() -> None:
     """Answer until there is nothing more to read."""
     warnings.simplefilter("ignore")
     # Reads what the loader in plain Python reads, thirty times as fast; each episode loads an environment.
-    yaml.safe_load = lambda text: yaml.load(text, Loader=yaml.CSafeLoader)
+    yaml.safe_load = lambda stream: yaml.load(stream, Loader=yaml.CSafeLoader)
     scenes: dict[tuple[str, str], Scene] = {}
     episode: Episode | None = None
     for line in sys.stdin:
