@@ -159,7 +159,7 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
         for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
     ]
     nothing = "  none" if not refused else "  none that is open or asks a human"
-    show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing)
+    show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, whole=0)
     if left := len(rows) - len(made):
         show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
     if refused and refused[0] not in rows:
