@@ -23,9 +23,8 @@ from bench.figure import Figure
 from bench.measure import layout
 from bench.target import confined
 from remit.core.flow import judged
-from remit.core.label import Audience, Classes, Label, Trust
+from remit.core.label import Audience, Label, Trust
 from remit.core.provenance import Index
-from remit.core.record import label_of
 from remit.core.remembered import CAPACITY
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 
@@ -54,7 +53,6 @@ SEND = Tool(
     },
     described=True,
 )
-CLASSES = Classes()
 _TEXT = """
 the of and to in invoice payment meeting please send report project update contract team review deadline
 budget attached regards hello thanks customer order shipping account number details summary quarter week
@@ -122,7 +120,6 @@ def learn(index: Index, result: Json, call: int) -> None:
     """Read a result to its end."""
     for _ in index.learn(result, call=call, decision=f"dec_{call:026d}", tool=READ, arguments={}):
         pass
-    label_of(result, READ, CLASSES)
 
 
 def an_index() -> Index:

@@ -11,7 +11,7 @@ from remit.config import examine_bundle, load_config
 from remit.config.forms import ArgumentForm, ToolForm
 from remit.core.bundle import Bundle
 from remit.core.label import Classes, Trust
-from remit.core.record import Reading, label_of
+from remit.core.record import Reading, with_fields
 from remit.core.tool import Effect, Tool
 from tests.architecture.tree import ROOT
 
@@ -44,7 +44,9 @@ def trust_of(tool: Tool, result: Json) -> dict[str, str]:
 
 def task_trust(tool: Tool, result: Json) -> Trust:
     """Give the trust that a task has once it has read a result."""
-    return label_of(result, tool, Classes()).trust
+    reading = Reading(result, tool)
+    list(reading)
+    return with_fields(tool.label, reading.seen, Classes()).trust
 
 
 @pytest.mark.parametrize("number", range(len(FILES)))

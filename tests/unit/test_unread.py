@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from remit.core.field import structured, unread
 from remit.core.label import Classes, Label, Trust
-from remit.core.record import Reading, label_of
+from remit.core.record import Reading, with_fields
 from remit.core.tool import FieldLabel, Tool
 
 Json = Any
@@ -75,11 +75,11 @@ def test_yaml_leaves_comments_and_first_values(written: str, left: list[str]) ->
 )
 def test_what_stands_in_no_field_is_as_bad_as_any_field(written: str) -> None:
     """It has the label of all of them, and the trust of the worst."""
-    leaves = list(Reading(written, TOOL))
-    said = [leaf for leaf in leaves if "evil" in leaf.text]
+    reading = Reading(written, TOOL)
+    said = [leaf for leaf in reading if "evil" in leaf.text]
     assert said
     assert all(leaf.label.trust is Trust.UNTRUSTED for leaf in said)
-    assert label_of(written, TOOL, Classes()) == Label("restricted", trust=Trust.UNTRUSTED)
+    assert with_fields(TOOL.label, reading.seen, Classes()) == Label("restricted", trust=Trust.UNTRUSTED)
 
 
 def test_nesting_without_end_is_left_as_text() -> None:

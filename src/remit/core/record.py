@@ -209,16 +209,6 @@ class Reading:
         return label
 
 
-def label_of(result: Json, tool: Tool, classes: Classes) -> Label:
-    """Give the label of a result: the tool's, joined with those of its fields that are there."""
-    if not tool.fields:
-        return tool.label
-    reading = Reading(result, tool)
-    for _ in reading:
-        pass
-    return with_fields(tool.label, reading.seen, classes)
-
-
 def with_fields(label: Label, seen: Iterable[Label], classes: Classes) -> Label:
     """Give a label joined with those of fields."""
     for one in seen:
