@@ -34,7 +34,8 @@ class LeaseWanted(msgspec.Struct, frozen=True):
 
 
 class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential in the form in which it is injected: headers of a call.
+    """A credential in the form in which it is injected: headers of a call, or `env` of a process that is
+    started for the task and serves no other.
 
     `sink` says for people what it opens, with no secret in it. `until` is when it ends by itself; `None`
     where it does not. `secrets` are the texts that must not come back in a result. `handle` is what its
@@ -45,6 +46,7 @@ class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
     sink: str = ""
     until: datetime | None = None
     headers: dict[str, str] = {}
+    env: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
     handle: dict[str, str] = {}
 

@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from remit.adapters.broker.web import BrokerWeb, WebAnswer, filled
+from remit.adapters.broker.injection import Injection
+from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
@@ -64,6 +65,7 @@ class OAuthBroker:
         audience: str = "",
         resource: str = "",
         headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Take what remit is called there; `secret` is read at each request.
 
@@ -80,7 +82,9 @@ class OAuthBroker:
         self._tool_scopes = dict(tool_scopes or {})
         self._audience = audience
         self._resource = resource
-        self._headers = dict(headers or {"Authorization": "Bearer {token}"})
+        if not headers and not env:
+            headers = {"Authorization": "Bearer {token}"}
+        self._injection = Injection(headers, env)
 
     def scopes_for(self, wanted: LeaseWanted) -> tuple[str, ...]:
         """Give the scopes for a task: what its granted tools need, and no more."""
@@ -111,11 +115,13 @@ class OAuthBroker:
         until = None
         if type(life) is int and life > 0:
             until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
+        carried = self._injection.filled({"token": token}, "the authorization server")
         return UpstreamCredential(
             lease=wanted.lease,
             sink=self._sink,
             until=until,
-            headers=filled(self._headers, {"token": token}, "the authorization server"),
+            headers=carried.headers,
+            env=carried.env,
             secrets=(token,),
             handle={"token": token},
         )
@@ -138,7 +144,9 @@ class OAuthBroker:
         """Show the token to the sink, or ask whether it is active."""
         try:
             if self._places.probe:
-                answer = await self._web.ask("GET", self._places.probe, headers=credential.headers)
+                # As calls carry it; a process gets it otherwise, and the sink still takes it so.
+                shown = credential.headers or {"Authorization": f"Bearer {self._token_of(credential)}"}
+                answer = await self._web.ask("GET", self._places.probe, headers=shown)
                 if answer.status in (401, 403):
                     return Probe.REFUSED
                 return Probe.ACCEPTED if 200 <= answer.status < 300 else Probe.UNREACHABLE

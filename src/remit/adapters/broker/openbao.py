@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import named, place_of, tried
-from remit.adapters.broker.web import BrokerWeb, WebAnswer, filled
+from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
@@ -42,9 +43,10 @@ class OpenBaoBroker:
         token: Callable[[], str],
         path: str,
         *,
-        headers: Mapping[str, str],
         web: BrokerWeb,
         clock: Clock,
+        headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
         login: str = "",
         namespace: str = "",
     ) -> None:
@@ -55,7 +57,7 @@ class OpenBaoBroker:
         self._address = address.rstrip("/")
         self._token = token
         self._path = path.strip("/")
-        self._headers = dict(headers)
+        self._injection = Injection(headers, env)
         self._web = web
         self._clock = clock
         self._login = place_of(login) if login else {}
@@ -73,18 +75,20 @@ class OpenBaoBroker:
             raise self._refused(self._path, "it gives no lease, so that nothing could be taken back")
         values = {name: str(value) for name, value in data.items() if isinstance(value, str | int)}
         try:
-            headers = filled(self._headers, values, "OpenBao")
+            carried = self._injection.filled(values, "OpenBao")
         except KeyUnavailable:
             # What cannot be injected is not left behind.
             await self._revoke(lease)
             raise
-        used = [name for name in values if any(f"{{{name}}}" in one for one in self._headers.values())]
         return UpstreamCredential(
             lease=wanted.lease,
             sink=self._sink,
             until=self._clock.now() + timedelta(seconds=life) if type(life) is int and life > 0 else None,
-            headers=headers,
-            secrets=tuple(values[name] for name in used if name not in _NAMES),
+            headers=carried.headers,
+            env=carried.env,
+            secrets=tuple(
+                text for name, text in values.items() if self._injection.uses(name) and name not in _NAMES
+            ),
             handle={
                 "lease_id": lease,
                 "username": values.get("username", ""),

@@ -22,8 +22,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import CONNECT_S, tried
-from remit.adapters.broker.web import filled
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
@@ -50,8 +50,9 @@ class PostgresBroker:
         admin: Callable[[], str],
         *,
         grants: Sequence[str],
-        headers: Mapping[str, str],
         entropy: Entropy,
+        headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
         connections: int = 5,
     ) -> None:
         """Take what reads the administrator's address, and the statements that give a role what it needs.
@@ -61,7 +62,7 @@ class PostgresBroker:
         """
         self._admin = admin
         self._grants = tuple(grants)
-        self._headers = dict(headers)
+        self._injection = Injection(headers, env)
         self._entropy = entropy
         self._connections = connections
 
@@ -85,12 +86,13 @@ class PostgresBroker:
             )
             for one in statements:
                 await db.execute(one)
-        values = place | {"user": role, "password": password}
+        carried = self._injection.filled(place | {"user": role, "password": password}, "PostgreSQL")
         return UpstreamCredential(
             lease=wanted.lease,
             sink=f"{place['host']}:{place['port']}/{place['database']}",
             until=until,
-            headers=filled(self._headers, values, "PostgreSQL"),
+            headers=carried.headers,
+            env=carried.env,
             secrets=(password,),
             handle={"password": password},
         )

@@ -103,31 +103,3 @@ class BrokerWeb:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
-
-
-def filled(templates: Mapping[str, str], values: Mapping[str, str], name: str) -> dict[str, str]:
-    """Put a credential's values into the headers that carry it, each where `{its name}` stands.
-
-    Raises `KeyUnavailable` where one is missing, or is not what a header can hold.
-    """
-    out: dict[str, str] = {}
-    for header, template in templates.items():
-        parts = template.split("{")
-        text = parts[0]
-        for part in parts[1:]:
-            wanted, closed, rest = part.partition("}")
-            if not closed or wanted not in values:
-                raise KeyUnavailable(
-                    f"{name} gives no `{wanted[:40]}` for the header `{header}`",
-                    code="source-refused",
-                    way_out=f"use one of {', '.join(f'`{one}`' for one in sorted(values))}",
-                )
-            text += values[wanted] + rest
-        if not text.isprintable() or not text.isascii():
-            raise KeyUnavailable(
-                f"what {name} gives cannot stand in the header `{header}`",
-                code="source-refused",
-                way_out="look what the source gives",
-            )
-        out[header] = text
-    return out

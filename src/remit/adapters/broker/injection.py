@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a credential is carried: headers of a call, or the environment of a process started for the task.
+
+A template names what its source gives in braces: `Bearer {token}`. What a template does not name does not
+leave the broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from remit.core.errors import KeyUnavailable
+
+
+class Carried(NamedTuple):
+    """A credential as it is injected."""
+
+    headers: dict[str, str]
+    env: dict[str, str]
+
+
+class Injection:
+    """The templates of one upstream."""
+
+    def __init__(
+        self, headers: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Take templates by header, and by variable of the environment."""
+        self._headers = dict(headers or {})
+        self._env = dict(env or {})
+
+    def uses(self, name: str) -> bool:
+        """Whether a template names it."""
+        return any(f"{{{name}}}" in one for one in (*self._headers.values(), *self._env.values()))
+
+    def filled(self, values: Mapping[str, str], source: str) -> Carried:
+        """Put a credential's values where their names stand.
+
+        Raises `KeyUnavailable` where one is missing, or is not what a header or a variable can hold.
+        """
+        headers = {
+            name: _text(one, values, source, f"header `{name}`") for name, one in self._headers.items()
+        }
+        env = {name: _text(one, values, source, f"variable `{name}`") for name, one in self._env.items()}
+        for name, text in headers.items():
+            if not text.isprintable() or not text.isascii():
+                raise _unfit(source, f"header `{name}`")
+        for name, text in env.items():
+            if "\0" in text:
+                raise _unfit(source, f"variable `{name}`")
+        return Carried(headers, env)
+
+
+def _text(template: str, values: Mapping[str, str], source: str, place: str) -> str:
+    text, *parts = template.split("{")
+    for part in parts:
+        wanted, closed, rest = part.partition("}")
+        if not closed or wanted not in values:
+            raise KeyUnavailable(
+                f"{source} gives no `{wanted[:40]}` for the {place}",
+                code="source-refused",
+                way_out=f"use one of {', '.join(f'`{one}`' for one in sorted(values))}",
+            )
+        text += values[wanted] + rest
+    return text
+
+
+def _unfit(source: str, place: str) -> KeyUnavailable:
+    return KeyUnavailable(
+        f"what {source} gives cannot stand in the {place}",
+        code="source-refused",
+        way_out="look what the source gives",
+    )
