@@ -39,7 +39,7 @@ async def test_a_lease_that_runs_out_ends_the_task(world: CallWorld) -> None:
     assert world.house.store.epochs(world.house.tenant)[scope(ScopeKind.TASK, task.id)] == 1
     assert world.desk.arrived == [{"name": "read", "arguments": {}}]
     ended = await world.facts(EventKind.TASK_ENDED)
-    assert ended == [{"state": "expired", "reason": "the lease was not renewed"}]
+    assert ended == [{"state": "expired", "reason": "the lease was not renewed", "cause": "lease"}]
     assert await world.house.revocations.expire() == []
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from remit.core.canonical import digest
 from tests.cli_world import CODE, Remit, furnished
 
 
@@ -185,7 +186,14 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     assert said.code == 1
     assert "locked" in said.err
     assert house("unlock", "note-bot").code == 2
-    assert house("unlock", "agent:note-bot").code == 0
+    assert house("unlock", "agent:note-bot").code == 2
+    listed = house.ask("lock")["items"]
+    assert [one["scope"] for one in listed] == ["agent:note-bot"]
+    assert "agent:note-bot" in house("who", "note-bot").out
+    assert "locked by hand" in house("doctor").out
+    assert house("unlock", "agent:note-bot", "--seen", "sha256:other").code == 1
+    assert house("unlock", "agent:note-bot", "--seen", digest(listed[0])).code == 0
+    assert "nothing is locked" in house("lock").out
     assert house(*open_it, by="ana").code == 0
 
 

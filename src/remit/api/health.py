@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -11,8 +12,10 @@ from starlette.responses import Response
 from remit.api.wire import HEADERS, answer
 from remit.core.approval import ApprovalState
 from remit.core.errors import RemitError
+from remit.core.revocation import EVERYTHING
 from remit.ports.store import PutValue, Unit
 from remit.services.house import House
+from remit.services.lease_records import OpenSink
 from remit.services.recent_times import RecentTimes
 
 #: How long an answer about the store stands, so that asking does not become writing.
@@ -22,13 +25,20 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else."""
+    """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
+
+    `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
+    tasks: numbers alone, for everybody may ask this.
+    """
 
     ready: bool
     store: str
     bundle: str
     upstreams_known: int
     upstreams: int
+    everything_locked: bool = False
+    locks: int = 0
+    open_sinks: int = 0
 
 
 class Health:
@@ -55,10 +65,24 @@ class Health:
             bundle = error.code
         ready = store == "writable" and bundle == "applied"
         known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
+        shut = await self._shut()
         told = Readiness(
-            ready=ready, store=store, bundle=bundle, upstreams_known=known, upstreams=len(house.upstreams)
+            ready=ready,
+            store=store,
+            bundle=bundle,
+            upstreams_known=known,
+            upstreams=len(house.upstreams),
+            everything_locked=EVERYTHING in shut,
+            locks=len(shut),
+            open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
         )
         return answer(told, 200 if ready else 503)
+
+    async def _shut(self) -> list[str]:
+        try:
+            return [one.scope for one in await self._house.locks.by_hand()]
+        except RemitError:
+            return []  # the store's own state stands beside this
 
     async def _probe(self) -> str:
         """Write to the store, at most once in `PROBE_S`."""
@@ -79,6 +103,8 @@ class Health:
         pending = await house.store.approvals(house.tenant, state=ApprovalState.PENDING, limit=10_000)
         now = house.clock.now()
         live = house.live.all()
+        sinks = [one for one in house.leases.open_sinks() if one.alarmed]
+        locks = Counter(one.partition(":")[0] for one in await self._shut())
         lines = [
             *_family(
                 "remit_calls_total",
@@ -105,11 +131,33 @@ class Health:
                 "Credentials of upstreams: held by tasks, and still open after an end.",
                 {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
             ),
+            *_family(
+                "remit_sinks_open",
+                "gauge",
+                "Credentials that stayed open after an end, by the kind of their source.",
+                {f'{{kind="{kind}"}}': count for kind, count in sorted(_kinds(sinks).items())},
+            ),
+            *_family(
+                "remit_sinks_open_oldest_seconds",
+                "gauge",
+                "For how long the oldest of these has been open.",
+                {"": max((one.age_s for one in sinks), default=0.0)},
+            ),
+            *_family(
+                "remit_locks",
+                "gauge",
+                "What somebody has locked, by kind.",
+                {f'{{kind="{kind}"}}': count for kind, count in sorted(locks.items())},
+            ),
             *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
             *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
             *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
+
+
+def _kinds(sinks: list[OpenSink]) -> Counter[str]:
+    return Counter(one.kind for one in sinks)
 
 
 def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:

@@ -296,6 +296,14 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
         )
     else:
         yield Look("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+    if told.get("everything_locked"):
+        way_out = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
+        yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", way_out)
+    elif told.get("locks"):
+        yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+    if told.get("open_sinks"):
+        says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
+        yield Look("open sinks", "fail", says, "see `remit finding list`")
     if known < upstreams:
         says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
         yield Look("remit", "fail", says, "see its log for why")

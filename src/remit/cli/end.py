@@ -10,7 +10,9 @@ from remit.cli.client import Client, connect
 from remit.cli.closure import show_closure
 from remit.cli.faults import UsageFault
 from remit.cli.parser import Switch, verb
-from remit.core.revocation import ScopeKind
+from remit.cli.presence import looked
+from remit.core.canonical import digest
+from remit.core.revocation import EVERYTHING, ScopeKind
 
 Json = Any
 
@@ -78,8 +80,10 @@ def _proof(client: Client, closure: Json) -> Json:
 
 
 @lock_app.default
-def lock(x: str, /, *, reason: str = "") -> int:
+def lock(x: str = "", /, *, reason: str = "") -> int:
     """End all of an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
+
+    Without a name: list what is locked.
 
     Parameters
     ----------
@@ -88,23 +92,58 @@ def lock(x: str, /, *, reason: str = "") -> int:
     reason
         Why; it goes into the evidence.
     """
-    return show_closure(connect().post("lock", reason=reason, **scope_of(x)))
+    if x:
+        return show_closure(connect().post("lock", reason=reason, **scope_of(x)))
+    found = connect().get("locks")
+    if show.is_json():
+        show.answer(found)
+        return 0
+    show.table(
+        ("LOCKED", "SINCE", "BY", "REASON"),
+        (
+            (show.text(one["scope"], "bold red"), show.moment(one["at"]), one["by"], one["reason"])
+            for one in found["items"]
+        ),
+        empty="nothing is locked",
+    )
+    return 0
 
 
 @unlock_app.default
-def unlock(x: str, /) -> None:
-    """Let new tasks be opened again; what was ended stays ended.
+def unlock(x: str, /, *, seen: str = "") -> int:
+    """Let new tasks be opened again; what was ended stays ended. Nobody unlocks themselves.
+
+    Asks on the terminal, for this gives authority back.
 
     Parameters
     ----------
     x
         What was locked, as `kind:name` (agent, owner, person, tool, upstream) or `everything`.
+    seen
+        The digest of the lock, where there is no terminal.
     """
-    scope = scope_of(x)
-    if "kind" not in scope:
+    wanted = scope_of(x)
+    if "kind" not in wanted:
         raise UsageFault(f"`{x[:80]}` does not say what it is", way_out=f"write `agent:{x[:80]}` or the like")
-    told = connect().post("unlock", **scope)
+    client = connect()
+    name = EVERYTHING if wanted["kind"] == ScopeKind.EVERYTHING else x
+    found = [one for one in client.get("locks")["items"] if one["scope"] == name]
+    if found:
+        (one,) = found
+        if not show.is_json():
+            pairs = (
+                ("locked", one["scope"]),
+                ("since", show.moment(one["at"])),
+                ("by", one["by"]),
+                ("reason", one["reason"]),
+            )
+            show.picture(show.facts(pairs))
+        if not looked("Unlock it?", digest(one), seen, option="--seen"):
+            show.say("Left locked.", style="yellow")
+            return 1
+    told = client.post("unlock", **wanted)
     if show.is_json():
         show.answer(told)
     else:
         show.say("Unlocked ", show.text(told["scope"], "bold"))
+    return 0

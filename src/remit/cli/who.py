@@ -50,6 +50,10 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
         word, why = isolation(client.base_url)
         if word:
             tree.add(_line("isolation", f"{word} ({why})", "yellow" if word == "none" else ""))
+    for lock in told.get("locks", ()):
+        why = f": {lock['reason']}" if lock["reason"] else ""
+        says = f"{lock['scope']}, by {lock['by'] or 'somebody'}{why}; it opens with `remit unlock`"
+        tree.add(_line("LOCKED", says, "bold red"))
     if told.get("proof"):
         _proof(tree.add(show.text("the proof", "bold")), told["proof"])
     show.picture(

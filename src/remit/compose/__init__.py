@@ -164,6 +164,7 @@ def build(
                 per_minute=config.agents.openings_per_minute, open_at_once=config.agents.open_at_once
             ),
             suspend_on=frozenset(config.agents.suspend_on),
+            end_on=frozenset(config.agents.end_on),
             second_person=config.people.second_person,
             enforcement_points=enforcement_points(config),
             permit_ttl_s=int(config.authzen.permit_ttl_s),
@@ -222,6 +223,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
         upkeep.every("end what has run out", 1.0, house.revocations.expire)
         upkeep.every("take credentials back", 1.0, house.leases.sweep)
+        upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
         upkeep.every("close what was not reported", 1.0, house.answers.sweep)
         upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
         upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)

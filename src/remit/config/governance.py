@@ -18,6 +18,13 @@ class AgentsSection(Section, frozen=True, kw_only=True):
         tuple[FindingKind, ...],
         Meta(description="Kinds of findings that suspend the agent that they are about."),
     ] = ()
+    end_on: Annotated[
+        tuple[FindingKind, ...],
+        Meta(
+            description="Kinds of findings that end the tasks of the agent that they are about: its posture "
+            "is not what it was when they were opened. It may open new ones."
+        ),
+    ] = ()
     openings_per_minute: Annotated[
         int,
         Meta(

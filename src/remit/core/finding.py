@@ -27,6 +27,7 @@ class FindingKind(enum.StrEnum):
     SHARED_TOKEN = "shared-token"
     TWO_PROGRAMS = "two-programs"
     APPROVER_CODE = "approver-code"
+    SINK_OPEN = "sink-open"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -74,6 +75,17 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "One administrator alone made a sign-in code for somebody who approves or administers.",
         {"roles": "the roles that the code opens"},
         "ask the person whether they asked for it; demand two with `people.second_person: true`",
+    ),
+    FindingKind.SINK_OPEN: FindingMeaning(
+        "A credential whose task has ended still opens its sink. It settles by itself once that refuses.",
+        {
+            "lease": "the credential's lease",
+            "kind": "the kind of its source",
+            "sink": "what it opens",
+            "task": "the task that it was for",
+            "why": "what was last heard when it was taken back or tried",
+        },
+        "look at its source and sink; end it there by hand where they do not answer",
     ),
 }
 

@@ -8,7 +8,9 @@ from remit.core.meant import CLOSINGS, LABEL_MEANINGS, LEASE_MEANINGS, Meaning
 
 _BY = {"by": "who did it"}
 _TOOL = {"tool": "the tool, as `upstream/name`"}
-_FENCE = {"scope": "what it stands before, as `kind:name`", "reason": "why"}
+_SHUT = {"scope": "what it stands before, as `kind:name`"}
+_CAUSE = {"reason": "why", "cause": "what ended it, one of a closed set"}
+_FENCE = {**_SHUT, **_CAUSE}
 _REFUSED = {
     "code": "stable code of the reason",
     "door": "where it knocked",
@@ -194,7 +196,7 @@ MEANINGS: dict[EventKind, Meaning] = {
     ),
     EventKind.TASK_ENDED: Meaning(
         "A task ended; nothing of it is permitted any more.",
-        {"state": "`completed`, `revoked` or `expired`", "reason": "why"},
+        {"state": "`completed`, `revoked` or `expired`", **_CAUSE},
         _BY,
     ),
     EventKind.DECISION_MADE: Meaning(
@@ -308,12 +310,13 @@ MEANINGS: dict[EventKind, Meaning] = {
     EventKind.UPSTREAM_RESTORED: Meaning("An upstream is reachable again.", {"upstream": "which"}),
     EventKind.FENCE_RAISED: Meaning("Everything under a scope was ended.", _FENCE, _BY),
     EventKind.FENCE_LOCKED: Meaning("Everything under a scope was ended, and it was shut.", _FENCE, _BY),
-    EventKind.FENCE_UNLOCKED: Meaning("New tasks may be opened under a scope again.", _FENCE, _BY),
+    EventKind.FENCE_UNLOCKED: Meaning("New tasks may be opened under a scope again.", _SHUT, _BY),
     EventKind.CLOSURE_MADE: Meaning(
         "The record of an end: what was withdrawn, how fast, and what is still open.",
         {
             "closure": "its id",
             "scope": "what was ended",
+            "cause": "what ended it, one of a closed set",
             "epoch": "the epoch that fences it",
             "tasks": "tasks that were open",
             "fence_us": "microseconds until the fence stood",

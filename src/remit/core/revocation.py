@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.task import NO_PERSON, Task
+from remit.core.task import NO_PERSON, Task, TaskState
 
 
 class ScopeKind(enum.StrEnum):
@@ -29,6 +29,28 @@ class ScopeKind(enum.StrEnum):
     TOOL = "tool"
     UPSTREAM = "upstream"
     EVERYTHING = "everything"
+
+
+class Cause(enum.StrEnum):
+    """What ended something: the closed set of ways in which authority is taken away. `asked`: somebody did so
+    by hand, for the reason that they gave.
+    """
+
+    ASKED = "asked"
+    COMPLETED = "completed"
+    DEADLINE = "deadline"
+    LEASE = "lease"
+    IDLE = "idle"
+    BUDGET = "budget"
+    AGENT_STATE = "agent-state"
+    BINDING = "binding"
+    OWNER_LEFT = "owner-left"
+    PERSON_LEFT = "person-left"
+    DELEGATION = "delegation"
+    POSTURE = "posture"
+    POLICY = "policy"
+    UPSTREAM_COMPROMISED = "upstream-compromised"
+    SIGNAL = "signal"
 
 
 EVERYTHING = "everything:*"
@@ -87,6 +109,31 @@ class Fence(msgspec.Struct, frozen=True):
     locked: bool = False
 
 
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a scope is shut, since when and by whom; `cause` tells a lock by hand from one of remit's own."""
+
+    scope: str
+    by: str = ""
+    at: datetime | None = None
+    reason: str = ""
+    cause: Cause = Cause.ASKED
+
+    @property
+    def name(self) -> str:
+        """What is locked, without its kind."""
+        return self.scope.partition(":")[2]
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How something ends: why, by whom, and what becomes of its tasks. `lock` keeps it shut."""
+
+    reason: str
+    by: str
+    cause: Cause = Cause.ASKED
+    state: TaskState = TaskState.REVOKED
+    lock: bool = False
+
+
 class Indeterminate(msgspec.Struct, frozen=True):
     """A call that was permitted before the fence and whose outcome is not known."""
 
@@ -124,6 +171,7 @@ class Closure(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     epoch: int
     reason: str
+    cause: Cause = Cause.ASKED
     ended_by: str
     at: datetime
     tasks: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from remit.core.errors import Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import Closure, ScopeKind
+from remit.core.revocation import Cause, Closure, ScopeKind
 from remit.core.task import TaskType, check_parameters
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutDelegation, Store, Unit, UsePerson
@@ -148,7 +148,12 @@ class Delegations:
             await self._store.commit(Unit((PutDelegation(revoked),), (event,)))
         # The lock stands before a task that was being opened while the record was revoked.
         return await self._revocations.end_scope(
-            ScopeKind.DELEGATION, name, reason=reason or "the delegation was revoked", by=by, lock=True
+            ScopeKind.DELEGATION,
+            name,
+            reason=reason or "the delegation was revoked",
+            by=by,
+            lock=True,
+            cause=Cause.DELEGATION,
         )
 
 

@@ -3,22 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
-from remit.core.finding import Finding, FindingKind, FindingState
+from remit.core.finding import Finding, FindingKind
 from remit.core.identity import TEAM, Agent, AgentState, Memberships, Person, Role
 from remit.core.ids import check_name
-from remit.core.revocation import ScopeKind
+from remit.core.revocation import Cause, ScopeKind
 from remit.core.workload import Binding, checked_binding, workload_of
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, PutAgent, PutPerson, Store, Unit, UsePerson
 from remit.services.findings import Findings
 from remit.services.live import Live
+from remit.services.owners import Owners, owner_fault
 from remit.services.policies import Policies
 from remit.services.revocations import Revocations
 
@@ -80,8 +81,11 @@ class Directory:
         members: Memberships,
         tenant: str,
         suspend_on: frozenset[FindingKind] = frozenset(),
+        end_on: frozenset[FindingKind] = frozenset(),
     ) -> None:
-        """Take the parts; findings of the kinds in `suspend_on` take their agent out of service."""
+        """Take the parts; findings of the kinds in `suspend_on` take their agent out of service, those in
+        `end_on` end its tasks.
+        """
         self._store = store
         self._clock = clock
         self._live = live
@@ -91,6 +95,8 @@ class Directory:
         self._members = members
         self._tenant = tenant
         self._suspend_on = suspend_on
+        self._end_on = end_on
+        self._owners = Owners(findings, revocations)
         findings.on_seen(self._react)
 
     async def register(self, new: NewAgent, *, by: str) -> Agent:
@@ -183,7 +189,11 @@ class Directory:
 
         changed = await self._change(name, unbound, by)
         await self._revocations.end_scope(
-            ScopeKind.AGENT, name, reason=reason or "a way to prove itself was taken from the agent", by=by
+            ScopeKind.AGENT,
+            name,
+            reason=reason or "a way to prove itself was taken from the agent",
+            by=by,
+            cause=Cause.BINDING,
         )
         return changed
 
@@ -222,21 +232,7 @@ class Directory:
     async def look_at_owners(self) -> None:
         """Find agents for which nobody answers any more; for a background loop, and after people changed."""
         people = [self._members.of_person(one) for one in await self.people()]
-        open_now = {
-            one.about: one
-            for one in await self._findings.about(state=FindingState.OPEN)
-            if one.kind is FindingKind.OWNERLESS
-        }
-        for agent in await self.agents():
-            about = f"agent:{agent.name}"
-            fault = "" if agent.state is AgentState.RETIRED else owner_fault(agent.owner, people)
-            if fault and about not in open_now:
-                facts = {"owner": agent.owner, "why": fault}
-                await self._findings.see(FindingKind.OWNERLESS, about, agent.owner, facts)
-            elif not fault and about in open_now:
-                await self._findings.resolve(
-                    open_now[about].id, by="remit", resolution="somebody answers for it again"
-                )
+        await self._owners.look(await self.agents(), people)
 
     async def _check_owner(self, owner: str) -> None:
         people = [self._members.of_person(one) for one in await self.people()]
@@ -252,13 +248,21 @@ class Directory:
         return () if owner.startswith(TEAM) else (UsePerson(self._tenant, owner),)
 
     async def _react(self, finding: Finding) -> None:
-        """Take an agent out of service for a finding of a kind that the configuration names."""
-        if finding.kind not in self._suspend_on or not finding.agent:
+        """Take an agent out of service for a finding of a kind that the configuration names, or end what it
+        does now: its posture is not what it was when its tasks were opened.
+        """
+        if not finding.agent:
             return
         agent = await self._store.agent(self._tenant, finding.agent)
-        if agent is not None and agent.usable:
-            reason = f"finding {finding.id}: {finding.kind.value}"
+        if agent is None or not agent.usable:
+            return
+        reason = f"finding {finding.id}: {finding.kind.value}"
+        if finding.kind in self._suspend_on:
             await self.move(agent.name, AgentState.SUSPENDED, by="remit", reason=reason)
+        elif finding.kind in self._end_on:
+            await self._revocations.end_scope(
+                ScopeKind.AGENT, agent.name, reason=reason, by="remit", cause=Cause.POSTURE
+            )
 
     async def _change(
         self, name: str, revise: Callable[[Agent], _Revised], by: str, checks: tuple[Change, ...] = ()
@@ -307,7 +311,13 @@ class Directory:
 
         moved = await self._change(name, moved_to, by)
         if not moved.usable:
-            await self._revocations.end_scope(ScopeKind.AGENT, name, reason=reason, by=by)
+            await self._revocations.end_scope(
+                ScopeKind.AGENT,
+                name,
+                reason=reason or f"the agent is {moved.state.value}",
+                by=by,
+                cause=Cause.AGENT_STATE,
+            )
         return moved
 
     async def agent(self, name: str) -> Agent:
@@ -360,15 +370,3 @@ class Directory:
     def with_groups(self, person: Person) -> Person:
         """Give a person with the groups that the configuration gives them, for show."""
         return self._members.of_person(person)
-
-
-def owner_fault(owner: str, people: Iterable[Person]) -> str:
-    """Say why an owner cannot answer for an agent; empty where they can."""
-    if owner.startswith(TEAM):
-        team = owner.removeprefix(TEAM)
-        there = any(one.active and team in one.groups for one in people)
-        return "" if there else "the team has no active member"
-    found = next((one for one in people if one.name == owner), None)
-    if found is None:
-        return "there is no such person"
-    return "" if found.active else "the person is not active any more"

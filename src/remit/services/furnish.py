@@ -27,6 +27,7 @@ from remit.services.house import House
 from remit.services.late import LateOutcomes
 from remit.services.leases import Leases
 from remit.services.live import Live
+from remit.services.locks import Locks
 from remit.services.mediate import Mediator
 from remit.services.observe import Observer
 from remit.services.outfit import Outfit
@@ -43,6 +44,7 @@ from remit.services.revocations import Revocations
 from remit.services.room import Room
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
+from remit.services.sink_alarms import SinkAlarms
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 from remit.services.who import Who
@@ -132,7 +134,19 @@ def furnish(o: Outfit) -> House:
         members=o.members,
         tenant=o.tenant,
         suspend_on=o.suspend_on,
+        end_on=o.end_on,
     )
+    personnel = Personnel(
+        store=o.store,
+        clock=o.clock,
+        directory=directory,
+        authenticator=authenticator,
+        revocations=revocations,
+        findings=findings,
+        tenant=o.tenant,
+        second_person=o.second_person,
+    )
+    locks = Locks(store=o.store, revocations=revocations, personnel=personnel, tenant=o.tenant)
     late = LateOutcomes(o.store)
     holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
     parts = Parts(
@@ -200,6 +214,7 @@ def furnish(o: Outfit) -> House:
         ),
         approvals=approvals,
         leases=leases,
+        sink_alarms=SinkAlarms(leases=leases, findings=findings),
         revocations=revocations,
         tasks=tasks,
         plans=Plans(
@@ -213,16 +228,8 @@ def furnish(o: Outfit) -> House:
             refusals=parts.refusals,
         ),
         directory=directory,
-        personnel=Personnel(
-            store=o.store,
-            clock=o.clock,
-            directory=directory,
-            authenticator=authenticator,
-            revocations=revocations,
-            findings=findings,
-            tenant=o.tenant,
-            second_person=o.second_person,
-        ),
+        personnel=personnel,
+        locks=locks,
         delegations=Delegations(
             store=o.store,
             clock=o.clock,
@@ -257,6 +264,7 @@ def furnish(o: Outfit) -> House:
             own_uid=o.own_uid,
             issuing=o.issuing,
             leases=leases,
+            locks=locks,
         ),
         people=people,
     )

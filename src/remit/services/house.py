@@ -29,6 +29,7 @@ from remit.services.holdings import Holdings
 from remit.services.issuing import Issuing
 from remit.services.leases import Leases
 from remit.services.live import Live
+from remit.services.locks import Locks
 from remit.services.mediate import Mediator
 from remit.services.people import People
 from remit.services.personnel import Personnel
@@ -39,6 +40,7 @@ from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
+from remit.services.sink_alarms import SinkAlarms
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 from remit.services.who import Who
@@ -97,11 +99,13 @@ class House:
     declassifications: Declassifications
     approvals: Approvals
     leases: Leases
+    sink_alarms: SinkAlarms
     revocations: Revocations
     tasks: Tasks
     plans: Plans
     directory: Directory
     personnel: Personnel
+    locks: Locks
     delegations: Delegations
     findings: Findings
     sightings: Sightings

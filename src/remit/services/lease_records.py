@@ -158,6 +158,21 @@ class HeldLease:
         )
 
 
+class OpenSink(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that is being taken back; `alarmed` once it has stayed open for longer than an end
+    waits.
+    """
+
+    lease: str
+    task: str
+    upstream: str
+    kind: str
+    sink: str
+    age_s: float
+    why: str = ""
+    alarmed: bool = False
+
+
 class LeaseRecords:
     """Keeps leases in the store."""
 

@@ -28,7 +28,7 @@ from remit.ports.broker import Broker, LeaseWanted, Probe, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
-from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords
+from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink
 from remit.services.taking_back import TakingBack
 
 Json = Any
@@ -211,6 +211,24 @@ class Leases:
     def counts(self) -> dict[str, int]:
         """Give how many are held, and how many are still open after an end."""
         return {"held": sum(not one.ending for one in self._held.values()), "open": len(self._back.open)}
+
+    def open_sinks(self) -> list[OpenSink]:
+        """Give what is being taken back, oldest first."""
+        now_s = self._clock.boot_s()
+        found = sorted(self._back.open.values(), key=lambda held: held.began_s)
+        return [
+            OpenSink(
+                lease=one.id,
+                task=one.record.task,
+                upstream=one.record.upstream,
+                kind=one.record.kind,
+                sink=one.given.sink,
+                age_s=max(0.0, round(now_s - one.began_s, 3)),
+                why=one.why,
+                alarmed=one.told_open,
+            )
+            for one in found
+        ]
 
     # Obtaining.
 

@@ -62,6 +62,7 @@ class Outfit:
     max_calls_per_task: int = 64
     openings: OpeningBounds = field(default_factory=OpeningBounds)
     suspend_on: frozenset[FindingKind] = frozenset()
+    end_on: frozenset[FindingKind] = frozenset()
     second_person: bool = False
     enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
     permit_ttl_s: int = 5

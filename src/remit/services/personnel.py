@@ -20,7 +20,7 @@ from remit.core.errors import Conflict, Forbidden
 from remit.core.event import Event, person_changed
 from remit.core.finding import FindingKind
 from remit.core.identity import Person, Role
-from remit.core.revocation import ScopeKind
+from remit.core.revocation import Cause, ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
 from remit.services.authenticate import Authenticator
@@ -86,7 +86,7 @@ class Personnel:
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
         """Take a person out of service: their sessions and codes end at once, and so does what is done in
-        their name; agents for which nobody answers any more are found.
+        their name, and by the agents that they alone answer for.
         """
         async with self._one:
             person = await self._other(name, by)
@@ -94,10 +94,14 @@ class Personnel:
             changed = msgspec.structs.replace(person, active=False)
             ended = EndCredentials(self._tenant, name)
             await self._commit(person, changed, "deactivated", by, ended, facts={"reason": reason})
-        # Locked, so that a task that was being opened in their name does not slip through.
-        await self._revocations.end_scope(
-            ScopeKind.PERSON, name, reason=reason or "the person was deactivated", by=by, lock=True
-        )
+        why = reason or "the person was deactivated"
+        for kind, cause in (
+            (ScopeKind.PERSON, Cause.PERSON_LEFT),
+            # Nobody answers for their agents now: none of these works on, or begins, until somebody does.
+            (ScopeKind.OWNER, Cause.OWNER_LEFT),
+        ):
+            # Locked, so that a task that is being opened meanwhile does not slip through.
+            await self._revocations.end_scope(kind, name, reason=why, by=by, lock=True, cause=cause)
         await self._directory.look_at_owners()
         return changed
 
@@ -109,7 +113,11 @@ class Personnel:
                 await self._agreed({"act": "activate", "person": name}, name, by)
             changed = msgspec.structs.replace(person, active=True)
             await self._commit(person, changed, "activated", by)
-        await self._revocations.unlock(ScopeKind.PERSON, name, by=by)
+        shut = {(one.scope, one.cause) for one in await self._revocations.locks()}
+        for kind, cause in ((ScopeKind.PERSON, Cause.PERSON_LEFT), (ScopeKind.OWNER, Cause.OWNER_LEFT)):
+            # What somebody locked by hand stays locked.
+            if (scope(kind, name), cause) in shut:
+                await self._revocations.unlock(kind, name, by=by)
         await self._directory.look_at_owners()
         return changed
 
@@ -135,6 +143,10 @@ class Personnel:
             roles = sorted(role.value for role in person.roles)
             await self._findings.see(FindingKind.APPROVER_CODE, f"person:{name}", name, {"roles": roles})
         return person, code
+
+    async def agreed(self, act: str, about: str, *, by: str) -> None:
+        """Go on with something sensitive that is not about a person, maybe at the word of two."""
+        await self._agreed({"act": act, "about": about}, by, by)
 
     async def _agreed(self, act: dict[str, Json], name: str, by: str) -> None:
         """Go on where another administrator has asked for the very same a short while ago; else remember that

@@ -47,7 +47,7 @@ from remit.services.call_events import decision_event
 from remit.services.live import Live, LiveTask
 from remit.services.refusals import Refusals
 from remit.services.tasks import Tasks
-from remit.services.who import best_assurance
+from remit.services.why import best_assurance
 
 Json = Any
 

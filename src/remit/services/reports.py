@@ -19,7 +19,7 @@ from remit.ports.store import Store
 from remit.services.authorize import Authorizer
 from remit.services.live import Live
 from remit.services.tools import Tools
-from remit.services.who import best_assurance
+from remit.services.why import best_assurance
 
 Json = Any
 

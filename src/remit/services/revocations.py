@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -25,9 +26,12 @@ from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import (
     EVERYTHING,
+    Cause,
     Closing,
     Closure,
+    Ending,
     Indeterminate,
+    Lock,
     ScopeKind,
     risen,
     scope,
@@ -35,12 +39,24 @@ from remit.core.revocation import (
 )
 from remit.core.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Change, PutApproval, PutClosure, PutTask, RaiseFence, Receipt, Store, Unit
+from remit.ports.store import (
+    Change,
+    PutApproval,
+    PutClosure,
+    PutTask,
+    PutValue,
+    RaiseFence,
+    Receipt,
+    Store,
+    Unit,
+)
 from remit.services.approvals import Approvals
 from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.recent_times import RecentTimes
 
+#: Where it is kept why a scope is locked.
+LOCKS: Final = "lock:"
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
 BATCH = 500
 
@@ -78,9 +94,15 @@ class Revocations:
         self._on_end.append(told)
 
     async def end_task(
-        self, task_id: str, *, reason: str, by: str, state: TaskState = TaskState.REVOKED
+        self,
+        task_id: str,
+        *,
+        reason: str,
+        by: str,
+        state: TaskState = TaskState.REVOKED,
+        cause: Cause = Cause.ASKED,
     ) -> Closure:
-        """End a task and all its descendants."""
+        """End a task and all its descendants. One that was completed has that as its cause."""
         task = await self._store.task(self._tenant, task_id)
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
@@ -92,7 +114,10 @@ class Revocations:
         async def below() -> list[Task]:
             return [task, *await self._store.descendants(self._tenant, task_id)]
 
-        return await self._end(scope(ScopeKind.TASK, task_id), below, reason, by, state, lock=None)
+        if state is TaskState.COMPLETED and cause is Cause.ASKED:
+            cause = Cause.COMPLETED
+        ending = Ending(reason=reason, by=by, cause=cause, state=state)
+        return await self._end(scope(ScopeKind.TASK, task_id), below, ending)
 
     async def _closure_of(self, task_id: str) -> Closure | None:
         """Give the closure that tells of a task's end: its own, or that of a scope which it lay in."""
@@ -103,7 +128,14 @@ class Revocations:
         return next((closure for closure in recent if task_id in closure.tasks), None)
 
     async def end_scope(
-        self, kind: ScopeKind, name: str, *, reason: str, by: str, lock: bool = False
+        self,
+        kind: ScopeKind,
+        name: str,
+        *,
+        reason: str,
+        by: str,
+        lock: bool = False,
+        cause: Cause = Cause.ASKED,
     ) -> Closure:
         """End everything under an agent, an owner, a tool, an upstream, or everything; `lock` keeps it
         shut.
@@ -113,15 +145,23 @@ class Revocations:
         async def within() -> list[Task]:
             return await self._tasks_in(kind, name)
 
-        return await self._end(target, within, reason, by, TaskState.REVOKED, lock=True if lock else None)
+        return await self._end(target, within, Ending(reason=reason, by=by, cause=cause, lock=lock))
 
     async def unlock(self, kind: ScopeKind, name: str, *, by: str) -> None:
         """Let new tasks be opened under a scope again; what was ended stays ended."""
         target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
         event = self._event(EventKind.FENCE_UNLOCKED, {"scope": target}, by)
-        await self._store.commit(
-            Unit((RaiseFence(self._tenant, target, locked=False, raise_epoch=False),), (event,))
+        changes = (
+            RaiseFence(self._tenant, target, locked=False, raise_epoch=False),
+            PutValue(self._tenant, f"{LOCKS}{target}", None),
         )
+        await self._store.commit(Unit(changes, (event,)))
+
+    async def locks(self) -> list[Lock]:
+        """Give what is locked now, by scope."""
+        shut = sorted(one.scope for one in await self._store.fences(self._tenant) if one.locked)
+        kept = {one["scope"]: one for one in await self._store.values(self._tenant, LOCKS) if one}
+        return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
 
     async def expire(self) -> list[Closure]:
         """End the tasks whose deadline or lease has run out; for a background loop."""
@@ -133,14 +173,17 @@ class Revocations:
                 # Nobody has bound it since this process started: its lease or idle time starts now.
                 live = await self._live.load(task.id)
             if now >= task.deadline:
-                out.append(await self._expire_one(task.id, "the deadline has passed"))
+                out.append(await self.expire_one(task.id, "the deadline has passed", Cause.DEADLINE))
             elif live is not None and live.lapsed(boot_s):
-                lapse = "the lease was not renewed" if task.lease_s else "nobody used it"
-                out.append(await self._expire_one(task.id, lapse))
+                leased = bool(task.lease_s)
+                lapse = "the lease was not renewed" if leased else "nobody used it"
+                cause = Cause.LEASE if leased else Cause.IDLE
+                out.append(await self.expire_one(task.id, lapse, cause))
         return out
 
-    async def _expire_one(self, task_id: str, reason: str) -> Closure:
-        return await self.end_task(task_id, reason=reason, by="remit", state=TaskState.EXPIRED)
+    async def expire_one(self, task_id: str, reason: str, cause: Cause) -> Closure:
+        """End a task that has run out in some way, without waiting for its credentials to be dead."""
+        return await self.end_task(task_id, reason=reason, by="remit", state=TaskState.EXPIRED, cause=cause)
 
     async def _tasks_in(self, kind: ScopeKind, name: str) -> list[Task]:
         # A tool or an upstream may serve many tasks: the fence refuses their calls to it, the tasks live on.
@@ -151,44 +194,32 @@ class Revocations:
             return [task for task in active if scope(kind, name) in scopes_of(task)]
         return active
 
-    async def _end(
-        self,
-        target: str,
-        found: Callable[[], Awaitable[list[Task]]],
-        reason: str,
-        by: str,
-        state: TaskState,
-        *,
-        lock: bool | None,
-    ) -> Closure:
+    async def _end(self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending) -> Closure:
         started_s, now = self._clock.boot_s(), self._clock.now()
         open_tasks = [task for task in await found() if not task.state.ended]
-        raise_fence = RaiseFence(self._tenant, target, locked=lock)
-        events = [self._event(EventKind.FENCE_RAISED, {"scope": target, "reason": reason}, by)]
-        if lock:
-            events.append(self._event(EventKind.FENCE_LOCKED, {"scope": target}, by))
         first, *rest = _batches(open_tasks) or [[]]
-        receipt = await self._end_batch(first, state, now, reason, by, (raise_fence,), tuple(events))
+        receipt = await self._end_batch(first, ending, now, *self._fencing(target, ending, now))
         for batch in rest:
-            await self._end_batch(batch, state, now, reason, by, (), ())
+            await self._end_batch(batch, ending, now)
         fence_ms = (self._clock.boot_s() - started_s) * 1000
         self.times.add(target.partition(":")[0], fence_ms)
         indeterminate = self._cut(target)
         missed = await self._missed(target, found, open_tasks)
         for batch in _batches(missed):
-            await self._end_batch(batch, state, now, reason, by, (), ())
+            await self._end_batch(batch, ending, now)
         open_tasks += missed
         leases = self._leases.end([task.id for task in open_tasks], _upstream(target), started_s)
         closings = [self._probe(task, started_s) for task in open_tasks]
         for task in open_tasks:
             closings += await self._close_task(task, started_s)
-        closings += await self._leases.settled(leases, wait=state is not TaskState.EXPIRED)
+        closings += await self._leases.settled(leases, wait=ending.state is not TaskState.EXPIRED)
         closure = Closure(
             id=make_id("cls", self._entropy.bytes(ID_BYTES)),
             scope=target,
             epoch=receipt.epochs.get(target, 0),
-            reason=reason,
-            ended_by=by,
+            reason=ending.reason,
+            cause=ending.cause,
+            ended_by=ending.by,
             at=now,
             tasks=tuple(task.id for task in open_tasks),
             closings=tuple(closings),
@@ -202,6 +233,19 @@ class Revocations:
                 await told(task.id)
             self._live.drop(task.id)
         return closure
+
+    def _fencing(
+        self, target: str, ending: Ending, now: datetime
+    ) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
+        """Give what raises the fence, and shuts the scope where it is to be locked."""
+        raised: dict[str, object] = {"scope": target, "reason": ending.reason, "cause": ending.cause.value}
+        event = self._event(EventKind.FENCE_RAISED, raised, ending.by)
+        if not ending.lock:
+            return (RaiseFence(self._tenant, target),), (event,)
+        lock = Lock(scope=target, by=ending.by, at=now, reason=ending.reason, cause=ending.cause)
+        kept = PutValue(self._tenant, f"{LOCKS}{target}", msgspec.to_builtins(lock))
+        shut = self._event(EventKind.FENCE_LOCKED, {"scope": target}, ending.by)
+        return (RaiseFence(self._tenant, target, locked=True), kept), (event, shut)
 
     async def _missed(
         self, target: str, found: Callable[[], Awaitable[list[Task]]], known: list[Task]
@@ -217,17 +261,15 @@ class Revocations:
     async def _end_batch(
         self,
         tasks: list[Task],
-        state: TaskState,
+        ending: Ending,
         now: datetime,
-        reason: str,
-        by: str,
-        changes: tuple[Change, ...],
-        events: tuple[Event, ...],
+        changes: tuple[Change, ...] = (),
+        events: tuple[Event, ...] = (),
     ) -> Receipt:
         """Commit the ends of a batch. A task that ends by itself meanwhile must not keep the fence down."""
         while True:
             try:
-                return await self._commit_ends(tasks, state, now, reason, by, changes, events)
+                return await self._commit_ends(tasks, ending, now, changes, events)
             except Conflict:
                 found = [await self._store.task(self._tenant, task.id) for task in tasks]
                 still = [task for task in found if task is not None and not task.state.ended]
@@ -238,10 +280,8 @@ class Revocations:
     async def _commit_ends(
         self,
         tasks: list[Task],
-        state: TaskState,
+        ending: Ending,
         now: datetime,
-        reason: str,
-        by: str,
         changes: tuple[Change, ...],
         events: tuple[Event, ...],
     ) -> Receipt:
@@ -251,8 +291,9 @@ class Revocations:
         for task in tasks:
             live = self._live.get(task.id)
             label = live.label if live is not None else task.label
-            ended = msgspec.structs.replace(task.moved(state, now, reason), label=label)
+            ended = msgspec.structs.replace(task.moved(ending.state, now, ending.reason), label=label)
             puts.append(PutTask(ended, expected=task.state))
+            facts = {"state": ending.state.value, "reason": ending.reason, "cause": ending.cause.value}
             told.append(
                 Event(
                     kind=EventKind.TASK_ENDED,
@@ -260,9 +301,9 @@ class Revocations:
                     tenant=self._tenant,
                     task=task.id,
                     agent=task.agent,
-                    subject=by,
-                    facts={"state": state.value, "reason": reason},
-                    sealed={"by": by},
+                    subject=ending.by,
+                    facts=facts,
+                    sealed={"by": ending.by},
                 )
             )
             ended_tasks.append(ended)
@@ -318,6 +359,7 @@ class Revocations:
             facts={
                 "closure": closure.id,
                 "scope": closure.scope,
+                "cause": closure.cause.value,
                 "epoch": closure.epoch,
                 "tasks": len(closure.tasks),
                 "fence_us": round(closure.fence_ms * 1000),

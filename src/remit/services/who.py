@@ -9,34 +9,25 @@ platform). An answer about a token never holds the token.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.finding import FindingState
-from remit.core.identity import TEAM, Agent, LastProof, Memberships, Person
+from remit.core.identity import TEAM, Agent, Memberships, Person
+from remit.core.revocation import ScopeKind, scope, scopes_of
 from remit.core.task import NO_PERSON, Task, TaskState
 from remit.core.token import AccessClaims
-from remit.core.workload import (
-    Assurance,
-    AttestationMethod,
-    Binding,
-    ClientBinding,
-    Confirmation,
-    IssuerBinding,
-    KeyBinding,
-    LocalBinding,
-    SpiffeBinding,
-    workload_of,
-)
+from remit.core.workload import LocalBinding, workload_of
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.services.authenticate import Authenticator
 from remit.services.issuing import Issuing
 from remit.services.leases import Leases
 from remit.services.live import Live
+from remit.services.locks import Locks
+from remit.services.why import Fact, best_assurance, moment, of_attestation, of_binding
 
 Json = Any
 
@@ -45,26 +36,10 @@ _TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9
 #: Tasks of an agent or a person that are told of.
 MOST_TASKS: Final = 20
 
-_BEST: Final[dict[type[Binding], AttestationMethod]] = {
-    KeyBinding: AttestationMethod.PRIVATE_KEY,
-    SpiffeBinding: AttestationMethod.X509_SVID,
-    IssuerBinding: AttestationMethod.OIDC,
-    LocalBinding: AttestationMethod.UNIX_PEER,
-    ClientBinding: AttestationMethod.CLIENT_METADATA,
-}
-
 
 def is_token(text: str) -> bool:
     """Whether a text is an access token rather than a name."""
     return _TOKEN.fullmatch(text) is not None
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """One fact of a proof, with what it rests on. `holds` is false where it is not so any more."""
-
-    says: str
-    below: tuple[Fact, ...] = ()
-    holds: bool = True
 
 
 class Who:
@@ -83,6 +58,7 @@ class Who:
         own_uid: int = -1,
         issuing: Issuing | None = None,
         leases: Leases,
+        locks: Locks,
     ) -> None:
         """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
         `own_uid` is the user id of this process.
@@ -90,6 +66,7 @@ class Who:
         self._own_uid = own_uid
         self._issuing = issuing
         self._leases = leases
+        self._locks = locks
         self._unconstrained = unconstrained
         self._store = store
         self._clock = clock
@@ -125,6 +102,7 @@ class Who:
             "kind": "task",
             **self._task(task),
             "who": await self._agent(agent) if agent else None,
+            "locks": await self._shut(set(scopes_of(task))),
             "proof": msgspec.to_builtins(await self._why_task(task, agent)),
         }
 
@@ -135,6 +113,9 @@ class Who:
             **await self._agent(agent),
             "tasks": [self._task(one) for one in tasks],
             "leases": self._leases.of(agent=agent.name),
+            "locks": await self._shut(
+                {scope(ScopeKind.AGENT, agent.name), scope(ScopeKind.OWNER, agent.owner)}
+            ),
             "proof": msgspec.to_builtins(await self._why_agent(agent)),
         }
 
@@ -158,6 +139,9 @@ class Who:
             "roles": sorted(role.value for role in person.roles),
             "groups": list(person.groups),
             "active": person.active,
+            "locks": await self._shut(
+                {scope(kind, person.name) for kind in (ScopeKind.PERSON, ScopeKind.OWNER)}
+            ),
             "answers_for": [one.name for one in agents if one.owned_by(person)],
             "delegations": [
                 {
@@ -171,6 +155,11 @@ class Who:
             ],
         }
 
+    async def _shut(self, scopes: set[str]) -> list[dict[str, Json]]:
+        """Say which locks keep somebody from opening tasks."""
+        found: list[dict[str, Json]] = msgspec.to_builtins(await self._locks.over(scopes))
+        return found
+
     async def _token(self, text: str) -> dict[str, Json]:
         try:
             claims = self._authenticator.unproven(text, self._clock.now())
@@ -179,7 +168,7 @@ class Who:
         task = await self._store.task(self._tenant, claims.task) if claims.task else None
         agent = await self._store.agent(self._tenant, claims.client_id)
         fault = await self._dead(claims, agent)
-        below = [_of_attestation(claims)]
+        below = [of_attestation(claims)]
         if agent is not None:
             below.append(await self._why_agent(agent))
         if task is not None:
@@ -284,8 +273,8 @@ class Who:
 
     async def _why_agent(self, agent: Agent) -> Fact:
         proof = await self._store.last_proof(self._tenant, agent.name)
-        ways = tuple(_of_binding(one, proof) for one in agent.bindings) or (Fact("nothing", (), False),)
-        registered = f"registered {_moment(agent.created)} by {agent.created_by}"
+        ways = tuple(of_binding(one, proof) for one in agent.bindings) or (Fact("nothing", (), False),)
+        registered = f"registered {moment(agent.created)} by {agent.created_by}"
         return Fact(
             f"agent {agent.name}, {agent.state.value}",
             (
@@ -316,7 +305,7 @@ class Who:
             there = above is not None and above.active_at(self._clock.now())
             below.append(Fact(f"handed down by {one.agent} from task {one.task}", (), there))
         return Fact(
-            f"task {task.id}, opened {_moment(task.opened)} under bundle {task.bundle[:23]}",
+            f"task {task.id}, opened {moment(task.opened)} under bundle {task.bundle[:23]}",
             tuple(below),
             task.active_at(self._clock.now()),
         )
@@ -347,54 +336,6 @@ class Who:
         if record is None:
             return Fact(f"{says}, by a delegation that is not known", (), False)
         now = self._clock.now()
-        until = f"made {_moment(record.made)}, until {_moment(record.expires)}"
+        until = f"made {moment(record.made)}, until {moment(record.expires)}"
         state = "" if record.live_at(now) else ", which does not live any more"
         return Fact(says, (Fact(f"delegation {record.id}, {until}{state}", (), record.live_at(now)),), holds)
-
-
-def best_assurance(agent: Agent) -> Assurance:
-    """Give the best that an agent's bindings could prove; `asserted` where it has none."""
-    return max((_BEST[type(one)].assurance for one in agent.bindings), default=Assurance.ASSERTED)
-
-
-def _moment(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _of_attestation(claims: AccessClaims) -> Fact:
-    method = claims.attestation.value if claims.attestation else "nothing but its code"
-    return Fact(
-        f"given to an agent that proved itself by {method} ({claims.assurance.word})",
-        (Fact(_sender(claims.confirmation), (), bool(claims.confirmation)),),
-    )
-
-
-def _sender(confirmation: Confirmation) -> str:
-    if confirmation.jkt:
-        return f"bound to the key jkt:{confirmation.jkt}: whoever shows it proves to hold that (DPoP)"
-    if confirmation.x5t_s256:
-        return f"bound to the certificate {confirmation.x5t_s256}: shown in a connection of it alone (mTLS)"
-    return "bound to no key: whoever has it can show it"
-
-
-def _of_binding(binding: Binding, last: LastProof | None) -> Fact:
-    workload = workload_of(binding)
-    if last is None or last.workload != workload:
-        return Fact(_way(binding))
-    where = f" from {last.place}" if last.place else ""
-    return Fact(_way(binding), (Fact(f"last {_moment(last.at)} by {last.method}{where}"),))
-
-
-def _way(binding: Binding) -> str:
-    match binding:
-        case KeyBinding():
-            return f"a private key with the thumbprint {workload_of(binding)}"
-        case SpiffeBinding(spiffe_id):
-            return f"an SVID of {spiffe_id}, against the bundle of its trust domain"
-        case IssuerBinding(issuer, subject, claims):
-            rules = f", and {', '.join(sorted(claims))} as registered" if claims else ""
-            return f"a token of {issuer} for {subject}{rules}"
-        case LocalBinding(uid, digest):
-            return f"the kernel's word: a process of user {uid} from the program sha256:{digest[:16]}..."
-        case ClientBinding(metadata_url):
-            return f"the metadata document at {metadata_url}"

@@ -10,7 +10,7 @@ import msgspec
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ClosureView, View, closure_view
 from remit.core.errors import Malformed, NotFound
-from remit.core.revocation import EVERYTHING, ScopeKind, scope
+from remit.core.revocation import EVERYTHING, Lock, ScopeKind, scope
 from remit.services.duties import Duty, end_task, require
 from remit.services.house import House
 
@@ -123,12 +123,14 @@ async def lock(errand: Errand) -> ClosureView:
 async def unlock(errand: Errand) -> Unlocked:
     """Let new tasks be opened under a scope again."""
     wanted: Unlock = errand.body
+    await errand.house.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
-    fences = await errand.house.store.fences(errand.house.tenant)
-    if not any(fence.scope == name and fence.locked for fence in fences):
-        raise NotFound(f"`{name[:80]}` is not locked", way_out="nothing needs to be unlocked")
-    await errand.house.revocations.unlock(wanted.kind, wanted.name, by=errand.by)
     return Unlocked(scope=name, locked=False)
+
+
+async def locks(errand: Errand) -> Items[Lock]:
+    """Give what is locked."""
+    return Items(tuple(await errand.house.locks.all()))
 
 
 async def closures(errand: Errand) -> Items[ClosureView]:
@@ -165,6 +167,14 @@ ENDPOINTS = (
         people=Duty.ADMINISTER,
         takes=Unlock,
         gives=Unlocked,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/locks",
+        summary="List what is locked, why, since when and by whom",
+        serve=locks,
+        people=Duty.OVERSEE,
+        gives=Items[Lock],
     ),
     Endpoint(
         method="GET",

@@ -13,7 +13,7 @@ from remit.core.approval import Approval
 from remit.core.constraint import Constraint
 from remit.core.grant import Grant
 from remit.core.identity import Agent, AgentState, Person, Role
-from remit.core.revocation import Closing, Closure, Indeterminate
+from remit.core.revocation import Cause, Closing, Closure, Indeterminate
 from remit.core.task import Task, TaskState, TaskType
 from remit.core.tool import ArgumentRole, Tool, ToolState
 from remit.core.workload import Binding
@@ -184,6 +184,7 @@ class ClosureView(View, frozen=True, kw_only=True):
     scope: str
     epoch: int
     reason: str
+    cause: Cause
     ended_by: str
     at: Moment
     tasks: tuple[str, ...]

@@ -135,7 +135,11 @@ class Changes:
     def _check_unlocked(self, tenant: str, change: CheckUnlocked, _: dict[str, int]) -> None:
         for scope in change.scopes:
             if (tenant, scope) in self._memory.locks:
-                raise Fenced(f"`{scope}` is locked", way_out="ask an administrator to unlock it")
+                raise Fenced(
+                    f"`{scope}` is locked",
+                    code="locked",
+                    way_out=f"an administrator opens it with `remit unlock {scope.removesuffix(':*')}`",
+                )
 
     def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
         memory = self._memory

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sinks that still take a dead credential: a standing finding for each, which resolves itself.
+
+`lease.open` says once that a credential stayed open after an end. Here that becomes visible for as long as it
+is so: a finding per credential, settled when its sink has refused it, over restarts of remit too.
+"""
+
+from __future__ import annotations
+
+from remit.core.finding import FindingKind, FindingState, finding_id
+from remit.services.findings import Findings
+from remit.services.leases import Leases
+
+
+class SinkAlarms:
+    """Keeps the findings about open sinks as the leases are."""
+
+    def __init__(self, *, leases: Leases, findings: Findings) -> None:
+        """Take the parts; which findings are open is read at the first look."""
+        self._leases = leases
+        self._findings = findings
+        self._open: dict[str, str] | None = None
+
+    async def look(self) -> int:
+        """Open a finding for each sink that stays open, and settle those of sinks that are dead; gives how
+        many are open. For a background loop.
+        """
+        known = self._open if self._open is not None else await self._left()
+        sinks = {one.lease: one for one in self._leases.open_sinks()}
+        for lease, sink in sinks.items():
+            if sink.alarmed and lease not in known:
+                facts = {
+                    "lease": lease,
+                    "kind": sink.kind,
+                    "sink": sink.sink,
+                    "task": sink.task,
+                    "why": sink.why,
+                }
+                found = await self._findings.see(
+                    FindingKind.SINK_OPEN, f"upstream:{sink.upstream}", lease, facts
+                )
+                known[lease] = found.id
+        for lease in [one for one in known if one not in sinks]:
+            await self._findings.resolve(known[lease], by="remit", resolution="its sink refuses it now")
+            del known[lease]
+        self._open = known
+        return len(known)
+
+    async def _left(self) -> dict[str, str]:
+        """Give the findings that a process before this one has left open, by lease."""
+        found = await self._findings.about(state=FindingState.OPEN)
+        return {
+            str(one.facts.get("lease", "")): one.id
+            for one in found
+            if one.kind is FindingKind.SINK_OPEN
+            and one.id == finding_id(one.kind, one.about, str(one.facts.get("lease", "")))
+        }

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Authority ends by itself when what it rests on is gone, and each end says which of these it was."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remit.core.decision import Outcome
+from remit.core.errors import Fenced, RemitError
+from remit.core.event import EventKind
+from remit.core.finding import FindingKind
+from remit.core.identity import AgentState
+from remit.core.revocation import Cause, ScopeKind
+from remit.core.task import TaskState
+from remit.services.directory import NewPerson
+from tests.call_world import CallWorld, call_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A desk."""
+    async with call_world(tmp_path) as made:
+        yield made
+
+
+async def caused(world: CallWorld, task: str, cause: Cause) -> None:
+    """A task has ended, and its closure and its events say by what."""
+    entries = await world.house.evidence.pages(limit=1000)
+    leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TASK_ENDED.value]
+    assert [one["facts"]["cause"] for one in leaves if one["task"] == task] == [cause.value]
+    made = [one["cause"] for one in await world.facts(EventKind.CLOSURE_MADE)]
+    assert cause.value in made
+    closures = await world.house.store.closures(world.house.tenant)
+    assert any(task in one.tasks and one.cause is cause for one in closures)
+
+
+async def test_a_completed_task(world: CallWorld) -> None:
+    """Done is done."""
+    task, token = await world.open()
+    await world.house.revocations.end_task(task.id, reason="", by="lena", state=TaskState.COMPLETED)
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    await caused(world, task.id, Cause.COMPLETED)
+
+
+async def test_a_deadline_a_lease_and_disuse(world: CallWorld) -> None:
+    """Each is its own cause."""
+    leased, _ = await world.open(lease_s=1)
+    idle, _ = await world.open(idle_s=5)
+    late, _ = await world.open()
+    await world.house.live.load(leased.id)
+    await world.house.live.load(idle.id)
+    world.clock.advance(10)
+    await world.house.revocations.expire()
+    await caused(world, leased.id, Cause.LEASE)
+    await caused(world, idle.id, Cause.IDLE)
+    world.clock.advance(3600)
+    await world.house.revocations.expire()
+    await caused(world, late.id, Cause.DEADLINE)
+
+
+async def test_a_suspended_agent(world: CallWorld) -> None:
+    """Its tasks end with it, whether or not somebody says why."""
+    task, token = await world.open()
+    await world.house.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="")
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    await caused(world, task.id, Cause.AGENT_STATE)
+
+
+async def test_an_owner_who_left(world: CallWorld) -> None:
+    """Their agents stop, whomever they work for, and begin nothing until somebody answers for them."""
+    await world.house.directory.set_owner("clerk", "omar", by="root")
+    task, token = await world.open()
+    await world.house.personnel.deactivate("omar", by="root", reason="left")
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    await caused(world, task.id, Cause.OWNER_LEFT)
+    with pytest.raises(RemitError) as refused:
+        await world.open()
+    assert refused.value.code == "locked"
+    await world.house.directory.set_owner("clerk", "lena", by="root")
+    _, token = await world.open()
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+
+
+async def test_an_owner_who_comes_back(world: CallWorld) -> None:
+    """What remit shut opens again; what an administrator locked meanwhile does not."""
+    await world.house.directory.set_owner("clerk", "omar", by="root")
+    await world.house.personnel.deactivate("omar", by="root", reason="left")
+    await world.house.personnel.activate("omar", by="root")
+    await world.open()
+    await world.house.personnel.deactivate("omar", by="root", reason="left")
+    await world.house.revocations.end_scope(ScopeKind.OWNER, "omar", reason="odd", by="root", lock=True)
+    await world.house.personnel.activate("omar", by="root")
+    with pytest.raises(Fenced):
+        await world.open()
+
+
+async def test_a_team_that_was_emptied(world: CallWorld) -> None:
+    """Nobody of the team is active: its agents stop at the next look."""
+    await world.house.directory.add_person(NewPerson(name="mona", groups=("money",)), by="root")
+    await world.house.directory.set_owner("clerk", "group:money", by="root")
+    task, token = await world.open()
+    await world.house.personnel.deactivate("mona", by="root", reason="left")
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    await caused(world, task.id, Cause.OWNER_LEFT)
+    await world.house.personnel.activate("mona", by="root")
+    await world.open()
+
+
+async def test_a_person_who_left(world: CallWorld) -> None:
+    """What is done for them ends."""
+    task, token = await world.open()
+    await world.house.personnel.deactivate("lena", by="root", reason="left")
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    await caused(world, task.id, Cause.PERSON_LEFT)
+
+
+async def test_a_posture_that_dropped(tmp_path: Path) -> None:
+    """A finding of a kind that the configuration names ends the agent's tasks; it may begin new ones."""
+    async with call_world(tmp_path, end_on=frozenset({FindingKind.MANIFEST_DRIFT})) as world:
+        task, token = await world.open()
+        await world.house.findings.see(FindingKind.SHARED_KEY, "agent:clerk", "k", {})
+        assert await world.outcome(token, "read") is Outcome.PERMIT
+        await world.house.findings.see(
+            FindingKind.MANIFEST_DRIFT, "agent:clerk", "m", {"registered": "a", "reported": "b"}
+        )
+        with pytest.raises(Fenced):
+            await world.call(token, "read")
+        await caused(world, task.id, Cause.POSTURE)
+        await world.open()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sink that still takes a dead credential is seen wherever people look, until it refuses."""
+
+from pathlib import Path
+
+from remit.api.health import Health
+from remit.core.finding import FindingKind, FindingState
+from remit.services.house import House
+from tests.credentials_world import desk_world
+from tests.scripted_broker import ScriptedBroker
+
+
+async def open_findings(house: House) -> list[str]:
+    """Give the leases of open findings about sinks."""
+    found = await house.findings.about(state=FindingState.OPEN)
+    return [str(one.facts["lease"]) for one in found if one.kind is FindingKind.SINK_OPEN]
+
+
+async def test_an_open_sink_is_a_finding_until_it_is_dead(tmp_path: Path) -> None:
+    """The finding outlives the process that saw it first, and resolves itself."""
+    broker = ScriptedBroker(traceable=True)
+    async with desk_world(tmp_path, broker) as world:
+        house = world.house
+        task, token = await world.open()
+        await world.call(token, "read")
+        broker.down = True
+        await house.revocations.end_task(task.id, reason="enough", by="root")
+        assert await house.sink_alarms.look() == 1
+        (lease,) = await open_findings(house)
+        health = Health(house)
+        assert b'"open_sinks":1' in bytes((await health.ready()).body)
+        figures = bytes((await health.metrics()).body)
+        assert b'remit_sinks_open{kind="scripted"} 1' in figures
+        assert b"remit_sinks_open_oldest_seconds" in figures
+        (told,) = (await house.who.of(task.id))["leases"]
+        assert told["ending"]
+        await house.leases.stop()
+    async with desk_world(tmp_path, broker, seed="again") as world:
+        house = world.house
+        await house.leases.recover()
+        assert await house.sink_alarms.look() == 1
+        assert await open_findings(house) == [lease]
+        broker.down = False
+        world.clock.advance(120)
+        await house.leases.sweep()
+        await house.leases.stop()
+        assert await house.sink_alarms.look() == 0
+        assert await open_findings(house) == []
+        assert b'"open_sinks":0' in bytes((await Health(house).ready()).body)
+
+
+async def test_a_sink_that_is_slow_and_then_dead_is_no_finding(tmp_path: Path) -> None:
+    """Within the time that an end waits, nothing is told."""
+    broker = ScriptedBroker()
+    async with desk_world(tmp_path, broker) as world:
+        task, token = await world.open()
+        await world.call(token, "read")
+        await world.house.revocations.end_task(task.id, reason="enough", by="root")
+        assert await world.house.sink_alarms.look() == 0
+        assert await open_findings(world.house) == []
