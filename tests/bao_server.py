@@ -93,6 +93,23 @@ class BaoServer:
         assert isinstance(told, dict)
         return str(told["auth"]["client_token"])
 
+    def approle_for(self, policy: str) -> dict[str, str]:
+        """Give the login of an AppRole under a policy of its own."""
+        name = f"policy-{abs(hash(policy))}"
+        self.ask("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+        methods = self.ask("GET", "sys/auth")
+        assert isinstance(methods, dict)
+        if "approle/" not in methods["data"]:
+            self.ask("POST", "sys/auth/approle", {"type": "approle"})
+        self.ask("POST", f"auth/approle/role/{name}", {"token_policies": [name], "token_ttl": "1h"})
+        role, secret = (
+            self.ask("GET", f"auth/approle/role/{name}/role-id"),
+            self.ask("POST", f"auth/approle/role/{name}/secret-id"),
+        )
+        assert isinstance(role, dict)
+        assert isinstance(secret, dict)
+        return {"role_id": role["data"]["role_id"], "secret_id": secret["data"]["secret_id"]}
+
 
 @contextmanager
 def bao_server(folder: Path) -> Iterator[BaoServer]:

@@ -10,14 +10,12 @@ from typing import Any, Protocol
 import psycopg
 
 from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
-from remit.adapters.broker.openbao import OpenBaoBroker
 from remit.adapters.broker.postgres import PostgresBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.authorization_server import CLIENT, SECRET, Authorities
-from tests.bao_server import BaoServer
-from tests.postgres_server import PASSWORD, USER, PostgresServer
+from tests.postgres_server import PostgresServer
 from tests.scripted_broker import ScriptedBroker
 
 Json = Any
@@ -172,87 +170,3 @@ class AtPostgres:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-class AtOpenBao:
-    """Leases of OpenBao's database engine, tried at the database or by the lease."""
-
-    POLICY = """
-path "database/creds/*" { capabilities = ["read"] }
-path "sys/leases/revoke" { capabilities = ["update"] }
-path "sys/leases/lookup" { capabilities = ["update"] }
-"""
-    HEADERS = {"X-Database-User": "{username}", "X-Database-Password": "{password}"}
-
-    def __init__(self, bao: BaoServer, server: PostgresServer, *, by_login: bool) -> None:
-        self._bao = bao
-        self._by_login = by_login
-        database = server.fresh().rsplit("/", 1)[1]
-        self.name = database
-        self.place = f"postgresql://127.0.0.1:{server.port}/{database}"
-        server.ask("create table customers (name text)", database=database)
-        mounts = bao.ask("GET", "sys/mounts")
-        assert isinstance(mounts, dict)
-        if "database/" not in mounts["data"]:
-            bao.ask("POST", "sys/mounts/database", {"type": "database"})
-        where = f"127.0.0.1:{server.port}/{database}?sslmode=disable"
-        bao.ask(
-            "POST",
-            f"database/config/{database}",
-            {
-                "plugin_name": "postgresql-database-plugin",
-                "allowed_roles": "*",
-                "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@{where}",
-                "username": USER,
-                "password": PASSWORD,
-            },
-        )
-        create = "create role \"{{name}}\" login password '{{password}}' valid until '{{expiration}}'"
-        bao.ask(
-            "POST",
-            f"database/roles/{database}",
-            {
-                "db_name": database,
-                "creation_statements": [create, 'grant select on customers to "{{name}}"'],
-                "default_ttl": "1h",
-            },
-        )
-        self.token = bao.token_for(self.POLICY)
-        self._webs: list[BrokerWeb] = []
-
-    async def broker(self) -> Broker:
-        """Give one with connections of its own."""
-        web = BrokerWeb("OpenBao", timeout_s=2.0)
-        self._webs.append(web)
-        return OpenBaoBroker(
-            self._bao.address,
-            lambda: self.token,
-            f"database/creds/{self.name}",
-            headers=self.HEADERS,
-            web=web,
-            clock=SystemClock(),
-            login=self.place if self._by_login else "",
-        )
-
-    async def opens(self, credential: UpstreamCredential) -> bool:
-        """Log in with what the headers say, and read."""
-        user, password = (credential.headers[name] for name in self.HEADERS)
-        try:
-            async with await psycopg.AsyncConnection.connect(self.place, user=user, password=password) as db:
-                await db.execute("select * from customers")
-                return True
-        except psycopg.OperationalError:
-            return False
-
-    def cut(self) -> None:
-        """Have OpenBao say nothing."""
-        self._bao.pause(True)
-
-    def mend(self) -> None:
-        """Let it go on."""
-        self._bao.pause(False)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for web in self._webs:
-            await web.close()

@@ -2,7 +2,7 @@
 """What each broker keeps: a credential of its own for each task, taken back when asked; an honest probe."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -11,11 +11,18 @@ import pytest
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.authorization_server import authorities
-from tests.conformance.brokers import AtAuthorities, AtOpenBao, AtPostgres, BrokerPlace, InMemory
+from tests.bao_server import BaoServer
+from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
+from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
 from tests.postgres_server import PostgresServer, programs
 from tests.world import a_task
 
 _numbers = itertools.count(1)
+AT_BAO: dict[str, Callable[[BaoServer], BrokerPlace]] = {
+    "openbao-otp": AtBaoOtp,
+    "openbao-tokens": AtBaoTokens,
+    "openbao-pki": AtBaoPki,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +47,9 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         "postgres",
         "openbao-login",
         "openbao-lookup",
+        "openbao-otp",
+        "openbao-tokens",
+        "openbao-pki",
     ]
 )
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
@@ -50,6 +60,11 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
         return
     if kind == "postgres":
         yield AtPostgres(request.getfixturevalue("stoppable_postgres"))
+        return
+    if kind in AT_BAO:
+        engine = AT_BAO[kind](request.getfixturevalue("openbao"))
+        yield engine
+        await engine.close()
         return
     if kind.startswith("openbao"):
         bao, server = request.getfixturevalue("openbao"), request.getfixturevalue("stoppable_postgres")
@@ -77,16 +92,16 @@ async def test_what_it_gives_opens_the_sink(place: BrokerPlace) -> None:
     given = await broker.obtain(asked)
     assert given.lease == asked.lease
     assert given.sink
-    assert given.headers
+    assert given.headers or given.env
     assert await place.opens(given)
     assert await broker.probe(given) is Probe.ACCEPTED
 
 
 async def test_it_says_which_texts_are_secret(place: BrokerPlace) -> None:
-    """Those that its headers carry; and what is told of it holds none of them."""
+    """Those that are carried; and what is told of it holds none of them."""
     given = await (await place.broker()).obtain(wanted())
     assert given.secrets
-    carried = " ".join(given.headers.values())
+    carried = " ".join((*given.headers.values(), *given.env.values()))
     for secret in given.secrets:
         assert secret in carried
         assert secret not in given.sink

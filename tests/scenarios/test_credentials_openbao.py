@@ -9,13 +9,14 @@ from unittest import mock
 
 import pytest
 
+from remit.adapters.broker.bao import BaoSource
 from remit.adapters.broker.openbao import OpenBaoBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.ports.broker import LeaseWanted
 from tests.bao_server import BaoServer, bao_server, program
-from tests.conformance.brokers import AtOpenBao
+from tests.conformance.bao_brokers import AtOpenBao
 from tests.leasing_gateway import LeasingGateway
 from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401 - a fixture
 from tests.world import a_task
@@ -91,14 +92,8 @@ async def test_what_could_not_be_taken_back_is_not_used(
             (f"database/creds/{place.name}", {"X": "{token}"}, place.token, "gives no `token`"),
             ("database/config/crm", place.HEADERS, place.token, "status 403"),
         ):
-            broker = OpenBaoBroker(
-                bao.address,
-                lambda token=token: token,  # type: ignore[misc]
-                path,
-                headers=headers,
-                web=web,
-                clock=SystemClock(),
-            )
+            known = BaoSource(bao.address, lambda token=token: token, web=web, clock=SystemClock())  # type: ignore[misc]
+            broker = OpenBaoBroker(known, path, headers=headers)
             with pytest.raises(KeyUnavailable, match=told):
                 await broker.obtain(wanted)
     finally:
@@ -108,13 +103,6 @@ async def test_what_could_not_be_taken_back_is_not_used(
 
 def test_an_address_that_is_none_is_said() -> None:
     """Before anything is leased."""
+    known = BaoSource("http://127.0.0.1:1", str, web=BrokerWeb("OpenBao"), clock=SystemClock())
     with pytest.raises(ConfigInvalid, match="is no address of a PostgreSQL database"):
-        OpenBaoBroker(
-            "http://127.0.0.1:1",
-            str,
-            "database/creds/crm",
-            headers={},
-            web=BrokerWeb("OpenBao"),
-            clock=SystemClock(),
-            login="postgresql://[",
-        )
+        OpenBaoBroker(known, "database/creds/crm", login="postgresql://[")

@@ -22,6 +22,7 @@ OAUTH = {
 POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers to {role}"]}
 
 OPENBAO = {"address": "https://bao.example.com", "token": "env:BAO", "path": "database/creds/crm"}
+APPROLE = {"role_id": "r", "secret_id": "env:BAO_SECRET"}
 X = {"X-Password": "{password}"}
 
 
@@ -76,6 +77,32 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "holds a name or password",
         ),
         ({"openbao": OPENBAO}, {}, "does not say how calls carry the credential"),
+        ({"openbao": OPENBAO | {"token": None}, "headers": X}, {}, "does not say how remit is known there"),
+        ({"openbao": OPENBAO | {"auth": APPROLE}, "headers": X}, {}, "does not say how remit is known there"),
+        (
+            {"openbao": OPENBAO | {"token": None, "auth": {"role_id": "r"}}, "headers": X},
+            {},
+            "`upstreams.crm.lease.openbao.auth`: is not a whole login",
+        ),
+        (
+            {"openbao": OPENBAO | {"token": None, "auth": APPROLE | {"secret_id": "hunter2"}}, "headers": X},
+            {},
+            "written out",
+        ),
+        ({"openbao": OPENBAO | {"pki": {"role": "task"}}, "headers": X}, {}, "does not say what to obtain"),
+        (
+            {"openbao": OPENBAO | {"path": "", "tokens": {"role": "crm"}, "parameters": {"a": "b"}}},
+            {},
+            "has no meaning beside `tokens`",
+        ),
+        (
+            {
+                "openbao": OPENBAO | {"path": "", "pki": {"role": "t"}, "login": "postgresql://db/x"},
+                "headers": X,
+            },
+            {},
+            "has a meaning beside `path` alone",
+        ),
         ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
     ],
 )

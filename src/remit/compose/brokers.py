@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 from remit.adapters.broker.standing import StandingBroker
+from remit.compose.bao_brokers import openbao_broker
+from remit.compose.sources import tls_of
 from remit.config import (
     Config,
     LeaseSection,
     OAuthLeaseSection,
-    OpenBaoLeaseSection,
     PostgresLeaseSection,
     UpstreamSection,
 )
@@ -46,7 +46,7 @@ def _leasing(
     if lease.postgres is not None:
         return _postgres(lease, lease.postgres, entropy)
     if lease.openbao is not None:
-        return _openbao(lease, lease.openbao, config, clock, stack)
+        return openbao_broker(lease, lease.openbao, config, clock, stack)
     assert lease.oauth is not None
     return _oauth(section, lease, lease.oauth, config, clock, stack)
 
@@ -63,26 +63,6 @@ def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entr
     )
 
 
-def _openbao(
-    lease: LeaseSection, openbao: OpenBaoLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
-) -> Broker:
-    from remit.adapters.broker.openbao import OpenBaoBroker
-    from remit.adapters.broker.web import BrokerWeb
-
-    web = BrokerWeb(f"OpenBao at `{urlsplit(openbao.address).netloc}`", tls=_tls(openbao.tls_ca, config))
-    stack.push_async_callback(web.close)
-    return OpenBaoBroker(
-        openbao.address,
-        openbao.token.resolve,
-        openbao.path,
-        headers=lease.headers,
-        web=web,
-        clock=clock,
-        login=openbao.login,
-        namespace=openbao.namespace,
-    )
-
-
 def _oauth(
     section: UpstreamSection,
     lease: LeaseSection,
@@ -95,7 +75,7 @@ def _oauth(
     from remit.adapters.broker.web import BrokerWeb
 
     where = urlsplit(oauth.token_url).netloc
-    web = BrokerWeb(f"the authorization server at `{where}`", tls=_tls(oauth.tls_ca, config))
+    web = BrokerWeb(f"the authorization server at `{where}`", tls=tls_of(oauth.tls_ca, config))
     stack.push_async_callback(web.close)
     return OAuthBroker(
         urlsplit(oauth.probe_url or section.url).netloc,
@@ -116,7 +96,3 @@ def _oauth(
         resource=oauth.resource,
         headers=lease.headers,
     )
-
-
-def _tls(ca: str, config: Config) -> ssl.SSLContext | None:
-    return ssl.create_default_context(cafile=str(config.at(ca))) if ca else None

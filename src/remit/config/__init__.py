@@ -3,7 +3,8 @@
 
 from remit.config.bundle import examine_bundle, load_bundle, problems
 from remit.config.keys import KeysSection, OpenBaoSection
-from remit.config.lease import LeaseSection, OAuthLeaseSection, OpenBaoLeaseSection, PostgresLeaseSection
+from remit.config.lease import LeaseSection, OAuthLeaseSection, PostgresLeaseSection
+from remit.config.lease_openbao import BaoAuthSection, OpenBaoLeaseSection
 from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config
 from remit.config.secret import SecretRef
@@ -24,6 +25,7 @@ from remit.config.workload_api import WorkloadApiSection, WorkloadSection
 
 __all__ = [
     "CONFIG_NAME",
+    "BaoAuthSection",
     "ClassesSection",
     "Config",
     "InitiativeSection",

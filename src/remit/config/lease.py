@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from remit.config.lease_checks import Url, check_secret, check_source
+from remit.config.lease_openbao import OpenBaoLeaseSection, check_openbao
 from remit.config.lines import Node
 from remit.config.secret import SecretRef
 from remit.config.section import Section, Text
 from remit.config.shape import Problems
 
-_URL = r"^https?://[^\s@#]+$"
-Url = Annotated[str, Meta(pattern=_URL)]
 #: What can give credentials.
 SOURCES = ("oauth", "postgres", "openbao")
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class OAuthLeaseSection(Section, frozen=True, kw_only=True):
@@ -78,29 +76,6 @@ class PostgresLeaseSection(Section, frozen=True, kw_only=True):
     connections: Annotated[int, Meta(ge=1, description="Sessions that a role may have at once.")] = 5
 
 
-class OpenBaoLeaseSection(Section, frozen=True, kw_only=True):
-    """OpenBao or Vault: a credential of a secrets engine, whose lease is revoked when the task ends."""
-
-    address: Annotated[Url, Meta(description="Its address, without a path.")]
-    token: Annotated[SecretRef, Meta(description="Token of remit there, as `env:X` or `file:path`.")]
-    path: Annotated[
-        Text,
-        Meta(
-            pattern=r"^[A-Za-z0-9_./-]+$",
-            description="What to read: `database/creds/crm-reader`. What comes without a lease is not used.",
-        ),
-    ]
-    login: Annotated[
-        str,
-        Meta(
-            description="The PostgreSQL database that takes the credential, tried by a login with it: "
-            "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease."
-        ),
-    ] = ""
-    namespace: Annotated[str, Meta(description="Namespace of the path.")] = ""
-    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
-
-
 class LeaseSection(Section, frozen=True, kw_only=True):
     """A credential of its own for each task, taken back when the task ends; exactly one source."""
 
@@ -114,7 +89,8 @@ class LeaseSection(Section, frozen=True, kw_only=True):
         Meta(
             description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, which "
             "sets `Authorization` unless told otherwise; `{user}`, `{password}`, `{host}`, `{port}` and "
-            "`{database}` of PostgreSQL; of OpenBao whatever the path gives, such as `{username}`."
+            "`{database}` of PostgreSQL; of OpenBao whatever the path gives, such as `{username}`, `{token}` "
+            "of `tokens`, `{certificate}`, `{chain}`, `{issuing_ca}` and `{private_key}` of `pki`."
         ),
     ] = {}
 
@@ -122,6 +98,11 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     def sources(self) -> dict[str, Section]:
         """What is given, by its name."""
         return {name: one for name in SOURCES if (one := getattr(self, name)) is not None}
+
+    @property
+    def carries_itself(self) -> bool:
+        """Whether it is known how calls carry what the source gives, with no `headers`."""
+        return self.oauth is not None or (self.openbao is not None and self.openbao.tokens is not None)
 
 
 def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -> None:
@@ -138,16 +119,8 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
     if lease.postgres is not None:
         check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
     if lease.openbao is not None:
-        check_secret(lease.openbao.token, f"{key}.openbao.token", node, problems)
-        check_source(lease.openbao.address, f"{key}.openbao.address", node, problems)
-        if "@" in lease.openbao.login:
-            problems.add(
-                "holds a name or password",
-                line=node.line_of(f"{key}.openbao.login"),
-                key=f"{key}.openbao.login",
-                way_out="write `postgresql://host:port/database`; OpenBao gives the rest",
-            )
-    if lease.oauth is None and lease.sources and not lease.headers:
+        check_openbao(lease.openbao, f"{key}.openbao", node, problems)
+    if not lease.carries_itself and lease.sources and not lease.headers:
         problems.add(
             "does not say how calls carry the credential",
             line=node.line_of(key),
@@ -166,36 +139,4 @@ def _check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Probl
             line=node.line_of(key),
             key=key,
             way_out="give `probe_url`, where the sink refuses it, or `introspect_url`",
-        )
-
-
-def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) -> None:
-    """Note a secret that is written out."""
-    if not secret.secret:
-        problems.add(
-            "is written out",
-            line=node.line_of(key),
-            key=key,
-            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
-        )
-
-
-def check_source(url: str, key: str, node: Node, problems: Problems) -> None:
-    """Note an address that cannot be used, or to which a secret would go in the clear."""
-    if not url:
-        return
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        problems.add(
-            "is not an http or https URL",
-            line=node.line_of(key),
-            key=key,
-            way_out="write `https://host/path`",
-        )
-    elif parts.scheme == "http" and parts.hostname not in _LOCAL:
-        problems.add(
-            "would send a secret in the clear",
-            line=node.line_of(key),
-            key=key,
-            way_out="use https, or a server on this machine",
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenBao and Vault: credentials that a secrets engine makes, under a lease that can be taken back.
 
-1. the path of a secrets engine gives a credential with a lease (`database/creds/...`, `aws/creds/...`); what
-   comes without one could not be taken back, and is not used
+1. the path of a secrets engine gives a credential with a lease (`database/creds/...`, `ssh/creds/...`,
+   `aws/creds/...`); what comes without one could not be taken back, and is not used
 2. the lease is revoked, and the answer waits until the engine has done it (`sync`)
 3. a database's credential is tried by a login at the database; another one by asking whether its lease is
    known, which is the word of its source
@@ -11,26 +11,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any, Final
 
+from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import named, place_of, tried
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
-from remit.ports.runtime import Clock
 
 Json = Any
 
 #: Values of a credential that name it and open nothing.
-_NAMES: Final = frozenset({"username", "user", "access_key", "serial_number"})
+_NAMES: Final = frozenset({"username", "user", "access_key", "arn", "ip", "port", "key_type"})
 LOGIN_S: Final = 8.0
 
 
 class OpenBaoBroker:
-    """`ports.broker.Broker` at one path of a secrets engine, as whoever holds `token`."""
+    """`ports.broker.Broker` at one path of a secrets engine."""
 
     kind = "openbao-lease"
     standing = False
@@ -39,40 +38,38 @@ class OpenBaoBroker:
 
     def __init__(
         self,
-        address: str,
-        token: Callable[[], str],
+        bao: BaoSource,
         path: str,
         *,
-        web: BrokerWeb,
-        clock: Clock,
+        parameters: Mapping[str, Json] | None = None,
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         login: str = "",
-        namespace: str = "",
     ) -> None:
-        """Take where it is; `token` is read at each request. `login` is the address of the PostgreSQL
-        database that takes the credential (`postgresql://host:port/database`); raises `ConfigInvalid` for
-        what is none.
+        """Take where it is. With `parameters` the path is written to and not read, with these, filled in for
+        the task. `login` is the address of the PostgreSQL database that takes the credential
+        (`postgresql://host:port/database`); raises `ConfigInvalid` for what is none.
         """
-        self._address = address.rstrip("/")
-        self._token = token
+        self._bao = bao
         self._path = path.strip("/")
+        self._parameters = dict(parameters or {})
         self._injection = Injection(headers, env)
-        self._web = web
-        self._clock = clock
         self._login = place_of(login) if login else {}
-        self._namespace = namespace
         self._sink = named(self._login) if login else self._path
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """1. Raises `KeyUnavailable`."""
-        answer = await self._ask("GET", self._path)
+        if self._parameters:
+            body = fill(self._parameters, texts_of(wanted), _any_text)
+            answer = await self._bao.ask("POST", self._path, body)
+        else:
+            answer = await self._bao.ask("GET", self._path)
         told = answer.object
-        lease, data, life = told.get("lease_id"), told.get("data"), told.get("lease_duration")
+        lease, data = told.get("lease_id"), told.get("data")
         if answer.status != 200 or not isinstance(data, dict):
-            raise self._refused(self._path, f"status {answer.status}")
+            raise bao_refused(self._path, f"status {answer.status}")
         if not isinstance(lease, str) or not lease:
-            raise self._refused(self._path, "it gives no lease, so that nothing could be taken back")
+            raise bao_refused(self._path, "it gives no lease, so that nothing could be taken back")
         values = {name: str(value) for name, value in data.items() if isinstance(value, str | int)}
         try:
             carried = self._injection.filled(values, "OpenBao")
@@ -83,7 +80,7 @@ class OpenBaoBroker:
         return UpstreamCredential(
             lease=wanted.lease,
             sink=self._sink,
-            until=self._clock.now() + timedelta(seconds=life) if type(life) is int and life > 0 else None,
+            until=self._bao.until(told.get("lease_duration")),
             headers=carried.headers,
             env=carried.env,
             secrets=tuple(
@@ -100,11 +97,7 @@ class OpenBaoBroker:
         """2. Raises `KeyUnavailable`. A lease that is gone is taken back."""
         lease = credential.handle.get("lease_id", "")
         if not lease:
-            raise KeyUnavailable(
-                f"lease `{credential.lease}` cannot be read any more",
-                code="lease-unreadable",
-                way_out="restore the sealing keys, or revoke it at OpenBao",
-            )
+            raise unreadable(credential.lease)
         await self._revoke(lease)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
@@ -118,7 +111,7 @@ class OpenBaoBroker:
             except TimeoutError:
                 return Probe.UNREACHABLE
         try:
-            answer = await self._ask("PUT", "sys/leases/lookup", {"lease_id": handle.get("lease_id", "")})
+            answer = await self._bao.ask("PUT", "sys/leases/lookup", {"lease_id": handle.get("lease_id", "")})
         except KeyUnavailable:
             return Probe.UNREACHABLE
         if answer.status == 200:
@@ -129,22 +122,14 @@ class OpenBaoBroker:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._web.close()
+        await self._bao.close()
 
     async def _revoke(self, lease: str) -> None:
-        answer = await self._ask("PUT", "sys/leases/revoke", {"lease_id": lease, "sync": True})
+        answer = await self._bao.ask("PUT", "sys/leases/revoke", {"lease_id": lease, "sync": True})
         if answer.status not in (200, 204):
-            raise self._refused("sys/leases/revoke", f"status {answer.status}")
+            raise bao_refused("sys/leases/revoke", f"status {answer.status}")
 
-    async def _ask(self, method: str, path: str, body: Json = None) -> WebAnswer:
-        headers = {"X-Vault-Token": self._token(), "X-Vault-Request": "true"}
-        if self._namespace:
-            headers["X-Vault-Namespace"] = self._namespace
-        return await self._web.ask(method, f"{self._address}/v1/{path}", headers=headers, json=body)
 
-    def _refused(self, path: str, why: str) -> KeyUnavailable:
-        return KeyUnavailable(
-            f"OpenBao refuses `{path}`: {why}",
-            code="source-refused",
-            way_out="look at the policy of remit's token, at the path, and at OpenBao's audit log",
-        )
+def _any_text(text: str) -> bool:
+    """A parameter is a value of its own; what it may be is the engine's role to say."""
+    return True

@@ -24,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import CONNECT_S, tried
+from remit.adapters.broker.narrowing import PLACE, texts_of
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
@@ -35,7 +36,6 @@ PASSWORD_BYTES: Final = 24
 #: Longest wait for the sessions of a role to end.
 SESSIONS_S: Final = 5.0
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
-_PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 
 
 class PostgresBroker:
@@ -156,12 +156,10 @@ class PostgresBroker:
 
     def _statement(self, template: str, role: str, wanted: LeaseWanted) -> sql.Composed:
         """Fill a statement in; texts are quoted as literals, never pasted."""
-        task = wanted.task
-        texts = {"task": task.id, "agent": task.agent, "person": task.on_behalf_of}
-        texts |= {name: value for name, value in task.intent.params.items() if name not in texts}
+        texts = texts_of(wanted)
         parts: list[sql.Composable] = []
         at = 0
-        for place in _PLACE.finditer(template):
+        for place in PLACE.finditer(template):
             parts.append(sql.SQL(template[at : place.start()]))
             name = place.group(1)
             if name == "role":

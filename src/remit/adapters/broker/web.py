@@ -58,6 +58,7 @@ class BrokerWeb:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         json: Json = None,
+        content: bytes | None = None,
     ) -> WebAnswer:
         """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none."""
         if self._session is None:
@@ -71,6 +72,8 @@ class BrokerWeb:
         given: dict[str, Json] = {"data": form} if form is not None else {}
         if json is not None:
             given = {"data": orjson.dumps(json)}
+        if content is not None:
+            given = {"data": content}
         try:
             async with self._session.request(
                 # A redirect would carry the credential elsewhere.

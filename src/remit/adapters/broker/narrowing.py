@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Narrowing a credential to its task: templates of the configuration, filled with what the task is about.
+
+`{task}`, `{agent}`, `{person}` and `{lease}` stand for those, any other name in braces for the task's
+parameter of that name. A value is put into one text of a structure, never into what is parsed afterwards, so
+that it adds no structure. What a value may not hold there, so that it does not widen what the template meant,
+is said by whoever fills.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from remit.core.errors import KeyUnavailable
+from remit.ports.broker import LeaseWanted
+
+Json = Any
+
+PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+#: Says whether a value may stand where it would.
+Fits = Callable[[str], bool]
+
+
+def texts_of(wanted: LeaseWanted) -> dict[str, Json]:
+    """Give what a template can name. remit's own words come before parameters."""
+    task = wanted.task
+    own = {"task": task.id, "agent": task.agent, "person": task.on_behalf_of, "lease": wanted.lease}
+    return {**task.intent.params, **own}
+
+
+def fill(template: Json, values: Mapping[str, Json], fits: Fits) -> Json:
+    """Fill every text of a structure; raises `KeyUnavailable` for a value that is missing or does not fit.
+
+    A text of a list that is one name and nothing else, and whose value is a list, becomes several.
+    """
+    if isinstance(template, str):
+        return PLACE.sub(lambda place: _text(place[1], values, fits), template)
+    if isinstance(template, dict):
+        return {key: fill(inner, values, fits) for key, inner in template.items()}
+    if isinstance(template, list | tuple):
+        out: list[Json] = []
+        for inner in template:
+            whole = PLACE.fullmatch(inner) if isinstance(inner, str) else None
+            several = values.get(whole[1]) if whole else None
+            if whole and isinstance(several, list | tuple) and several:
+                out += [_fitting(whole[1], one, fits) for one in several]
+            else:
+                out.append(fill(inner, values, fits))
+        return out
+    return template
+
+
+def _text(name: str, values: Mapping[str, Json], fits: Fits) -> str:
+    if name not in values:
+        raise KeyUnavailable(
+            f"the task has no parameter `{name[:40]}`, which its credential needs",
+            code="lease-parameter",
+            way_out="give the task type that parameter, or leave it out of the lease's templates",
+        )
+    return _fitting(name, values[name], fits)
+
+
+def _fitting(name: str, value: Json, fits: Fits) -> str:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text or not text.isprintable() or not fits(text):
+        raise KeyUnavailable(
+            f"the task's `{name[:40]}` cannot stand in what narrows its credential",
+            code="lease-parameter",
+            way_out="constrain the parameter in the task type to plain texts: a value that is empty or could "
+            "widen the credential is not filled in",
+        )
+    return text

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenBao and Vault: a client certificate of its own for each task.
+
+1. the key is made here and goes nowhere but into what carries it; OpenBao signs a request for it, for no
+   longer than the task (`MOUNT/sign/ROLE`)
+2. the certificate is revoked by its serial number
+3. it is tried by OCSP (RFC 6960) at OpenBao, whose signature is checked: what every sink sees that asks, and
+   no more
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import ocsp
+
+from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
+from remit.adapters.broker.injection import Injection
+from remit.adapters.broker.narrowing import fill, texts_of
+from remit.core.errors import KeyUnavailable
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.runtime import Clock
+
+Json = Any
+
+#: How far the clock of OpenBao may be from ours.
+SKEW: Final = timedelta(minutes=5)
+_REQUEST: Final = "application/ocsp-request"
+
+
+class OpenBaoPkiBroker:
+    """`ports.broker.Broker` at one role of a PKI engine."""
+
+    kind = "openbao-certificate"
+    standing = False
+    #: A certificate whose answer was lost is not known here; its key was never given away.
+    traceable = False
+
+    def __init__(
+        self,
+        bao: BaoSource,
+        mount: str,
+        role: str,
+        *,
+        clock: Clock,
+        parameters: Mapping[str, Json] | None = None,
+        headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take where it is. `parameters` go along with the request, filled in for the task: names that the
+        certificate is to have (`common_name`, `uri_sans`). Unless given, its name is the task's.
+        """
+        self._bao = bao
+        self._mount = mount.strip("/")
+        self._role = role
+        self._clock = clock
+        self._parameters = {"common_name": "{task}", **(parameters or {})}
+        self._injection = Injection(headers, env)
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """1. Raises `KeyUnavailable`."""
+        path = f"{self._mount}/sign/{self._role}"
+        asked = fill(self._parameters, texts_of(wanted), _no_list)
+        key = ec.generate_private_key(ec.SECP256R1())
+        request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        asked["csr"] = request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+        left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
+        asked["ttl"] = f"{max(1, math.ceil(left_s))}s"
+        answer = await self._bao.ask("POST", path, asked)
+        told = answer.object.get("data")
+        if answer.status != 200 or not isinstance(told, dict):
+            raise bao_refused(path, f"status {answer.status}")
+        serial = told.get("serial_number")
+        if not isinstance(serial, str) or not serial:
+            raise bao_refused(path, "it gives no serial number, so that nothing could be taken back")
+        try:
+            certificate = _read(told.get("certificate"), path)
+            issuer = _read(told.get("issuing_ca"), path)
+            if certificate.public_key() != key.public_key():
+                raise bao_refused(path, "it gives a certificate for another key")
+            private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+            values = {
+                "certificate": _pem(certificate),
+                "chain": "".join(_pem(_read(one, path)) for one in told.get("ca_chain") or ()),
+                "issuing_ca": _pem(issuer),
+                "private_key": private,
+                "serial_number": serial,
+            }
+            carried = self._injection.filled(values, "OpenBao")
+        except KeyUnavailable:
+            await self._revoke(serial)
+            raise
+        return UpstreamCredential(
+            lease=wanted.lease,
+            sink=f"{self._mount}: {serial}",
+            until=certificate.not_valid_after_utc,
+            headers=carried.headers,
+            env=carried.env,
+            secrets=(private,) if self._injection.uses("private_key") else (),
+            handle={
+                "serial": serial,
+                "certificate": values["certificate"],
+                "issuer": values["issuing_ca"],
+            },
+        )
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """2. Raises `KeyUnavailable`. One that is revoked stays so."""
+        serial = credential.handle.get("serial", "")
+        if not serial:
+            raise unreadable(credential.lease)
+        await self._revoke(serial)
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """3."""
+        try:
+            certificate = x509.load_pem_x509_certificate(credential.handle.get("certificate", "").encode())
+            issuer = x509.load_pem_x509_certificate(credential.handle.get("issuer", "").encode())
+            builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256())
+            content = builder.build().public_bytes(Encoding.DER)
+            answer = await self._bao.ask_for(f"{self._mount}/ocsp", content, _REQUEST)
+            said = ocsp.load_der_ocsp_response(answer.body)
+        except (KeyUnavailable, ValueError):
+            return Probe.UNREACHABLE
+        if said.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL or not self._believed(said, issuer):
+            return Probe.UNREACHABLE
+        if said.serial_number != certificate.serial_number:
+            return Probe.UNREACHABLE
+        if said.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+            return Probe.REFUSED
+        good = said.certificate_status is ocsp.OCSPCertStatus.GOOD
+        return Probe.ACCEPTED if good else Probe.UNREACHABLE
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._bao.close()
+
+    def _believed(self, said: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
+        """RFC 6960 section 3.2: signed by the issuer itself, and about now."""
+        key, now = issuer.public_key(), self._clock.now()
+        try:
+            algorithm = said.signature_hash_algorithm
+            if isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
+                key.verify(said.signature, said.tbs_response_bytes, ec.ECDSA(algorithm))
+            elif isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+                key.verify(said.signature, said.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+            else:
+                return False
+        except (InvalidSignature, UnsupportedAlgorithm):
+            return False
+        until = said.next_update_utc
+        return said.this_update_utc <= now + SKEW and (until is None or now <= until + SKEW)
+
+    async def _revoke(self, serial: str) -> None:
+        path = f"{self._mount}/revoke"
+        answer = await self._bao.ask("POST", path, {"serial_number": serial})
+        if answer.status not in (200, 204):
+            raise bao_refused(path, f"status {answer.status}")
+
+
+def _no_list(text: str) -> bool:
+    """Names are separated by commas there: a value with one would be two names."""
+    return "," not in text
+
+
+def _read(pem: Json, path: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(str(pem).encode())
+    except ValueError:
+        raise bao_refused(path, "what it gives is no certificate") from None
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The brokers at OpenBao, by the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from remit.compose.sources import tls_of
+from remit.config import BaoAuthSection, Config, LeaseSection, OpenBaoLeaseSection
+from remit.ports.broker import Broker
+from remit.ports.runtime import Clock
+
+if TYPE_CHECKING:
+    from remit.adapters.broker.bao import BaoLogin
+
+
+def openbao_broker(
+    lease: LeaseSection, openbao: OpenBaoLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
+) -> Broker:
+    """Give the broker of an upstream whose credentials come from OpenBao."""
+    from remit.adapters.broker.bao import BaoSource
+    from remit.adapters.broker.web import BrokerWeb
+
+    web = BrokerWeb(f"OpenBao at `{urlsplit(openbao.address).netloc}`", tls=tls_of(openbao.tls_ca, config))
+    stack.push_async_callback(web.close)
+    bao = BaoSource(openbao.address, _known_by(openbao), web=web, clock=clock, namespace=openbao.namespace)
+    if openbao.pki is not None:
+        from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
+
+        return OpenBaoPkiBroker(
+            bao,
+            openbao.pki.mount,
+            openbao.pki.role,
+            clock=clock,
+            parameters=openbao.parameters,
+            headers=lease.headers,
+        )
+    if openbao.tokens is not None:
+        from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
+
+        return OpenBaoTokenBroker(
+            bao,
+            openbao.tokens.role,
+            clock=clock,
+            policies=openbao.tokens.policies,
+            tool_policies=openbao.tokens.tool_policies,
+            headers=lease.headers,
+        )
+    from remit.adapters.broker.openbao import OpenBaoBroker
+
+    return OpenBaoBroker(
+        bao, openbao.path, parameters=openbao.parameters, headers=lease.headers, login=openbao.login
+    )
+
+
+def _known_by(openbao: OpenBaoLeaseSection) -> Callable[[], str] | BaoLogin:
+    if openbao.token is not None:
+        return openbao.token.resolve
+    assert openbao.auth is not None
+    return _login(openbao.auth)
+
+
+def _login(auth: BaoAuthSection) -> BaoLogin:
+    from remit.adapters.broker.bao import BaoLogin
+
+    if auth.approle:
+        secret_id = auth.secret_id
+        assert secret_id is not None
+        return BaoLogin(
+            f"auth/{auth.mount or 'approle'}/login",
+            lambda: {"role_id": auth.role_id, "secret_id": secret_id.resolve()},
+        )
+    jwt = auth.jwt
+    assert jwt is not None
+    return BaoLogin(f"auth/{auth.mount or 'jwt'}/login", lambda: {"role": auth.role, "jwt": jwt.resolve()})

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sources of leased credentials share: addresses that may be asked, secrets that are named."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from remit.config.lines import Node
+from remit.config.secret import SecretRef
+from remit.config.shape import Problems
+
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s@#]+$")]
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) -> None:
+    """Note a secret that is written out."""
+    if not secret.secret:
+        problems.add(
+            "is written out",
+            line=node.line_of(key),
+            key=key,
+            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
+        )
+
+
+def check_source(url: str, key: str, node: Node, problems: Problems) -> None:
+    """Note an address that cannot be used, or to which a secret would go in the clear."""
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        problems.add(
+            "is not an http or https URL",
+            line=node.line_of(key),
+            key=key,
+            way_out="write `https://host/path`",
+        )
+    elif parts.scheme == "http" and parts.hostname not in _LOCAL:
+        problems.add(
+            "would send a secret in the clear",
+            line=node.line_of(key),
+            key=key,
+            way_out="use https, or a server on this machine",
+        )

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engines of a real OpenBao that the brokers' suite runs on, each with a sink of its own."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from remit.adapters.broker.bao import BaoLogin, BaoSource
+from remit.adapters.broker.openbao import OpenBaoBroker
+from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
+from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
+from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.runtime.system import SystemClock
+from remit.ports.broker import Broker, UpstreamCredential
+from tests.bao_server import BaoServer
+from tests.postgres_server import PASSWORD, USER, PostgresServer
+
+Json = Any
+
+
+class AtBao:
+    """What the engines share."""
+
+    def __init__(self, bao: BaoServer) -> None:
+        self._bao = bao
+        self._webs: list[BrokerWeb] = []
+
+    def mount(self, kind: str) -> bool:
+        """Mount an engine where its kind says, unless it is there; gives whether it was not."""
+        mounts = self._bao.ask("GET", "sys/mounts")
+        assert isinstance(mounts, dict)
+        if f"{kind}/" in mounts["data"]:
+            return False
+        self._bao.ask("POST", f"sys/mounts/{kind}", {"type": kind})
+        return True
+
+    def _known(self, by: Callable[[], str] | BaoLogin) -> BaoSource:
+        web = BrokerWeb("OpenBao", timeout_s=2.0)
+        self._webs.append(web)
+        return BaoSource(self._bao.address, by, web=web, clock=SystemClock())
+
+    def cut(self) -> None:
+        """Have OpenBao say nothing."""
+        self._bao.pause(True)
+
+    def mend(self) -> None:
+        """Let it go on."""
+        self._bao.pause(False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()
+
+
+class AtOpenBao(AtBao):
+    """Leases of OpenBao's database engine, tried at the database or by the lease."""
+
+    POLICY = """
+path "database/creds/*" { capabilities = ["read"] }
+path "sys/leases/revoke" { capabilities = ["update"] }
+path "sys/leases/lookup" { capabilities = ["update"] }
+"""
+    HEADERS = {"X-Database-User": "{username}", "X-Database-Password": "{password}"}
+
+    def __init__(self, bao: BaoServer, server: PostgresServer, *, by_login: bool) -> None:
+        super().__init__(bao)
+        self._by_login = by_login
+        database = server.fresh().rsplit("/", 1)[1]
+        self.name = database
+        self.place = f"postgresql://127.0.0.1:{server.port}/{database}"
+        server.ask("create table customers (name text)", database=database)
+        self.mount("database")
+        where = f"127.0.0.1:{server.port}/{database}?sslmode=disable"
+        bao.ask(
+            "POST",
+            f"database/config/{database}",
+            {
+                "plugin_name": "postgresql-database-plugin",
+                "allowed_roles": "*",
+                "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@{where}",
+                "username": USER,
+                "password": PASSWORD,
+            },
+        )
+        create = "create role \"{{name}}\" login password '{{password}}' valid until '{{expiration}}'"
+        bao.ask(
+            "POST",
+            f"database/roles/{database}",
+            {
+                "db_name": database,
+                "creation_statements": [create, 'grant select on customers to "{{name}}"'],
+                "default_ttl": "1h",
+            },
+        )
+        self.token = bao.token_for(self.POLICY)
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        return OpenBaoBroker(
+            self._known(lambda: self.token),
+            f"database/creds/{self.name}",
+            headers=self.HEADERS,
+            login=self.place if self._by_login else "",
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Log in with what the headers say, and read."""
+        user, password = (credential.headers[name] for name in self.HEADERS)
+        try:
+            async with await psycopg.AsyncConnection.connect(self.place, user=user, password=password) as db:
+                await db.execute("select * from customers")
+                return True
+        except psycopg.OperationalError:
+            return False
+
+
+class AtBaoOtp(AtBao):
+    """One-time passwords for SSH, obtained by a login of AppRole; the host's side asks OpenBao itself."""
+
+    POLICY = """
+path "ssh/creds/otp" { capabilities = ["update"] }
+path "sys/leases/revoke" { capabilities = ["update"] }
+path "sys/leases/lookup" { capabilities = ["update"] }
+"""
+
+    def __init__(self, bao: BaoServer) -> None:
+        super().__init__(bao)
+        self.mount("ssh")
+        role = {"key_type": "otp", "default_user": "deploy", "cidr_list": "127.0.0.0/8"}
+        bao.ask("POST", "ssh/roles/otp", role)
+        self.login = bao.approle_for(self.POLICY)
+
+    async def broker(self) -> Broker:
+        """Give one that logs in anew."""
+        return OpenBaoBroker(
+            self._known(BaoLogin("auth/approle/login", lambda: self.login)),
+            "ssh/creds/otp",
+            parameters={"ip": "127.0.0.1", "username": "deploy"},
+            headers={"X-User": "{username}", "X-One-Time-Password": "{key}"},
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Verify it, as the host's PAM module does: it is good for once."""
+        try:
+            told = self._bao.ask("POST", "ssh/verify", {"otp": credential.headers["X-One-Time-Password"]})
+        except OSError:
+            return False
+        assert isinstance(told, dict)
+        return bool(told["data"]["username"] == "deploy")
+
+
+class AtBaoTokens(AtBao):
+    """Tokens of a token role, which read a secret of a KV engine."""
+
+    POLICY = """
+path "auth/token/create/crm" { capabilities = ["update"] }
+path "auth/token/revoke-accessor" { capabilities = ["update"] }
+"""
+
+    def __init__(self, bao: BaoServer) -> None:
+        super().__init__(bao)
+        bao.ask("POST", "secret/data/crm", {"data": {"password": "standing"}})
+        reads = 'path "secret/data/crm" { capabilities = ["read"] }'
+        bao.ask("PUT", "sys/policies/acl/crm-reader", {"policy": reads})
+        role = {"allowed_policies": ["crm-reader"], "orphan": True, "renewable": False}
+        bao.ask("POST", "auth/token/roles/crm", role)
+        self.token = bao.token_for(self.POLICY)
+
+    async def broker(self) -> Broker:
+        """Give one."""
+        return OpenBaoTokenBroker(
+            self._known(lambda: self.token), "crm", clock=SystemClock(), policies=("crm-reader",)
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Read the secret with it, and nothing else."""
+        token = credential.headers["X-Vault-Token"]
+        try:
+            self._bao.ask("GET", "secret/data/crm", token=token)
+        except OSError:
+            return False
+        try:
+            self._bao.ask("GET", "sys/mounts", token=token)
+        except OSError:
+            return True
+        raise AssertionError("the token may do more than its policy says")
+
+
+class AtBaoPki(AtBao):
+    """Client certificates; the sink is a TLS server that goes by the authority's list of revoked ones."""
+
+    POLICY = """
+path "pki/sign/task" { capabilities = ["update"] }
+path "pki/revoke" { capabilities = ["update"] }
+"""
+
+    def __init__(self, bao: BaoServer) -> None:
+        super().__init__(bao)
+        if self.mount("pki"):
+            bao.ask("POST", "sys/mounts/pki/tune", {"max_lease_ttl": "24h"})
+            bao.ask(
+                "POST",
+                "pki/root/generate/internal",
+                {"common_name": "authority of the tests", "key_type": "ec", "ttl": "20h"},
+            )
+            bao.ask(
+                "POST",
+                "pki/roles/task",
+                {
+                    "allow_any_name": True,
+                    "enforce_hostnames": False,
+                    "key_type": "ec",
+                    "key_bits": 256,
+                    "client_flag": True,
+                    "server_flag": True,
+                    "allowed_uri_sans": "remit:*",
+                    "max_ttl": "2h",
+                },
+            )
+        self.token = bao.token_for(self.POLICY)
+
+    async def broker(self) -> Broker:
+        """Give one."""
+        return OpenBaoPkiBroker(
+            self._known(lambda: self.token),
+            "pki",
+            "task",
+            clock=SystemClock(),
+            parameters={"common_name": "{agent}", "uri_sans": "remit:{task}"},
+            headers={"X-Serial": "{serial_number}"},
+            env={"CERTIFICATE": "{certificate}", "KEY": "{private_key}"},
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Shake hands, in memory."""
+        listed = self._bao.ask("GET", "pki/cert/crl")
+        authority = self._bao.ask("GET", "pki/cert/ca")
+        assert isinstance(listed, dict)
+        assert isinstance(authority, dict)
+        pair = credential.env["CERTIFICATE"] + credential.env["KEY"]
+        return _admitted(pair, authority["data"]["certificate"], listed["data"]["certificate"])
+
+
+def _admitted(pair: str, authority: str, revoked: str) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        shown, lists = Path(folder, "pair.pem"), Path(folder, "crl.pem")
+        shown.write_text(pair)
+        lists.write_text(revoked)
+        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority)
+        server.load_verify_locations(cafile=str(lists))
+        server.verify_mode, server.verify_flags = ssl.CERT_REQUIRED, ssl.VERIFY_CRL_CHECK_LEAF
+        server.load_cert_chain(shown)
+        client = ssl.create_default_context(cadata=authority)
+        client.check_hostname = False
+        client.load_cert_chain(shown)
+        return _shaken(client, server)
+
+
+def _shaken(client: ssl.SSLContext, server: ssl.SSLContext) -> bool:
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True)]
+    done: set[int] = set()
+    for _ in range(6):
+        for number, end in enumerate(ends):
+            try:
+                end.do_handshake()
+                done.add(number)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as fault:
+                if "revoked" in str(fault):
+                    return False
+                raise
+    assert done == {0, 1}
+    return True
