@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -22,7 +22,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
     account: str
     calls: int | None
-    amounts: dict[str, int | float]
+    amounts: Mapping[str, int | float]
 
     def takes(self, arguments: dict[str, Json]) -> list[TakeBudget]:
         """Give what a call with these arguments takes."""

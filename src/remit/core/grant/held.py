@@ -8,7 +8,7 @@ INVARIANT: whatever `grant.attenuate(wanted)` permits, both `grant` and `wanted`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Any, Final
@@ -75,7 +75,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
 
         return keyed(convert, key)
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """All conditions, the grant's own first."""
         return (Layer(self.arguments, self.other_arguments, self.ceilings), *self.ancestors)
@@ -97,7 +97,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         """Whether some value of this argument may be permitted: every layer names it, or lets others in."""
         return all(layer.other_arguments or argument in layer.arguments for layer in self.layers)
 
-    @property
+    @cached_property
     def calls(self) -> int | None:
         """The smallest ceiling on the number of calls."""
         return min(
@@ -105,8 +105,8 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
             default=None,
         )
 
-    @property
-    def amounts(self) -> dict[str, int | float]:
+    @cached_property
+    def amounts(self) -> Mapping[str, int | float]:
         """The smallest ceiling on the sum of each argument that has one."""
         out: dict[str, int | float] = {}
         for layer in self.layers:
@@ -114,7 +114,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
                 out[name] = min(total, out.get(name, total))
         return out
 
-    @property
+    @cached_property
     def result_classes(self) -> tuple[str, ...]:
         """The data classes that no result may exceed, each of them; in the order of the layers."""
         return tuple(
