@@ -17,9 +17,10 @@ from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
 from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
+from remit.cli.demo.database import USER
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.bao_server import BaoServer
-from tests.postgres_server import PASSWORD, USER, PostgresServer
+from tests.postgres_server import PASSWORD, PostgresServer
 
 Json = Any
 

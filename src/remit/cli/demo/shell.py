@@ -31,10 +31,10 @@ async def run(stage: Stage, *args: str, by: str = "admin", cwd: Path | None = No
     return process.returncode or 0, out.decode()
 
 
-async def show(stage: Stage, tell: Teller, *args: str, code: int = 0) -> str:
+async def show(stage: Stage, tell: Teller, *args: str, code: int = 0, by: str = "admin") -> str:
     """Run a command and show it with what it printed."""
     tell.command("remit " + " ".join(args))
-    got, out = await run(stage, *args)
+    got, out = await run(stage, *args, by=by)
     tell.output(out)
     tell.claim(got == code, f"exit code {got}")
     return out

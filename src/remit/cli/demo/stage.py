@@ -24,6 +24,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from remit.cli.demo.register import ADMIN, Register, register
 from remit.core.errors import ConfigInvalid
 from remit.sdk.auth import TaskAuth
 from remit.sdk.dpop import Prover
@@ -60,7 +61,7 @@ def git_server() -> list[str]:
     return [found]
 
 
-def set_up(folder: Path, port: int) -> None:
+def set_up(folder: Path, port: int, register: Register) -> None:
     """Lay the story's bundle and data into an empty folder."""
     source = examples()
     shutil.copytree(source / "story" / "bundle", folder, dirs_exist_ok=True)
@@ -78,6 +79,7 @@ def set_up(folder: Path, port: int) -> None:
         for name, place in SERVERS.items()
     }
     upstreams["git"] = {"command": [*git_server(), "--repository", str(folder / "repo")]}
+    upstreams["register"] = register.upstream
     config = {
         "listen": {"port": port, "public_url": f"http://127.0.0.1:{port}"},
         "upstreams": upstreams,
@@ -119,7 +121,7 @@ class Stage:
     folder: Path
     url: str
     http: httpx2.AsyncClient
-    process: subprocess.Popen[bytes]
+    register: Register
     sessions: dict[str, str] = field(default_factory=dict)
     agents: dict[str, AgentSession] = field(default_factory=dict)
     bound: dict[str, Prover] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Stage:
         code = (await self.ask("POST", f"/api/v1/people/{name}/code", {}, by="admin"))["code"]
         await self.sign_in(name, code)
 
-    async def register(self, name: str, purpose: str) -> None:
+    async def enrol(self, name: str, purpose: str) -> None:
         """Register an agent with a key of its own; only the public part leaves this process."""
         key = AgentKey.generate()
         self.agents[name] = AgentSession(self.url, name, key)
@@ -233,24 +235,34 @@ def remit_command(*args: str) -> list[str]:
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """Start remit in a process of its own, and give the stage once it serves."""
-    port = free_port()
-    set_up(folder, port)
-    ready = folder / "ready.json"
-    log = folder / "up.log"
+    """Start the register, and remit in a process of its own; give the stage once it serves."""
+    async with AsyncExitStack() as stack:
+        the_register = await stack.enter_async_context(register(folder, examples(), free_port()))
+        port = free_port()
+        set_up(folder, port, the_register)
+        log = await stack.enter_async_context(_remit(folder, {ADMIN: the_register.admin}))
+        http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30, trust_env=False))
+        made = Stage(folder, f"http://127.0.0.1:{port}", http, the_register)
+        await made.sign_in("admin", _code(log))
+        try:
+            yield made
+        finally:
+            for agent in made.agents.values():
+                await agent.close()
+
+
+@asynccontextmanager
+async def _remit(folder: Path, environment: dict[str, str]) -> AsyncIterator[Path]:
+    """Give the log of a remit that serves, for as long as the block runs."""
+    ready, log = folder / "ready.json", folder / "up.log"
     command = remit_command("up", "--config", str(folder / "remit.yaml"), "--ready-file", str(ready))
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder)  # noqa: ASYNC220, S603
+        process = subprocess.Popen(  # noqa: ASYNC220, S603
+            command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env={**os.environ, **environment}
+        )
     try:
         await asyncio.to_thread(_wait, process, ready, log)
-        async with httpx2.AsyncClient(timeout=30, trust_env=False) as http:
-            made = Stage(folder, f"http://127.0.0.1:{port}", http, process)
-            await made.sign_in("admin", _code(log))
-            try:
-                yield made
-            finally:
-                for agent in made.agents.values():
-                    await agent.close()
+        yield log
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

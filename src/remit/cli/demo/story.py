@@ -220,6 +220,9 @@ async def step_5(stage: Stage, tell: Teller) -> tuple[str, str]:
         tell.claim(
             "Add the template" in log, "it looks at the repository, through a server that others wrote"
         )
+        change = text_of(await client.call_tool("register__look_up", {"change_id": "CH-7"}))
+        tell.claim("lena" in change, "it looks CH-7 up in the register, a database", change)
+        tell.say("remit made a database role for this task alone, and the agent saw nothing of it.")
         draft = {"change_id": "CH-7", "title": "Delay clause", "diff": "+ two per cent a week"}
         await client.call_tool("deploy__draft", draft)
         tell.claim((stage.folder / "deploy" / "drafts" / "CH-7.json").exists(), "it drafts change CH-7")

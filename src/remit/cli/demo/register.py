@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The register of the story: a real PostgreSQL, and a server over it that is careless."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from remit.cli.demo.database import Database
+from remit.core.errors import ConfigInvalid
+
+Json = Any
+
+ADMIN: Final = "REGISTER_ADMIN"
+START_S: Final = 30.0
+#: What a task is given at the database: it sees the row of its own change.
+GRANTS: Final = (
+    "grant select on changes to {role}",
+    "create policy {role} on changes to {role} using (id = {change})",
+)
+
+
+@dataclass(frozen=True)
+class Register:
+    """Where the register is, and the log in which its server writes down what it was sent."""
+
+    port: int
+    admin: str
+    log: Path
+
+    @property
+    def upstream(self) -> Json:
+        """What `remit.yaml` says of it: a role of its own for each task, dropped when the task ends."""
+        return {
+            "url": f"http://127.0.0.1:{self.port}/mcp",
+            "lease": {
+                "postgres": {"admin": f"env:{ADMIN}", "grants": GRANTS},
+                "headers": {"X-Database": "postgresql://{user}:{password}@{host}:{port}/{database}"},
+            },
+        }
+
+    @property
+    def stolen(self) -> str:
+        """The last address that the server wrote down: role and password of a task."""
+        return self.log.read_text().splitlines()[-1]
+
+
+@asynccontextmanager
+async def register(folder: Path, examples: Path, port: int) -> AsyncIterator[Register]:
+    """Give the register, for as long as the block runs."""
+    log = folder / "register.log"
+    server = subprocess.Popen(  # noqa: ASYNC220, S603
+        [
+            sys.executable,
+            str(examples / "servers" / "register.py"),
+            *("--http", str(port), "--careless", str(log)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        database = await asyncio.to_thread(Database, secrets.token_urlsafe(18))
+        try:
+            await asyncio.to_thread(database.start)
+            script = examples / "story" / "register" / "register.sql"
+            await asyncio.to_thread(database.ask, script.read_text())
+            await asyncio.to_thread(_wait, server, port)
+            yield Register(port, database.url(), log)
+        finally:
+            await asyncio.to_thread(database.remove)
+    finally:
+        server.terminate()
+        await asyncio.to_thread(server.wait, 15)
+
+
+def _wait(server: subprocess.Popen[bytes], port: int) -> None:
+    until = time.monotonic() + START_S
+    while server.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise ConfigInvalid(
+        f"the register's server does not listen on port {port}", way_out="run it by hand to see why"
+    )

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A thief with a task's database password, in a process of its own, who knows nothing of remit.
+
+It logs in with what it has, again and again, and keeps one session open, until its standard input is closed.
+Then it says on standard output what came of that. Its times are on the machine's monotonic clock, which its
+processes share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from typing import Final
+
+import msgspec
+import psycopg
+
+PAUSE_S: Final = 0.005
+ENOUGH: Final = 10_000
+
+
+class Loot(msgspec.Struct):
+    """What a password was good for: when a login was let in and refused, what could be seen, what became of
+    the session that was kept; and how long the first login took.
+    """
+
+    saw: list[str] = []
+    let_in_at: list[float] = []
+    refused_at: list[float] = []
+    said: str = ""
+    session_cut: bool = False
+    login_s: float = 0.0
+
+
+def rob(address: str, stop: threading.Event) -> Loot:
+    """Log in until told to stop."""
+    started, loot = time.monotonic(), Loot()
+    with psycopg.connect(address, autocommit=True) as session:
+        loot.login_s = time.monotonic() - started
+        loot.saw = [str(row[0]) for row in session.execute("select id from changes order by id").fetchall()]
+        for _ in range(ENOUGH):
+            try:
+                psycopg.connect(address).close()
+            except psycopg.OperationalError as refusal:
+                loot.refused_at.append(time.monotonic())
+                loot.said = str(refusal).strip().rpartition("FATAL:")[2].strip()
+            else:
+                loot.let_in_at.append(time.monotonic())
+            if stop.wait(PAUSE_S):
+                break
+        try:
+            session.execute("select 1")
+        except psycopg.OperationalError:
+            loot.session_cut = True
+    return loot
+
+
+class Thief:
+    """The thief as the story sees them: sent off with an address, and caught later."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        """Take the process."""
+        self._process = process
+
+    @classmethod
+    async def send(cls, address: str) -> Thief:
+        """Start one."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "remit.cli.demo.thief"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        # Not an argument: the machine's other users could read those.
+        process.stdin.write(address.encode() + b"\n")
+        await process.stdin.drain()
+        return cls(process)
+
+    async def caught(self) -> Loot:
+        """Have it stop, and say what it got."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        said, _ = await self._process.communicate()
+        return msgspec.json.decode(said, type=Loot)
+
+
+def main() -> None:
+    """Read the address, rob until the input ends, and tell."""
+    address = sys.stdin.readline().strip()
+    stop = threading.Event()
+
+    def watch() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    sys.stdout.buffer.write(msgspec.json.encode(rob(address, stop)))
+
+
+if __name__ == "__main__":
+    main()
