@@ -72,12 +72,12 @@ class LeasingGateway(LiveGateway):
 
         return self.wait(opened())
 
-    def call(self, token: str, word: str = "hello") -> str:
-        """Call `crm/echo`; gives what the agent is given."""
+    def call(self, token: str, word: str = "hello", tool: str = "echo") -> str:
+        """Call a tool of `crm`; gives what the agent is given."""
 
         async def called() -> str:
             heard = Heard()
-            asked = Asked(token=token, proven=HELD, upstream="crm", name="echo", arguments={"word": word})
+            asked = Asked(token=token, proven=HELD, upstream="crm", name=tool, arguments={"word": word})
             end = await self.house.mediator.run(asked, heard)
             assert isinstance(end, Answered), end
             return heard.chunks[-1].body.decode()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from remit.adapters.upstream.marked import can_mark
 from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
@@ -15,6 +16,7 @@ from tests.authorization_server import authorities
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
+from tests.conformance.process_brokers import AtProcesses
 from tests.postgres_server import PostgresServer
 from tests.world import a_task
 
@@ -51,6 +53,7 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         "openbao-otp",
         "openbao-tokens",
         "openbao-pki",
+        "process",
     ]
 )
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
@@ -58,6 +61,13 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
     kind: str = request.param
     if kind.startswith("scripted"):
         yield InMemory(traceable=kind.endswith("traceable"))
+        return
+    if kind == "process":
+        if not can_mark():
+            pytest.skip("needs /proc")
+        programs_of_tasks = AtProcesses()
+        yield programs_of_tasks
+        await programs_of_tasks.close()
         return
     if kind == "postgres":
         yield AtPostgres(request.getfixturevalue("stoppable_postgres"))
@@ -93,14 +103,17 @@ async def test_what_it_gives_opens_the_sink(place: BrokerPlace) -> None:
     given = await broker.obtain(asked)
     assert given.lease == asked.lease
     assert given.sink
-    assert given.headers or given.env
+    assert given.headers or given.env or broker.kind == "process"
     assert await place.opens(given)
     assert await broker.probe(given) is Probe.ACCEPTED
 
 
 async def test_it_says_which_texts_are_secret(place: BrokerPlace) -> None:
     """Those that are carried; and what is told of it holds none of them."""
-    given = await (await place.broker()).obtain(wanted())
+    broker = await place.broker()
+    if broker.kind == "process":
+        pytest.skip("it holds what another broker gives")
+    given = await broker.obtain(wanted())
     assert given.secrets
     carried = " ".join((*given.headers.values(), *given.env.values()))
     for secret in given.secrets:

@@ -24,6 +24,8 @@ POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers t
 OPENBAO = {"address": "https://bao.example.com", "token": "env:BAO", "path": "database/creds/crm"}
 APPROLE = {"role_id": "r", "secret_id": "env:BAO_SECRET"}
 X = {"X-Password": "{password}"}
+ENV = {"CRM_TOKEN": "{token}"}
+PROGRAM = {"url": "", "command": ["crm"]}
 
 
 def written(folder: Path, lease: Json, **upstream: Json) -> Path:
@@ -58,7 +60,17 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ({"oauth": OAUTH | {"revoke_url": "login"}}, {}, "is not an http or https URL"),
         ({"oauth": OAUTH | {"probe_url": ""}}, {}, "cannot show that a token is dead"),
         ({"oauth": OAUTH, "headers": {"Host": "x"}}, {}, "`upstreams.crm.lease.headers.Host`: cannot be set"),
-        ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "has no meaning beside `command`"),
+        ({"oauth": OAUTH}, {"url": "", "command": ["crm"]}, "does not say how the program gets"),
+        (
+            {"oauth": OAUTH, "headers": {"X": "{token}"}, "env": ENV},
+            PROGRAM,
+            "`upstreams.crm.lease.headers`: has no meaning beside `command`",
+        ),
+        ({"oauth": OAUTH, "env": ENV, "per": "call"}, PROGRAM, "`upstreams.crm.lease.per`: has no meaning"),
+        ({"oauth": OAUTH, "env": ENV}, {}, "`upstreams.crm.lease.env`: has no meaning beside `url`"),
+        ({"oauth": OAUTH}, {"per_task": True}, "`upstreams.crm.per_task`: has no meaning beside `url`"),
+        ({"oauth": OAUTH, "env": {"REMIT_LEASE": "x"}}, PROGRAM, "cannot name a variable"),
+        ({"oauth": OAUTH, "per": "minute"}, {}, "`upstreams.crm.lease.per`"),
         ({"oauth": OAUTH, "postgres": POSTGRES}, {}, "has more than one source"),
         ({"postgres": POSTGRES}, {}, "does not say how calls carry the credential"),
         (

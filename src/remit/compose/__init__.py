@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -17,15 +16,14 @@ from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.adapters.upstream.mcp_http import McpHttp
-from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
-from remit.config import Config, UpstreamSection, load_bundle, load_config
+from remit.compose.upstreams import starters_of, upstream_of
+from remit.config import Config, load_bundle, load_config
 from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
 from remit.core.event import Event, EventKind
@@ -77,43 +75,6 @@ def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:
     return as_last_seen(bundle, pins_of(config))
 
 
-def upstream_of(
-    name: str,
-    section: UpstreamSection,
-    config: Config,
-    bound: BufferBound,
-    on_state: Callable[[str, bool], None],
-) -> Upstream:
-    """Give the adapter of one upstream."""
-    limits = config.limits
-    if not section.url:
-        return McpStdio(
-            name,
-            section.command,
-            entropy=SystemEntropy(),
-            bound=bound,
-            env={key: ref.resolve() for key, ref in section.env.items()},
-            cwd=str(config.at(section.cwd)),
-            max_result_bytes=limits.max_result_bytes,
-            on_state=on_state,
-        )
-    context: ssl.SSLContext | None = None
-    if section.url.startswith("https:"):
-        trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
-        context = ssl.create_default_context(cafile=trusted)
-    return McpHttp(
-        name,
-        section.url,
-        entropy=SystemEntropy(),
-        bound=bound,
-        headers={key: ref.resolve() for key, ref in section.headers.items()},
-        max_result_bytes=limits.max_result_bytes,
-        call_timeout_s=limits.call_timeout_s,
-        ssl_context=context,
-        on_state=on_state,
-    )
-
-
 def build(
     config: Config,
     keys: Keyring,
@@ -142,6 +103,10 @@ def build(
             engine=policy_engine(config),
             upstreams=upstreams,
             brokers=brokers or {},
+            processes=starters_of(upstreams),
+            for_one_call=frozenset(
+                name for name, one in config.upstreams.items() if one.lease and one.lease.per == "call"
+            ),
             attestors=trust.attestors if trust else Attestors(),
             issuers=trust.issuers if trust else NoIssuers(),
             members=memberships(config),

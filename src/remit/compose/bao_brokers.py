@@ -37,6 +37,7 @@ def openbao_broker(
             clock=clock,
             parameters=openbao.parameters,
             headers=lease.headers,
+            env=lease.env,
         )
     if openbao.tokens is not None:
         from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
@@ -48,11 +49,17 @@ def openbao_broker(
             policies=openbao.tokens.policies,
             tool_policies=openbao.tokens.tool_policies,
             headers=lease.headers,
+            env=lease.env,
         )
     from remit.adapters.broker.openbao import OpenBaoBroker
 
     return OpenBaoBroker(
-        bao, openbao.path, parameters=openbao.parameters, headers=lease.headers, login=openbao.login
+        bao,
+        openbao.path,
+        parameters=openbao.parameters,
+        headers=lease.headers,
+        env=lease.env,
+        login=openbao.login,
     )
 
 

@@ -58,6 +58,7 @@ def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entr
         postgres.admin.resolve,
         grants=postgres.grants,
         headers=lease.headers,
+        env=lease.env,
         entropy=entropy,
         connections=postgres.connections,
     )
@@ -95,4 +96,5 @@ def _oauth(
         audience=oauth.audience,
         resource=oauth.resource,
         headers=lease.headers,
+        env=lease.env,
     )

@@ -93,6 +93,17 @@ class LeaseSection(Section, frozen=True, kw_only=True):
             "of `tokens`, `{certificate}`, `{chain}`, `{issuing_ca}` and `{private_key}` of `pki`."
         ),
     ] = {}
+    env: Annotated[
+        dict[str, str],
+        Meta(
+            description="For an upstream with a `command`: variables of the process that is started for each "
+            "task, with what the source gives in braces, as in `headers`."
+        ),
+    ] = {}
+    per: Annotated[
+        Literal["task", "call"],
+        Meta(description="What a credential is for: all calls of a task, or one call. For a `url` alone."),
+    ] = "task"
 
     @property
     def sources(self) -> dict[str, Section]:
@@ -120,7 +131,7 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
         check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
     if lease.openbao is not None:
         check_openbao(lease.openbao, f"{key}.openbao", node, problems)
-    if not lease.carries_itself and lease.sources and not lease.headers:
+    if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
         problems.add(
             "does not say how calls carry the credential",
             line=node.line_of(key),

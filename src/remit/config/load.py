@@ -14,6 +14,7 @@ from remit.config.files import Folder
 from remit.config.keys import check_keys
 from remit.config.lease import check_lease
 from remit.config.lines import Node, read_text, read_yaml
+from remit.config.process import check_foreign, check_variables
 from remit.config.secret import looks_secret
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
@@ -117,19 +118,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
             what, line=line, key=key, way_out="give `command` for a local program or `url` for a server"
         )
         return
-    foreign = (
-        {"headers": upstream.headers, "tls_ca": upstream.tls_ca, "lease": upstream.lease}
-        if upstream.command
-        else {"env": upstream.env}
-    )
-    for name, value in foreign.items():
-        if value:
-            problems.add(
-                f"has no meaning beside `{'command' if upstream.command else 'url'}`",
-                line=node.line_of(f"{key}.{name}"),
-                key=f"{key}.{name}",
-                way_out="remove it",
-            )
+    check_foreign(upstream, key, node, problems)
     if upstream.url:
         _check_url(upstream.url, f"{key}.url", node, problems)
     if upstream.lease is not None:
@@ -150,12 +139,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
             problems.add(
                 "cannot be set", line=node.line_of(at), key=at, way_out="remove it; remit writes the framing"
             )
-    for name in upstream.env:
-        if not name or "=" in name or "\0" in name:
-            at = f"{key}.env.{name}"
-            problems.add(
-                "cannot name a variable", line=node.line_of(at), key=at, way_out="use letters, digits and `_`"
-            )
+    check_variables(upstream, key, node, problems)
 
 
 def _check_url(url: str, key: str, node: Node, problems: Problems) -> None:

@@ -132,6 +132,24 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
             "alone (what it offers), and no call carries them."
         ),
     ] = None
+    per_task: Annotated[
+        bool,
+        Meta(
+            description="Start the program for each task anew, and kill it when the task ends. So it is "
+            "always where `lease` gives it a credential."
+        ),
+    ] = False
+    max_processes: Annotated[
+        int, Meta(ge=1, le=10_000, description="Most processes of tasks at once; one more is refused.")
+    ] = 32
+    process_lease_s: Annotated[
+        Seconds,
+        Meta(
+            ge=1,
+            le=300,
+            description="A process of a task is killed, too, when remit has not run for so long.",
+        ),
+    ] = 5
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for `url`.")] = ""
     mode: Annotated[
         Literal["enforce", "observe"],
@@ -149,6 +167,11 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     def observed(self) -> bool:
         """Whether decisions are only recorded."""
         return self.mode == "observe"
+
+    @property
+    def serves_one_task(self) -> bool:
+        """Whether its program is started for each task."""
+        return bool(self.command) and (self.per_task or self.lease is not None)
 
 
 class EnforcementPointSection(Section, frozen=True, kw_only=True):

@@ -31,7 +31,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and
     serialises it once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's
-    own. `task` keys whatever the upstream keeps per task (a session). `wants_progress` asks for progress
+    own. `task` keys whatever the upstream keeps per task (a session), `lease` names the process that serves
+    the call where each task has one of its own. `wants_progress` asks for progress
     notifications. `capabilities` is what the agent's client can answer where the upstream asks back, empty
     where the task may answer nothing; only a server of 2026-07-28 is told.
     """
@@ -39,6 +40,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     params: dict[str, Json]
     task: str
+    lease: str = ""
     meta: dict[str, Json] = {}
     wants_progress: bool = False
     log_level: str = ""

@@ -44,7 +44,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     proven: Confirmation = Confirmation()
 
 
-def wire_call(asked: Asked, request: AccessRequest) -> Call:
+def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
     """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
     reserved = METHODS.get(asked.name)
     arguments, given = request.arguments, request.arguments.get(INPUT)
@@ -61,6 +61,7 @@ def wire_call(asked: Asked, request: AccessRequest) -> Call:
         method=method,
         params=params,
         task=request.task.id,
+        lease=lease,
         meta=asked.meta,
         wants_progress=asked.wants_progress,
         log_level=asked.log_level,

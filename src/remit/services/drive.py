@@ -246,9 +246,9 @@ class Drive:
         # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
         self._look(self._call)
         self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)
-        headers = self._credential.headers if self._credential is not None else {}
+        lease, headers = (held.lease, held.headers) if (held := self._credential) else ("", {})
         upstream = self._m.upstreams[self._asked.upstream]
-        self._exchange = await upstream.prepare(wire_call(self._asked, need.request), headers)
+        self._exchange = await upstream.prepare(wire_call(self._asked, need.request, lease), headers)
         return Leased(self._exchange)
 
     async def _forward(self, need: Forward) -> Forwarded:

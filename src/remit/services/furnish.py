@@ -102,6 +102,8 @@ def furnish(o: Outfit) -> House:
         sealing=o.keys.sealing,
         tenant=o.tenant,
         settle_s=o.settle_s,
+        processes=o.processes,
+        for_one_call=o.for_one_call,
     )
     rotations.on_rewrap(leases.reseal)
     revocations = Revocations(

@@ -55,11 +55,14 @@ class HeldLease:
         self.record = record
         self.broker = broker
         self.wanted = wanted
+        #: Of a process, the credential that it has in its environment.
+        self.under: HeldLease | None = None
         self.credential: UpstreamCredential | None = None
         self.obtaining: asyncio.Task[None] | None = None
         #: Calls that it was injected into and that are not over.
         self.uses = 0
-        #: Whether another one has taken its place: it is let go when its last call is over.
+        #: Whether no further call is to use it, for another one has taken its place, or it is one call's
+        #: alone: it is let go when its last call is over.
         self.replaced = False
         #: Whether it could not be obtained, or not be kept: no call uses it.
         self.failed = False
@@ -83,9 +86,9 @@ class HeldLease:
         return self.record.id
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Whose it is: a task's, at an upstream."""
-        return self.record.task, self.record.upstream
+    def key(self) -> tuple[str, str, str]:
+        """Whose it is: a task's, at an upstream, of one kind."""
+        return self.record.task, self.record.upstream, self.record.kind
 
     @property
     def given(self) -> UpstreamCredential:

@@ -8,6 +8,9 @@
 3. one that runs out is replaced before it does, and let go when its last call is over
 4. when the task ends, in whatever way, or its upstream is ended, it is taken back (`taking_back`)
 5. what a process that stopped has left is taken back by the next one, for no call of it goes on
+6. where an upstream is a process of each task's own, that is a lease too: asked for after the credential that
+   it has in its environment, and replaced with it, between calls
+7. where an upstream's credentials are for one call, each call has its own, taken back when the call is over
 
 INVARIANT: after the end of a task none is given for it: the call looks at its fence with nothing awaited
 before `lease`, and an end finds every lease that was begun by then.
@@ -19,6 +22,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
+
+import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.event import Event, EventKind, timestamp
@@ -33,8 +38,9 @@ from remit.services.taking_back import TakingBack
 
 Json = Any
 
-#: Longest wait for a credential.
+#: Longest wait for a credential, and for a process to answer.
 OBTAIN_S: Final = 15.0
+START_S: Final = 90.0
 #: Closures that are looked through after a start.
 MANY: Final = 1_000
 
@@ -83,11 +89,16 @@ class Leases:
         sealing: SealingKeys,
         tenant: str,
         settle_s: float,
+        processes: Mapping[str, Broker] | None = None,
+        for_one_call: Collection[str] = (),
     ) -> None:
         """Take the parts; `brokers` by upstream, `settle_s` is how long an end waits for credentials to be
-        dead.
+        dead. `processes` start what serves one task, by upstream; `for_one_call` are the upstreams whose
+        credentials are for one call.
         """
         self._brokers = brokers
+        self._processes = dict(processes or {})
+        self._for_one_call = frozenset(for_one_call)
         self._store = store
         self._clock = clock
         self._tenant = tenant
@@ -96,10 +107,10 @@ class Leases:
         )
         self._back = TakingBack(self._records, store=store, clock=clock, tenant=tenant, settle_s=settle_s)
         self.times = self._back.times
-        self._current: dict[tuple[str, str], HeldLease] = {}
+        self._current: dict[tuple[str, str, str], HeldLease] = {}
         self._held: dict[str, HeldLease] = {}
-        #: Upstreams whose probe has accepted a credential that lives.
-        self._seen: set[str] = set()
+        #: Upstreams, by kind, whose probe has accepted a credential that lives.
+        self._seen: set[tuple[str, str]] = set()
         self._stopped = False
 
     async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
@@ -107,31 +118,28 @@ class Leases:
 
         Raises `KeyUnavailable` where there is none to be had. What is given is handed back with `release`.
         """
-        broker = self._brokers.get(upstream)
-        if broker is None:
-            return None
-        if broker.standing:
+        broker, process = self._brokers.get(upstream), self._processes.get(upstream)
+        if broker is not None and broker.standing:
             return await broker.obtain(LeaseWanted("", upstream, task))
-        held = self._current.get((task.id, upstream))
-        if held is None or held.stale(self._clock.now()):
-            held = self._begin(task, upstream, broker, held)
-        held.uses += 1
-        assert held.obtaining is not None
+        under = await self._given(task, upstream, broker) if broker is not None else None
+        if process is None:
+            return under.credential if under is not None else None
         try:
-            # A call that is cut while it waits does not take the answer from the others.
-            await asyncio.shield(held.obtaining)
+            # 6
+            served = await self._given(task, upstream, process, under)
         except BaseException:
-            self._over(held)
+            self._over(under)
             raise
-        if held.credential is None or held.failed:
-            self._over(held)
-            raise _unavailable(upstream, held.why)
-        return held.credential
+        assert served.credential is not None
+        # The credential itself stays with its lease; what must not come back in a result is needed here.
+        secrets = under.given.secrets if under is not None else ()
+        return msgspec.structs.replace(served.credential, secrets=secrets)
 
     def release(self, credential: UpstreamCredential) -> None:
         """The call that it was given for is over."""
         if (held := self._held.get(credential.lease)) is not None:
             self._over(held)
+            self._over(held.under)
 
     # Endings.
 
@@ -232,11 +240,39 @@ class Leases:
 
     # Obtaining.
 
-    def _begin(self, task: Task, upstream: str, broker: Broker, before: HeldLease | None) -> HeldLease:
+    async def _given(
+        self, task: Task, upstream: str, broker: Broker, under: HeldLease | None = None
+    ) -> HeldLease:
+        """Give what a broker gives for a call of a task: what is there already, or another one."""
+        held = self._current.get((task.id, upstream, broker.kind))
+        if held is None or held.under is not under or held.stale(self._clock.now()):
+            held = self._begin(task, upstream, broker, held, under)
+        held.uses += 1
+        assert held.obtaining is not None
+        try:
+            # A call that is cut while it waits does not take the answer from the others.
+            await asyncio.shield(held.obtaining)
+        except BaseException:
+            self._over(held)
+            raise
+        if held.credential is None or held.failed:
+            self._over(held)
+            raise _unavailable(upstream, held.why)
+        return held
+
+    def _begin(
+        self, task: Task, upstream: str, broker: Broker, before: HeldLease | None, under: HeldLease | None
+    ) -> HeldLease:
         if self._stopped:
             raise _unavailable(upstream, "remit is stopping")
         held = self._records.begin(task, upstream, broker)
-        self._held[held.id] = self._current[held.key] = held
+        held.under = under
+        self._held[held.id] = held
+        if upstream in self._for_one_call:
+            # 7
+            held.replaced = True
+        else:
+            self._current[held.key] = held
         held.obtaining = asyncio.get_running_loop().create_task(self._obtain(held), name=f"lease {held.id}")
         if before is not None:
             # 3
@@ -247,13 +283,15 @@ class Leases:
 
     async def _obtain(self, held: HeldLease) -> None:
         """1, 2. Leaves `held.credential` unset where there is none to be had, and says why."""
-        broker = held.broker
+        broker, upstream = held.broker, held.record.upstream
         assert held.wanted is not None
+        env = held.under.given.env if held.under is not None else {}
+        patience_s = START_S if broker is self._processes.get(upstream) else OBTAIN_S
         try:
             if broker.traceable:
                 await self._records.keep(held)
-            async with asyncio.timeout(OBTAIN_S):
-                given = await broker.obtain(LeaseWanted(held.id, held.record.upstream, held.wanted))
+            async with asyncio.timeout(patience_s):
+                given = await broker.obtain(LeaseWanted(held.id, upstream, held.wanted, env))
             held.credential = given
             await self._records.keep(held, self._issued(held, given.until))
             await self._see(held, given)
@@ -267,14 +305,15 @@ class Leases:
 
     async def _see(self, held: HeldLease, given: UpstreamCredential) -> None:
         """2. See once for each upstream that the probe accepts what lives; raises `KeyUnavailable`."""
-        if held.record.upstream in self._seen:
+        which = held.record.upstream, held.record.kind
+        if which in self._seen:
             return
         async with asyncio.timeout(OBTAIN_S):
             found = await held.broker.probe(given)
         if found is Probe.REFUSED:
             raise KeyUnavailable("its probe refuses a credential that was just given", code="probe-blind")
         if found is Probe.ACCEPTED:
-            self._seen.add(held.record.upstream)
+            self._seen.add(which)
 
     def _lost(self, held: HeldLease) -> None:
         """Nothing that could be used was obtained: the next call tries anew."""
@@ -295,9 +334,11 @@ class Leases:
     def _open(self, held: HeldLease) -> bool:
         return not held.ending or held.id in self._back.open
 
-    def _over(self, held: HeldLease) -> None:
+    def _over(self, held: HeldLease | None) -> None:
+        if held is None:
+            return
         held.uses -= 1
-        if held.replaced and held.uses == 0:
+        if held.replaced and held.uses == 0 and not held.failed:
             self._let_go(held, self._clock.boot_s())
 
     def _let_go(self, held: HeldLease, started_s: float) -> None:
@@ -306,10 +347,11 @@ class Leases:
         self._back.begin(held, started_s)
 
     def _broker_of(self, record: LeaseRecord) -> Broker:
-        broker = self._brokers.get(record.upstream)
-        if broker is None or broker.kind != record.kind:
-            return GoneBroker(record.upstream, record.kind)
-        return broker
+        for known in (self._brokers, self._processes):
+            broker = known.get(record.upstream)
+            if broker is not None and broker.kind == record.kind:
+                return broker
+        return GoneBroker(record.upstream, record.kind)
 
 
 def _unavailable(upstream: str, why: str) -> KeyUnavailable:

@@ -42,6 +42,8 @@ class Outfit:
     engine: PolicyEngine
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker] = field(default_factory=dict)
+    processes: Mapping[str, Broker] = field(default_factory=dict)
+    for_one_call: frozenset[str] = frozenset()
     members: Memberships = field(default_factory=Memberships)
     observed: frozenset[str] = frozenset()
     unconstrained: frozenset[str] = frozenset()

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stands between remit and an upstream's process, so that none outlives remit.
 
-    python -I -S guard.py LIFELINE DEATHLINE GRACE_S PROGRAM [ARGUMENT...]
+    python -I -S guard.py LIFELINE DEATHLINE GRACE_S LEASE_S PROGRAM [ARGUMENT...]
 
 A program of its own, of the standard library alone. LIFELINE is the reading end of a pipe whose writing end
 only remit holds: when it ends (remit closed it, or died in whatever way) the guard asks the program's process
-group to end, and after GRACE_S seconds kills it and every other descendant. DEATHLINE is the writing end of a
-pipe that only the guard holds: remit sees its end whoever still has the program's output open.
+group to end, and after GRACE_S seconds kills it and every other descendant. With a LEASE_S above 0 it does so
+too when remit wrote nothing to it for that many seconds: a remit that was stopped cannot end anything.
+DEATHLINE is the writing end of a pipe that only the guard holds: remit sees its end whoever still has the
+program's output open.
 
 On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program
 dies with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec
@@ -96,31 +98,46 @@ def kill_all(main: int, status: int | None) -> int | None:
     return status
 
 
-def watch(main: int, lifeline: int, woken: int, grace_s: float) -> int | None:
-    """Wait for the program's end, or for remit's."""
+def now_s() -> float:
+    """Seconds that also pass while the machine sleeps, where it has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def watch(main: int, lifeline: int, woken: int, grace_s: float, lease_s: float) -> int | None:
+    """Wait for the program's end, for remit's, or until remit has not been heard of for `lease_s`."""
     poll = select.poll()
     poll.register(lifeline, select.POLLIN | select.POLLHUP)
     poll.register(woken, select.POLLIN)
-    deadline = None
+    killed_at = None
+    due = now_s() + lease_s if lease_s else None
     while True:
         status = reap(main, None)
         if status is not None:
             return status
-        if deadline is not None and time.monotonic() >= deadline:
+        if killed_at is not None and now_s() >= killed_at:
             return None
-        ready = {fd for fd, _ in poll.poll(None if deadline is None else _POLL_MS)}
+        ended = due is not None and killed_at is None and now_s() >= due
+        wait_ms = _POLL_MS if killed_at is not None else None if due is None else (due - now_s()) * 1000
+        ready = {fd for fd, _ in poll.poll(wait_ms if wait_ms is None else max(0, int(wait_ms) + 1))}
         if woken in ready:
             os.read(woken, 512)
         if lifeline in ready:
+            if os.read(lifeline, 512):
+                # What was written in time counts, however late it is read here.
+                due, ended = now_s() + lease_s if lease_s else None, False
+            else:
+                ended = True
+        if ended and killed_at is None:
             poll.unregister(lifeline)
             kill_group(main, signal.SIGTERM)
-            deadline = time.monotonic() + grace_s
+            killed_at = now_s() + grace_s
 
 
 def main(arguments: list[str]) -> int:
     """Guard one program from its start to its end; give its exit status, 128 + n for signal n."""
-    lifeline, deathline, grace_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
-    command = arguments[3:]
+    lifeline, deathline = int(arguments[0]), int(arguments[1])
+    grace_s, lease_s = float(arguments[2]), float(arguments[3])
+    command = arguments[4:]
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(lifeline, False)
     os.set_inheritable(deathline, False)
@@ -136,7 +153,7 @@ def main(arguments: list[str]) -> int:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
-    status = watch(pid, lifeline, woken, grace_s)
+    status = watch(pid, lifeline, woken, grace_s, lease_s)
     status = kill_all(pid, status)
     return 128 + signal.SIGKILL if status is None else status if status >= 0 else 128 - status
 

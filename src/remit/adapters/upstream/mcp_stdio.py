@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An MCP server that is a process: started, spoken to over its standard streams, started again when it ends.
 
-One process serves all tasks, so that what a server of the legacy era keeps for its session it keeps for all
-of them. See docs/explanation/upstreams.md.
+One process serves all tasks, or one alone (`task_processes`): what a server of the legacy era keeps for its
+session it keeps for all whom it serves. See docs/explanation/upstreams.md.
 """
 
 import asyncio
@@ -41,7 +41,9 @@ class McpStdio:
     `env` is all that the process gets, beside PATH, HOME and LANG. `on_state(name, up)` is told when the
     process is lost and when it answers again. Times in seconds: `start_timeout_s` for the handshake and each
     question of our own, `probe_timeout_s` for a legacy server's silence to the modern question, `grace_s`
-    between asking a process to end and killing it. `counts` counts what was dropped and why (`malformed`,
+    between asking a process to end and killing it, `patience_s` for one to end by itself when nothing more is
+    said to it (as long as `grace_s` unless given), `lease_s` until its guard ends it where this process does
+    not run (0: only where it is gone). `counts` counts what was dropped and why (`malformed`,
     `late`, `unattributed`, `dropped`), `restarts` too. With `probe=False` only the legacy handshake is tried.
     """
 
@@ -58,6 +60,8 @@ class McpStdio:
         start_timeout_s: float = 60.0,
         probe_timeout_s: float = 10.0,
         grace_s: float = 2.0,
+        patience_s: float | None = None,
+        lease_s: float = 0.0,
         restart_base_s: float = 0.5,
         restart_max_s: float = 60.0,
         probe: bool = True,
@@ -76,6 +80,8 @@ class McpStdio:
         self._start_timeout_s = start_timeout_s
         self._probe_timeout_s = probe_timeout_s
         self._grace_s = grace_s
+        self._patience_s = grace_s if patience_s is None else patience_s
+        self._lease_s = lease_s
         self._backoff = Backoff(entropy, base_s=restart_base_s, max_s=restart_max_s)
         self._restart_max_s = restart_max_s
         self._reachability = Reachability(name, on_state)
@@ -208,7 +214,7 @@ class McpStdio:
         child = session.child
         fault: RemitError | None = None
         try:
-            await child.start(self._command, self._env, self._cwd, self._grace_s)
+            await child.start(self._command, self._env, self._cwd, self._grace_s, self._lease_s)
             await self._begin(session)
             await child.ended.wait()
         except RemitError as failed:
@@ -256,7 +262,7 @@ class McpStdio:
             self._on_change()
 
     async def _bury(self, session: StdioSession) -> int:
-        await session.child.stop(self._grace_s)
+        await session.child.stop(self._patience_s)
         return await session.child.reap()
 
     def _settle_start(self, fault: UpstreamUnreachable | None) -> None:

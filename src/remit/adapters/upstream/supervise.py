@@ -23,6 +23,10 @@ _MAX_LOG_LINE_BYTES = 4096
 _MAX_LOG_LINES = 200  # in one minute
 _KEEP_LOG_LINES = 5
 _EDGE_BYTES = 256
+#: So much longer than its grace a guard may take; then it is taken to be stuck, and killed. What it guarded
+#: for a lease is found and killed without it.
+_GUARD_S = 10.0
+_LEASED_GUARD_S = 1.0
 _LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
 
 OnLine = Callable[[bytes], None]
@@ -116,17 +120,29 @@ class ChildProcess:
         self._input: asyncio.WriteTransport | None = None
         self._transports: list[asyncio.BaseTransport] = []
         self._lifeline = -1
+        self._guard_s = 0.0
+        self._renewing: asyncio.TimerHandle | None = None
         self._logged = 0
         self._minute = 0.0
         self.last_words: list[str] = []
         self.ended = asyncio.Event()
 
-    async def start(self, command: Sequence[str], env: Mapping[str, str], cwd: str, grace_s: float) -> None:
-        """Start the program behind its guard; raises `UpstreamUnreachable`."""
+    async def start(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        grace_s: float,
+        lease_s: float = 0.0,
+    ) -> None:
+        """Start the program behind its guard; raises `UpstreamUnreachable`. With `lease_s` the guard ends it
+        where this event loop has not run for so long.
+        """
+        self._guard_s = grace_s + (_LEASED_GUARD_S if lease_s else _GUARD_S)
         reading, self._lifeline = os.pipe()
         deathline, dying = os.pipe()
         lines = (reading, dying)
-        argv = [sys.executable, "-I", "-S", _GUARD, *map(str, lines), str(grace_s), *command]
+        argv = [sys.executable, "-I", "-S", _GUARD, *map(str, lines), str(grace_s), str(lease_s), *command]
         try:
             # In a thread: it waits for the operating system. Without `preexec_fn`, which is not safe here.
             popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, lines)
@@ -150,6 +166,9 @@ class ChildProcess:
         errors, _ = await loop.connect_read_pipe(lambda: self._errors, popen.stderr)
         death, _ = await loop.connect_read_pipe(lambda: Deathline(self._on_death), os.fdopen(deathline, "rb"))
         self._transports = [self._input, output, errors, death]
+        if lease_s:
+            os.set_blocking(self._lifeline, False)
+            self._renew(lease_s / 4)
 
     @property
     def alive(self) -> bool:
@@ -184,15 +203,31 @@ class ChildProcess:
         popen = self._popen
         status = CANNOT_START
         if popen is not None:
+            loop = asyncio.get_running_loop()
+            until_s = loop.time() + self._guard_s
             # The guard ends by itself; no portable way to wait for that does without a thread.
-            while (ended := popen.poll()) is None:  # noqa: ASYNC110 - as said
+            while (ended := popen.poll()) is None:
+                if loop.time() > until_s:
+                    # Somebody has stopped it. Its program dies with it.
+                    popen.kill()
                 await asyncio.sleep(0.01)
             status = ended
         for transport in self._transports:
             transport.close()
         return status
 
+    def _renew(self, every_s: float) -> None:
+        """Tell the guard that we run."""
+        if self._lifeline < 0:
+            return
+        with contextlib.suppress(OSError):  # it is gone, or does not read: that is seen elsewhere
+            os.write(self._lifeline, b".")
+        self._renewing = asyncio.get_running_loop().call_later(every_s, self._renew, every_s)
+
     def _cut_lifeline(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An MCP server that is a process of one task: started for it, with its credential in the environment, and
+killed when it ends.
+
+What the server offers is asked of one more process, which has no task's credential and gets no call.
+
+A process has two owners outside of its task. Its guard (`guard`) is a process of its own, which kills it when
+remit says so, when remit is gone, and when remit has not run for `lease_s`. And it is a lease
+(`services/leases`), kept in the store before it is started: it is taken back by killing whatever carries its
+mark, and it is dead when nothing carries it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from remit.adapters.upstream.marked import MARK, kill_marked, marked
+from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.core.errors import Busy, KeyUnavailable, UpstreamUnreachable
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.upstream import Call, Catalogue, Exchange
+
+Json = Any
+
+#: Gives a server that is not started yet; what it gets in its environment beside what all get.
+MakeServer = Callable[[Mapping[str, str]], McpStdio]
+KIND: Final = "process"
+
+
+def _nothing(*_: Json) -> None:
+    """What a task's process says of its lists: they are asked of another."""
+
+
+class TaskProcesses:
+    """`ports.upstream.Upstream`: calls go to the process of their lease (`Call.lease`), at most `limit` of
+    which run at once. `ProcessBroker` starts and ends them.
+    """
+
+    def __init__(self, name: str, listing: McpStdio, make: MakeServer, *, limit: int) -> None:
+        """Start nothing yet; `listing` is what says what is offered."""
+        self.name = name
+        self._make = make
+        self._limit = limit
+        self._listing = listing
+        self._running: dict[str, McpStdio] = {}
+        self._on_notification: Callable[[str, Json], None] = _nothing
+
+    async def start(
+        self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
+    ) -> None:
+        """Start the process that says what is offered."""
+        self._on_notification = on_notification
+        await self._listing.start(on_change, _nothing)
+
+    async def catalogue(self) -> Catalogue:
+        """Ask that one."""
+        return await self._listing.catalogue()
+
+    async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
+        """Serialise a call for its task's process."""
+        server = self._running.get(call.lease)
+        if server is None:
+            raise UpstreamUnreachable(
+                f"no process of upstream `{self.name}` serves this task any more", way_out="call again"
+            )
+        return await server.prepare(call, headers)
+
+    async def end_task(self, task: str) -> None:
+        """Nothing is kept for a task but its process, which is a lease."""
+
+    async def stop(self) -> None:
+        """End all of them."""
+        ending = [self._listing, *self._running.values()]
+        self._running.clear()
+        await asyncio.gather(*(one.stop() for one in ending))
+
+    # What the broker does.
+
+    async def run(self, lease: str, env: Mapping[str, str]) -> None:
+        """Start a process and see that it answers; raises `Busy`, `UpstreamUnreachable`, `UpstreamFault`."""
+        if len(self._running) >= self._limit:
+            raise Busy(
+                f"upstream `{self.name}` has {self._limit} processes, which is as many as it may",
+                way_out="end tasks that are done, or raise its `max_processes`",
+            )
+        server = self._running[lease] = self._make({**env, MARK: lease})
+        try:
+            await server.start(_nothing, self._on_notification)
+        except BaseException:
+            await self.end(lease)
+            raise
+
+    async def end(self, lease: str) -> None:
+        """Have a process's guard kill it; safe to call for one that is gone."""
+        server = self._running.pop(lease, None)
+        if server is not None:
+            await server.stop()
+
+
+class ProcessBroker:
+    """`ports.broker.Broker`: what it gives is a process of one task, and taking it back is its end."""
+
+    kind = KIND
+    standing = False
+    traceable = True
+
+    def __init__(self, processes: TaskProcesses) -> None:
+        """Take the upstream that they belong to."""
+        self._processes = processes
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """Start a process with `wanted.env` in its environment."""
+        await self._processes.run(wanted.lease, wanted.env)
+        return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}")
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """Have it killed, and kill what is left of it: where its guard was killed too, or remit was."""
+        await self._processes.end(credential.lease)
+        left = await asyncio.to_thread(kill_marked, credential.lease)
+        if left:
+            raise KeyUnavailable(
+                f"processes {left} of upstream `{self._processes.name}` cannot be killed",
+                code="process-left",
+                way_out="look what holds them up (a disk or a network file system), and kill them",
+            )
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """Look whether anything of it runs."""
+        try:
+            found = await asyncio.to_thread(marked, credential.lease)
+        except OSError:
+            return Probe.UNREACHABLE
+        return Probe.ACCEPTED if found else Probe.REFUSED

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The adapters of upstreams, by the configuration."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+
+from remit.adapters.runtime.system import SystemEntropy
+from remit.adapters.upstream.bounds import BufferBound
+from remit.adapters.upstream.marked import can_mark
+from remit.adapters.upstream.mcp_http import McpHttp
+from remit.adapters.upstream.mcp_stdio import McpStdio
+from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
+from remit.config import Config, UpstreamSection
+from remit.core.errors import ConfigInvalid
+from remit.ports.broker import Broker
+from remit.ports.upstream import Upstream
+
+OnState = Callable[[str, bool], None]
+#: How long a process of a task that has ended may take to end by itself once it is asked to.
+GRACE_S = 0.25
+
+
+def upstream_of(
+    name: str, section: UpstreamSection, config: Config, bound: BufferBound, on_state: OnState
+) -> Upstream:
+    """Give the adapter of one upstream."""
+    limits = config.limits
+    if section.serves_one_task:
+        return _task_processes(name, section, config, bound, on_state)
+    if not section.url:
+        return _stdio(name, section, config, bound, on_state)
+    context: ssl.SSLContext | None = None
+    if section.url.startswith("https:"):
+        trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
+        context = ssl.create_default_context(cafile=trusted)
+    return McpHttp(
+        name,
+        section.url,
+        entropy=SystemEntropy(),
+        bound=bound,
+        headers={key: ref.resolve() for key, ref in section.headers.items()},
+        max_result_bytes=limits.max_result_bytes,
+        call_timeout_s=limits.call_timeout_s,
+        ssl_context=context,
+        on_state=on_state,
+    )
+
+
+def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:
+    """Give what starts processes for tasks, of the upstreams that are such processes."""
+    return {name: ProcessBroker(one) for name, one in upstreams.items() if isinstance(one, TaskProcesses)}
+
+
+def _stdio(
+    name: str, section: UpstreamSection, config: Config, bound: BufferBound, on_state: OnState
+) -> McpStdio:
+    return McpStdio(
+        name,
+        section.command,
+        entropy=SystemEntropy(),
+        bound=bound,
+        env={key: ref.resolve() for key, ref in section.env.items()},
+        cwd=str(config.at(section.cwd)),
+        max_result_bytes=config.limits.max_result_bytes,
+        on_state=on_state,
+    )
+
+
+def _task_processes(
+    name: str, section: UpstreamSection, config: Config, bound: BufferBound, on_state: OnState
+) -> TaskProcesses:
+    if not can_mark():
+        raise ConfigInvalid(
+            f"upstream `{name}` cannot have a process for each task on this system: on Linux alone can be "
+            "shown that all of it is gone",
+            key=f"upstreams.{name}.per_task",
+            way_out="run remit on Linux, or let one process serve all tasks",
+        )
+
+    def make(env: Mapping[str, str]) -> McpStdio:
+        return McpStdio(
+            name,
+            section.command,
+            entropy=SystemEntropy(),
+            bound=bound,
+            env={**{key: ref.resolve() for key, ref in section.env.items()}, **env},
+            cwd=str(config.at(section.cwd)),
+            max_result_bytes=config.limits.max_result_bytes,
+            grace_s=GRACE_S,
+            patience_s=0.0,
+            lease_s=section.process_lease_s,
+        )
+
+    return TaskProcesses(
+        name, _stdio(name, section, config, bound, on_state), make, limit=section.max_processes
+    )

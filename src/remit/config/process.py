@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an upstream may say of a program, and what of an address."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from remit.config.lines import Node
+from remit.config.settings import UpstreamSection
+from remit.config.shape import Problems
+
+#: Names the lease that a process serves: remit sets it.
+_OWN: Final = "REMIT_LEASE"
+
+
+def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Problems) -> None:
+    """Note what belongs to the other kind of upstream, and a lease that a program cannot carry."""
+    lease = upstream.lease
+    if upstream.command:
+        foreign: dict[str, object] = {"headers": upstream.headers, "tls_ca": upstream.tls_ca}
+        if lease is not None:
+            foreign |= {"lease.headers": lease.headers, "lease.per": lease.per == "call"}
+    else:
+        foreign = {"env": upstream.env, "per_task": upstream.per_task}
+        foreign["lease.env"] = lease.env if lease is not None else {}
+    for name, value in foreign.items():
+        if value:
+            problems.add(
+                f"has no meaning beside `{'command' if upstream.command else 'url'}`",
+                line=node.line_of(f"{key}.{name}"),
+                key=f"{key}.{name}",
+                way_out="remove it",
+            )
+    if upstream.command and lease is not None and lease.sources and not lease.env:
+        problems.add(
+            "does not say how the program gets the credential",
+            line=node.line_of(f"{key}.lease"),
+            key=f"{key}.lease",
+            way_out="give `env`, such as `API_TOKEN: '{token}'`",
+        )
+
+
+def check_variables(upstream: UpstreamSection, key: str, node: Node, problems: Problems) -> None:
+    """Note names that no variable of a program's environment can have."""
+    leased = upstream.lease.env if upstream.lease is not None else {}
+    for name in (*(f"env.{one}" for one in upstream.env), *(f"lease.env.{one}" for one in leased)):
+        variable = name.rpartition("env.")[2]
+        if not variable or "=" in variable or "\0" in variable or variable == _OWN:
+            at = f"{key}.{name}"
+            problems.add(
+                "cannot name a variable", line=node.line_of(at), key=at, way_out="use letters, digits and `_`"
+            )

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""remit is killed, or stopped, while a program holds a task's credential: the program is gone with it."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
+from tests.cli_world import CODE, Remit
+from tests.process_gateway import PROGRAM
+
+Json = Any
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
+
+TOOLS = """
+upstream: notes
+tools:
+  do:
+    effect: none
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments: {word: {role: selector}}
+"""
+TASK = """
+task: tidy-note
+purpose: Tidy up
+run_by: [note-bot]
+stated_by: [group:writers]
+grants:
+  - tool: notes/do
+    arguments: {word: {anything: {}}}
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Authorities]:
+    """The authorization server."""
+    with authorities() as made:
+        yield made
+
+
+@pytest.fixture
+def remit(tmp_path: Path, server: Authorities) -> Iterator[Remit]:
+    """A served folder whose upstream is a stubborn program that gets a token for each task."""
+    made = Remit(tmp_path / "house")
+    made.folder.mkdir()
+    assert made("init", ".").code == 0
+    lease = {
+        "oauth": {
+            "token_url": f"{server.url}/token",
+            "revoke_url": f"{server.url}/revoke",
+            "introspect_url": f"{server.url}/introspect",
+            "client_id": CLIENT,
+            "client_secret": "env:CRM_CLIENT_SECRET",
+        },
+        "env": {"API_TOKEN": "{token}"},
+    }
+    notes = {"command": [*PROGRAM, "stubborn"], "lease": lease, "process_lease_s": 1}
+    (made.folder / "remit.yaml").write_text(json.dumps({"upstreams": {"notes": notes}}))
+    (made.folder / "tools" / "notes.yaml").write_text(TOOLS)
+    (made.folder / "tasks" / "tidy-note.yaml").write_text(TASK)
+    made.env["CRM_CLIENT_SECRET"] = SECRET
+    made.start()
+    found = CODE.search(made.log.read_text())
+    assert found, made.log.read_text()
+    assert made("login", "--code", found[0]).code == 0
+    assert made("person", "add", "ana", "--group", "writers").code == 0
+    made.sign_in("ana")
+    assert made("agent", "register", "note-bot", "--owner", "ana", "--purpose", "tidies").code == 0
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.send_signal(signal.SIGCONT)
+        made.stop()
+
+
+def until(true: Callable[[], Any]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: one that is dead but not yet taken in by its parent does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def begun(remit: Remit) -> tuple[str, list[int]]:
+    """Open a task and have its program leave an orphan behind; gives the task, and both processes."""
+    task = str(remit.ask("task", "open", "tidy-note", "--agent", "note-bot", by="ana")["id"])
+    told = remit.call(task, "do", {"word": "fork_twice"})["result"]["structuredContent"]
+    return task, [told["pid"], told["orphan"]]
+
+
+def test_a_killed_remit_leaves_no_program(remit: Remit, server: Authorities) -> None:
+    """`kill -9`: its guard kills it and what it left behind. The next start closes what was left open; the
+    task goes on with another process, and another credential where the first was lost with remit.
+    """
+    task, pids = begun(remit)
+    assert all(map(alive, pids))
+    remit.stop(signal.SIGKILL)
+    until(lambda: not any(map(alive, pids)))
+    remit.start()
+    until(lambda: [one.is_revoked() for one in server.tokens.values()] == [True])
+    other = remit.call(task, "do", {"word": "length"})["result"]["structuredContent"]["pid"]
+    assert other not in pids
+    assert remit.stop() == 0
+    assert not alive(other)
+    assert [one.is_revoked() for one in server.tokens.values()] == [True, True]
+
+
+def test_a_killed_remit_whose_guard_is_killed_too_leaves_none_to_the_next_start(remit: Remit) -> None:
+    """Nobody is left to kill the orphan: the next remit finds it by its mark."""
+    _, (pid, orphan) = begun(remit)
+    guard = int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
+    assert remit.process is not None
+    os.kill(remit.process.pid, signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    until(lambda: not alive(pid))
+    assert alive(orphan)
+    remit.stop(signal.SIGKILL)
+    remit.start()
+    until(lambda: not alive(orphan))
+
+
+def test_a_stopped_remit_keeps_no_program_running(remit: Remit) -> None:
+    """SIGSTOP: no one can end the task, so its program does not outlive the lease that remit renews; when
+    remit goes on, the task does too.
+    """
+    task, pids = begun(remit)
+    assert remit.process is not None
+    os.kill(remit.process.pid, signal.SIGSTOP)
+    until(lambda: not any(map(alive, pids)))
+    os.kill(remit.process.pid, signal.SIGCONT)
+
+    def answered() -> bool:
+        return "result" in remit.call(task, "do", {"word": "length"})
+
+    until(answered)
+    assert remit.ask("end", task, "--prove")["closed"]
