@@ -22,13 +22,15 @@ from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
-from remit.compose.upstreams import starters_of, upstream_of
+from remit.compose.upstreams import offer_apis, starters_of, upstream_of
 from remit.config import Config, load_bundle, load_config
 from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
 from remit.core.tool import Tool
+from remit.gateway.asgi import InHand, raw_path
+from remit.gateway.http import HttpDoor, HttpLimits
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
@@ -159,7 +161,9 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         bound = BufferBound(config.limits.max_buffered_bytes)
         told: list[tuple[str, bool]] = []
         upstreams = {
-            name: upstream_of(name, section, config, bound, lambda one, up: told.append((one, up)))
+            name: upstream_of(
+                name, section, config, bound, lambda one, up: told.append((one, up)), bundle.apis.get(name)
+            )
             for name, section in config.upstreams.items()
         }
         url = public_url or config.listen.url
@@ -194,6 +198,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
         upkeep.every("write what was seen", 1.0, house.sightings.flush)
         upkeep.every("look who answers for agents", 60.0, house.directory.look_at_owners)
+        upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, upstreams))
         upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
         stack.push_async_callback(upkeep.close)
         yield house
@@ -244,9 +249,18 @@ async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) ->
 
 
 def application(house: House, config: Config) -> Application:
-    """Give everything that is served on the one port: the MCP door, and the management doors."""
+    """Give everything that is served on the one port: the doors for traffic, and the management doors."""
+    in_hand = InHand(most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent)
+    http = HttpDoor(
+        house,
+        limits=HttpLimits(
+            max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
+        ),
+        in_hand=in_hand,
+    )
     door = McpDoor(
         house,
+        in_hand=in_hand,
         limits=McpLimits(
             max_request_bytes=config.limits.max_request_bytes,
             max_depth=config.limits.max_depth,
@@ -265,7 +279,9 @@ def application(house: House, config: Config) -> Application:
     )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and door.owns(scope["path"]):
+        if scope["type"] == "http" and http.owns(raw_path(scope)):
+            await http(scope, receive, send)
+        elif scope["type"] == "http" and door.owns(scope["path"]):
             await door(scope, receive, send)
         else:
             await management(scope, receive, send)

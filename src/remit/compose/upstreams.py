@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The adapters of upstreams, by the configuration."""
+"""The upstreams of a configuration: MCP servers over either transport, and HTTP APIs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
+from remit.adapters.upstream.http_api import HttpApi
 from remit.adapters.upstream.marked import can_mark
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
 from remit.config import Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
+from remit.core.route import Api
 from remit.ports.broker import Broker
-from remit.ports.upstream import Upstream
+from remit.ports.upstream import HttpUpstream, Upstream, offered
+from remit.services.house import House
 
 OnState = Callable[[str, bool], None]
 #: How long a process of a task that has ended may take to end by itself once it is asked to.
@@ -23,9 +26,14 @@ GRACE_S = 0.25
 
 
 def upstream_of(
-    name: str, section: UpstreamSection, config: Config, bound: BufferBound, on_state: OnState
+    name: str,
+    section: UpstreamSection,
+    config: Config,
+    bound: BufferBound,
+    on_state: OnState,
+    api: Api | None = None,
 ) -> Upstream:
-    """Give the adapter of one upstream."""
+    """Give the adapter of one upstream; `api` are its routes where it is an HTTP API."""
     limits = config.limits
     if section.serves_one_task:
         return _task_processes(name, section, config, bound, on_state)
@@ -35,6 +43,17 @@ def upstream_of(
     if section.url.startswith("https:"):
         trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
         context = ssl.create_default_context(cafile=trusted)
+    if api is not None:
+        return HttpApi(
+            name,
+            section.url,
+            api,
+            bound=bound,
+            max_result_bytes=limits.max_result_bytes,
+            call_timeout_s=limits.call_timeout_s,
+            ssl_context=context,
+            on_state=on_state,
+        )
     return McpHttp(
         name,
         section.url,
@@ -96,3 +115,16 @@ def _task_processes(
     return TaskProcesses(
         name, _stdio(name, section, config, bound, on_state), make, limit=section.max_processes
     )
+
+
+async def offer_apis(house: House, upstreams: Mapping[str, Upstream]) -> None:
+    """Have HTTP APIs offer what the bundle in force says of them.
+
+    INVARIANT: a changed operation is suspended before anything is read or written by its new document.
+    """
+    apis = house.policies.applied.bundle.apis
+    for name, upstream in upstreams.items():
+        if isinstance(upstream, HttpUpstream) and (api := apis.get(name)) and api is not upstream.api:
+            await house.tools.learned(name, offered(api, name))
+            upstream.offer(api)
+            house.announcements.changed(name)

@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from remit.config.files import Folder
+from remit.config.apis import api_of
+from remit.config.files import MAX_DOCUMENT_BYTES, MAX_FILE_BYTES, Folder
 from remit.config.forms import TaskFile, ToolsFile
 from remit.config.lines import Node, read_text, read_yaml
 from remit.config.load import examine_config, first_of
-from remit.config.settings import CONFIG_NAME, Config
+from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
 from remit.config.task_types import Known, task_type
 from remit.config.tool_forms import Vocabulary, described_tool
 from remit.core.bundle import Bundle, PolicySource, bundle_digest, file_digest
 from remit.core.errors import ConfigInvalid
 from remit.core.label import Classes
+from remit.core.route import Api
 from remit.core.task import TaskType
 from remit.core.tool import RESERVED_OPERATIONS, Tool, is_tool_name
 
@@ -49,6 +52,9 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
     """Read a bundle as far as it can be read, and give all that is wrong with it."""
     reading = _Reading(config)
     reading.config_file()
+    for name, upstream in config.upstreams.items():
+        if upstream.openapi:
+            reading.api(name, upstream)
     policies = reading.policies()
     for path in reading.folder.list(
         config.tools, "tools", (".yaml", ".yml"), required=config.tools != "tools"
@@ -62,6 +68,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         tools=reading.tools,
         task_types=reading.task_types,
         policies=tuple(policies),
+        apis=reading.apis,
         classes=reading.classes,
         files=reading.files,
         digest=bundle_digest(reading.files),
@@ -81,6 +88,7 @@ class _Reading:
         self.files: dict[str, str] = {}
         self.tools: dict[str, Tool] = {}
         self.task_types: dict[str, TaskType] = {}
+        self.apis: dict[str, Api] = {}
         self._homes: dict[str, str] = {}
 
     def config_file(self) -> None:
@@ -90,6 +98,27 @@ class _Reading:
             self.found.append(
                 ConfigInvalid("has changed while it was read", file=path.name, way_out="try again")
             )
+
+    def api(self, upstream: str, section: UpstreamSection) -> None:
+        """Read the OpenAPI document of one upstream."""
+        path = Path(os.path.abspath(self.config.at(section.openapi)))
+        if not path.is_relative_to(self.folder.root):
+            self.found.append(
+                ConfigInvalid(
+                    f"`{section.openapi}` is not below the folder of `remit.yaml`",
+                    file=CONFIG_NAME,
+                    key=f"upstreams.{upstream}.openapi",
+                    way_out="put the document there: a bundle is one folder",
+                )
+            )
+            return
+        content = self._content(path, MAX_DOCUMENT_BYTES)
+        if content is None:
+            return
+        try:
+            self.apis[upstream] = api_of(content, self.folder.name(path), section)
+        except ConfigInvalid as fault:
+            self.found.append(fault)
 
     def policies(self) -> list[PolicySource]:
         """Read the policies."""
@@ -195,11 +224,11 @@ class _Reading:
             self.found.append(fault)
             return None
 
-    def _content(self, path: Path) -> bytes | None:
+    def _content(self, path: Path, most_bytes: int = MAX_FILE_BYTES) -> bytes | None:
         if any(fault.code == "bundle-too-large" for fault in self.found):
             return None  # said once is enough
         try:
-            content = self.folder.read(path)
+            content = self.folder.read(path, most_bytes)
         except ConfigInvalid as fault:
             self.found.append(fault)
             return None

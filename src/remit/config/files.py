@@ -12,6 +12,8 @@ from typing import Final
 from remit.core.errors import ConfigInvalid
 
 MAX_FILE_BYTES: Final = 1024 * 1024
+#: Of an OpenAPI document.
+MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
 MAX_TOTAL_BYTES: Final = 16 * 1024 * 1024
 MAX_FILES: Final = 2000
 MAX_FOLDERS_DEEP: Final = 8
@@ -36,7 +38,7 @@ class Folder:
         """Give a path as messages and digests write it: from the root, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
-    def read(self, path: Path) -> bytes:
+    def read(self, path: Path, most_bytes: int = MAX_FILE_BYTES) -> bytes:
         """Read one file; a missing, foreign or oversized one raises `ConfigInvalid`."""
         name = self.name(path)
         self._inside(path, name)
@@ -55,10 +57,10 @@ class Folder:
         with os.fdopen(descriptor, "rb") as opened:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ConfigInvalid("is not a plain file", file=name, way_out="put a plain file there")
-            content = opened.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
+            content = opened.read(most_bytes + 1)
+        if len(content) > most_bytes:
             raise ConfigInvalid(
-                f"is larger than {MAX_FILE_BYTES // 1024} KiB",
+                f"is larger than {most_bytes // 1024} KiB",
                 file=name,
                 way_out="split it into several files",
             )

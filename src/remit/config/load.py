@@ -121,6 +121,14 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
     check_foreign(upstream, key, node, problems)
     if upstream.url:
         _check_url(upstream.url, f"{key}.url", node, problems)
+        if upstream.openapi and "?" in upstream.url:
+            # The path of each operation is put behind it.
+            problems.add(
+                "has a query",
+                line=node.line_of(f"{key}.url"),
+                key=f"{key}.url",
+                way_out="end it after the path",
+            )
     if upstream.lease is not None:
         check_lease(upstream.lease, f"{key}.lease", node, problems)
     for place, word in enumerate(upstream.command):

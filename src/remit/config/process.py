@@ -18,6 +18,7 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
     lease = upstream.lease
     if upstream.command:
         foreign: dict[str, object] = {"headers": upstream.headers, "tls_ca": upstream.tls_ca}
+        foreign["openapi"] = upstream.openapi
         if lease is not None:
             foreign |= {"lease.headers": lease.headers, "lease.per": lease.per == "call"}
     else:

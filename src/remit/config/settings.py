@@ -108,7 +108,9 @@ class LimitsSection(Section, frozen=True, kw_only=True):
 
 
 class UpstreamSection(Section, frozen=True, kw_only=True):
-    """One MCP server: either a `command` that speaks over stdio, or a `url`."""
+    """One MCP server: either a `command` that speaks over stdio, or a `url`. With `openapi` what is at the
+    `url` is an HTTP API.
+    """
 
     command: Annotated[
         tuple[Text, ...], Meta(description="Program and arguments, started without a shell.")
@@ -118,7 +120,20 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         Meta(description="Environment of the program: literals, or secrets as `env:X` or `file:path`."),
     ] = {}
     cwd: Annotated[Text, Meta(description="Working folder of the program.")] = "."
-    url: Annotated[str, Meta(description="Address of a streamable HTTP endpoint.")] = ""
+    url: Annotated[
+        str,
+        Meta(
+            description="Address of a streamable HTTP endpoint, or with `openapi` the one that the paths of "
+            "the API stand below."
+        ),
+    ] = ""
+    openapi: Annotated[
+        str,
+        Meta(
+            description="OpenAPI document (3.0 or 3.1; JSON or YAML) of the HTTP API at `url`, inside the "
+            "folder of this file. Its operations are the tools; `servers` and `security` in it are not used."
+        ),
+    ] = ""
     headers: Annotated[
         dict[str, SecretRef],
         Meta(

@@ -10,6 +10,7 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.label import Classes
+from remit.core.route import Api
 from remit.core.task import TaskType
 from remit.core.tool import Tool, undescribed
 
@@ -27,8 +28,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything that decides.
 
     `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
-    names. `files` maps each file that was read, relative to the bundle's folder, to the hexadecimal SHA-256
-    of its bytes.
+    names. `apis` are the routes of the upstreams that are HTTP APIs. `files` maps each file that was read,
+    relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
 
     INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
     """
@@ -36,6 +37,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, Tool] = {}
     task_types: dict[str, TaskType] = {}
     policies: tuple[PolicySource, ...] = ()
+    apis: dict[str, Api] = {}
     classes: Classes = msgspec.field(default_factory=Classes)
     files: dict[str, str] = {}
     digest: str = ""

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.errors import RemitError
+
 
 class Outcome(enum.StrEnum):
     """What was decided."""
@@ -101,3 +103,16 @@ def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tu
     if standing:
         return Outcome.DEFER, answer.waivable
     return Outcome.PERMIT, answer.permits
+
+
+def overtaken(decision: Decision, by: RemitError) -> Decision:
+    """Give a decision that could not be recorded, since something came first, as the refusal that it is."""
+    reason = Reason(code=by.code, text=by.message, way_out=by.way_out, step=5)
+    return msgspec.structs.replace(
+        decision,
+        outcome=Outcome.DENY,
+        reasons=(*decision.reasons, reason),
+        approval="",
+        waived=(),
+        observed=False,
+    )

@@ -60,6 +60,9 @@ class Chunk(msgspec.Struct, frozen=True):
     of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result,
     `wants_input` tells that a result completes nothing but asks for input.
     `size` is the count of bytes of `body`.
+
+    The answer of an HTTP API comes in pieces (`core.route.ReplyPiece`, in `method`): first its head, then its
+    body as it is on the wire. `before` is what came just before a piece of text, to be read with it.
     """
 
     kind: ChunkKind
@@ -68,6 +71,7 @@ class Chunk(msgspec.Struct, frozen=True):
     is_error: bool = False
     wants_input: bool = False
     request_id: str | int | None = None
+    before: bytes = b""
 
     @property
     def last(self) -> bool:

@@ -8,21 +8,25 @@ from functools import cached_property
 
 #: Where each resource lies under the public address.
 JOINED_PATH = "/mcp"
+HTTP_PATH = "/http"
 API_PATH = "/api/v1"
 #: What a token needs at the gateway: it acts within a task. What the task may do stands in its grants.
 TASK_SCOPE = "remit:task"
 
 
 class Resources:
-    """The gateway with all upstreams, with one upstream, and the management interface.
+    """The gateway with all upstreams, with one upstream, with one HTTP API, and the management interface.
 
     INVARIANT: two names of one resource do not exist; a token is for exactly the text that was asked for.
     """
 
-    def __init__(self, base: str, upstreams: Collection[str]) -> None:
-        """Take the public address, without a slash at its end, and the names of the upstreams."""
+    def __init__(self, base: str, upstreams: Collection[str], apis: Collection[str] = ()) -> None:
+        """Take the public address, without a slash at its end, and the names of the upstreams; `apis` are
+        those of them that are HTTP APIs.
+        """
         self.base = base
         self._upstreams = tuple(upstreams)
+        self._apis = tuple(apis)
 
     @property
     def joined(self) -> str:
@@ -38,12 +42,17 @@ class Resources:
         """Give the gateway's resource for one upstream."""
         return f"{self.joined}/{upstream}"
 
+    def api_of(self, upstream: str) -> str:
+        """Give the gateway's resource for one upstream that is an HTTP API, called as such."""
+        return f"{self.base}{HTTP_PATH}/{upstream}"
+
     @cached_property
     def _served(self) -> dict[str, tuple[str, ...]]:
         return {
             self.joined: self._upstreams,
             self.api: (),
             **{self.of(name): (name,) for name in self._upstreams},
+            **{self.api_of(name): (name,) for name in self._apis},
         }
 
     def __contains__(self, resource: object) -> bool:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from remit.core.mediation import Chunk
+from remit.core.route import Api
 
 Json = Any
 
@@ -117,4 +118,29 @@ class Upstream(Protocol):
 
     async def stop(self) -> None:
         """Close connections and end processes."""
+        ...
+
+
+def offered(api: Api, name: str) -> Catalogue:
+    """Give the operations of an HTTP API as what the upstream of that name offers."""
+    return Catalogue(
+        protocol="http/1.1",
+        server={"name": api.title or name, "version": api.version or "0"},
+        capabilities={"tools": {}},
+        tools=tuple(route.wire for route in api.routes.values()),
+    )
+
+
+@runtime_checkable
+class HttpUpstream(Upstream, Protocol):
+    """One HTTP API, whose operations are tools by an OpenAPI document.
+
+    It takes two kinds of calls: `tools/call`, whose result has the shape of MCP, and `core.route.REQUEST`
+    with the same params, whose answer comes as it is, in pieces (`core.route.ReplyPiece`).
+    """
+
+    api: Api
+
+    def offer(self, api: Api) -> None:
+        """Offer the operations of another document from now on."""
         ...

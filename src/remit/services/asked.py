@@ -28,8 +28,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One call as a door received it, parsed once.
 
     `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
-    overrides the JSON-RPC method for operations that have more than one (unsubscribe). `capabilities` is what
-    the agent's client can answer, `proven` the key that the sender of the token proved to hold.
+    overrides the method of the request for operations that have more than one (unsubscribe), and for doors
+    that want the answer of an HTTP API as it is. `capabilities` is what the agent's client can answer,
+    `proven` the key that the sender of the token proved to hold.
     """
 
     token: str
@@ -52,7 +53,7 @@ def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
         arguments = {name: value for name, value in arguments.items() if name != INPUT}
     params: dict[str, Json]
     if reserved is None:
-        method, params = "tools/call", {"name": request.tool.name, "arguments": arguments}
+        method, params = asked.method or "tools/call", {"name": request.tool.name, "arguments": arguments}
     else:
         method, params = asked.method or reserved, arguments
     if given is not None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from remit.core.decision import Decision, Outcome, Reason
+from remit.core.decision import Decision, Outcome, overtaken
 from remit.core.errors import Conflict, Fenced, NotFound, RemitError, UpstreamUnreachable
 from remit.core.identity import Principal
 from remit.core.label import Classes, Label
@@ -66,7 +66,7 @@ from remit.services.live import Live, LiveTask
 from remit.services.observe import Observer, rising
 from remit.services.policies import Policies
 from remit.services.refusals import Refusals
-from remit.services.scrub import scrubbed
+from remit.services.scrub import Scrubber
 
 
 class Sink(Protocol):
@@ -116,6 +116,7 @@ class Drive:
         self._call: LiveCall | None = None
         self._exchange: Exchange | None = None
         self._credential: UpstreamCredential | None = None
+        self._scrubber = Scrubber(None)
         self._asking = Unit()
         self._turn: asyncio.Lock | None = None
         self._number = 0
@@ -233,7 +234,7 @@ class Drive:
             rise.lost()
             if isinstance(lost, Conflict):
                 # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
-                await self._m.store.commit(Unit(events=(decision_event(request, _lost(decision, lost)),)))
+                await self._m.store.commit(Unit(events=(decision_event(request, overtaken(decision, lost)),)))
             raise
         # Commits answer in the order in which they were handed in, and labels only rise.
         live.kept_label = label
@@ -246,6 +247,7 @@ class Drive:
         # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
         self._look(self._call)
         self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)
+        self._scrubber = Scrubber(self._credential)
         lease, headers = (held.lease, held.headers) if (held := self._credential) else ("", {})
         upstream = self._m.upstreams[self._asked.upstream]
         self._exchange = await upstream.prepare(wire_call(self._asked, need.request, lease), headers)
@@ -288,7 +290,7 @@ class Drive:
             self._look(self._call)
             raise
         self._look(self._call)
-        return scrubbed(chunk, self._credential)
+        return self._scrubber.take(chunk)
 
     async def _observe(self, need: Observe) -> Observed:
         """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
@@ -383,18 +385,6 @@ class Drive:
             self._live.open_calls -= 1
             if self._call is not None:
                 self._live.in_hand.discard(self._call)
-
-
-def _lost(decision: Decision, lost: Conflict) -> Decision:
-    reason = Reason(code=lost.code, text=lost.message, way_out=lost.way_out, step=5)
-    return msgspec.structs.replace(
-        decision,
-        outcome=Outcome.DENY,
-        reasons=(*decision.reasons, reason),
-        approval="",
-        waived=(),
-        observed=False,
-    )
 
 
 NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'

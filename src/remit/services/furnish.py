@@ -6,6 +6,7 @@ from __future__ import annotations
 from remit.core.mission import authority_hash, authority_set
 from remit.core.resource import Resources
 from remit.core.task import Task
+from remit.ports.upstream import HttpUpstream
 from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
@@ -57,7 +58,8 @@ def furnish(o: Outfit) -> House:
     )
     policies = Policies(engine=o.engine, store=o.store, clock=o.clock, tenant=o.tenant, members=o.members)
     tools = Tools(store=o.store, clock=o.clock, policies=policies, tenant=o.tenant)
-    resources = Resources(o.public_url, o.upstreams)
+    apis = [name for name, one in o.upstreams.items() if isinstance(one, HttpUpstream)]
+    resources = Resources(o.public_url, o.upstreams, apis)
 
     def authority(task: Task) -> str:
         return authority_hash(o.public_url, authority_set(task, resources))

@@ -18,6 +18,7 @@ from remit.core.provenance import Index
 from remit.core.request import AccessRequest
 from remit.core.revocation import call_scopes, scopes_of
 from remit.core.task import Budgets, Task
+from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
 from remit.services.accounts import Drawn, own_accounts, total
 from remit.services.in_hand import LiveCall
@@ -91,6 +92,15 @@ class LiveTask:
         if found is None:
             found = self._scopes_by_tool[tool] = call_scopes(self.task, tool)
         return found
+
+    def sees(self, tool: Tool, *, observed: bool) -> bool:
+        """Whether the task may know of a tool: it holds a grant, or nothing is refused there (`observed`)."""
+        if tool.name in RESERVED_OPERATIONS or "inputSchema" not in tool.surface:
+            return False
+        if tool.state is ToolState.GONE or not (observed or tool.id in self.grants):
+            return False
+        # A changed tool is suspended; where nothing is refused it stays, with what was accepted of it.
+        return tool.state is not ToolState.CHANGED or observed
 
     def check_room(self, most: int) -> None:
         """Raise `Busy` where the task has `most` calls in hand, or takes none while it is declassified."""

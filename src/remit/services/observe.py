@@ -27,6 +27,7 @@ from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import with_fields
 from remit.core.request import AccessRequest
+from remit.core.route import ReplyHead, ReplyPiece, read_piece
 from remit.core.tool import Tool
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock
@@ -42,6 +43,7 @@ Json = Any
 
 #: Members of a progress notification that are none of the tool's words.
 _PACE = frozenset({"progressToken", "progress", "total"})
+_PIECES = frozenset(ReplyPiece)
 #: Bytes of a result that may take memory of many times that size for a moment.
 MAX_AT_ONCE = 1024 * 1024
 
@@ -201,6 +203,8 @@ def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Js
     and stands in no part, since a name is written twice, is added to `left`.
     """
     left = [] if left is None else left
+    if chunk.method in _PIECES:
+        return _of_reply(chunk, ReplyPiece(chunk.method), left)
     try:
         body = _parsed(chunk.body, left)
     except ValueError:
@@ -212,6 +216,23 @@ def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Js
     if chunk.kind is ChunkKind.NOTIFICATION:
         body = {name: value for name, value in body.items() if name not in _PACE}
     return (body,) if body else ()
+
+
+def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str]) -> tuple[Json, ...]:
+    """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
+    if piece is ReplyPiece.HEAD:
+        head = msgspec.json.decode(chunk.body, type=ReplyHead)
+        return ({**head.headers, **({"location": head.location} if head.location else {})},)
+    if not chunk.body:
+        return ()
+    if piece is ReplyPiece.JSON:
+        try:
+            return (_parsed(chunk.body, left),)
+        except ValueError:
+            return (chunk.body.decode(errors="replace"),)
+    texts, beside = read_piece(piece, chunk.body, chunk.before)
+    left += beside
+    return tuple(_read(text, left) for text in texts)
 
 
 def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tuple[Json, ...]:

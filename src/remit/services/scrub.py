@@ -17,11 +17,48 @@ from urllib.parse import quote
 import msgspec
 
 from remit.core.mediation import Chunk
+from remit.core.route import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 
 #: What is shorter is met by chance in any text.
 MIN_SECRET: Final = 6
 REMOVED: Final = b"[credential removed]"
+#: The pieces of one body; what lies across two of them is looked for, too.
+_BODIES: Final = frozenset(one.value for one in ReplyPiece if one is not ReplyPiece.HEAD)
+
+
+class Scrubber:
+    """Scrubs the chunks of one call. What may be the beginning of a credential is held back until the next
+    piece of the same body shows whether it is.
+    """
+
+    def __init__(self, credential: UpstreamCredential | None) -> None:
+        """Take the credential of the call, if it has one."""
+        self._credential = credential
+        self._held = b""
+
+    def take(self, chunk: Chunk) -> Chunk:
+        """Give a chunk without the credential."""
+        credential = self._credential
+        if credential is None or not credential.secrets or chunk.method not in _BODIES:
+            return scrubbed(chunk, credential)
+        forms = _forms(credential.secrets)
+        body = self._held + chunk.body
+        for form in forms:
+            body = body.replace(form, REMOVED)
+        held = 0 if chunk.last else _begun(body, forms)
+        self._held = body[len(body) - held :]
+        return msgspec.structs.replace(chunk, body=body[: len(body) - held])
+
+
+def _begun(body: bytes, forms: tuple[bytes, ...]) -> int:
+    """Give how many bytes at the end of a body may be the beginning of one of the forms."""
+    longest = max(map(len, forms), default=0)
+    for size in range(min(longest - 1, len(body)), 0, -1):
+        end = body[-size:]
+        if any(form.startswith(end) for form in forms):
+            return size
+    return 0
 
 
 def scrubbed(chunk: Chunk, credential: UpstreamCredential | None) -> Chunk:

@@ -155,7 +155,8 @@ class AccessTokens:
     def reach(self, task: Task) -> tuple[str, ...]:
         """Give the resources at which a task's token can be used."""
         upstreams = dict.fromkeys(grant.tool.partition("/")[0] for grant in task.grants)
-        places = (self.resources.of(name) for name in upstreams)
+        resources = self.resources
+        places = (place for name in upstreams for place in (resources.of(name), resources.api_of(name)))
         return (self.resources.joined, *(place for place in places if place in self.resources))
 
     def _until(self, deadline: datetime | None) -> datetime:

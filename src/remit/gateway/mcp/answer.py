@@ -17,14 +17,13 @@ import orjson
 
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.tool import INPUT
+from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond
 from remit.gateway.mcp.wire import (
     HOP_CODES,
     INTERNAL_ERROR,
     MISSING_CAPABILITY,
     OWN_CODES,
-    Receive,
     RequestId,
-    Send,
     WireFault,
     error_body,
     error_frame,
@@ -54,8 +53,6 @@ LOG_LEVELS: Final = {
     )
 }
 
-JSON_TYPE: Final = (b"content-type", b"application/json")
-NO_STORE: Final = (b"cache-control", b"no-store")
 STREAM_HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store, no-transform"),
@@ -300,17 +297,6 @@ def _members_of(body: bytes) -> dict[str, msgspec.Raw]:
         return _read_members(body)
     except (msgspec.DecodeError, RecursionError):
         return {}
-
-
-async def respond(
-    send: Send, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:
-    """Send one whole response; JSON where there is a body."""
-    head = [NO_STORE, (b"content-length", b"%d" % len(body)), *headers]
-    if body:
-        head.append(JSON_TYPE)
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
 
 
 async def respond_value(

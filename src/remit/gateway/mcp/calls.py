@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -25,6 +24,7 @@ from remit.core.tool import (
     RESOURCE_SUBSCRIBE,
 )
 from remit.core.workload import Confirmation
+from remit.gateway.asgi import Receive, Send
 from remit.gateway.mcp.answer import LOG_LEVELS, WATCH_AFTER_S, Answer
 from remit.gateway.mcp.asking import ask_client
 from remit.gateway.mcp.headers import DoorHeaders, check_params
@@ -39,9 +39,7 @@ from remit.gateway.mcp.wire import (
     META_LOG_LEVEL,
     RESOURCE_NOT_FOUND,
     Incoming,
-    Receive,
     RequestId,
-    Send,
     WireFault,
     bad_params,
     fault_of,
@@ -49,6 +47,7 @@ from remit.gateway.mcp.wire import (
     refusal,
     text_param,
 )
+from remit.gateway.tracing import travelling
 from remit.services.house import House
 from remit.services.mediate import Asked
 
@@ -58,16 +57,6 @@ UNSUBSCRIBE: Final = "resources/unsubscribe"
 #: Methods that are calls, in both eras.
 CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "completion/complete"))
 
-# W3C Trace Context and Baggage: all that travels of an agent's `_meta`, in their own narrow forms.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_TRACESTATE = re.compile(
-    r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[!-+\--<>-~]{1,256}(?:,[a-z0-9][a-z0-9_\-*/@]{0,255}=[!-+\--<>-~]{1,256}){0,31}"
-)
-_BAGGAGE = re.compile(
-    r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}=[!#-+\--:<-\[\]-~]{0,256}(?:,[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}=[!#-+\--:<-\[\]-~]{0,256}){0,31}"
-)
-_TRAVELS: Final = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE, "baggage": _BAGGAGE}
-MAX_TRACE: Final = 512
 #: Operations whose result is never a question.
 _ASKS_NOTHING: Final = frozenset((COMPLETION, RESOURCE_SUBSCRIBE))
 #: How often one call of a session may be asked back.
@@ -276,7 +265,7 @@ class Calls:
             name=name,
             arguments=arguments,
             method=method if method == UNSUBSCRIBE else "",
-            meta=_travelling(meta) if meta else {},
+            meta=travelling(meta) if meta else {},
             wants_progress=isinstance(meta.get("progressToken"), str | int),
             log_level=_log_level(visit, meta),
             capabilities=_able(visit, meta),
@@ -347,14 +336,6 @@ def unknown(visit: Visit, message: Incoming) -> WireFault:
 
 def _shown(name: Json) -> str:
     return name[:200] if isinstance(name, str) else ""
-
-
-def _travelling(meta: dict[str, Json]) -> dict[str, Json]:
-    return {
-        key: value
-        for key, form in _TRAVELS.items()
-        if isinstance(value := meta.get(key), str) and len(value) <= MAX_TRACE and form.fullmatch(value)
-    }
 
 
 def _able(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:

@@ -14,23 +14,31 @@ The door adds no rules. Whatever reaches an upstream goes through `services.medi
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from remit.core.errors import Fenced, NotFound, RemitError, StoreUnavailable, Unauthenticated
+from remit.core.errors import Fenced, Malformed, NotFound, RemitError, StoreUnavailable, Unauthenticated
 from remit.core.mediation import Step
-from remit.gateway.mcp.answer import respond
+from remit.core.resource import JOINED_PATH
+from remit.gateway.asgi import (
+    InHand,
+    Receive,
+    Scope,
+    Send,
+    check_length,
+    origin_of,
+    read_body,
+    respond,
+    with_nonce,
+)
 from remit.gateway.mcp.calls import Calls, Visit
 from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.methods import Methods
-from remit.gateway.mcp.resource import METADATA, PREFIX, ProtectedResource
 from remit.gateway.mcp.rounds import Rounds
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import LIST_CHANGES, RESOURCE_UPDATED, Subscriptions
@@ -42,20 +50,18 @@ from remit.gateway.mcp.wire import (
     METHOD_NOT_FOUND,
     ClientReply,
     Incoming,
-    Receive,
-    Scope,
-    Send,
     WireFault,
-    busy,
     error_body,
     error_frame,
     fault_of,
     http_status,
     read_incoming,
 )
+from remit.gateway.resource import METADATA, ProtectedResource
 from remit.services.house import House
 
 Json = Any
+PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
 
 _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
@@ -84,10 +90,11 @@ class McpDoor:
         house: House,
         *,
         limits: McpLimits | None = None,
+        in_hand: InHand | None = None,
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
-        """Take the services.
+        """Take the services. `in_hand` is shared with other doors.
 
         `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
         `Host` values that are answered.
@@ -97,9 +104,9 @@ class McpDoor:
         check_joined(house.upstreams)
         self._house = house
         self._limits = limits or McpLimits()
-        self._resource = ProtectedResource(house)
+        self._resource = ProtectedResource(house, PREFIX)
         self._origins = frozenset(
-            one.rstrip("/").lower() for one in (*origins, _origin(house.public_url.rstrip("/")))
+            one.rstrip("/").lower() for one in (*origins, origin_of(house.public_url.rstrip("/")))
         )
         self._hosts = frozenset(one.lower() for one in hosts)
         names = tuple(house.upstreams)
@@ -107,8 +114,9 @@ class McpDoor:
             f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
         }
         self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
-        self._in_hand = 0
-        self._by_agent: Counter[str] = Counter()
+        self._in_hand = in_hand or InHand(
+            most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
+        )
         listing = Listing(house.tools, house.authorizer)
         self._sessions = Sessions(
             house.clock,
@@ -152,7 +160,7 @@ class McpDoor:
             await self._resource.metadata(scope, send)
             return
         visit = Visit(DoorHeaders(scope["headers"]), receive, send)
-        self._in_hand += 1
+        self._in_hand.count += 1
         try:
             await self._serve(scope, visit)
         except RemitError as error:
@@ -162,26 +170,20 @@ class McpDoor:
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
         finally:
-            self._in_hand -= 1
+            self._in_hand.count -= 1
             self._count_out(visit)
 
     def _count_in(self, visit: Visit) -> None:
-        """Count what one agent has in hand: it may not keep the door from all others."""
         visit.agent = visit.claims.client_id
-        self._by_agent[visit.agent] += 1
-        if self._by_agent[visit.agent] > self._limits.max_calls_per_agent:
-            raise busy("this agent has too many requests in hand")
+        self._in_hand.add(visit.agent)
 
     def _count_out(self, visit: Visit) -> None:
         if visit.agent:
-            self._by_agent[visit.agent] -= 1
-            if not self._by_agent[visit.agent]:
-                del self._by_agent[visit.agent]
+            self._in_hand.remove(visit.agent)
 
     async def _serve(self, scope: Scope, visit: Visit) -> None:
         self._check_where(visit.head)
-        if self._in_hand > self._limits.max_calls_in_flight:
-            raise busy("too many requests are in hand")
+        self._in_hand.check()
         self._identify(scope, visit)
         self._count_in(visit)
         place = self._places.get(scope["path"])
@@ -241,13 +243,13 @@ class McpDoor:
             raise _not_acceptable("text/event-stream")
         session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
         # Streams have a bound of their own.
-        self._in_hand -= 1
+        self._in_hand.count -= 1
         self._count_out(visit)
         visit.agent = ""
         try:
             await self._methods.stream(visit, session)
         finally:
-            self._in_hand += 1
+            self._in_hand.count += 1
 
     # The checks before the body.
 
@@ -261,12 +263,20 @@ class McpDoor:
             raise WireFault("this host is not served here", INVALID_REQUEST, status=421, code="host")
 
     def _identify(self, scope: Scope, visit: Visit) -> None:
-        found = self._resource.identify(scope, visit.head)
+        head = visit.head
+        shown = [head.values[b"authorization"]] if b"authorization" in head.values else []
+        found = self._resource.identify(
+            scope,
+            authorization=shown * 2 if b"authorization" in head.twice else shown,
+            proofs=head.proofs,
+            resource=scope["path"].rstrip("/"),
+            path=scope.get("raw_path", scope["path"].encode()),
+        )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
             self._house.sightings.shown(found.claims, client[0])
         if found.nonce:
-            visit.send = _with_nonce(visit.send, found.nonce.encode())
+            visit.send = with_nonce(visit.send, found.nonce.encode())
 
     def _check_post(self, head: DoorHeaders) -> None:
         if b"content-type" in head.twice or not is_json(head.get(b"content-type")):
@@ -275,40 +285,27 @@ class McpDoor:
             )
         if accepted(head.get(b"accept")) != (True, True):
             raise _not_acceptable("application/json, text/event-stream")
-        length = head.get(b"content-length")
-        if length and (not length.isdigit() or int(length[:20]) > self._limits.max_request_bytes):
-            raise self._too_large()
+        with self._bounded():
+            check_length(head.get(b"content-length"), self._limits.max_request_bytes)
 
     async def _body(self, visit: Visit) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
-            # The first piece too: of a body that was announced, none may ever come.
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                while True:
-                    if size > self._limits.max_request_bytes:
-                        raise self._too_large()
-                    part = await visit.receive()
-                    if part["type"] == "http.disconnect":
-                        raise WireFault(
-                            "the request broke off", INVALID_REQUEST, status=400, code="broken-off"
-                        )
-                    parts.append(part.get("body", b""))
-                    size += len(parts[-1])
-                    if not part.get("more_body", False):
-                        break
-        except TimeoutError:
-            raise WireFault(
-                "the body did not arrive in time", INVALID_REQUEST, status=408, code="body-timeout"
-            ) from None
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        limits = self._limits
+        with self._bounded():
+            return await read_body(
+                visit.receive, max_bytes=limits.max_request_bytes, timeout_s=limits.body_timeout_s
+            )
 
-    def _too_large(self) -> WireFault:
-        limit = self._limits.max_request_bytes
-        return WireFault(
-            f"the body is over the limit of {limit} bytes", INVALID_REQUEST, status=413, code="too-large",
-            headers=((b"connection", b"close"),),
-        )  # fmt: skip
+    @contextlib.contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Give the faults of a body the form of the wire."""
+        try:
+            yield
+        except Malformed as fault:
+            status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
+            headers = ((b"connection", b"close"),) if status == 413 else ()
+            raise WireFault(
+                fault.message, INVALID_REQUEST, status=status, code=fault.code, headers=headers
+            ) from None
 
     # What is answered outside of methods.
 
@@ -336,22 +333,6 @@ class McpDoor:
         if unknown:
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)
-
-
-def _with_nonce(send: Send, nonce: bytes) -> Send:
-    """Tell a client with its answer which nonce to use from now on (RFC 9449 section 8.2)."""
-
-    async def told(message: Json) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), (b"dpop-nonce", nonce)]
-        await send(message)
-
-    return told
-
-
-def _origin(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def _not_acceptable(kinds: str) -> WireFault:

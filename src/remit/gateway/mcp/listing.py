@@ -21,7 +21,6 @@ from remit.core.tool import (
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
     Tool,
-    ToolState,
 )
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.ports.upstream import Catalogue
@@ -115,12 +114,7 @@ class Listing:
         return found
 
     def _visible(self, live: LiveTask, tool: Tool) -> bool:
-        if tool.name in RESERVED_OPERATIONS or "inputSchema" not in tool.surface:
-            return False
-        if tool.state is ToolState.GONE or not self.holds(live, tool.upstream, tool.name):
-            return False
-        # A changed tool is suspended; where nothing is refused it stays, with what was accepted of it.
-        return tool.state is not ToolState.CHANGED or self._authorizer.observes(tool.upstream)
+        return live.sees(tool, observed=self._authorizer.observes(tool.upstream))
 
     def tools(self, live: LiveTask, place: Place) -> list[Json]:
         """Give the tools that the task may call and, where it has a plan, plans to; as they were accepted."""

@@ -11,12 +11,12 @@ import orjson
 
 from remit.core.errors import Fenced, RemitError
 from remit.core.tool import RESOURCE_SUBSCRIBE
+from remit.gateway.asgi import respond
 from remit.gateway.mcp.answer import (
     KEEP_ALIVE_S,
     LOG_LEVELS,
     SIGN_OF_LIFE,
     STREAM_HEADERS,
-    respond,
     respond_value,
 )
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit

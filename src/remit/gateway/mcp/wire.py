@@ -7,7 +7,6 @@ within -32099..-32000 only. An upstream cannot forge one of them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -30,9 +29,6 @@ from remit.core.mediation import Refused
 
 Json = Any
 RequestId = str | int
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600

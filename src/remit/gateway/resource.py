@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door as a protected resource, to the letter of MCP's authorization: who may ask, and what is said.
+"""A door as a protected resource, to the letter of MCP's authorization: who may ask, and what is said.
 
-Each path is a resource of its own: `/mcp` and `/mcp/{upstream}` accept exactly the tokens that are for them
-(RFC 8707), and each says where such tokens come from (RFC 9728). A token that holds but is not enough is
-answered with `insufficient_scope` and all that is needed (step-up); one that needs a proof with a nonce, with
-the nonce (RFC 9449 section 9).
+Each path is a resource of its own: `/mcp`, `/mcp/{upstream}` and `/http/{upstream}` accept exactly the tokens
+that are for them (RFC 8707), and each says where such tokens come from (RFC 9728). A token that holds but is
+not enough is answered with `insufficient_scope` and all that is needed (step-up); one that needs a proof with
+a nonce, with the nonce (RFC 9449 section 9).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -16,53 +17,61 @@ import orjson
 from remit.core.dpop import ALGORITHMS
 from remit.core.errors import ProofRefused, RemitError, Unauthenticated
 from remit.core.ids import NAME
-from remit.core.resource import JOINED_PATH, TASK_SCOPE
-from remit.gateway.mcp.answer import respond
-from remit.gateway.mcp.headers import DoorHeaders
-from remit.gateway.mcp.wire import Scope, Send
+from remit.core.resource import TASK_SCOPE
+from remit.gateway.asgi import Scope, Send, respond
 from remit.services.credentials import Identified, Showing
 from remit.services.house import House
 
 Json = Any
 
-PREFIX: Final = JOINED_PATH
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _ALGORITHMS: Final = " ".join(ALGORITHMS)
 _HEADER = tuple[bytes, bytes]
 
 
 class ProtectedResource:
-    """What the door knows of its own resources, and of those who ask for them."""
+    """What a door knows of its own resources, and of those who ask for them."""
 
-    def __init__(self, house: House) -> None:
-        """Take the services."""
+    def __init__(self, house: House, prefix: str) -> None:
+        """Take the services, and where the door lies."""
         self._house = house
         self._base = house.public_url.rstrip("/")
+        self._prefix = prefix
 
-    def identify(self, scope: Scope, head: DoorHeaders) -> Identified:
-        """Step 1. Give who asks; raises `Unauthenticated`."""
-        authorization = head.values.get(b"authorization")
-        once = authorization is not None and b"authorization" not in head.twice
-        showing = Showing(
-            authorization=authorization.decode("latin-1") if authorization is not None and once else None,
-            method=scope["method"],
-            url=self._base + scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
-            proofs=[proof.decode("latin-1") for proof in head.proofs],
-            certificate=scope.get("remit.peer_certificate", ()),
-        )
-        if authorization is not None and not once:
+    def identify(
+        self,
+        scope: Scope,
+        *,
+        authorization: Sequence[bytes],
+        proofs: Sequence[bytes],
+        resource: str,
+        path: bytes,
+    ) -> Identified:
+        """Step 1. Give who asks; raises `Unauthenticated`.
+
+        `authorization` and `proofs` are all values that the request shows; `resource` is the path of the
+        resource, `path` the one that was asked for.
+        """
+        if len(authorization) > 1:
             raise Unauthenticated(
                 "the request shows more than one token",
                 code="bad-authorization",
                 way_out="send `Authorization` once",
                 step=1,
             )
-        resource = self._base + scope["path"].rstrip("/")
-        return self._house.credentials.identify(showing, self._house.clock.now(), resource=resource)
+        showing = Showing(
+            authorization=authorization[0].decode("latin-1") if authorization else None,
+            method=scope["method"],
+            url=self._base + path.decode("latin-1"),
+            proofs=[proof.decode("latin-1") for proof in proofs],
+            certificate=scope.get("remit.peer_certificate", ()),
+        )
+        now = self._house.clock.now()
+        return self._house.credentials.identify(showing, now, resource=self._base + resource)
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
         """Give the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
-        where = f'resource_metadata="{self._base}{METADATA}{resource_path(path)}", scope="{TASK_SCOPE}"'
+        where = f'resource_metadata="{self._base}{METADATA}{self.path_of(path)}", scope="{TASK_SCOPE}"'
         if isinstance(error, ProofRefused):
             said = f'DPoP error="{error.error}", error_description="{error.code}", algs="{_ALGORITHMS}"'
             nonce = error.nonce or self._house.proofs.nonce()
@@ -89,7 +98,7 @@ class ProtectedResource:
             await respond(send, 405, b"", ((b"allow", b"GET, HEAD"),))
             return
         # RFC 9728 section 3.3: a document at the root could only speak of a resource that is not here.
-        if path != resource_path(path):
+        if path != self.path_of(path):
             await respond(send, 404, b"")
             return
         document = {
@@ -105,11 +114,14 @@ class ProtectedResource:
         }
         await respond(send, 200, b"" if scope["method"] == "HEAD" else orjson.dumps(document))
 
-
-def resource_path(path: str) -> str:
-    """Give the path of the resource that a request path belongs to."""
-    name = path.removeprefix(PREFIX + "/").rstrip("/")
-    return f"{PREFIX}/{name}" if path.startswith(PREFIX + "/") and NAME.match(name) else PREFIX
+    def path_of(self, path: str) -> str:
+        """Give the path of the resource that a request path belongs to."""
+        name = path.removeprefix(self._prefix + "/").rstrip("/")
+        return (
+            f"{self._prefix}/{name}"
+            if path.startswith(self._prefix + "/") and NAME.match(name)
+            else self._prefix
+        )
 
 
 def _challenge(text: str) -> _HEADER:

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One call of an HTTP API, and its answer: in pieces as they come, or as one result of MCP."""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from remit.adapters.upstream.bounds import BufferBound, Hold
+from remit.adapters.upstream.http1 import Connection
+from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
+from remit.core.mediation import Chunk, ChunkKind
+from remit.core.route import ApiReply, ReplyPiece, Route, read_head
+from remit.core.route.answering import complete
+
+Json = Any
+Request = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]], bytes]
+
+#: The most that one event or line may have.
+MAX_EVENT_BYTES = 1024 * 1024
+#: Of text that goes on, about as much is given at once; of what came before it, so much is read again, for
+#: what lies across the cut.
+WINDOW_BYTES = 128 * 1024
+OVERLAP_BYTES = 1024
+_CHALLENGES = (401, 407)
+
+
+class ApiSide(Protocol):
+    """What an exchange needs of its upstream."""
+
+    name: str
+    base: str
+    bound: BufferBound
+
+    def reached(self) -> None:
+        """Note that the upstream answers."""
+        ...
+
+
+class ReplyExchange:
+    """What both kinds of exchange share: one request, and the head of its answer."""
+
+    def __init__(
+        self,
+        side: ApiSide,
+        connection: Connection,
+        route: Route,
+        request: Request,
+        *,
+        asked: str,
+        max_result_bytes: int,
+    ) -> None:
+        """Hold everything that the write needs."""
+        self._side = side
+        self._connection = connection
+        self._route = route
+        self._request = request
+        self._asked = asked
+        self._max = max_result_bytes
+        self._hold = Hold(side.bound)
+        self._sent = False
+        self._released = False
+        self.reply: ApiReply | None = None
+
+    def send(self) -> None:
+        """Write the request now."""
+        if self._released:
+            raise self._cut()
+        method, target, headers, body = self._request
+        self._connection.send(method, target, headers, body)
+        self._sent = True
+        self._request = (method, target, (), b"")
+
+    def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
+        """An HTTP API asks nothing."""
+
+    def cancel(self, reason: str) -> None:
+        """Close the connection: there is no other way to tell."""
+        if self._sent:
+            self._connection.abort()
+
+    def release(self) -> None:
+        """Give the connection back; it serves again if the answer was read to its end."""
+        if not self._released:
+            self._released = True
+            self._hold.release()
+            self._connection.release()
+
+    async def _head(self) -> ApiReply:
+        """Wait for the head. That the credential is refused is a fault, and not the agent's to answer."""
+        head = await self._connection.head()
+        self._side.reached()
+        if head.status in _CHALLENGES:
+            raise UpstreamFault(
+                f"upstream `{self._side.name}` does not take the credential ({head.status})",
+                sent=True,
+                way_out="check the upstream's credential and its scope",
+                code="upstream-refused",
+            )
+        reply = read_head(
+            head.status,
+            head.headers,
+            base=self._side.base,
+            gives=self._route.gives,
+            asked=self._asked,
+        )
+        self.reply = reply
+        return reply
+
+    def _keep(self, size_bytes: int, most: int) -> None:
+        if size_bytes > most:
+            raise UpstreamFault(
+                f"the answer of upstream `{self._side.name}` exceeds {most} bytes",
+                sent=True,
+                way_out="ask for less, or raise `limits.max_result_bytes`",
+                code="upstream-too-large",
+            )
+        self._hold.resize(size_bytes)
+
+    async def _whole(self) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in self._connection.chunks():
+            size += len(part)
+            self._keep(size, self._max)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _cut(self) -> UpstreamUnreachable:
+        return UpstreamUnreachable(
+            f"the call to upstream `{self._side.name}` was cut off on this side",
+            sent=self._sent,
+            way_out="look at the upstream for the outcome",
+            code="upstream-cut",
+        )
+
+    def _check(self) -> None:
+        if self._released:
+            raise self._cut()
+        if not self._sent:
+            raise OutOfOrder("nothing was sent that could be answered", way_out="send the call first")
+
+
+class PlainReplyExchange(ReplyExchange):
+    """`ports.upstream.Exchange` that gives an answer as it is: its head, then its body piece by piece.
+
+    JSON comes whole, for its fields can be told only then; events and lines as soon as they are whole; text
+    in windows, each with the end of the one before; bytes as they come. The last piece is the result.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        """Begin before the head."""
+        super().__init__(*args, **more)
+        self._pieces: AsyncIterator[Chunk] | None = None
+
+    async def receive(self) -> Chunk:
+        """Give the head, then the body."""
+        self._check()
+        try:
+            if self._pieces is None:
+                reply = await self._head()
+                self._pieces = self._body(reply)
+                return Chunk(
+                    ChunkKind.NOTIFICATION, msgspec.json.encode(reply.head), method=ReplyPiece.HEAD.value
+                )
+            return await anext(self._pieces)
+        except OutOfOrder as error:
+            if self._released:
+                raise self._cut() from error
+            raise
+
+    def _chunk(self, piece: ReplyPiece, body: bytes, before: bytes = b"", *, last: bool = False) -> Chunk:
+        assert self.reply is not None
+        kind = ChunkKind.RESULT if last else ChunkKind.NOTIFICATION
+        failed = last and self.reply.head.status >= 400
+        return Chunk(kind, body, method=piece.value, is_error=failed, before=before)
+
+    async def _body(self, reply: ApiReply) -> AsyncIterator[Chunk]:
+        piece = reply.piece
+        if piece is ReplyPiece.JSON:
+            yield self._chunk(piece, await self._whole(), last=True)
+            return
+        waiting = bytearray()
+        before = b""
+        async for part in self._connection.chunks():
+            waiting += part
+            end = self._ready(piece, waiting)
+            if not end:
+                self._keep(len(waiting), min(self._max, MAX_EVENT_BYTES))
+                continue
+            body = bytes(waiting[:end])
+            del waiting[:end]
+            self._hold.resize(len(waiting))
+            yield self._chunk(piece, body, before)
+            if piece in (ReplyPiece.TEXT, ReplyPiece.BYTES):
+                before = body[-OVERLAP_BYTES:]
+        yield self._chunk(piece, bytes(waiting), before, last=True)
+
+    def _ready(self, piece: ReplyPiece, waiting: bytearray) -> int:
+        """Give how much of what has come can be given on."""
+        if piece is ReplyPiece.TEXT:
+            if len(waiting) < WINDOW_BYTES:
+                return 0
+            return complete(piece, bytes(waiting)) or len(waiting)
+        return complete(piece, bytes(waiting))
+
+
+class McpReplyExchange(ReplyExchange):
+    """`ports.upstream.Exchange` that gives an answer as a tool's result in the shape of MCP."""
+
+    async def receive(self) -> Chunk:
+        """Give the one result."""
+        self._check()
+        try:
+            reply = await self._head()
+            body = await self._whole()
+        except OutOfOrder as error:
+            if self._released:
+                raise self._cut() from error
+            raise
+        result = _result(reply, body, self._asked)
+        return Chunk(ChunkKind.RESULT, msgspec.json.encode(result), is_error=reply.head.status >= 400)
+
+
+def _result(reply: ApiReply, body: bytes, asked: str) -> dict[str, Json]:
+    head = reply.head
+    told: dict[str, Json] = {"status": head.status}
+    if head.location:
+        told["location"] = head.location
+    result: dict[str, Json] = {"content": [], "_meta": {"remit/http": told}}
+    if head.status >= 400:
+        result["isError"] = True
+    if not body:
+        return result
+    if reply.piece is ReplyPiece.BYTES:
+        media = head.headers.get("content-type", "application/octet-stream")
+        blob = base64.b64encode(body).decode("ascii")
+        resource = {"uri": f"http-api:{asked}", "mimeType": media, "blob": blob}
+        result["content"] = [{"type": "resource", "resource": resource}]
+        return result
+    text = body.decode("utf-8", "replace")
+    result["content"] = [{"type": "text", "text": text}]
+    if reply.piece is ReplyPiece.JSON:
+        try:
+            value = msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return result
+        if isinstance(value, dict):
+            result["structuredContent"] = value
+    return result

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a route is: one operation of an HTTP API, and where each of its arguments stands in a request."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import ConfigInvalid
+
+Json = Any
+
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+
+#: The member of an input schema that says how a tool's arguments travel. It is pinned with the rest.
+BINDING: Final = "x-http"
+
+
+class Where(enum.StrEnum):
+    """Where in a request an argument stands."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+    BODY = "body"
+
+
+class ValueKind(enum.StrEnum):
+    """What the text of a parameter stands for. A property of a JSON body is `any`: it has a type itself."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    ANY = "any"
+
+
+class RouteParameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One argument on the wire. `argument` is its name for tools and grants, `name` the one in requests.
+
+    `many`: it is a list; in a query each of its values is a pair of its own where `exploded`, else commas
+    stand between them.
+    """
+
+    argument: str
+    name: str
+    where: Where
+    kind: ValueKind = ValueKind.STRING
+    many: bool = False
+    exploded: bool = True
+    required: bool = False
+
+
+class BodyForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What the body of a request is. `whole` names the argument that is all of it; empty where each property
+    is an argument.
+    """
+
+    media: str = JSON
+    whole: str = ""
+    required: bool = False
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation: its name as a tool, its method, and the segments of its path template.
+
+    A segment is a literal, or None for the next parameter of `path`. `wire` is what the upstream offers as a
+    tool's entry, `accepts` the media types of its answers, `gives` the names of response headers that the
+    document declares (in lower case).
+    """
+
+    name: str
+    method: str
+    template: str
+    segments: tuple[str | None, ...]
+    path: tuple[RouteParameter, ...] = ()
+    query: tuple[RouteParameter, ...] = ()
+    headers: tuple[RouteParameter, ...] = ()
+    properties: tuple[RouteParameter, ...] = ()
+    body: BodyForm | None = None
+    wire: dict[str, Json] = {}
+    accepts: tuple[str, ...] = ()
+    gives: frozenset[str] = frozenset()
+
+    @property
+    def parameters(self) -> tuple[RouteParameter, ...]:
+        """All arguments but a whole body."""
+        return (*self.path, *self.query, *self.headers, *self.properties)
+
+
+class _Node:
+    """A place in the tree of paths."""
+
+    __slots__ = ("literals", "one", "routes")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.one: _Node | None = None
+        self.routes: dict[str, Route] = {}
+
+
+class PathTree:
+    """Finds the route of a path. A literal goes before a parameter (OpenAPI, path templating)."""
+
+    def __init__(self, routes: tuple[Route, ...], *, folded: bool = False) -> None:
+        """Plant the tree; `folded` takes letters of either case for one.
+
+        Raises `ConfigInvalid` where two routes could not be told apart.
+        """
+        self._folded = folded
+        self._root = _Node()
+        for route in routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        for segment in route.segments:
+            if segment is None:
+                node.one = node.one or _Node()
+                node = node.one
+            else:
+                node = node.literals.setdefault(segment.casefold() if self._folded else segment, _Node())
+        other = node.routes.setdefault(route.method, route)
+        if other is not route:
+            raise ConfigInvalid(
+                f"`{route.method} {route.template}` and `{other.template}` are one address",
+                key="paths",
+                way_out="keep one of them: letters of either case count as one",
+            )
+
+    def find(self, method: str, segments: list[str]) -> Route | None:
+        """Give the route of a method and decoded segments, None where there is none."""
+        wanted = [one.casefold() for one in segments] if self._folded else segments
+        return self._find(self._root, method, wanted, 0)
+
+    def _find(self, node: _Node, method: str, segments: list[str], at: int) -> Route | None:
+        if at == len(segments):
+            return node.routes.get(method)
+        literal = node.literals.get(segments[at])
+        found = self._find(literal, method, segments, at + 1) if literal is not None else None
+        if found is None and node.one is not None and segments[at]:
+            found = self._find(node.one, method, segments, at + 1)
+        return found
+
+
+class Api:
+    """The routes of one HTTP API, by name and by path. Immutable.
+
+    `left_out` says which operations of the document are not offered, and why.
+    """
+
+    __slots__ = ("folded", "left_out", "routes", "title", "tree", "version")
+
+    def __init__(
+        self,
+        routes: tuple[Route, ...],
+        *,
+        title: str = "",
+        version: str = "",
+        left_out: tuple[str, ...] = (),
+    ) -> None:
+        """Take the routes; raises `ConfigInvalid` where two have one name or one address."""
+        self.routes: dict[str, Route] = {}
+        for route in routes:
+            if (other := self.routes.setdefault(route.name, route)) is not route:
+                raise ConfigInvalid(
+                    f"`{route.method} {route.template}` and `{other.method} {other.template}` are both "
+                    f"named `{route.name}`",
+                    key="paths",
+                    way_out="give each an `operationId` of its own",
+                )
+        self.title, self.version, self.left_out = title, version, left_out
+        self.tree = PathTree(routes)
+        self.folded = PathTree(routes, folded=True)

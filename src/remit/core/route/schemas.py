@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schemas of an OpenAPI document as JSON Schema without references: bounded, and believed in nothing.
+
+OpenAPI 3.1 schemas are JSON Schema already; of 3.0 `nullable` and the boolean `exclusive...` are rewritten.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from remit.core.errors import Malformed
+
+Json = Any
+
+MAX_DEPTH: Final = 12
+MAX_HOPS: Final = 16
+#: Of one operation, and of a whole document.
+MAX_NODES: Final = 8_000
+MAX_ALL_NODES: Final = 400_000
+MAX_TEXT: Final = 4_000
+
+_ONE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames"})
+_MANY: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_NAMED: Final = frozenset({"properties", "patternProperties", "$defs"})
+#: What says nothing of a value, or is OpenAPI's own.
+_DROPPED: Final = frozenset(
+    {
+        "$schema", "$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$defs", "definitions", "discriminator",
+        "xml", "externalDocs", "example", "examples", "nullable",
+    }
+)  # fmt: skip
+
+_BOUNDS: Final = {
+    "minimum": "exclusiveMinimum",
+    "maximum": "exclusiveMaximum",
+    "exclusiveMinimum": "minimum",
+    "exclusiveMaximum": "maximum",
+}
+
+
+class References:
+    """Resolves what a document refers to within itself."""
+
+    def __init__(self, document: dict[str, Json]) -> None:
+        """Take the whole document."""
+        self._document = document
+        self._left_in_all = MAX_ALL_NODES
+        self._left = 0
+
+    def resolved(self, node: Json) -> dict[str, Json]:
+        """Give the object that a node is, or refers to; raises `Malformed`."""
+        for _ in range(MAX_HOPS):
+            if not isinstance(node, dict):
+                raise Malformed("a reference leads to no object")
+            target = node.get("$ref")
+            if target is None:
+                return node
+            node = self._target(target)
+        raise Malformed("a reference leads in a circle")
+
+    def _target(self, target: Json) -> Json:
+        if not isinstance(target, str) or not target.startswith("#/"):
+            raise Malformed("a reference leads out of the document")
+        node: Json = self._document
+        for piece in target[2:].split("/"):
+            name = piece.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, dict) and name in node:
+                node = node[name]
+            else:
+                raise Malformed(f"the reference `{target[:120]}` leads nowhere")
+        return node
+
+    def schema(self, node: Json) -> dict[str, Json]:
+        """Give a schema without references. What is nested without end becomes the schema of anything."""
+        self._left = MAX_NODES
+        found = self._schema(node, 0)
+        return found if isinstance(found, dict) else {}
+
+    def _schema(self, node: Json, depth: int) -> Json:
+        self._left -= 1
+        self._left_in_all -= 1
+        if self._left_in_all < 0:
+            raise Malformed("the document's schemas are too large in all")
+        if isinstance(node, bool):
+            return node
+        if depth > MAX_DEPTH or self._left < 0 or not isinstance(node, dict):
+            return {}
+        target = node.get("$ref")
+        if target is not None:
+            beside = {key: value for key, value in node.items() if key != "$ref"}
+            below = self._schema(self.resolved({"$ref": target}), depth + 1)
+            own = self._plain(beside, depth)
+            return {**below, **own} if isinstance(below, dict) else own
+        return self._plain(node, depth)
+
+    def _plain(self, node: dict[str, Json], depth: int) -> dict[str, Json]:
+        out: dict[str, Json] = {}
+        for key, value in node.items():
+            if key in _DROPPED or key.startswith("x-"):
+                continue
+            if key in _ONE:
+                out[key] = self._schema(value, depth + 1)
+            elif key in _MANY and isinstance(value, list):
+                out[key] = [self._schema(one, depth + 1) for one in value[:64]]
+            elif key in _NAMED and isinstance(value, dict):
+                out[key] = {str(name): self._schema(one, depth + 1) for name, one in value.items()}
+            elif key in _BOUNDS:
+                _bound(key, node, out)
+            elif key == "description" and isinstance(value, str):
+                out[key] = value[:MAX_TEXT]
+            else:
+                out[key] = value
+        if node.get("nullable") is True and isinstance(kind := out.get("type"), str):
+            out["type"] = [kind, "null"]
+        return out
+
+    def properties(self, node: Json) -> tuple[dict[str, Json], frozenset[str]] | None:
+        """Give the properties that an object's schema speaks of, and which of them it requires; None where it
+        is no object's, or says nothing of what is in it.
+        """
+        found: dict[str, Json] = {}
+        required: set[str] = set()
+        self._collect(node, found, required, 0, always=True)
+        return (found, frozenset(required & found.keys())) if found else None
+
+    def _collect(
+        self, node: Json, found: dict[str, Json], required: set[str], depth: int, *, always: bool
+    ) -> None:
+        if depth > MAX_DEPTH or not isinstance(node, dict):
+            return
+        node = self.resolved(node)
+        properties, needed = node.get("properties"), node.get("required")
+        if isinstance(properties, dict):
+            for name, one in properties.items():
+                found.setdefault(str(name), one)
+        if always and isinstance(needed, list):
+            required.update(name for name in needed if isinstance(name, str))
+        for word in ("allOf", "anyOf", "oneOf"):
+            below = node.get(word)
+            for one in below[:64] if isinstance(below, list) else ():
+                self._collect(one, found, required, depth + 1, always=always and word == "allOf")
+
+
+def _bound(key: str, node: dict[str, Json], out: dict[str, Json]) -> None:
+    """Take a bound over. OpenAPI 3.0: `exclusiveMinimum: true` makes an exclusive one of `minimum`."""
+    other = _BOUNDS[key]
+    if isinstance(node[key], bool):
+        return
+    if node.get(other) is True:
+        out[other] = node[key]
+    else:
+        out[key] = node[key]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all doors share of ASGI: whole responses, bounded bodies, and a bound on what is in hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import Any, Final
+
+from remit.core.errors import Busy, Malformed
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+HeaderLines = tuple[tuple[bytes, bytes], ...]
+
+JSON_TYPE: Final = (b"content-type", b"application/json")
+NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+async def respond(send: Send, status: int, body: bytes, headers: HeaderLines = ()) -> None:
+    """Send one whole response; JSON where there is a body and `headers` say nothing else."""
+    head = [NO_STORE, (b"content-length", b"%d" % len(body)), *headers]
+    if body and not any(name == b"content-type" for name, _ in headers):
+        head.append(JSON_TYPE)
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+def raw_path(scope: Scope) -> bytes:
+    """Give the path as it was sent, without the query."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return path
+
+
+def with_nonce(send: Send, nonce: bytes) -> Send:
+    """Tell a client with its answer which nonce to use from now on (RFC 9449 section 8.2)."""
+
+    async def told(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"dpop-nonce", nonce)]
+        await send(message)
+
+    return told
+
+
+async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float) -> bytes:
+    """Read a request's body; raises `Malformed` with the code `too-large`, `body-timeout` or `broken-off`."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        # The first piece too: of a body that was announced, none may ever come.
+        async with asyncio.timeout(timeout_s):
+            while True:
+                if size > max_bytes:
+                    raise too_large(max_bytes)
+                part = await receive()
+                if part["type"] == "http.disconnect":
+                    raise Malformed("the request broke off", code="broken-off")
+                parts.append(part.get("body", b""))
+                size += len(parts[-1])
+                if not part.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise Malformed("the body did not arrive in time", code="body-timeout") from None
+    if size > max_bytes:
+        raise too_large(max_bytes)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def check_length(length: bytes, max_bytes: int) -> None:
+    """Refuse a body by the length that it is announced with; raises `Malformed`."""
+    if length and (not length.isdigit() or int(length[:20]) > max_bytes):
+        raise too_large(max_bytes)
+
+
+def too_large(max_bytes: int) -> Malformed:
+    """The fault of a body that is over its limit."""
+    return Malformed(f"the body is over the limit of {max_bytes} bytes", code="too-large")
+
+
+class InHand:
+    """Counts requests in hand, over all doors that share it: no agent may keep them from all others."""
+
+    def __init__(self, *, most: int, most_of_agent: int) -> None:
+        """Begin with none."""
+        self._most = most
+        self._most_of_agent = most_of_agent
+        self.count = 0
+        self._by_agent: Counter[str] = Counter()
+
+    def check(self) -> None:
+        """Raise `Busy` where there are too many."""
+        if self.count > self._most:
+            raise Busy("too many requests are in hand")
+
+    def add(self, agent: str) -> None:
+        """Count a request of an agent; raises `Busy` where it has too many. It is counted either way."""
+        self._by_agent[agent] += 1
+        if self._by_agent[agent] > self._most_of_agent:
+            raise Busy("this agent has too many requests in hand")
+
+    def remove(self, agent: str) -> None:
+        """Count a request of an agent no more."""
+        self._by_agent[agent] -= 1
+        if not self._by_agent[agent]:
+            del self._by_agent[agent]
+
+
+def foreign(values: Mapping[str, str], twice: Collection[str], own: Collection[str]) -> bool:
+    """Whether a request says that a page of another origin made it (DNS rebinding, cross-site calls).
+
+    `own` are the origins that may call, or addresses below them.
+    """
+    origin = values.get("origin")
+    return origin is not None and ("origin" in twice or origin.lower() not in {origin_of(one) for one in own})
+
+
+def origin_of(url: str) -> str:
+    """Give the origin of a URL."""
+    scheme, _, rest = url.lower().partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's side of one call of an API: the head is held until the first of the body is released.
+
+So the status is free for a refusal as long as it can be. An answer that comes whole is sent with its length,
+one that comes in pieces as they come, and one that is cut ends without its end, so that nobody takes a part
+for the whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.mediation import Chunk
+from remit.core.route import ReplyHead, ReplyPiece
+from remit.gateway.asgi import NO_STORE, Receive, Send
+
+#: Seconds until somebody looks whether the agent is still there: short calls never pay for it.
+WATCH_AFTER_S: Final = 0.05
+#: Bodies above this size are sent in pieces.
+PIECE_BYTES: Final = 65_536
+#: What an API says is no page of this host: no reader may guess, run or frame it.
+_GUARDS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+)
+_BODILESS: Final = frozenset({204, 304})
+
+
+class ApiAnswer:
+    """Where the released pieces of one call go (`services.mediate.Sink`)."""
+
+    __slots__ = ("_head", "_locate", "_send", "begun", "done", "gone")
+
+    def __init__(self, send: Send, locate: Callable[[str], str]) -> None:
+        """Take where to send; `locate` gives the address at which an agent reaches one below the API."""
+        self._send = send
+        self._locate = locate
+        self._head = ReplyHead(502)
+        self.begun = False
+        self.done = False
+        self.gone = False
+
+    async def release(self, chunk: Chunk) -> None:
+        """Hand a piece to the agent; waits while the connection is full."""
+        if chunk.method == ReplyPiece.HEAD:
+            self._head = msgspec.json.decode(chunk.body, type=ReplyHead)
+            return
+        if not self.begun and (chunk.last or chunk.body):
+            await self._begin(len(chunk.body) if chunk.last else None)
+        if not self.begun:
+            return
+        body = b"" if self._head.status in _BODILESS else chunk.body
+        for start in range(0, len(body), PIECE_BYTES):
+            await self._piece(body[start : start + PIECE_BYTES], more=True)
+        if chunk.last:
+            self.done = True
+            await self._piece(b"", more=False)
+
+    async def _begin(self, size_bytes: int | None) -> None:
+        self.begun = True
+        head = self._head
+        bodiless = head.status in _BODILESS
+        lines: list[tuple[bytes, bytes]] = [NO_STORE, *_GUARDS]
+        lines += [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in head.headers.items()
+            if not (bodiless and name == "content-type")
+        ]
+        if head.location:
+            lines.append((b"location", self._locate(head.location).encode("latin-1")))
+        if head.left_out:
+            lines.append((b"remit-left-out", ", ".join(head.left_out).encode("latin-1")))
+        if size_bytes is not None and not bodiless:
+            lines.append((b"content-length", b"%d" % size_bytes))
+        await self._send({"type": "http.response.start", "status": head.status, "headers": lines})
+
+    async def _piece(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
+        """Cancel `call` once the agent has gone."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self.done:
+            self.gone = True
+            call.cancel()

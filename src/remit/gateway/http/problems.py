@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a fault or a refusal is over HTTP: a problem (RFC 9457) with code, step, rule and the way out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from remit.core.decision import Outcome
+from remit.core.errors import (
+    Busy,
+    Conflict,
+    Fenced,
+    Forbidden,
+    Malformed,
+    NotFound,
+    OutOfOrder,
+    RemitError,
+    Unauthenticated,
+    UpstreamUnreachable,
+)
+from remit.core.mediation import Refused
+from remit.gateway.asgi import HeaderLines
+
+Json = Any
+
+PROBLEM_TYPE: Final = (b"content-type", b"application/problem+json")
+_BY_CODE: Final = {
+    "too-large": 413,
+    "body-timeout": 408,
+    "content-type": 415,
+    "content-encoding": 415,
+    "host": 421,
+    "not-here": 421,
+    "connect": 405,
+}
+
+
+class HttpProblem(RemitError):
+    """An answer of the door that is no answer of the API. `told` joins what every problem says."""
+
+    code = "problem"
+
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        *,
+        code: str,
+        way_out: str = "",
+        step: int | None = None,
+        told: dict[str, Json] | None = None,
+        headers: HeaderLines = (),
+    ) -> None:
+        """Keep what goes on the wire."""
+        super().__init__(message, code=code, way_out=way_out, step=step)
+        self.status = status
+        self.told = told or {}
+        self.headers = headers
+
+    def body(self) -> bytes:
+        """Give the JSON of it."""
+        out: dict[str, Json] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.message,
+            "code": self.code,
+        }
+        if self.step is not None:
+            out["step"] = self.step
+        if self.way_out:
+            out["way_out"] = self.way_out
+        return orjson.dumps({**out, **self.told})
+
+
+def unknown_route() -> HttpProblem:
+    """The problem of an operation that does not exist, as far as this task can tell: always the same."""
+    return HttpProblem("there is no such operation", 404, code="unknown-route")
+
+
+def problem_of(error: RemitError) -> HttpProblem:
+    """Give any fault as a problem; of one that is not known here nothing is told but its code."""
+    if isinstance(error, HttpProblem):
+        return error
+    status = _status(error)
+    if status == 500:
+        return HttpProblem("the call could not be completed", 500, code="fault")
+    told: dict[str, Json] = {}
+    if isinstance(error, Fenced | UpstreamUnreachable):
+        told["outcome"] = "unknown" if error.sent else "not-sent"
+    headers: HeaderLines = ((b"retry-after", b"1"),) if status == 503 else ()
+    if status in (408, 413):
+        headers = ((b"connection", b"close"),)
+    return HttpProblem(
+        error.message,
+        status,
+        code=error.code,
+        way_out=error.way_out or ("try again later" if status == 503 else ""),
+        step=error.step,
+        told=told,
+        headers=headers,
+    )
+
+
+def _status(error: RemitError) -> int:
+    if isinstance(error, Unauthenticated) and error.code != "no-task":
+        return 401
+    # A valid token that permits nothing, now or any more: authenticating again would not help.
+    if isinstance(error, Fenced | Unauthenticated | Forbidden) or error.code == "no-task":
+        return 403
+    if isinstance(error, UpstreamUnreachable):
+        return 504 if error.code == "upstream-timeout" else 502
+    if isinstance(error, Malformed):
+        return _BY_CODE.get(error.code, 400)
+    for kind, status in ((Busy, 503), (NotFound, 404), (Conflict, 409), (OutOfOrder, 500)):
+        if isinstance(error, kind):
+            return status
+    return 503
+
+
+def refusal(refused: Refused, expires: str = "") -> HttpProblem:
+    """Give a call that was denied or deferred as a problem; `expires` is that of the approval."""
+    decision = refused.decision
+    first = decision.reasons[0] if decision.reasons else None
+    told: dict[str, Json] = {
+        "decision": decision.id,
+        "reasons": [
+            {key: value for key, value in msgspec.to_builtins(one).items() if value != ""}
+            for one in decision.reasons
+        ],
+    }
+    if first is not None and first.rule:
+        told["rule"] = first.rule
+    step = first.step if first else 4
+    if decision.outcome is Outcome.DEFER:
+        told["approval"] = decision.approval
+        if expires:
+            told["expires"] = expires
+        return HttpProblem(
+            first.text if first else "this call needs the approval of a person",
+            403,
+            code="approval-required",
+            way_out=f"ask an approver to run `remit approve {decision.approval}`, then call again",
+            step=step,
+            told=told,
+        )
+    return HttpProblem(
+        first.text if first else "refused",
+        403,
+        code=first.code if first else "refused",
+        way_out=first.way_out if first else "",
+        step=step,
+        told=told,
+    )
