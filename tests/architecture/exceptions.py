@@ -29,6 +29,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/adapters/attestor/bundles.py": "`spiffe` loads gRPC: 10 MB that only its users should pay",
     "src/remit/compose/brokers.py": "brokers load an HTTP client or a database's, where no lease needs it",
     "src/remit/compose/bao_brokers.py": "as above",
+    "src/remit/compose/cloud_brokers.py": "as above",
     "src/remit/compose/fetching.py": "fetching loads an HTTP client: 8 MB where no address is configured",
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",

@@ -13,9 +13,11 @@ from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.authorization_server import authorities
+from tests.aws_server import aws_server
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
+from tests.conformance.cloud_brokers import AtAws
 from tests.conformance.process_brokers import AtProcesses
 from tests.postgres_server import PostgresServer
 from tests.world import a_task
@@ -54,6 +56,7 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         "openbao-tokens",
         "openbao-pki",
         "process",
+        "aws",
     ]
 )
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
@@ -82,6 +85,12 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
         place = AtOpenBao(bao, server, by_login=kind.endswith("login"))
         yield place
         await place.close()
+        return
+    if kind == "aws":
+        with aws_server() as aws:
+            cloud = AtAws(aws)
+            yield cloud
+            await cloud.close()
         return
     with authorities() as server:
         made = AtAuthorities(server, by_introspection=kind.endswith("introspect"))

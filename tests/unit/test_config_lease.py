@@ -23,6 +23,17 @@ POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers t
 
 OPENBAO = {"address": "https://bao.example.com", "token": "env:BAO", "path": "database/creds/crm"}
 APPROLE = {"role_id": "r", "secret_id": "env:BAO_SECRET"}
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::crm/{customer}/*"}
+AWS = {
+    "region": "eu-central-1",
+    "role": "arn:aws:iam::123456789012:role/crm/reader",
+    "access_key_id": "env:AWS_KEY",
+    "secret_access_key": "env:AWS_SECRET",
+    "statements": [STATEMENT],
+    "probe_url": "https://crm.s3.eu-central-1.amazonaws.com/?list-type=2",
+    "probe_service": "s3",
+}
+KEY = {"X-Secret": "{secret_access_key}"}
 X = {"X-Password": "{password}"}
 ENV = {"CRM_TOKEN": "{token}"}
 PROGRAM = {"url": "", "command": ["crm"]}
@@ -114,6 +125,32 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             },
             {},
             "has a meaning beside `path` alone",
+        ),
+        ({"aws": AWS | {"secret_access_key": "hunter2"}, "headers": KEY}, {}, "written out"),
+        ({"aws": AWS | {"secret_access_key": None}, "headers": KEY}, {}, "does not say who remit is there"),
+        (
+            {"aws": AWS | {"web_identity": {"role": AWS["role"], "token": "file:t"}}, "headers": KEY},
+            {},
+            "does not say who remit is there",
+        ),
+        ({"aws": AWS | {"statements": []}, "headers": KEY}, {}, "does not narrow what a session may"),
+        ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
+        ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
+        ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "gives no `token` for `X`"),
+        (
+            {"aws": AWS | {"statements": [STATEMENT | {"Action": "s3:{verb}"}]}, "headers": KEY},
+            {},
+            "`upstreams.crm.lease.aws.statements[0]`: lets a task say what may be done",
+        ),
+        (
+            {"aws": AWS | {"tool_statements": {"a": [{"Effect": "Allow", "Action": "*"}]}}, "headers": KEY},
+            {},
+            "`upstreams.crm.lease.aws.tool_statements.a[0]`: is no statement of a session policy",
+        ),
+        (
+            {"aws": AWS | {"statements": [STATEMENT | {"Principal": "*"}]}, "headers": KEY},
+            {},
+            "has no meaning with `Principal`",
         ),
         ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
     ],

@@ -8,7 +8,6 @@ import importlib.metadata
 import logging
 import os
 import shutil
-import socket
 import ssl
 import stat
 import sys
@@ -16,13 +15,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
 from remit.cli.invocation import Invocation
 from remit.cli.isolation import isolation
+from remit.cli.lease_checks import lease_looks
+from remit.cli.look import Look, no_connection
 from remit.cli.sessions import secret_for, sessions_file
 from remit.config import Config, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
@@ -35,15 +34,6 @@ MAX_SKEW_S = 5.0
 ANSWER_S = 5.0
 
 
-class Look(NamedTuple):
-    """One thing that was looked at; `state` is `ok`, `note` or `fail`."""
-
-    subject: str
-    state: str
-    says: str
-    way_out: str = ""
-
-
 def examine_all(invocation: Invocation) -> list[Look]:
     """Look at everything."""
     findings = [*_python(), *_libraries()]
@@ -54,7 +44,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
     answer = _ask(base_url)
     if config is not None:
         findings += [*_keys(config), *_openbao(config), *_store(config), *_upstreams(config)]
-        findings += _trust(config)
+        findings += [*lease_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url:
         findings += [
@@ -235,7 +225,7 @@ def _upstreams(config: Config) -> Iterator[Look]:
                 continue
             says = f"starts {' '.join(section.command)}"
         else:
-            fault = _no_connection(section.url)
+            fault = no_connection(section.url)
             if fault:
                 yield Look(subject, "fail", f"{section.url} is not reachable: {fault}", "is it running?")
                 continue
@@ -251,16 +241,6 @@ def _upstreams(config: Config) -> Iterator[Look]:
             )
         else:
             yield Look(subject, "ok", says)
-
-
-def _no_connection(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=3).close()
-    except OSError as fault:
-        return fault.strerror or str(fault)
-    return ""
 
 
 def _sessions() -> Iterator[Look]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from remit.adapters.broker.standing import StandingBroker
 from remit.compose.bao_brokers import openbao_broker
+from remit.compose.cloud_brokers import aws_broker
 from remit.compose.sources import tls_of
 from remit.config import (
     Config,
@@ -47,6 +48,8 @@ def _leasing(
         return _postgres(lease, lease.postgres, entropy)
     if lease.openbao is not None:
         return openbao_broker(lease, lease.openbao, config, clock, stack)
+    if lease.aws is not None:
+        return aws_broker(lease, lease.aws, config, clock, stack)
     assert lease.oauth is not None
     return _oauth(section, lease, lease.oauth, config, clock, stack)
 

@@ -4,6 +4,7 @@
 from remit.config.bundle import examine_bundle, load_bundle, problems
 from remit.config.keys import KeysSection, OpenBaoSection
 from remit.config.lease import LeaseSection, OAuthLeaseSection, PostgresLeaseSection
+from remit.config.lease_aws import AwsLeaseSection
 from remit.config.lease_openbao import BaoAuthSection, OpenBaoLeaseSection
 from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config
@@ -25,6 +26,7 @@ from remit.config.workload_api import WorkloadApiSection, WorkloadSection
 
 __all__ = [
     "CONFIG_NAME",
+    "AwsLeaseSection",
     "BaoAuthSection",
     "ClassesSection",
     "Config",

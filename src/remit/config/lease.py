@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from remit.config.lease_aws import AwsLeaseSection, check_aws
 from remit.config.lease_checks import Url, check_secret, check_source
 from remit.config.lease_openbao import OpenBaoLeaseSection, check_openbao
 from remit.config.lines import Node
@@ -15,7 +16,7 @@ from remit.config.section import Section, Text
 from remit.config.shape import Problems
 
 #: What can give credentials.
-SOURCES = ("oauth", "postgres", "openbao")
+SOURCES = ("oauth", "postgres", "openbao", "aws")
 
 
 class OAuthLeaseSection(Section, frozen=True, kw_only=True):
@@ -84,13 +85,15 @@ class LeaseSection(Section, frozen=True, kw_only=True):
         None
     )
     openbao: Annotated[OpenBaoLeaseSection | None, Meta(description="A lease of OpenBao or Vault.")] = None
+    aws: Annotated[AwsLeaseSection | None, Meta(description="A session of a role of AWS.")] = None
     headers: Annotated[
         dict[str, str],
         Meta(
             description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, which "
             "sets `Authorization` unless told otherwise; `{user}`, `{password}`, `{host}`, `{port}` and "
             "`{database}` of PostgreSQL; of OpenBao whatever the path gives, such as `{username}`, `{token}` "
-            "of `tokens`, `{certificate}`, `{chain}`, `{issuing_ca}` and `{private_key}` of `pki`."
+            "of `tokens`, `{certificate}`, `{chain}`, `{issuing_ca}` and `{private_key}` of `pki`; "
+            "`{access_key_id}`, `{secret_access_key}`, `{session_token}` and `{region}` of AWS."
         ),
     ] = {}
     env: Annotated[
@@ -131,6 +134,8 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
         check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
     if lease.openbao is not None:
         check_openbao(lease.openbao, f"{key}.openbao", node, problems)
+    if lease.aws is not None:
+        check_aws(lease.aws, lease.headers | lease.env, f"{key}.aws", node, problems)
     if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
         problems.add(
             "does not say how calls carry the credential",

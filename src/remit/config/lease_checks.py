@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,6 +15,24 @@ from remit.config.shape import Problems
 
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s@#]+$")]
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+_NAME = re.compile(r"\{([^{}]*)\}?")
+
+
+def check_names(
+    templates: dict[str, str], known: frozenset[str], key: str, node: Node, problems: Problems
+) -> None:
+    """Note where what carries a credential names what its source does not give."""
+    for place, template in templates.items():
+        for name in _NAME.findall(template):
+            if name not in known:
+                problems.add(
+                    f"gives no `{name[:40]}` for `{place}`",
+                    line=node.line_of(key),
+                    key=key,
+                    way_out=f"use {', '.join(f'`{{{one}}}`' for one in sorted(known))}",
+                )
 
 
 def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) -> None:

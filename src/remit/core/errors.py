@@ -196,6 +196,10 @@ class KeyUnavailable(RemitError):
     code = "key-unavailable"
 
 
+class NothingDone(KeyUnavailable):
+    """A source of credentials was not asked, or has said no: there is nothing to be taken back."""
+
+
 class SourceUnavailable(RemitError):
     """A document that trust rests on (a key set, metadata, a bundle) cannot be had, or may not be fetched."""
 

@@ -97,7 +97,9 @@ class Broker(Protocol):
         ...
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Give a credential of its own for a task; raises `KeyUnavailable` when there is none to be had."""
+        """Give a credential of its own for a task; raises `KeyUnavailable` when there is none to be had,
+        `NothingDone` where it is sure that the source gave nothing: then nothing is taken back.
+        """
         ...
 
     async def revoke(self, credential: UpstreamCredential) -> None:

@@ -66,6 +66,8 @@ class HeldLease:
         self.replaced = False
         #: Whether it could not be obtained, or not be kept: no call uses it.
         self.failed = False
+        #: Whether its source surely gave nothing.
+        self.nothing = False
         # From here on it is being taken back. Milliseconds count from `began_s`.
         self.ending = False
         self.began_s = 0.0
@@ -99,8 +101,8 @@ class HeldLease:
 
     @property
     def void(self) -> bool:
-        """Whether there is nothing to take back: its source gave none, and nothing of it is known there."""
-        return self.failed and self.credential is None and not self.broker.traceable
+        """Whether there is nothing to take back: its source gave none, or nothing of it is known there."""
+        return self.failed and self.credential is None and (self.nothing or not self.broker.traceable)
 
     @property
     def dead(self) -> bool:

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.errors import KeyUnavailable, RemitError
+from remit.core.errors import KeyUnavailable, NothingDone, RemitError
 from remit.core.event import Event, EventKind, timestamp
 from remit.core.revocation import Closing, Closure
 from remit.core.task import Task
@@ -297,6 +297,7 @@ class Leases:
             await self._see(held, given)
         except (RemitError, TimeoutError) as fault:
             held.why = fault.message if isinstance(fault, RemitError) else "its source does not answer"
+            held.nothing = isinstance(fault, NothingDone)
             self._lost(held)
         except BaseException:
             held.why = "it could not be obtained"
@@ -320,7 +321,8 @@ class Leases:
         held.failed = True
         if self._current.get(held.key) is held:
             del self._current[held.key]
-        if not held.void:
+        if not held.void or held.broker.traceable:
+            # Of what can be taken back by name there is a record; where nothing was given, that goes alone.
             self._let_go(held, self._clock.boot_s())
         elif not held.ending:
             del self._held[held.id]

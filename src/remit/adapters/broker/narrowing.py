@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from remit.core.errors import KeyUnavailable
+from remit.core.errors import NothingDone
 from remit.ports.broker import LeaseWanted
 
 Json = Any
@@ -31,7 +31,7 @@ def texts_of(wanted: LeaseWanted) -> dict[str, Json]:
 
 
 def fill(template: Json, values: Mapping[str, Json], fits: Fits) -> Json:
-    """Fill every text of a structure; raises `KeyUnavailable` for a value that is missing or does not fit.
+    """Fill every text of a structure; raises `NothingDone` for a value that is missing or does not fit.
 
     A text of a list that is one name and nothing else, and whose value is a list, becomes several.
     """
@@ -54,7 +54,7 @@ def fill(template: Json, values: Mapping[str, Json], fits: Fits) -> Json:
 
 def _text(name: str, values: Mapping[str, Json], fits: Fits) -> str:
     if name not in values:
-        raise KeyUnavailable(
+        raise NothingDone(
             f"the task has no parameter `{name[:40]}`, which its credential needs",
             code="lease-parameter",
             way_out="give the task type that parameter, or leave it out of the lease's templates",
@@ -65,7 +65,7 @@ def _text(name: str, values: Mapping[str, Json], fits: Fits) -> str:
 def _fitting(name: str, value: Json, fits: Fits) -> str:
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not text or not text.isprintable() or not fits(text):
-        raise KeyUnavailable(
+        raise NothingDone(
             f"the task's `{name[:40]}` cannot stand in what narrows its credential",
             code="lease-parameter",
             way_out="constrain the parameter in the task type to plain texts: a value that is empty or could "

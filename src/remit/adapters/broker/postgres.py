@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import CONNECT_S, tried
 from remit.adapters.broker.narrowing import PLACE, texts_of
-from remit.core.errors import KeyUnavailable
+from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
 
@@ -167,7 +167,7 @@ class PostgresBroker:
             elif name in texts:
                 parts.append(sql.Literal(texts[name]))
             else:
-                raise KeyUnavailable(
+                raise NothingDone(
                     f"the task has no parameter `{name[:40]}`, which a grant of its database role needs",
                     code="lease-parameter",
                     way_out="give the task type that parameter, or leave it out of `grants`",

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 import orjson
 
-from remit.core.errors import KeyUnavailable
+from remit.core.errors import KeyUnavailable, NothingDone
 
 Json = Any
 
@@ -60,7 +60,9 @@ class BrokerWeb:
         json: Json = None,
         content: bytes | None = None,
     ) -> WebAnswer:
-        """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none."""
+        """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none,
+        `NothingDone` where it was not even sent.
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
@@ -87,6 +89,13 @@ class BrokerWeb:
                 while len(body) <= MAX_ANSWER_BYTES and (more := await answer.content.read(65_536)):
                     body += more
                 status = answer.status
+        except aiohttp.ClientConnectorError as fault:
+            raise NothingDone(
+                f"{self._name} does not answer",
+                code="source-lost",
+                way_out="look whether it runs and can be reached from here",
+                debug=type(fault).__name__,
+            ) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as fault:
             raise KeyUnavailable(
                 f"{self._name} does not answer",

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit doctor`: whether the sources of leased credentials can be asked. Nothing is obtained for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import msgspec
+
+from remit.cli.look import Look, no_connection
+from remit.config import Config, SecretRef
+from remit.core.errors import KeyUnavailable
+
+
+def lease_looks(config: Config) -> Iterator[Look]:
+    """Look at the secrets and the addresses of each upstream's lease."""
+    for upstream, section in config.upstreams.items():
+        if section.lease is None:
+            continue
+        for name, source in section.lease.sources.items():
+            subject = f"lease for {upstream}"
+            faults = [*_secrets(source), *_addresses(source)]
+            for says, way_out in faults:
+                yield Look(subject, "fail", says, way_out)
+            if not faults:
+                yield Look(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
+
+
+def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
+    for _, value in _values(section):
+        if isinstance(value, SecretRef):
+            try:
+                value.resolve()
+            except KeyUnavailable as fault:
+                yield fault.message, fault.way_out
+
+
+def _addresses(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for name, value in _values(section):
+        asked = name == "address" or name.endswith("_url")
+        if not asked or not isinstance(value, str) or not value:
+            continue
+        where = urlsplit(value).netloc
+        if where not in seen:
+            seen.add(where)
+            if why := no_connection(value):
+                yield f"`{where}` (`{name}`) is not reachable: {why}", "is it running?"
+
+
+def _values(section: msgspec.Struct) -> Iterator[tuple[str, object]]:
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, msgspec.Struct):
+            yield from _values(value)
+        else:
+            yield name, value

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The brokers at clouds, by the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from remit.compose.sources import tls_of
+from remit.config import AwsLeaseSection, Config, LeaseSection
+from remit.ports.broker import Broker
+from remit.ports.runtime import Clock
+
+if TYPE_CHECKING:
+    from remit.adapters.broker.aws import AwsQuery
+    from remit.core.sigv4 import AwsKeys
+
+
+def aws_broker(
+    lease: LeaseSection, aws: AwsLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
+) -> Broker:
+    """Give the broker of an upstream whose credentials are sessions of a role."""
+    from remit.adapters.broker.aws import AwsQuery
+    from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
+    from remit.adapters.broker.web import BrokerWeb
+    from remit.core.sigv4 import AwsScope
+
+    web = BrokerWeb(f"AWS at `{urlsplit(aws.probe_url).netloc}`", tls=tls_of(aws.tls_ca, config))
+    stack.push_async_callback(web.close)
+
+    def query(url: str, service: str, region: str, version: str) -> AwsQuery:
+        return AwsQuery(url, AwsScope(region, service), web=web, clock=clock, version=version)
+
+    # The versions are those of the two interfaces, from when they were made.
+    sts = query(aws.sts_url or f"https://sts.{aws.region}.amazonaws.com", "sts", aws.region, "2011-06-15")
+    iam = query(aws.iam_url or "https://iam.amazonaws.com", "iam", aws.iam_region, "2010-05-08")
+    return StsBroker(
+        AwsRole(
+            arn=aws.role,
+            region=aws.region,
+            statements=aws.statements,
+            tool_statements=aws.tool_statements,
+            external_id=aws.external_id,
+            session=timedelta(seconds=aws.session_s),
+            tags=aws.tags,
+            source_identity=aws.source_identity,
+        ),
+        AwsProbe(aws.probe_url, aws.probe_service),
+        sts=sts,
+        iam=iam,
+        keys=_aws_keys(aws, sts, clock),
+        web=web,
+        clock=clock,
+        headers=lease.headers,
+        env=lease.env,
+    )
+
+
+def _aws_keys(aws: AwsLeaseSection, sts: AwsQuery, clock: Clock) -> Callable[[], Awaitable[AwsKeys]]:
+    from remit.adapters.broker.aws_identity import WebIdentity
+    from remit.core.sigv4 import AwsKeys
+
+    if aws.web_identity is not None:
+        return WebIdentity(aws.web_identity.role, aws.web_identity.token.resolve, sts=sts, clock=clock).keys
+    key, secret, token = aws.access_key_id, aws.secret_access_key, aws.session_token
+    assert key is not None
+    assert secret is not None
+
+    async def keys() -> AwsKeys:
+        return AwsKeys(key.resolve(), secret.resolve(), token.resolve() if token is not None else "")
+
+    return keys

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds that the brokers' suite runs on: servers of this machine that speak their interfaces strictly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.adapters.broker.aws import AwsQuery
+from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
+from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.runtime.system import SystemClock
+from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
+from remit.ports.broker import Broker, UpstreamCredential
+from tests.aws_server import ADMIN, ROLE, AwsServer
+
+Json = Any
+
+
+async def admin() -> AwsKeys:
+    """Give remit's own keys."""
+    return AwsKeys(*ADMIN)
+
+
+class AtAws:
+    """Sessions of a role that may read one customer's objects in a bucket."""
+
+    STATEMENTS = (
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::crm"},
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::crm/{id}/*"]},
+    )
+    HEADERS = {"X-Key": "{access_key_id}", "X-Secret": "{secret_access_key}", "X-Token": "{session_token}"}
+
+    def __init__(self, server: AwsServer) -> None:
+        self._server = server
+        self._webs: list[BrokerWeb] = []
+
+    def made(self, **changes: Json) -> StsBroker:
+        """Give a broker; `changes` are those of the role."""
+        web = BrokerWeb("AWS")
+        self._webs.append(web)
+        clock, at = SystemClock(), self._server.url
+        known: dict[str, Json] = {"arn": ROLE, "region": "eu-central-1", "statements": self.STATEMENTS}
+        sts, iam = AwsScope("eu-central-1", "sts"), AwsScope("us-east-1", "iam")
+        return StsBroker(
+            AwsRole(**(known | changes)),
+            AwsProbe(f"{at}/s3/crm?list-type=2&max-keys=0", "s3"),
+            sts=AwsQuery(f"{at}/sts/", sts, web=web, clock=clock, version="2011-06-15"),
+            iam=AwsQuery(f"{at}/iam/", iam, web=web, clock=clock, version="2010-05-08"),
+            keys=admin,
+            web=web,
+            clock=clock,
+            headers=self.HEADERS,
+        )
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        return self.made()
+
+    async def got(self, credential: UpstreamCredential, key: str) -> int:
+        """Get an object with what the headers carry; gives the status."""
+        keys = AwsKeys(*(credential.headers[one] for one in self.HEADERS))
+        url, web = f"{self._server.url}/s3/crm/{key}", BrokerWeb("the bucket")
+        scope = AwsScope("eu-central-1", "s3")
+        try:
+            headers = signing_headers("GET", url, b"", keys, scope, SystemClock().now())
+            return (await web.ask("GET", url, headers=headers)).status
+        finally:
+            await web.close()
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Read the task's customer; another's is never read."""
+        assert await self.got(credential, "C-43/notes") == 403
+        return await self.got(credential, "C-42/notes") == 200
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        """Start it on the same port."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()
