@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""remit itself before the upstream: all nine steps of each call, evidence durable or buffered."""
+"""remit itself before the upstream: all nine steps of each call, evidence durable or buffered, in a file or a
+PostgreSQL database.
+"""
 
+import secrets
 import shutil
 import sys
 import tempfile
@@ -8,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.calls import echo_call
-from bench.governed_bundle import UPSTREAM, write_bundle
+from bench.governed_bundle import DATABASE, UPSTREAM, write_bundle
 from bench.target import Child, EchoServer, answers, free_port
+from remit.cli.demo.database import Database
 
 SOAK = 100_000
 
@@ -26,9 +30,11 @@ class Governed:
     pid = 0
     ready_s = 0.0
 
-    def __init__(self, durability: str) -> None:
-        """Choose what is waited for."""
-        self.name = f"remit-{durability}"
+    def __init__(self, durability: str, kind: str = "sqlite") -> None:
+        """Choose what is waited for, and where state is kept: a database server has no CPU of its own."""
+        self.name = f"remit-{durability}" if kind == "sqlite" else f"remit-{kind}"
+        self._kind = kind
+        self._database: Database | None = None
         self.headers: Mapping[str, str] = {}
         self._durability = durability
         self._child: Child | None = None
@@ -40,9 +46,15 @@ class Governed:
         build = Path("build")
         build.mkdir(exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="bench-remit-", dir=build))
-        config = write_bundle(self._folder, upstream.url, port, self._durability)
+        config = write_bundle(self._folder, upstream.url, port, self._durability, self._kind)
+        known: dict[str, str] = {}
+        if self._kind == "postgres":
+            self._database = Database(secrets.token_urlsafe(12), durable=self._durability == "durable")
+            self._database.start()
+            known[DATABASE] = self._database.url()
         self.url = f"http://127.0.0.1:{port}/mcp/{UPSTREAM}"
-        self._child = Child([sys.executable, "-m", "bench.serve_governed", str(config)], cpu, speaks=True)
+        argv = [sys.executable, "-m", "bench.serve_governed", str(config)]
+        self._child = Child(argv, cpu, known, speaks=True)
         self.pid = self._child.pid
         self.headers = {"authorization": f"Bearer {self._child.line()}"}
         call = echo_call(0, self.url, self.tool, self.headers)
@@ -54,6 +66,9 @@ class Governed:
         if self._child is not None:
             self._child.stop()
             self._child = None
+        if self._database is not None:
+            self._database.remove()
+            self._database = None
         if self._folder is not None:
             shutil.rmtree(self._folder)
             self._folder = None

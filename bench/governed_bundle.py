@@ -73,25 +73,30 @@ when {{ context.label.class == "restricted" && resource.audience == "external" }
 """
 
 
-def remit_yaml(upstream_url: str, port: int, durability: str) -> str:
+#: The variable that holds the database's address, where state is kept in PostgreSQL.
+DATABASE = "BENCH_DATABASE"
+
+
+def remit_yaml(upstream_url: str, port: int, durability: str, kind: str = "sqlite") -> str:
     """The configuration: four upstreams, which are all the same echo server."""
+    place = f"kind: postgres, url: env:{DATABASE}, " if kind == "postgres" else ""
     upstreams = "\n".join(f"  {name}: {{url: '{upstream_url}'}}" for name in (UPSTREAM, *_TOOLS))
     return (
         "# SPDX-License-Identifier: Apache-2.0\n"
         f"upstreams:\n{upstreams}\n"
         f"listen: {{port: {port}}}\n"
-        f"store: {{durability: {durability}}}\n"
+        f"store: {{{place}durability: {durability}}}\n"
         "limits: {token_ttl_s: 1h}\n"
         f"groups: {{staff: [ana], bots: ['agent:{AGENT}']}}\n"
     )
 
 
-def write_bundle(folder: Path, upstream_url: str, port: int, durability: str) -> Path:
+def write_bundle(folder: Path, upstream_url: str, port: int, durability: str, kind: str = "sqlite") -> Path:
     """Write the bundle; gives the path of its `remit.yaml`."""
     for name in ("policies", "tools", "tasks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config = folder / "remit.yaml"
-    config.write_text(remit_yaml(upstream_url, port, durability), "utf-8")
+    config.write_text(remit_yaml(upstream_url, port, durability, kind), "utf-8")
     (folder / "tools" / "echo.yaml").write_text(_ECHO_TOOLS, "utf-8")
     for upstream, tools in _TOOLS.items():
         (folder / "tools" / f"{upstream}.yaml").write_text(_tools_file(upstream, tools), "utf-8")

@@ -58,9 +58,9 @@ def layout() -> Cpus:
 
 
 @contextmanager
-def running_upstream(cpu: int | None) -> Iterator[EchoServer]:
+def running_upstream(cpu: int | None, module: str = "bench.upstream") -> Iterator[EchoServer]:
     """The upstream, for as long as the block runs."""
-    child = Child([sys.executable, "-m", "bench.upstream"], cpu, speaks=True)
+    child = Child([sys.executable, "-m", module], cpu, speaks=True)
     try:
         yield EchoServer(f"http://127.0.0.1:{child.line()}/mcp", child.pid)
     finally:

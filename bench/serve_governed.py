@@ -7,6 +7,7 @@ opens one task and writes the task's token as its first line, then serves until 
 
 import sys
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 import uvloop
@@ -16,7 +17,8 @@ from bench.governed_bundle import AGENT, TASK_TYPE
 from remit.cli.connection import BoundedConnection
 from remit.cli.serving import settle_memory
 from remit.compose import application, open_house
-from remit.config import load_config
+from remit.config import Config, load_config
+from remit.core.identity import Person, Role
 from remit.core.jwk import thumbprint
 from remit.core.workload import AttestationMethod, Attested, KeyBinding
 from remit.services.clients import TokenClient
@@ -26,47 +28,74 @@ from remit.services.tasks import Opening
 from remit.services.tokens import Asking
 
 
+class Desk:
+    """An agent at work for a person, task after task."""
+
+    def __init__(self, house: House, person: Person, client: TokenClient) -> None:
+        """Take who works for whom."""
+        self.person = person
+        self._house = house
+        self._client = client
+
+    @classmethod
+    async def arrange(cls, house: House, agent_key: ECKey | None = None) -> Self:
+        """Add the person, and register the agent."""
+        person = await house.directory.add_person(
+            NewPerson(name="ana", groups=("staff",), roles=(Role.ADMINISTRATOR, Role.AUDITOR)), by="bench"
+        )
+        made = agent_key or ECKey.generate_key("P-256")
+        key = {name: str(value) for name, value in made.as_dict(private=False).items()}
+        agent = await house.directory.register(
+            NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
+            by="bench",
+        )
+        attested = Attested(
+            workload=f"jkt:{thumbprint(key)}",
+            method=AttestationMethod.PRIVATE_KEY,
+            assurance=AttestationMethod.PRIVATE_KEY.assurance,
+        )
+        return cls(house, person, TokenClient(agent=agent, client_id=AGENT, attested=attested))
+
+    async def open(self) -> tuple[str, str]:
+        """Open a task at the person's word; gives its id and a token of it."""
+        opening = Opening(agent=AGENT, task_type=TASK_TYPE)
+        task = await self._house.tasks.open(opening, person=self.person)
+        live = await self._house.live.load(task.id)
+        token = await self._house.oauth.tokens.for_task(self._client, live, Asking(how="bench"))
+        return task.id, token.text
+
+
 async def open_task(house: House, agent_key: ECKey | None = None) -> str:
-    """Register an agent, open its task at a person's word; gives the task's token."""
-    person = await house.directory.add_person(NewPerson(name="ana", groups=("staff",)), by="bench")
-    made = agent_key or ECKey.generate_key("P-256")
-    key = {name: str(value) for name, value in made.as_dict(private=False).items()}
-    await house.directory.register(
-        NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
-        by="bench",
+    """Open the one task of a bench; gives its token."""
+    return (await (await Desk.arrange(house, agent_key)).open())[1]
+
+
+async def listen(house: House, config: Config) -> None:
+    """Serve until stopped."""
+    settle_memory()
+    settings = uvicorn.Config(
+        application(house, config),
+        host=config.listen.host,
+        port=config.listen.port,
+        http=BoundedConnection,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
     )
-    task = await house.tasks.open(Opening(agent=AGENT, task_type=TASK_TYPE), person=person)
-    live = await house.live.load(task.id)
-    attested = Attested(
-        workload=f"jkt:{thumbprint(key)}",
-        method=AttestationMethod.PRIVATE_KEY,
-        assurance=AttestationMethod.PRIVATE_KEY.assurance,
-    )
-    client = TokenClient(agent=live.agent, client_id=AGENT, attested=attested)
-    return (await house.oauth.tokens.for_task(client, live, Asking(how="bench"))).text
+    await uvicorn.Server(settings).serve()
 
 
 async def serve(config_path: Path) -> None:
-    """Serve until stopped."""
+    """Serve one task until stopped."""
     config = load_config(config_path)
     async with open_house(config) as house:
         sys.stdout.write(f"{await open_task(house)}\n")
         sys.stdout.flush()
-        settle_memory()
-        settings = uvicorn.Config(
-            application(house, config),
-            host=config.listen.host,
-            port=config.listen.port,
-            http=BoundedConnection,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-        )
-        await uvicorn.Server(settings).serve()
+        await listen(house, config)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.disk import FDATASYNC, fdatasync
+from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.figure import Figure, Goal
 from bench.governed import Governed
 from bench.issuers import UNKNOWN, issuers
@@ -27,7 +28,14 @@ from bench.target import Target
 from bench.tokens import tokens
 from bench.yardsticks import Direct, Envoy, Fastmcp
 
-TARGETS: list[Target] = [Direct(), Envoy(), Fastmcp(), Governed("durable"), Governed("buffered")]
+TARGETS: list[Target] = [
+    Direct(),
+    Envoy(),
+    Fastmcp(),
+    Governed("durable"),
+    Governed("buffered"),
+    Governed("durable", "postgres"),
+]
 
 PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "disk": fdatasync,
@@ -37,6 +45,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "senders": senders,
     "provenance": provenance,
     "paths": reach,
+    "ends": ends,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -89,6 +98,10 @@ GOALS = [
     Goal(name=PER_10_KB_OF_10_MB, yardstick=PER_10_KB, at_most=1.25),
     Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
     Goal(name=name_of(10_000), at_most=2),
+    Goal(name=END_P99, at_most=20),
+    Goal(name=PASSED, at_most=0),
+    Goal(name=ATTEMPTS, at_least=1_000_000),
+    Goal(name=WRONGLY, at_most=1),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]

@@ -28,6 +28,7 @@ STAMP = {"io.modelcontextprotocol/serverInfo": SERVER}
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def discover(_: dict[str, Any]) -> dict[str, Any]:
@@ -110,11 +111,11 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": out})
 
 
-def main() -> None:
-    """Serve on any free port of the loopback interface until stopped."""
+def serve(application: Application) -> None:
+    """Serve on any free port of the loopback interface until stopped, and print it first."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     config = uvicorn.Config(
-        app,
+        application,
         http="httptools",
         loop="uvloop",
         ws="none",
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(app)

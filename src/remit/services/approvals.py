@@ -146,11 +146,14 @@ class Approvals:
 
     async def withdraw(self, task_id: str) -> list[Approval]:
         """Give the open approvals of a task that has ended, as expired; the caller commits them."""
-        out: list[Approval] = []
-        for state in (ApprovalState.PENDING, ApprovalState.APPROVED):
-            found = await self._store.approvals(self._tenant, task=task_id, state=state)
-            out += [msgspec.structs.replace(one, state=ApprovalState.EXPIRED) for one in found]
-        return out
+        # Together: an end that is asked for under load waits its turn for each answer.
+        found = await asyncio.gather(
+            *(
+                self._store.approvals(self._tenant, task=task_id, state=state)
+                for state in (ApprovalState.PENDING, ApprovalState.APPROVED)
+            )
+        )
+        return [msgspec.structs.replace(one, state=ApprovalState.EXPIRED) for some in found for one in some]
 
     def _current(self, approval: Approval) -> Approval:
         open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)

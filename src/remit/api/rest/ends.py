@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -49,14 +50,19 @@ async def kinds_of(house: House, name: str) -> list[ScopeKind]:
     found: list[ScopeKind] = []
     if name == "everything":
         found.append(ScopeKind.EVERYTHING)
-    if await house.store.task(house.tenant, name) is not None:
+    # Together: whoever ends something is in a hurry.
+    task, delegation, agents = await asyncio.gather(
+        house.store.task(house.tenant, name),
+        house.store.delegation(house.tenant, name),
+        house.directory.agents(),
+    )
+    if task is not None:
         found.append(ScopeKind.TASK)
-    agents = await house.directory.agents()
     if any(agent.name == name for agent in agents):
         found.append(ScopeKind.AGENT)
     if any(agent.owner == name for agent in agents):
         found.append(ScopeKind.OWNER)
-    if await house.store.delegation(house.tenant, name) is not None:
+    if delegation is not None:
         found.append(ScopeKind.DELEGATION)
     if house.tools.get(name) is not None:
         found.append(ScopeKind.TOOL)
@@ -76,6 +82,9 @@ async def meant(house: House, wanted: EndScope) -> ScopeKind:
     """
     if wanted.kind is ScopeKind.EVERYTHING:
         return ScopeKind.EVERYTHING
+    if wanted.kind is ScopeKind.TASK:
+        # Whoever ends it looks it up.
+        return ScopeKind.TASK
     if wanted.kind is ScopeKind.PERSON:
         await house.directory.person(wanted.name)
         return ScopeKind.PERSON
