@@ -24,6 +24,11 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """How it was measured."""
 
 
+def bare(value: float) -> str:
+    """Three significant digits, and large whole numbers as they are."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """What a figure should be: a bound on its value, its ratio to a yardstick, or what it adds to one."""
 
@@ -52,11 +57,11 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
             unit = unit if self.added else ""
         parts, met = [], True
         if self.at_least is not None:
-            parts.append(f"{what}>= {self.at_least:g} {unit}".strip())
+            parts.append(f"{what}>= {bare(self.at_least)} {unit}".strip())
             met = met and value >= self.at_least
         if self.at_most is not None:
             bound = self.at_most + (figures[self.plus].value if self.plus else 0.0)
-            parts.append(f"{what}<= {bound:.3g} {unit}".strip())
+            parts.append(f"{what}<= {bare(bound)} {unit}".strip())
             met = met and value <= bound
         name = self.name
         if self.yardstick is not None:

@@ -77,10 +77,12 @@ when {{ context.label.class == "restricted" && resource.audience == "external" }
 DATABASE = "BENCH_DATABASE"
 
 
-def remit_yaml(upstream_url: str, port: int, durability: str, kind: str = "sqlite") -> str:
-    """The configuration: four upstreams, which are all the same echo server."""
+def remit_yaml(upstream_url: str, port: int, durability: str, kind: str, lease: str) -> str:
+    """The configuration: four upstreams, which are all the same echo server; `lease` is for the first."""
     place = f"kind: postgres, url: env:{DATABASE}, " if kind == "postgres" else ""
-    upstreams = "\n".join(f"  {name}: {{url: '{upstream_url}'}}" for name in (UPSTREAM, *_TOOLS))
+    leased = f", lease: {lease}" if lease else ""
+    upstreams = f"  {UPSTREAM}: {{url: '{upstream_url}'{leased}}}\n"
+    upstreams += "\n".join(f"  {name}: {{url: '{upstream_url}'}}" for name in _TOOLS)
     return (
         "# SPDX-License-Identifier: Apache-2.0\n"
         f"upstreams:\n{upstreams}\n"
@@ -91,12 +93,14 @@ def remit_yaml(upstream_url: str, port: int, durability: str, kind: str = "sqlit
     )
 
 
-def write_bundle(folder: Path, upstream_url: str, port: int, durability: str, kind: str = "sqlite") -> Path:
+def write_bundle(
+    folder: Path, upstream_url: str, port: int, durability: str, kind: str = "sqlite", lease: str = ""
+) -> Path:
     """Write the bundle; gives the path of its `remit.yaml`."""
     for name in ("policies", "tools", "tasks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config = folder / "remit.yaml"
-    config.write_text(remit_yaml(upstream_url, port, durability, kind), "utf-8")
+    config.write_text(remit_yaml(upstream_url, port, durability, kind, lease), "utf-8")
     (folder / "tools" / "echo.yaml").write_text(_ECHO_TOOLS, "utf-8")
     for upstream, tools in _TOOLS.items():
         (folder / "tools" / f"{upstream}.yaml").write_text(_tools_file(upstream, tools), "utf-8")

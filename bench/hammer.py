@@ -163,7 +163,7 @@ class Hammer:
         """Take the orders."""
         self._orders = orders
         self._calls: Calls | None = None
-        self._left = 0
+        self._left = self._wanted = 0
         self._told: list[Told] = []
         self._aside: list[Told] = []
         self._over = asyncio.Event()
@@ -175,7 +175,7 @@ class Hammer:
         host, port = at.hostname or "127.0.0.1", at.port or 80
         bystander = Calls(self._orders, self._orders.bystander, 0)
         for _ in range(self._orders.connections):
-            made = await loop.create_connection(lambda: Connection(self._next, self._note), host, port)
+            made = await loop.create_connection(lambda: Connection(self._next, self.note), host, port)
             self._connections.append(made[1])
         for _ in range(self._orders.bystanders):
             _, beside = await loop.create_connection(
@@ -189,8 +189,9 @@ class Hammer:
         self._left -= 1
         return self._calls.next()
 
-    def _note(self, told: Told) -> None:
-        self._told.append(told)
+    def note(self, *told: Told) -> None:
+        """Note what attempts of this round were told."""
+        self._told += told
         if self._left == 0 and len(self._told) == self._wanted:
             self._over.set()
 

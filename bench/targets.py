@@ -23,6 +23,7 @@ from bench.provenance import (
 )
 from bench.reach import name_of, reach
 from bench.senders import CHECK, senders
+from bench.sinks import OPENBAO, POSTGRES, sinks
 from bench.stages import stages
 from bench.target import Target
 from bench.tokens import tokens
@@ -46,6 +47,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "provenance": provenance,
     "paths": reach,
     "ends": ends,
+    "sinks": sinks,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -98,6 +100,8 @@ GOALS = [
     Goal(name=PER_10_KB_OF_10_MB, yardstick=PER_10_KB, at_most=1.25),
     Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
     Goal(name=name_of(10_000), at_most=2),
+    Goal(name=POSTGRES, at_most=1_000),
+    Goal(name=OPENBAO, at_most=1_000),
     Goal(name=END_P99, at_most=20),
     Goal(name=PASSED, at_most=0),
     Goal(name=ATTEMPTS, at_least=1_000_000),

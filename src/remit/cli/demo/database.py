@@ -77,7 +77,7 @@ class Database:
         self.folder = Path(tempfile.mkdtemp(prefix="remit-postgres-"))
         self.data = self.folder / "data"
         self.process: subprocess.Popen[bytes] | None = None
-        self._password = password
+        self.password = password
         self._whom = _as_whom()
         self._bin = found
         with socket.socket() as free:
@@ -125,7 +125,7 @@ class Database:
     def url(self, database: str = "postgres", *, user: str = USER, password: str = "") -> str:
         """Give the address of a database, for a user; its administrator unless told otherwise."""
         return (
-            f"postgresql://{quote(user)}:{quote(password or self._password)}@127.0.0.1:{self.port}/{database}"
+            f"postgresql://{quote(user)}:{quote(password or self.password)}@127.0.0.1:{self.port}/{database}"
         )
 
     @property
