@@ -22,6 +22,7 @@ from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.api.rest.tries import Tries
+from remit.api.ssf import routes as ssf
 from remit.api.table import ENDPOINTS
 from remit.api.wire import answer, body, no_body, no_query, problem, query
 from remit.core.bundle import Bundle
@@ -31,7 +32,16 @@ from remit.services.house import House
 log = logging.getLogger("remit.api")
 
 #: The paths that belong to this application; whoever puts the doors together sends these here.
-PATHS = ("/api/", "/oauth/", METADATA_PATH, "/access/", AUTHZEN_METADATA_PATH, "/health/", "/metrics")
+PATHS = (
+    "/api/",
+    "/oauth/",
+    METADATA_PATH,
+    "/access/",
+    AUTHZEN_METADATA_PATH,
+    "/ssf/",
+    "/health/",
+    "/metrics",
+)
 
 Serve = Callable[[Request], Awaitable[Response]]
 
@@ -103,6 +113,7 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
 
     return (
         *oauth.routes(house),
+        *(ssf.routes(house) if house.signals.transmitters else ()),
         *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),

@@ -20,6 +20,7 @@ from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
+from remit.compose.signals import polled_of, transmitters_of
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import offer_apis, starters_of, upstream_of
@@ -141,6 +142,8 @@ def build(
             browser_ttl_s=int(config.sign_in.browser_ttl_s),
             passkeys=config.sign_in.passkeys,
             consent=consent_rules(config),
+            transmitters=transmitters_of(config, public_url),
+            polled=polled_of(config),
         )
     )
 
@@ -181,6 +184,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         recovered = await house.evidence.recover()
         stack.push_async_callback(house.leases.stop)
         await house.leases.recover()
+        await house.signals.resume()
         started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
         await _record(house, EventKind.SYSTEM_STARTED, started)
         await house.evidence.checkpoint()
@@ -189,17 +193,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
         house.revocations.on_end(partial(_forget_task, upstreams))
         await serve_keys(config, house, upkeep, stack)
-        upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
-        upkeep.every("end what has run out", 1.0, house.revocations.expire)
-        upkeep.every("take credentials back", 1.0, house.leases.sweep)
-        upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
-        upkeep.every("close what was not reported", 1.0, house.answers.sweep)
-        upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
-        upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
-        upkeep.every("write what was seen", 1.0, house.sightings.flush)
-        upkeep.every("look who answers for agents", 60.0, house.directory.look_at_owners)
-        upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, upstreams))
-        upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
+        _keep_up(house, upkeep, told)
         stack.push_async_callback(upkeep.close)
         yield house
         await upkeep.close()
@@ -287,6 +281,24 @@ def application(house: House, config: Config) -> Application:
             await management(scope, receive, send)
 
     return serve
+
+
+def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:
+    """Begin all that goes on beside the calls."""
+    upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
+    upkeep.every("end what has run out", 1.0, house.revocations.expire)
+    upkeep.every("take credentials back", 1.0, house.leases.sweep)
+    upkeep.every("do what signals ask for", 5.0, house.signals.resume)
+    if house.polling.sources:
+        upkeep.every("ask for signals", 1.0, house.polling.turn)
+    upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
+    upkeep.every("close what was not reported", 1.0, house.answers.sweep)
+    upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
+    upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
+    upkeep.every("write what was seen", 1.0, house.sightings.flush)
+    upkeep.every("look who answers for agents", 60.0, house.directory.look_at_owners)
+    upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, house.upstreams))
+    upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
 
 
 async def _forget_task(upstreams: Mapping[str, Upstream], task: str) -> None:

@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from remit.adapters.attestor.bundles import Context
-from remit.ports.fetch import Fetch, Fetched
+from remit.ports.fetch import Fetched
+
+if TYPE_CHECKING:
+    from remit.adapters.fetch.guarded import GuardedFetch
 
 
 class Fetching(TypedDict, total=False):
@@ -23,14 +26,14 @@ class Fetching(TypedDict, total=False):
 
 
 class LateFetch:
-    """`ports.fetch.Fetch`: a `GuardedFetch` from the first fetch on."""
+    """`ports.fetch.Fetch` and `ports.deliver.Deliver`: a `GuardedFetch` from the first fetch on."""
 
     def __init__(self, **told: Unpack[Fetching]) -> None:
         """Take what the fetch is told."""
         self._told = told
 
     @cached_property
-    def fetch(self) -> Fetch:
+    def fetch(self) -> GuardedFetch:
         """The fetch itself; raises `ConfigInvalid`."""
         from remit.adapters.fetch.guarded import GuardedFetch
 
@@ -42,9 +45,25 @@ class LateFetch:
         """Give the answer to one GET, whatever its status; raises `SourceUnavailable`."""
         return await self.fetch.get(url, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s)
 
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        media: str,
+        headers: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+        max_bytes: int = 262_144,
+        timeout_s: float = 10.0,
+    ) -> Fetched:
+        """Give the answer to one POST, whatever its status; raises `SourceUnavailable`."""
+        return await self.fetch.post(
+            url, body, media=media, headers=headers, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s
+        )
 
-def guarded_fetch(**told: Unpack[Fetching]) -> Fetch:
-    """Give a fetch; raises `ConfigInvalid` where a file of certificate authorities cannot be read."""
+
+def guarded_fetch(**told: Unpack[Fetching]) -> LateFetch | GuardedFetch:
+    """Give what fetches and delivers; raises `ConfigInvalid` where certificate authorities cannot be read."""
     late = LateFetch(**told)
     if told.get("ca_file") is not None:
         return late.fetch

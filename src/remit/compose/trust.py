@@ -24,6 +24,7 @@ from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.adapters.peers.linux import LinuxPeers
 from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
+from remit.compose.signals import signal_issuers
 from remit.config import Config, IssuerSection, TrustDomainSection
 from remit.core.errors import ConfigInvalid
 from remit.core.spiffe import TrustAnchors
@@ -79,7 +80,10 @@ def trust_of(
         )
     return Trusted(
         issuers=OidcIssuers(
-            [issuer_of(name, section, config, public_url) for name, section in trust.issuers.items()],
+            [
+                *(issuer_of(name, section, config, public_url) for name, section in trust.issuers.items()),
+                *signal_issuers(config, public_url),
+            ],
             clock,
         ),
         spiffe=SpiffeAttestor(

@@ -20,6 +20,7 @@ from remit.config.settings import (
     UpstreamSection,
     ZoneSection,
 )
+from remit.config.signals import TransmitterSection
 from remit.config.store import StoreSection
 from remit.config.trust import IssuerSection, TrustDomainSection, TrustSection
 from remit.config.workload_api import WorkloadApiSection, WorkloadSection
@@ -45,6 +46,7 @@ __all__ = [
     "SecretRef",
     "StoreSection",
     "TlsSection",
+    "TransmitterSection",
     "TrustDomainSection",
     "TrustSection",
     "UpstreamSection",

@@ -18,6 +18,7 @@ from remit.config.process import check_foreign, check_variables
 from remit.config.secret import looks_secret
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
+from remit.config.signals import check_signals
 from remit.config.store import check_store
 from remit.config.trust import check_trust
 from remit.config.workload_api import check_workload_api
@@ -90,6 +91,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, way_out=way)
     _check_classes(config, node, problems)
     check_trust(config.trust, node, problems)
+    check_signals(config.signals, config.trust.plain_loopback, node, problems)
     check_keys(config.keys, node, problems)
     check_store(config.store, node, problems)
     if config.workload_api is not None:

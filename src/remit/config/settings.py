@@ -17,6 +17,7 @@ from remit.config.oauth import OAuthSection
 from remit.config.secret import SecretRef
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sign_in import SignInSection
+from remit.config.signals import SignalsSection
 from remit.config.store import StoreSection
 from remit.config.trust import TrustSection
 from remit.config.workload_api import WorkloadApiSection
@@ -269,6 +270,7 @@ class Config(Section, frozen=True, kw_only=True):
     ] = {}
     limits: LimitsSection = LimitsSection()
     trust: TrustSection = TrustSection()
+    signals: SignalsSection = SignalsSection()
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()

@@ -168,14 +168,14 @@ def _issuer_faults(issuer: IssuerSection, plain_loopback: bool) -> Iterator[Faul
         like = f" like `{platform.issuer_pattern}`" if platform and platform.issuer_pattern else ""
         yield "", "has no issuer", f"write `issuer:` with the `iss` of its tokens{like}"
         return
-    if fault := _address_fault(name, plain_loopback):
+    if fault := address_fault(name, plain_loopback):
         yield "issuer", fault, "write the `iss` of its tokens, to the letter"
     pattern = platform.issuer_pattern if platform else ""
     if pattern and not re.fullmatch(pattern, name):
         yield "issuer", f"is no issuer of {platform.title if platform else ''}", f"it looks like `{pattern}`"
     if issuer.jwks_uri and issuer.jwks_file:
         yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
-    if issuer.jwks_uri and (fault := _address_fault(issuer.jwks_uri, plain_loopback)):
+    if issuer.jwks_uri and (fault := address_fault(issuer.jwks_uri, plain_loopback)):
         yield "jwks_uri", fault, "write `https://host/path`"
     if issuer.bearer_file and not issuer.jwks_uri:
         # Metadata could name any address, and the token would go there.
@@ -199,7 +199,7 @@ def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
             "has no source of its bundle, or several",
             ("give one of `bundle_file`, `bundle_endpoint` and `workload_api`"),
         )
-    if domain.bundle_endpoint and (fault := _address_fault(domain.bundle_endpoint, False)):
+    if domain.bundle_endpoint and (fault := address_fault(domain.bundle_endpoint, False)):
         yield "bundle_endpoint", fault, "write `https://host/path`"
     if domain.workload_api not in ("", "env") and not domain.workload_api.startswith("unix:///"):
         yield "workload_api", "is no socket", "write `unix:///path`, or `env`"
@@ -216,7 +216,8 @@ def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
             )
 
 
-def _address_fault(url: str, plain_loopback: bool) -> str:
+def address_fault(url: str, plain_loopback: bool) -> str:
+    """Say what is wrong with an address of somebody else; empty where nothing is."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -75,6 +75,8 @@ class EventKind(enum.StrEnum):
     SUBJECT_FORGOTTEN = "subject.forgotten"
     SVID_ISSUED = "svid.issued"
     SVID_REFUSED = "svid.refused"
+    SIGNAL_RECEIVED = "signal.received"
+    SIGNAL_REFUSED = "signal.refused"
 
 
 class CallOutcome(enum.StrEnum):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.core.event import EventKind
-from remit.core.meant import CLOSINGS, LABEL_MEANINGS, LEASE_MEANINGS, Meaning
+from remit.core.meant import CLOSINGS, LABEL_MEANINGS, LEASE_MEANINGS, SIGNAL_MEANINGS, Meaning
 
 _BY = {"by": "who did it"}
 _TOOL = {"tool": "the tool, as `upstream/name`"}
@@ -326,6 +326,7 @@ MEANINGS: dict[EventKind, Meaning] = {
         _BY,
     ),
     **LEASE_MEANINGS,
+    **SIGNAL_MEANINGS,
     EventKind.KEY_ROTATED: Meaning(
         "Another key of remit signs, or wraps, from now on.",
         {

@@ -87,3 +87,29 @@ LEASE_MEANINGS: dict[EventKind, Meaning] = {
         },
     ),
 }
+
+_TRANSMITTER = {"transmitter": "who told it, as the configuration calls them"}
+
+SIGNAL_MEANINGS: dict[EventKind, Meaning] = {
+    EventKind.SIGNAL_RECEIVED: Meaning(
+        "Somebody else told of an event (a security event token), and what follows from it was done.",
+        {
+            **_TRANSMITTER,
+            "event": "the event's URI",
+            "reactions": "what followed: `end-tasks`, `sign-out`, `deactivate`, `suspend`",
+            "people": "how many people here it is about",
+            "agents": "which agents it is about",
+            "tasks": "which tasks it is about, where it names them",
+            "closures": "the closures of what ended",
+        },
+        {"sub_id": "the subject, as it was told", "jti": "the token's id", "people": "who that is here"},
+    ),
+    EventKind.SIGNAL_REFUSED: Meaning(
+        "A security event token was refused; nothing followed from it.",
+        {
+            **_TRANSMITTER,
+            "code": "error code of RFC 8935",
+            "further": "refusals before this one that were counted and not written",
+        },
+    ),
+}

@@ -16,12 +16,14 @@ class IssuerUse(enum.StrEnum):
     """For what an issuer is believed; each issuer for what the configuration says, and nothing else.
 
     `workloads`: its subjects are programs. `people`: its subjects are people of the organisation. `id-jag`:
-    it says which agent may act for which person (identity assertion JWT authorization grant).
+    it says which agent may act for which person (identity assertion JWT authorization grant). `signals`: it
+    tells of what happened to subjects elsewhere (security event tokens).
     """
 
     WORKLOADS = "workloads"
     PEOPLE = "people"
     ID_JAG = "id-jag"
+    SIGNALS = "signals"
 
 
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,15 @@ class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, Json]
     token_id: str = ""
     instance: str = ""
+
+
+class SignedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token whose issuer, type and signature hold, and nothing else yet: its claims were not looked at."""
+
+    name: str
+    issuer: str
+    header: dict[str, Json]
+    claims: dict[str, Json]
 
 
 class TrustedIssuers(Protocol):
@@ -60,5 +71,13 @@ class TrustedIssuers(Protocol):
         for another purpose. Codes: `token-malformed`, `token-issuer`, `token-type`, `token-algorithm`,
         `token-signature`, `token-audience`, `token-expired`, `token-not-yet-valid`, `token-claims`,
         `issuer-unavailable`.
+        """
+        ...
+
+    async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
+        """Give header and claims of a token whose signature holds; raises `Unauthenticated`.
+
+        For tokens that have not the claims of RFC 7519 that `verify` checks: whoever asks reads audience and
+        times. `token_type` is the header's `typ` that it must have. Codes as those of `verify`.
         """
         ...

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from remit.core.errors import Unauthenticated
 from remit.core.workload import Attested
 from remit.ports.attestor import Attestor, Shown
-from remit.ports.issuers import IssuedToken, IssuerUse
+from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 
 
 class Attestors:
@@ -50,9 +50,17 @@ class NoIssuers:
         self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
     ) -> IssuedToken:
         """Refuse."""
-        raise Unauthenticated(
-            f"no issuer is trusted for {use.value}",
-            code="token-issuer",
-            way_out="add it under `trust.issuers`",
-            step=1,
-        )
+        raise _untrusted(use)
+
+    async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
+        """Refuse."""
+        raise _untrusted(use)
+
+
+def _untrusted(use: IssuerUse) -> Unauthenticated:
+    return Unauthenticated(
+        f"no issuer is trusted for {use.value}",
+        code="token-issuer",
+        way_out="add it under `trust.issuers`",
+        step=1,
+    )

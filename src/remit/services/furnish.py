@@ -38,6 +38,7 @@ from remit.services.personnel import Personnel
 from remit.services.plans import Plans
 from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
+from remit.services.polling import Polling
 from remit.services.proofs import Proofs
 from remit.services.refusals import Refusals
 from remit.services.reports import Reports
@@ -45,7 +46,10 @@ from remit.services.revocations import Revocations
 from remit.services.room import Room
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
+from remit.services.signal_subjects import SignalSubjects
+from remit.services.signals import HeardSignals
 from remit.services.sink_alarms import SinkAlarms
+from remit.services.taking_away import TakingAway
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
 from remit.services.who import Who
@@ -151,6 +155,15 @@ def furnish(o: Outfit) -> House:
         second_person=o.second_person,
     )
     locks = Locks(store=o.store, revocations=revocations, personnel=personnel, tenant=o.tenant)
+    signals = HeardSignals(
+        store=o.store,
+        clock=o.clock,
+        issuers=o.issuers,
+        subjects=SignalSubjects(store=o.store, tenant=o.tenant),
+        taking_away=TakingAway(revocations=revocations, personnel=personnel, directory=directory),
+        tenant=o.tenant,
+        transmitters=o.transmitters,
+    )
     late = LateOutcomes(o.store)
     holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
     parts = Parts(
@@ -270,6 +283,8 @@ def furnish(o: Outfit) -> House:
             leases=leases,
             locks=locks,
         ),
+        signals=signals,
+        polling=Polling(signals, o.polled, o.clock),
         people=people,
     )
 

@@ -35,11 +35,13 @@ from remit.services.people import People
 from remit.services.personnel import Personnel
 from remit.services.plans import Plans
 from remit.services.policies import Policies
+from remit.services.polling import Polling
 from remit.services.proofs import Proofs
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
+from remit.services.signals import HeardSignals
 from remit.services.sink_alarms import SinkAlarms
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
@@ -115,5 +117,7 @@ class House:
     chains: Chains
     reports: Reports
     who: Who
+    signals: HeardSignals
+    polling: Polling
     people: People
     announcements: Announcements = field(default_factory=Announcements)

@@ -24,7 +24,9 @@ from remit.services.consents import ConsentRules
 from remit.services.issuing import Issuing
 from remit.services.opening_pace import OpeningBounds
 from remit.services.points import EnforcementPoint
+from remit.services.polling import PolledSource
 from remit.services.rotations import Keyring
+from remit.services.signals import Transmitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +76,5 @@ class Outfit:
     browser_ttl_s: int = 12 * 3600
     passkeys: bool = True
     consent: ConsentRules = field(default_factory=ConsentRules)
+    transmitters: Mapping[str, Transmitter] = field(default_factory=dict)
+    polled: Mapping[str, PolledSource] = field(default_factory=dict)

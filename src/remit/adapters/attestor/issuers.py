@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,7 +27,7 @@ from remit.core.keyset import (
 from remit.core.platform import Platform
 from remit.core.registered import check_registered
 from remit.ports.fetch import Fetch
-from remit.ports.issuers import IssuedToken, IssuerUse
+from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 from remit.ports.runtime import Clock
 
 Json = Any
@@ -132,6 +133,18 @@ class OidcIssuers:
             instance=issuer.platform.instance_of(compact.claims) if issuer.platform else "",
         )
 
+    async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
+        """Give header and claims of a token whose signature holds; raises `Unauthenticated`."""
+        compact = _compact(token)
+        issuer = self._issuers.get((_issuer(compact), use))
+        if issuer is None:
+            raise _refused(f"is of an issuer that is not trusted for {use.value}", "token-issuer")
+        _check_type(compact, token_type, use)
+        verify_signature(token, compact.header, await self._candidates(issuer, compact, use))
+        return SignedToken(
+            name=issuer.name, issuer=issuer.issuer, header=compact.header, claims=compact.claims
+        )
+
     async def _candidates(
         self, issuer: Issuer, compact: Compact, use: IssuerUse
     ) -> tuple[VerificationKey, ...]:
@@ -159,8 +172,9 @@ class OidcIssuers:
                 debug=f"{fault.code}: {fault}; {fault.debug}",
                 step=1,
             ) from None
-        # The metadata speaks of ID tokens; an ID-JAG is none.
-        if use is not IssuerUse.ID_JAG and algorithm not in (known.algorithms or {algorithm}):
+        # The metadata speaks of ID tokens; an ID-JAG is none, nor is a security event token.
+        speaks = use not in (IssuerUse.ID_JAG, IssuerUse.SIGNALS)
+        if speaks and algorithm not in (known.algorithms or {algorithm}):
             raise not_accepted
         if not found:
             raise _refused("is signed with a key that its issuer does not publish", "token-signature")
@@ -198,8 +212,7 @@ class _KeySource:
         return _Known(read_keyset(answer.body), algorithms), fresh_s
 
     async def _metadata(self) -> tuple[str, frozenset[str] | None]:
-        # OpenID Connect Discovery 1.0 section 4: below the issuer, without a slash at its end.
-        address = self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
+        address = _metadata_of(self._issuer)
         answer = await self._issuer.fetch.get(address, max_bytes=MAX_METADATA_BYTES)
         if answer.status != 200:
             raise SourceUnavailable(f"`{address[:200]}` answered {answer.status}", code="fetch-failed")
@@ -214,6 +227,16 @@ class _KeySource:
         if not isinstance(named, list):
             return place, None
         return place, frozenset(one for one in named if isinstance(one, str))
+
+
+def _metadata_of(issuer: Issuer) -> str:
+    """Give where an issuer describes itself."""
+    if issuer.uses == {IssuerUse.SIGNALS}:
+        # SSF 1.0 section 7.2.1: between host and path.
+        parts = urlsplit(issuer.issuer)
+        return f"{parts.scheme}://{parts.netloc}/.well-known/ssf-configuration{parts.path.rstrip('/')}"
+    # OpenID Connect Discovery 1.0 section 4: below the issuer, without a slash at its end.
+    return issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
 def _file(path: Path) -> bytes:

@@ -52,7 +52,7 @@ _PLAIN: Final = ("", "identity")
 
 
 class GuardedFetch:
-    """`ports.fetch.Fetch` over aiohttp.
+    """`ports.fetch.Fetch` and `ports.deliver.Deliver` over aiohttp.
 
     `private` also permits addresses of private networks (a cluster's own API server), `plain_loopback` also
     `http` to this machine (development). Neither ever permits the addresses where clouds keep their metadata,
@@ -89,22 +89,50 @@ class GuardedFetch:
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
         """Give the answer to one GET, whatever its status; raises `SourceUnavailable`."""
+        return await self._within(timeout_s, "GET", url, {"Accept": accept}, None, max_bytes)
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        media: str,
+        headers: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+        max_bytes: int = 262_144,
+        timeout_s: float = 10.0,
+    ) -> Fetched:
+        """Give the answer to one POST, whatever its status; raises `SourceUnavailable`."""
+        given = {**(headers or {}), "Accept": accept, "Content-Type": media}
+        return await self._within(timeout_s, "POST", url, given, body, max_bytes)
+
+    async def _within(
+        self,
+        timeout_s: float,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_bytes: int,
+    ) -> Fetched:
         try:
             async with asyncio.timeout(timeout_s), self._free:
-                return await self._get(url, accept, max_bytes)
+                return await self._ask(method, url, headers, body, max_bytes)
         except TimeoutError:
             raise _failed(url, "did not answer in time", "fetch-timeout") from None
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             raise _failed(url, "could not be fetched", "fetch-failed", debug=repr(fault)) from None
 
-    async def _get(self, url: str, accept: str, max_bytes: int) -> Fetched:
+    async def _ask(
+        self, method: str, url: str, given: Mapping[str, str], body: bytes | None, max_bytes: int
+    ) -> Fetched:
         parts = self._checked(url)
         addresses = await self._resolve(url, parts)
         tls = await self._context() if self._context else self._tls
         connector = aiohttp.TCPConnector(
             resolver=_Pinned(addresses), use_dns_cache=False, ssl=tls, force_close=True
         )
-        headers = {**self._headers(), "Accept": accept, "Accept-Encoding": "identity"}
+        headers = {**self._headers(), **given, "Accept-Encoding": "identity"}
         async with (
             aiohttp.ClientSession(
                 connector=connector,
@@ -113,7 +141,7 @@ class GuardedFetch:
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
             ) as session,
-            session.get(url, headers=headers, allow_redirects=False) as response,
+            session.request(method, url, headers=headers, data=body, allow_redirects=False) as response,
         ):
             if 300 <= response.status < 400:
                 raise _failed(url, "redirects elsewhere", "fetch-redirected", "give the final address")

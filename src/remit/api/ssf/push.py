@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking in security event tokens that a transmitter pushes (RFC 8935)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.wire import HEADERS, JSON, read, status_of
+from remit.core.compact import MAX_COMPACT_BYTES
+from remit.core.errors import Malformed, RemitError, Unauthenticated
+from remit.core.secevent import SET_MEDIA
+from remit.services.house import House
+
+PUSH_PATH: Final = "/ssf/push/{transmitter}"
+#: Error codes of RFC 8935 section 2.4, and of the IANA registry that it began.
+_CODES: Final = frozenset(
+    {"invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed"}
+)
+
+
+async def push(request: Request, house: House) -> Response:
+    """Take one token in: 202 once what follows from it is durable (RFC 8935 section 2.2)."""
+    try:
+        given = request.headers.getlist("authorization")
+        transmitter = house.signals.authenticate(
+            str(request.path_params["transmitter"]), given[0] if len(given) == 1 else ""
+        )
+        body = await read(request, SET_MEDIA, MAX_COMPACT_BYTES)
+        if not body.isascii():
+            raise Malformed("this is not a security event token", code="invalid_request")
+        await house.signals.receive(transmitter.name, body.decode("ascii").strip())
+    except RemitError as error:
+        return failed(error)
+    return Response(status_code=202, headers=HEADERS)
+
+
+def failed(error: RemitError) -> Response:
+    """Give a fault as RFC 8935 section 2.3 writes it: 400, but 401, 408, 413, 415, 429 and 503 stay."""
+    status = status_of(error)
+    headers = dict(HEADERS)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if status in (429, 503):
+        headers["Retry-After"] = "1"
+    if status >= 500 and status != 503:
+        return Response(status_code=status, headers=headers)
+    told = {
+        "err": error.code if error.code in _CODES else "invalid_request",
+        "description": str(error),
+    }
+    return Response(msgspec.json.encode(told), status_code=status, headers=headers, media_type=JSON)

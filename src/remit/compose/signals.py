@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared signals, as the configuration says: who may tell us, and whom we ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from remit.adapters.attestor.issuers import Issuer
+from remit.compose.fetching import guarded_fetch
+from remit.config import Config, TransmitterSection
+from remit.ports.issuers import IssuerUse
+from remit.services.polling import PolledSource
+from remit.services.signal_subjects import SubjectRules
+from remit.services.signals import Transmitter, issuer_name
+
+
+def signal_issuers(config: Config, public_url: str) -> list[Issuer]:
+    """Give the issuers of security event tokens; raises `ConfigInvalid`."""
+    return [
+        Issuer(
+            name=issuer_name(name),
+            issuer=one.issuer,
+            audience=one.audience or public_url,
+            uses=frozenset({IssuerUse.SIGNALS}),
+            fetch=guarded_fetch(
+                private=one.private,
+                plain_loopback=config.trust.plain_loopback,
+                ca_file=config.at(one.tls_ca) if one.tls_ca else None,
+            ),
+            algorithms=one.accepted,
+            leeway_s=int(config.trust.leeway_s),
+            kept_s=float(config.trust.keys_kept_s),
+            jwks_uri=one.jwks_uri,
+            jwks_file=config.at(one.jwks_file) if one.jwks_file else None,
+        )
+        for name, one in config.signals.receive.items()
+    ]
+
+
+def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
+    """Give who may tell us of events; raises `KeyUnavailable`."""
+    return {
+        name: Transmitter(
+            name=name,
+            audience=one.audience or public_url,
+            token=one.push_token.resolve() if one.push_token else "",
+            subjects=SubjectRules(
+                email_domain=one.subjects.email_domain,
+                names=one.subjects.names,
+                opaque=one.subjects.opaque,
+                unknown_session=one.subjects.unknown_session,
+            ),
+            reactions=dict(one.on),
+            max_age_s=int(one.max_age_s),
+            leeway_s=int(config.trust.leeway_s),
+        )
+        for name, one in config.signals.receive.items()
+    }
+
+
+def polled_of(config: Config) -> dict[str, PolledSource]:
+    """Give whom we ask for events; raises `ConfigInvalid`."""
+    out = {}
+    for name, one in config.signals.receive.items():
+        if one.poll is not None:
+            out[name] = PolledSource(
+                name=name,
+                url=one.poll.url,
+                deliver=guarded_fetch(
+                    private=one.private,
+                    plain_loopback=config.trust.plain_loopback,
+                    ca_file=config.at(one.tls_ca) if one.tls_ca else None,
+                ),
+                headers=_shown(one),
+                every_s=float(one.poll.every_s),
+            )
+    return out
+
+
+def _shown(section: TransmitterSection) -> Callable[[], Mapping[str, str]]:
+    def headers() -> Mapping[str, str]:
+        token = section.poll.token if section.poll else None
+        return {"Authorization": token.resolve()} if token else {}
+
+    return headers

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared signals: who may tell remit of events, and what follows from them here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.lines import Node
+from remit.config.secret import SecretRef
+from remit.config.section import Name, Seconds, Section, Text
+from remit.config.shape import Problems
+from remit.config.trust import Algorithm, address_fault
+from remit.core.keyset import USUAL
+from remit.core.signal import Reaction, SignalKind
+
+
+class PollSection(Section, frozen=True, kw_only=True):
+    """Where a transmitter's events are asked for (RFC 8936)."""
+
+    url: Annotated[Text, Meta(description="Address of its poll endpoint.")]
+    token: Annotated[
+        SecretRef | None,
+        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+    ] = None
+    every_s: Annotated[Seconds, Meta(ge=1, le=3600, description="How long to wait between two polls.")] = 5
+
+
+class SubjectsSection(Section, frozen=True, kw_only=True):
+    """Whom a transmitter's names mean here. People who signed in with the same issuer are known anyway."""
+
+    email_domain: Annotated[
+        str, Meta(description="The addresses of this domain are people here, by what is before the `@`.")
+    ] = ""
+    names: Annotated[
+        bool,
+        Meta(description="Whether its `sub` is the name of a person here, and its applications our agents."),
+    ] = False
+    opaque: Annotated[
+        Literal["", "person", "agent", "task"],
+        Meta(description="Of what an opaque id is the name; unless given, of nothing here."),
+    ] = ""
+    unknown_session: Annotated[
+        Literal["person", "ignore"],
+        Meta(description="An event about a session that is unknown here is about the whole person, or not."),
+    ] = "person"
+
+
+class TransmitterSection(Section, frozen=True, kw_only=True):
+    """Somebody who tells of events (security event tokens): an identity provider, another remit."""
+
+    issuer: Annotated[Text, Meta(description="Its `iss`, to the letter.")]
+    audience: Annotated[
+        str, Meta(description="The `aud` of its tokens; the public address of remit unless given.")
+    ] = ""
+    jwks_uri: Annotated[str, Meta(description="Address of its key set; from its metadata unless given.")] = ""
+    jwks_file: Annotated[str, Meta(description="File of its key set, instead of an address.")] = ""
+    algorithms: Annotated[
+        tuple[Algorithm, ...], Meta(description="Signature algorithms that are accepted.")
+    ] = ()
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+    private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
+        False
+    )
+    push_token: Annotated[
+        SecretRef | None,
+        Meta(
+            description="What it shows when it pushes to `/ssf/push/NAME`: the whole of `Authorization`, "
+            "as `Bearer env:X`. Without it nobody pushes."
+        ),
+    ] = None
+    poll: Annotated[PollSection | None, Meta(description="Ask it for events instead.")] = None
+    max_age_s: Annotated[
+        Seconds, Meta(ge=60, description="How old a token may be, and for how long its id is remembered.")
+    ] = 24 * 3600
+    subjects: Annotated[SubjectsSection, Meta(description="Whom its names mean here.")] = SubjectsSection()
+    on: Annotated[
+        dict[SignalKind, tuple[Reaction, ...]],
+        Meta(
+            description="What follows from an event that makes something worse, by its kind; the usual "
+            "unless given. An empty list only records it."
+        ),
+    ] = {}
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The algorithms that are accepted."""
+        return frozenset(self.algorithms or USUAL)
+
+
+class SignalsSection(Section, frozen=True, kw_only=True):
+    """Shared signals (SSF 1.0, CAEP 1.0)."""
+
+    receive: Annotated[
+        dict[Name, TransmitterSection], Meta(description="Who may tell remit of events, by name.")
+    ] = {}
+
+
+def check_signals(signals: SignalsSection, plain_loopback: bool, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    believed: dict[str, str] = {}
+    for name, one in signals.receive.items():
+        key = f"signals.receive.{name}"
+        for at, message, way_out in _faults(one, plain_loopback):
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+        other = believed.setdefault(one.issuer, name)
+        if other != name:
+            problems.add(
+                f"has the same issuer as `{other}`",
+                line=node.line_of(key),
+                key=key,
+                way_out="keep one of them",
+            )
+
+
+def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:
+    if fault := address_fault(one.issuer, plain_loopback):
+        yield "issuer", fault, "write the `iss` of its tokens, to the letter"
+    if one.jwks_uri and one.jwks_file:
+        yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
+    if one.jwks_uri and (fault := address_fault(one.jwks_uri, plain_loopback)):
+        yield "jwks_uri", fault, "write `https://host/path`"
+    if one.poll is not None and (fault := address_fault(one.poll.url, plain_loopback)):
+        yield "poll.url", fault, "write `https://host/path`"
+    if one.push_token is None and one.poll is None:
+        yield "", "neither pushes nor is polled", "give `push_token` or `poll`"
+    shown = {"push_token": one.push_token, "poll.token": one.poll.token if one.poll else None}
+    for where, secret in shown.items():
+        if secret is not None and not secret.secret:
+            yield where, "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling others something, at an address that the configuration or they themselves have named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from remit.ports.fetch import Fetched
+
+
+class Deliver(Protocol):
+    """POST to somebody. Safe for many at once on one event loop; keeps nothing."""
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        media: str,
+        headers: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+        max_bytes: int = 262_144,
+        timeout_s: float = 10.0,
+    ) -> Fetched:
+        """Give the answer to one POST, whatever its status; raises `SourceUnavailable`.
+
+        Under the same guard as `Fetch.get`. Nothing is sent twice: an answer that was lost is lost.
+        """
+        ...
