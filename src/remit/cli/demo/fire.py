@@ -12,7 +12,7 @@ import httpx2
 from remit.cli.demo.shell import show
 from remit.cli.demo.stage import Stage
 from remit.cli.demo.teller import Teller
-from remit.cli.demo.thief import Loot, Thief
+from remit.cli.demo.thief import INSIDE, SHUT_OUT, Loot, Thief
 
 Json = Any
 
@@ -64,12 +64,14 @@ async def step_6(stage: Stage, tell: Teller, task: str, token: str) -> None:
     tell.say("The register's server is careless: the task's database password stands in its log.")
     thief, hammer = await Thief.send(stage.register.stolen), Hammer(stage, token)
     loops = [asyncio.create_task(hammer.loop(number)) for number in range(LOOPS)]
-    await asyncio.sleep(1.5)
+    await thief.says(INSIDE)
+    await asyncio.sleep(1.0)
     before, started = len(hammer.permitted_at), time.monotonic()
     scope = {"kind": "task", "name": task, "reason": "the change is out"}
     closure = await stage.ask("POST", "/api/v1/end", scope, by="lena")
     returned = time.monotonic()
-    await asyncio.sleep(0.7)
+    await thief.says(SHUT_OUT)
+    await asyncio.sleep(0.5)
     hammer.stop()
     loot = await thief.caught()
     await asyncio.gather(*loops)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A thief with a task's database password, in a process of its own, who knows nothing of remit.
 
-It logs in with what it has, again and again, and keeps one session open, until its standard input is closed.
-Then it says on standard output what came of that. Its times are on the machine's monotonic clock, which its
-processes share.
+It logs in with what it has, again and again, and keeps one session open, until its standard input is
+closed. Then it says on standard output what came of that. Before that it says a word in a line of its own
+when it is first let in, and when it is first refused, so that nobody guesses how long that takes on a busy
+machine. Its times are on the machine's monotonic clock, which its processes share.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ import psycopg
 
 PAUSE_S: Final = 0.005
 ENOUGH: Final = 10_000
+INSIDE: Final = b"inside\n"
+SHUT_OUT: Final = b"shut out\n"
+#: Longest wait for either.
+PATIENCE_S: Final = 30.0
 
 
 class Loot(msgspec.Struct):
@@ -44,9 +49,13 @@ def rob(address: str, stop: threading.Event) -> Loot:
             try:
                 psycopg.connect(address).close()
             except psycopg.OperationalError as refusal:
+                if not loot.refused_at:
+                    _say(SHUT_OUT)
                 loot.refused_at.append(time.monotonic())
                 loot.said = str(refusal).strip().rpartition("FATAL:")[2].strip()
             else:
+                if not loot.let_in_at:
+                    _say(INSIDE)
                 loot.let_in_at.append(time.monotonic())
             if stop.wait(PAUSE_S):
                 break
@@ -55,6 +64,11 @@ def rob(address: str, stop: threading.Event) -> Loot:
         except psycopg.OperationalError:
             loot.session_cut = True
     return loot
+
+
+def _say(word: bytes) -> None:
+    sys.stdout.buffer.write(word)
+    sys.stdout.buffer.flush()
 
 
 class Thief:
@@ -77,6 +91,15 @@ class Thief:
         process.stdin.write(address.encode() + b"\n")
         await process.stdin.drain()
         return cls(process)
+
+    async def says(self, word: bytes) -> bool:
+        """Wait until it says that it is in, or out; whether it did, in some half a minute."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._process.stdout.readline() == word
+        except TimeoutError:
+            return False
 
     async def caught(self) -> Loot:
         """Have it stop, and say what it got."""
