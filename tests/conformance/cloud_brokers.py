@@ -6,12 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 from remit.adapters.broker.aws import AwsQuery
+from remit.adapters.broker.github import GitHubApp, GitHubBroker
+from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
 from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.broker import Broker, UpstreamCredential
 from tests.aws_server import ADMIN, ROLE, AwsServer
+from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer
+from tests.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer
 
 Json = Any
 
@@ -71,6 +75,109 @@ class AtAws:
         """Read the task's customer; another's is never read."""
         assert await self.got(credential, "C-43/notes") == 403
         return await self.got(credential, "C-42/notes") == 200
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        """Start it on the same port."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()
+
+
+class AtGitHub:
+    """Tokens of an app's installation that may read one repository."""
+
+    clock = SystemClock()
+
+    def __init__(self, server: GitHubServer) -> None:
+        self._server = server
+        self._webs: list[BrokerWeb] = []
+
+    def web(self) -> BrokerWeb:
+        """Give connections."""
+        self._webs.append(BrokerWeb("GitHub"))
+        return self._webs[-1]
+
+    def app(self, **changes: Json) -> GitHubApp:
+        """Give the app."""
+        known: dict[str, Json] = {
+            "api": self._server.url,
+            "app": APP,
+            "installation": INSTALLATION,
+            "owner": OWNER,
+            "repositories": ["crm"],
+            "permissions": {"contents": "read"},
+        }
+        return GitHubApp(**(known | changes))
+
+    def made(self, **changes: Json) -> GitHubBroker:
+        """Give a broker; `changes` are those of the app."""
+        return GitHubBroker(self.app(**changes), lambda: self._server.pem, web=self.web(), clock=self.clock)
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        return self.made()
+
+    async def got(self, credential: UpstreamCredential, repository: str) -> int:
+        """Read a file of a repository; gives the status."""
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+            **credential.headers,
+        }
+        url = f"{self._server.url}/repos/{OWNER}/{repository}/contents/README.md"
+        return (await self.web().ask("GET", url, headers=headers)).status
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Read the task's repository; another one is never read."""
+        assert await self.got(credential, "secrets") in (401, 404)
+        return await self.got(credential, "crm") == 200
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        """Start it on the same port."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()
+
+
+class AtKubernetes:
+    """Tokens of a service account, for the API server or for another audience."""
+
+    def __init__(self, server: KubernetesServer, *, audiences: tuple[str, ...]) -> None:
+        self._server = server
+        self._audiences = audiences
+        self._webs: list[BrokerWeb] = []
+
+    def made(self, name: str = "reader", path: str = "") -> KubernetesBroker:
+        """Give a broker for an account, at a path of the server."""
+        self._webs.append(BrokerWeb("Kubernetes"))
+        account = ServiceAccount(
+            api=f"{self._server.url}{path}", namespace=NAMESPACE, name=name, audiences=self._audiences
+        )
+        return KubernetesBroker(account, lambda: OURS, web=self._webs[-1], clock=SystemClock())
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        return self.made()
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Ask what the sink asks: whether it is known, and to whom."""
+        token = credential.headers["Authorization"].removeprefix("Bearer ")
+        assert not self._server.known(token, "https://elsewhere.example.com")
+        return self._server.known(token, *(self._audiences or (API_SERVER,))) == "reader"
 
     def cut(self) -> None:
         """Stop the server."""

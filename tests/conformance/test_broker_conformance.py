@@ -17,8 +17,10 @@ from tests.aws_server import aws_server
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
-from tests.conformance.cloud_brokers import AtAws
+from tests.conformance.cloud_brokers import AtAws, AtGitHub, AtKubernetes
 from tests.conformance.process_brokers import AtProcesses
+from tests.github_server import github_server
+from tests.kubernetes_server import kubernetes_server
 from tests.postgres_server import PostgresServer
 from tests.world import a_task
 
@@ -57,6 +59,9 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         "openbao-pki",
         "process",
         "aws",
+        "github",
+        "kubernetes-self",
+        "kubernetes-review",
     ]
 )
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
@@ -91,6 +96,19 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
             cloud = AtAws(aws)
             yield cloud
             await cloud.close()
+        return
+    if kind == "github":
+        with github_server() as github:
+            hub = AtGitHub(github)
+            yield hub
+            await hub.close()
+        return
+    if kind.startswith("kubernetes"):
+        with kubernetes_server() as cluster:
+            audiences = ("crm.example.com",) if kind.endswith("review") else ()
+            inside = AtKubernetes(cluster, audiences=audiences)
+            yield inside
+            await inside.close()
         return
     with authorities() as server:
         made = AtAuthorities(server, by_introspection=kind.endswith("introspect"))

@@ -33,6 +33,20 @@ AWS = {
     "probe_url": "https://crm.s3.eu-central-1.amazonaws.com/?list-type=2",
     "probe_service": "s3",
 }
+GITHUB = {
+    "app": "Iv23li",
+    "installation": 1,
+    "private_key": "file:app.pem",
+    "owner": "acme",
+    "repositories": ["crm"],
+    "permissions": {"contents": "read"},
+}
+KUBERNETES = {
+    "api_url": "https://kubernetes.default.svc",
+    "token": "env:POD",
+    "namespace": "crm",
+    "service_account": "reader",
+}
 KEY = {"X-Secret": "{secret_access_key}"}
 X = {"X-Password": "{password}"}
 ENV = {"CRM_TOKEN": "{token}"}
@@ -152,6 +166,20 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "has no meaning with `Principal`",
         ),
+        ({"github": GITHUB | {"private_key": "hunter2"}}, {}, "written out"),
+        ({"github": GITHUB | {"permissions": {}}}, {}, "does not narrow what a token may"),
+        ({"github": GITHUB | {"permissions": {"contents": "all"}}}, {}, "lease.github.permissions.contents`"),
+        ({"github": GITHUB | {"repositories": []}}, {}, "`upstreams.crm.lease.github.repositories`"),
+        ({"github": GITHUB | {"api_url": "http://github.example.com"}}, {}, "in the clear"),
+        ({"github": GITHUB, "headers": {"X": "{password}"}}, {}, "gives no `password` for `X`"),
+        ({"kubernetes": KUBERNETES | {"token": "hunter2"}}, {}, "written out"),
+        (
+            {"kubernetes": KUBERNETES | {"namespace": "../x"}},
+            {},
+            "`upstreams.crm.lease.kubernetes.namespace`",
+        ),
+        ({"kubernetes": KUBERNETES | {"api_url": "http://10.0.0.1"}}, {}, "in the clear"),
+        ({"kubernetes": KUBERNETES, "headers": {"X": "{basic}"}}, {}, "gives no `basic` for `X`"),
         ({"oauth": OAUTH, "oath": {}}, {}, "did you mean `oauth`?"),
     ],
 )

@@ -31,7 +31,7 @@ def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
     for _, value in _values(section):
         if isinstance(value, SecretRef):
             try:
-                value.resolve()
+                value.resolve_lines()
             except KeyUnavailable as fault:
                 yield fault.message, fault.way_out
 

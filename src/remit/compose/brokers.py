@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from remit.adapters.broker.standing import StandingBroker
 from remit.compose.bao_brokers import openbao_broker
-from remit.compose.cloud_brokers import aws_broker
+from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.sources import tls_of
 from remit.config import (
     Config,
@@ -50,6 +50,10 @@ def _leasing(
         return openbao_broker(lease, lease.openbao, config, clock, stack)
     if lease.aws is not None:
         return aws_broker(lease, lease.aws, config, clock, stack)
+    if lease.github is not None:
+        return github_broker(lease, lease.github, config, clock, stack)
+    if lease.kubernetes is not None:
+        return kubernetes_broker(lease, lease.kubernetes, config, clock, stack)
     assert lease.oauth is not None
     return _oauth(section, lease, lease.oauth, config, clock, stack)
 

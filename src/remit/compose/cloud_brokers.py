@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from remit.compose.sources import tls_of
-from remit.config import AwsLeaseSection, Config, LeaseSection
+from remit.config import (
+    AwsLeaseSection,
+    Config,
+    GitHubLeaseSection,
+    KubernetesLeaseSection,
+    LeaseSection,
+)
 from remit.ports.broker import Broker
 from remit.ports.runtime import Clock
 
@@ -73,3 +79,49 @@ def _aws_keys(aws: AwsLeaseSection, sts: AwsQuery, clock: Clock) -> Callable[[],
         return AwsKeys(key.resolve(), secret.resolve(), token.resolve() if token is not None else "")
 
     return keys
+
+
+def github_broker(
+    lease: LeaseSection, github: GitHubLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
+) -> Broker:
+    """Give the broker of an upstream whose credentials are tokens of a GitHub App."""
+    from remit.adapters.broker.github import GitHubApp, GitHubBroker
+    from remit.adapters.broker.web import BrokerWeb
+
+    web = BrokerWeb(f"GitHub at `{urlsplit(github.api_url).netloc}`", tls=tls_of(github.tls_ca, config))
+    stack.push_async_callback(web.close)
+    app = GitHubApp(
+        api=github.api_url.rstrip("/"),
+        app=github.app,
+        installation=github.installation,
+        owner=github.owner,
+        repositories=github.repositories,
+        permissions=github.permissions,
+        tool_permissions=github.tool_permissions,
+    )
+    key = github.private_key.resolve_lines
+    return GitHubBroker(app, key, web=web, clock=clock, headers=lease.headers, env=lease.env)
+
+
+def kubernetes_broker(
+    lease: LeaseSection,
+    kubernetes: KubernetesLeaseSection,
+    config: Config,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> Broker:
+    """Give the broker of an upstream whose credentials are tokens of a service account."""
+    from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
+    from remit.adapters.broker.web import BrokerWeb
+
+    where = urlsplit(kubernetes.api_url).netloc
+    web = BrokerWeb(f"the API server at `{where}`", tls=tls_of(kubernetes.tls_ca, config))
+    stack.push_async_callback(web.close)
+    account = ServiceAccount(
+        api=kubernetes.api_url.rstrip("/"),
+        namespace=kubernetes.namespace,
+        name=kubernetes.service_account,
+        audiences=kubernetes.audiences,
+    )
+    token = kubernetes.token.resolve
+    return KubernetesBroker(account, token, web=web, clock=clock, headers=lease.headers, env=lease.env)

@@ -5,6 +5,8 @@ from remit.config.bundle import examine_bundle, load_bundle, problems
 from remit.config.keys import KeysSection, OpenBaoSection
 from remit.config.lease import LeaseSection, OAuthLeaseSection, PostgresLeaseSection
 from remit.config.lease_aws import AwsLeaseSection
+from remit.config.lease_github import GitHubLeaseSection
+from remit.config.lease_kubernetes import KubernetesLeaseSection
 from remit.config.lease_openbao import BaoAuthSection, OpenBaoLeaseSection
 from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config
@@ -31,9 +33,11 @@ __all__ = [
     "BaoAuthSection",
     "ClassesSection",
     "Config",
+    "GitHubLeaseSection",
     "InitiativeSection",
     "IssuerSection",
     "KeysSection",
+    "KubernetesLeaseSection",
     "LeaseSection",
     "LimitsSection",
     "ListenSection",

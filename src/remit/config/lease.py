@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from remit.config.lease_aws import AwsLeaseSection, check_aws
 from remit.config.lease_checks import Url, check_secret, check_source
+from remit.config.lease_github import GitHubLeaseSection, check_github
+from remit.config.lease_kubernetes import KubernetesLeaseSection, check_kubernetes
 from remit.config.lease_openbao import OpenBaoLeaseSection, check_openbao
 from remit.config.lines import Node
 from remit.config.secret import SecretRef
@@ -16,7 +18,7 @@ from remit.config.section import Section, Text
 from remit.config.shape import Problems
 
 #: What can give credentials.
-SOURCES = ("oauth", "postgres", "openbao", "aws")
+SOURCES = ("oauth", "postgres", "openbao", "aws", "github", "kubernetes")
 
 
 class OAuthLeaseSection(Section, frozen=True, kw_only=True):
@@ -86,14 +88,19 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     )
     openbao: Annotated[OpenBaoLeaseSection | None, Meta(description="A lease of OpenBao or Vault.")] = None
     aws: Annotated[AwsLeaseSection | None, Meta(description="A session of a role of AWS.")] = None
+    github: Annotated[GitHubLeaseSection | None, Meta(description="A token of a GitHub App.")] = None
+    kubernetes: Annotated[
+        KubernetesLeaseSection | None, Meta(description="A token of a service account of Kubernetes.")
+    ] = None
     headers: Annotated[
         dict[str, str],
         Meta(
-            description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, which "
-            "sets `Authorization` unless told otherwise; `{user}`, `{password}`, `{host}`, `{port}` and "
-            "`{database}` of PostgreSQL; of OpenBao whatever the path gives, such as `{username}`, `{token}` "
-            "of `tokens`, `{certificate}`, `{chain}`, `{issuing_ca}` and `{private_key}` of `pki`; "
-            "`{access_key_id}`, `{secret_access_key}`, `{session_token}` and `{region}` of AWS."
+            description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, GitHub "
+            "(also `{basic}`), Kubernetes and OpenBao's `tokens`, which need no `headers`; `{user}`, "
+            "`{password}`, `{host}`, `{port}` and `{database}` of PostgreSQL; `{access_key_id}`, "
+            "`{secret_access_key}`, `{session_token}` and `{region}` of AWS; `{certificate}`, `{chain}`, "
+            "`{issuing_ca}`, `{private_key}` and `{serial_number}` of OpenBao's `pki`; of its `path` "
+            "whatever that gives, such as `{username}`."
         ),
     ] = {}
     env: Annotated[
@@ -116,7 +123,8 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     @property
     def carries_itself(self) -> bool:
         """Whether it is known how calls carry what the source gives, with no `headers`."""
-        return self.oauth is not None or (self.openbao is not None and self.openbao.tokens is not None)
+        tokens = self.openbao.tokens if self.openbao is not None else None
+        return any(one is not None for one in (self.oauth, self.github, self.kubernetes, tokens))
 
 
 def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -> None:
@@ -136,6 +144,10 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
         check_openbao(lease.openbao, f"{key}.openbao", node, problems)
     if lease.aws is not None:
         check_aws(lease.aws, lease.headers | lease.env, f"{key}.aws", node, problems)
+    if lease.github is not None:
+        check_github(lease.github, lease.headers | lease.env, f"{key}.github", node, problems)
+    if lease.kubernetes is not None:
+        check_kubernetes(lease.kubernetes, lease.headers | lease.env, f"{key}.kubernetes", node, problems)
     if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
         problems.add(
             "does not say how calls carry the credential",

@@ -61,14 +61,20 @@ class SecretRef:
 
     def resolve(self, environ: Mapping[str, str] | None = None) -> str:
         """Give the value, read now; raises `KeyUnavailable` if there is none, or it is not kept safely."""
+        value = self.resolve_lines(environ)
         if self.scheme == "plain":
-            return self.name
-        value = self._from_file() if self.scheme == "file" else self._from_environment(environ)
+            return value
         if not value or any(ch in value for ch in "\r\n\0"):
             raise KeyUnavailable(
                 f"secret `{self.where}` is empty or has more than one line", way_out="store one line in it"
             )
         return f"{self.lead} {value}" if self.lead else value
+
+    def resolve_lines(self, environ: Mapping[str, str] | None = None) -> str:
+        """Give the value with all of its lines, such as a key's as PEM; raises `KeyUnavailable`."""
+        if self.scheme == "plain":
+            return self.name
+        return self._from_file() if self.scheme == "file" else self._from_environment(environ)
 
     def _from_environment(self, environ: Mapping[str, str] | None) -> str:
         value = (os.environ if environ is None else environ).get(self.name)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GitHub: a token of an app's installation for each task, narrowed by repository and permission.
+
+1. remit shows that it is the app by a JWT under the app's key (RS256, ten minutes at the most), and asks for
+   a token of the installation: for these repositories, with these permissions. To GitHub an empty list means
+   all, so that neither is ever sent empty; and an answer that gives more than was asked for is not used
+2. the token takes itself back (DELETE /installation/token)
+3. it is tried at GitHub, which is the sink (GET /installation/repositories)
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+
+from remit.adapters.broker.injection import Injection
+from remit.adapters.broker.narrowing import fill, texts_of
+from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.core.errors import KeyUnavailable, NothingDone
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.runtime import Clock
+
+Json = Any
+
+VERSION: Final = "2022-11-28"
+#: GitHub's bound is ten minutes; its clock may be behind ours.
+JWT_LIFE: Final = timedelta(minutes=9)
+JWT_EARLY: Final = timedelta(seconds=60)
+LEVELS: Final = ("read", "write", "admin")
+_REPOSITORY: Final = re.compile(r"(?:([A-Za-z0-9-]{1,39})/)?([A-Za-z0-9._-]{1,100})")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,2000}")
+
+
+class GitHubApp(msgspec.Struct, frozen=True, kw_only=True):
+    """Which installation of which app, and what a task's token may. `repositories` are names with what the
+    task is about in braces; `permissions` are of every token, those of `tool_permissions` only where the task
+    was granted the tool.
+    """
+
+    api: str
+    app: str
+    installation: int
+    owner: str
+    repositories: Sequence[str]
+    permissions: Mapping[str, str] = {}
+    tool_permissions: Mapping[str, Mapping[str, str]] = {}
+
+
+class GitHubBroker:
+    """`ports.broker.Broker` at one installation of a GitHub App."""
+
+    kind = "github-token"
+    standing = False
+    #: Only the token itself says which it is: one whose answer was lost ends within the hour.
+    traceable = False
+
+    def __init__(
+        self,
+        app: GitHubApp,
+        private_key: Callable[[], str],
+        *,
+        web: BrokerWeb,
+        clock: Clock,
+        headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the app; `private_key` reads its key as PEM for each JWT."""
+        self._app = app
+        self._private_key = private_key
+        self._web = web
+        self._clock = clock
+        if not headers and not env:
+            headers = {"Authorization": "Bearer {token}"}
+        self._injection = Injection(headers, env)
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """1. Raises `KeyUnavailable`."""
+        repositories, permissions = self._repositories(wanted), self._permissions(wanted)
+        path = f"/app/installations/{self._app.installation}/access_tokens"
+        asked = {"repositories": repositories, "permissions": permissions}
+        answer = await self._ask("POST", path, self._jwt(), asked)
+        told = answer.object
+        token = told.get("token")
+        if answer.status != 201:
+            kind = NothingDone if 400 <= answer.status < 500 else KeyUnavailable
+            raise self._refused("a token", f"status {answer.status}", kind)
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise self._refused("a token", "its answer holds none")
+        try:
+            self._see_narrow(told, repositories, permissions)
+            basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+            carried = self._injection.filled({"token": token, "basic": basic}, "GitHub")
+        except KeyUnavailable:
+            await self._take_back(token)
+            raise
+        return UpstreamCredential(
+            lease=wanted.lease,
+            sink=f"{self._app.owner}/{','.join(repositories)}",
+            until=_until(told.get("expires_at")),
+            headers=carried.headers,
+            env=carried.env,
+            # The token itself is in the other form, too, for whoever decodes that.
+            secrets=(token, basic) if self._injection.uses("basic") else (token,),
+            handle={"token": token},
+        )
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """2. Raises `KeyUnavailable`. One that GitHub does not know any more is taken back."""
+        token = credential.handle.get("token", "")
+        if not token:
+            raise KeyUnavailable(
+                f"the token of lease `{credential.lease}` cannot be read any more",
+                code="lease-unreadable",
+                way_out="restore the sealing keys, or wait for its end",
+            )
+        await self._take_back(token)
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """3."""
+        token = credential.handle.get("token", "")
+        if not token:
+            return Probe.UNREACHABLE
+        try:
+            answer = await self._ask("GET", "/installation/repositories?per_page=1", token)
+        except KeyUnavailable:
+            return Probe.UNREACHABLE
+        if answer.status == 401:
+            return Probe.REFUSED
+        # 403 and 429 are also what GitHub says to whoever asks too often.
+        return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._web.close()
+
+    def _repositories(self, wanted: LeaseWanted) -> list[str]:
+        names = []
+        for text in fill(list(self._app.repositories), texts_of(wanted), _names_one):
+            found = _REPOSITORY.fullmatch(text)
+            if found is None or found[2] in (".", "..") or (found[1] or self._app.owner) != self._app.owner:
+                raise NothingDone(
+                    f"`{text[:80]}` names no repository of `{self._app.owner}`",
+                    code="lease-parameter",
+                    way_out="constrain the parameter in the task type to names of its repositories",
+                )
+            names.append(found[2])
+        return list(dict.fromkeys(names))
+
+    def _permissions(self, wanted: LeaseWanted) -> dict[str, str]:
+        found = dict(self._app.permissions)
+        for tool in wanted.tools:
+            for name, level in self._app.tool_permissions.get(tool, {}).items():
+                found[name] = max(found.get(name, level), level, key=LEVELS.index)
+        if not found:
+            raise NothingDone(
+                "no tool that the task was granted has permissions for its token",
+                code="lease-parameter",
+                way_out="give `permissions`, or `tool_permissions` for the tool",
+            )
+        return found
+
+    def _see_narrow(self, told: dict[str, Json], repositories: list[str], asked: dict[str, str]) -> None:
+        """1. Raises `KeyUnavailable`."""
+        given, known = told.get("permissions"), told.get("repositories")
+        names = {one.get("name") for one in known or () if isinstance(one, dict)}
+        # It comes with every other permission.
+        allowed = {"metadata": "read"} | asked
+        if (
+            told.get("repository_selection") != "selected"
+            or not isinstance(known, list)
+            or not names <= set(repositories)
+            or not isinstance(given, dict)
+            or not all(_within(level, allowed.get(name)) for name, level in given.items())
+        ):
+            raise self._refused("a token", "it gives one that may more than was asked for")
+
+    def _jwt(self) -> str:
+        now = self._clock.now()
+        claims = {
+            "iss": self._app.app,
+            "iat": int((now - JWT_EARLY).timestamp()),
+            "exp": int((now + JWT_LIFE).timestamp()),
+        }
+        try:
+            key = RSAKey.import_key(self._private_key())
+            return jwt.encode({"alg": "RS256"}, claims, key)
+        except (JoseError, ValueError):
+            raise NothingDone(
+                "the private key of the GitHub App cannot be used",
+                code="source-refused",
+                way_out="store the PEM file that GitHub gives for the app",
+            ) from None
+
+    async def _take_back(self, token: str) -> None:
+        answer = await self._ask("DELETE", "/installation/token", token)
+        if answer.status not in (204, 401):
+            raise self._refused("to take a token back", f"status {answer.status}")
+
+    async def _ask(self, method: str, path: str, token: str, body: Json = None) -> WebAnswer:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": VERSION,
+            "User-Agent": "remit",
+        }
+        return await self._web.ask(method, f"{self._app.api}{path}", headers=headers, json=body)
+
+    def _refused(self, what: str, why: str, kind: type[KeyUnavailable] = KeyUnavailable) -> KeyUnavailable:
+        return kind(
+            f"GitHub refuses {what}: {why}",
+            code="source-refused",
+            way_out="look at the app's permissions, at the installation's repositories, and at the app's key",
+        )
+
+
+def _within(level: Json, allowed: str | None) -> bool:
+    return level in LEVELS and allowed is not None and LEVELS.index(level) <= LEVELS.index(allowed)
+
+
+def _names_one(text: str) -> bool:
+    return _REPOSITORY.fullmatch(text) is not None
+
+
+def _until(told: Json) -> datetime | None:
+    try:
+        until = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return until if until.tzinfo is not None else None

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kubernetes: a token of a service account for each task, bound to an object that is deleted when it ends.
+
+1. a Secret that is named after the lease is made, empty, and a token is asked for that is bound to it
+   (TokenRequest). The API server takes no token back, but knows none whose object is gone
+2. the object is deleted; by its name, so that a lost answer leaves nothing behind
+3. a token for the API server itself is tried there (SelfSubjectReview); one for another audience is shown to
+   the API server as that audience does (TokenReview)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from remit.adapters.broker.injection import Injection
+from remit.adapters.broker.narrowing import fill, texts_of
+from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.core.errors import KeyUnavailable, NothingDone
+from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.runtime import Clock
+
+Json = Any
+
+#: Kubernetes gives no token a shorter life.
+SHORTEST_S: Final = 600
+_AUTH: Final = "/apis/authentication.k8s.io/v1"
+_LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+#: What a TokenReview says of a token that is no good; of anything else that went wrong it says other things.
+_NO: Final = re.compile(r"invalid bearer token|has been invalidated|has expired|token is expired")
+
+
+class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose tokens they are. `name` may have in braces what the task is about; no `audiences`: the API
+    server's own.
+    """
+
+    api: str
+    namespace: str
+    name: str
+    audiences: Sequence[str] = ()
+
+
+class KubernetesBroker:
+    """`ports.broker.Broker` at one service account, or one for each value of a parameter."""
+
+    kind = "kubernetes-token"
+    standing = False
+    traceable = True
+
+    def __init__(
+        self,
+        account: ServiceAccount,
+        token: Callable[[], str],
+        *,
+        web: BrokerWeb,
+        clock: Clock,
+        headers: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the account; `token` reads remit's own at each request."""
+        self._account = account
+        self._token = token
+        self._web = web
+        self._clock = clock
+        if not headers and not env:
+            headers = {"Authorization": "Bearer {token}"}
+        self._injection = Injection(headers, env)
+        self._objects = f"/api/v1/namespaces/{account.namespace}"
+
+    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
+        """1. Raises `KeyUnavailable`."""
+        account = fill(self._account.name, texts_of(wanted), _is_name)
+        if not _is_name(account):
+            raise NothingDone(
+                f"`{account[:80]}` names no service account",
+                code="lease-parameter",
+                way_out="constrain the parameter in the task type to lower-case letters, digits and `-`",
+            )
+        bound = await self._bind(wanted)
+        left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
+        spec: dict[str, Json] = {
+            "audiences": list(self._account.audiences),
+            "expirationSeconds": max(SHORTEST_S, math.ceil(left_s)),
+            "boundObjectRef": bound,
+        }
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        try:
+            answer = await self._ask("POST", f"{self._objects}/serviceaccounts/{account}/token", asked)
+        except NothingDone as fault:
+            # The object is there: there is something to take back.
+            raise KeyUnavailable(fault.message, code=fault.code, way_out=fault.way_out) from None
+        status = answer.object.get("status")
+        token = status.get("token") if isinstance(status, dict) else None
+        if answer.status != 201 or not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise self._refused(f"a token for `{account}`", answer)
+        assert isinstance(status, dict)
+        carried = self._injection.filled({"token": token}, "Kubernetes")
+        return UpstreamCredential(
+            lease=wanted.lease,
+            sink=f"{self._account.namespace}/{account}",
+            until=_until(status.get("expirationTimestamp")),
+            headers=carried.headers,
+            env=carried.env,
+            secrets=(token,),
+            handle={"token": token},
+        )
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """2. Raises `KeyUnavailable`. One that is gone is taken back."""
+        name = object_of(credential.lease)
+        answer = await self._ask("DELETE", f"{self._objects}/secrets/{name}")
+        if answer.status not in (200, 202, 404):
+            raise self._refused(f"to delete `{name}`", answer)
+        if answer.status == 404 and answer.object.get("reason") != "NotFound":
+            # Something else than an API server, or a path that it does not have.
+            raise self._refused(f"to delete `{name}`", answer)
+
+    async def probe(self, credential: UpstreamCredential) -> Probe:
+        """3."""
+        token = credential.handle.get("token", "")
+        try:
+            if not token:
+                # Its answer was lost: nobody has it, and it is as dead as its object.
+                return await self._object_is_gone(object_of(credential.lease))
+            if not self._account.audiences:
+                return await self._tried_at_the_server(token)
+            return await self._reviewed(token)
+        except KeyUnavailable:
+            return Probe.UNREACHABLE
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._web.close()
+
+    async def _bind(self, wanted: LeaseWanted) -> dict[str, str]:
+        name, task = object_of(wanted.lease), wanted.task
+        about = {"remit/task": task.id, "remit/agent": task.agent, "remit/lease": wanted.lease}
+        told: dict[str, Json] = {
+            "name": name,
+            "labels": {"app.kubernetes.io/managed-by": "remit"},
+            "annotations": about,
+        }
+        secret = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": told}
+        answer = await self._ask("POST", f"{self._objects}/secrets", secret)
+        found = answer.object.get("metadata")
+        uid = found.get("uid") if isinstance(found, dict) else None
+        if answer.status != 201 or not isinstance(uid, str):
+            nothing = 400 <= answer.status < 500
+            raise self._refused(f"to make `{name}`", answer, NothingDone if nothing else KeyUnavailable)
+        # With its uid: another object of the same name would not do.
+        return {"apiVersion": "v1", "kind": "Secret", "name": name, "uid": uid}
+
+    async def _tried_at_the_server(self, token: str) -> Probe:
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = await self._ask("POST", f"{_AUTH}/selfsubjectreviews", review, token=token)
+        if answer.status == 401:
+            return Probe.REFUSED
+        return Probe.ACCEPTED if answer.status == 201 else Probe.UNREACHABLE
+
+    async def _reviewed(self, token: str) -> Probe:
+        spec = {"token": token, "audiences": list(self._account.audiences)}
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
+        answer = await self._ask("POST", f"{_AUTH}/tokenreviews", review)
+        status = answer.object.get("status")
+        if answer.status != 201 or not isinstance(status, dict):
+            return Probe.UNREACHABLE
+        if status.get("authenticated") is True:
+            return Probe.ACCEPTED
+        return Probe.REFUSED if _NO.search(str(status.get("error", ""))) else Probe.UNREACHABLE
+
+    async def _object_is_gone(self, name: str) -> Probe:
+        answer = await self._ask("GET", f"{self._objects}/secrets/{name}")
+        gone = answer.status == 404 and answer.object.get("reason") == "NotFound"
+        return Probe.REFUSED if gone else Probe.UNREACHABLE
+
+    async def _ask(self, method: str, path: str, body: Json = None, *, token: str = "") -> WebAnswer:
+        headers = {"Authorization": f"Bearer {token or self._token()}", "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return await self._web.ask(method, f"{self._account.api}{path}", headers=headers, json=body)
+
+    def _refused(
+        self, what: str, answer: WebAnswer, kind: type[KeyUnavailable] = KeyUnavailable
+    ) -> KeyUnavailable:
+        reason = answer.object.get("reason")
+        why = f"`{reason}`" if isinstance(reason, str) and reason.isalpha() else f"status {answer.status}"
+        return kind(
+            f"Kubernetes refuses {what}: {why}",
+            code="source-refused",
+            way_out="look at the role of remit's service account, and at the API server's audit log",
+        )
+
+
+def object_of(lease: str) -> str:
+    """Give the name of the object that a lease's token is bound to; raises `KeyUnavailable` for no lease."""
+    if not _LEASE.fullmatch(lease):
+        raise KeyUnavailable(f"`{lease[:40]}` is no lease", code="source-refused", way_out="see `remit who`")
+    return f"remit-{lease.replace('_', '-')}"
+
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def _until(told: Json) -> datetime | None:
+    try:
+        until = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return until if until.tzinfo is not None else None

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for GitHub's interface of apps: strict about what is sent, and about what a token may.
+
+The JWT of the app is checked by hand with `cryptography`, and not by the library that made it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import BaseWSGIServer, make_server
+
+Json = Any
+
+APP, INSTALLATION, OWNER = "Iv23liTESTS", 4711, "acme"
+REPOSITORIES = ("crm", "site", "secrets")
+#: What the installation was granted.
+PERMISSIONS = {"contents": "write", "issues": "write", "metadata": "read", "pull_requests": "read"}
+_LEVELS = ("read", "write", "admin")
+
+
+class GitHubServer:
+    """The server. While `broken` is set it answers 503 everywhere; with `generous` it forgets to narrow."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.tokens: dict[str, Json] = {}
+        self.asked: list[Json] = []
+        self.broken = False
+        self.generous = False
+        self.lag_s = 0.0
+        self.port = 0
+        self._app = Flask("github")
+        self._server: BaseWSGIServer | None = None
+        self._furnish()
+
+    @property
+    def pem(self) -> str:
+        """The app's key, as GitHub gives it."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve; again on the same port after a `stop`."""
+        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
+        self.port = self._server.port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop answering."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def living(self) -> list[Json]:
+        """Give the tokens that are good."""
+        return [one for one in self.tokens.values() if not one["dead_at"] or time.time() < one["dead_at"]]
+
+    def _furnish(self) -> None:
+        app = self._app
+
+        @app.before_request
+        def look() -> Response | None:
+            if self.broken:
+                return _no(503, "unavailable")
+            if request.headers.get("X-GitHub-Api-Version") != "2022-11-28":
+                return _no(400, "no version")
+            if request.headers.get("Accept") != "application/vnd.github+json":
+                return _no(415, "no accept")
+            return None
+
+        @app.post("/app/installations/<int:installation>/access_tokens")
+        def issue(installation: int) -> Response:
+            if not self._is_app(_bearer()):
+                return _no(401, "A JSON web token could not be decoded")
+            if installation != INSTALLATION:
+                return _no(404, "Not Found")
+            return self._issue(request.get_json(force=True))
+
+        @app.delete("/installation/token")
+        def revoke() -> Response:
+            found = self._token()
+            if found is None:
+                return _no(401, "Bad credentials")
+            found["dead_at"] = time.time() + self.lag_s
+            return Response(status=204)
+
+        @app.get("/installation/repositories")
+        def repositories() -> Response:
+            found = self._token()
+            if found is None:
+                return _no(401, "Bad credentials")
+            told = [{"name": one} for one in found["repositories"]]
+            return jsonify({"total_count": len(told), "repositories": told})
+
+        @app.get("/repos/<owner>/<name>/contents/<path:path>")
+        def contents(owner: str, name: str, path: str) -> Response:
+            found = self._token()
+            if found is None:
+                return _no(401, "Bad credentials")
+            if owner != OWNER or name not in found["repositories"]:
+                return _no(404, "Not Found")
+            if "contents" not in found["permissions"]:
+                return _no(403, "Resource not accessible by integration")
+            return jsonify({"path": path})
+
+    def _issue(self, asked: Json) -> Response:
+        self.asked.append(asked)
+        if not set(asked) <= {"repositories", "repository_ids", "permissions"}:
+            return _no(422, "unknown key")
+        # As GitHub does: nothing that is named means everything.
+        names = asked.get("repositories") or list(REPOSITORIES)
+        permissions = asked.get("permissions") or PERMISSIONS
+        if not set(names) <= set(REPOSITORIES):
+            return _no(422, "There is at least one repository that does not exist or is not accessible")
+        for name, level in permissions.items():
+            if name not in PERMISSIONS or _LEVELS.index(level) > _LEVELS.index(PERMISSIONS[name]):
+                return _no(422, "The permissions requested are not granted to this installation.")
+        if self.generous:
+            names, permissions = list(REPOSITORIES), PERMISSIONS
+        token = f"ghs_{secrets.token_hex(18)}"
+        until = datetime.now(UTC) + timedelta(hours=1)
+        given = {"metadata": "read", **permissions}
+        self.tokens[token] = {"repositories": names, "permissions": given, "dead_at": 0.0}
+        told = {
+            "token": token,
+            "expires_at": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "permissions": given,
+            "repository_selection": "all" if self.generous else "selected",
+            "repositories": [{"name": one, "full_name": f"{OWNER}/{one}"} for one in names],
+        }
+        return Response(json.dumps(told), 201, content_type="application/json")
+
+    def _token(self) -> Json:
+        found = self.tokens.get(_bearer())
+        return None if found is None or (found["dead_at"] and time.time() >= found["dead_at"]) else found
+
+    def _is_app(self, token: str) -> bool:
+        parts = token.split(".")
+        if len(parts) != 3:
+            return False
+        header, claims, signature = (base64.urlsafe_b64decode(one + "=" * (-len(one) % 4)) for one in parts)
+        try:
+            signed = f"{parts[0]}.{parts[1]}".encode()
+            self.key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            return False
+        told, now = json.loads(claims), time.time()
+        return bool(
+            json.loads(header)["alg"] == "RS256"
+            and told["iss"] == APP
+            and told["iat"] <= now < told["exp"] <= now + 600
+        )
+
+
+def _bearer() -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
+def _no(status: int, message: str) -> Response:
+    return Response(json.dumps({"message": message}), status, content_type="application/json")
+
+
+@contextmanager
+def github_server() -> Iterator[GitHubServer]:
+    """Serve on a free port of this machine, for as long as a test needs it."""
+    made = GitHubServer()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
