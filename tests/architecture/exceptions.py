@@ -46,7 +46,9 @@ EMPTY_NAMES: dict[str, str] = {
 }
 
 # Distributions that the house imports although only another library declares them.
-BORROWED_LIBRARIES: dict[str, str] = {}
+BORROWED_LIBRARIES: dict[str, str] = {
+    "yarl": "the type in which `aiohttp` takes an address as it is; a text it writes anew",
+}
 
 # Distributions that are declared although no file imports them.
 LIBRARIES_WITHOUT_AN_IMPORT: dict[str, str] = {}

@@ -47,8 +47,9 @@ def run(
     """Run a program inside one task: `remit run --agent A --task T -- CMD`.
 
     The program gets `REMIT_MCP_URL`, the address of a relay on this machine that is meant for it and its
-    children alone, and no secret. When it exits, however it exits, the task is completed and fenced; its exit
-    code is passed on. If remit itself is killed, the task ends when its lease runs out.
+    children alone, `REMIT_HTTP_URL` for HTTP APIs (each below it, under the name of its upstream), and no
+    secret. When it exits, however it exits, the task is completed and fenced; its exit code is passed on. If
+    remit itself is killed, the task ends when its lease runs out.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ async def _beside_relay(
     if not lineage.CAN_TELL:
         remark("this system does not tell whose connection it is: only its address guards the relay")
     relay = Relay(Door(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
-    env = child_environment() | {"REMIT_MCP_URL": await relay.start()}
+    env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
     keeping = asyncio.create_task(_keep(task))
     try:
         return await run_child(command, env, signals)

@@ -47,18 +47,18 @@ class Tenure:
             with suppress(asyncio.CancelledError):
                 await self._keeping
 
-    async def token(self, *, upstream: str = "", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
         """Give a token of the task, of a new one where the last ran out."""
         async with self._turn:
             try:
-                return await self.task.token(upstream=upstream, not_this=not_this)
+                return await self.task.token(upstream=upstream, door=door, not_this=not_this)
             except GatewayRefused as refused:
                 if not await self._ran_out(refused):
                     raise
             before = self.task.id
             task = await self.begin()
             remark(f"task {before} had run out; task {task.id} is open now")
-            return await task.token(upstream=upstream)
+            return await task.token(upstream=upstream, door=door)
 
     async def _ran_out(self, refused: GatewayRefused) -> bool:
         if refused.code in RAN_OUT:

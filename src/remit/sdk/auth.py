@@ -6,6 +6,8 @@ async with AgentSession(url, "note-bot", key) as agent:
     http = httpx2.AsyncClient(auth=TaskAuth(task, agent.prover))
     async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
         ...
+
+An HTTP API is called with `TaskAuth(task, agent.prover, upstream="crm", door="http")`, at `{url}/http/crm`.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ class TaskAuth(httpx2.Auth):
 
     requires_request_body = True
 
-    def __init__(self, tokens: Tokens, prover: Prover, *, upstream: str = "") -> None:
-        """Take where tokens come from, the key that they are bound to, and the upstream that is called; all
-        of them together where none is named.
+    def __init__(self, tokens: Tokens, prover: Prover, *, upstream: str = "", door: str = "mcp") -> None:
+        """Take where tokens come from, the key that they are bound to, and the upstream that is called, at
+        which door; all of them together where none is named.
         """
+        self._door = door
         self._upstream = upstream
         self._tokens = tokens
         self._prover = prover
@@ -36,7 +39,7 @@ class TaskAuth(httpx2.Auth):
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send a request until it is looked at: with the nonce that the gateway wants, and a fresh token."""
         url = str(request.url)
-        token, fresh = await self._tokens.token(upstream=self._upstream), False
+        token, fresh = await self._tokens.token(upstream=self._upstream, door=self._door), False
         for _ in range(PROOF_TRIES + 1):
             request.headers["Authorization"] = f"DPoP {token}"
             request.headers[HEADER] = self._prover.proof(request.method, url, token)
@@ -47,4 +50,4 @@ class TaskAuth(httpx2.Auth):
             if response.status_code != 401 or fresh:
                 return
             fresh = True
-            token = await self._tokens.token(upstream=self._upstream, not_this=token)
+            token = await self._tokens.token(upstream=self._upstream, door=self._door, not_this=token)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's way to the gateway's MCP endpoint: the token is put on here, and nowhere else."""
+"""A task's way to the gateway's doors: the token is put on here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from remit.sdk.wire import Gateway, segment
 
 #: Read of a refusal, to show it.
 MAX_REFUSAL_BYTES: Final = 64 * 1024
+#: What the HTTP door says of its own answers; an API cannot.
+REFUSED: Final = "Remit-Refused"
 
 
 class Tokens(Protocol):
     """Where the token comes from."""
 
-    async def token(self, *, upstream: str = "", not_this: str = "") -> str:
-        """Give a token for one upstream, or for all together; never `not_this`, which was refused.
+    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+        """Give a token for one upstream at a door, or for all together; never `not_this`, which was refused.
 
         Raises `GatewayRefused`.
         """
@@ -41,43 +43,57 @@ class Reply:
 
 
 class Door:
-    """Sends MCP requests to the gateway as the task, each with the token of that moment."""
+    """Sends requests to the gateway as the task, each with the token of that moment."""
 
     def __init__(self, gateway: Gateway, tokens: Tokens, prover: Prover | None = None) -> None:
         """Take the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP)."""
         self._gateway = gateway
         self._tokens = tokens
         self._prover = prover
+        self.public_url = gateway.public_url
 
-    async def send(self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        """Send one request; the caller closes the answer's response.
+    async def send(
+        self,
+        method: str,
+        upstream: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        below: str | None = None,
+    ) -> Reply:
+        """Send one request; the caller closes the answer's response. With `below` it is one of an HTTP API,
+        for that address below the upstream's.
 
         Sent again, once, with a new token, is only what the gateway refused before it looked at the call: a
         401, or a refusal that says that the task has ended and nothing was sent. Raises `GatewayUnreachable`,
         or `GatewayRefused` where no token is to be had.
         """
-        token = await self._tokens.token(upstream=upstream)
-        answer = await self._send(method, upstream, headers, body, token)
-        if answer.status not in (401, 403, 409):
+        door = "mcp" if below is None else "http"
+        path = f"/{door}/{segment(upstream)}" if upstream else f"/{door}"
+        path += below or ""
+        token = await self._tokens.token(upstream=upstream, door=door)
+        answer = await self._send(method, path, headers, body, token)
+        if answer.status not in (401, 403, 409) or (below is not None and REFUSED not in answer.headers):
+            # INVARIANT: what an API itself answers is never taken for a refusal after which to send again.
             return answer
         refusal = await _read_refusal(answer.response)
         if answer.status == 401 or _says_ended(refusal):
             try:
-                fresh = await self._tokens.token(upstream=upstream, not_this=token)
+                fresh = await self._tokens.token(upstream=upstream, door=door, not_this=token)
             except (GatewayRefused, GatewayUnreachable):
                 return Reply(answer.response, refusal)
-            return await self._send(method, upstream, headers, body, fresh)
+            return await self._send(method, path, headers, body, fresh)
         return Reply(answer.response, refusal)
 
     async def _send(
-        self, method: str, upstream: str, headers: Mapping[str, str], body: bytes | None, token: str
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, token: str
     ) -> Reply:
-        path = f"/mcp/{segment(upstream)}" if upstream else "/mcp"
         if self._prover is None:
             # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
             shown = {**headers, "Authorization": f"Bearer {token}"}
             return Reply(await self._gateway.exchange(method, path, headers=shown, body=body))
-        url = self._gateway.public_url + path
+        # RFC 9449 section 4.2: without query.
+        url = self._gateway.public_url + path.partition("?")[0]
         for tries_left in reversed(range(PROOF_TRIES)):
             proof = self._prover.proof(method, url, token)
             shown = {**headers, "Authorization": f"DPoP {token}", HEADER: proof}
@@ -91,7 +107,9 @@ class Door:
 
 def _says_ended(refusal: bytes) -> bool:
     try:
-        data = json.loads(refusal)["error"]["data"]
+        told = json.loads(refusal)
+        # JSON-RPC, or a problem of the HTTP door.
+        data = told["error"]["data"] if "error" in told else told
         return data["code"] in ENDED and data["outcome"] == "not-sent"
     except (ValueError, KeyError, TypeError):
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local relay: an MCP endpoint on the loopback interface that needs no secret, for one process tree.
+"""The local relay: the gateway's doors on the loopback interface, with no secret, for one process tree.
 
 A request passes when all of this holds: the connection comes from a descendant of this process (where the
 system can tell), `Host` names this address and no `Origin` names another (DNS rebinding), and the path is the
@@ -16,16 +16,15 @@ import os
 import re
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import aiohttp
 from aiohttp import web
 
 from remit.sdk import lineage
 from remit.sdk.door import Door, Reply
 from remit.sdk.faults import AgentFault, GatewayRefused
+from remit.sdk.relay_api import pour, read_whole, relay_api
 
 Json = Any
 
@@ -70,6 +69,11 @@ class Relay:
         """The address for the child; whoever knows it and passes the other checks acts as the task."""
         return f"http://{HOST}:{self._port}/{self._path}/mcp"
 
+    @property
+    def api_url(self) -> str:
+        """The address for the child that HTTP APIs lie below, each under the name of its upstream."""
+        return f"http://{HOST}:{self._port}/{self._path}/http"
+
     async def start(self) -> str:
         """Listen, and give the address."""
         loop = asyncio.get_running_loop()
@@ -89,6 +93,8 @@ class Relay:
             status, why = refusal
             self._tell(why)
             return _error(status, "relay", why)
+        if (asked := self._asked_api(request.raw_path)) is not None:
+            return await relay_api(self._door, request, *asked, self.api_url)
         upstream = self._wanted(request.path)
         if upstream is None:
             return _error(404, "no-such-path", "there is nothing here")
@@ -96,7 +102,7 @@ class Relay:
             return _error(405, "method", "use GET, POST or DELETE")
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return _error(415, "content-encoding", "the body is compressed; send it as it is")
-        body = await _body(request)
+        body = await read_whole(request, MAX_REQUEST_BYTES)
         if body is None:
             return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes")
         try:
@@ -143,6 +149,16 @@ class Relay:
             return None
         return name
 
+    def _asked_api(self, target: str) -> tuple[str, str] | None:
+        """Give the upstream that a target asks for as an HTTP API, and the rest of it as it was sent."""
+        first, _, rest = target.removeprefix("/").partition("/")
+        if not hmac.compare_digest(first.encode(), self._path.encode()) or not rest.startswith("http/"):
+            return None
+        name = re.split(r"[/?]", rest.removeprefix("http/"), maxsplit=1)[0]
+        if not _UPSTREAM.fullmatch(name) or (self._upstream and name != self._upstream):
+            return None
+        return name, rest.removeprefix(f"http/{name}") or "/"
+
     def _tell(self, why: str) -> None:
         if why not in self._noticed:
             self._noticed.add(why)
@@ -161,15 +177,6 @@ def _passed_on(request: web.BaseRequest) -> dict[str, str]:
     return out
 
 
-async def _body(request: web.BaseRequest) -> bytes | None:
-    out = bytearray()
-    async for chunk in request.content.iter_any():
-        out += chunk
-        if len(out) > MAX_REQUEST_BYTES:
-            return None
-    return bytes(out)
-
-
 async def _give_back(request: web.BaseRequest, answer: Reply) -> web.StreamResponse:
     """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
     async with answer.response:
@@ -183,18 +190,7 @@ async def _give_back(request: web.BaseRequest, answer: Reply) -> web.StreamRespo
             back.content_length = len(answer.body)
         elif "Content-Length" in answer.headers:
             back.content_length = int(answer.headers["Content-Length"])
-        await back.prepare(request)
-        try:
-            if answer.body is not None:
-                await back.write(answer.body)
-            else:
-                async for chunk in answer.response.content.iter_any():
-                    await back.write(chunk)
-            await back.write_eof()
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            if isinstance(request.transport, asyncio.Transport):
-                with suppress(OSError):
-                    request.transport.abort()
+        await pour(request, answer, back)
         return back
 
 

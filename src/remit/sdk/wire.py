@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
@@ -53,9 +54,9 @@ class Gateway:
             read_bufsize=READ_AHEAD_BYTES,
         )
 
-    def resource(self, upstream: str) -> str:
-        """Give the gateway's MCP resource of one upstream, or of all together (RFC 8707)."""
-        return f"{self.public_url}/mcp" + (f"/{segment(upstream)}" if upstream else "")
+    def resource(self, upstream: str, door: str = "mcp") -> str:
+        """Give the gateway's resource of one upstream at a door (RFC 8707); without a name, of all."""
+        return f"{self.public_url}/{door}" + (f"/{segment(upstream)}" if upstream else "")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -71,7 +72,8 @@ class Gateway:
         try:
             return await self._http.request(
                 method,
-                self.base_url + path,
+                # As it is: an address that is written anew can be another one than was signed.
+                URL(self.base_url + path, encoded=True),
                 headers={**headers, "Accept-Encoding": "identity", "User-Agent": "remit-agent"},
                 data=body,
                 allow_redirects=False,

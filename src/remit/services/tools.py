@@ -199,7 +199,7 @@ class Tools:
 
     def _join(self, bundle: Bundle) -> Iterable[Tool]:
         """Give every tool of a bundle and of the catalogues, described or not."""
-        joined: dict[str, Tool] = {}
+        joined = _of_apis(bundle)
         for upstream, catalogue in self._catalogues.items():
             for wire in catalogue.tools:
                 name = str(wire.get("name"))
@@ -209,7 +209,7 @@ class Tools:
                     joined[f"{upstream}/{name}"] = self._operation(bundle, upstream, name)
         for tool_id, tool in bundle.tools.items():
             if tool_id not in joined:
-                offline = tool.upstream not in self._catalogues
+                offline = tool.upstream not in self._catalogues and tool.upstream not in bundle.apis
                 if tool.name in RESERVED_OPERATIONS:
                     joined[tool_id] = self._operation(bundle, tool.upstream, tool.name)
                 else:
@@ -246,9 +246,21 @@ def as_pinned(tool: Tool, pin: Pin) -> Tool:
     )
 
 
+def _of_apis(bundle: Bundle) -> dict[str, Tool]:
+    """Give the operations of HTTP APIs by what their documents say: nobody need be asked for that."""
+    found: dict[str, Tool] = {}
+    for upstream, api in bundle.apis.items():
+        for name, route in api.routes.items():
+            base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
+            surface = surface_of(route.wire)
+            digest = surface_digest(surface)
+            found[base.id] = msgspec.structs.replace(base, surface=surface, surface_digest=digest)
+    return found
+
+
 def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
     """Give the tools of a bundle joined with what is known of their upstreams from before."""
-    tools = dict(bundle.tools)
+    tools = {**bundle.tools, **_of_apis(bundle)}
     for pin in pins:
         upstream, _, name = pin.tool.partition("/")
         tools[pin.tool] = as_pinned(tools.get(pin.tool) or undescribed(upstream, name, bundle.classes), pin)

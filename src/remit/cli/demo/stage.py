@@ -223,7 +223,7 @@ class OneToken:
         """Take the token."""
         self._text = text
 
-    async def token(self, *, upstream: str = "", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
         """Give it, whatever was said of it."""
         return self._text
 

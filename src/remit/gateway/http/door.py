@@ -276,7 +276,10 @@ class HttpDoor:
         if visit.answer is not None and visit.answer.begun:
             # The answer ends without its end: the server closes the connection.
             return
-        await respond(visit.send, problem.status, problem.body(), (PROBLEM_TYPE, *problem.headers))
+        # No answer of an API has this header: whose refusal it is can be told.
+        refused = (b"remit-refused", problem.code.encode("ascii", "replace"))
+        lines = (PROBLEM_TYPE, refused, *problem.headers)
+        await respond(visit.send, problem.status, problem.body(), lines)
 
     async def _refuse(self, visit: ApiVisit, error: RemitError) -> None:
         """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relay's way for HTTP APIs: a request goes to the HTTP door as it is, with the task's token put on.
+
+What a header means is the door's to judge: what belongs to one connection, or shows who sends it, is taken
+off here, and all else goes there, where it is a declared parameter or refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from remit.sdk.door import Door, Reply
+from remit.sdk.faults import AgentFault, GatewayRefused
+
+Json = Any
+
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_TARGET: Final = re.compile(r"[/?][\x21\x22\x24-\x7e]*")
+#: Of one connection, or of who sends it; never from child to gateway.
+_NOT_PASSED_ON: Final = frozenset(
+    {
+        "accept-encoding", "authorization", "connection", "content-length", "dpop", "expect", "host",
+        "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade", "user-agent",
+    }
+)  # fmt: skip
+#: From gateway to child: nor is what speaks of tokens, or the client would log in.
+_NOT_PASSED_BACK: Final = frozenset(
+    {
+        "connection", "content-length", "date", "dpop-nonce", "keep-alive", "location", "server",
+        "set-cookie", "transfer-encoding", "www-authenticate",
+    }
+)  # fmt: skip
+
+
+async def relay_api(
+    door: Door, request: web.BaseRequest, upstream: str, below: str, own: str
+) -> web.StreamResponse:
+    """Take one request of an API to the gateway; `below` is its target below the upstream, `own` the relay's
+    address for APIs.
+    """
+    if request.method not in METHODS:
+        return _problem(405, "method", "use GET, POST, PUT, PATCH or DELETE")
+    if not _TARGET.fullmatch(below):
+        return _problem(400, "bad-path", "the address holds a character that must be encoded")
+    body = await read_whole(request, MAX_REQUEST_BYTES)
+    if body is None:
+        return _problem(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes")
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        lower = name.lower()
+        if lower in headers:
+            return _problem(400, "given-twice", f"the header `{lower[:60]}` is given twice")
+        if lower not in _NOT_PASSED_ON:
+            headers[lower] = value
+    try:
+        answer = await door.send(request.method, upstream, headers, body or None, below=below)
+    except GatewayRefused as fault:
+        return _problem(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
+    except AgentFault as fault:
+        # Whether the gateway saw the call is not known: nothing is sent again.
+        return _problem(502, "gateway-unreachable", str(fault))
+    async with answer.response:
+        back = web.StreamResponse(status=answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in _NOT_PASSED_BACK:
+                back.headers.add(name, value)
+        there = f"{door.public_url}/http/"
+        if (location := answer.headers.get("Location", "")).startswith(there):
+            back.headers["Location"] = f"{own}/{location.removeprefix(there)}"
+        if answer.body is not None:
+            back.content_length = len(answer.body)
+        elif "Content-Length" in answer.headers:
+            back.content_length = int(answer.headers["Content-Length"])
+        await pour(request, answer, back)
+        return back
+
+
+async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
+    """Read a request's body; None where it is over the limit."""
+    out = bytearray()
+    async for chunk in request.content.iter_any():
+        out += chunk
+        if len(out) > most:
+            return None
+    return bytes(out)
+
+
+async def pour(request: web.BaseRequest, answer: Reply, back: web.StreamResponse) -> None:
+    """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
+    await back.prepare(request)
+    try:
+        if answer.body is not None:
+            await back.write(answer.body)
+        else:
+            async for chunk in answer.response.content.iter_any():
+                await back.write(chunk)
+        await back.write_eof()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        if isinstance(request.transport, asyncio.Transport):
+            with suppress(OSError):
+                request.transport.abort()
+
+
+def _problem(status: int, code: str, message: str) -> web.Response:
+    told: Json = {"type": "about:blank", "status": status, "detail": message, "code": code}
+    return web.Response(status=status, text=json.dumps(told), content_type="application/problem+json")
