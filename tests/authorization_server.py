@@ -20,6 +20,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
+KNOWN_BY = ["client_secret_basic", "client_secret_post", "client_assertion_jwt"]
 CLIENT, SECRET = "remit", "s3cret of remit: 100% & more"
 
 Json = Any
@@ -38,11 +39,11 @@ class Registered(ClientMixin):  # type: ignore[misc]
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Basic and in the form, at every endpoint."""
-        return method in ("client_secret_basic", "client_secret_post")
+        return method in KNOWN_BY
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """One grant."""
-        return grant_type == "client_credentials"
+        """Whatever the server has."""
+        return True
 
     def get_allowed_scope(self, scope: str) -> str:
         """Give what it may have of what it asks for."""
@@ -54,6 +55,7 @@ class GivenToken(TokenMixin):  # type: ignore[misc]
 
     def __init__(self, told: dict[str, Json]) -> None:
         self.text: str = told["access_token"]
+        self.told = told
         self.scope: str = told.get("scope", "")
         self.expires_at = time.time() + told["expires_in"]
         self.revoked_at: float | None = None
@@ -109,10 +111,15 @@ class Authorities:
             self._server.server_close()
             self._server = None
 
+    def extend(self, server: AuthorizationServer) -> None:
+        """Have further grants and ways to be known."""
+
     def _furnish(self) -> None:
         world, app = self, self._app
 
         class Revocation(RevocationEndpoint):  # type: ignore[misc]
+            CLIENT_AUTH_METHODS = KNOWN_BY
+
             def query_token(self, text: str, hint: str) -> GivenToken | None:
                 return world.tokens.get(text)
 
@@ -120,6 +127,8 @@ class Authorities:
                 token.revoked_at = token.revoked_at or time.time()
 
         class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+            CLIENT_AUTH_METHODS = KNOWN_BY
+
             def check_permission(self, token: GivenToken, client: Json, request: Json) -> bool:
                 return True
 
@@ -142,10 +151,15 @@ class Authorities:
 
         server = AuthorizationServer(app, query_client=lambda _: Registered(), save_token=save)
         server.register_grant(ClientCredentialsGrant)
+        self.extend(server)
         server.register_endpoint(Revocation)
         server.register_endpoint(Introspection)
         protect = ResourceProtector()
         protect.register_token_validator(Validator())
+        self._route(server, protect)
+
+    def _route(self, server: AuthorizationServer, protect: ResourceProtector) -> None:
+        world, app = self, self._app
 
         @app.before_request
         def look() -> tuple[str, int] | None:

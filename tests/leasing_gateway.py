@@ -33,7 +33,7 @@ TASK = """
 task: look-up
 purpose: Look up a customer
 run_by: [note-bot]
-stated_by: ["agent:note-bot"]
+stated_by: ["agent:note-bot", ana]
 requires_person: false
 grants:
   - tool: crm/echo
@@ -62,12 +62,17 @@ class LeasingGateway(LiveGateway):
         (self.folder / "tools" / "crm.yaml").write_text(TOOLS)
         await super()._begin()
 
-    def open(self) -> tuple[str, str]:
-        """Open a task; gives its id and a token."""
+    def open(self, person: str = "") -> tuple[str, str]:
+        """Open a task, at the word of a person where it is for one; gives its id and a token."""
 
         async def opened() -> tuple[str, str]:
             agent = await self.house.directory.agent("note-bot")
-            task = await self.house.tasks.open(Opening(agent=agent.name, task_type="look-up"), agent=agent)
+            asked = Opening(agent=agent.name, task_type="look-up", on_behalf_of=person)
+            if person:
+                who = await self.house.directory.person(person)
+                task = await self.house.tasks.open(asked, person=who)
+            else:
+                task = await self.house.tasks.open(asked, agent=agent)
             return task.id, await task_token(self.house, task.id, confirmation=HELD)
 
         return self.wait(opened())

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import psycopg
 
 from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
+from remit.adapters.broker.oauth_client import SourceClient
+from remit.adapters.broker.oauth_grants import AsItself
 from remit.adapters.broker.postgres import PostgresBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
@@ -89,8 +91,17 @@ class AtAuthorities:
             introspect="" if self._probe else f"{at}/introspect",
             probe=f"{at}/me" if self._probe else "",
         )
+        client = SourceClient(
+            CLIENT,
+            lambda: SECRET,
+            method="basic",
+            audience=at,
+            web=web,
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
+        )
         return OAuthBroker(
-            "crm.example.com", places, client_id=CLIENT, secret=lambda: SECRET, web=web, clock=SystemClock()
+            "crm.example.com", places, client=client, grant=AsItself(), web=web, clock=SystemClock()
         )
 
     async def opens(self, credential: UpstreamCredential) -> bool:

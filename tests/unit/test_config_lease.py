@@ -48,6 +48,7 @@ KUBERNETES = {
     "service_account": "reader",
 }
 KEY = {"X-Secret": "{secret_access_key}"}
+IDP = {"token_url": "https://idp.example.com/t", "client_id": "remit", "client_secret": "env:IDP"}
 X = {"X-Password": "{password}"}
 ENV = {"CRM_TOKEN": "{token}"}
 PROGRAM = {"url": "", "command": ["crm"]}
@@ -67,6 +68,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
     found = config.upstreams["crm"].lease
     assert found is not None
     assert found.oauth is not None
+    assert found.oauth.client_secret is not None
     assert found.oauth.client_secret.where == "env:CRM_SECRET"
     assert found.oauth.tool_scopes == {"update": ("crm.write",)}
     assert config.limits.closure_wait_s == 2
@@ -95,6 +97,20 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ({"oauth": OAUTH, "env": ENV}, {}, "`upstreams.crm.lease.env`: has no meaning beside `url`"),
         ({"oauth": OAUTH}, {"per_task": True}, "`upstreams.crm.per_task`: has no meaning beside `url`"),
         ({"oauth": OAUTH, "env": {"REMIT_LEASE": "x"}}, PROGRAM, "cannot name a variable"),
+        (
+            {"oauth": {name: value for name, value in OAUTH.items() if name != "client_secret"}},
+            {},
+            "`upstreams.crm.lease.oauth`: is known by nothing",
+        ),
+        ({"oauth": OAUTH | {"client_key": "env:KEY"}}, {}, "is known by both a secret and a key"),
+        ({"oauth": OAUTH | {"grant": "id-jag"}}, {}, "needs an identity provider for `id-jag`"),
+        ({"oauth": OAUTH | {"idp": IDP}}, {}, "`upstreams.crm.lease.oauth.idp`: has no meaning with this"),
+        (
+            {"oauth": OAUTH | {"grant": "id-jag", "idp": IDP | {"token_url": "http://idp.example.com/t"}}},
+            {},
+            "`upstreams.crm.lease.oauth.idp.token_url`: would send a secret in the clear",
+        ),
+        ({"oauth": OAUTH | {"grant": "password"}}, {}, "`upstreams.crm.lease.oauth.grant`"),
         ({"oauth": OAUTH, "per": "minute"}, {}, "`upstreams.crm.lease.per`"),
         ({"oauth": OAUTH, "postgres": POSTGRES}, {}, "has more than one source"),
         ({"postgres": POSTGRES}, {}, "does not say how calls carry the credential"),

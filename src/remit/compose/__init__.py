@@ -46,6 +46,7 @@ from remit.services.outfit import Outfit
 from remit.services.rotations import Keyring
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
+from remit.services.vouching import Vouching
 
 log = logging.getLogger("remit")
 
@@ -174,7 +175,8 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
-        brokers = brokers_of(config, SystemClock(), SystemEntropy(), stack)
+        voucher = Vouching(keys.tokens, SystemClock(), SystemEntropy(), url)
+        brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, stack)
         house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()

@@ -3,10 +3,11 @@
 
 from remit.config.bundle import examine_bundle, load_bundle, problems
 from remit.config.keys import KeysSection, OpenBaoSection
-from remit.config.lease import LeaseSection, OAuthLeaseSection, PostgresLeaseSection
+from remit.config.lease import LeaseSection, PostgresLeaseSection
 from remit.config.lease_aws import AwsLeaseSection
 from remit.config.lease_github import GitHubLeaseSection
 from remit.config.lease_kubernetes import KubernetesLeaseSection
+from remit.config.lease_oauth import OAuthLeaseSection
 from remit.config.lease_openbao import BaoAuthSection, OpenBaoLeaseSection
 from remit.config.listen import ListenSection, TlsSection
 from remit.config.load import config_path, examine_config, load_config

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from remit.config.lease_aws import AwsLeaseSection, check_aws
-from remit.config.lease_checks import Url, check_secret, check_source
+from remit.config.lease_checks import check_secret
 from remit.config.lease_github import GitHubLeaseSection, check_github
 from remit.config.lease_kubernetes import KubernetesLeaseSection, check_kubernetes
+from remit.config.lease_oauth import OAuthLeaseSection, check_oauth
 from remit.config.lease_openbao import OpenBaoLeaseSection, check_openbao
 from remit.config.lines import Node
 from remit.config.secret import SecretRef
@@ -19,43 +20,6 @@ from remit.config.shape import Problems
 
 #: What can give credentials.
 SOURCES = ("oauth", "postgres", "openbao", "aws", "github", "kubernetes")
-
-
-class OAuthLeaseSection(Section, frozen=True, kw_only=True):
-    """An OAuth 2.0 authorization server: a token for each task, by client credentials."""
-
-    token_url: Annotated[Url, Meta(description="Its token endpoint (RFC 6749).")]
-    revoke_url: Annotated[
-        str,
-        Meta(
-            description="Its revocation endpoint (RFC 7009). Without it tokens end by their own time, and "
-            "closures stay open until then."
-        ),
-    ] = ""
-    introspect_url: Annotated[
-        str, Meta(description="Its introspection endpoint (RFC 7662), asked where there is no `probe_url`.")
-    ] = ""
-    probe_url: Annotated[
-        str,
-        Meta(
-            description="Where the sink itself is tried: a GET with the token that is answered 200 to 299, "
-            "and 401 or 403 with a dead one."
-        ),
-    ] = ""
-    client_id: Annotated[Text, Meta(description="What remit is called there.")]
-    client_secret: Annotated[SecretRef, Meta(description="Its secret, as `env:X` or `file:path`.")]
-    client_auth: Annotated[
-        Literal["basic", "post"],
-        Meta(description="Whether id and secret go in a header (`client_secret_basic`) or in the form."),
-    ] = "basic"
-    scopes: Annotated[tuple[Text, ...], Meta(description="Scopes of every token.")] = ()
-    tool_scopes: Annotated[
-        dict[str, tuple[Text, ...]],
-        Meta(description="Further scopes by tool, asked for where the task was granted it."),
-    ] = {}
-    audience: Annotated[str, Meta(description="Parameter `audience`, where the server wants one.")] = ""
-    resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""
-    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
 
 
 class PostgresLeaseSection(Section, frozen=True, kw_only=True):
@@ -137,7 +101,7 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             way_out=f"give one of {', '.join(f'`{one}`' for one in SOURCES)}",
         )
     if lease.oauth is not None:
-        _check_oauth(lease.oauth, f"{key}.oauth", node, problems)
+        check_oauth(lease.oauth, f"{key}.oauth", node, problems)
     if lease.postgres is not None:
         check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
     if lease.openbao is not None:
@@ -154,17 +118,4 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             line=node.line_of(key),
             key=key,
             way_out='give `headers`, such as `X-Database: "postgresql://{user}:{password}@{host}/{database}"`',
-        )
-
-
-def _check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Problems) -> None:
-    check_secret(oauth.client_secret, f"{key}.client_secret", node, problems)
-    for name in ("token_url", "revoke_url", "introspect_url", "probe_url"):
-        check_source(getattr(oauth, name), f"{key}.{name}", node, problems)
-    if not oauth.introspect_url and not oauth.probe_url:
-        problems.add(
-            "cannot show that a token is dead",
-            line=node.line_of(key),
-            key=key,
-            way_out="give `probe_url`, where the sink refuses it, or `introspect_url`",
         )

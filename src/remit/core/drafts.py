@@ -37,6 +37,7 @@ SPIFFE_X509_METHOD: Final = "spiffe_x509"
 
 # draft-ietf-oauth-identity-assertion-authz-grant (ID-JAG), 2026-10.
 ID_JAG_HEADER_TYPE: Final = "oauth-id-jag+jwt"
+ID_JAG_TOKEN: Final = "urn:ietf:params:oauth:token-type:id-jag"
 ID_JAG_PROFILE: Final = "urn:ietf:params:oauth:grant-profile:id-jag"
 GRANT_PROFILES: Final = "authorization_grant_profiles_supported"
 

@@ -132,7 +132,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
                 raise Malformed(
                     f"a chain has at most {MAX_CHAIN} actors", code="chain", way_out="delegate less deeply"
                 )
-            claims["act"] = _nest(chain, self.issuer)
+            claims["act"] = act_of(chain, self.issuer)
         if self.confirmation:
             claims["cnf"] = to_cnf(self.confirmation)
         return claims
@@ -151,12 +151,13 @@ def _from_cnf(cnf: dict[str, Json]) -> Confirmation:
     return Confirmation(jkt=_text(cnf, "jkt"), x5t_s256=_text(cnf, "x5t#S256"))
 
 
-def _nest(chain: tuple[Actor, ...], issuer: str) -> dict[str, Json]:
+def act_of(chain: tuple[Actor, ...], issuer: str) -> dict[str, Json]:
+    """Give a chain of actors as the claim `act`."""
     # RFC 8693 section 4.1: the outermost act is the current actor.
     first, rest = chain[0], chain[1:]
     act: dict[str, Json] = {"sub": first.name, "iss": issuer, SUB_PROFILE: first.kind}
     if rest:
-        act["act"] = _nest(rest, issuer)
+        act["act"] = act_of(rest, issuer)
     return act
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OAuth 2.0 upstreams: a token of its own for each task, by client credentials (RFC 6749 section 4.4).
+"""OAuth 2.0 upstreams: a token of its own for each task, by whatever grant (`oauth_grants`).
 
 It is taken back by RFC 7009. The sink is tried where that can be done, by a request that shows the token;
 else the authorization server is asked by RFC 7662 whether it is active, which shows what resources see that
@@ -8,17 +8,17 @@ ask it too, and no more.
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, Literal
-from urllib.parse import quote
+from typing import Any, Final
 
 import msgspec
 
 from remit.adapters.broker.injection import Injection
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.adapters.broker.oauth_client import SourceClient, refused
+from remit.adapters.broker.oauth_grants import OAuthGrant
+from remit.adapters.broker.web import BrokerWeb
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
@@ -55,11 +55,10 @@ class OAuthBroker:
         sink: str,
         places: OAuthPlaces,
         *,
-        client_id: str,
-        secret: Callable[[], str],
+        client: SourceClient,
+        grant: OAuthGrant,
         web: BrokerWeb,
         clock: Clock,
-        authenticate: Literal["basic", "post"] = "basic",
         scopes: tuple[str, ...] = (),
         tool_scopes: Mapping[str, tuple[str, ...]] | None = None,
         audience: str = "",
@@ -67,17 +66,16 @@ class OAuthBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take what remit is called there; `secret` is read at each request.
+        """Take what remit is there, and what it shows for a token; `web` is what the sink is tried with.
 
         `scopes` are asked for whatever the task, those of `tool_scopes` only where it was granted the tool.
         """
         self._sink = sink
         self._places = places
-        self._client_id = client_id
-        self._secret = secret
+        self._client = client
+        self._grant = grant
         self._web = web
         self._clock = clock
-        self._authenticate = authenticate
         self._scopes = scopes
         self._tool_scopes = dict(tool_scopes or {})
         self._audience = audience
@@ -95,23 +93,19 @@ class OAuthBroker:
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Ask for a token; raises `KeyUnavailable`."""
-        form = {"grant_type": "client_credentials"}
-        if scopes := self.scopes_for(wanted):
-            form["scope"] = " ".join(scopes)
-        if self._audience:
-            form["audience"] = self._audience
-        if self._resource:
-            form["resource"] = self._resource  # RFC 8707
-        answer = await self._ask(self._places.token, form)
+        target = {"scope": " ".join(self.scopes_for(wanted)), "audience": self._audience}
+        target["resource"] = self._resource  # RFC 8707
+        form = await self._grant.form(wanted, {name: value for name, value in target.items() if value})
+        answer = await self._client.ask(self._places.token, form)
         if answer.status != 200:
-            raise self._refused("a token", answer)
+            raise refused("a token", answer)
         told = answer.object
         token, kind, life = told.get("access_token"), told.get("token_type"), told.get("expires_in")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise self._refused("a token", answer, "its answer holds none")
+            raise refused("a token", answer, "its answer holds none")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             # RFC 6749 section 7.1: a token of another type is not used.
-            raise self._refused("a token", answer, "it is of a type that is not used here")
+            raise refused("a token", answer, "it is of a type that is not used here")
         until = None
         if type(life) is int and life > 0:
             until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
@@ -135,10 +129,11 @@ class OAuthBroker:
                 code="not-revocable",
                 way_out="give its `revoke_url`, or have its tokens live for a short time",
             )
-        answer = await self._ask(self._places.revoke, {"token": token, "token_type_hint": "access_token"})
+        form = {"token": token, "token_type_hint": "access_token"}
+        answer = await self._client.ask(self._places.revoke, form)
         # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
         if answer.status != 200:
-            raise self._refused("to take a token back", answer)
+            raise refused("to take a token back", answer)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """Show the token to the sink, or ask whether it is active."""
@@ -150,7 +145,7 @@ class OAuthBroker:
                 if answer.status in (401, 403):
                     return Probe.REFUSED
                 return Probe.ACCEPTED if 200 <= answer.status < 300 else Probe.UNREACHABLE
-            answer = await self._ask(self._places.introspect, {"token": self._token_of(credential)})
+            answer = await self._client.ask(self._places.introspect, {"token": self._token_of(credential)})
         except KeyUnavailable:
             return Probe.UNREACHABLE
         active = answer.object.get("active") if answer.status == 200 else None
@@ -162,17 +157,6 @@ class OAuthBroker:
         """Close all connections."""
         await self._web.close()
 
-    async def _ask(self, url: str, form: dict[str, str]) -> WebAnswer:
-        secret, headers = self._secret(), {}
-        if self._authenticate == "basic":
-            # RFC 6749 section 2.3.1: both parts are form-encoded before they are put together. A blank as
-            # `%20` and not as `+`: servers that only percent-decode read it too.
-            pair = f"{quote(self._client_id, safe='')}:{quote(secret, safe='')}".encode()
-            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
-        else:
-            form = form | {"client_id": self._client_id, "client_secret": secret}
-        return await self._web.ask("POST", url, headers=headers, form=form)
-
     def _token_of(self, credential: UpstreamCredential) -> str:
         token = credential.handle.get("token", "")
         if not token:
@@ -182,13 +166,3 @@ class OAuthBroker:
                 way_out="restore the sealing keys, or take it back at the authorization server",
             )
         return token
-
-    def _refused(self, what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
-        error = answer.object.get("error")
-        # RFC 6749 section 5.2: an error is a short word. It is told, the description is not.
-        word = error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,60}", error) else ""
-        return KeyUnavailable(
-            f"the authorization server refuses {what}: {why or word or f'status {answer.status}'}",
-            code="source-refused",
-            way_out="look at the client, its scopes and its secret there",
-        )

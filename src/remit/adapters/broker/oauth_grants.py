@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an authorization server is shown for a token: remit's own name, its word on the person, or another
+server's word.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from remit.adapters.broker.oauth_client import SourceClient, refused
+from remit.core.drafts import ID_JAG_TOKEN
+from remit.ports.broker import LeaseWanted
+from remit.ports.voucher import Voucher
+
+JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
+
+
+class OAuthGrant(Protocol):
+    """What goes into the request of a token, beside scope and resource."""
+
+    async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
+        """Give it for a task; raises `KeyUnavailable`. `target` is what is asked for: scope, resource."""
+        ...
+
+
+class AsItself:
+    """RFC 6749 section 4.4: the token is remit's own."""
+
+    async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
+        """Give the grant alone."""
+        return {"grant_type": "client_credentials", **target}
+
+
+class ByExchange:
+    """RFC 8693: the token is the person's whom the task is for, with the agent as its actor.
+
+    Both are remit's word: the server is to trust its keys.
+    """
+
+    def __init__(self, voucher: Voucher, audience: str) -> None:
+        """Take what vouches, and what the server is called."""
+        self._voucher = voucher
+        self._audience = audience
+
+    async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
+        """Give subject and actor."""
+        return {
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": await self._voucher.for_person(wanted.task, self._audience),
+            "subject_token_type": JWT,
+            "actor_token": await self._voucher.for_agent(wanted.task, self._audience),
+            "actor_token_type": JWT,
+            "requested_token_type": ACCESS_TOKEN,
+            **target,
+        }
+
+
+class ByAssertion:
+    """RFC 7523 section 2.1: the same word, as a grant."""
+
+    def __init__(self, voucher: Voucher, audience: str) -> None:
+        """Take what vouches, and what the server is called."""
+        self._voucher = voucher
+        self._audience = audience
+
+    async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
+        """Give the assertion."""
+        assertion = await self._voucher.for_person(wanted.task, self._audience)
+        return {"grant_type": JWT_BEARER, "assertion": assertion, **target}
+
+
+class ByIdentityAssertion:
+    """ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant): the organisation's provider is asked whether
+    this person's agent may go to that server, and its answer is what the server is shown.
+    """
+
+    def __init__(self, provider: SourceClient, url: str, subject: OAuthGrant, audience: str) -> None:
+        """Take the provider and its token endpoint; `subject` is the exchange there, `audience` what the
+        server of the upstream is called.
+        """
+        self._provider = provider
+        self._url = url
+        self._subject = subject
+        self._audience = audience
+
+    async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
+        """Exchange for the assertion (section 4.3), and give it as a grant (section 4.4)."""
+        at_server = {name: value for name, value in target.items() if name != "audience"}
+        asked = await self._subject.form(wanted, at_server)
+        asked |= {"requested_token_type": ID_JAG_TOKEN, "audience": self._audience}
+        answer = await self._provider.ask(self._url, asked)
+        told = answer.object
+        assertion = told.get("access_token")
+        if answer.status != 200 or not isinstance(assertion, str) or not assertion:
+            raise refused("an identity assertion", answer)
+        if told.get("issued_token_type") != ID_JAG_TOKEN:
+            # What is something else may be good elsewhere: it is shown to nobody.
+            raise refused("an identity assertion", answer, "what it gives is of another type")
+        return {"grant_type": JWT_BEARER, "assertion": assertion, **at_server}

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Authorization servers that give tokens to tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from remit.config.lease_checks import Url, check_secret, check_source
+from remit.config.lines import Node
+from remit.config.secret import SecretRef
+from remit.config.section import Section, Text
+from remit.config.shape import Problems
+
+
+class OAuthClientSection(Section, frozen=True, kw_only=True):
+    """remit as a client of an authorization server."""
+
+    token_url: Annotated[Url, Meta(description="Its token endpoint (RFC 6749).")]
+    issuer: Annotated[
+        str,
+        Meta(description="What it is called, which is whom assertions are for; `token_url` unless given."),
+    ] = ""
+    client_id: Annotated[Text, Meta(description="What remit is called there.")]
+    client_secret: Annotated[SecretRef | None, Meta(description="Its secret, as `env:X` or `file:path`.")] = (
+        None
+    )
+    client_key: Annotated[
+        SecretRef | None,
+        Meta(
+            description="Its private key instead, as `env:X` or `file:path`: a JWK on one line, of P-256, "
+            "P-384, Ed25519 or RSA (`private_key_jwt`, RFC 7523)."
+        ),
+    ] = None
+    client_auth: Annotated[
+        Literal["basic", "post"],
+        Meta(description="Whether id and secret go in a header (`client_secret_basic`) or in the form."),
+    ] = "basic"
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+    @property
+    def called(self) -> str:
+        """What the server is called."""
+        return self.issuer or self.token_url
+
+
+class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
+    """An OAuth 2.0 authorization server: a token for each task."""
+
+    grant: Annotated[
+        Literal["client-credentials", "token-exchange", "jwt-bearer", "id-jag"],
+        Meta(
+            description="For what it gives tokens. `client-credentials`: to remit itself. The others give "
+            "tokens for the person whom the task is for: `token-exchange` (RFC 8693) and `jwt-bearer` "
+            "(RFC 7523) on remit's word, signed with the keys at `/oauth/jwks`; `id-jag` on that of the "
+            "organisation's provider, `idp`."
+        ),
+    ] = "client-credentials"
+    idp: Annotated[
+        OAuthClientSection | None,
+        Meta(
+            description="For `id-jag`: the provider at which remit's word is exchanged for an identity "
+            "assertion for this server."
+        ),
+    ] = None
+    revoke_url: Annotated[
+        str,
+        Meta(
+            description="Its revocation endpoint (RFC 7009). Without it tokens end by their own time, and "
+            "closures stay open until then."
+        ),
+    ] = ""
+    introspect_url: Annotated[
+        str, Meta(description="Its introspection endpoint (RFC 7662), asked where there is no `probe_url`.")
+    ] = ""
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Where the sink itself is tried: a GET with the token that is answered 200 to 299, "
+            "and 401 or 403 with a dead one."
+        ),
+    ] = ""
+    scopes: Annotated[tuple[Text, ...], Meta(description="Scopes of every token.")] = ()
+    tool_scopes: Annotated[
+        dict[str, tuple[Text, ...]],
+        Meta(description="Further scopes by tool, asked for where the task was granted it."),
+    ] = {}
+    audience: Annotated[str, Meta(description="Parameter `audience`, where the server wants one.")] = ""
+    resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""
+
+
+def check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Problems) -> None:
+    """Note what no single value can say of itself."""
+    _check_client(oauth, key, node, problems)
+    for name in ("revoke_url", "introspect_url", "probe_url"):
+        check_source(getattr(oauth, name), f"{key}.{name}", node, problems)
+    if not oauth.introspect_url and not oauth.probe_url:
+        problems.add(
+            "cannot show that a token is dead",
+            line=node.line_of(key),
+            key=key,
+            way_out="give `probe_url`, where the sink refuses it, or `introspect_url`",
+        )
+    if (oauth.grant == "id-jag") != (oauth.idp is not None):
+        problems.add(
+            "has no meaning with this `grant`" if oauth.idp else "needs an identity provider for `id-jag`",
+            line=node.line_of(f"{key}.idp" if oauth.idp else key),
+            key=f"{key}.idp" if oauth.idp else key,
+            way_out="remove it, or write `grant: id-jag`" if oauth.idp else "give `idp`",
+        )
+    if oauth.idp is not None:
+        _check_client(oauth.idp, f"{key}.idp", node, problems)
+
+
+def _check_client(client: OAuthClientSection, key: str, node: Node, problems: Problems) -> None:
+    check_source(client.token_url, f"{key}.token_url", node, problems)
+    for name in ("client_secret", "client_key"):
+        given = getattr(client, name)
+        if given is not None:
+            check_secret(given, f"{key}.{name}", node, problems)
+    if (client.client_secret is None) == (client.client_key is None):
+        problems.add(
+            "is known by nothing" if client.client_key is None else "is known by both a secret and a key",
+            line=node.line_of(key),
+            key=key,
+            way_out="give `client_key` or `client_secret`",
+        )

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vouching: remit's own word to an authorization server for whom a task is, and which agent does it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from remit.core.task import Task
+
+
+class Voucher(Protocol):
+    """Signs short-lived assertions for one audience each. Safe for many at once; nothing is kept.
+
+    Both raise `KeyUnavailable`: the first where a task is for nobody, both where the key cannot be used.
+    """
+
+    async def for_person(self, task: Task, audience: str) -> str:
+        """Give a JWT whose subject is the person of a task, with the agent as its actor."""
+        ...
+
+    async def for_agent(self, task: Task, audience: str) -> str:
+        """Give a JWT whose subject is the agent of a task."""
+        ...

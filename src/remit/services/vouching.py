@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""remit's word for whom a task is, signed with the key that its tokens are signed with."""
+
+from __future__ import annotations
+
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.task import Task
+from remit.core.vouching import VOUCHING_TYPE, vouched_agent, vouched_person
+from remit.ports.keys import TokenKeys
+from remit.ports.runtime import Clock, Entropy
+
+
+class Vouching:
+    """`ports.voucher.Voucher`."""
+
+    def __init__(self, keys: TokenKeys, clock: Clock, entropy: Entropy, issuer: str) -> None:
+        """Take the key, and what remit is called: the keys that check it are at its `/oauth/jwks`."""
+        self._keys = keys
+        self._clock = clock
+        self._entropy = entropy
+        self._issuer = issuer
+
+    async def for_person(self, task: Task, audience: str) -> str:
+        """Vouch for the person of a task."""
+        claims = vouched_person(
+            task, issuer=self._issuer, audience=audience, now_s=self._now_s(), token_id=self._id()
+        )
+        return await self._keys.sign(claims, token_type=VOUCHING_TYPE)
+
+    async def for_agent(self, task: Task, audience: str) -> str:
+        """Vouch for its agent."""
+        claims = vouched_agent(
+            task, issuer=self._issuer, audience=audience, now_s=self._now_s(), token_id=self._id()
+        )
+        return await self._keys.sign(claims, token_type=VOUCHING_TYPE)
+
+    def _now_s(self) -> int:
+        return int(self._clock.now().timestamp())
+
+    def _id(self) -> str:
+        return make_id("vch", self._entropy.bytes(ID_BYTES))
