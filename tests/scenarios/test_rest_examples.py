@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,3 +144,16 @@ def test_the_bundle_is_known_before_anything_runs(house: RestHouse) -> None:
     assert "customers/exportCustomers" in listed
     assert "payments/refundPayment" in listed
     assert house.remit("paths").code == 0
+
+
+def test_a_target_that_names_another_host_is_not_served(house: RestHouse) -> None:
+    """In absolute form a request says where it is for: remit's own name, or it is no request of remit's."""
+    own = house.remit.url.rpartition("/")[2]
+    answers = {}
+    for name in (own, "evil.example"):
+        host, _, port = own.partition(":")
+        with socket.create_connection((host, int(port)), timeout=20) as line:
+            request = f"GET http://{name}/health/live HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n"
+            line.sendall(request.encode())
+            answers[name] = line.makefile("rb").readline().split()[1]
+    assert answers == {own: b"200", "evil.example": b"421"}

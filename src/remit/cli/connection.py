@@ -11,6 +11,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from remit.gateway.asgi import TARGET
+
 #: What may come of one request without being body: its line, headers, the framing of chunks, trailers. A
 #: header that is whole by the end of one read from the socket may be longer, by that read.
 MAX_HEAD_BYTES = 65_536
@@ -59,7 +61,15 @@ class BoundedConnection(HttpToolsProtocol):
             self.scope["remit.peer_certificate"] = list(self._shown)  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
-        """The head is there: what follows has other bounds."""
+        """The head is there: what follows has other bounds.
+
+        A target that names its host is kept: the server would forget it, and serve what it asks of others.
+        """
+        if not self.url.startswith(b"/"):
+            self.scope[TARGET] = self.url  # type: ignore[typeddict-unknown-key]
+            if self.parser.get_method() == b"CONNECT" or self.url == b"*":
+                # It has no path, without which the server takes it for nothing at all.
+                self.url = b"/"
         self._has_head = True
         self._wait_no_more()
         super().on_headers_complete()

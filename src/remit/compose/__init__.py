@@ -30,7 +30,7 @@ from remit.core.errors import KeyUnavailable, UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
 from remit.core.tool import Tool
-from remit.gateway.asgi import InHand, raw_path
+from remit.gateway.asgi import TARGET, InHand, raw_path
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
@@ -253,6 +253,7 @@ def application(house: House, config: Config) -> Application:
             max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
         ),
         in_hand=in_hand,
+        forward=config.listen.forward_proxy,
     )
     door = McpDoor(
         house,
@@ -275,7 +276,11 @@ def application(house: House, config: Config) -> Application:
     )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and http.owns(raw_path(scope)):
+        target = scope.get(TARGET)
+        if target is not None and not http.takes(target):
+            del scope[TARGET]
+            target = None
+        if target is not None or (scope["type"] == "http" and http.owns(raw_path(scope))):
             await http(scope, receive, send)
         elif scope["type"] == "http" and door.owns(scope["path"]):
             await door(scope, receive, send)

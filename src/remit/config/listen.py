@@ -47,6 +47,14 @@ class ListenSection(Section, frozen=True, kw_only=True):
         Meta(description="Who may connect to it: the user of remit, its group, or everybody here."),
     ] = "user"
 
+    forward_proxy: Annotated[
+        bool,
+        Meta(
+            description="Whether remit is a forward proxy for the APIs among the upstreams (`HTTP_PROXY`): "
+            "plain requests to their hosts are those of the HTTP door; other hosts and `CONNECT` are refused."
+        ),
+    ] = False
+
     @property
     def url(self) -> str:
         """The public address, without a slash at its end."""

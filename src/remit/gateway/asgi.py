@@ -15,6 +15,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 
+#: Where the scope holds the target of a request that names its host: absolute form, or `CONNECT`.
+TARGET: Final = "remit.target"
 JSON_TYPE: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
 

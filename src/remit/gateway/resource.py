@@ -45,12 +45,12 @@ class ProtectedResource:
         authorization: Sequence[bytes],
         proofs: Sequence[bytes],
         resource: str,
-        path: bytes,
+        url: str,
     ) -> Identified:
         """Step 1. Give who asks; raises `Unauthenticated`.
 
         `authorization` and `proofs` are all values that the request shows; `resource` is the path of the
-        resource, `path` the one that was asked for.
+        resource (empty: any of this house), `url` what a proof is for, without query.
         """
         if len(authorization) > 1:
             raise Unauthenticated(
@@ -62,12 +62,13 @@ class ProtectedResource:
         showing = Showing(
             authorization=authorization[0].decode("latin-1") if authorization else None,
             method=scope["method"],
-            url=self._base + path.decode("latin-1"),
+            url=url,
             proofs=[proof.decode("latin-1") for proof in proofs],
             certificate=scope.get("remit.peer_certificate", ()),
         )
         now = self._house.clock.now()
-        return self._house.credentials.identify(showing, now, resource=self._base + resource)
+        wanted = self._base + resource if resource else ""
+        return self._house.credentials.identify(showing, now, resource=wanted)
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
         """Give the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""

@@ -136,10 +136,12 @@ class HttpUpstream(Upstream, Protocol):
     """One HTTP API, whose operations are tools by an OpenAPI document.
 
     It takes two kinds of calls: `tools/call`, whose result has the shape of MCP, and `core.route.REQUEST`
-    with the same params, whose answer comes as it is, in pieces (`core.route.ReplyPiece`).
+    with the same params, whose answer comes as it is, in pieces (`core.route.ReplyPiece`). `base` is its
+    address, without a slash at its end.
     """
 
     api: Api
+    base: str
 
     def offer(self, api: Api) -> None:
         """Offer the operations of another document from now on."""

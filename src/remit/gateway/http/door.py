@@ -36,9 +36,8 @@ from remit.core.ids import NAME
 from remit.core.mediation import Refused, Step
 from remit.core.resource import HTTP_PATH
 from remit.core.route import REQUEST, ApiRequest, Route, found_route, read_arguments
-from remit.core.token import AccessClaims
-from remit.core.workload import Confirmation
 from remit.gateway.asgi import (
+    TARGET,
     InHand,
     Receive,
     Scope,
@@ -52,7 +51,16 @@ from remit.gateway.asgi import (
 )
 from remit.gateway.http.answer import WATCH_AFTER_S, ApiAnswer
 from remit.gateway.http.head import ApiHead
-from remit.gateway.http.problems import PROBLEM_TYPE, HttpProblem, problem_of, refusal, unknown_route
+from remit.gateway.http.problems import (
+    PROBLEM_TYPE,
+    HttpProblem,
+    for_proxies,
+    problem_of,
+    refusal,
+    unknown_route,
+)
+from remit.gateway.http.proxy import ForwardProxy, foreign_host
+from remit.gateway.http.visit import ApiVisit, Arrival
 from remit.gateway.resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
 from remit.ports.upstream import HttpUpstream
@@ -77,44 +85,18 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout_s: float = 30.0
 
 
-class ApiVisit:
-    """One request at the door, and what is known of it so far. `path` is what stands below the upstream."""
-
-    __slots__ = (
-        "agent",
-        "answer",
-        "claims",
-        "head",
-        "path",
-        "proven",
-        "receive",
-        "send",
-        "token",
-        "upstream",
-    )
-
-    claims: AccessClaims
-
-    def __init__(self, head: ApiHead, receive: Receive, send: Send) -> None:
-        """Begin with nothing known but its headers."""
-        self.head = head
-        self.receive = receive
-        self.send = send
-        self.token = ""
-        self.proven = Confirmation()
-        self.agent = ""
-        self.upstream = ""
-        self.path = b"/"
-        self.answer: ApiAnswer | None = None
-
-
 class HttpDoor:
     """The ASGI application. Used from one event loop."""
 
     def __init__(
-        self, house: House, *, limits: HttpLimits | None = None, in_hand: InHand | None = None
+        self,
+        house: House,
+        *,
+        limits: HttpLimits | None = None,
+        in_hand: InHand | None = None,
+        forward: bool = False,
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors."""
+        """Take the services. `in_hand` is shared with other doors; with `forward` it is a proxy, too."""
         self._house = house
         self._limits = limits or HttpLimits()
         self._resource = ProtectedResource(house, PREFIX)
@@ -125,19 +107,28 @@ class HttpDoor:
         self._in_hand = in_hand or InHand(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
+        self._proxy: ForwardProxy | None = None
+        if forward:
+            self._proxy = ForwardProxy({name: one.base for name, one in self._apis.items()}, self._base)
 
     def owns(self, path: bytes) -> bool:
         """Say whether a path, as it was sent, belongs to this door."""
         return path.startswith((b"/http/", METADATA.encode() + b"/http/")) or path == b"/http"
 
+    def takes(self, target: bytes) -> bool:
+        """Say whether a target that names its host (absolute form, `CONNECT`) is for this door to answer: all
+        that do not name remit itself.
+        """
+        return not target.lower().startswith(self._base.lower().encode() + b"/")
+
     # One request.
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        if scope["path"].startswith(METADATA):
+        if scope["path"].startswith(METADATA) and TARGET not in scope:
             await self._resource.metadata(scope, send)
             return
-        visit = ApiVisit(ApiHead(scope["headers"]), receive, send)
+        visit = ApiVisit(ApiHead(scope["headers"]), receive, send, proxied=TARGET in scope)
         self._in_hand.count += 1
         try:
             await self._serve(scope, visit)
@@ -156,13 +147,15 @@ class HttpDoor:
         if foreign(visit.head.values, visit.head.twice, {self._base}):
             raise HttpProblem("this origin may not call", 403, code="origin")
         self._in_hand.check()
-        visit.upstream, visit.path = below(raw_path(scope))
+        arrival = visit.arrival = self._arrival(scope, visit.head)
+        # Where a proxy is asked for a foreign host, who asks is still to be known.
+        resource = f"{PREFIX}/{visit.upstream}" if visit.upstream or not arrival.proxied else ""
         found = self._resource.identify(
             scope,
-            authorization=visit.head.authorization,
+            authorization=arrival.authorization,
             proofs=visit.head.proofs,
-            resource=f"{PREFIX}/{visit.upstream}",
-            path=raw_path(scope),
+            resource=resource,
+            url=arrival.url,
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
@@ -171,6 +164,8 @@ class HttpDoor:
             visit.send = with_nonce(visit.send, found.nonce.encode())
         visit.agent = found.claims.client_id
         self._in_hand.add(visit.agent)
+        if arrival.proxied and not visit.upstream:
+            raise foreign_host()
         api = self._apis.get(visit.upstream)
         if api is None:
             raise HttpProblem(
@@ -191,6 +186,23 @@ class HttpDoor:
                 raise unknown_route() from None
             raise
         await self._call(visit, route.name, arguments)
+
+    def _arrival(self, scope: Scope, head: ApiHead) -> Arrival:
+        """Give what a request is for; raises `HttpProblem`."""
+        if (target := scope.get(TARGET)) is None:
+            upstream, path = below(raw_path(scope))
+            url = self._base + raw_path(scope).decode("latin-1")
+            return Arrival(upstream, path, head.authorization, url, f"{self._base}{PREFIX}/{upstream}")
+        if self._proxy is None:
+            raise HttpProblem(
+                "this is no proxy",
+                421,
+                code="not-here",
+                way_out=f"call `{self._base}{PREFIX}/UPSTREAM/...`, or set `listen.forward_proxy`",
+            )
+        if scope["method"] == "CONNECT":
+            raise self._proxy.tunnel()
+        return self._proxy.arrival(target, head.proxy_authorization)
 
     async def _arguments(
         self, scope: Scope, visit: ApiVisit, route: Route, segments: list[str]
@@ -258,8 +270,7 @@ class HttpDoor:
             raise await self._refusal(end)
 
     def _locating(self, visit: ApiVisit) -> Callable[[str], str]:
-        where = f"{self._base}{PREFIX}/{visit.upstream}"
-        return lambda below_api: where + below_api
+        return lambda below_api: visit.arrival.where + below_api
 
     async def _refusal(self, end: Refused) -> HttpProblem:
         if not end.request.grants:
@@ -285,14 +296,17 @@ class HttpDoor:
         """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
         problem = problem_of(error)
         unknown = isinstance(error, Unauthenticated)
-        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
-            problem.step = error.step or Step.IDENTIFY
+        foreign_to = problem.code == "foreign-host"
+        if unknown or foreign_to or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+            problem.step = problem.step or error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal stands whether or not it can be written down.
             with contextlib.suppress(StoreUnavailable):
                 await self._house.authenticator.refused(error, "http", agent=agent, task=task)
         if unknown:
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
+            if visit.proxied:
+                problem.status, problem.headers = 407, for_proxies(problem.headers)
         await self._fail(visit, problem)
 
 

@@ -156,3 +156,10 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
         step=step,
         told=told,
     )
+
+
+def for_proxies(headers: HeaderLines) -> HeaderLines:
+    """Give challenges as a proxy writes them (RFC 9110 section 11.7.1); some clients have but a password."""
+    names = {b"www-authenticate": b"proxy-authenticate"}
+    lines = tuple((names.get(name, name), value) for name, value in headers)
+    return (*lines, (b"proxy-authenticate", b'Basic realm="remit"'))

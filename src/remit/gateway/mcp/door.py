@@ -31,6 +31,7 @@ from remit.gateway.asgi import (
     Send,
     check_length,
     origin_of,
+    raw_path,
     read_body,
     respond,
     with_nonce,
@@ -270,7 +271,7 @@ class McpDoor:
             authorization=shown * 2 if b"authorization" in head.twice else shown,
             proofs=head.proofs,
             resource=scope["path"].rstrip("/"),
-            path=scope.get("raw_path", scope["path"].encode()),
+            url=self._house.public_url.rstrip("/") + raw_path(scope).decode("latin-1"),
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
