@@ -112,14 +112,14 @@ class Remit:
         assert said.code == 0, said.err
         return said.json
 
-    def start(self, *words: str) -> None:
-        """Start `remit up` on a free port, and return once it serves."""
+    def start(self, *words: str, port: int = 0) -> None:
+        """Start `remit up` on a port, a free one unless given, and return once it serves."""
         ready = self.folder.parent / "ready.json"
         ready.unlink(missing_ok=True)
         self.env.pop("REMIT_URL", None)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command("up", "--port", "0", "--ready-file", str(ready), *words),
+                self.command("up", "--port", str(port), "--ready-file", str(ready), *words),
                 cwd=self.folder,
                 env=self.env,
                 stdout=log,
@@ -177,11 +177,19 @@ class Remit:
 
 
 @contextlib.contextmanager
-def furnished(folder: Path) -> Iterator[Remit]:
-    """Give a remit with an administrator, the writer ana and the approver omar signed in, and note-bot."""
+def furnished(
+    folder: Path, *, port: int = 0, more: str = "", env: dict[str, str] | None = None
+) -> Iterator[Remit]:
+    """Give a remit with an administrator, the writer ana and the approver omar signed in, and note-bot.
+
+    `more` is put at the end of its configuration.
+    """
     made = Remit(folder / "house")
-    made.folder.mkdir()
+    made.folder.mkdir(parents=True)
+    made.env |= env or {}
     assert made("init", ".").code == 0
+    with (made.folder / "remit.yaml").open("a") as config:
+        config.write(more)
     # Writing moves money here, on nothing that the person has stated, so that it asks a human: that is what
     # `approve` is about.
     tools = made.folder / "tools" / "notes.yaml"
@@ -192,16 +200,18 @@ def furnished(folder: Path) -> Iterator[Remit]:
     for line in ("      name: {role: selector}\n", '    target: "notes/{name}"\n'):
         write_note = write_note.replace(line, "")
     tools.write_text(before + mark + write_note)
-    made.start()
-    found = CODE.search(made.log.read_text())
-    assert found, made.log.read_text()
-    assert made("login", "--code", found[0]).code == 0
-    assert made("person", "add", "ana", "--group", "writers").code == 0
-    assert made("person", "add", "omar", "--role", "approver").code == 0
-    made.sign_in("ana")
-    made.sign_in("omar")
-    purpose = ("--owner", "ana", "--purpose", "keep notes tidy")
-    assert made("agent", "register", "note-bot", *purpose).code == 0
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.stop()
+    try:
+        made.start(port=port)
+        found = CODE.search(made.log.read_text())
+        assert found, made.log.read_text()
+        assert made("login", "--code", found[0]).code == 0
+        assert made("person", "add", "ana", "--group", "writers").code == 0
+        assert made("person", "add", "omar", "--role", "approver").code == 0
+        made.sign_in("ana")
+        made.sign_in("omar")
+        purpose = ("--owner", "ana", "--purpose", "keep notes tidy")
+        assert made("agent", "register", "note-bot", *purpose).code == 0
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.stop()

@@ -113,7 +113,7 @@ def _others(house: House) -> Iterable[tuple[str, dict[str, Serve]]]:
 
     return (
         *oauth.routes(house),
-        *(ssf.routes(house) if house.signals.transmitters else ()),
+        *ssf.routes(house),
         *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),

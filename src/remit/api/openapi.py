@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from types import UnionType
 from typing import Any, get_args
 
 import msgspec
@@ -241,6 +242,10 @@ def _fields(kind: Json) -> str:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = msgspec.structs.fields(kind)
         return ", ".join(f"`{field.name}`{'' if field.required else ' (optional)'}" for field in fields)
+    if isinstance(kind, UnionType):
+        return ", or ".join(_fields(one) for one in get_args(kind))
+    if kind.__origin__ is tuple:
+        return f"a list, each with {_fields(get_args(kind)[0])}"
     if kind.__origin__ is Items:
         return f"`items`, each with {_fields(get_args(kind)[0])}"
     return "an object"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every endpoint that is served and described alike: the REST interface, and AuthZEN's."""
+"""Every endpoint that is served and described alike: the REST interface, AuthZEN's, and those of streams."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 from remit.api.authzen import table as authzen
 from remit.api.rest import table as rest
 from remit.api.rest.endpoint import Endpoint
+from remit.api.ssf import table as ssf
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *rest.ENDPOINTS,
@@ -15,4 +16,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         msgspec.structs.replace(one, tag="Decisions for other enforcement points (AuthZEN)")
         for one in authzen.ENDPOINTS
     ),
+    *(msgspec.structs.replace(one, tag="Telling others of events (SSF)") for one in ssf.ENDPOINTS),
 )

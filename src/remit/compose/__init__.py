@@ -20,7 +20,7 @@ from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
-from remit.compose.signals import polled_of, transmitters_of
+from remit.compose.signals import polled_of, receivers_of, targets_of, transmitters_of
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import offer_apis, starters_of, upstream_of
@@ -145,6 +145,8 @@ def build(
             consent=consent_rules(config),
             transmitters=transmitters_of(config, public_url),
             polled=polled_of(config),
+            receivers=receivers_of(config),
+            push_targets=targets_of(config),
         )
     )
 
@@ -187,6 +189,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         stack.push_async_callback(house.leases.stop)
         await house.leases.recover()
         await house.signals.resume()
+        await house.streams.begin()
         started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
         await _record(house, EventKind.SYSTEM_STARTED, started)
         await house.evidence.checkpoint()
@@ -298,6 +301,8 @@ def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None
     upkeep.every("do what signals ask for", 5.0, house.signals.resume)
     if house.polling.sources:
         upkeep.every("ask for signals", 1.0, house.polling.turn)
+    if house.streams.receivers:
+        upkeep.every("tell others of events", 0.5, house.telling.turn)
     upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
     upkeep.every("close what was not reported", 1.0, house.answers.sweep)
     upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)

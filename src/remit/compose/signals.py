@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared signals, as the configuration says: who may tell us, and whom we ask."""
+"""Shared signals, as the configuration says: who may tell us, whom we ask, and whom we tell."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 
 from remit.adapters.attestor.issuers import Issuer
 from remit.compose.fetching import guarded_fetch
-from remit.config import Config, TransmitterSection
+from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
 from remit.services.polling import PolledSource
 from remit.services.signal_subjects import SubjectRules
 from remit.services.signals import Transmitter, issuer_name
+from remit.services.streams import Receiver
+from remit.services.telling import PushTarget
 
 
 def signal_issuers(config: Config, public_url: str) -> list[Issuer]:
@@ -71,15 +73,47 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
                     plain_loopback=config.trust.plain_loopback,
                     ca_file=config.at(one.tls_ca) if one.tls_ca else None,
                 ),
-                headers=_shown(one),
+                headers=_showing(one.poll.token),
                 every_s=float(one.poll.every_s),
             )
     return out
 
 
-def _shown(section: TransmitterSection) -> Callable[[], Mapping[str, str]]:
+def receivers_of(config: Config) -> dict[str, Receiver]:
+    """Give whom we tell of events."""
+    return {
+        name: Receiver(
+            name=name,
+            audience=one.audience,
+            agents=frozenset(one.agents),
+            events=frozenset(one.events),
+            people=one.people,
+            agent=one.agent,
+            push=one.push.url if one.push else "",
+        )
+        for name, one in config.signals.send.items()
+    }
+
+
+def targets_of(config: Config) -> dict[str, PushTarget]:
+    """Give where their events go; raises `ConfigInvalid`."""
+    out = {}
+    for name, one in config.signals.send.items():
+        if one.push is not None:
+            out[name] = PushTarget(
+                url=one.push.url,
+                deliver=guarded_fetch(
+                    private=one.push.private,
+                    plain_loopback=config.trust.plain_loopback,
+                    ca_file=config.at(one.push.tls_ca) if one.push.tls_ca else None,
+                ),
+                headers=_showing(one.push.token),
+            )
+    return out
+
+
+def _showing(token: SecretRef | None) -> Callable[[], Mapping[str, str]]:
     def headers() -> Mapping[str, str]:
-        token = section.poll.token if section.poll else None
         return {"Authorization": token.resolve()} if token else {}
 
     return headers

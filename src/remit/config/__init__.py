@@ -23,7 +23,7 @@ from remit.config.settings import (
     UpstreamSection,
     ZoneSection,
 )
-from remit.config.signals import TransmitterSection
+from remit.config.signals import ReceiverSection, TransmitterSection
 from remit.config.store import StoreSection
 from remit.config.trust import IssuerSection, TrustDomainSection, TrustSection
 from remit.config.workload_api import WorkloadApiSection, WorkloadSection
@@ -48,6 +48,7 @@ __all__ = [
     "OpenBaoSection",
     "PolicySection",
     "PostgresLeaseSection",
+    "ReceiverSection",
     "SecretRef",
     "StoreSection",
     "TlsSection",

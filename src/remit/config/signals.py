@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared signals: who may tell remit of events, and what follows from them here."""
+"""Shared signals: who may tell remit of events, what follows from them here, and whom remit tells."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from remit.config.section import Name, Seconds, Section, Text
 from remit.config.shape import Problems
 from remit.config.trust import Algorithm, address_fault
 from remit.core.keyset import USUAL
+from remit.core.notice import NOTICES
 from remit.core.signal import Reaction, SignalKind
 
 
@@ -90,11 +91,50 @@ class TransmitterSection(Section, frozen=True, kw_only=True):
         return frozenset(self.algorithms or USUAL)
 
 
+class PushSection(Section, frozen=True, kw_only=True):
+    """Where a receiver's events go (RFC 8935)."""
+
+    url: Annotated[Text, Meta(description="Address that events are pushed to.")]
+    token: Annotated[
+        SecretRef | None,
+        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+    ] = None
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+    private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
+        False
+    )
+
+
+class ReceiverSection(Section, frozen=True, kw_only=True):
+    """Somebody whom remit tells of its events: that a task ended, that an agent was suspended."""
+
+    audience: Annotated[Text, Meta(description="The `aud` of the tokens that it gets.")]
+    agents: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="About whose events: agents, `group:name`, or `*` for all."),
+    ]
+    events: Annotated[
+        tuple[SignalKind, ...],
+        Meta(min_length=1, description="Which events it may be told of; all unless given."),
+    ] = NOTICES
+    people: Annotated[
+        bool, Meta(description="Whether it learns for whom agents act, and of people by name.")
+    ] = False
+    agent: Annotated[
+        str,
+        Meta(description="The registered agent by which it manages its stream, and polls it."),
+    ] = ""
+    push: Annotated[PushSection | None, Meta(description="Where its events go, unless it polls.")] = None
+
+
 class SignalsSection(Section, frozen=True, kw_only=True):
     """Shared signals (SSF 1.0, CAEP 1.0)."""
 
     receive: Annotated[
         dict[Name, TransmitterSection], Meta(description="Who may tell remit of events, by name.")
+    ] = {}
+    send: Annotated[
+        dict[Name, ReceiverSection], Meta(description="Whom remit tells of its events, by name.")
     ] = {}
 
 
@@ -114,6 +154,33 @@ def check_signals(signals: SignalsSection, plain_loopback: bool, node: Node, pro
                 key=key,
                 way_out="keep one of them",
             )
+
+    managing: dict[str, str] = {}
+    for name, receiver in signals.send.items():
+        key = f"signals.send.{name}"
+        for at, message, way_out in _receiver_faults(receiver, plain_loopback):
+            where = f"{key}.{at}" if at else key
+            problems.add(message, line=node.line_of(where), key=where, way_out=way_out)
+        if receiver.agent and managing.setdefault(receiver.agent, name) != name:
+            problems.add(
+                f"has the same agent as `{managing[receiver.agent]}`",
+                line=node.line_of(key),
+                key=key,
+                way_out="register an agent for each",
+            )
+
+
+def _receiver_faults(one: ReceiverSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:
+    if one.push is None and not one.agent:
+        yield "", "is neither pushed to nor may poll", "give `push` or `agent`"
+    if unknown := sorted(kind.value for kind in one.events if kind not in NOTICES):
+        told = ", ".join(kind.value for kind in NOTICES)
+        yield "events", f"`{unknown[0]}` is never told", f"use some of {told}"
+    if one.push is not None:
+        if fault := address_fault(one.push.url, plain_loopback):
+            yield "push.url", fault, "write `https://host/path`"
+        if one.push.token is not None and not one.push.token.secret:
+            yield "push.token", "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"
 
 
 def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:

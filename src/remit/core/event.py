@@ -77,6 +77,8 @@ class EventKind(enum.StrEnum):
     SVID_REFUSED = "svid.refused"
     SIGNAL_RECEIVED = "signal.received"
     SIGNAL_REFUSED = "signal.refused"
+    SIGNAL_UNTOLD = "signal.untold"
+    STREAM_CHANGED = "stream.changed"
 
 
 class CallOutcome(enum.StrEnum):

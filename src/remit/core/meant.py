@@ -112,4 +112,22 @@ SIGNAL_MEANINGS: dict[EventKind, Meaning] = {
             "further": "refusals before this one that were counted and not written",
         },
     ),
+    EventKind.SIGNAL_UNTOLD: Meaning(
+        "Somebody whom remit tells of its events refused one of them; it is not told again.",
+        {
+            "receiver": "who, as the configuration calls them",
+            "stream": "their stream",
+            "id": "the `jti` of the token",
+            "code": "their error code",
+        },
+    ),
+    EventKind.STREAM_CHANGED: Meaning(
+        "A stream, by which remit tells others of its events, was changed.",
+        {
+            "receiver": "who is told, as the configuration calls them",
+            "stream": "the stream",
+            "change": "`created`, `updated`, `deleted`, or what it is now: `enabled`, `paused`, `disabled`",
+            "method": "how events are delivered",
+        },
+    ),
 }

@@ -17,6 +17,7 @@ from remit.services.chains import Chains
 from remit.services.client_documents import ClientDocuments
 from remit.services.consents import Consents
 from remit.services.credentials import Credentials
+from remit.services.cursors import Cursors
 from remit.services.declassify import Declassifications
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
@@ -49,8 +50,10 @@ from remit.services.sightings import Sightings
 from remit.services.signal_subjects import SignalSubjects
 from remit.services.signals import HeardSignals
 from remit.services.sink_alarms import SinkAlarms
+from remit.services.streams import Streams
 from remit.services.taking_away import TakingAway
 from remit.services.tasks import Tasks
+from remit.services.telling import Telling
 from remit.services.tools import Tools
 from remit.services.who import Who
 
@@ -163,6 +166,15 @@ def furnish(o: Outfit) -> House:
         taking_away=TakingAway(revocations=revocations, personnel=personnel, directory=directory),
         tenant=o.tenant,
         transmitters=o.transmitters,
+    )
+    cursors = Cursors(store=o.store, tenant=o.tenant)
+    streams = Streams(
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        cursors=cursors,
+        tenant=o.tenant,
+        receivers=o.receivers,
     )
     late = LateOutcomes(o.store)
     holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
@@ -285,6 +297,19 @@ def furnish(o: Outfit) -> House:
         ),
         signals=signals,
         polling=Polling(signals, o.polled, o.clock),
+        streams=streams,
+        telling=Telling(
+            store=o.store,
+            clock=o.clock,
+            keys=o.keys.tokens,
+            streams=streams,
+            cursors=cursors,
+            members=o.members,
+            tenant=o.tenant,
+            issuer=o.public_url,
+            origin=o.origin,
+            targets=o.push_targets,
+        ),
         people=people,
     )
 

@@ -43,7 +43,9 @@ from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.signals import HeardSignals
 from remit.services.sink_alarms import SinkAlarms
+from remit.services.streams import Streams
 from remit.services.tasks import Tasks
+from remit.services.telling import Telling
 from remit.services.tools import Tools
 from remit.services.who import Who
 
@@ -119,5 +121,7 @@ class House:
     who: Who
     signals: HeardSignals
     polling: Polling
+    streams: Streams
+    telling: Telling
     people: People
     announcements: Announcements = field(default_factory=Announcements)

@@ -94,6 +94,9 @@ class SignalSubjects:
         match one.format:
             case "iss_sub":
                 workload = issuer_workload(*one.values)
+                if part == "application" and rules.names:
+                    agent = await self._store.agent(self._tenant, one.values[1])
+                    return {agent.name} if agent else set()
             case "uri":
                 workload = one.values[0]
             case "opaque" if rules.opaque == "agent" or (part == "application" and rules.names):

@@ -15,7 +15,6 @@ from remit.core.errors import Malformed, RemitError, Unauthenticated
 from remit.core.secevent import SET_MEDIA
 from remit.services.house import House
 
-PUSH_PATH: Final = "/ssf/push/{transmitter}"
 #: Error codes of RFC 8935 section 2.4, and of the IANA registry that it began.
 _CODES: Final = frozenset(
     {"invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of shared signals."""
+"""The routes of shared signals that are not part of the table: metadata, and what others push."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.api.ssf.push import PUSH_PATH, push
+from remit.api.oauth.paths import JWKS_PATH
+from remit.api.ssf import paths
+from remit.api.ssf.push import push
+from remit.api.wire import answer
+from remit.core.secevent import POLL, PUSH
 from remit.services.house import House
 
 Serve = Callable[[Request], Awaitable[Response]]
@@ -20,4 +24,34 @@ def routes(house: House) -> tuple[tuple[str, dict[str, Serve]], ...]:
     async def take(request: Request) -> Response:
         return await push(request, house)
 
-    return ((PUSH_PATH, {"POST": take}),)
+    async def told(_: Request) -> Response:
+        return metadata(house)
+
+    out: list[tuple[str, dict[str, Serve]]] = []
+    if house.signals.transmitters:
+        out.append((paths.PUSH_PATH, {"POST": take}))
+    if house.streams.receivers:
+        out.append((paths.METADATA_PATH, {"GET": told}))
+    return tuple(out)
+
+
+def metadata(house: House) -> Response:
+    """Say how events of this house are received (SSF 1.0 section 7.1)."""
+    base = house.public_url
+    return answer(
+        {
+            "spec_version": "1_0",
+            "issuer": base,
+            "jwks_uri": base + JWKS_PATH,
+            "delivery_methods_supported": [PUSH, POLL],
+            "configuration_endpoint": base + paths.STREAMS_PATH,
+            "status_endpoint": base + paths.STATUS_PATH,
+            "add_subject_endpoint": base + paths.ADD_PATH,
+            "remove_subject_endpoint": base + paths.REMOVE_PATH,
+            "verification_endpoint": base + paths.VERIFY_PATH,
+            "critical_subject_members": ["session"],
+            # RFC 6749: receivers are agents of this house, with tokens of its own authorization server.
+            "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:6749"}],
+            "default_subjects": "ALL",
+        }
+    )

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoints of stream management."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.api.rest.endpoint import Endpoint
+from remit.api.ssf import forms, management, paths
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path=paths.STREAMS_PATH,
+        summary="Begin the stream by which a receiver is told of events",
+        serve=management.create,
+        agents=True,
+        lenient=True,
+        takes=forms.StreamForm,
+        gives=forms.StreamAnswer,
+        status=201,
+    ),
+    Endpoint(
+        method="GET",
+        path=paths.STREAMS_PATH,
+        summary="Show a stream, or list one's own",
+        serve=management.shown,
+        agents=True,
+        asks=forms.StreamQuery,
+        gives=forms.StreamAnswer | tuple[forms.StreamAnswer, ...],
+    ),
+    Endpoint(
+        method="PATCH",
+        path=paths.STREAMS_PATH,
+        summary="Change what is given of a stream",
+        serve=management.update,
+        agents=True,
+        lenient=True,
+        takes=forms.StreamForm,
+        gives=forms.StreamAnswer,
+    ),
+    Endpoint(
+        method="PUT",
+        path=paths.STREAMS_PATH,
+        summary="Change a stream to what is given",
+        serve=management.replace,
+        agents=True,
+        lenient=True,
+        takes=forms.StreamForm,
+        gives=forms.StreamAnswer,
+    ),
+    Endpoint(
+        method="DELETE",
+        path=paths.STREAMS_PATH,
+        summary="Delete a stream",
+        serve=management.delete,
+        agents=True,
+        asks=forms.StreamQuery,
+        status=204,
+    ),
+    Endpoint(
+        method="GET",
+        path=paths.STATUS_PATH,
+        summary="Say where a stream stands",
+        serve=management.status,
+        agents=True,
+        asks=forms.StreamQuery,
+        gives=forms.StatusAnswer,
+    ),
+    Endpoint(
+        method="POST",
+        path=paths.STATUS_PATH,
+        summary="Enable, pause or disable a stream",
+        serve=management.set_status,
+        agents=True,
+        lenient=True,
+        takes=forms.StatusForm,
+        gives=forms.StatusAnswer,
+    ),
+    Endpoint(
+        method="POST",
+        path=paths.ADD_PATH,
+        summary="Put a subject back into a stream",
+        serve=management.add,
+        agents=True,
+        lenient=True,
+        takes=forms.StreamSubjectForm,
+        gives=dict[str, Any],
+    ),
+    Endpoint(
+        method="POST",
+        path=paths.REMOVE_PATH,
+        summary="Take a subject out of a stream",
+        serve=management.remove,
+        agents=True,
+        lenient=True,
+        takes=forms.StreamSubjectForm,
+        status=204,
+    ),
+    Endpoint(
+        method="POST",
+        path=paths.VERIFY_PATH,
+        summary="Ask for a verification event",
+        serve=management.verify,
+        agents=True,
+        lenient=True,
+        takes=forms.VerifyForm,
+        status=204,
+    ),
+    Endpoint(
+        method="POST",
+        path=paths.POLL_PATH,
+        summary="Acknowledge events, and get those that wait (RFC 8936)",
+        serve=management.poll,
+        agents=True,
+        lenient=True,
+        takes=forms.PollForm,
+        gives=forms.PollAnswer,
+    ),
+)

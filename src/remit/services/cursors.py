@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following the log: whoever is told of its events is told of each, in order, over restarts too.
+
+The log itself is the outbox. What is kept for each follower is one number, the index up to which it was told;
+so nothing is told that the log does not say, and nothing that it says is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from remit.ports.store import Entry, PutValue, Store, Unit
+
+Json = Any
+
+CURSORS: Final = "cursor:"
+#: Events that are read at once.
+PAGE: Final = 100
+
+
+class Cursors:
+    """Keeps how far each follower of the log has come."""
+
+    def __init__(self, *, store: Store, tenant: str) -> None:
+        """Read nothing yet."""
+        self._store = store
+        self._tenant = tenant
+        self._known: dict[str, int] = {}
+
+    async def position(self, name: str) -> int:
+        """Give the index of the first event that a follower was not told of; a new one begins with what comes
+        next.
+        """
+        if name not in self._known:
+            kept = await self._store.value(self._tenant, CURSORS + name)
+            if kept is None:
+                await self.advance(name, await self._store.size(self._tenant))
+            else:
+                self._known[name] = int(kept["next"])
+        return self._known[name]
+
+    async def advance(self, name: str, position: int) -> None:
+        """Keep that a follower was told of everything before `position`."""
+        await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, {"next": position}),)))
+        self._known[name] = position
+
+    async def drop(self, name: str) -> None:
+        """Forget a follower."""
+        await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, None),)))
+        self._known.pop(name, None)
+
+    async def ahead(self, start: int, kinds: tuple[str, ...]) -> AsyncIterator[Entry]:
+        """Give the events of certain kinds from an index on, with their values, until there are no more."""
+        while True:
+            page = await self._store.entries(self._tenant, start=start, limit=PAGE, kinds=kinds, opened=True)
+            for entry in page:
+                yield entry
+            if len(page) < PAGE:
+                return
+            start = page[-1].index + 1
