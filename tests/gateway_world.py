@@ -32,7 +32,7 @@ from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
 from tests.house_world import Told, exchange, make_house
-from tests.scripted_mcp import ScriptedHttp, scripted_http
+from tests.scripted_mcp import ScriptedHttp, ScriptedServer, scripted_http
 from tests.tokens import task_token
 from tests.world import WorldClock, WorldEntropy
 
@@ -43,7 +43,12 @@ ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED_BY = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
+}
 BASIC = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 PERMIT = '@id("permit-granted")\n@reason("granted")\npermit (principal, action, resource);\n'
@@ -222,19 +227,27 @@ class GatewayWorld:
 
 @asynccontextmanager
 async def gateway_world(
-    folder: Path, limits: McpLimits | None = None, *, constrained: bool = False
+    folder: Path,
+    limits: McpLimits | None = None,
+    *,
+    constrained: bool = False,
+    server: ScriptedServer | None = None,
+    bundle: Bundle | None = None,
 ) -> AsyncIterator[GatewayWorld]:
-    """Open the world, with a task of type `work`; bearer tokens do, unless `constrained` asks for more."""
+    """Open the world, with a task of type `work`; bearer tokens do, unless `constrained` asks for more.
+
+    `server` stands in for the scripted one of `files`, `bundle` for the one above.
+    """
     # Upstreams and tokens live in the same time as the test's own sockets.
     clock = WorldClock(datetime.now(UTC))
-    async with scripted_http("modern") as files, scripted_http("legacy") as notes:
+    async with scripted_http("modern", server=server) as files, scripted_http("legacy") as notes:
         upstreams = {
             name: McpHttp(name, app.url, entropy=WorldEntropy(name), bound=BufferBound(64 * 1024 * 1024))
             for name, app in (("files", files), ("notes", notes))
         }
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered)
-        await house.policies.apply(a_bundle(), by="remit")
+        await house.policies.apply(bundle or a_bundle(), by="remit")
         door = McpDoor(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(

@@ -255,8 +255,8 @@ def failure(request_id: Json, code: int, message: str, data: Json = None) -> Jso
 class ScriptedHttp:
     """The server as an ASGI application. A legacy one opens a session for each `initialize`."""
 
-    def __init__(self, era: str) -> None:
-        self.server = ScriptedServer(era)
+    def __init__(self, era: str, server: ScriptedServer | None = None) -> None:
+        self.server = server or ScriptedServer(era)
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.sessions: list[str] = []
         self.ended: list[str] = []
@@ -345,24 +345,24 @@ async def events(send: Any, messages: list[bytes]) -> None:
 
 
 @asynccontextmanager
-async def scripted_http(era: str, port: int = 0) -> AsyncIterator[ScriptedHttp]:
+async def scripted_http(era: str, port: int = 0, server: Any = None) -> AsyncIterator[ScriptedHttp]:
     """Serve it on this machine while the block lasts."""
     import uvicorn
 
-    app = ScriptedHttp(era)
+    app = ScriptedHttp(era, server)
     listener = socket.create_server(("127.0.0.1", port))
     app.url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
     config = uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # the test's are pytest's
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving_it = uvicorn.Server(config)
+    serving_it.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # the test's are pytest's
+    serving = asyncio.create_task(serving_it.serve(sockets=[listener]))
     try:
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+        while not serving_it.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
             await asyncio.sleep(0.01)
         yield app
     finally:
-        server.should_exit = True
-        server.force_exit = True
+        serving_it.should_exit = True
+        serving_it.force_exit = True
         await serving
 
 

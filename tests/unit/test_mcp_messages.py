@@ -58,7 +58,7 @@ def test_a_result_of_the_wrong_shape_is_a_fault(result: bytes) -> None:
 
 def test_a_modern_result_of_a_kind_that_is_not_known_is_an_error() -> None:
     """What cannot be understood is not passed on; a legacy server may use the word as it likes."""
-    message = Message("2.0", id=1, result=msgspec.Raw(b'{"resultType":"task"}'))
+    message = Message("2.0", id=1, result=msgspec.Raw(b'{"resultType":"riddle"}'))
     assert response_chunk(message, "s", modern=True).kind is ChunkKind.ERROR
     assert response_chunk(message, "s", modern=False).kind is ChunkKind.RESULT
 
@@ -69,6 +69,13 @@ def test_a_modern_result_that_asks_for_input_says_so() -> None:
     modern = response_chunk(message, "s", modern=True)
     assert (modern.kind, modern.wants_input) == (ChunkKind.RESULT, True)
     assert not response_chunk(message, "s", modern=False).wants_input
+
+
+def test_a_modern_result_that_defers_its_call_says_so() -> None:
+    """A handle is told from a result that completes its call; before there was no such kind."""
+    message = Message("2.0", id=1, result=msgspec.Raw(b'{"resultType":"task"}'))
+    assert response_chunk(message, "s", modern=True).deferred
+    assert not response_chunk(message, "s", modern=False).deferred
 
 
 json_values = st.recursive(

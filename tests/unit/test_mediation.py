@@ -41,9 +41,12 @@ from remit.core.mediation import (
     Refused,
     Release,
     Released,
+    Resume,
+    Resumed,
     Step,
     answer,
     mediate,
+    resume,
     step_of,
 )
 from remit.core.request import AccessRequest
@@ -97,6 +100,7 @@ ANSWERS: dict[type, Any] = {
     Describe: request(),
     Decide: decision(),
     Record: Recorded(),
+    Resume: Resumed(request(), decision()),
     Lease: Leased("connection"),
     Forward: Forwarded(),
     Receive: RESULT,
@@ -189,7 +193,7 @@ def test_a_need_takes_only_its_own_answer(kind: type) -> None:
         if type(wrong) is type(ANSWERS[kind]):
             continue
         with pytest.raises(OutOfOrder):
-            drive({**ANSWERS, kind: wrong})
+            drive({**ANSWERS, kind: wrong}, begin=resume if kind is Resume else mediate)
         assert other is not kind
 
 
@@ -266,3 +270,57 @@ def test_a_machine_that_is_dropped_asks_for_nothing_more() -> None:
     while not isinstance(need, Receive):
         need = machine.send(ANSWERS[type(need)])
     machine.close()
+
+
+# Calls that go on.
+
+HANDLE = Chunk(ChunkKind.RESULT, b"{}", deferred=True)
+
+
+def test_a_call_may_end_with_a_handle() -> None:
+    """Where the upstream goes on, that is what is closed with, and it is no outcome."""
+    needs, end = drive({**ANSWERS, Receive: HANDLE, Observe: Observed(HANDLE)})
+    assert kinds(needs)[-3:] == [Observe, Release, Close]
+    assert end.outcome is CallOutcome.DEFERRED
+
+
+@pytest.mark.parametrize("where", [Observe, Release])
+def test_a_handle_that_nobody_got_leaves_the_outcome_unknown(where: type) -> None:
+    """A call that goes on and whose handle could not be handed out has not simply failed."""
+    seen: list[Need] = []
+
+    def watched() -> Machine:
+        machine = mediate()
+        need = next(machine)
+        while True:
+            seen.append(need)
+            try:
+                given = yield need
+            except ConnectionError as fault:
+                need = machine.throw(fault)
+            else:
+                need = machine.send(given)
+
+    with pytest.raises(ConnectionError):
+        drive(
+            {**ANSWERS, Receive: HANDLE, Observe: Observed(HANDLE)},
+            where,
+            ConnectionError("gone"),
+            begin=watched,
+        )
+    assert seen[-1] == Close(CallOutcome.UNKNOWN)
+
+
+def test_a_look_decides_nothing_and_skips_no_other_step() -> None:
+    """Who asks, the task, the credential, the fence and what comes are looked at; the permit is taken up."""
+    needs, end = drive(ANSWERS, begin=resume)
+    assert kinds(needs) == [Identify, Bind, Resume, Lease, Forward, Receive, Observe, Release, Close]
+    assert isinstance(end, Answered)
+
+
+def test_a_look_that_comes_too_early_is_told_what_is_known() -> None:
+    """The upstream is not asked; who asks and the task are looked at all the same."""
+    early = {**ANSWERS, Resume: Resumed(request(), decision(), HANDLE)}
+    needs, end = drive(early, begin=resume)
+    assert kinds(needs) == [Identify, Bind, Resume, Release]
+    assert end.outcome is CallOutcome.DEFERRED

@@ -202,6 +202,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         stack.push_async_callback(upkeep.close)
         yield house
         await upkeep.close()
+        await house.deferrals.stop()
         await house.leases.stop()
         await house.mediator.count_refusals()
         await house.mediator.retry_late()
@@ -305,6 +306,7 @@ def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None
         upkeep.every("tell others of events", 0.5, house.telling.turn)
     upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
     upkeep.every("close what was not reported", 1.0, house.answers.sweep)
+    upkeep.every("look after deferred calls", 1.0, house.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
     upkeep.every("write what was seen", 1.0, house.sightings.flush)

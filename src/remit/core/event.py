@@ -51,6 +51,7 @@ class EventKind(enum.StrEnum):
     DECISION_MADE = "decision.made"
     REFUSALS_COUNTED = "decision.counted"
     TOOL_CALLED = "tool.called"
+    CALL_CANCELLED = "call.cancelled"
     DATA_READ = "data.read"
     ACTION_EXECUTED = "action.executed"
     LABEL_RAISED = "label.raised"
@@ -85,11 +86,13 @@ class CallOutcome(enum.StrEnum):
     """How a call that was dispatched ended. `unknown`: it may or may not have taken effect.
 
     `input-required`: the upstream asks something of person, model or client before it goes on; the call that
-    carries the answers is another one.
+    carries the answers is another one. `deferred`: it goes on at the upstream, and how it ends is recorded
+    when that is known; no event has it.
     """
 
     OK = "ok"
     INPUT_REQUIRED = "input-required"
+    DEFERRED = "deferred"
     TOOL_ERROR = "tool-error"
     PROTOCOL_ERROR = "protocol-error"
     NOT_SENT = "not-sent"

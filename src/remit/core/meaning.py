@@ -221,6 +221,7 @@ MEANINGS: dict[EventKind, Meaning] = {
             "asked_with": "what binds its own token: `dpop`, `mtls`, or `bearer` for nothing",
             "valid_until": "until when a permit counts that others carry out",
             "bundle": "digest of the bundle that it was decided under",
+            "follows": "the decision on the call that goes on, which this one brings input to",
             "number": "which of the permitted calls of its task it is, from 1 on",
             "flow": "of each argument its provenance, where the intent states it, and from which calls "
             "before it came: number, decision, tool, field, trust",
@@ -250,6 +251,13 @@ MEANINGS: dict[EventKind, Meaning] = {
             "ended_by": "what ended it, where that was not its answer",
             "observed": "`true`: it was refused, in observe mode",
             "enforced_by": "the enforcement point that carried it out, and reported the outcome",
+        },
+    ),
+    EventKind.CALL_CANCELLED: Meaning(
+        "A call that went on after its answer was asked to stop.",
+        {
+            **_TOOL,
+            "by": "`agent`, or why remit did: `fence`, `expired`, `agent` hung up before it had the handle",
         },
     ),
     EventKind.DATA_READ: Meaning(

@@ -10,7 +10,7 @@
 of the same machine: while the upstream answers, the machine asks for the next chunk, has it observed, and
 only then releases it. A driver cannot skip a step, repeat one, or answer one need with the answer to another:
 that is `OutOfOrder`, and the call ends there. `answer` is the same path for doors that only answer: it stops
-after step 5.
+after step 5. `resume` looks after a call whose outcome its upstream has deferred.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Chunk(msgspec.Struct, frozen=True):
 
     `method` is the JSON-RPC method of a notification or server-initiated request. `body` holds the raw JSON
     of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result,
-    `wants_input` tells that a result completes nothing but asks for input.
-    `size` is the count of bytes of `body`.
+    `wants_input` tells that a result completes nothing but asks for input, `deferred` that it completes
+    nothing because the call goes on at the upstream. `size` is the count of bytes of `body`.
 
     The answer of an HTTP API comes in pieces (`core.route.ReplyPiece`, in `method`): first its head, then its
     body as it is on the wire. `before` is what came just before a piece of text, to be read with it.
@@ -70,6 +70,7 @@ class Chunk(msgspec.Struct, frozen=True):
     method: str = ""
     is_error: bool = False
     wants_input: bool = False
+    deferred: bool = False
     request_id: str | int | None = None
     before: bytes = b""
 
@@ -116,6 +117,12 @@ class Record(msgspec.Struct, frozen=True):
     decision: Decision
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """Step 2, for a call that is looked after: find it among the bound task's own; send `Resumed`."""
+
+    bound: object
+
+
 class Lease(msgspec.Struct, frozen=True):
     """Step 6. Obtain the upstream credential and a connection; send `Leased`."""
 
@@ -152,7 +159,10 @@ class Close(msgspec.Struct, frozen=True):
     outcome: CallOutcome
 
 
-Need = Identify | Bind | Describe | Decide | Record | Lease | Forward | Receive | Observe | Release | Close
+Need = (
+    Identify | Bind | Describe | Decide | Record | Resume
+    | Lease | Forward | Receive | Observe | Release | Close
+)  # fmt: skip
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -163,6 +173,16 @@ class Bound(msgspec.Struct, frozen=True):
 
 class Recorded(msgspec.Struct, frozen=True):
     """Answer to `Record`."""
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """Answer to `Resume`: the request and decision of the call that goes on. `known` is what was released of
+    it last, where it is too early to ask again.
+    """
+
+    request: AccessRequest
+    decision: Decision
+    known: Chunk | None = None
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -222,6 +242,7 @@ _ANSWER: dict[type, type] = {
     Describe: AccessRequest,
     Decide: Decision,
     Record: Recorded,
+    Resume: Resumed,
     Lease: Leased,
     Forward: Forwarded,
     Receive: Chunk,
@@ -242,6 +263,7 @@ _STEP: dict[type, Step] = {
     Describe: Step.DESCRIBE,
     Decide: Step.DECIDE,
     Record: Step.RECORD,
+    Resume: Step.BIND,
     Lease: Step.LEASE,
     Forward: Step.FORWARD,
     Receive: Step.FORWARD,
@@ -261,16 +283,22 @@ def _expect(need: Need, answer: object) -> Any:
     return answer
 
 
+def _bound() -> Generator[Need, object, Bound]:
+    """Steps 1 and 2."""
+    need: Need = Identify()
+    principal: Principal = _expect(need, (yield need))
+    need = Bind(principal)
+    bound: Bound = _expect(need, (yield need))
+    return bound
+
+
 def _decided(*, elsewhere: bool = False) -> Generator[Need, object, tuple[AccessRequest, Decision]]:
     """Steps 1 to 5, the same for every door: who asks, for which task, what for, and the recorded answer.
 
     INVARIANT: what is carried out `elsewhere` is never permitted without saying until when.
     """
-    need: Need = Identify()
-    principal: Principal = _expect(need, (yield need))
-    need = Bind(principal)
-    bound: Bound = _expect(need, (yield need))
-    need = Describe(bound.handle)
+    bound = yield from _bound()
+    need: Need = Describe(bound.handle)
     request: AccessRequest = _expect(need, (yield need))
     need = Decide(request)
     decision: Decision = _expect(need, (yield need))
@@ -297,6 +325,29 @@ def mediate() -> Machine:
     request, decision = yield from _decided()
     if not decision.proceeds:
         return Refused(request, decision)
+    return (yield from _carried_out(request, decision))
+
+
+def resume() -> Machine:
+    """Look after a call whose outcome its upstream has deferred: how it stands, or that it is to be
+    cancelled.
+
+    Nothing is decided anew, for nothing more is asked of the upstream than was permitted; but who asks, the
+    task and the fence are looked at as for every call, and what comes back is observed before it is released.
+    """
+    bound = yield from _bound()
+    need: Need = Resume(bound.handle)
+    resumed: Resumed = _expect(need, (yield need))
+    request, decision = resumed.request, resumed.decision
+    if resumed.known is None:
+        return (yield from _carried_out(request, decision))
+    need = Release(resumed.known)
+    _expect(need, (yield need))
+    return Answered(request, decision, CallOutcome.DEFERRED)
+
+
+def _carried_out(request: AccessRequest, decision: Decision) -> Generator[Need, object, Answered]:
+    """Steps 6 to 9."""
     need: Need = Lease(request, decision)
     try:
         leased: Leased = _expect(need, (yield need))
@@ -331,7 +382,8 @@ def _exchange(request: AccessRequest, leased: Leased) -> Generator[Need, object,
     except GeneratorExit:
         raise
     except BaseException as fault:
-        yield Close(CallOutcome.UNKNOWN if getattr(fault, "sent", False) else outcome)
+        lost = getattr(fault, "sent", False) or outcome is CallOutcome.DEFERRED
+        yield Close(CallOutcome.UNKNOWN if lost else outcome)
         raise
     need = Close(outcome)
     _expect(need, (yield need))
@@ -341,6 +393,8 @@ def _exchange(request: AccessRequest, leased: Leased) -> Generator[Need, object,
 def _outcome(last: Chunk) -> CallOutcome:
     if last.kind is ChunkKind.ERROR:
         return CallOutcome.PROTOCOL_ERROR
+    if last.deferred:
+        return CallOutcome.DEFERRED
     if last.wants_input:
         return CallOutcome.INPUT_REQUIRED
     return CallOutcome.TOOL_ERROR if last.is_error else CallOutcome.OK

@@ -32,7 +32,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     true where the site lowered the demand for tokens that are bound to their senders. `flow` is what is known
     of where its arguments came from. `rest` is what earlier writes have left where the call reads, and in
     what it hands over. `crossings` counts the trust zones that the chain's data has passed into with this
-    call, beyond the first; more than `max_crossings` are refused by the default guardrails.
+    call, beyond the first; more than `max_crossings` are refused by the default guardrails. `follows` is the
+    decision on the deferred call that this one brings input to.
     """
 
     principal: Principal
@@ -53,6 +54,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     rest: Rest = NOTHING_AT_REST
     crossings: int = 0
     max_crossings: int = MAX_CROSSINGS
+    follows: str = ""
 
     @property
     def lacks_sender(self) -> bool:

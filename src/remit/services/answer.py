@@ -48,9 +48,10 @@ from remit.ports.store import TakeBudget, Unit
 from remit.services.asked import Asked
 from remit.services.authorize import carries
 from remit.services.call_events import outcome_events
-from remit.services.drive import Drive, Parts
+from remit.services.drive import Drive
 from remit.services.in_hand import LiveCall
 from remit.services.live import LiveTask
+from remit.services.parts import Parts
 from remit.services.points import AskedSubject, AskedSubjects, EnforcementPoint
 
 #: Permits whose result is waited for; one more, and the oldest is taken for `unknown`.

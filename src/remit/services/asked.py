@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from remit.core.deferred import CAPABILITY, UPDATE
 from remit.core.request import AccessRequest
 from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.core.workload import Confirmation
@@ -24,13 +25,21 @@ METHODS = {
 _INPUT_MEMBERS = {"responses": "inputResponses", "state": "requestState"}
 
 
+class Follows(msgspec.Struct, frozen=True):
+    """The deferred call that a call brings input to: its upstream's own id, and its decision."""
+
+    upstream_id: str
+    decision: str
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One call as a door received it, parsed once.
 
     `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
     overrides the method of the request for operations that have more than one (unsubscribe), and for doors
     that want the answer of an HTTP API as it is. `capabilities` is what the agent's client can answer,
-    `proven` the key that the sender of the token proved to hold.
+    `proven` the key that the sender of the token proved to hold. `defers` is whether its answer may be that
+    it goes on; with `follows` the call is input to one that does.
     """
 
     token: str
@@ -43,6 +52,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = ""
     capabilities: dict[str, Json] = {}
     proven: Confirmation = Confirmation()
+    defers: bool = False
+    follows: Follows | None = None
 
 
 def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
@@ -52,12 +63,19 @@ def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
     if given is not None:
         arguments = {name: value for name, value in arguments.items() if name != INPUT}
     params: dict[str, Json]
-    if reserved is None:
+    if asked.follows is not None:
+        # What the upstream knows of the call already is judged again, and not sent again.
+        method, params, given = UPDATE, {"taskId": asked.follows.upstream_id, **input_of(request)}, None
+    elif reserved is None:
         method, params = asked.method or "tools/call", {"name": request.tool.name, "arguments": arguments}
     else:
         method, params = asked.method or reserved, arguments
     if given is not None:
-        params = {**params, **{_INPUT_MEMBERS[member]: value for member, value in given.items()}}
+        params = {**params, **input_of(request)}
+    # What a task may not answer it is not asked: the upstream learns of no such ability.
+    capabilities = asked.capabilities if request.may_take(INPUT) else {}
+    if asked.defers or asked.follows is not None:
+        capabilities = {**capabilities, **CAPABILITY}
     return Call(
         method=method,
         params=params,
@@ -66,6 +84,24 @@ def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
         meta=asked.meta,
         wants_progress=asked.wants_progress,
         log_level=asked.log_level,
-        # What a task may not answer it is not asked: the upstream learns of no such ability.
-        capabilities=asked.capabilities if request.may_take(INPUT) else {},
+        capabilities=capabilities,
     )
+
+
+def look_call(asked: Asked, request: AccessRequest, upstream_id: str, lease: str) -> Call:
+    """Give the JSON-RPC request that looks after a deferred call: `asked.method`, of the extension."""
+    able = asked.capabilities if request.may_take(INPUT) else {}
+    return Call(
+        method=asked.method,
+        params={"taskId": upstream_id},
+        task=request.task.id,
+        lease=lease,
+        meta=asked.meta,
+        capabilities={**able, **CAPABILITY},
+    )
+
+
+def input_of(request: AccessRequest) -> dict[str, Json]:
+    """Give the members of a request's params that carry input: what its argument `mcp:input` holds."""
+    given = request.arguments.get(INPUT, {})
+    return {_INPUT_MEMBERS[member]: value for member, value in given.items()}

@@ -65,6 +65,8 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         facts["approval"] = decision.approval
     if decision.observed:
         facts["observed"] = True
+    if request.follows:
+        facts["follows"] = request.follows
     if request.unconstrained:
         facts["sender_constraint"] = "optional"
     if request.enforcement_point:

@@ -8,10 +8,9 @@ One `Drive` takes one call through the nine steps. It holds no rule of its own: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -43,6 +42,8 @@ from remit.core.mediation import (
     Recorded,
     Release,
     Released,
+    Resume,
+    Resumed,
     mediate,
     step_of,
 )
@@ -50,54 +51,17 @@ from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
 from remit.core.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.runtime import Clock
-from remit.ports.store import Change, CheckFence, ConsumeApproval, Store, TakeBudget, Unit
-from remit.ports.upstream import Exchange, Upstream
-from remit.services.approvals import Approvals
+from remit.ports.store import Change, CheckFence, ConsumeApproval, TakeBudget, Unit
+from remit.ports.upstream import Call, Exchange
 from remit.services.asked import Asked, wire_call
-from remit.services.authenticate import Authenticator
-from remit.services.authorize import Authorizer, Ruling
+from remit.services.authorize import Ruling
 from remit.services.call_events import decision_event, ended_by, outcome_events, sanitized
-from remit.services.holdings import Holdings
+from remit.services.deferrals import DeferredCall, brought_by, standing_of
 from remit.services.in_hand import LiveCall
-from remit.services.late import LateOutcomes
-from remit.services.leases import Leases
-from remit.services.live import Live, LiveTask
-from remit.services.observe import Observer, rising
-from remit.services.policies import Policies
-from remit.services.refusals import Refusals
+from remit.services.live import LiveTask
+from remit.services.observe import rising
+from remit.services.parts import NOT_OFFERED, Parts, Sink
 from remit.services.scrub import Scrubber
-
-
-class Sink(Protocol):
-    """Where released chunks go: the agent's side of the door."""
-
-    async def release(self, chunk: Chunk) -> None:
-        """Hand a chunk to the agent; waits while the agent does not keep up. Raises where the agent is
-        gone.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a drive works with; the same for all calls."""
-
-    authenticator: Authenticator
-    live: Live
-    authorizer: Authorizer
-    approvals: Approvals
-    policies: Policies
-    store: Store
-    late: LateOutcomes
-    refusals: Refusals
-    holdings: Holdings
-    observer: Observer
-    clock: Clock
-    upstreams: Mapping[str, Upstream]
-    leases: Leases
-    call_timeout_s: float
-    max_calls_per_task: int
 
 
 class Drive:
@@ -122,6 +86,7 @@ class Drive:
         self._number = 0
         self._result_bytes = 0
         self._ended_by = ""
+        self._held: DeferredCall | None = None
         self._deadline = 0.0
         self._steps: dict[type, Callable[[Any], Awaitable[object]]] = {
             Identify: self._identify,
@@ -129,6 +94,7 @@ class Drive:
             Describe: self._describe,
             Decide: self._decide,
             Record: self._record,
+            Resume: self._resume,
             Lease: self._lease,
             Forward: self._forward,
             Receive: self._receive,
@@ -181,6 +147,8 @@ class Drive:
         request = self._m.authorizer.describe(
             self._claims.principal, self._live, asked.upstream, asked.name, asked.arguments, self._now
         )
+        if asked.follows is not None:
+            request = msgspec.structs.replace(request, follows=asked.follows.decision)
         self._request = await self._m.holdings.seen(request)
         return self._request
 
@@ -242,15 +210,21 @@ class Drive:
         self._settle(taken=True)
         return Recorded()
 
+    async def _resume(self, need: Resume) -> Resumed:
+        """Of a call that is new there is nothing to take up (`resume.ResumeDrive`)."""
+        raise NotImplementedError
+
     async def _lease(self, need: Lease) -> Leased:
         assert self._call is not None
+        if self._asked.defers and self._live is not None:
+            self._m.deferrals.check_room(self._live)
         # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
         self._look(self._call)
         self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)
         self._scrubber = Scrubber(self._credential)
         lease, headers = (held.lease, held.headers) if (held := self._credential) else ("", {})
         upstream = self._m.upstreams[self._asked.upstream]
-        self._exchange = await upstream.prepare(wire_call(self._asked, need.request, lease), headers)
+        self._exchange = await upstream.prepare(self._wire(need.request, lease), headers)
         return Leased(self._exchange)
 
     async def _forward(self, need: Forward) -> Forwarded:
@@ -294,21 +268,17 @@ class Drive:
 
     async def _observe(self, need: Observe) -> Observed:
         """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
-        live, call, request, chunk = self._live, self._call, self._request, need.chunk
+        chunk = need.chunk
         assert self._exchange is not None
-        assert live is not None
-        assert call is not None
-        assert request is not None
         if chunk.kind is ChunkKind.REQUEST:
             # An answer to the server's own question would be a disclosure that nobody decided: refused.
             if chunk.request_id is not None:
                 self._exchange.respond(chunk.request_id, NOT_OFFERED, error=True)
             return Observed(None)
         self._result_bytes += chunk.size
-        await self._m.observer.observe(
-            live, request, chunk, number=self._number, decision=call.decision, look=lambda: self._look(call)
-        )
-        self._look(call)
+        if chunk.deferred:
+            return Observed(await self._defer(chunk))
+        await self._take_in(chunk)
         return Observed(chunk)
 
     async def _release(self, need: Release) -> Released:
@@ -340,17 +310,58 @@ class Drive:
         assert self._live is not None
         assert self._request is not None
         assert self._ruling is not None
-        request, decision = self._request, self._ruling.decision
+        decision, size = self._ruling.decision, self._result_bytes
         # What came in has come in: it is counted, and the bound refuses the next call.
-        take = TakeBudget(self._live.unbounded, result_bytes=self._result_bytes)
-        self._live.count_result(self._result_bytes)
-        now, size = self._m.clock.now(), self._result_bytes
-        events = outcome_events(request, decision, need.outcome, now, size, self._ended_by)
+        take = TakeBudget(self._live.unbounded, result_bytes=size)
+        self._live.count_result(size)
+        if (held := self._held) is not None:
+            held.result_bytes += size
+            if self._ended_by:
+                # Nobody has the handle.
+                self._m.deferrals.give_up(held, self._ended_by)
+        outcome = outcome_events(
+            self._request, decision, need.outcome, self._m.clock.now(), size, self._ended_by
+        )
+        events = outcome if held is None else ()
         changes: tuple[Change, ...] = (take,) if self._live.bounds_bytes else ()
-        self._m.late.write(Unit(changes, events))
+        if changes or events:
+            self._m.late.write(Unit(changes, events))
         return Closed()
 
     # What the steps share.
+
+    async def _take_in(self, *chunks: Chunk) -> None:
+        """Have observed what comes in; raises where the call has been cut meanwhile."""
+        live, call, request = self._live, self._call, self._request
+        assert live is not None
+        assert call is not None
+        assert request is not None
+        for chunk in chunks:
+            await self._m.observer.observe(
+                live, request, chunk, number=self._number, decision=call.decision,
+                look=lambda: self._look(call),
+            )  # fmt: skip
+        self._look(call)
+
+    def _wire(self, request: AccessRequest, lease: str) -> Call:
+        """Give what goes upstream."""
+        return wire_call(self._asked, request, lease)
+
+    async def _defer(self, chunk: Chunk) -> Chunk:
+        """Keep a call that its upstream goes on with, and give the agent a handle of ours."""
+        live, call, request, ruling = self._live, self._call, self._request, self._ruling
+        deferrals = self._m.deferrals
+        assert live is not None
+        assert call is not None
+        assert request is not None
+        assert ruling is not None
+        standing = standing_of(chunk, self._asked.upstream, expected=self._asked.defers)
+        await self._take_in(*brought_by(standing))
+        self._held = deferrals.hold(
+            live, call, request, ruling.decision,
+            number=self._number, standing=standing, credential=self._credential,
+        )  # fmt: skip
+        return Chunk(ChunkKind.RESULT, deferrals.created(self._held, standing), deferred=True)
 
     def _carried(self, tool: Tool, classes: Classes) -> Label:
         """Give what the task takes on before the call is sent; what more a result carries, step 8 sees."""
@@ -381,10 +392,8 @@ class Drive:
             if self._ended_by in ("agent", "fence", "timeout"):
                 self._exchange.cancel(self._ended_by)
             self._exchange.release()
-        if self._live is not None:
+        # A deferred call stays in hand until it has ended.
+        if self._live is not None and self._held is None:
             self._live.open_calls -= 1
             if self._call is not None:
                 self._live.in_hand.discard(self._call)
-
-
-NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'

@@ -19,9 +19,9 @@ from remit.services.consents import Consents
 from remit.services.credentials import Credentials
 from remit.services.cursors import Cursors
 from remit.services.declassify import Declassifications
+from remit.services.deferrals import Deferrals
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
-from remit.services.drive import Parts
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
 from remit.services.holdings import Holdings
@@ -33,6 +33,7 @@ from remit.services.locks import Locks
 from remit.services.mediate import Mediator
 from remit.services.observe import Observer
 from remit.services.outfit import Outfit
+from remit.services.parts import Parts
 from remit.services.passkeys import Passkeys
 from remit.services.people import People, pages_of
 from remit.services.personnel import Personnel
@@ -178,7 +179,9 @@ def furnish(o: Outfit) -> House:
     )
     late = LateOutcomes(o.store)
     holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
+    deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
     parts = Parts(
+        deferrals=deferrals,
         authenticator=authenticator,
         live=live,
         authorizer=authorizer,
@@ -271,6 +274,7 @@ def furnish(o: Outfit) -> House:
         findings=findings,
         sightings=Sightings(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
         mediator=Mediator(parts),
+        deferrals=deferrals,
         answers=_answers(o, parts),
         evidence=evidence,
         chains=Chains(evidence),

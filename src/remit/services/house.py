@@ -21,6 +21,7 @@ from remit.services.authorize import Authorizer
 from remit.services.chains import Chains
 from remit.services.credentials import Credentials
 from remit.services.declassify import Declassifications
+from remit.services.deferrals import Deferrals
 from remit.services.delegations import Delegations
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
@@ -114,6 +115,7 @@ class House:
     findings: Findings
     sightings: Sightings
     mediator: Mediator
+    deferrals: Deferrals
     answers: Answers
     evidence: Evidence
     chains: Chains

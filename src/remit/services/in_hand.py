@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 
 class LiveCall:
-    """One call in hand: from its decision to its close."""
+    """One call in hand: from its decision to its close, which for one that is `deferred` comes long after its
+    first answer.
+    """
 
-    __slots__ = ("cut", "decision", "effect", "on_cut", "scopes", "sent", "tool")
+    __slots__ = ("cut", "decision", "deferred", "effect", "on_cut", "scopes", "sent", "tool")
 
     def __init__(self, decision: str, tool: str, effect: str, scopes: tuple[str, ...]) -> None:
         """Start with nothing sent; `on_cut` is set once there is an exchange that can be cut."""
@@ -19,6 +21,7 @@ class LiveCall:
         self.scopes = scopes
         self.sent = False
         self.cut = False
+        self.deferred = False
         self.on_cut: Callable[[], None] | None = None
 
     def stop(self) -> None:

@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections import Counter
 
 from remit.core.errors import RemitError
-from remit.core.mediation import Answered, End, Machine
+from remit.core.mediation import Answered, End, Machine, resume
 from remit.services.asked import Asked
-from remit.services.drive import Drive, Parts, Sink
+from remit.services.deferrals import DeferredCall
+from remit.services.drive import Drive
+from remit.services.parts import Parts, Sink
+from remit.services.resume import ResumeDrive
 
 __all__ = ["Asked", "Mediator", "Sink"]
 
@@ -33,6 +36,10 @@ class Mediator:
             raise
         self.ends[(end.outcome if isinstance(end, Answered) else end.decision.outcome).value] += 1
         return end
+
+    async def look(self, asked: Asked, sink: Sink, held: DeferredCall) -> End:
+        """Look after a deferred call once: how it stands, or that it is to be cancelled."""
+        return await ResumeDrive(self._parts, asked, sink, held).run(resume())
 
     async def retry_late(self) -> int:
         """Write outcomes that could not be written yet; gives how many are still left."""

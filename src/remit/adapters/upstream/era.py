@@ -53,7 +53,13 @@ _FIXED_HEADERS = (
     (b"content-type", b"application/json"),
     (b"accept", b"application/json, text/event-stream"),
 )
-_NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_NAMED_BY: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    # The tasks extension: whoever routes must find who holds the task.
+    **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
+}
 _PARAM_ANNOTATION = "x-mcp-header"
 PARAM_PREFIX: Final = b"mcp-param-"
 _PARAM_TYPES = ("string", "integer", "boolean")  # a tuple: what is looked up here may be unhashable

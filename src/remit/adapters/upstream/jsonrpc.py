@@ -85,7 +85,8 @@ def read_message(data: bytes, name: str) -> Message:
 def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
     """Give the last chunk of a call from its response; raises `UpstreamFault` for a result of wrong shape.
 
-    2026-07-28: a `resultType` of `input_required` asks for input; one not known here becomes an error.
+    2026-07-28: a `resultType` of `input_required` asks for input, `task` defers the outcome; one not known
+    here becomes an error.
     """
     if message.error:
         body = standalone(message.error)
@@ -101,6 +102,8 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
         raise broken(name, "sent a result of the wrong shape", debug=str(error)) from error
     if modern and flags.resultType == "input_required":
         return Chunk(_RESULT, body, wants_input=True)
+    if modern and flags.resultType == "task":
+        return Chunk(_RESULT, body, deferred=True)
     if modern and flags.resultType != "complete":
         return Chunk(_ERROR, _not_passed_on(flags.resultType))
     return Chunk(_RESULT, body, is_error=flags.isError)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from remit.core.deferred import OWN_CODES
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond
@@ -22,7 +23,6 @@ from remit.gateway.mcp.wire import (
     HOP_CODES,
     INTERNAL_ERROR,
     MISSING_CAPABILITY,
-    OWN_CODES,
     RequestId,
     WireFault,
     error_body,
@@ -184,7 +184,9 @@ class Answer:
     async def release(self, chunk: Chunk) -> None:
         """Hand a chunk to the agent; waits while the connection is full."""
         kind = chunk.kind
-        if chunk.wants_input:
+        if chunk.deferred:
+            await self._last(result_frame(self._id), chunk.body, 200)
+        elif chunk.wants_input:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
             body = completed(chunk.body, cacheable=self._cacheable) if self._modern else chunk.body

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from remit.core.decision import Outcome
+from remit.core.deferred import EXTENSION
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.event import CallOutcome
 from remit.core.mediation import Answered, Chunk, Refused, Step
@@ -120,7 +121,10 @@ class Calls:
 
     async def run(self, visit: Visit, message: Incoming) -> bool:
         """Take one call from request to response; say whether the upstream did what was asked."""
-        asked = await self.asked(visit, message)
+        return await self.carry(visit, message, await self.asked(visit, message))
+
+    async def carry(self, visit: Visit, message: Incoming, asked: Asked) -> bool:
+        """Take what a request asks for through the nine steps; say whether the upstream did it."""
         token = message.meta.get("progressToken") if asked.wants_progress else None
         answer = Answer(
             visit.send,
@@ -129,9 +133,15 @@ class Calls:
             cacheable=asked.name == RESOURCE_READ,
             progress_token=token,
             log_level=asked.log_level,
-            pass_on=self._passing(visit, asked) if asked.name not in _ASKS_NOTHING else None,
+            pass_on=self._passing(visit, asked) if _may_ask(asked) else None,
             able=asked.capabilities,
         )
+        return await self.watched(visit, message, answer, self._mediate(visit, message, asked, answer))
+
+    async def watched(
+        self, visit: Visit, message: Incoming, answer: Answer, work: Coroutine[Any, Any, bool]
+    ) -> bool:
+        """Do what gives `answer` its content, until the agent hangs up or takes its request back."""
         visit.answer = answer
         call = asyncio.current_task()
         assert call is not None
@@ -141,7 +151,7 @@ class Calls:
             WATCH_AFTER_S, lambda: watchers.append(loop.create_task(answer.watch(visit.receive, call)))
         )
         try:
-            return await self._mediate(visit, message, asked, answer)
+            return await work
         except asyncio.CancelledError:
             session = visit.session
             if answer.gone:
@@ -268,7 +278,8 @@ class Calls:
             meta=travelling(meta) if meta else {},
             wants_progress=isinstance(meta.get("progressToken"), str | int),
             log_level=_log_level(visit, meta),
-            capabilities=_able(visit, meta),
+            capabilities=able_of(visit, meta),
+            defers=method == "tools/call" and knows_deferred(visit, meta) and self._listing.defers(upstream),
         )
 
     def _named(self, visit: Visit, message: Incoming, name: str) -> tuple[str, str]:
@@ -338,11 +349,22 @@ def _shown(name: Json) -> str:
     return name[:200] if isinstance(name, str) else ""
 
 
-def _able(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:
+def able_of(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:
     """Give which questions the agent's client can answer."""
     if visit.modern:
         return declared(meta.get(META_CAPABILITIES))
     return visit.session.able if visit.session is not None else {}
+
+
+def knows_deferred(visit: Visit, meta: dict[str, Json]) -> bool:
+    """Say whether the agent's client knows of deferred calls (the tasks extension of 2026-07-28)."""
+    capabilities = meta.get(META_CAPABILITIES) if visit.modern else None
+    extensions = capabilities.get("extensions") if isinstance(capabilities, dict) else None
+    return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
+
+
+def _may_ask(asked: Asked) -> bool:
+    return asked.name not in _ASKS_NOTHING and asked.follows is None
 
 
 def _log_level(visit: Visit, meta: dict[str, Json]) -> str:

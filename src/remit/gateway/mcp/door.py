@@ -37,6 +37,7 @@ from remit.gateway.asgi import (
     with_nonce,
 )
 from remit.gateway.mcp.calls import Calls, Visit
+from remit.gateway.mcp.deferred import DeferredMethods
 from remit.gateway.mcp.headers import SESSION, VERSION, DoorHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.methods import Methods
@@ -129,8 +130,10 @@ class McpDoor:
         self._subscriptions = Subscriptions(
             per_task=self._limits.streams_per_task, total=self._limits.streams
         )
-        calls = Calls(house, listing, Rounds(house.clock, house.entropy))
-        self._methods = Methods(house, listing, calls, self._sessions, self._subscriptions)
+        rounds = Rounds(house.clock, house.entropy)
+        calls = Calls(house, listing, rounds)
+        deferred = DeferredMethods(house, calls, rounds)
+        self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
 
     # What others tell the door.
 

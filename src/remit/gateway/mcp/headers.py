@@ -14,6 +14,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
+from remit.core.deferred import METHODS
 from remit.gateway.mcp.wire import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -39,7 +40,12 @@ _READ: Final = frozenset(
     )
 )  # fmt: skip
 #: Methods whose `Mcp-Name` repeats a param, and which.
-NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED_BY: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    **dict.fromkeys(METHODS, "taskId"),
+}
 _ENCODED = re.compile(rb"=\?base64\?(.*)\?=")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _DECIMAL = re.compile(r"(-?[0-9]{1,20})(?:\.0+)?")

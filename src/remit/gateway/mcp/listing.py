@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from remit import __version__
+from remit.core.deferred import CAPABILITY, EXTENSION
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.plan import tools_of
 from remit.core.tool import (
@@ -23,6 +24,7 @@ from remit.core.tool import (
     Tool,
 )
 from remit.gateway.mcp.headers import ParamRule, param_rules
+from remit.gateway.mcp.wire import MODERN_VERSIONS
 from remit.ports.upstream import Catalogue
 from remit.services.authorize import Authorizer
 from remit.services.live import LiveTask
@@ -189,7 +191,20 @@ class Listing:
             if (catalogue := self._tools.catalogue(upstream)) is not None
         ):
             out["logging"] = {}
+        if modern and any(
+            self.defers(upstream) and any(self._visible(live, tool) for tool in self._tools.of(upstream))
+            for upstream in place.upstreams
+        ):
+            out |= CAPABILITY
         return out
+
+    def defers(self, upstream: str) -> bool:
+        """Say whether an upstream offers to defer calls: the tasks extension of 2026-07-28."""
+        catalogue = self._tools.catalogue(upstream)
+        if catalogue is None or catalogue.protocol not in MODERN_VERSIONS:
+            return False
+        extensions = catalogue.capabilities.get("extensions")
+        return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
 
     def upstream_of(self, live: LiveTask, place: Place, operation: str, uri: str) -> str:
         """Give the upstream that a resource belongs to; where several could be meant, `NotFound` says so."""

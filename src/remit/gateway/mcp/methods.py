@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from remit.core.deferred import METHODS
 from remit.core.errors import Fenced, RemitError
 from remit.core.tool import RESOURCE_SUBSCRIBE
 from remit.gateway.asgi import respond
@@ -20,6 +21,7 @@ from remit.gateway.mcp.answer import (
     respond_value,
 )
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
+from remit.gateway.mcp.deferred import DeferredMethods
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
 from remit.gateway.mcp.listing import Listing, Place, server_info
 from remit.gateway.mcp.rounds import declared
@@ -74,6 +76,7 @@ class Methods:
         house: House,
         listing: Listing,
         calls: Calls,
+        deferred: DeferredMethods,
         sessions: Sessions,
         subscriptions: Subscriptions,
     ) -> None:
@@ -81,6 +84,7 @@ class Methods:
         self._house = house
         self._listing = listing
         self._calls = calls
+        self._deferred = deferred
         self._sessions = sessions
         self._subscriptions = subscriptions
 
@@ -100,6 +104,8 @@ class Methods:
             key, entries = _LISTS[method]
             listed = entries(self._listing, await self._bound(visit), visit.place)
             await respond_value(visit.send, message.id, {"resultType": "complete", key: listed, **_CACHED})
+        elif method in METHODS:
+            await self._deferred.run(visit, message)
         elif method == "server/discover":
             await self._discover(visit, message)
         elif method == "subscriptions/listen":

@@ -49,7 +49,6 @@ TASK_ENDED: Final = -31003
 UPSTREAM_FAILED: Final = -31004
 UNAVAILABLE: Final = -31005
 CANCELLED: Final = -31006
-OWN_CODES: Final = range(-31099, -30999)
 #: Codes that speak of one connection (this one or the upstream's), never of what was asked.
 HOP_CODES: Final = frozenset(
     (PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION)

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deferred calls: permitted, sent, and going on at their upstream after their first answer.
+
+1. such a call stays in hand: it counts against what its task may have at once, its task does not fall idle,
+   and an end of anything that it lies in cuts it and lists it as indeterminate
+2. the agent gets a handle of ours, good for this task alone; the upstream's own id never leaves this process
+3. it is looked after at the pace that the upstream asks for, and no longer than it says, the task lives, or
+   `MAX_LIFE_S`
+4. INVARIANT: its outcome is recorded once, when its upstream is seen to have ended it; where that is not seen
+   (its time is over, it is cut, remit stops) it is `unknown`, and the upstream is asked to cancel it
+5. what an upstream has called final stays so: another ending of the same call is not passed on
+
+They are in memory alone: what a process leaves behind is found by the next one, as every call without
+outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.decision import Decision
+from remit.core.deferred import CANCEL, CAPABILITY, Standing, Status, read_standing
+from remit.core.errors import Busy, Malformed, RemitError, UpstreamFault
+from remit.core.event import CallOutcome, Event, EventKind, timestamp
+from remit.core.ids import ID_BYTES, make_id
+from remit.core.mediation import Chunk, ChunkKind
+from remit.core.request import AccessRequest
+from remit.ports.broker import UpstreamCredential
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Unit
+from remit.ports.upstream import Call, Upstream
+from remit.services.call_events import outcome_events
+from remit.services.in_hand import LiveCall
+from remit.services.late import LateOutcomes
+from remit.services.live_task import LiveTask
+
+Json = Any
+
+#: Deferred calls of one task, and of all, that have not ended.
+MAX_PER_TASK: Final = 32
+MAX_IN_ALL: Final = 2_000
+#: Seconds for which a call is looked after at the most, and after its end for whoever missed the answer.
+MAX_LIFE_S: Final = 24 * 3600.0
+KEPT_S: Final = 300.0
+#: Seconds for which a call that its agent has cancelled may still be seen to end.
+GRACE_S: Final = 60.0
+#: Seconds between two questions to an upstream; what it asks for, within these.
+POLL_S: Final = (0.1, 1.0, 60.0)
+#: Answers up to this size are kept for whoever asks again too early, or missed the last one.
+MAX_KEPT: Final = 16_384
+#: Seconds that an upstream has to take notice of a cancellation, and how many are under way at once.
+CANCEL_S: Final = 10.0
+MAX_CANCELLING: Final = 256
+
+
+class DeferredCall:
+    """One call that goes on. Whoever looks after it holds `turn`: one at a time."""
+
+    def __init__(
+        self,
+        handle: str,
+        live: LiveTask,
+        call: LiveCall,
+        request: AccessRequest,
+        decision: Decision,
+        number: int,
+    ) -> None:
+        """Begin with nothing known of how it stands."""
+        self.handle = handle
+        self.live = live
+        self.call = call
+        self.request = request
+        self.decision = decision
+        self.number = number
+        self.upstream_id = ""
+        self.until_s = 0.0
+        self.life_ms = 0
+        self.poll_s = POLL_S[1]
+        self.looked_s = 0.0
+        self.credential: UpstreamCredential | None = None
+        self.result_bytes = 0
+        #: What its upstream has called final, by digest.
+        self.ending = ""
+        self.settled = False
+        self.cancelled = False
+        self.told = b""
+        self.wants_input = False
+        self.turn = asyncio.Lock()
+
+    @property
+    def upstream(self) -> str:
+        """The upstream where it goes on."""
+        return self.request.tool.upstream
+
+    def known(self, now_s: float) -> Chunk | None:
+        """Give what was told last, where nothing else can be known yet."""
+        if not self.told or not (self.ending or now_s < self.looked_s + self.poll_s):
+            return None
+        return Chunk(ChunkKind.RESULT, self.told, wants_input=self.wants_input)
+
+    def stale(self) -> None:
+        """Ask the upstream next time, whatever was told last."""
+        if not self.ending:
+            self.told = b""
+
+
+class Deferrals:
+    """All deferred calls of one process. For one event loop."""
+
+    def __init__(
+        self, *, upstreams: Mapping[str, Upstream], late: LateOutcomes, clock: Clock, entropy: Entropy
+    ) -> None:
+        """Take the parts."""
+        self._upstreams = upstreams
+        self._late = late
+        self._clock = clock
+        self._entropy = entropy
+        self._calls: OrderedDict[str, DeferredCall] = OrderedDict()
+        self._cancelling: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many have not ended."""
+        return sum(1 for one in self._calls.values() if not one.settled)
+
+    def check_room(self, live: LiveTask) -> None:
+        """Raise `Busy` where a task, or all together, may defer no further call."""
+        own = sum(1 for one in live.in_hand if one.deferred)
+        if own >= MAX_PER_TASK:
+            raise Busy(
+                f"{own} calls of task `{live.task.id}` go on at their upstreams",
+                way_out="wait until one of them has ended, or cancel one",
+            )
+        if len(self._calls) >= MAX_IN_ALL and len(self) >= MAX_IN_ALL:
+            raise Busy("too many calls go on at their upstreams", way_out="try again later")
+
+    def hold(
+        self,
+        live: LiveTask,
+        call: LiveCall,
+        request: AccessRequest,
+        decision: Decision,
+        *,
+        number: int,
+        standing: Standing,
+        credential: UpstreamCredential | None,
+    ) -> DeferredCall:
+        """Keep a call whose upstream has just deferred it; raises `Busy` at a bound.
+
+        `credential` is that with which it was sent.
+        """
+        handle = make_id("call", self._entropy.bytes(ID_BYTES)) + self._entropy.bytes(8).hex()
+        held = DeferredCall(handle, live, call, request, decision, number)
+        held.upstream_id, held.credential = standing.id, credential
+        now = self._clock.now()
+        life_s = min(MAX_LIFE_S, (live.task.deadline - now).total_seconds())
+        if standing.ttl_ms is not None:
+            life_s = min(life_s, standing.ttl_ms / 1000)
+        held.life_ms = max(int(life_s * 1000), 0)
+        held.until_s = self._clock.boot_s() + life_s
+        try:
+            self.check_room(live)
+        except Busy:
+            self._cancel_later(held)
+            raise
+        self._make_room()
+        call.deferred = True
+        call.on_cut = lambda: self.give_up(held, "fence")
+        self._calls[handle] = held
+        return held
+
+    def find(self, handle: str, task: str, upstreams: Iterable[str]) -> DeferredCall | None:
+        """Give a deferred call of a task at one of the upstreams; None where there is none."""
+        held = self._calls.get(handle)
+        if held is None or held.live.task.id != task or held.upstream not in upstreams:
+            return None
+        return held
+
+    def take(self, held: DeferredCall, standing: Standing) -> bytes:
+        """Take in how a call stands; gives what the agent is told of it.
+
+        Raises `UpstreamFault` where the upstream speaks of another call, or ends one twice, in two ways.
+        """
+        if standing.id != held.upstream_id:
+            raise _lies(held, "told of another call than it was asked about")
+        if held.ending and held.ending != _ending(standing):
+            raise _lies(held, "ended a call twice, in two ways")
+        low, usual, high = POLL_S
+        held.poll_s = min(max(standing.poll_ms / 1000 if standing.poll_ms is not None else usual, low), high)
+        held.looked_s = self._clock.boot_s()
+        body = self._written(held, standing)
+        held.told = body if len(body) <= MAX_KEPT else b""
+        held.wants_input = standing.status is Status.INPUT_REQUIRED
+        if standing.status.final and not held.ending:
+            held.ending = _ending(standing)
+            held.until_s = min(held.until_s, held.looked_s + KEPT_S)
+            self.settle(held, *_outcome(standing))
+        return body
+
+    def created(self, held: DeferredCall, standing: Standing) -> bytes:
+        """Give the answer to the call itself: its handle."""
+        self.take(held, msgspec.structs.replace(standing, status=_open(standing), brings=b""))
+        # An end that comes with the handle is told of, with what it brings, when the call is looked at.
+        if standing.status is not Status.WORKING:
+            held.stale()
+        return self._written(held, standing, created=True)
+
+    def _written(self, held: DeferredCall, standing: Standing, *, created: bool = False) -> bytes:
+        at = timestamp(self._clock.now())
+        poll_ms = round(held.poll_s * 1000)
+        return standing.written(held.handle, at=at, ttl_ms=held.life_ms, poll_ms=poll_ms, created=created)
+
+    def acknowledged(self, held: DeferredCall) -> None:
+        """The upstream knows that the agent wants a call to stop."""
+        held.stale()
+        if held.cancelled or held.settled:
+            return
+        held.cancelled = True
+        held.until_s = min(held.until_s, self._clock.boot_s() + GRACE_S)
+        self._late.write(Unit(events=(self._cancelled(held, "agent"),)))
+
+    # Endings.
+
+    def settle(self, held: DeferredCall, outcome: CallOutcome, ended_by: str) -> None:
+        """Record how a call ended, once, and let go of it."""
+        if held.settled:
+            return
+        held.settled = True
+        now = self._clock.now()
+        events = outcome_events(held.request, held.decision, outcome, now, held.result_bytes, ended_by)
+        self._late.write(Unit(events=events))
+        held.live.in_hand.discard(held.call)
+        held.live.open_calls -= 1
+
+    def give_up(self, held: DeferredCall, why: str) -> None:
+        """Look after a call no longer: its outcome stays unknown, and its upstream is asked to stop it."""
+        self._calls.pop(held.handle, None)
+        if held.settled:
+            return
+        self.settle(held, CallOutcome.UNKNOWN, "cancelled" if held.cancelled else why)
+        if not held.cancelled:
+            self._late.write(Unit(events=(self._cancelled(held, why),)))
+        self._cancel_later(held)
+
+    def _cancel_later(self, held: DeferredCall) -> None:
+        if len(self._cancelling) < MAX_CANCELLING:
+            task = asyncio.get_running_loop().create_task(self._cancel(held))
+            self._cancelling.add(task)
+            task.add_done_callback(self._cancelling.discard)
+
+    async def sweep(self) -> int:
+        """Give up what has had its time; gives how many. For a background loop."""
+        now_s = self._clock.boot_s()
+        over = [one for one in self._calls.values() if now_s >= one.until_s]
+        for held in over:
+            self.give_up(held, "expired")
+        return len(over)
+
+    async def stop(self) -> None:
+        """Give up everything: nobody can look after it any more."""
+        for held in list(self._calls.values()):
+            self.give_up(held, "restart")
+        await asyncio.gather(*self._cancelling, return_exceptions=True)
+
+    def _make_room(self) -> None:
+        """Forget calls that have ended, the oldest first, where there are as many as may go on."""
+        while len(self._calls) >= MAX_IN_ALL:
+            del self._calls[next(handle for handle, one in self._calls.items() if one.settled)]
+
+    async def _cancel(self, held: DeferredCall) -> None:
+        lease, headers = (one.lease, one.headers) if (one := held.credential) else ("", {})
+        call = Call(
+            method=CANCEL,
+            params={"taskId": held.upstream_id},
+            task=held.request.task.id,
+            lease=lease,
+            capabilities=CAPABILITY,
+        )
+        with contextlib.suppress(RemitError, TimeoutError):
+            async with asyncio.timeout(CANCEL_S):
+                exchange = await self._upstreams[held.upstream].prepare(call, headers)
+                try:
+                    exchange.send()
+                    while not (await exchange.receive()).last:
+                        pass
+                finally:
+                    exchange.release()
+
+    def _cancelled(self, held: DeferredCall, by: str) -> Event:
+        request = held.request
+        return Event(
+            kind=EventKind.CALL_CANCELLED,
+            at=self._clock.now(),
+            tenant=request.principal.tenant,
+            task=request.task.id,
+            agent=request.agent.name,
+            subject=request.principal.subject,
+            call=held.decision.id,
+            facts={"tool": request.tool.id, "by": by},
+        )
+
+
+def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standing:
+    """Read how a deferred call stands; raises `UpstreamFault`, also where none was `expected`."""
+    try:
+        if expected:
+            return read_standing(chunk.body)
+        raise Malformed("a call was deferred whose agent does not know of that")
+    except Malformed as fault:
+        raise UpstreamFault(
+            f"upstream `{upstream}` did not say how a call stands",
+            sent=True,
+            way_out="look at the upstream for the outcome and repair it",
+            debug=fault.debug,
+        ) from fault
+
+
+def brought_by(standing: Standing) -> tuple[Chunk, ...]:
+    """Give what a standing brings, in the form in which step 8 takes it in."""
+    out: list[Chunk] = []
+    if standing.message:
+        said = msgspec.json.encode({"statusMessage": standing.message})
+        out.append(Chunk(ChunkKind.NOTIFICATION, said))
+    if standing.status is Status.COMPLETED:
+        out.append(Chunk(ChunkKind.RESULT, standing.brings, is_error=standing.is_error))
+    elif standing.status is Status.FAILED:
+        out.append(Chunk(ChunkKind.ERROR, standing.brings))
+    elif standing.brings:
+        out.append(Chunk(ChunkKind.NOTIFICATION, b'{"inputRequests":' + standing.brings + b"}"))
+    return tuple(out)
+
+
+def _open(standing: Standing) -> Status:
+    return Status.WORKING if standing.status.final else standing.status
+
+
+def _ending(standing: Standing) -> str:
+    return hashlib.sha256(standing.status.value.encode() + b"\0" + standing.brings).hexdigest()
+
+
+def _outcome(standing: Standing) -> tuple[CallOutcome, str]:
+    if standing.status is Status.COMPLETED:
+        return (CallOutcome.TOOL_ERROR if standing.is_error else CallOutcome.OK), ""
+    if standing.status is Status.FAILED:
+        return CallOutcome.PROTOCOL_ERROR, ""
+    # How far it had come by then nobody says.
+    return CallOutcome.UNKNOWN, "cancelled"
+
+
+def _lies(held: DeferredCall, what: str) -> UpstreamFault:
+    return UpstreamFault(
+        f"upstream `{held.upstream}` {what}",
+        sent=True,
+        way_out="look at the upstream for the outcome and repair it",
+    )

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every call is driven with, and where its answer goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from remit.core.mediation import Chunk
+from remit.ports.runtime import Clock
+from remit.ports.store import Store
+from remit.ports.upstream import Upstream
+from remit.services.approvals import Approvals
+from remit.services.authenticate import Authenticator
+from remit.services.authorize import Authorizer
+from remit.services.deferrals import Deferrals
+from remit.services.holdings import Holdings
+from remit.services.late import LateOutcomes
+from remit.services.leases import Leases
+from remit.services.live import Live
+from remit.services.observe import Observer
+from remit.services.policies import Policies
+from remit.services.refusals import Refusals
+
+#: What is said to a server that asks something by itself.
+NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
+
+
+class Sink(Protocol):
+    """Where released chunks go: the agent's side of the door."""
+
+    async def release(self, chunk: Chunk) -> None:
+        """Hand a chunk to the agent; waits while the agent does not keep up. Raises where the agent is
+        gone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a drive works with; the same for all calls."""
+
+    authenticator: Authenticator
+    live: Live
+    authorizer: Authorizer
+    approvals: Approvals
+    policies: Policies
+    store: Store
+    late: LateOutcomes
+    refusals: Refusals
+    holdings: Holdings
+    observer: Observer
+    clock: Clock
+    upstreams: Mapping[str, Upstream]
+    leases: Leases
+    deferrals: Deferrals
+    call_timeout_s: float
+    max_calls_per_task: int
