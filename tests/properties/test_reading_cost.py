@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.core import destination, encoding, field, host, spelling
+from remit.core import destination, encoding, field, host, number, spelling
 from remit.core.destination import PIECE, pieces, whole, within
 from remit.core.encoding import MAX_DEPTH
 from remit.core.field import structured
 
-MODULES = (destination, encoding, field, host, spelling)
+MODULES = (destination, encoding, field, host, number, spelling)
 
 NASTY = {
     "schemes": "://",

@@ -4,7 +4,7 @@
 import pytest
 
 from remit.core.handover import hands_over
-from remit.core.utterance import words_of
+from remit.core.word import words_of
 
 
 @pytest.mark.parametrize(

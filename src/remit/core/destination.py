@@ -17,27 +17,23 @@ few places where one can be; no pattern starts anywhere else, and none goes over
 from __future__ import annotations
 
 import enum
-import itertools
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
 from remit.core.encoding import MAX_DEPTH, decoded, enclosed
 from remit.core.glance import SHORT, Glance, glance
 from remit.core.host import host_of, numbered_host
-from remit.core.spelling import classes, plain
+from remit.core.number import MIN_ACCOUNT_DIGITS, MIN_NUMBER, account_of, accounts_at, phone_of, phones_in
 from remit.core.spelling import folded as fold
+from remit.core.spelling import plain
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
 PIECE = 16_384
 """Characters of a long text that are read at a time."""
-MIN_NUMBER = 7
-"""Characters of the shortest telephone number, all of them digits."""
-MIN_ACCOUNT = 15
-MIN_ACCOUNT_DIGITS = 8
-"""ISO 13616: the shortest account numbers have 15 characters; none has so few digits."""
 MAX_NESTED = 4
 """URLs within one another that are read to their end."""
 
@@ -69,20 +65,7 @@ _EDGE = ".:!?*_~\u2026"
 _LOCAL = re.compile(r"[^\s@,;:/()<>\[\]\"\\]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
 _SCHEME_AT_END = re.compile(r"[a-z][a-z0-9+-]{1,30}$")
-_IBAN = re.compile(r"[a-z]{2}[0-9]{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
-_PHONE = re.compile(r"(?:\+|00)?[0-9](?:[ ()./-]{0,2}[0-9]){6,16}")
-# Starts with a digit, so that the search goes from digit to digit.
-_PHONE_WITHIN = re.compile(r"[0-9](?<![a-z0-9][0-9])(?:[ ()./-]{0,2}[0-9]){6,16}(?![a-z0-9])")
-# Dates, addresses of hosts and amounts.
-_NO_PHONE = re.compile(
-    r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}"
-    r"|[0-9]{1,2}[-./][0-9]{1,2}[-./][12][0-9]{3}$"
-    r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
-    r"|[0-9]{1,12}\.[0-9]{1,6}$"
-)
 _SHOWN = re.compile(r"[^<>@\x00]*<")
-_ROW = re.compile(rb"x{7,}")
-_PHONE_MARKS = str.maketrans("", "", " ()./-")
 _SPACE = re.compile(r"\s")
 _MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
@@ -92,17 +75,30 @@ _DOT = re.compile(rb"\.[^ .:!*_~]")
 _BRACKETED = re.compile(r"(?:[^\s/@\[\]]{0,64}@)?\[[0-9a-f:.]{2,45}\][^\s<>()\"'|\\]{0,1024}")
 
 
-_LETTERS, _NUMERALS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
-_OF_ACCOUNTS = classes(a=_LETTERS, _0=_NUMERALS)
-_OF_PHONES = classes(x=_NUMERALS + " ()./-+")
-# Everything is itself, but what cuts is a blank.
-_OF_PIECES = bytes(32 if chr(at) in _CUT or chr(at).isspace() else at for at in range(128)) + b"?" * 128
+# A letter is an `a`, a numeral a `0`, what cuts a blank, and the rest itself.
+_OF_TEXTS = (
+    bytes(
+        32 if one in _CUT or one.isspace() else 97 if one.isalpha() else 48 if one.isdecimal() else ord(one)
+        for one in map(chr, range(128))
+    )
+    + b"?" * 128
+)
+
+
+def at_a_glance(text: str) -> DestinationKind | None:
+    """Give the kind of a text that is short and plain: an address, or words in which no destination stands.
+    Its normal form is its `plain` one. None where it has to be read.
+    """
+    return _KINDS.get(glance(text)) if len(text) <= SHORT else None
 
 
 def whole(text: str) -> Destination:
     """Give the one destination that a text is; of kind `text` where it is none of the known ones."""
-    if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
-        return Destination(kind, plain(text))
+    kind = at_a_glance(text)
+    return Destination(kind, plain(text)) if kind else _whole(text)
+
+
+def _whole(text: str) -> Destination:
     folded = plain(decoded(text if len(text) <= MAX_WHOLE else text[:MAX_WHOLE]))
     if folded.endswith(">") and _SHOWN.match(folded):
         # RFC 5322 section 3.4: the display name says nothing of where it goes, unless it is an address too.
@@ -112,10 +108,14 @@ def whole(text: str) -> Destination:
 
 def both(text: str) -> tuple[Destination, tuple[Destination, ...]]:
     """Give what a text is as a whole, and every destination that stands in it; one that is both only once."""
-    if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
-        return Destination(kind, plain(text)), ()
-    found = whole(text)
-    return found, tuple(one for one in within(text) if one != found)
+    kind = at_a_glance(text)
+    return (Destination(kind, plain(text)), ()) if kind else looked_into(text)
+
+
+def looked_into(text: str) -> tuple[Destination, tuple[Destination, ...]]:
+    """Give what `both` gives, of a text that does not say what it is `at_a_glance`."""
+    found, inside = _whole(text), _inside(text)
+    return found, tuple([one for one in inside if one != found]) if inside else ()
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -141,11 +141,13 @@ def pieces(text: str) -> Iterator[str]:
 
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
-    if len(text) <= SHORT and (kind := _KINDS.get(glance(text))):
+    if kind := at_a_glance(text):
         return iter((Destination(kind, plain(text)),) if kind is DestinationKind.EMAIL else ())
-    if len(text) <= PIECE:
-        return iter(_within(text))
-    return itertools.chain.from_iterable(map(_within, pieces(text)))
+    return iter(_inside(text)) if len(text) <= PIECE else chain.from_iterable(map(_within, pieces(text)))
+
+
+def _inside(text: str) -> list[Destination]:
+    return _within(text) if len(text) <= PIECE else [one for part in pieces(text) for one in _within(part)]
 
 
 def _within(text: str) -> list[Destination]:
@@ -161,36 +163,41 @@ def _within(text: str) -> list[Destination]:
 
 def _standing(text: str, found: list[Destination]) -> None:
     """Add the destinations that stand in a text as they are."""
-    folded = fold(text)
-    if not folded.isascii():
-        folded = _STOP_IN_NAME.sub(".", folded)
-        for char in _CUT_BEYOND_ASCII:
-            folded = folded.replace(char, " ")
+    bare = text.isascii()
+    if not bare:
+        text = fold(text)
+        if not text.isascii():
+            text = _STOP_IN_NAME.sub(".", text)
+            for char in _CUT_BEYOND_ASCII:
+                text = text.replace(char, " ")
     # One byte stands for each character, so that places are the same.
-    raw = folded.encode("ascii", "replace")
-    if b"." in raw or b"://" in raw:
-        _addresses(folded, raw, found)
-    if len(raw) < MIN_NUMBER:
+    raw = text.encode("ascii", "replace")
+    cut = raw.translate(_OF_TEXTS)
+    scheme, dot, digits = cut.find(b"://"), _DOT.search(cut), cut.count(b"0")
+    if scheme < 0 and dot is None and digits < MIN_NUMBER:
         return
-    numerals = raw.translate(_OF_ACCOUNTS)
-    at = numerals.find(b"aa00")
-    while at >= 0:
-        if at == 0 or numerals[at - 1] == 32:
-            _accounts(" ".join(folded[at : at + 80].split()), found)
-        at = numerals.find(b"aa00", at + 1)
-    if numerals.count(b"0") >= MIN_NUMBER:
-        _phones(folded, raw.translate(_OF_PHONES), numerals, found)
+    folded = text.lower() if bare else text
+    if dot is not None:
+        _addresses(folded, cut, dot, found)
+    if scheme >= 0:
+        _named_by_scheme(folded, raw, cut, scheme, found)
+    if digits >= MIN_ACCOUNT_DIGITS:
+        at = cut.find(b"aa00")
+        while at >= 0:
+            if at == 0 or cut[at - 1] not in b"a0":
+                accounts = accounts_at(" ".join(folded[at : at + 80].split()))
+                found.extend([Destination(DestinationKind.IBAN, one) for one in accounts])
+            at = cut.find(b"aa00", at + 1)
+    if digits >= MIN_NUMBER:
+        found.extend([Destination(DestinationKind.PHONE, one) for one in phones_in(folded, raw, cut)])
 
 
-def _addresses(folded: str, raw: bytes, found: list[Destination]) -> None:
-    """Add what has a dot or a scheme in it: addresses, hosts, URLs."""
-    cut = raw.translate(_OF_PIECES)
+def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list[Destination]) -> None:
+    """Add what has a dot in it, from the first one on: addresses, hosts, URLs."""
     seen: set[str] = set()
     done = 0
-    for dot in _DOT.finditer(cut):
+    while dot is not None:
         at = dot.start()
-        if at < done:
-            continue
         left = cut.rfind(b" ", done, at) + 1 or done
         done = cut.find(b" ", at)
         done = len(cut) if done < 0 else done
@@ -198,14 +205,12 @@ def _addresses(folded: str, raw: bytes, found: list[Destination]) -> None:
         if piece not in seen:
             seen.add(piece)
             _in_piece(piece, found)
-    if b"://" in raw:
-        _named_by_scheme(folded, raw, cut, found)
+        dot = _DOT.search(cut, done)
 
 
-def _named_by_scheme(folded: str, raw: bytes, cut: bytes, found: list[Destination]) -> None:
+def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[Destination]) -> None:
     """Add URLs whose host has no dot: a name of this network, or an address of IP version 6."""
     done = 0
-    at = raw.find(b"://")
     while at >= 0:
         if at >= done:
             left = cut.rfind(b" ", done, at) + 1 or done
@@ -235,6 +240,8 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
                 return
     # A name in the path of a URL is most often one of a file.
     hosts = "//" not in piece or len(piece) > MAX_WHOLE
+    if not hosts and "@" not in piece:
+        return
     for part in _JOINTS.split(piece):
         if "." in part and (hosts or "@" in part):
             bare = part.strip(_EDGE)
@@ -267,66 +274,13 @@ def _of_url(text: str, found: list[Destination]) -> None:
         found.append(known)
 
 
-def _accounts(text: str, found: list[Destination]) -> None:
-    """Add what may be an account number at the start of a text: where its groups end, no mark says."""
-    account = _IBAN.match(text)
-    if account is None:
-        return
-    short, digits = "", 0
-    for group in account[0].replace("-", " ").split(" "):
-        short += group
-        digits += len(group) if group.isdecimal() else sum(map(str.isdecimal, group))
-        if len(short) >= MIN_ACCOUNT and digits >= MIN_ACCOUNT_DIGITS:
-            found.append(Destination(DestinationKind.IBAN, short))
-
-
-def _phones(folded: str, rows: bytes, numerals: bytes, found: list[Destination]) -> None:
-    """Add what may be telephone numbers, in the runs of digits and of what stands between digits."""
-    seen: set[str] = set()
-    for row in _ROW.finditer(rows):
-        start, end = row.span()
-        # As most rows are dates and counts: first whether there are digits enough, then whether it is new.
-        around = folded[max(0, start - 1) : end + 1]
-        if numerals.count(b"0", start, end) < MIN_NUMBER or around in seen:
-            continue
-        seen.add(around)
-        if _is_bare(folded[start:end].strip()):
-            continue
-        text, first = folded, numerals.find(b"0", start, end)
-        if "  " in around:
-            text, first = " ".join(folded[max(0, first - 2) : end + 1].split()), 0
-        for number in _PHONE_WITHIN.finditer(text, first, end + 1):
-            if not _NO_PHONE.match(number[0]):
-                _numbers(number, found)
-
-
-def _is_bare(run: str) -> bool:
-    """Whether this is a row of digits, which says nothing of what it numbers."""
-    return run.isdecimal() and not run.startswith("00")
-
-
-def _numbers(number: re.Match[str], found: list[Destination]) -> None:
-    text = number[0]
-    if number.start() and number.string[number.start() - 1] == "+":
-        text = "+" + text
-    if (known := _phone(text)) is not None:
-        found.append(known)
-    # A number before it, as in "24/7", is not a part of it.
-    for _ in range(2):
-        _, _, text = text.partition(" ")
-        if len(text) < MIN_NUMBER:
-            return
-        if (known := _phone(text)) is not None:
-            found.append(known)
-
-
 def _known(folded: str) -> Destination | None:
     """Read a folded text that is one destination of a known kind."""
     if not 3 <= len(folded) <= MAX_WHOLE:
         return None
     if folded.startswith("mailto:"):
         folded, _, more = folded[7:].partition("?")
-        if "@" in more:  # RFC 6068 section 2: others who get a copy
+        if "@" in more or not folded:  # RFC 6068 section 2: others who get a copy
             return None
     if "://" in folded:
         return _url(folded)
@@ -340,28 +294,10 @@ def _known(folded: str) -> Destination | None:
         if "/" in folded and host_of(folded.partition("/")[0]):
             return _url(f"https://{folded}")
     if folded[0] in "+0123456789":
-        return _phone(folded)
-    return _account(folded) if folded[2:4].isdecimal() else None
-
-
-def _account(text: str) -> Destination | None:
-    if not _IBAN.fullmatch(text):
-        return None
-    short = text.replace(" ", "").replace("-", "")
-    enough = sum(map(str.isdecimal, short)) >= MIN_ACCOUNT_DIGITS
-    return Destination(DestinationKind.IBAN, short) if enough else None
-
-
-def _phone(text: str) -> Destination | None:
-    if not _PHONE.fullmatch(text) or _NO_PHONE.match(text):
-        return None
-    digits = text.translate(_PHONE_MARKS)
-    digits = "+" + digits[2:] if digits.startswith("00") else digits
-    # A bare row of digits is a number of something else just as well: it stays text.
-    marked = digits.startswith("+") or not text.isdecimal()
-    return (
-        Destination(DestinationKind.PHONE, digits) if marked and 7 <= len(digits.lstrip("+")) <= 15 else None
-    )
+        phone = phone_of(folded)
+        return Destination(DestinationKind.PHONE, phone) if phone else None
+    account = account_of(folded) if folded[2:4].isdecimal() else ""
+    return Destination(DestinationKind.IBAN, account) if account else None
 
 
 def _email(folded: str) -> Destination | None:
@@ -388,7 +324,8 @@ def _url(folded: str) -> Destination | None:
     host, colon, port = place.rpartition(":")
     if not colon or not port.isdecimal():
         host, port = place, ""
-    named = numbered_host(host) or host_of(host) or (host if host.isascii() else "")
+    named = numbered_host(host) if host[:1] in "[0123456789" else ""
+    named = named or host_of(host) or (host if host.isascii() else "")
     if not named:
         return None
     if (scheme, port) in (("https", "443"), ("http", "80")):

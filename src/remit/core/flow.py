@@ -19,7 +19,8 @@ from remit.core.place import EACH, path_of
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.utterance import asking, number_of, verbs_and_nouns
+from remit.core.utterance import asking, verbs_and_nouns
+from remit.core.word import number_of
 
 Json = Any
 
@@ -94,46 +95,50 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
     parts = tool.parts(arguments)
     found, kinds = _of_arguments(index, tool, parts)
-
-    def of(kind: str) -> str:
-        provenance = worst(kinds.get(kind, ()))
-        return NO_VALUE if provenance is None else provenance.value
-
-    def reached(kind: str) -> bool:
-        return all(one.reached for one in kinds.get(kind, ()))
-
-    tainted = label.trust is Trust.UNTRUSTED
-    destinations, selectors = kinds.get("destination", []), kinds.get("selector", [])
-    stated = [one for one in destinations if one.provenance is Provenance.INTENT]
-    contents = _contents(tool, parts)
-    delegated = index.utterance.delegates
+    # Of each kind of argument that the call has: the worst, and whether one of them is not reached.
+    worst_of = {kind: str(worst(ones)) for kind, ones in kinds.items()}
+    short = {kind for kind, ones in kinds.items() for one in ones if not one.reached}
+    destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
+    spent, near, words, parameters = False, True, False, False
+    for one in destinations:
+        spent = spent or one.spent
+        near = near and (one.reached or one.near)
+        if one.provenance is Provenance.INTENT:
+            if one.stated and one.stated.parameter:
+                parameters = True
+            else:
+                words = True
+    closed, doubtful, anchored = _of_leading((*destinations, *selectors))
+    said = index.utterance
+    delegated = said.delegates
     pointed = _pointed_to(selectors, delegated=delegated)
-    foreign = tainted and any(index.foreign(one, named=True) for one in contents)
+    tainted = label.trust is Trust.UNTRUSTED
+    contents = _contents(tool, parts) if tainted else []
+    foreign = any(index.foreign(one, named=True) for one in contents)
     facts = FlowFacts(
-        destination=of("destination"),
-        destination_reached=reached("destination"),
-        destination_pointed=_pointed(index, tool, parts, destinations) and pointed,
-        destination_near=all(one.reached or one.near for one in destinations)
-        and (delegated or index.utterance.speaks_of_links or not _used(index, tool)),
-        selector=of("selector"),
-        selector_reached=reached("selector"),
+        destination=worst_of.get("destination", NO_VALUE),
+        destination_reached="destination" not in short,
+        destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
+        destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
+        selector=worst_of.get("selector", NO_VALUE),
+        selector_reached="selector" not in short,
         selector_pointed=pointed,
-        personal=of("personal"),
-        personal_reached=reached("personal"),
-        content=of("content"),
+        personal=worst_of.get("personal", NO_VALUE),
+        personal_reached="personal" not in short,
+        content=worst_of.get("content", NO_VALUE),
         content_foreign=foreign,
         # What is foreign without the sources that the intent names is foreign with them.
         content_near=not foreign or not any(index.foreign(one, named=False) for one in contents),
-        code=of("code"),
-        secret=of("secret"),
-        secret_reached=reached("secret"),
-        parameter=bool(stated) and all(one.stated and one.stated.parameter for one in stated),
+        code=worst_of.get("code", NO_VALUE),
+        secret=worst_of.get("secret", NO_VALUE),
+        secret_reached="secret" not in short,
+        parameter=parameters and not words,
         crossed=any(one.crossed for one in found.values()),
-        spent=any(one.spent for one in destinations),
-        closed=any(one.closed for one in (*destinations, *selectors)),
-        doubtful=any(_doubtful(one) for one in (*destinations, *selectors)),
-        anchored=any(one.reached for one in (*destinations, *selectors)),
-        asked=index.utterance.asks(*asking(tool)),
+        spent=spent,
+        closed=closed,
+        doubtful=doubtful,
+        anchored=anchored,
+        asked=said.asks(*asking(tool)),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
@@ -177,6 +182,16 @@ def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
         for name, value in parts.items()
         if tool.arguments.get(name, _PLAIN).role is ArgumentRole.CONTENT
     ]
+
+
+def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
+    """Say of destinations and selectors whether one is closed, one doubtful, and one reached."""
+    closed, doubtful, anchored = False, False, False
+    for one in leading:
+        closed = closed or one.closed
+        doubtful = doubtful or _doubtful(one)
+        anchored = anchored or one.reached
+    return closed, doubtful, anchored
 
 
 def _doubtful(one: Justification) -> bool:

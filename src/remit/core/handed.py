@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from remit.core.utterance import different_words, stems_in
+from remit.core.word import different_words, stems_in
 
 MAX_WORDS = 20_000
 """Words that a task remembers; what is beyond points to nothing."""

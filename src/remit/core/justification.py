@@ -97,7 +97,11 @@ class Justification(msgspec.Struct, frozen=True):
     @property
     def crossed(self) -> bool:
         """Whether untrusted data holds what the intent states."""
-        return self.stated is not None and any(one.trust is Trust.UNTRUSTED for one in self.origins)
+        return (
+            self.stated is not None
+            and self.origins != ()
+            and any(one.trust is Trust.UNTRUSTED for one in self.origins)
+        )
 
     @property
     def reached(self) -> bool:
@@ -144,7 +148,7 @@ NOTHING = Justification(Provenance.UNKNOWN)
 
 def worst(judged: Iterable[Justification]) -> Provenance | None:
     """Give the worst provenance among some; none where there are none."""
-    return max((one.provenance for one in judged), key=_RANK.__getitem__, default=None)
+    return max([one.provenance for one in judged], key=_RANK.__getitem__, default=None)
 
 
 def leaves(value: Json) -> Iterator[str]:

@@ -14,7 +14,8 @@ from remit.core.label import Trust
 from remit.core.marking import marks_of
 from remit.core.record import ResultLeaf
 from remit.core.tool import Effect, Tool
-from remit.core.utterance import Utterance, name_words, words_of
+from remit.core.utterance import Utterance
+from remit.core.word import name_words, words_of
 
 Json = Any
 
@@ -53,6 +54,10 @@ class Lookup:
         self._echoes: frozenset[str] = frozenset()
         if tool.repeats:
             self._echoes = frozenset(word for text in self.doubtful for word in words_of(text))
+
+    def doubts(self, marked: AbstractSet[int]) -> bool:
+        """Whether a leaf may be less than its label says."""
+        return bool(self._echoes or marked)
 
     def trust_of(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Trust:
         """Say whether a leaf of the result can be believed: not where a tool that repeats what it is given

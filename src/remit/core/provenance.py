@@ -43,7 +43,8 @@ from remit.core.record import Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking, name_words, stems_of, without_left_out
+from remit.core.utterance import Utterance, asking, without_left_out
+from remit.core.word import name_words, stems_of
 
 Json = Any
 
@@ -92,11 +93,7 @@ class Index:
 
     def untrusted(self, most: int = MAX_MET) -> list[Met]:
         """Give where untrusted data came from: of the first calls that brought some, one place each."""
-        found: dict[int, Met] = {}
-        for place in self._kept.places:
-            if place.met.trust is Trust.UNTRUSTED and len(found) < most:
-                found.setdefault(place.met.call, place.met)
-        return list(found.values())
+        return self._kept.untrusted(most)
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
@@ -152,9 +149,13 @@ class Index:
             mine = (tool.id, name)
             for leaf in leaves(value):
                 for piece in several(leaf):
-                    if len(piece) > MAX_WHOLE or self._of_intent(whole(piece), tool, name, ()) is None:
+                    if len(piece) > MAX_WHOLE:
                         continue
-                    if self._spent.setdefault(self._kept.digest(whole(piece)), mine) != mine:
+                    found = whole(piece)
+                    digest = self._kept.digest(found)
+                    if self._of_intent(found, digest, tool, name, ()) is None:
+                        continue
+                    if self._spent.setdefault(digest, mine) != mine:
                         spent = spent or self.judge_one(piece, tool, name).spent
         return spent
 
@@ -170,6 +171,8 @@ class Index:
 
         `tool` and `name` say which argument of which tool asks: a short number is an id only to some.
         """
+        if isinstance(value, str) and len(pieces := several(value)) == 1:
+            return self.judge_one(pieces[0], tool, name)
         judged: Justification | None = None
         for count, leaf in enumerate(leaves(value)):
             if count >= MAX_ARGUMENT_LEAVES:
@@ -232,25 +235,26 @@ class Index:
         found = whole(text)
         if not found.normal:
             return NOTHING
-        kept = self._kept.spots(found)
+        digest = self._kept.digest(found)
+        kept = self._kept.spots_of(digest)
         if self._above is not None:
             above = self._above.judge_one(text, tool, name)
             if not kept or above.provenance is Provenance.UNTRUSTED:
-                stated = self._of_intent(found, tool, name, ())
+                stated = self._of_intent(found, digest, tool, name, ())
                 return stated or above
-        origins = tuple(self._kept.place_of(one).met for one in kept)
-        stated = self._of_intent(found, tool, name, origins)
+        origins = tuple([self._kept.place_of(one).met for one in kept])
+        stated = self._of_intent(found, digest, tool, name, origins)
         if stated is not None:
             return stated
-        reached = self._reached(kept, found, tool, name)
+        reached = self._reached(kept, found, tool, name) if kept else None
         if reached is not None and not self.full:
             return reached
-        mention = (
-            None if any(one.trust is Trust.UNTRUSTED for one in origins) else self._kept.mentioned(found)
-        )
+        untrusted = bool(origins) and any(one.trust is Trust.UNTRUSTED for one in origins)
+        mention = None if untrusted else self._kept.mentioned(found)
         if mention is not None:
+            # What is mentioned is mentioned by untrusted text.
             origins = (self._kept.places[mention].met, *origins)[:MAX_MET]
-        if any(one.trust is Trust.UNTRUSTED for one in origins):
+        if untrusted or mention is not None:
             return self._pointed(kept, mention, found, origins)
         if not origins and found.kind is DestinationKind.URL:
             return self._below_host(found)
@@ -291,9 +295,8 @@ class Index:
         return Justification(Provenance.UNTRUSTED if untrusted else Provenance.UNKNOWN, None, origins)
 
     def _of_intent(
-        self, found: Destination, tool: Tool | None, name: str, origins: tuple[Met, ...]
+        self, found: Destination, digest: int, tool: Tool | None, name: str, origins: tuple[Met, ...]
     ) -> Justification | None:
-        digest = self._kept.digest(found)
         stated = self._stated.get(digest)
         if stated is None and found.kind is DestinationKind.TEXT and self._says(found.normal, tool, name):
             stated = Stated()

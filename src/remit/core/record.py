@@ -9,7 +9,7 @@ are those of the tool's description, which may look at what stands beside a fiel
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -40,23 +40,22 @@ class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
     label: Label
 
 
-class _Names:
-    """A path of a result, and those below it: each is written, and has its label looked up, once."""
+class _Names(msgspec.Struct):
+    """A path of a result, and those below it: each is written, and has its label looked up, once.
 
-    __slots__ = ("below", "data", "each", "keyed", "label", "name", "path")
+    `data` says that the key which it stands under is no name.
+    """
 
-    def __init__(self, path: str, name: str, *, data: bool = False) -> None:
-        self.path = path
-        self.name = name
-        #: Whether the key that it stands under is no name.
-        self.data = data
-        self.label: Label | None = None
-        self.below: dict[str, _Names] = {}
-        self.each: _Names | None = None
-        self.keyed: _Names | None = None
+    path: str
+    name: str
+    data: bool = False
+    label: Label | None = None
+    below: dict[str, _Names] = {}
+    each: _Names | None = None
+    keyed: _Names | None = None
 
     def add(self, key: str) -> _Names:
-        found = _Names(f"{self.path}.{key}" if self.path else key, key, data=is_data(key))
+        found = _Names(f"{self.path}.{key}" if self.path else key, key, is_data(key))
         if len(self.below) < MAX_NAMES:
             self.below[key] = found
         return found
@@ -152,16 +151,16 @@ class Reading:
         while stack:
             items, names, beside, record, several = stack[-1]
             for key, below in items:
-                inner, at = record, names
+                inner, at, kind = record, names, type(below)
                 if key is None:
-                    if isinstance(below, dict) and len(stack) > 1:
+                    if kind is dict and len(stack) > 1:
                         inner = self._record(record)
                 else:
                     at = names.below.get(key) or names.add(key)
                     if several or at.data:
                         # What stands in a key is data just as well, and no name for what is below it.
                         at = names.keyed or names.add_keyed()
-                        if isinstance(below, dict):
+                        if kind is dict:
                             inner = self._record(record)
                         self._left -= 1
                         yield ResultLeaf(inner, at.path, at.name, key, self._label_of(at, beside))
@@ -170,18 +169,17 @@ class Reading:
                     return
                 if len(stack) > MAX_DEPTH + 1:
                     self._cut()
-                elif isinstance(below, str):
+                elif kind is str:
                     self._left -= 1
-                    label = at.label or self._label_of(at, beside)
-                    yield ResultLeaf(inner, at.path, at.name, below, label)
-                elif isinstance(below, dict):
+                    yield ResultLeaf(inner, at.path, at.name, below, at.label or self._label_of(at, beside))
+                elif kind is dict:
                     stack.append((iter(below.items()), at, below, inner, _by_name(below)))
                     break
-                elif isinstance(below, list):
+                elif kind is list:
                     each = at.each or at.add_each()
                     stack.append((zip(_NO_KEY, below, strict=False), each, beside, inner, False))
                     break
-                elif isinstance(below, int | float) and not isinstance(below, bool):
+                elif kind is int or kind is float:
                     self._left -= 1
                     label = at.label or self._label_of(at, beside)
                     yield ResultLeaf(inner, at.path, at.name, _number(below), label)
@@ -199,8 +197,10 @@ class Reading:
 
     def _label_of(self, at: _Names, beside: dict[str, Json]) -> Label:
         """Give the label of a field; where it is the same wherever the field occurs, `at` keeps it."""
-        fields = self._by_path.get(at.path) or self._by_path.get(at.path.removeprefix("[].")) or []
-        fields = fields or self._by_path.get(at.name, [])
+        fields: Sequence[FieldLabel] = ()
+        if by_path := self._by_path:
+            fields = by_path.get(at.path) or by_path.get(at.path.removeprefix("[].")) or ()
+            fields = fields or by_path.get(at.name, ())
         if not fields or not fields[0].when:
             at.label = label = fields[0].label if fields else self._label
         else:
@@ -233,7 +233,9 @@ def _by_name(value: dict[str, Json]) -> bool:
 
 def is_data(key: str) -> bool:
     """Whether a key of an object is rather a value (an address, a number, a date) than a name."""
-    return "@" in key or "/" in key or " " in key or key[:1].isdigit() or len(key) > MAX_KEY
+    if len(key) > MAX_KEY:
+        return True
+    return not key.isidentifier() and ("@" in key or "/" in key or " " in key or key[:1].isdigit())
 
 
 def _number(value: float) -> str:

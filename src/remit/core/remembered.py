@@ -11,15 +11,17 @@ INVARIANT: no value stands here, and what was remembered first is not pushed out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import compress
+from operator import not_
 
 import msgspec
 
-from remit.core.destination import Destination
+from remit.core.destination import Destination, DestinationKind
 from remit.core.justification import MAX_MET, Met
 from remit.core.label import Trust
 from remit.core.tool import Tool
-from remit.core.utterance import words_of
+from remit.core.word import bare_word, bare_words, words_of
 
 CAPACITY = 100_000
 """Values that one index holds."""
@@ -76,6 +78,14 @@ class Remembered:
         """Give how far what stands at a spot can be believed."""
         return self.places[spot >> RECORD_BITS].met.trust
 
+    def untrusted(self, most: int) -> list[Met]:
+        """Give where untrusted data came from: of the first calls that brought some, one place each."""
+        found: dict[int, Met] = {}
+        for place in self.places:
+            if place.met.trust is Trust.UNTRUSTED and len(found) < most:
+                found.setdefault(place.met.call, place.met)
+        return list(found.values())
+
     @property
     def size_bytes(self) -> int:
         """What all of it takes in memory, about."""
@@ -111,6 +121,16 @@ class Remembered:
             self._met[digest] = (*known[:-1], spot)
             self.held += 1
 
+    def meet_all(self, digests: Iterable[int], spot: int, trust: Trust) -> None:
+        """Remember that the values with these digests stand at a spot."""
+        met = self._met
+        for digest in digests:
+            if digest in met or len(met) >= self.capacity:
+                self.meet(digest, spot, trust)
+            else:
+                met[digest] = spot
+                self.held += 1
+
     def _any_untrusted(self, spots: tuple[int, ...]) -> bool:
         # A plain loop: this is asked again and again of values that stand in many places.
         for spot in spots:  # noqa: SIM110
@@ -118,24 +138,60 @@ class Remembered:
                 return True
         return False
 
-    def mention(self, words: Iterable[str], place: int) -> None:
-        """Remember which words untrusted text holds, by the interpreter's own keyed hash."""
-        if len(self._mentions) >= MENTIONS:
+    def mention(self, words: Collection[str], place: int) -> None:
+        """Remember which words untrusted text holds, by the interpreter's own keyed hash. They are given in
+        small letters, and as they are written otherwise.
+        """
+        mentions = self._mentions
+        if len(mentions) >= MENTIONS:
             self.full = True
             return
-        new = set(map(hash, words)).difference(self._mentions)
+        # Most words of most texts were met before: nothing more is done for them than this, and that in C.
+        new = set(compress(words, map(not_, map(mentions.__contains__, map(hash, words)))))
         if new:
-            self._mentions.update(dict.fromkeys(new, place))
-            self.held += len(new)
+            before = len(mentions)
+            for word in bare_words(new):
+                if hash(word) not in mentions:
+                    mentions.setdefault(_mark(word), place)
+            self.held += len(mentions) - before
+
+    def mention_words(self, words: Iterable[str], place: int) -> None:
+        """Remember words as `words_of` gives them."""
+        mentions = self._mentions
+        if len(mentions) >= MENTIONS:
+            self.full = True
+            return
+        for word in words:
+            if hash(word) not in mentions and (mark := _mark(word)) not in mentions:
+                mentions[mark] = place
+                self.held += 1
 
     def mentioned(self, found: Destination) -> int | None:
         """Give the place of untrusted text that holds every word of a short text, if there is one."""
         words = words_of(found.normal) if found.normal.count(" ") <= 4 * MAX_MENTIONED else []
         if not words or len(words) > MAX_MENTIONED:
             return None
-        places = [self._mentions.get(hash(word)) for word in words]
-        return None if None in places else places[0]
+        first: int | None = None
+        for word in words:
+            place = self._mentions.get(hash(word) if word.isalnum() else _mark(word))
+            if place is None:
+                return None
+            first = place if first is None else first
+        return first
 
     def digest(self, found: Destination) -> int:
         """Give the keyed digest of a value in normal form."""
         return hash((self._key, found.kind, found.normal))
+
+    def digest_of(self, kind: DestinationKind, normal: str) -> int:
+        """Give the keyed digest of the value of a kind with this normal form."""
+        return hash((self._key, kind, normal))
+
+
+def _mark(word: str) -> int:
+    """Give the hash of a word.
+
+    INVARIANT: one from which something could still be taken off (what is left of `x.'s` is `x.`) has another
+    hash than a word that is written so, so that what is written like a known word is that word.
+    """
+    return hash(word) if word.isalnum() or bare_word(word) == word else hash((word,))

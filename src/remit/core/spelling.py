@@ -13,12 +13,21 @@ _IGNORED = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
 )
 _ASCII = re.compile("[\x00-\x7f]+")
+#: Each byte of ASCII as it is compared: small letters, and one kind of blank.
+_SMALL = bytes(32 if chr(at).isspace() else ord(chr(at).lower()) for at in range(128)) + bytes(
+    range(128, 256)
+)
+_LINE = 100
 _ROW = 512
 _ROWS = re.compile(rf"(?s).{{1,{_ROW}}}(?=\s|$)|.{{1,{_ROW}}}")
 
 
 def plain(text: str) -> str:
     """Give what is left of a text when case, width, spacing and what nobody sees are overlooked."""
+    if len(text) > _LINE and text.isascii():
+        # Most texts have no two blanks in a row: then no words need to be taken apart and put together.
+        small = text.encode().translate(_SMALL)
+        return small.strip().decode() if b"  " not in small else b" ".join(small.split()).decode()
     return " ".join(folded(text).split())
 
 

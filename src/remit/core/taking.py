@@ -7,24 +7,36 @@ found once. A long text is read in pieces, between which others have a turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, both, whole, within
+from remit.core.destination import (
+    MAX_WHOLE,
+    Destination,
+    DestinationKind,
+    at_a_glance,
+    looked_into,
+    whole,
+    within,
+)
 from remit.core.justification import Met
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
-from remit.core.named import Hit, Naming
+from remit.core.named import Naming
 from remit.core.record import Reading, ResultLeaf
+from remit.core.referral import Hit
 from remit.core.remembered import RECORD_BITS, RECORD_MASK, Remembered
-from remit.core.utterance import different_words, number_of, words_of
+from remit.core.spelling import folded
+from remit.core.word import bare_words, different_words, number_of
 
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
 MAX_TEXTS = 4_000
 """Different short texts of one result that are read only once."""
+MAX_HEARD = 20_000
+"""Words of long texts of one result that are looked up only once."""
 TURN = 500
 """Leaves that are taken in before others have a turn; or so many characters of a long text:"""
 TURN_CHARS = 32_768
@@ -35,8 +47,8 @@ class ShortText(msgspec.Struct, gc=False):
     intent speaks of it; and whether its words are remembered already.
     """
 
-    digests: tuple[int, ...]
-    candidates: tuple[Destination, ...]
+    digests: list[int]
+    candidates: Sequence[Destination]
     words: list[str]
     hit: Hit | None
     mentioned: bool = False
@@ -63,41 +75,34 @@ class Taking:
         self._call = call
         self._decision = decision
         self._marked = marked
-        self._places: dict[tuple[str, Trust], int] = {}
+        self._tool_id = lookup.tool.id
+        #: Of what is trusted and what is not, by path.
+        self._places: tuple[dict[str, int], dict[str, int]] = ({}, {})
         #: Most results say the same in many places.
         self._texts: dict[str, ShortText] = {}
         self._doubts: frozenset[int] | None = None
+        self._heard: set[str] = set()
 
     def take(self, reading: Reading) -> Iterator[None]:
         """Take every leaf in, and settle what is named: go to the end."""
-        kept = self._kept
+        kept, lookup = self._kept, self._lookup
+        doubted = lookup.doubts(self._marked)
         for count, leaf in enumerate(reading, start=1):
-            trust = self._lookup.trust_of(leaf, self._marked)
+            trust = lookup.trust_of(leaf, self._marked) if doubted else leaf.label.trust
             if kept.full and trust is Trust.TRUSTED:
                 continue
-            place = self._places.get((leaf.path, trust))
-            if new := place is None:
-                place = self._place(leaf, trust)
-            held = kept.held
-            spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
             if len(leaf.text) <= MAX_TEXT:
-                self._short(leaf, spot, trust)
+                self._short(leaf, trust)
             else:
-                yield from self._long(leaf, spot, trust)
-            if new:
-                if kept.held > held:
-                    self._places[leaf.path, trust] = place
-                else:
-                    # Nothing that stood there was new: no place needs to be known for it.
-                    kept.places.pop()
+                yield from self._long(leaf, trust)
             if not count % TURN:
                 yield
-        self._now.end(reading.above)
+        self._naming.settle(self._now, reading.above)
         kept.full = kept.full or reading.cut or self._naming.full
 
     def _place(self, leaf: ResultLeaf, trust: Trust) -> int:
-        tool = self._lookup.tool
-        return self._kept.place(Met(self._call, self._decision, tool.id, leaf.path, trust), leaf.name, tool)
+        met = Met(self._call, self._decision, self._tool_id, leaf.path, trust)
+        return self._kept.place(met, leaf.name, self._lookup.tool)
 
     @property
     def _doubtful(self) -> frozenset[int]:
@@ -107,51 +112,87 @@ class Taking:
             self._doubts = frozenset(self._kept.digest(whole(one)) for one in doubtful)
         return self._doubts
 
-    def _short(self, leaf: ResultLeaf, spot: int, trust: Trust) -> None:
-        text = self._texts.get(leaf.text)
-        if text is None:
-            text = self._read(leaf.text)
-            if len(self._texts) < MAX_TEXTS:
-                self._texts[leaf.text] = text
-        for digest in text.digests:
-            if trust is Trust.UNTRUSTED or digest not in self._doubtful:
-                self._kept.meet(digest, spot, trust)
-        for found in text.candidates:
-            self._now.candidate(found, leaf.record)
-        if trust is Trust.UNTRUSTED:
+    def _short(self, leaf: ResultLeaf, trust: Trust) -> None:
+        text = self._texts.get(leaf.text) or self._read(leaf.text)
+        kept, now, record, digests = self._kept, self._now, leaf.record, text.digests
+        untrusted, held = trust is Trust.UNTRUSTED, kept.held
+        places = self._places[untrusted]
+        place = places.get(leaf.path)
+        spot = (len(kept.places) if place is None else place) << RECORD_BITS
+        spot |= min(now.base + record, RECORD_MASK)
+        if untrusted:
+            kept.meet_all(digests, spot, trust)
             if not text.mentioned:
-                self._kept.mention(text.words, spot >> RECORD_BITS)
+                kept.mention_words(text.words, spot >> RECORD_BITS)
                 text.mentioned = True
-            if self._now.pointed:
+            if now.pointed:
                 self._numbers(text.words, spot, trust)
-        self._now.see(leaf, trust, text.hit)
+        else:
+            kept.meet_all([one for one in digests if one not in self._doubtful], spot, trust)
+        if place is None and kept.held > held:
+            # Where nothing that stood there was new, no place needs to be known for it.
+            places[leaf.path] = self._place(leaf, trust)
+        if text.candidates:
+            now.meet(text.candidates, record)
+        now.see(leaf, trust, text.hit)
 
     def _read(self, text: str) -> ShortText:
-        words, number = words_of(text), number_of(text)
-        found, inside = both(text)
-        candidates = (*inside, found) if found.kind is not DestinationKind.TEXT else tuple(inside)
-        digests = [self._kept.digest(one) for one in (found, *inside) if one.normal]
-        if number and number != text:
-            digests.append(self._kept.digest(Destination(DestinationKind.TEXT, number)))
-        return ShortText(tuple(digests), candidates, words, self._now.match(words, number))
+        kept, kind, number = self._kept, at_a_glance(text), ""
+        candidates: Sequence[Destination] = ()
+        if kind is DestinationKind.EMAIL:
+            # It is one word, with nothing around it, and all that it holds.
+            words = [text.lower()]
+            candidates = (Destination(kind, words[0]),)
+            digests = [kept.digest_of(kind, words[0])]
+        else:
+            written = folded(text).split()
+            words = bare_words(written)
+            if kind is DestinationKind.TEXT:
+                digests = [kept.digest_of(kind, " ".join(written))] if written else []
+            else:
+                found, inside = looked_into(text)
+                candidates = inside if found.kind is DestinationKind.TEXT else (*inside, found)
+                digests = [kept.digest(one) for one in (found, *inside) if one.normal]
+            if not text[:1].isalpha() and (number := number_of(text)) and number != text:
+                digests.append(kept.digest_of(DestinationKind.TEXT, number))
+        short = ShortText(digests, candidates, words, self._now.match(words, number))
+        if len(self._texts) < MAX_TEXTS:
+            self._texts[text] = short
+        return short
 
-    def _long(self, leaf: ResultLeaf, spot: int, trust: Trust) -> Iterator[None]:
-        text = leaf.text
-        for start in range(0, len(text), TURN_CHARS):
+    def _long(self, leaf: ResultLeaf, trust: Trust) -> Iterator[None]:
+        kept, held, places = self._kept, self._kept.held, self._places[trust is Trust.UNTRUSTED]
+        known = places.get(leaf.path)
+        # Others may ask in between where something stands.
+        place = self._place(leaf, trust) if known is None else known
+        spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
+        for start in range(0, len(leaf.text), TURN_CHARS):
             # What stands across two pieces is in the overlap.
-            piece = text[max(0, start - MAX_TEXT) : start + TURN_CHARS]
-            for found in within(piece):
-                self._meet(found, spot, trust)
-                self._now.candidate(found, leaf.record)
-            if trust is Trust.UNTRUSTED:
-                words = different_words(piece)
-                self._kept.mention(words, spot >> RECORD_BITS)
-                if self._now.pointed:
-                    self._numbers(words, spot, trust)
+            self._piece(leaf.text[max(0, start - MAX_TEXT) : start + TURN_CHARS], leaf.record, spot, trust)
             if start:
                 yield
         if trust is Trust.UNTRUSTED:
             self._now.hear(leaf)
+        if known is None:
+            if kept.held > held:
+                places[leaf.path] = place
+            else:
+                kept.places.pop()
+
+    def _piece(self, text: str, record: int, spot: int, trust: Trust) -> None:
+        found = list(within(text))
+        for one in found:
+            self._meet(one, spot, trust)
+        if found:
+            self._now.meet(found, record)
+        if trust is Trust.UNTRUSTED:
+            # What was mentioned in this result needs no look at what the task remembers.
+            new = set(folded(text).split()) - self._heard
+            self._kept.mention(new, spot >> RECORD_BITS)
+            if len(self._heard) < MAX_HEARD:
+                self._heard |= new
+            if self._now.pointed:
+                self._numbers(different_words(text), spot, trust)
 
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)

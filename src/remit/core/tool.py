@@ -9,6 +9,7 @@ operations too; each is a tool with a reserved name (`resources:read`, `prompts:
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from typing import Any
 
@@ -210,9 +211,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
         INVARIANT: every value of a call is in a part, and what stands at a path in that part alone.
         """
-        paths = {
-            key: path for key in self.arguments if len(path := path_of(key)) > 1 and path[0] in arguments
-        }
+        deep = _deep(tuple(self.arguments))
+        paths = {key: path for key, path in deep if path[0] in arguments} if deep else {}
         if not paths:
             return arguments
         out: dict[str, Json] = {}
@@ -254,6 +254,12 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
         """The JSON Schema of the arguments, as the upstream gave it; empty where it gave none."""
         schema = self.surface.get("inputSchema")
         return schema if isinstance(schema, dict) else {}
+
+
+@functools.lru_cache(4096)
+def _deep(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Give those of the keys of a tool's arguments that are paths of parts, with their steps."""
+    return tuple((key, path) for key in keys if len(path := path_of(key)) > 1)
 
 
 def is_tool_name(name: str) -> bool:

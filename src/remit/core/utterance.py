@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
 
 from remit.core.day import Day, day_of, days_in
 from remit.core.handover import hands_over
@@ -21,9 +20,18 @@ from remit.core.quantity import of_many
 from remit.core.spelling import folded, plain
 from remit.core.superlative import Superlative, superlatives_in
 from remit.core.tool import Tool
+from remit.core.word import (
+    EMPTY,
+    MARKS,
+    MAX_WORDS,
+    PARTS,
+    name_words,
+    number_of,
+    stems_in,
+    stems_of,
+    words_of,
+)
 
-MAX_WORDS = 20_000
-"""Words of an intent with all its turns that are looked at; what comes after them names nothing."""
 MAX_PHRASE = 24
 """Words of a phrase that is looked for."""
 
@@ -32,24 +40,11 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
-_PARTS = re.compile(r"[^\W_]+", re.UNICODE)
-_NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3})?")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 #: With what a sentence begins that goes on to another thing.
 _NEXT_THING = re.compile(
     r"(?:also|additionally|besides|furthermore|moreover|then|after that|afterwards|finally|next|lastly|"
     r"second|third|\d+[.)]|[-*\u2022])\b"
-)
-#: Words that name nothing.
-_EMPTY = _set(
-    "a about after again all also an and any are as at based be been before between but by can check "
-    "could did do does done each every everyone everything for from get had has have he her here him "
-    "his how i if in including into is it its just last like made me more most much my need new next "
-    "no not now of off on one only or other our out over please same see she should show so some such "
-    "sure take tell than that the their them then there these they this those through to today too "
-    "under until up us use very via was we were what when where which while who why will with would "
-    "you your "
 )
 _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
 _LINKS = _set("link url hyperlink")
@@ -102,56 +97,9 @@ _VERBS: tuple[frozenset[str], ...] = tuple(
 )
 
 
-def words_of(text: str) -> list[str]:
-    """Give a text's words in their plain form, without the marks of a sentence around them, and those before
-    the name of a channel, of a person, or of a number.
-    """
-    return [bare for word in folded(text).split() if (bare := word if word.isalnum() else _bare(word))]
-
-
-def _bare(word: str) -> str:
-    bare = word.strip(_MARKS).lstrip("#@")
-    return bare[:-2] if bare.endswith(("'s", "\u2019s")) else bare
-
-
-def different_words(text: str) -> set[str]:
-    """Give a text's words, each once and in no order: faster for long ones."""
-    return {word if word.isalnum() else _bare(word) for word in set(folded(text).split())} - {""}
-
-
 def without_left_out(text: str) -> str:
     """Give words in small letters, without what they leave out (`all but not ...`, `leave ... as it is`)."""
     return _LEFT_OUT.sub(" . ", folded(text[: MAX_WORDS * 8]))
-
-
-def stems_of(text: str) -> frozenset[str]:
-    """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
-    return stems_in(words_of(text)[:MAX_WORDS])
-
-
-def stems_in(words: Iterable[str]) -> frozenset[str]:
-    """Give the stems of what words name, as `stems_of` does of a text."""
-    out = set()
-    for word in words:
-        for part in (word,) if word.isalnum() else _PARTS.findall(word):
-            if part not in _EMPTY and len(part) > 1:
-                # What has no ending to take off does not pass through what is kept of those that have.
-                out.add(stem(part) if len(part) > 3 and part.isalpha() else part)
-    return frozenset(out)
-
-
-def number_of(text: str) -> str:
-    """Give a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
-    if text[:1].isalpha():
-        return ""
-    bare = text.strip().lower()
-    if not 0 < len(bare) <= 40 or not _NUMBER.fullmatch(bare):
-        return ""
-    try:
-        value = Decimal(bare.strip("$\u20ac\u00a3\u00a5%abcdefghijklmnopqrstuvwxyz").replace(",", ""))
-    except InvalidOperation:
-        return ""
-    return format(value.normalize(), "f")
 
 
 class Utterance:
@@ -181,7 +129,7 @@ class Utterance:
         """Take more words in."""
         words = words_of(text)[: MAX_WORDS - self._count]
         self._count += len(words)
-        self._marked += [bare for word in folded(text).split() if (bare := word.strip(_MARKS))]
+        self._marked += [bare for word in folded(text).split() if (bare := word.strip(MARKS))]
         meant = words_of(without_left_out(text))[: len(words)]
         self._text = f"{self._text}{' '.join(meant)} "
         for at, word in enumerate(meant):
@@ -192,7 +140,7 @@ class Utterance:
         self.numbers |= {found for word in words if (found := number_of(word))}
         sentences = [one for one in _SENTENCE.split(text[: MAX_WORDS * 8]) if one.strip()]
         self._sentences += sentences
-        most = [found for one in sentences for found in superlatives_in(words_of(one), _EMPTY)]
+        most = [found for one in sentences for found in superlatives_in(words_of(one), EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
         self.many |= frozenset(_counted_up(words))
         self.delegates = self.delegates or any(hands_over(words_of(one)) for one in sentences)
@@ -363,16 +311,9 @@ def verbs_and_nouns(name: tuple[str, ...]) -> tuple[frozenset[str], frozenset[st
         groups = [group for group in _VERBS if word in group] if place == 0 else []
         if groups:
             verbs.update(stem(one) for group in groups for one in group)
-        elif word not in _EMPTY:
+        elif word not in EMPTY:
             nouns.add(stem(word))
     return frozenset(verbs), frozenset(nouns)
-
-
-@functools.lru_cache(4096)
-def name_words(name: str) -> tuple[str, ...]:
-    """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return tuple(part.lower() for part in _PARTS.findall(spaced.replace("_", " ")))
 
 
 def _is_sender(before: Sequence[str]) -> bool:
@@ -386,4 +327,4 @@ def _counted_up(words: list[str]) -> Iterator[str]:
         if word in _COLLECTIVE:
             yield word
             for after in words[at + 1 : at + 4]:
-                yield from (stem(part) for part in _PARTS.findall(after))
+                yield from (stem(part) for part in PARTS.findall(after))

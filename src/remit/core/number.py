@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Account and telephone numbers in their normal form, however they are written.
+
+Texts are folded ones (`core.spelling`). Of those that stand within a text, every reading is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from remit.core.spelling import classes
+
+MIN_NUMBER = 7
+"""Characters of the shortest telephone number, all of them digits."""
+MIN_ACCOUNT = 15
+MIN_ACCOUNT_DIGITS = 8
+"""ISO 13616: the shortest account numbers have 15 characters; none has so few digits."""
+
+_IBAN = re.compile(r"[a-z]{2}[0-9]{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
+_PHONE = re.compile(r"(?:\+|00)?[0-9](?:[ ()./-]{0,2}[0-9]){6,16}")
+# Starts with a digit, so that the search goes from digit to digit.
+_PHONE_WITHIN = re.compile(r"[0-9](?<![a-z0-9][0-9])(?:[ ()./-]{0,2}[0-9]){6,16}(?![a-z0-9])")
+# Dates, addresses of hosts and amounts.
+_NO_PHONE = re.compile(
+    r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}"
+    r"|[0-9]{1,2}[-./][0-9]{1,2}[-./][12][0-9]{3}$"
+    r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
+    r"|[0-9]{1,12}\.[0-9]{1,6}$"
+)
+_ROW = b"x" * MIN_NUMBER
+_PHONE_MARKS = b" ()./-"
+_OF_PHONES = classes(x="0123456789 ()./-+")
+
+
+def account_of(text: str) -> str:
+    """Give the account number (ISO 13616) that a text is; empty where it is none."""
+    if not _IBAN.fullmatch(text):
+        return ""
+    short = text.replace(" ", "").replace("-", "")
+    return short if sum(map(str.isdecimal, short)) >= MIN_ACCOUNT_DIGITS else ""
+
+
+def accounts_at(text: str) -> Iterator[str]:
+    """Give what may be an account number at the start of a text: where its groups end, no mark says."""
+    account = _IBAN.match(text)
+    if account is None:
+        return
+    short, digits = "", 0
+    for group in account[0].replace("-", " ").split(" "):
+        short += group
+        digits += len(group) if group.isdecimal() else sum(map(str.isdecimal, group))
+        if len(short) >= MIN_ACCOUNT and digits >= MIN_ACCOUNT_DIGITS:
+            yield short
+
+
+def phone_of(text: str) -> str:
+    """Give the telephone number that a text is; empty where it is none."""
+    return "" if not _PHONE.fullmatch(text) or _NO_PHONE.match(text) else _marked(text)
+
+
+def _marked(text: str) -> str:
+    """Give the digits of a number. A bare row of them is a number of something else just as well."""
+    digits = text.encode().translate(None, _PHONE_MARKS).decode()
+    digits = "+" + digits[2:] if digits.startswith("00") else digits
+    marked = digits.startswith("+") or not text.isdecimal()
+    return digits if marked and 7 <= len(digits.lstrip("+")) <= 15 else ""
+
+
+def phones_in(folded: str, raw: bytes, cut: bytes) -> Iterator[str]:
+    """Give what may be telephone numbers, in the runs of digits and of what stands between digits. `raw` is
+    the text with a byte for each character, and in `cut` each digit is a `0`.
+    """
+    seen: set[str] = set()
+    rows = raw.translate(_OF_PHONES)
+    after = rows.find(_ROW)
+    while after >= 0:
+        start, end = after, rows.find(b" ", after)
+        end = len(rows) if end < 0 else end
+        after = rows.find(_ROW, end)
+        # As most rows are dates and counts: first whether there are digits enough, then whether it is new.
+        around = folded[max(0, start - 1) : end + 1]
+        if cut.count(b"0", start, end) < MIN_NUMBER or around in seen:
+            continue
+        seen.add(around)
+        run = folded[start:end].strip()
+        if run.isdecimal() and not run.startswith("00"):
+            # A row of digits says nothing of what it numbers.
+            continue
+        text, first = folded, cut.find(b"0", start, end)
+        if "  " in around:
+            text, first = " ".join(folded[max(0, first - 2) : end + 1].split()), 0
+        for number in _PHONE_WITHIN.finditer(text, first, end + 1):
+            if not _NO_PHONE.match(number[0]):
+                yield from _readings(number)
+
+
+def _readings(number: re.Match[str]) -> Iterator[str]:
+    text = number[0]
+    if number.start() and number.string[number.start() - 1] == "+":
+        text = "+" + text
+    if known := _marked(text):
+        yield known
+    # A number before it, as in "24/7", is not a part of it.
+    for _ in range(2):
+        _, _, text = text.partition(" ")
+        if len(text) < MIN_NUMBER:
+            return
+        if known := phone_of(text):
+            yield known

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of a text as they are compared: bare of the marks around them, and without inflection."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+
+from remit.core.inflection import stem
+from remit.core.spelling import folded
+
+MAX_WORDS = 20_000
+"""Words of an intent with all its turns that are looked at; what comes after them names nothing."""
+
+MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
+PARTS = re.compile(r"[^\W_]+", re.UNICODE)
+_NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3})?")
+_OF_NOTHING = (
+    "a about after again all also an and any are as at based be been before between but by can check "
+    "could did do does done each every everyone everything for from get had has have he her here him "
+    "his how i if in including into is it its just last like made me more most much my need new next "
+    "no not now of off on one only or other our out over please same see she should show so some such "
+    "sure take tell than that the their them then there these they this those through to today too "
+    "under until up us use very via was we were what when where which while who why will with would "
+    "you your"
+)
+EMPTY = frozenset(_OF_NOTHING.split())
+"""Words that name nothing."""
+
+
+def words_of(text: str) -> list[str]:
+    """Give a text's words in their plain form, without the marks of a sentence around them, and those before
+    the name of a channel, of a person, or of a number.
+    """
+    return bare_words(folded(text).split())
+
+
+def bare_words(written: Iterable[str]) -> list[str]:
+    """Give words in small letters as `words_of` gives them."""
+    return [bare for word in written if (bare := word if word.isalnum() else bare_word(word))]
+
+
+def bare_word(word: str) -> str:
+    """Give a word in small letters without the marks around it; empty where nothing is left."""
+    if (head := word[:-1]).isalnum() and word[-1] in MARKS:
+        return head
+    bare = word.strip(MARKS).lstrip("#@")
+    return bare[:-2] if bare.endswith(("'s", "\u2019s")) else bare
+
+
+def different_words(text: str) -> set[str]:
+    """Give a text's words, each once and in no order: faster for long ones."""
+    return set(bare_words(set(folded(text).split())))
+
+
+def stems_of(text: str) -> frozenset[str]:
+    """Give the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
+    return stems_in(words_of(text)[:MAX_WORDS])
+
+
+def stems_in(words: Iterable[str]) -> frozenset[str]:
+    """Give the stems of what words name, as `stems_of` does of a text."""
+    out = set()
+    for word in words:
+        for part in (word,) if word.isalnum() else PARTS.findall(word):
+            if part not in EMPTY and len(part) > 1:
+                # What has no ending to take off does not pass through what is kept of those that have.
+                out.add(stem(part) if len(part) > 3 and part.isalpha() else part)
+    return frozenset(out)
+
+
+def may_stem(words: Sequence[str], stems: frozenset[str]) -> bool:
+    """Whether `stems_in` of some words may have one of these stems: never no where it has."""
+    # What is short or has digits has no ending: it is its own stem.
+    if not stems.isdisjoint(words) or not stems.isdisjoint(map(stem, filter(str.isalpha, words))):
+        return True
+    odd = [word for word in words if not word.isalnum()]
+    return bool(odd) and not stems.isdisjoint(map(stem, PARTS.findall(" ".join(odd))))
+
+
+def number_of(text: str) -> str:
+    """Give a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
+    if text[:1].isalpha():
+        return ""
+    bare = text.strip().lower()
+    if not 0 < len(bare) <= 40 or not _NUMBER.fullmatch(bare):
+        return ""
+    try:
+        value = Decimal(bare.strip("$\u20ac\u00a3\u00a5%abcdefghijklmnopqrstuvwxyz").replace(",", ""))
+    except InvalidOperation:
+        return ""
+    return format(value.normalize(), "f")
+
+
+@functools.lru_cache(4096)
+def name_stems(name: str) -> frozenset[str]:
+    """Give the stems of the words of a name."""
+    return frozenset(stem(one) for one in name_words(name))
+
+
+@functools.lru_cache(4096)
+def name_words(name: str) -> tuple[str, ...]:
+    """Give the words of a name: `send_email`, `sendEmail`, `mail/send-now`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return tuple(part.lower() for part in PARTS.findall(spaced.replace("_", " ")))

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left out for speed while a result is read is never anything that would have been found."""
+
+from __future__ import annotations
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from remit.core.destination import Destination, DestinationKind, both, whole
+from remit.core.remembered import Remembered
+from remit.core.spelling import folded, plain
+from remit.core.word import bare_words, different_words, may_stem, stems_in, words_of
+
+#: Letters and what stands around words, some of it beyond ASCII.
+LETTERS = "abEz09\u00e9\u0130\u017f .,'s\u2019#@_-\"()\t\n\x1c\u00a0\u2028"
+texts = st.text(LETTERS, max_size=300)
+words = st.lists(st.text("abing'se.,#@_-09\u00e9", min_size=1, max_size=9), max_size=13)
+
+
+@given(texts)
+@example("a " * 100)
+@example("\x1c" * 60 + "A \t b" + "\x1f" * 60)
+def test_spacing_is_one_for_short_and_for_long_texts(text: str) -> None:
+    """However it is found out, a plain text is its words in small letters with one blank between them."""
+    assert plain(text) == " ".join(folded(text).split())
+
+
+@given(texts)
+def test_different_words_are_all_words(text: str) -> None:
+    """Each once."""
+    assert different_words(text) == set(words_of(text))
+
+
+@given(words, words)
+def test_no_word_with_a_stem_is_passed_over(written: list[str], said: list[str]) -> None:
+    """Where it is said that words have none of some stems, they have none."""
+    bare, stems = bare_words(written), stems_in(bare_words(said))
+    assert may_stem(bare, stems) or stems_in(bare).isdisjoint(stems)
+
+
+@given(st.lists(texts, max_size=4), texts)
+@example(["x.'s"], "x.")
+@example(["#)a"], ")a")
+def test_a_word_is_mentioned_only_where_a_text_holds_it(heard: list[str], asked: str) -> None:
+    """Words that are known are not read again; one that only looks like one of them is."""
+    kept = Remembered(b"k" * 32, 100)
+    for place, text in enumerate(heard):
+        if place % 2:
+            kept.mention_words(words_of(text), place)
+        else:
+            kept.mention(folded(text).split(), place)
+    held = {word for text in heard for word in words_of(text)}
+    found = Destination(DestinationKind.TEXT, plain(asked))
+    wanted = words_of(found.normal)
+    known = 0 < len(wanted) <= 12 and found.normal.count(" ") <= 48 and held.issuperset(wanted)
+    assert (kept.mentioned(found) is not None) == known
+
+
+@given(st.sampled_from(["mailto:", "MAILTO:?subject=x", " mailto: ", "<mailto:>"]))
+def test_a_link_that_writes_to_nobody_is_a_text(text: str) -> None:
+    """It is read like any other."""
+    assert whole(text).kind is DestinationKind.TEXT
+    assert both(text)[0] == whole(text)
