@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -79,6 +79,9 @@ class AwsServer:
         self.asked: list[dict[str, str]] = []
         self.lag_s = 0.0
         self.broken = False
+        #: The headers of all requests for the bucket, and what its answers say besides.
+        self.seen: list[dict[str, str]] = []
+        self.echo = ""
         self.page = 3
         self.longest_s = 3600
         self._app = Flask("aws")
@@ -203,12 +206,13 @@ class AwsServer:
         )
 
     def _s3(self, bucket: str, key: str = "") -> str:
+        self.seen.append(dict(request.headers))
         session = self._signer(request, "s3")
         if session is None:
             raise Refused("AccessDenied")
         arn = f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
         self._judge(session, "s3:GetObject" if key else "s3:ListBucket", arn)
-        return f"<Got>{escape(arn)}</Got>"
+        return f"<Got>{escape(arn)} {escape(self.echo)}</Got>"
 
     # Who and whether.
 
@@ -225,7 +229,11 @@ class AwsServer:
         if (session.token if session else "") != token:
             raise Refused("InvalidClientTokenId")
         secret = session.secret if session else ADMIN[1]
-        checked = AWSRequest(asked.method, asked.url, data=asked.get_data(), headers={})
+        path, _, query = asked.environ["RAW_URI"].partition("?")
+        # However a client wrote the path: AWS reads it, and writes it anew.
+        written = quote(unquote(path), safe="/-_.~")
+        url = f"{self.url}{written}" + (f"?{query}" if query else "")
+        checked = AWSRequest(asked.method, url, data=asked.get_data(), headers={})
         for name in signed.split(";"):
             if name != "host":
                 checked.headers[name] = asked.headers[name]

@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from remit.adapters.broker.aws import AwsQuery
+from remit.adapters.broker.bao import BaoSource
 from remit.adapters.broker.github import GitHubApp, GitHubBroker
 from remit.adapters.broker.kubernetes import KubernetesBroker, ServiceAccount
+from remit.adapters.broker.openbao import OpenBaoBroker
 from remit.adapters.broker.sts import AwsProbe, AwsRole, StsBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.aws_server import ADMIN, ROLE, AwsServer
-from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer
-from tests.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer
+from tests.aws_server import ADMIN, ROLE, AwsServer, aws_server
+from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
+from tests.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer, kubernetes_server
+from tests.vault_server import TOKEN, VaultServer, vault_server
 
 Json = Any
 
@@ -191,3 +196,64 @@ class AtKubernetes:
         """Close the connections."""
         for web in self._webs:
             await web.close()
+
+
+class AtVault:
+    """Keys of Vault's AWS engine, whose leases are those of any engine."""
+
+    def __init__(self, server: VaultServer) -> None:
+        self._server = server
+        self._webs: list[BrokerWeb] = []
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        self._webs.append(BrokerWeb("Vault"))
+        source = BaoSource(self._server.url, lambda: TOKEN, web=self._webs[-1], clock=SystemClock())
+        env = {"AWS_ACCESS_KEY_ID": "{access_key}", "AWS_SECRET_ACCESS_KEY": "{secret_key}"}
+        return OpenBaoBroker(source, "aws/creds/deploy", env=env)
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Look for it among those that live."""
+        key = credential.env["AWS_ACCESS_KEY_ID"]
+        return any(one["access_key"] == key for one in self._server.leases.values())
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        """Start it on the same port."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()
+
+
+@contextmanager
+def at_aws() -> Iterator[AtAws]:
+    """Serve AWS's interfaces."""
+    with aws_server() as server:
+        yield AtAws(server)
+
+
+@contextmanager
+def at_github() -> Iterator[AtGitHub]:
+    """Serve GitHub's interface."""
+    with github_server() as server:
+        yield AtGitHub(server)
+
+
+@contextmanager
+def at_kubernetes(audiences: tuple[str, ...]) -> Iterator[AtKubernetes]:
+    """Serve the API server's interface."""
+    with kubernetes_server() as server:
+        yield AtKubernetes(server, audiences=audiences)
+
+
+@contextmanager
+def at_vault() -> Iterator[AtVault]:
+    """Serve Vault's interface."""
+    with vault_server() as server:
+        yield AtVault(server)

@@ -3,7 +3,9 @@
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -13,18 +15,22 @@ from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.authorization_server import authorities
-from tests.aws_server import aws_server
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
-from tests.conformance.cloud_brokers import AtAws, AtGitHub, AtKubernetes
+from tests.conformance.cloud_brokers import at_aws, at_github, at_kubernetes, at_vault
 from tests.conformance.process_brokers import AtProcesses
-from tests.github_server import github_server
-from tests.kubernetes_server import kubernetes_server
 from tests.postgres_server import PostgresServer
 from tests.world import a_task
 
 _numbers = itertools.count(1)
+AT_CLOUDS: dict[str, Callable[[], AbstractContextManager[BrokerPlace]]] = {
+    "vault-aws": at_vault,
+    "aws": at_aws,
+    "github": at_github,
+    "kubernetes-self": partial(at_kubernetes, ()),
+    "kubernetes-review": partial(at_kubernetes, ("crm.example.com",)),
+}
 AT_BAO: dict[str, Callable[[BaoServer], BrokerPlace]] = {
     "openbao-otp": AtBaoOtp,
     "openbao-tokens": AtBaoTokens,
@@ -58,6 +64,7 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         "openbao-tokens",
         "openbao-pki",
         "process",
+        "vault-aws",
         "aws",
         "github",
         "kubernetes-self",
@@ -91,24 +98,10 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
         yield place
         await place.close()
         return
-    if kind == "aws":
-        with aws_server() as aws:
-            cloud = AtAws(aws)
+    if kind in AT_CLOUDS:
+        with AT_CLOUDS[kind]() as cloud:
             yield cloud
             await cloud.close()
-        return
-    if kind == "github":
-        with github_server() as github:
-            hub = AtGitHub(github)
-            yield hub
-            await hub.close()
-        return
-    if kind.startswith("kubernetes"):
-        with kubernetes_server() as cluster:
-            audiences = ("crm.example.com",) if kind.endswith("review") else ()
-            inside = AtKubernetes(cluster, audiences=audiences)
-            yield inside
-            await inside.close()
         return
     with authorities() as server:
         made = AtAuthorities(server, by_introspection=kind.endswith("introspect"))

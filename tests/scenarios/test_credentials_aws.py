@@ -128,6 +128,25 @@ def test_aws_down_at_the_issue_and_at_the_end(tmp_path: Path, aws: AwsServer) ->
         assert len(aws.policies) == 1
 
 
+def test_calls_that_get_no_session_leave_nothing_at_the_role(tmp_path: Path, aws: AwsServer) -> None:
+    """However often an agent calls while AWS says no, or is broken: where no session was given none is
+    denied, and the role's policies keep their room.
+    """
+    aws.longest_s = 900
+    with mock.patch.dict(os.environ, OURS), LeasingGateway(tmp_path, lease_of(aws)) as gateway:
+        task, token = gateway.open()
+        for number in range(6):
+            aws.broken = number % 2 == 1
+            with pytest.raises(KeyUnavailable, match=r"ValidationError|ServiceUnavailable"):
+                gateway.call(token)
+        aws.broken = False
+        gateway.until(lambda: not gateway.house.leases.of(task=task))
+        assert aws.policies == {}
+        aws.longest_s = 3600
+        gateway.call(token)
+        assert len(aws.sessions) == 1
+
+
 async def test_a_value_that_would_widen_the_policy_is_refused(aws: AwsServer, place: AtAws) -> None:
     """Nothing is asked, and nothing is to be taken back: no call of an agent fills the role's policies."""
     broker = place.made()
@@ -232,7 +251,7 @@ async def test_ended_sessions_stay_denied_and_leave_room(aws: AwsServer, place: 
         assert await writers[0].denies(leases[0])
         assert not await writers[0].denies("lse_living")
         assert await broker.probe(living) is Probe.ACCEPTED
-        clock.advance(3600 + 301)
+        clock.advance(3600 + 1201)
         await writers[0].deny("lse_last", clock.now() + timedelta(hours=1))
         assert len(aws.policies) == 1
         assert "lse_last" in next(iter(aws.policies))
@@ -308,7 +327,7 @@ async def test_the_requests_have_the_form_of_the_interface(moto: str) -> None:
         told = await iam.ask("GetRolePolicy", {"RoleName": "reader", "PolicyName": name}, ours)
         assert "lse_1@" in unquote(told.one("PolicyDocument"))
         assert await broker.probe(UpstreamCredential(lease="lse_1")) is Probe.REFUSED
-        clock.advance(3600 + 301)
+        clock.advance(3600 + 1201)
         await RoleDenials("reader", iam, keys, clock).deny("lse_2", clock.now())
         (left,) = (await iam.ask("ListRolePolicies", {"RoleName": "reader"}, ours)).all("member")
         assert "lse_2" in left

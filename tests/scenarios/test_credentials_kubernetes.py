@@ -165,3 +165,19 @@ async def test_only_a_clear_no_is_a_refusal(cluster: KubernetesServer) -> None:
     with pytest.raises(KeyUnavailable, match="is no lease"):
         await broker.revoke(UpstreamCredential(lease="../pods"))
     await elsewhere.close()
+
+
+async def test_a_token_whose_answer_was_lost_is_as_dead_as_its_object(
+    cluster: KubernetesServer, place: AtKubernetes
+) -> None:
+    """Nobody has it who could try it."""
+    broker = await place.broker()
+    given = await broker.obtain(LeaseWanted("lse_9", "crm", about()))
+    lost = UpstreamCredential(lease="lse_9")
+    assert await broker.probe(lost) is Probe.UNREACHABLE
+    await broker.revoke(lost)
+    assert await broker.probe(lost) is Probe.REFUSED
+    assert await broker.probe(given) is Probe.REFUSED
+    # A Secret of that name that somebody makes anew does not bring it back.
+    await broker.obtain(LeaseWanted("lse_9", "crm", about()))
+    assert await broker.probe(given) is Probe.REFUSED

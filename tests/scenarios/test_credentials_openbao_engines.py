@@ -176,6 +176,8 @@ async def test_a_login_is_done_again_before_its_token_ends(bao: BaoServer) -> No
         assert len(entered) == 2
         # Somebody ends the token at OpenBao: the next question logs in once more.
         await known.ask("POST", "auth/token/revoke-self")
+        assert (await known.ask("GET", "auth/token/lookup-self")).status == 403
+        clock.advance(31)
         assert (await known.ask("GET", "auth/token/lookup-self")).status == 200
         assert len(entered) == 3
     finally:

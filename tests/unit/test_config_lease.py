@@ -164,6 +164,17 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "does not say who remit is there",
         ),
         ({"aws": AWS | {"statements": []}, "headers": KEY}, {}, "does not narrow what a session may"),
+        ({"aws": AWS | {"sign_service": "s3"}}, {}, "has no meaning without `openapi`"),
+        (
+            {"aws": AWS | {"sign_service": "s3"}, "headers": KEY},
+            {"openapi": "api.json"},
+            "has no meaning beside `headers` and `env`",
+        ),
+        (
+            {"openbao": OPENBAO | {"path": "", "pki": {"role": "task"}}},
+            {},
+            "does not say how calls carry the certificate",
+        ),
         ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
         ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
         ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "gives no `token` for `X`"),

@@ -60,6 +60,7 @@ def aws_broker(
         keys=_aws_keys(aws, sts, clock),
         web=web,
         clock=clock,
+        sign=AwsScope(aws.region, aws.sign_service) if aws.sign_service else None,
         headers=lease.headers,
         env=lease.env,
     )

@@ -39,10 +39,7 @@ def upstream_of(
         return _task_processes(name, section, config, bound, on_state)
     if not section.url:
         return _stdio(name, section, config, bound, on_state)
-    context: ssl.SSLContext | None = None
-    if section.url.startswith("https:"):
-        trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
-        context = ssl.create_default_context(cafile=trusted)
+    tls = _tls(section, config)
     if api is not None:
         return HttpApi(
             name,
@@ -51,7 +48,7 @@ def upstream_of(
             bound=bound,
             max_result_bytes=limits.max_result_bytes,
             call_timeout_s=limits.call_timeout_s,
-            ssl_context=context,
+            tls=tls,
             on_state=on_state,
         )
     return McpHttp(
@@ -62,9 +59,17 @@ def upstream_of(
         headers={key: ref.resolve() for key, ref in section.headers.items()},
         max_result_bytes=limits.max_result_bytes,
         call_timeout_s=limits.call_timeout_s,
-        ssl_context=context,
+        ssl_context=tls() if tls is not None else None,
         on_state=on_state,
     )
+
+
+def _tls(section: UpstreamSection, config: Config) -> Callable[[], ssl.SSLContext] | None:
+    """Give what makes contexts that verify a server; `None` where its address has no TLS."""
+    if not section.url.startswith("https:"):
+        return None
+    trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
+    return lambda: ssl.create_default_context(cafile=trusted)
 
 
 def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:

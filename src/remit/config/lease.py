@@ -85,10 +85,21 @@ class LeaseSection(Section, frozen=True, kw_only=True):
         return {name: one for name in SOURCES if (one := getattr(self, name)) is not None}
 
     @property
+    def shows(self) -> bool:
+        """Whether it is a certificate that is shown on the connection."""
+        pki = self.openbao is not None and self.openbao.pki is not None
+        return pki and not self.headers and not self.env
+
+    @property
     def carries_itself(self) -> bool:
         """Whether it is known how calls carry what the source gives, with no `headers`."""
         tokens = self.openbao.tokens if self.openbao is not None else None
-        return any(one is not None for one in (self.oauth, self.github, self.kubernetes, tokens))
+        signs = self.aws is not None and bool(self.aws.sign_service)
+        return (
+            signs
+            or self.shows
+            or any(one is not None for one in (self.oauth, self.github, self.kubernetes, tokens))
+        )
 
 
 def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -> None:

@@ -69,6 +69,14 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
     probe_service: Annotated[
         Text, Meta(pattern=r"^[a-z0-9-]+$", description="The service that signs for: `s3`, `execute-api`.")
     ]
+    sign_service: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9-]*$",
+            description="Sign calls for this service (`s3`, `execute-api`) with the session, instead of "
+            "carrying it: for an upstream with `openapi`. The keys of the session go nowhere then.",
+        ),
+    ] = ""
     external_id: Annotated[str, Meta(description="`ExternalId`, where the role's trust wants one.")] = ""
     session_s: Annotated[
         Seconds,
@@ -124,6 +132,13 @@ def check_aws(
     ):
         for number, one in enumerate(several):
             _check_statement(one, f"{key}.{place}[{number}]", node, problems)
+    if aws.sign_service and templates:
+        problems.add(
+            "has no meaning beside `headers` and `env`",
+            line=node.line_of(f"{key}.sign_service"),
+            key=f"{key}.sign_service",
+            way_out="sign calls, or have them carry the session",
+        )
     check_names(templates, GIVES, key, node, problems)
 
 

@@ -32,6 +32,20 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
                 key=f"{key}.{name}",
                 way_out="remove it",
             )
+    if lease is not None and lease.aws is not None and lease.aws.sign_service and not upstream.openapi:
+        problems.add(
+            "has no meaning without `openapi`",
+            line=node.line_of(f"{key}.lease.aws.sign_service"),
+            key=f"{key}.lease.aws.sign_service",
+            way_out="give `headers` or `env`; calls of MCP are not signed",
+        )
+    if lease is not None and lease.shows and not (upstream.openapi and upstream.url.startswith("https:")):
+        problems.add(
+            "does not say how calls carry the certificate",
+            line=node.line_of(f"{key}.lease"),
+            key=f"{key}.lease",
+            way_out="give `headers` or `env`; on the connection it is shown to an https `url` with `openapi`",
+        )
     if upstream.command and lease is not None and lease.sources and not lease.env:
         problems.add(
             "does not say how the program gets the credential",

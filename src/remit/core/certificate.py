@@ -17,6 +17,17 @@ from remit.core.errors import Unauthenticated
 from remit.core.jwk import thumbprint
 
 
+class ClientCertificate(msgspec.Struct, frozen=True):
+    """A certificate that is shown, with what stands between it and its root, and its key; both as PEM."""
+
+    chain: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Nothing of the key is shown."""
+        return "ClientCertificate()"
+
+
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate's content. `jwk` is its public key (RFC 7517), empty where that is of a kind that agents
     do not have; `x5t_s256` the certificate's own thumbprint (RFC 8705 section 3.1).

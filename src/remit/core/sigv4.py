@@ -8,7 +8,7 @@ those that the caller names.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -38,6 +38,24 @@ class AwsScope(msgspec.Struct, frozen=True):
 
     region: str
     service: str
+
+
+#: Gives the headers that sign a request: its method, its whole URL, those of its headers that mean something
+#: to the service, and its body.
+Sign = Callable[[str, str, Mapping[str, str], bytes], dict[str, str]]
+
+
+class AwsSigner(msgspec.Struct, frozen=True):
+    """Keys, and what they sign for: what a call is signed with, instead of carrying them."""
+
+    keys: AwsKeys
+    scope: AwsScope
+
+    def at(self, now: datetime) -> Sign:
+        """Give what signs requests now; a service takes them for some minutes."""
+        return lambda method, url, headers, body: signing_headers(
+            method, url, body, self.keys, self.scope, now, headers
+        )
 
 
 def signing_headers(

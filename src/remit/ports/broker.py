@@ -14,6 +14,8 @@ from typing import Protocol
 
 import msgspec
 
+from remit.core.certificate import ClientCertificate
+from remit.core.sigv4 import AwsSigner
 from remit.core.task import Task
 
 
@@ -41,7 +43,8 @@ class LeaseWanted(msgspec.Struct, frozen=True):
 
 class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
     """A credential in the form in which it is injected: headers of a call, or `env` of a process that is
-    started for the task and serves no other.
+    started for the task and serves no other. With a `signer` no call carries it: each is signed with it.
+    A `certificate` is shown on connections that are the task's alone.
 
     `sink` says for people what it opens, with no secret in it. `until` is when it ends by itself; `None`
     where it does not. `secrets` are the texts that must not come back in a result. `handle` is what its
@@ -53,6 +56,8 @@ class UpstreamCredential(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     headers: dict[str, str] = {}
     env: dict[str, str] = {}
+    signer: AwsSigner | None = None
+    certificate: ClientCertificate | None = None
     secrets: tuple[str, ...] = ()
     handle: dict[str, str] = {}
 

@@ -8,8 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from remit.core.certificate import ClientCertificate
 from remit.core.mediation import Chunk
 from remit.core.route import Api
+from remit.core.sigv4 import Sign
 
 Json = Any
 
@@ -33,9 +35,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and
     serialises it once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's
     own. `task` keys whatever the upstream keeps per task (a session), `lease` names the process that serves
-    the call where each task has one of its own. `wants_progress` asks for progress
-    notifications. `capabilities` is what the agent's client can answer where the upstream asks back, empty
-    where the task may answer nothing; only a server of 2026-07-28 is told.
+    the call where each task has one of its own. `sign` gives further headers of the request that it becomes,
+    where its credential signs and is not shown; `certificate` is what its connection shows. `wants_progress`
+    asks for progress notifications. `capabilities` is what the agent's client can answer where the upstream
+    asks back, empty where the task may answer nothing; only a server of 2026-07-28 is told.
     """
 
     method: str
@@ -46,6 +49,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     wants_progress: bool = False
     log_level: str = ""
     capabilities: dict[str, Json] = {}
+    sign: Sign | None = None
+    certificate: ClientCertificate | None = None
 
 
 class Exchange(Protocol):

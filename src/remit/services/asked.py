@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from remit.core.deferred import CAPABILITY, UPDATE
 from remit.core.request import AccessRequest
 from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.core.workload import Confirmation
+from remit.ports.broker import UpstreamCredential
 from remit.ports.upstream import Call
 
 Json = Any
@@ -56,7 +58,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     follows: Follows | None = None
 
 
-def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
+def wire_call(
+    asked: Asked, request: AccessRequest, credential: UpstreamCredential | None, now: datetime
+) -> Call:
     """Give the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
     reserved = METHODS.get(asked.name)
     arguments, given = request.arguments, request.arguments.get(INPUT)
@@ -80,7 +84,9 @@ def wire_call(asked: Asked, request: AccessRequest, lease: str) -> Call:
         method=method,
         params=params,
         task=request.task.id,
-        lease=lease,
+        lease=credential.lease if credential is not None else "",
+        certificate=credential.certificate if credential is not None else None,
+        sign=credential.signer.at(now) if credential is not None and credential.signer is not None else None,
         meta=asked.meta,
         wants_progress=asked.wants_progress,
         log_level=asked.log_level,

@@ -222,9 +222,9 @@ class Drive:
         self._look(self._call)
         self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)
         self._scrubber = Scrubber(self._credential)
-        lease, headers = (held.lease, held.headers) if (held := self._credential) else ("", {})
+        headers = self._credential.headers if self._credential is not None else {}
         upstream = self._m.upstreams[self._asked.upstream]
-        self._exchange = await upstream.prepare(self._wire(need.request, lease), headers)
+        self._exchange = await upstream.prepare(self._wire(need.request), headers)
         return Leased(self._exchange)
 
     async def _forward(self, need: Forward) -> Forwarded:
@@ -343,9 +343,9 @@ class Drive:
             )  # fmt: skip
         self._look(call)
 
-    def _wire(self, request: AccessRequest, lease: str) -> Call:
+    def _wire(self, request: AccessRequest) -> Call:
         """Give what goes upstream."""
-        return wire_call(self._asked, request, lease)
+        return wire_call(self._asked, request, self._credential, self._m.clock.now())
 
     async def _defer(self, chunk: Chunk) -> Chunk:
         """Keep a call that its upstream goes on with, and give the agent a handle of ours."""

@@ -86,7 +86,8 @@ class ResumeDrive(Drive):
             )
         return Resumed(held.request, held.decision, known)
 
-    def _wire(self, request: AccessRequest, lease: str) -> Call:
+    def _wire(self, request: AccessRequest) -> Call:
+        lease = self._credential.lease if self._credential is not None else ""
         return look_call(self._asked, request, self._held.upstream_id, lease)
 
     async def _forward(self, need: Forward) -> Forwarded:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from xml.parsers import expat
 
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
-from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.errors import NothingDone
 from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.runtime import Clock
 
@@ -102,7 +102,7 @@ class AwsQuery:
     async def ask(self, action: str, given: Mapping[str, str], keys: AwsKeys | None) -> Said:
         """Ask for an action, signed by `keys`; raises `KeyUnavailable` for everything but success.
 
-        A clear no is `NothingDone`, and its code tells what AWS said: `aws:` and that.
+        An answer that is none is `NothingDone`; the code tells what AWS said: `aws:` and that.
         """
         body = urlencode({"Action": action, "Version": self._version, **given}).encode()
         headers = {"Content-Type": FORM}
@@ -114,10 +114,10 @@ class AwsQuery:
             code = code_of(answer)
             if not re.fullmatch(r"[A-Za-z.]{1,80}", code):
                 code = ""
-            refused = 400 <= answer.status < 500 and code
-            raise (NothingDone if refused else KeyUnavailable)(
+            # Whatever AWS did, nobody has what it did not tell.
+            raise NothingDone(
                 f"AWS refuses `{action}`: {f'`{code}`' if code else f'status {answer.status}'}",
-                code=f"aws:{code}" if refused else "source-refused",
+                code=f"aws:{code}" if code and answer.status < 500 else "source-refused",
                 way_out="look at what remit's own identity may do there, at the role's trust policy, and at "
                 "CloudTrail",
             )

@@ -28,10 +28,11 @@ _ONE: Final = "remit-ended-"
 _MANY: Final = "remit-ended-many-"
 _NAMED: Final = re.compile(r"remit-ended-(lse_[a-z0-9]+|many-lse_[a-z0-9]+)-(\d{9,12})")
 #: How often policies are looked through, by time and by what was ended meanwhile; how long after the end of
-#: its sessions one is deleted.
+#: its sessions one is deleted. AWS takes no request whose time is more than a quarter of an hour off, so that
+#: a clock that is ahead deletes none too early.
 TIDY_EVERY: Final = timedelta(minutes=10)
 TIDY_AT: Final = 16
-TIDY_AFTER: Final = timedelta(minutes=5)
+TIDY_AFTER: Final = timedelta(minutes=20)
 
 
 class RoleDenials:

@@ -25,6 +25,8 @@ Json = Any
 
 #: A longer life is taken for a mistake of the server's, and not believed.
 MAX_LIFE: Final = timedelta(days=366)
+#: So soon after a login a refusal is not taken for the loss of its token: each login makes a token there.
+AGAIN: Final = timedelta(seconds=30)
 
 
 class BaoLogin(msgspec.Struct, frozen=True):
@@ -71,7 +73,7 @@ class BaoSource:
         if not isinstance(self._known_by, BaoLogin):
             return await self.ask_as(self._known_by(), method, path, body)
         answer = await self.ask_as(await self._entered(self._known_by), method, path, body)
-        if answer.status == 403 and self._token:
+        if answer.status == 403 and self._begun is not None and self._clock.now() - self._begun > AGAIN:
             # The token may have been taken from us. Nothing was done, so it is asked again.
             self._token = ""
             answer = await self.ask_as(await self._entered(self._known_by), method, path, body)

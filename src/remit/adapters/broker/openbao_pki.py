@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
 
 from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
-from remit.core.errors import KeyUnavailable
+from remit.core.certificate import ClientCertificate
+from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
 
@@ -55,7 +57,8 @@ class OpenBaoPkiBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take where it is. `parameters` go along with the request, filled in for the task: names that the
+        """Take where it is. With neither `headers` nor `env` calls show the certificate on their connection.
+        `parameters` go along with the request, filled in for the task: names that the
         certificate is to have (`common_name`, `uri_sans`). Unless given, its name is the task's.
         """
         self._bao = bao
@@ -63,6 +66,7 @@ class OpenBaoPkiBroker:
         self._role = role
         self._clock = clock
         self._parameters = {"common_name": "{task}", **(parameters or {})}
+        self._shown = not headers and not env
         self._injection = Injection(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
@@ -70,8 +74,14 @@ class OpenBaoPkiBroker:
         path = f"{self._mount}/sign/{self._role}"
         asked = fill(self._parameters, texts_of(wanted), _no_list)
         key = ec.generate_private_key(ec.SECP256R1())
-        request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-        asked["csr"] = request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+        try:
+            asked["csr"] = _requested(asked, key)
+        except ValueError:
+            raise NothingDone(
+                "what the task says cannot name a certificate",
+                code="lease-parameter",
+                way_out="constrain the parameter in the task type to short plain texts",
+            ) from None
         left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
         asked["ttl"] = f"{max(1, math.ceil(left_s))}s"
         answer = await self._bao.ask("POST", path, asked)
@@ -84,8 +94,8 @@ class OpenBaoPkiBroker:
         try:
             certificate = _read(told.get("certificate"), path)
             issuer = _read(told.get("issuing_ca"), path)
-            if certificate.public_key() != key.public_key():
-                raise bao_refused(path, "it gives a certificate for another key")
+            if certificate.public_key() != key.public_key() or not _names(asked) <= _names_in(certificate):
+                raise bao_refused(path, "it gives a certificate for another key, or with other names")
             private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
             values = {
                 "certificate": _pem(certificate),
@@ -104,7 +114,10 @@ class OpenBaoPkiBroker:
             until=certificate.not_valid_after_utc,
             headers=carried.headers,
             env=carried.env,
-            secrets=(private,) if self._injection.uses("private_key") else (),
+            certificate=ClientCertificate(_presented(certificate, told, path), private)
+            if self._shown
+            else None,
+            secrets=(private,) if self._shown or self._injection.uses("private_key") else (),
             handle={
                 "serial": serial,
                 "certificate": values["certificate"],
@@ -171,11 +184,47 @@ def _no_list(text: str) -> bool:
     return "," not in text
 
 
+def _names(asked: Mapping[str, Json]) -> set[str]:
+    found = {str(asked["common_name"])}
+    for kind in ("uri_sans", "alt_names"):
+        found |= {one.strip() for one in str(asked.get(kind, "")).split(",") if one.strip()}
+    return found
+
+
+def _names_in(certificate: x509.Certificate) -> set[str]:
+    found = {str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return found
+    of_kind = (x509.UniformResourceIdentifier, x509.DNSName, x509.RFC822Name)
+    return found | {str(name) for kind in of_kind for name in names.get_values_for_type(kind)}
+
+
+def _requested(asked: Mapping[str, Json], key: ec.EllipticCurvePrivateKey) -> str:
+    """Give the signed request. It has the names, too: by the role it is these that count, or the others."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(asked["common_name"]))])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    names: list[x509.GeneralName] = []
+    for kind, made in (("uri_sans", x509.UniformResourceIdentifier), ("alt_names", x509.DNSName)):
+        written = str(asked.get(kind, "")).split(",")
+        names += [made(one.strip()) for one in written if one.strip()]
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
 def _read(pem: Json, path: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(str(pem).encode())
     except ValueError:
         raise bao_refused(path, "what it gives is no certificate") from None
+
+
+def _presented(certificate: x509.Certificate, told: dict[str, Json], path: str) -> str:
+    """Give the certificate with those between it and the root, which the other side has."""
+    between = (_read(one, path) for one in told.get("ca_chain") or ())
+    return "".join((_pem(certificate), *(_pem(one) for one in between if one.issuer != one.subject)))
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -27,7 +27,7 @@ from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.adapters.broker.web import BrokerWeb
 from remit.core.errors import KeyUnavailable, NothingDone
-from remit.core.sigv4 import AwsKeys, AwsScope, signing_headers
+from remit.core.sigv4 import AwsKeys, AwsScope, AwsSigner, signing_headers
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
 
@@ -87,10 +87,13 @@ class StsBroker:
         keys: Callable[[], Awaitable[AwsKeys]],
         web: BrokerWeb,
         clock: Clock,
+        sign: AwsScope | None = None,
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the role; `keys` reads remit's own at each request."""
+        """Take the role; `keys` reads remit's own at each request. With `sign` calls are signed for that
+        and carry nothing.
+        """
         self._role = role
         self._probe = probe
         self._sts = sts
@@ -98,6 +101,7 @@ class StsBroker:
         self._keys = keys
         self._web = web
         self._clock = clock
+        self._sign = sign
         self._injection = Injection(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
@@ -141,8 +145,11 @@ class StsBroker:
             until=_until(said, now + life),
             headers=carried.headers,
             env=carried.env,
+            signer=AwsSigner(keys, self._sign) if self._sign is not None else None,
             secrets=tuple(
-                values[one] for one in ("secret_access_key", "session_token") if self._injection.uses(one)
+                values[one]
+                for one in ("secret_access_key", "session_token")
+                if self._sign is not None or self._injection.uses(one)
             ),
             handle={"id": keys.id, "secret": keys.secret, "token": keys.token},
         )

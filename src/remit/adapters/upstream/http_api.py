@@ -8,16 +8,17 @@ is retried, no redirect is followed, no cookie is kept.
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import Callable
 from typing import Any
 
 from remit.adapters.upstream.bounds import BufferBound, OnState, Reachability
+from remit.adapters.upstream.client_tls import MakeTls, ShownPools
 from remit.adapters.upstream.http1 import Connection, Limits, Pool, split_base_url
 from remit.adapters.upstream.http_answer import credential
 from remit.adapters.upstream.http_reply import McpReplyExchange, PlainReplyExchange
 from remit.core.errors import Malformed, NotFound, UpstreamUnreachable
-from remit.core.route import REQUEST, Api, write_request
+from remit.core.route import REQUEST, Api, WrittenRequest, write_request
+from remit.core.sigv4 import Sign
 from remit.ports.upstream import Call, Catalogue, Exchange, offered
 
 Json = Any
@@ -35,8 +36,8 @@ class HttpApi:
     """`ports.upstream.HttpUpstream` over HTTP/1.1.
 
     `on_state(name, up)` is told when no connection can be had, and when it answers again. Times in seconds:
-    `call_timeout_s` bounds the silence of a call. A call carries what its lease gives, and no other
-    credential.
+    `call_timeout_s` bounds the silence of a call. `tls` verifies the server of an https address. A call
+    carries what its lease gives, and no other credential.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class HttpApi:
         max_connections: int = 64,
         connect_timeout_s: float = 10.0,
         call_timeout_s: float = 300.0,
-        ssl_context: ssl.SSLContext | None = None,
+        tls: MakeTls | None = None,
         on_state: OnState | None = None,
     ) -> None:
         """Connect to nothing yet; raises `ConfigInvalid` for an address that cannot be used."""
@@ -66,7 +67,8 @@ class HttpApi:
             idle_timeout_s=call_timeout_s,
             max_connections=max_connections,
         )
-        self._pool = Pool(origin, limits=limits, ssl_context=ssl_context)
+        self._pool = Pool(origin, limits=limits, ssl_context=tls() if tls is not None else None)
+        self._shown = ShownPools(origin, limits, tls) if tls is not None else None
         self._max_result_bytes = max_result_bytes
         self._reachability = Reachability(name, on_state)
         self.api = api
@@ -107,6 +109,8 @@ class HttpApi:
             if isinstance(value := call.meta.get(name), str)
         ]
         lease = credential(headers) if headers else []
+        if call.sign is not None:
+            lease += credential(self._signed(call.sign, written))
         own = {name.lower() for name, _ in lease}
         if taken := [name for name, _ in sent if name in own]:
             # INVARIANT: no argument stands where the credential does.
@@ -116,7 +120,7 @@ class HttpApi:
                 way_out="remove it from the OpenAPI document",
             )
         self.bound.admit()
-        connection = await self._acquire()
+        connection = await self._acquire(call)
         kind = PlainReplyExchange if call.method == REQUEST else McpReplyExchange
         return kind(
             self,
@@ -127,9 +131,26 @@ class HttpApi:
             max_result_bytes=self._max_result_bytes,
         )
 
-    async def _acquire(self) -> Connection:
+    def _signed(self, sign: Sign, written: WrittenRequest) -> dict[str, str]:
+        meant = {
+            name.decode("ascii"): value.decode("latin-1")
+            for name, value in written.headers
+            if name.startswith(b"x-amz-")
+        }
+        url = self.base + written.target.decode("ascii")
+        return sign(written.method.decode("ascii"), url, meant, written.body)
+
+    async def _acquire(self, call: Call) -> Connection:
+        pool = self._pool
+        if call.certificate is not None:
+            if self._shown is None:
+                raise UpstreamUnreachable(
+                    f"upstream `{self.name}` has no TLS to show a certificate in",
+                    way_out="use an https `url`",
+                )
+            pool = await self._shown.of(call.task, call.lease, call.certificate)
         try:
-            return await self._pool.acquire()
+            return await pool.acquire()
         except UpstreamUnreachable:
             self._reachability.tell(False)
             raise
@@ -139,10 +160,14 @@ class HttpApi:
         self._reachability.tell(True)
 
     async def end_task(self, task: str) -> None:
-        """Nothing is kept for a task."""
+        """Cut the connections that show its certificate."""
+        if self._shown is not None:
+            await self._shown.end_task(task)
 
     async def stop(self) -> None:
         """Cut every connection."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await self._pool.close()
+                if self._shown is not None:
+                    await self._shown.close()

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that show a task's own certificate: a pool for each task and certificate, cut when it ends.
+
+A connection is who it was made as, for as long as it lives: none is ever handed from one task to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.upstream.http1 import Limits, Origin, Pool
+from remit.core.certificate import ClientCertificate
+from remit.core.errors import UpstreamUnreachable
+
+#: Gives a context that verifies the server, without a certificate of its own.
+MakeTls = Callable[[], ssl.SSLContext]
+#: How many ended tasks are remembered.
+MAX_ENDED: Final = 4096
+
+
+class ShownPools:
+    """The pools of one upstream. For one event loop."""
+
+    def __init__(self, origin: Origin, limits: Limits, tls: MakeTls) -> None:
+        """Connect to nothing yet."""
+        self._origin = origin
+        self._limits = limits
+        self._tls = tls
+        self._pools: dict[str, dict[str, Pool]] = {}
+        # A call that is on its way here when its task ends leaves nothing behind.
+        self._ended: dict[str, None] = {}
+
+    async def of(self, task: str, lease: str, certificate: ClientCertificate) -> Pool:
+        """Give the pool of a task whose connections show a certificate."""
+        if task in self._ended:
+            raise _over(task)
+        pools = self._pools.setdefault(task, {})
+        if lease not in pools:
+            # In a thread: it reads the authorities of the system.
+            context = await asyncio.to_thread(_showing, self._tls, certificate)
+            if self._pools.get(task) is not pools:
+                raise _over(task)
+            if lease not in pools:
+                pools[lease] = Pool(self._origin, limits=self._limits, ssl_context=context)
+        return pools[lease]
+
+    async def end_task(self, task: str) -> None:
+        """Cut all connections of a task."""
+        self._ended[task] = None
+        if len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+        for pool in self._pools.pop(task, {}).values():
+            await pool.close()
+
+    async def close(self) -> None:
+        """Cut all connections."""
+        for task in list(self._pools):
+            await self.end_task(task)
+
+
+def _over(task: str) -> UpstreamUnreachable:
+    return UpstreamUnreachable(f"task `{task}` has ended", sent=False, way_out="open another one")
+
+
+def _showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:
+    context = tls()
+    pem = f"{certificate.chain}{certificate.key}".encode()
+    if hasattr(os, "memfd_create"):
+        # OpenSSL reads it by a name, and this one is on no disk.
+        held = os.memfd_create("certificate", os.MFD_CLOEXEC)
+        try:
+            os.write(held, pem)
+            context.load_cert_chain(f"/proc/self/fd/{held}")
+        finally:
+            os.close(held)
+        return context
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "certificate.pem")
+        place.touch(mode=0o600)
+        place.write_bytes(pem)
+        context.load_cert_chain(place)
+    return context
