@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from remit.cli import show
 from remit.cli.client import Client, connect
+from remit.cli.faults import UsageFault
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.saying import saying
 from remit.core.meaning import MEANINGS
@@ -139,8 +142,6 @@ def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) ->
     if svg is not None:
         svg.write_text(svg_of(found), encoding="utf-8")
     if show.is_json():
-        import msgspec
-
         show.answer(msgspec.to_builtins(found))
         return
     for line in lines(found):
@@ -151,19 +152,25 @@ def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) ->
 
 
 @app.command(name="prove")
-def prove(index: int, /, *, out: Path | None = None) -> None:
-    """Give a receipt that an event is in the signed log, after verifying it here (C2SP tlog-proof).
+def prove(what: str, /, *, out: Path | None = None) -> None:
+    """Give a receipt that an event, or what tells of an end, is in the signed log, after verifying it here.
+
+    Of an event it is a C2SP tlog-proof; of a closure it is what `remit audit verify` reads.
 
     Parameters
     ----------
-    index
-        The event's place in the log.
+    what
+        The event's place in the log, or a closure (`cls_...`).
     out
         Write the receipt to this file instead of standard output.
     """
     from remit.cli.receipt import prove_event
 
     client = connect()
+    if what.startswith("cls_"):
+        _prove_closure(client, what, out)
+        return
+    index = _index(what)
     found = prove_event(client, _event(client, index))
     if out is not None:
         out.write_text(found["proof"], encoding="utf-8")
@@ -173,6 +180,29 @@ def prove(index: int, /, *, out: Path | None = None) -> None:
         sys.stdout.write(found["proof"])
     else:
         show.say(show.text("proven", "green"), f": event {index} of {found['size']}; the receipt is in {out}")
+
+
+def _prove_closure(client: Client, closure: str, out: Path | None) -> None:
+    from remit.cli.closure import show_read
+    from remit.cli.end import show_proof
+    from remit.cli.receipt import prove_closure
+
+    report, found = prove_closure(client, closure, out)
+    assert report.closure is not None
+    if show.is_json():
+        show.answer({"closure": msgspec.to_builtins(report.closure), "proof": found})
+        return
+    show_read(report.closure)
+    show.say("")
+    show_proof(found)
+
+
+def _index(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    raise UsageFault(
+        f"`{text[:80]}` is neither an event nor a closure", way_out="give the index of an event, or `cls_...`"
+    )
 
 
 @app.command(name="forget")

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from rich.table import Table
+from rich.text import Text
+
 from remit.cli import show
+from remit.core.receipt import ClosureRead
 
 Json = Any
 
@@ -15,33 +20,22 @@ def show_closure(closure: Json) -> int:
     if show.is_json():
         show.answer(closure)
         return 0
-    closed = closure["closed"]
-    show.say(
-        "Ended ",
-        show.text(closure["scope"], "bold"),
-        f": fenced after {closure['fence_ms']:.1f} ms, ",
-        show.text("nothing left open", "green")
-        if closed
-        else show.text("something is still open", "bold red"),
-    )
+    _headline(closure["scope"], closure["fence_ms"], closed=closure["closed"])
     pairs = [
         ("closure", closure["id"]),
         ("at", show.moment(closure["at"])),
         ("by", closure["ended_by"]),
         ("reason", closure["reason"]),
-        ("cause", closure["cause"]),
         ("tasks", ", ".join(closure["tasks"]) or "none were open"),
     ]
     show.picture(show.facts(pairs))
-    permissions = [one for one in closure["closings"] if not one.get("lease")]
-    if permissions:
-        show.say("")
-        show.table(
-            ("PERMISSION", "REFUSED AFTER", "KIND", "DETAIL"),
-            ((one["name"], _after(one), one["kind"], one["detail"]) for one in permissions),
-            empty="",
-        )
-    _credentials([one for one in closure["closings"] if one.get("lease")])
+    _closings(
+        (one["kind"], one["name"], one["revoked_after_ms"], one["refused_after_ms"], one["attempts"])
+        for one in closure["closings"]
+    )
+    for one in closure["closings"]:
+        if one["refused_after_ms"] is None and one.get("lease"):
+            show.say(show.text(f"{one['name']} is {one['detail']}; see `remit who`", "yellow"))
     if closure["indeterminate"]:
         show.say("")
         show.say("Permitted before the end, and not known to have taken effect or not:", style="yellow")
@@ -53,34 +47,61 @@ def show_closure(closure: Json) -> int:
     return 0
 
 
-def _credentials(closings: list[Json]) -> None:
-    """Show what became of credentials: taken back at their source, and tried at their sink until refused."""
-    if not closings:
-        return
-    show.say("")
-    show.table(
-        ("CREDENTIAL FOR", "KIND", "TAKEN BACK AFTER", "REFUSED AFTER", "TRIED", "LEASE"),
-        (
-            (
-                one["name"],
-                one["kind"],
-                _ms(one["revoked_after_ms"]),
-                _after(one),
-                one["attempts"],
-                one["lease"],
-            )
-            for one in closings
-        ),
-        empty="",
+def show_read(closure: ClosureRead) -> None:
+    """Show a closure as its receipt tells of it: the log's own words, and nothing of a running remit's."""
+    _headline(closure.scope, closure.fence_ms, closed=closure.closed)
+    lacking = f"{len(closure.indeterminate)}: {', '.join(closure.indeterminate)}"
+    pairs = [
+        ("closure", closure.id),
+        ("at", show.moment(closure.at)),
+        ("tasks", closure.tasks),
+        ("indeterminate", lacking if closure.indeterminate else ""),
+    ]
+    show.picture(show.facts(pairs))
+    _closings(
+        (one.kind, one.name, one.revoked_after_ms, one.refused_after_ms, one.attempts)
+        for one in closure.closings
     )
-    for one in closings:
-        if one["refused_after_ms"] is None:
-            show.say(show.text(f"{one['name']} is {one['detail']}; see `remit who`", "yellow"))
 
 
-def _after(closing: Json) -> object:
-    return _ms(closing["refused_after_ms"])
+def _headline(scope: str, fence_ms: float, *, closed: bool) -> None:
+    show.say(
+        "Ended ",
+        show.text(scope, "bold"),
+        f": fenced after {fence_ms:.1f} ms, ",
+        show.text("nothing left open", "green")
+        if closed
+        else show.text("something is still open", "bold red"),
+    )
 
 
-def _ms(after: float | None) -> object:
-    return show.text("still open", "bold red") if after is None else f"{after:.1f} ms"
+def _closings(rows: Iterable[tuple[str, str, float | None, float | None, int]]) -> None:
+    """Show what was derived: of a credential also when its source had taken it back, and how often its sink
+    was tried.
+    """
+    found = list(rows)
+    if not found:
+        return
+    leased = any(attempts for *_, attempts in found)
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    made.add_column("KIND", no_wrap=True)
+    made.add_column("WHAT", overflow="fold")
+    if leased:
+        made.add_column("TAKEN BACK", justify="right", no_wrap=True)
+    made.add_column("REFUSED AFTER", justify="right", no_wrap=True)
+    if leased:
+        made.add_column("TRIED", justify="right", no_wrap=True)
+    for kind, name, revoked, refused, attempts in found:
+        cells = [show.text(kind), show.text(name)]
+        if leased:
+            cells.append(_ms(revoked) if attempts else Text(""))
+        cells.append(_ms(refused))
+        if leased:
+            cells.append(Text(str(attempts) if attempts else ""))
+        made.add_row(*cells)
+    show.say("")
+    show.picture(made)
+
+
+def _ms(after: float | None) -> Text:
+    return Text("still open", style="bold red") if after is None else Text(f"{after:.1f} ms")

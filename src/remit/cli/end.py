@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from remit.cli import show
-from remit.cli.client import Client, connect
+from remit.cli.client import connect
 from remit.cli.closure import show_closure
 from remit.cli.faults import UsageFault
 from remit.cli.parser import Switch, verb
@@ -32,7 +33,7 @@ def scope_of(x: str) -> dict[str, str]:
 
 
 @app.default
-def end(x: str, /, *, reason: str = "", prove: Switch = False) -> int:
+def end(x: str, /, *, reason: str = "", prove: Switch = False, receipt: Path | None = None) -> int:
     """End a task, or all of an agent, owner, person, tool or upstream, and show how fast it was gone.
 
     After this has returned, no call under it is permitted. What had been permitted before and has no outcome
@@ -45,38 +46,32 @@ def end(x: str, /, *, reason: str = "", prove: Switch = False) -> int:
     reason
         Why; it goes into the evidence.
     prove
-        Also verify, here, that the closure is in the signed log.
+        Also verify, here, that the closure and what became of each credential are in the signed log.
+    receipt
+        Keep the proof in this file; `remit audit verify` reads it, offline.
     """
     client = connect()
     closure = client.post("end", reason=reason, **scope_of(x))
-    if not prove:
+    if not prove and receipt is None:
         return show_closure(closure)
-    found = _proof(client, closure)
+    from remit.cli.receipt import prove_closure
+
+    _, found = prove_closure(client, closure["id"], receipt)
     if show.is_json():
         show.answer({**closure, "proof": found})
         return 0
     show_closure(closure)
     show.say("")
-    show.say(
-        show.text("proven", "green"), f": event {found['index']} of {found['size']} in log {found['origin']}"
-    )
-    show.say(f"  remit audit show {found['index']}", style="dim")
+    show_proof(found)
     return 0
 
 
-def _proof(client: Client, closure: Json) -> Json:
-    """Find the closure's event and verify its inclusion proof; raises `VerificationFailed`."""
-    from remit.cli.receipt import prove_event
-    from remit.core.errors import NotFound
-
-    page = client.get("events", start=-1000, limit=1000, kinds="closure.made")
-    for event in reversed(page["items"]):
-        if event["facts"].get("closure") == closure["id"]:
-            return prove_event(client, event)
-    raise NotFound(
-        f"closure `{closure['id']}` is not among the last 1000 events",
-        way_out="see `remit audit log --kind closure.made`",
-    )
+def show_proof(found: Json) -> None:
+    """Say what of a closure is proven."""
+    what = f": {found['events']} events, in the log {found['origin']} as signed at {found['size']}"
+    show.say(show.text("proven", "green"), what)
+    if found["receipt"]:
+        show.say(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")
 
 
 @lock_app.default

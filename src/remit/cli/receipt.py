@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts: that one event is in the signed log, verified here, against the key that was seen first."""
+"""Receipts, verified here against the log's key that was seen first: of one event, or of one end."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
 
 from remit.cli.client import Client
 from remit.core.checkpoint import LogProof, VerifierKey
-from remit.core.errors import VerificationFailed
+from remit.core.errors import NotFound, VerificationFailed
+from remit.core.export import ExportReport, verify_export
 
 Json = Any
+
+#: So often a closure's event is asked for that is not in the signed log yet, a tenth of a second apart.
+TRIES: Final = 30
 
 
 def prove_event(client: Client, event: Json) -> Json:
@@ -36,3 +44,48 @@ def prove_event(client: Client, event: Json) -> Json:
         "verifier": str(key),
         "proof": text,
     }
+
+
+def prove_closure(client: Client, closure: str, place: Path | None = None) -> tuple[ExportReport, Json]:
+    """Fetch the receipt of a closure, verify it, and keep it at `place`; gives what it says, and what holds.
+
+    Raises `VerificationFailed` with the first fault.
+    """
+    from remit.cli.trust import trusted_key
+
+    lines = _receipt(client, closure).splitlines(keepends=True)
+    try:
+        told = str(msgspec.json.decode(lines[0]).get("verifier", ""))
+    except (msgspec.DecodeError, IndexError):
+        told = ""
+    key = trusted_key(client.base_url, told)
+    report = verify_export(lines, key)
+    if report.faults or report.closure is None or report.closure.id != closure:
+        first = report.faults[0].text if report.faults else f"the receipt is not of closure `{closure}`"
+        raise VerificationFailed(f"the receipt does not hold: {first}")
+    if place is not None:
+        place.write_bytes(b"".join(lines))
+    said = {
+        "events": report.events,
+        "size": report.size,
+        "origin": report.origin,
+        "root": report.root,
+        "verifier": str(key),
+        "receipt": str(place) if place is not None else "",
+    }
+    return report, said
+
+
+def _receipt(client: Client, closure: str) -> bytes:
+    for _ in range(TRIES):
+        try:
+            with client.stream("closures", closure, "receipt") as response:
+                return response.read()
+        except NotFound as missing:
+            if missing.code != "not-signed-yet":
+                raise
+            time.sleep(0.1)
+    raise NotFound(
+        f"closure `{closure}` is not in the signed log yet",
+        way_out=f"run `remit audit prove {closure}` in a while; `remit doctor` says how the log is",
+    )

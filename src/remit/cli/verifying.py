@@ -13,6 +13,7 @@ import msgspec
 
 from remit.cli import show
 from remit.cli.client import connect
+from remit.cli.closure import show_read
 from remit.cli.exporting import Advance, fetch, progress
 from remit.cli.trust import SeenHead, is_known, last_head, remember_head, seen_key, succeed
 from remit.core.checkpoint import VerifierKey
@@ -107,7 +108,7 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
         named = _named(first)
         trusted = trusted_for(named, key)
         seen = last_head(str(trusted))
-        whole = b'"task":""' in first.replace(b" ", b"")
+        whole = b'"task":""' in first.replace(b" ", b"") and b'"closure":' not in first
         beginning = Beginning(seen, whole=whole)
         with progress("verifying", named.size) as advance:
             report = verify_export(
@@ -175,9 +176,11 @@ def _tell(verdict: Checked, what: str) -> None:
 def _good(verdict: Checked, what: str) -> None:
     report = verdict.report
     show.say(show.text("verified", "bold green"), f": {what}")
-    scope = (
-        f"of task {report.task}" if report.task else "all of them" if report.complete else "not all of them"
-    )
+    if report.closure is not None:
+        show_read(report.closure)
+        show.say("")
+    part = f"of task {report.task}" if report.task else "about this end" if report.closure else ""
+    scope = part or ("all of them" if report.complete else "not all of them")
     seen = verdict.seen
     before = f"begins with the {seen.size} events seen {show.moment(seen.at).plain}" if seen else ""
     show.picture(
@@ -191,7 +194,7 @@ def _good(verdict: Checked, what: str) -> None:
                 ("from", show.moment(report.first)),
                 ("to", show.moment(report.last)),
                 ("values", f"{report.opened} events with values, each as committed"),
-                ("continuity", before if not report.task else ""),
+                ("continuity", before if not part else ""),
                 ("no outcome", _unfinished(report)),
             ]
         )

@@ -8,7 +8,8 @@
 
 A whole export holds every event from the first on, and its root is computed anew. An export of one task holds
 that task's events alone, each with its inclusion proof, and its completeness rests on the chain of the task's
-own records. Openings may be left out: a reader then sees that something was said, when and by whom, and not
+own records. A receipt (`core.receipt`) holds what tells of one closure, which its first line names, in the
+same way. Openings may be left out: a reader then sees that something was said, when and by whom, and not
 what.
 
 What it cannot show: that a log which was cut back to an older signed state is the newest. Give the size that
@@ -29,6 +30,7 @@ from remit.core.errors import RemitError
 from remit.core.event import CallOutcome, EventKind
 from remit.core.key import KeyKind
 from remit.core.merkle import Frontier, leaf_hash, verify_inclusion
+from remit.core.receipt import ClosureRead, ReceiptReading
 from remit.core.seal import reveal
 
 Json = Any
@@ -70,6 +72,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: tuple[str, ...]
     faults: tuple[ExportFault, ...]
     successor: str = ""
+    closure: ClosureRead | None = None
 
     @property
     def holds(self) -> bool:
@@ -83,6 +86,7 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verifier: str
     size: int
     task: str = ""
+    closure: str = ""
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,15 +110,16 @@ class _Leaf(msgspec.Struct, frozen=True):
     sealed: dict[str, str] = {}
 
 
-def header_line(origin: str, verifier: str, size: int, task: str = "") -> bytes:
+def header_line(origin: str, verifier: str, size: int, task: str = "", closure: str = "") -> bytes:
     """Give the first line of an export."""
-    return msgspec.json.encode(_Header(FORMAT, origin, verifier, size, task)) + b"\n"
+    line = {"remit_evidence": FORMAT, "origin": origin, "verifier": verifier, "size": size, "task": task}
+    return msgspec.json.encode({**line, "closure": closure} if closure else line) + b"\n"
 
 
 def event_line(
     index: int, leaf: bytes, openings: dict[str, list[Json]] | None, path: list[bytes] | None
 ) -> bytes:
-    """Give the line of one event; `path` is its inclusion proof, for the export of one task."""
+    """Give the line of one event; `path` is its inclusion proof, for the export of one task or closure."""
     line: dict[str, Json] = {"index": index, "leaf": leaf.decode()}
     if openings:
         line["openings"] = openings
@@ -180,10 +185,11 @@ class _Reading:
         self.rotated: dict[str, str] = {}
         self.number = 1  # of the line in hand; the first is the header
         self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
+        self.receipt = ReceiptReading(header.closure)
 
     @property
     def whole(self) -> bool:
-        return not self.header.task
+        return not self.header.task and not self.header.closure
 
     def fault(self, index: int, code: str, text: str) -> None:
         if len(self.faults) < MAX_FAULTS:
@@ -211,9 +217,12 @@ class _Reading:
         self.last = leaf.at
         if leaf.kind == EventKind.KEY_ROTATED.value and leaf.facts.get("kind") == KeyKind.CHECKPOINT.value:
             self.rotated[str(leaf.facts.get("previous"))] = str(leaf.facts.get("key"))
-        for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
-            self.fault(fault.index, fault.code, fault.text)
-        if not self.whole and leaf.task != self.header.task:
+        if self.header.closure:
+            self.receipt.take(leaf.kind, leaf.at, leaf.facts)
+        else:
+            for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
+                self.fault(fault.index, fault.code, fault.text)
+        if self.header.task and leaf.task != self.header.task:
             self.fault(index, "foreign-task", f"event {index} is not of task `{self.header.task}`")
         if line.openings is not None:
             self._open(index, leaf, line.openings)
@@ -266,6 +275,7 @@ class _Reading:
         if self.whole:
             self._close_whole(size, root)
         else:
+            self._close_receipt()
             for number, index, hashed, path in self.hashes:
                 try:
                     verify_inclusion(hashed, index, size, path, root)
@@ -273,6 +283,14 @@ class _Reading:
                     text = f"event {index} on line {number} is not in the signed log, or was changed"
                     self.fault(index, "not-included", text)
         return size, root
+
+    def _close_receipt(self) -> None:
+        if not self.header.closure:
+            return
+        if self.receipt.read() is None:
+            self.fault(-1, "no-closure", f"the event of closure `{self.header.closure}` is not here")
+        for lease in self.receipt.strangers[:3]:
+            self.fault(-1, "foreign-lease", f"closure `{self.header.closure}` lists no lease `{lease}`")
 
     def _close_whole(self, size: int, root: bytes) -> None:
         missing = size - self.events
@@ -376,4 +394,5 @@ def _report(
         unfinished=tuple(reading.chains.calls),
         faults=faults,
         successor=successor,
+        closure=reading.receipt.read(),
     )

@@ -12,6 +12,7 @@ import enum
 from remit.core.approval import Approval
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity import Agent, Person, Role
+from remit.core.revocation import Closure
 from remit.core.task import Task
 
 
@@ -69,6 +70,15 @@ def end_task(task: Task, person: Person) -> Task:
     if not own_task(task, person):
         require(person, Duty.END)
     return task
+
+
+def see_closure(closure: Closure, task: Task | None, person: Person) -> Closure:
+    """Give a closure to a person who may see it: with a role, or because what was ended is their own `task`;
+    to others there is none (`NotFound`).
+    """
+    if not (task is not None and own_task(task, person)) and not may(person, Duty.OVERSEE):
+        raise NotFound(f"there is no closure `{closure.id}`", way_out="see `remit audit log`")
+    return closure
 
 
 def see_approval(approval: Approval, task: Task | None, person: Person) -> bool:

@@ -42,6 +42,7 @@ from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.proofs import Proofs
+from remit.services.receipts import Receipts
 from remit.services.refusals import Refusals
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
@@ -277,6 +278,7 @@ def furnish(o: Outfit) -> House:
         deferrals=deferrals,
         answers=_answers(o, parts),
         evidence=evidence,
+        receipts=Receipts(store=o.store, evidence=evidence, tenant=o.tenant),
         chains=Chains(evidence),
         reports=Reports(
             store=o.store,

@@ -38,6 +38,7 @@ from remit.services.plans import Plans
 from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.proofs import Proofs
+from remit.services.receipts import Receipts
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Rotations
@@ -118,6 +119,7 @@ class House:
     deferrals: Deferrals
     answers: Answers
     evidence: Evidence
+    receipts: Receipts
     chains: Chains
     reports: Reports
     who: Who

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
+from starlette.responses import StreamingResponse
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ClosureView, View, closure_view
+from remit.api.wire import HEADERS
 from remit.core.errors import Malformed, NotFound
-from remit.core.revocation import EVERYTHING, Lock, ScopeKind, scope
-from remit.services.duties import Duty, end_task, require
+from remit.core.revocation import EVERYTHING, Closure, Lock, ScopeKind, scope
+from remit.services.duties import Duty, end_task, require, see_closure
 from remit.services.house import House
 
 
@@ -149,6 +152,34 @@ async def closures(errand: Errand) -> Items[ClosureView]:
     return Items(tuple(closure_view(one) for one in found))
 
 
+async def _closure(errand: Errand) -> Closure:
+    """Give the closure that the path names, if the caller may see it."""
+    house = errand.house
+    found = await house.receipts.closure(errand.place["closure"])
+    kind, _, name = found.scope.partition(":")
+    task = await house.tasks.get(name) if kind == ScopeKind.TASK else None
+    return see_closure(found, task, errand.someone)
+
+
+async def closure(errand: Errand) -> ClosureView:
+    """Give one closure, as it is now."""
+    return closure_view(await _closure(errand))
+
+
+async def receipt(errand: Errand) -> StreamingResponse:
+    """Give the receipt of a closure, line by line."""
+    lines = errand.house.receipts.lines(await _closure(errand))
+    # What can fail does so before an answer has begun.
+    first = await anext(lines)
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield first
+        async for line in lines:
+            yield line
+
+    return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
+
+
 ENDPOINTS = (
     Endpoint(
         method="POST",
@@ -193,5 +224,21 @@ ENDPOINTS = (
         people=Duty.OVERSEE,
         asks=ClosureFilter,
         gives=Items[ClosureView],
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/closures/{closure}",
+        summary="Show the record of an end as it is now: of one's own task, or of any with a role",
+        serve=closure,
+        people=Duty.OWN,
+        gives=ClosureView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/closures/{closure}/receipt",
+        summary="Give the signed receipt of an end, which verifies offline (`remit audit verify`)",
+        serve=receipt,
+        people=Duty.OWN,
+        media="application/jsonl",
     ),
 )

@@ -32,7 +32,9 @@ async def step_7(stage: Stage, tell: Teller, task: str) -> None:
     key = json.loads(lines[0])["verifier"]
     tell.say("The file alone, and the public key: no server, no database.")
     await show(stage, tell, "audit", "verify", str(file), "--key", key)
-    tell.say("Now copies of it are attacked:")
+    tell.say("So does the receipt of the end alone:")
+    await show(stage, tell, "audit", "verify", str(stage.folder / "receipt.jsonl"), "--key", key)
+    tell.say("Now copies of the evidence are attacked:")
     for title, attacked in attacks(lines):
         report = verify_export(attacked, VerifierKey.parse(key))
         why = f"{report.faults[0].code}: {report.faults[0].text}" if report.faults else ""
