@@ -2,6 +2,7 @@
 """A real OpenBao server for tests: in memory, unsealed, on a free port, for as long as a test needs it."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -72,6 +73,9 @@ class BaoServer:
 
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+        if paused:
+            # Until it has really stopped: a signal is not obeyed at once.
+            os.waitpid(self._process.pid, os.WUNTRACED)
 
     def ask(self, method: str, path: str, body: object = None, token: str = TOKEN) -> object:
         """Ask it something as an administrator."""
