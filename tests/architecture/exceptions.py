@@ -28,6 +28,7 @@ CATCH_ALL: dict[str, str] = {
 LATE_IMPORTS: dict[str, str] = {
     "src/remit/adapters/attestor/bundles.py": "`spiffe` loads gRPC: 10 MB that only its users should pay",
     "src/remit/compose/brokers.py": "brokers load an HTTP client or a database's, where no lease needs it",
+    "src/remit/compose/standing.py": "rotating loads a database's client, and publishing an HTTP client",
     "src/remit/compose/oauth_brokers.py": "OAuth loads the same HTTP client",
     "src/remit/compose/bao_brokers.py": "as above",
     "src/remit/compose/cloud_brokers.py": "as above",

@@ -49,6 +49,8 @@ KUBERNETES = {
 }
 KEY = {"X-Secret": "{secret_access_key}"}
 IDP = {"token_url": "https://idp.example.com/t", "client_id": "remit", "client_secret": "env:IDP"}
+PASSWORD = {"database": "postgresql://db.example.com/crm", "user": "crm", "first": "env:CRM"}
+KV = {"address": "https://bao.example.com", "token": "env:BAO", "path": "crm"}
 X = {"X-Password": "{password}"}
 ENV = {"CRM_TOKEN": "{token}"}
 PROGRAM = {"url": "", "command": ["crm"]}
@@ -111,6 +113,20 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "`upstreams.crm.lease.oauth.idp.token_url`: would send a secret in the clear",
         ),
         ({"oauth": OAUTH | {"grant": "password"}}, {}, "`upstreams.crm.lease.oauth.grant`"),
+        ({"password": PASSWORD}, {}, "does not say how calls carry the credential"),
+        ({"password": PASSWORD | {"first": "hunter2"}, "headers": X}, {}, "written out"),
+        (
+            {"password": PASSWORD | {"database": "postgresql://crm:hunter2@db/crm"}, "headers": X},
+            {},
+            "`upstreams.crm.lease.password.database`: holds a name or password",
+        ),
+        ({"password": PASSWORD, "env": ENV}, PROGRAM, "`upstreams.crm.lease.password`: has no meaning"),
+        ({"password": PASSWORD, "headers": X, "per": "call"}, {}, "has no meaning with `password`"),
+        (
+            {"password": PASSWORD | {"publish": KV | {"address": "http://bao.example.com"}}, "headers": X},
+            {},
+            "`upstreams.crm.lease.password.publish.address`: would send a secret in the clear",
+        ),
         ({"oauth": OAUTH, "per": "minute"}, {}, "`upstreams.crm.lease.per`"),
         ({"oauth": OAUTH, "postgres": POSTGRES}, {}, "has more than one source"),
         ({"postgres": POSTGRES}, {}, "does not say how calls carry the credential"),

@@ -156,6 +156,8 @@ def _about(tree: Tree, task: Json) -> None:
         tree.add(Text.assemble(("until ", "dim"), show.moment(task["deadline"])))
     if task.get("bearers_at"):
         tree.add(_line("a token alone is enough at", ", ".join(task["bearers_at"]), "yellow"))
+    if task.get("standing_at"):
+        tree.add(_line("a secret that ends with no task opens", ", ".join(task["standing_at"]), "yellow"))
     if task["in_hand"]:
         tree.add(_line("calls in hand", str(task["in_hand"]), "yellow"))
     _leases(tree, task["leases"])

@@ -21,6 +21,7 @@ from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.signals import polled_of, receivers_of, targets_of, transmitters_of
+from remit.compose.standing import look_after_secrets, rotated_of
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import offer_apis, starters_of, upstream_of
@@ -178,7 +179,8 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
         voucher = Vouching(keys.tokens, SystemClock(), SystemEntropy(), url)
-        brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, stack)
+        rotated = rotated_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
+        brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, rotated, stack)
         house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
@@ -198,6 +200,7 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
         house.revocations.on_end(partial(_forget_task, upstreams))
         await serve_keys(config, house, upkeep, stack)
+        await look_after_secrets(config, house, rotated, keys.sealing, upkeep)
         _keep_up(house, upkeep, told)
         stack.push_async_callback(upkeep.close)
         yield house

@@ -15,18 +15,27 @@ from remit.config import (
     PostgresLeaseSection,
     UpstreamSection,
 )
+from remit.config.lease_password import PasswordLeaseSection
 from remit.ports.broker import Broker
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
+from remit.services.rotated_secrets import RotatedSecrets
 
 
 def brokers_of(
-    config: Config, clock: Clock, entropy: Entropy, voucher: Voucher, stack: AsyncExitStack
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    voucher: Voucher,
+    rotated: RotatedSecrets,
+    stack: AsyncExitStack,
 ) -> dict[str, Broker]:
     """Give the broker of each upstream that needs a credential; `stack` closes their connections."""
     found: dict[str, Broker] = {}
     for name, section in config.upstreams.items():
-        if section.lease is not None:
+        if section.lease is not None and section.lease.password is not None:
+            found[name] = _standing_password(name, section.lease, section.lease.password, rotated)
+        elif section.lease is not None:
             found[name] = _leasing(section, section.lease, config, clock, entropy, voucher, stack)
         elif section.headers:
             found[name] = StandingBroker(
@@ -71,3 +80,11 @@ def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entr
         entropy=entropy,
         connections=postgres.connections,
     )
+
+
+def _standing_password(
+    name: str, lease: LeaseSection, password: PasswordLeaseSection, rotated: RotatedSecrets
+) -> Broker:
+    from remit.adapters.broker.postgres_password import PasswordBroker
+
+    return PasswordBroker(name, password.database, password.user, rotated.reader(name), headers=lease.headers)

@@ -13,13 +13,14 @@ from remit.config.lease_github import GitHubLeaseSection, check_github
 from remit.config.lease_kubernetes import KubernetesLeaseSection, check_kubernetes
 from remit.config.lease_oauth import OAuthLeaseSection, check_oauth
 from remit.config.lease_openbao import OpenBaoLeaseSection, check_openbao
+from remit.config.lease_password import PasswordLeaseSection, check_password
 from remit.config.lines import Node
 from remit.config.secret import SecretRef
 from remit.config.section import Section, Text
 from remit.config.shape import Problems
 
 #: What can give credentials.
-SOURCES = ("oauth", "postgres", "openbao", "aws", "github", "kubernetes")
+SOURCES = ("oauth", "postgres", "openbao", "aws", "github", "kubernetes", "password")
 
 
 class PostgresLeaseSection(Section, frozen=True, kw_only=True):
@@ -55,6 +56,9 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     github: Annotated[GitHubLeaseSection | None, Meta(description="A token of a GitHub App.")] = None
     kubernetes: Annotated[
         KubernetesLeaseSection | None, Meta(description="A token of a service account of Kubernetes.")
+    ] = None
+    password: Annotated[
+        PasswordLeaseSection | None, Meta(description="A standing password that remit rotates.")
     ] = None
     headers: Annotated[
         dict[str, str],
@@ -113,6 +117,8 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
         )
     if lease.oauth is not None:
         check_oauth(lease.oauth, f"{key}.oauth", node, problems)
+    if lease.password is not None:
+        check_password(lease.password, f"{key}.password", node, problems)
     if lease.postgres is not None:
         check_secret(lease.postgres.admin, f"{key}.postgres.admin", node, problems)
     if lease.openbao is not None:

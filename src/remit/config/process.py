@@ -21,9 +21,17 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
         foreign["openapi"] = upstream.openapi
         if lease is not None:
             foreign |= {"lease.headers": lease.headers, "lease.per": lease.per == "call"}
+            foreign["lease.password"] = lease.password is not None
     else:
         foreign = {"env": upstream.env, "per_task": upstream.per_task}
         foreign["lease.env"] = lease.env if lease is not None else {}
+    if lease is not None and lease.password is not None and lease.per == "call":
+        problems.add(
+            "has no meaning with `password`, which stands",
+            line=node.line_of(f"{key}.lease.per"),
+            key=f"{key}.lease.per",
+            way_out="remove it",
+        )
     for name, value in foreign.items():
         if value:
             problems.add(

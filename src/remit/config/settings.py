@@ -103,6 +103,10 @@ class LimitsSection(Section, frozen=True, kw_only=True):
         Seconds,
         Meta(ge=1, description="A task of a local relay ends when its relay was not heard of for this long."),
     ] = 15
+    secret_age_s: Annotated[
+        Seconds,
+        Meta(ge=3600, description="A standing secret that has been the same for longer is a finding."),
+    ] = 90 * 86400
     session_ttl_s: Annotated[Seconds, Meta(ge=60, description="How long a person stays signed in.")] = (
         12 * 3600
     )

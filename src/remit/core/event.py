@@ -71,6 +71,7 @@ class EventKind(enum.StrEnum):
     LEASE_REVOKED = "lease.revoked"
     LEASE_DEAD = "lease.dead"
     LEASE_OPEN = "lease.open"
+    SECRET_ROTATED = "secret.rotated"
     KEY_ROTATED = "key.rotated"
     KEY_RETIRED = "key.retired"
     SUBJECT_FORGOTTEN = "subject.forgotten"

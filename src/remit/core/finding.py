@@ -28,6 +28,9 @@ class FindingKind(enum.StrEnum):
     TWO_PROGRAMS = "two-programs"
     APPROVER_CODE = "approver-code"
     SINK_OPEN = "sink-open"
+    STANDING_SECRET = "standing-secret"
+    OLD_SECRET = "old-secret"
+    SECRET_STUCK = "secret-stuck"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -42,6 +45,13 @@ _PLACES = {
     "first": "where it was seen, by instance or address",
     "second": "where it was seen in between",
     "by": "what tells the two apart: `instance`, `address`, `manifest`, `executable` or `client`",
+}
+
+_SECRET = {
+    "upstream": "the upstream that it is for",
+    "place": "what the configuration uses it as",
+    "where": "the reference by which it is found; never the secret",
+    "since": "since when it is the one that it is, as far as remit knows",
 }
 
 #: What each kind says. The reference of findings is generated from it.
@@ -86,6 +96,25 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
             "why": "what was last heard when it was taken back or tried",
         },
         "look at its source and sink; end it there by hand where they do not answer",
+    ),
+    FindingKind.STANDING_SECRET: FindingMeaning(
+        "remit holds a secret that ends with no task: whoever has seen it can use it.",
+        {
+            **_SECRET,
+            "rotated_every_s": "how often remit changes it, in seconds; 0 where it does not",
+        },
+        "lease a credential to each task (`lease`), have it rotated (`lease.password`), or resolve this with "
+        "the reason why it has to stand",
+    ),
+    FindingKind.OLD_SECRET: FindingMeaning(
+        "A standing secret has been the same for longer than `limits.secret_age_s`.",
+        {**_SECRET, "age_days": "its age in days, as far as remit knows"},
+        "change it at its source, and where `where` says; this is settled when remit sees another one",
+    ),
+    FindingKind.SECRET_STUCK: FindingMeaning(
+        "A standing secret that remit rotates cannot be rotated, or the one before it still works.",
+        {**_SECRET, "why": "what stands in the way"},
+        "put right what `why` says; it is tried again every minute, and this is settled when it came through",
     ),
 }
 

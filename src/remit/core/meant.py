@@ -86,6 +86,16 @@ LEASE_MEANINGS: dict[EventKind, Meaning] = {
             "why": "what stands in the way: the source's code, or what the sink said",
         },
     ),
+    EventKind.SECRET_ROTATED: Meaning(
+        "A standing secret of an upstream was changed by remit, and the new one was seen to work.",
+        {
+            "upstream": "what it is for",
+            "sink": "where it opens something",
+            "age_s": "for how many seconds the one before it had counted, as far as remit knows",
+            "old_refused": "whether the one before it was tried and refused",
+            "after_us": "microseconds from when the new one worked until that",
+        },
+    ),
 }
 
 _TRANSMITTER = {"transmitter": "who told it, as the configuration calls them"}

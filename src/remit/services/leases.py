@@ -216,6 +216,12 @@ class Leases:
             if self._open(one) and (one.record.task == task or one.record.agent == agent)
         ]
 
+    def standing(self, upstreams: Collection[str]) -> list[str]:
+        """Give those of some upstreams whose calls carry a secret that ends with no task."""
+        return sorted(
+            name for name in upstreams if (broker := self._brokers.get(name)) is not None and broker.standing
+        )
+
     def counts(self) -> dict[str, int]:
         """Give how many are held, and how many are still open after an end."""
         return {"held": sum(not one.ending for one in self._held.values()), "open": len(self._back.open)}

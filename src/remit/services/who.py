@@ -245,6 +245,7 @@ class Who:
         live = self._live.get(task.id)
         label = live.label if live is not None else task.label
         lapsed = task.state is TaskState.ACTIVE and self._clock.now() >= task.deadline
+        upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         return {
             "task": task.id,
             "task_type": task.type,
@@ -262,9 +263,8 @@ class Who:
             "ended": task.ended.isoformat() if task.ended else None,
             "end_reason": task.end_reason,
             "label": msgspec.to_builtins(label),
-            "bearers_at": sorted(
-                {grant.tool.partition("/")[0] for grant in task.grants} & self._unconstrained
-            ),
+            "bearers_at": sorted(upstreams & self._unconstrained),
+            "standing_at": self._leases.standing(upstreams),
             "leases": self._leases.of(task=task.id),
             "in_hand": len(live.in_hand) if live is not None else 0,
         }

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A standing secret that its upstream lets its holder change."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from remit.ports.broker import Probe
+
+
+class Rotating(Protocol):
+    """One secret of one upstream. Safe for one rotation at a time; nothing is kept here.
+
+    Whoever rotates keeps the new secret before it is set, and the old one until the new one was seen to work.
+    """
+
+    @property
+    def sink(self) -> str:
+        """What it opens, for people, with nothing secret."""
+        ...
+
+    @property
+    def first(self) -> str:
+        """The secret by the configuration, which counts until remit has set another; raises
+        `KeyUnavailable`.
+        """
+        ...
+
+    async def change(self, old: str, new: str) -> None:
+        """Have `new` in the place of `old`; raises `KeyUnavailable` where that is not confirmed: then either
+        may be the one that counts.
+        """
+        ...
+
+    async def works(self, secret: str) -> Probe:
+        """Use a secret for nothing, and say what came of it; never raises."""
+        ...
+
+    async def publish(self, secret: str) -> None:
+        """Hand the secret that counts to where others read it; raises `KeyUnavailable`. Idempotent."""
+        ...

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Standing secrets that remit changes by itself: an upstream that knows no other kind is at least not opened
+for ever by what somebody has once seen.
+
+1. the new secret is kept, sealed, beside the old one
+2. it is set at the upstream; from its confirmation on calls carry it
+3. it is tried. What works is the one that counts, and the old one is let go only then
+4. the old one is tried: an upstream that still takes it has not been rotated, and that is told
+5. where others read the secret, it is handed there
+
+After a crash, or where 2 was not confirmed, both are tried, and the one that works counts.
+
+INVARIANT: a secret that may count at the upstream is in the store, sealed under the current sealing key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import KeyUnavailable, RemitError
+from remit.core.event import Event, EventKind
+from remit.core.seal import NONCE_SIZE, seal, unseal
+from remit.ports.broker import Probe
+from remit.ports.keys import SealingKeys
+from remit.ports.rotating import Rotating
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import PutValue, Store, Unit
+
+Json = Any
+
+log = logging.getLogger("remit.secrets")
+
+PREFIX: Final = "secret:"
+SECRET_BYTES: Final = 32
+#: How long the old secret may still be taken after the new one is.
+LATE_S: Final = 2.0
+#: Pause before a rotation that did not come through is tried again.
+AGAIN: Final = timedelta(minutes=1)
+
+
+class KeptSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a secret. `next` is one that may count already; `published` whether others have the
+    current one, `refused` whether the one before it was seen to be.
+    """
+
+    current: str
+    next: str = ""
+    since: datetime
+    published: bool = True
+    refused: bool = True
+
+    def __repr__(self) -> str:
+        """Say since when; nothing of the secrets."""
+        return f"KeptSecret(since={self.since!r})"
+
+
+class RotatedSecrets:
+    """All such secrets of one process. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        rotating: Mapping[str, Rotating],
+        every: Mapping[str, timedelta],
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        sealing: SealingKeys,
+        tenant: str,
+    ) -> None:
+        """Take the parts; `rotating` and `every` by upstream."""
+        self._rotating = dict(rotating)
+        self._every = dict(every)
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._sealing = sealing
+        self._tenant = tenant
+        self._kept: dict[str, KeptSecret] = {}
+        self._turns = {name: asyncio.Lock() for name in self._rotating}
+        self._again: dict[str, datetime] = {}
+        #: What stands in the way of a rotation, by upstream.
+        self.stuck: dict[str, str] = {}
+
+    def reader(self, name: str) -> Callable[[], str]:
+        """Give what reads the secret of an upstream that counts now."""
+
+        def read() -> str:
+            kept = self._kept.get(name)
+            if kept is None:
+                raise KeyUnavailable(
+                    f"the secret of upstream `{name}` is not known",
+                    code="secret-unknown",
+                    way_out="see `remit finding list`",
+                )
+            return kept.current
+
+        return read
+
+    def since(self, name: str) -> datetime | None:
+        """Say since when the secret of an upstream is the one that it is, as far as remit knows."""
+        kept = self._kept.get(name)
+        return kept.since if kept is not None else None
+
+    def rotates(self, name: str) -> timedelta | None:
+        """Say how often; `None` for what is not rotated here."""
+        return self._every.get(name)
+
+    async def load(self) -> None:
+        """Read what is kept. A secret that is new here counts as it is configured, from now on."""
+        for name, one in self._rotating.items():
+            try:
+                kept = await self._read(name)
+                first = one.first if kept is None else ""
+            except KeyUnavailable as fault:
+                # Its calls are refused; the others go on.
+                self.stuck[name] = fault.message
+                continue
+            if kept is None:
+                await self._keep(name, KeptSecret(current=first, since=self._clock.now()))
+            else:
+                self._kept[name] = kept
+
+    async def tend(self) -> None:
+        """Bring to an end what was begun, and rotate what is due; for a background loop."""
+        now = self._clock.now()
+        for name in self._rotating:
+            kept = self._kept.get(name)
+            if kept is None or now < self._again.get(name, now):
+                continue
+            begun = kept.next or not kept.published or not kept.refused
+            if begun or now >= kept.since + self._every[name]:
+                await self.rotate(name)
+
+    async def rotate(self, name: str) -> bool:
+        """Rotate one now; gives whether it came through. What did not is said by `stuck`, and tried again."""
+        async with self._turns[name]:
+            try:
+                await self._rotate(name, self._rotating[name])
+            except KeyUnavailable as fault:
+                if self.stuck.get(name) != fault.message:
+                    log.warning("the secret of upstream `%s` is not rotated: %s", name, fault)
+                self.stuck[name] = fault.message
+                self._again[name] = self._clock.now() + AGAIN
+                return False
+            self.stuck.pop(name, None)
+            self._again.pop(name, None)
+            return True
+
+    async def reseal(self) -> None:
+        """Seal all of them under the current sealing key, so that the others can be destroyed."""
+        for name in self._rotating:
+            async with self._turns[name]:
+                if (kept := await self._read(name)) is not None:
+                    await self._write(name, kept)
+
+    # One rotation.
+
+    async def _rotate(self, name: str, one: Rotating) -> None:
+        kept = self._kept[name]
+        if kept.next:
+            kept = await self._counting(name, one, kept)
+        elif kept.published:
+            kept = await self._begin(name, one, kept)
+        if not kept.published:
+            # 5
+            await one.publish(kept.current)
+            kept = msgspec.structs.replace(kept, published=True)
+            await self._keep(name, kept)
+        if not kept.refused:
+            raise KeyUnavailable(
+                "the secret was changed, and the one before it still opens the upstream",
+                code="secret-old-works",
+                way_out="see what else lets it in (`trust` in pg_hba.conf, a cache)",
+            )
+
+    async def _begin(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
+        # 1
+        new = base64.urlsafe_b64encode(self._entropy.bytes(SECRET_BYTES)).decode().rstrip("=")
+        kept = msgspec.structs.replace(kept, next=new)
+        await self._keep(name, kept)
+        # 2
+        await one.change(kept.current, new)
+        return await self._taken(name, one, kept)
+
+    async def _taken(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
+        """3, 4. `kept.next` was set: calls carry it from here on."""
+        self._kept[name] = msgspec.structs.replace(kept, current=kept.next, next=kept.current)
+        found = await one.works(kept.next)
+        if found is not Probe.ACCEPTED:
+            raise KeyUnavailable(
+                f"the new secret was set, and the upstream says {found.value} to it",
+                code="secret-untried",
+                way_out="it is tried again",
+            )
+        began_s, refused = self._clock.boot_s(), await self._refused(one, kept.current)
+        after_us = round((self._clock.boot_s() - began_s) * 1_000_000)
+        now_is = KeptSecret(current=kept.next, since=self._clock.now(), published=False, refused=refused)
+        facts: dict[str, Json] = {
+            "upstream": name,
+            "sink": one.sink,
+            "age_s": int((now_is.since - kept.since).total_seconds()),
+            "old_refused": refused,
+            "after_us": after_us,
+        }
+        event = Event(kind=EventKind.SECRET_ROTATED, at=now_is.since, tenant=self._tenant, facts=facts)
+        await self._keep(name, now_is, event)
+        return now_is
+
+    async def _refused(self, one: Rotating, old: str) -> bool:
+        end_s = asyncio.get_running_loop().time() + LATE_S
+        while (found := await one.works(old)) is not Probe.REFUSED:
+            if found is Probe.UNREACHABLE or asyncio.get_running_loop().time() > end_s:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    async def _counting(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
+        """Find out which of two secrets counts: a crash, or an answer that was lost, came in between."""
+        stored = await self._read(name) or kept
+        new, old = await one.works(stored.next), await one.works(stored.current)
+        if new is Probe.ACCEPTED:
+            return await self._taken(name, one, stored)
+        if old is Probe.ACCEPTED and new is Probe.REFUSED:
+            self._kept[name] = stored
+            await one.change(stored.current, stored.next)
+            return await self._taken(name, one, stored)
+        if new is old is Probe.REFUSED:
+            return await self._from_configuration(name, one)
+        raise KeyUnavailable(
+            f"`{one.sink}` does not say which of two secrets counts",
+            code="secret-unclear",
+            way_out="look whether it runs and can be reached from here",
+        )
+
+    async def _from_configuration(self, name: str, one: Rotating) -> KeptSecret:
+        """Somebody has set another secret: the configured one counts if it works."""
+        if await one.works(one.first) is Probe.ACCEPTED:
+            kept = KeptSecret(current=one.first, since=self._clock.now())
+            await self._keep(name, kept)
+            return kept
+        raise KeyUnavailable(
+            f"`{one.sink}` refuses every secret that remit knows: somebody else has changed it",
+            code="secret-lost",
+            way_out="set it anew there, and name it by `first`",
+        )
+
+    # Where they are kept.
+
+    async def _keep(self, name: str, kept: KeptSecret, *events: Event) -> None:
+        await self._write(name, kept, *events)
+        self._kept[name] = kept
+
+    async def _write(self, name: str, kept: KeptSecret, *events: Event) -> None:
+        sealed_by = self._sealing.current
+        blob = seal(
+            self._sealing.sealing_key(sealed_by),
+            self._entropy.bytes(NONCE_SIZE),
+            {"secret": [msgspec.to_builtins(kept)]},
+            _place(name).encode(),
+        )
+        value = {"sealed": base64.b64encode(blob).decode(), "sealed_by": sealed_by}
+        change = PutValue(self._tenant, _place(name), value)
+        await self._store.commit(Unit((change,), events, tenant=self._tenant))
+
+    async def _read(self, name: str) -> KeptSecret | None:
+        """Give what is kept; raises `KeyUnavailable` where it cannot be read any more."""
+        found = await self._store.values(self._tenant, _place(name))
+        if not found:
+            return None
+        try:
+            key = self._sealing.sealing_key(found[0]["sealed_by"])
+            opened = unseal(key, base64.b64decode(found[0]["sealed"]), _place(name).encode())
+            return msgspec.convert(opened["secret"][0], KeptSecret)
+        except (RemitError, KeyError, msgspec.ValidationError) as fault:
+            raise KeyUnavailable(
+                f"the kept secret of upstream `{name}` cannot be read any more",
+                code="secret-unreadable",
+                way_out="restore the sealing keys, or set it anew and forget the kept one",
+                debug=type(fault).__name__,
+            ) from None
+
+
+def _place(name: str) -> str:
+    return f"{PREFIX}{name}:"
