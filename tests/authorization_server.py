@@ -41,6 +41,14 @@ class Registered(ClientMixin):  # type: ignore[misc]
         """Basic and in the form, at every endpoint."""
         return method in KNOWN_BY
 
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Where remit's people come back."""
+        return redirect_uri.endswith("/oauth/account/arrive")
+
+    def check_response_type(self, response_type: str) -> bool:
+        """Codes."""
+        return response_type == "code"
+
     def check_grant_type(self, grant_type: str) -> bool:
         """Whatever the server has."""
         return True
@@ -89,6 +97,7 @@ class Authorities:
         self.broken = False
         self.asked: list[str] = []
         self._app = Flask("authorities")
+        self._app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
         self._server: BaseWSGIServer | None = None
         self.port = 0
         self._furnish()
@@ -111,6 +120,10 @@ class Authorities:
             self._server.server_close()
             self._server = None
 
+    def take_back(self, text: str) -> bool:
+        """Take back what is no access token."""
+        return False
+
     def extend(self, server: AuthorizationServer) -> None:
         """Have further grants and ways to be known."""
 
@@ -121,6 +134,7 @@ class Authorities:
             CLIENT_AUTH_METHODS = KNOWN_BY
 
             def query_token(self, text: str, hint: str) -> GivenToken | None:
+                world.take_back(text)
                 return world.tokens.get(text)
 
             def revoke_token(self, token: GivenToken, request: Json) -> None:

@@ -11,7 +11,7 @@ import psycopg
 
 from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
 from remit.adapters.broker.oauth_client import SourceClient
-from remit.adapters.broker.oauth_grants import AsItself
+from remit.adapters.broker.oauth_grants import AsItself, AskingForm
 from remit.adapters.broker.postgres import PostgresBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
@@ -101,7 +101,12 @@ class AtAuthorities:
             entropy=SystemEntropy(),
         )
         return OAuthBroker(
-            "crm.example.com", places, client=client, grant=AsItself(), web=web, clock=SystemClock()
+            "crm.example.com",
+            places,
+            client=client,
+            source=AskingForm(AsItself()),
+            web=web,
+            clock=SystemClock(),
         )
 
     async def opens(self, credential: UpstreamCredential) -> bool:

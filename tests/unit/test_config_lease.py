@@ -112,6 +112,11 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "`upstreams.crm.lease.oauth.idp.token_url`: would send a secret in the clear",
         ),
+        (
+            {"oauth": OAUTH | {"grant": "refresh-token"}},
+            {},
+            "needs `authorize_url` and `revoke_url` for `refresh-token`",
+        ),
         ({"oauth": OAUTH | {"grant": "password"}}, {}, "`upstreams.crm.lease.oauth.grant`"),
         ({"password": PASSWORD}, {}, "does not say how calls carry the credential"),
         ({"password": PASSWORD | {"first": "hunter2"}, "headers": X}, {}, "written out"),

@@ -21,7 +21,7 @@ from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.signals import polled_of, receivers_of, targets_of, transmitters_of
-from remit.compose.standing import look_after_secrets, rotated_of
+from remit.compose.standing import connections_of, look_after_secrets, rotated_of
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import offer_apis, starters_of, upstream_of
@@ -39,6 +39,7 @@ from remit.ports.policy import PolicyEngine
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.attestors import Attestors, NoIssuers
+from remit.services.connections import Connections
 from remit.services.furnish import furnish
 from remit.services.house import House
 from remit.services.issuing import Issuing
@@ -90,6 +91,7 @@ def build(
     trust: Trusted | None = None,
     issuing: Issuing | None = None,
     brokers: Mapping[str, Broker] | None = None,
+    connections: Connections | None = None,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet."""
     limits = config.limits
@@ -108,6 +110,7 @@ def build(
             engine=policy_engine(config),
             upstreams=upstreams,
             brokers=brokers or {},
+            connections=connections,
             processes=starters_of(upstreams),
             for_one_call=frozenset(
                 name for name, one in config.upstreams.items() if one.lease and one.lease.per == "call"
@@ -180,8 +183,9 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         stack.push_async_callback(trust.close)
         voucher = Vouching(keys.tokens, SystemClock(), SystemEntropy(), url)
         rotated = rotated_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
-        brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, rotated, stack)
-        house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers)
+        connections = connections_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
+        brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, connections, rotated, stack)
+        house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections)
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
         await house.evidence.checkpoint()

@@ -17,6 +17,7 @@ from remit.config import (
 )
 from remit.config.lease_password import PasswordLeaseSection
 from remit.ports.broker import Broker
+from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
 from remit.services.rotated_secrets import RotatedSecrets
@@ -27,6 +28,7 @@ def brokers_of(
     clock: Clock,
     entropy: Entropy,
     voucher: Voucher,
+    kept: KeptTokens,
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
 ) -> dict[str, Broker]:
@@ -36,7 +38,7 @@ def brokers_of(
         if section.lease is not None and section.lease.password is not None:
             found[name] = _standing_password(name, section.lease, section.lease.password, rotated)
         elif section.lease is not None:
-            found[name] = _leasing(section, section.lease, config, clock, entropy, voucher, stack)
+            found[name] = _leasing(section, section.lease, config, clock, entropy, voucher, kept, stack)
         elif section.headers:
             found[name] = StandingBroker(
                 name,
@@ -53,6 +55,7 @@ def _leasing(
     clock: Clock,
     entropy: Entropy,
     voucher: Voucher,
+    kept: KeptTokens,
     stack: AsyncExitStack,
 ) -> Broker:
     if lease.postgres is not None:
@@ -66,7 +69,7 @@ def _leasing(
     if lease.kubernetes is not None:
         return kubernetes_broker(lease, lease.kubernetes, config, clock, stack)
     assert lease.oauth is not None
-    return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, stack)
+    return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, stack)
 
 
 def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> Broker:

@@ -11,12 +11,13 @@ from remit.compose.sources import tls_of
 from remit.config import Config, LeaseSection, OAuthLeaseSection, UpstreamSection
 from remit.config.lease_oauth import OAuthClientSection
 from remit.ports.broker import Broker
+from remit.ports.connector import Connector, KeptTokens
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
 
 if TYPE_CHECKING:
     from remit.adapters.broker.oauth_client import SourceClient
-    from remit.adapters.broker.oauth_grants import OAuthGrant
+    from remit.adapters.broker.oauth_grants import OAuthGrant, TokenSource
     from remit.adapters.broker.web import BrokerWeb
 
 
@@ -28,6 +29,7 @@ def oauth_broker(
     clock: Clock,
     entropy: Entropy,
     voucher: Voucher,
+    kept: KeptTokens,
     stack: AsyncExitStack,
 ) -> Broker:
     """Give the broker of an upstream whose credentials are tokens."""
@@ -43,7 +45,7 @@ def oauth_broker(
             probe=oauth.probe_url,
         ),
         client=_client(oauth, web, clock, entropy),
-        grant=_grant(oauth, config, clock, entropy, voucher, stack),
+        source=_source(oauth, config, clock, entropy, voucher, kept, stack),
         web=web,
         clock=clock,
         scopes=oauth.scopes,
@@ -53,6 +55,44 @@ def oauth_broker(
         headers=lease.headers,
         env=lease.env,
     )
+
+
+def connectors_of(
+    config: Config, clock: Clock, entropy: Entropy, stack: AsyncExitStack
+) -> dict[str, Connector]:
+    """Give the authorization servers at which people connect upstreams."""
+    found: dict[str, Connector] = {}
+    for name, section in config.upstreams.items():
+        oauth = section.lease.oauth if section.lease is not None else None
+        if oauth is not None and oauth.grant == "refresh-token":
+            from remit.adapters.broker.oauth_connection import OAuthConnector
+
+            found[name] = OAuthConnector(
+                _client(oauth, _web(oauth, config, stack), clock, entropy),
+                authorize=oauth.authorize_url,
+                token=oauth.token_url,
+                revoke=oauth.revoke_url,
+                issuer=oauth.issuer,
+                scopes=(*oauth.scopes, *(one for each in oauth.tool_scopes.values() for one in each)),
+                resource=oauth.resource,
+            )
+    return found
+
+
+def _source(
+    oauth: OAuthLeaseSection,
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    voucher: Voucher,
+    kept: KeptTokens,
+    stack: AsyncExitStack,
+) -> TokenSource:
+    from remit.adapters.broker.oauth_grants import AskingForm, ByRefresh
+
+    if oauth.grant == "refresh-token":
+        return ByRefresh(kept)
+    return AskingForm(_grant(oauth, config, clock, entropy, voucher, stack))
 
 
 def _grant(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from remit.compose.oauth_brokers import connectors_of
 from remit.compose.sources import tls_of
 from remit.config import Config
 from remit.config.lease_password import KvSection
@@ -19,6 +20,7 @@ from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
+from remit.services.connections import Connections
 from remit.services.house import House
 from remit.services.rotated_secrets import RotatedSecrets
 from remit.services.standing_secrets import StandingSecret, StandingSecrets
@@ -57,6 +59,20 @@ def rotated_of(
     )
 
 
+def connections_of(
+    config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
+) -> Connections:
+    """Give what keeps the refresh tokens of people."""
+    return Connections(
+        connectors_of(config, clock, entropy, stack),
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        sealing=sealing,
+        tenant=config.tenant,
+    )
+
+
 async def look_after_secrets(
     config: Config, house: House, rotated: RotatedSecrets, sealing: SealingKeys, upkeep: Upkeep
 ) -> None:
@@ -66,6 +82,9 @@ async def look_after_secrets(
     house.rotations.on_rewrap(rotated.reseal)
     house.rotations.on_rewrap(standing.reseal)
     await standing.look()
+    if (connections := house.people.connections) is not None:
+        house.rotations.on_rewrap(connections.reseal)
+        upkeep.every("take connections back", 30.0, connections.sweep)
     upkeep.every("rotate standing secrets", 1.0, rotated.tend)
     upkeep.every("look at standing secrets", 30.0, standing.look)
 

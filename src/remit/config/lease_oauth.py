@@ -49,14 +49,22 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     """An OAuth 2.0 authorization server: a token for each task."""
 
     grant: Annotated[
-        Literal["client-credentials", "token-exchange", "jwt-bearer", "id-jag"],
+        Literal["client-credentials", "token-exchange", "jwt-bearer", "id-jag", "refresh-token"],
         Meta(
             description="For what it gives tokens. `client-credentials`: to remit itself. The others give "
             "tokens for the person whom the task is for: `token-exchange` (RFC 8693) and `jwt-bearer` "
             "(RFC 7523) on remit's word, signed with the keys at `/oauth/jwks`; `id-jag` on that of the "
-            "organisation's provider, `idp`."
+            "organisation's provider, `idp`; `refresh-token` on what the person has let remit have, by "
+            "connecting the upstream once at their page `/oauth/account`."
         ),
     ] = "client-credentials"
+    authorize_url: Annotated[
+        str,
+        Meta(
+            description="For `refresh-token`: its authorization endpoint, to which people are sent. They "
+            "come back to `/oauth/account/arrive`."
+        ),
+    ] = ""
     idp: Annotated[
         OAuthClientSection | None,
         Meta(
@@ -93,7 +101,7 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
 def check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Problems) -> None:
     """Note what no single value can say of itself."""
     _check_client(oauth, key, node, problems)
-    for name in ("revoke_url", "introspect_url", "probe_url"):
+    for name in ("authorize_url", "revoke_url", "introspect_url", "probe_url"):
         check_source(getattr(oauth, name), f"{key}.{name}", node, problems)
     if not oauth.introspect_url and not oauth.probe_url:
         problems.add(
@@ -101,6 +109,13 @@ def check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Proble
             line=node.line_of(key),
             key=key,
             way_out="give `probe_url`, where the sink refuses it, or `introspect_url`",
+        )
+    if oauth.grant == "refresh-token" and not (oauth.authorize_url and oauth.revoke_url):
+        problems.add(
+            "needs `authorize_url` and `revoke_url` for `refresh-token`",
+            line=node.line_of(key),
+            key=key,
+            way_out="give both: people are sent to the one, and what they gave is taken back at the other",
         )
     if (oauth.grant == "id-jag") != (oauth.idp is not None):
         problems.add(

@@ -107,7 +107,18 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     person: str = ""
 
 
-Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | Ceremony
+class ConnectVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):
+    """A person is at the authorization server of an upstream to connect it; the ticket is the `state` that
+    comes back, to the browser that shows the cookie of this digest.
+    """
+
+    upstream: str
+    person: str
+    verifier: str
+    browser: str
+
+
+Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | Ceremony | ConnectVisit
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

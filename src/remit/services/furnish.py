@@ -376,4 +376,11 @@ def _people(
         tenant=o.tenant,
         rules=o.consent,
     )
-    return People(origin=origin, documents=documents, browsers=browsers, passkeys=passkeys, consents=consents)
+    return People(
+        origin=origin,
+        documents=documents,
+        browsers=browsers,
+        passkeys=passkeys,
+        consents=consents,
+        connections=o.connections,
+    )

@@ -20,6 +20,7 @@ from remit.ports.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.attestors import Attestors, NoIssuers
 from remit.services.browsers import Entrance
+from remit.services.connections import Connections
 from remit.services.consents import ConsentRules
 from remit.services.issuing import Issuing
 from remit.services.opening_pace import OpeningBounds
@@ -46,6 +47,7 @@ class Outfit:
     engine: PolicyEngine
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker] = field(default_factory=dict)
+    connections: Connections | None = None
     processes: Mapping[str, Broker] = field(default_factory=dict)
     for_one_call: frozenset[str] = frozenset()
     members: Memberships = field(default_factory=Memberships)

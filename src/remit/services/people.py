@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from remit.core.client import LOOPBACK
 from remit.services.browsers import Browsers
 from remit.services.client_documents import ClientDocuments
+from remit.services.connections import Connections
 from remit.services.consents import Consents
 from remit.services.passkeys import Passkeys
 
@@ -22,6 +23,7 @@ class People:
     browsers: Browsers
     passkeys: Passkeys
     consents: Consents
+    connections: Connections | None = None
 
 
 def pages_of(public_url: str) -> str:

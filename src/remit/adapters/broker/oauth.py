@@ -17,7 +17,7 @@ import msgspec
 
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.oauth_client import SourceClient, refused
-from remit.adapters.broker.oauth_grants import OAuthGrant
+from remit.adapters.broker.oauth_grants import TokenSource
 from remit.adapters.broker.web import BrokerWeb
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
@@ -56,7 +56,7 @@ class OAuthBroker:
         places: OAuthPlaces,
         *,
         client: SourceClient,
-        grant: OAuthGrant,
+        source: TokenSource,
         web: BrokerWeb,
         clock: Clock,
         scopes: tuple[str, ...] = (),
@@ -73,7 +73,7 @@ class OAuthBroker:
         self._sink = sink
         self._places = places
         self._client = client
-        self._grant = grant
+        self._source = source
         self._web = web
         self._clock = clock
         self._scopes = scopes
@@ -95,8 +95,8 @@ class OAuthBroker:
         """Ask for a token; raises `KeyUnavailable`."""
         target = {"scope": " ".join(self.scopes_for(wanted)), "audience": self._audience}
         target["resource"] = self._resource  # RFC 8707
-        form = await self._grant.form(wanted, {name: value for name, value in target.items() if value})
-        answer = await self._client.ask(self._places.token, form)
+        given = {name: value for name, value in target.items() if value}
+        answer = await self._source.ask(self._client, self._places.token, wanted, given)
         if answer.status != 200:
             raise refused("a token", answer)
         told = answer.object

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an authorization server is shown for a token: remit's own name, its word on the person, or another
-server's word.
+"""What an authorization server is shown for a token: remit's own name, its word on the person, another
+server's word, or what the person has let remit have.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from remit.adapters.broker.oauth_client import SourceClient, refused
+from remit.adapters.broker.web import WebAnswer
 from remit.core.drafts import ID_JAG_TOKEN
+from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted
+from remit.ports.connector import KeptTokens
 from remit.ports.voucher import Voucher
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -18,12 +21,68 @@ JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 
+class TokenSource(Protocol):
+    """A way to ask a token endpoint for the token of a task."""
+
+    async def ask(
+        self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
+    ) -> WebAnswer:
+        """Ask, and give the answer whatever its status; raises `KeyUnavailable`. `target` is what is asked
+        for: scope, resource.
+        """
+        ...
+
+
 class OAuthGrant(Protocol):
     """What goes into the request of a token, beside scope and resource."""
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
         """Give it for a task; raises `KeyUnavailable`. `target` is what is asked for: scope, resource."""
         ...
+
+
+class AskingForm:
+    """`TokenSource` of a grant that needs no more than its form."""
+
+    def __init__(self, grant: OAuthGrant) -> None:
+        """Take the grant."""
+        self._grant = grant
+
+    async def ask(
+        self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
+    ) -> WebAnswer:
+        """Ask once."""
+        return await client.ask(url, await self._grant.form(wanted, target))
+
+
+class ByRefresh:
+    """RFC 6749 section 6, with the refresh token of the person whom the task is for. A server may give the
+    next one with each answer; it is kept before the answer is used.
+    """
+
+    def __init__(self, kept: KeptTokens) -> None:
+        """Take where they are kept."""
+        self._kept = kept
+
+    async def ask(
+        self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
+    ) -> WebAnswer:
+        """Ask with the token that counts now."""
+
+        async def use(refresh: str) -> tuple[WebAnswer, str]:
+            form = {"grant_type": "refresh_token", "refresh_token": refresh, **target}
+            answer = await client.ask(url, form)
+            told = answer.object
+            if answer.status == 400 and told.get("error") == "invalid_grant":
+                raise KeyUnavailable(
+                    "the authorization server has ended what the person had let remit have",
+                    code="connection-lost",
+                    way_out="connect the upstream again at remit's page `/oauth/account`",
+                )
+            following = told.get("refresh_token") if answer.status == 200 else ""
+            return answer, following if isinstance(following, str) and following != refresh else ""
+
+        return await self._kept.used(wanted.upstream, wanted.task, use)
 
 
 class AsItself:

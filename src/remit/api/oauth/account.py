@@ -6,8 +6,9 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from remit.api.oauth import sign_in
+from remit.api.oauth.form import parse_form
 from remit.api.oauth.page import PageVisit
-from remit.api.oauth.paths import ACCOUNT_PATH
+from remit.api.oauth.paths import ACCOUNT_PATH, CONNECTED_PATH
 from remit.core.errors import Malformed
 from remit.core.task import TaskState
 from remit.services.browsers import handle_of
@@ -47,16 +48,54 @@ async def show(visit: PageVisit) -> Response:
         offered=passkeys.offered,
         fresh=fresh,
         providers=[(key, one.title) for key, one in house.people.browsers.entrances.items()],
+        connectable=await _connectable(visit, name),
     )
 
 
+async def _connectable(visit: PageVisit, person: str) -> list[dict[str, object]]:
+    """Give the upstreams that a person can connect, or has connected."""
+    connections = visit.house.people.connections
+    if connections is None:
+        return []
+    held = {one.upstream: one for one in await connections.of(person)}
+    return [
+        {
+            "upstream": name,
+            "server": connector.server,
+            "since": held[name].since if name in held else None,
+            "lost": name in held and held[name].lost,
+        }
+        for name, connector in connections.connectors.items()
+    ]
+
+
+async def arrive(visit: PageVisit) -> Response:
+    """Take back who comes from the authorization server of an upstream, and let nobody else have that."""
+    connections = visit.house.people.connections
+    if visit.seat is None or connections is None:
+        return sign_in.first(visit)
+    form = parse_form(visit.request.url.query.encode())
+    await connections.arrive(
+        state=form.get("state"),
+        code=form.get("code"),
+        issuer=form.get("iss"),
+        person=visit.seat.person.name,
+        browser=visit.visitor,
+        redirect_uri=visit.house.people.origin + CONNECTED_PATH,
+    )
+    return visit.go(ACCOUNT_PATH)
+
+
 async def change(visit: PageVisit) -> Response:
-    """End a task or a session, or remove a passkey: taking away needs no new proof."""
+    """End a task or a session, remove a passkey, connect an upstream or end that: taking away needs no new
+    proof.
+    """
     if visit.seat is None:
         return sign_in.first(visit)
     form = await visit.form()
     house, person = visit.house, visit.seat.person
     what, which = form.get("end"), form.get("which")
+    connections = house.people.connections
     if what == "task":
         task = end_task(await house.tasks.get(which), person)
         await house.revocations.end_task(task.id, reason="ended by the person", by=person.name)
@@ -66,6 +105,18 @@ async def change(visit: PageVisit) -> Response:
             visit.signed_out()
     elif what == "passkey":
         await house.people.passkeys.remove(person.name, which)
+    elif what == "connection" and connections is not None:
+        await connections.disconnect(which, person.name)
+    elif what == "no-connection" and connections is not None:
+        address = await connections.leave_for(
+            which,
+            person=person.name,
+            browser=visit.visitor,
+            redirect_uri=house.people.origin + CONNECTED_PATH,
+        )
+        # Not by a redirect: a form of ours may lead to pages of ours alone (`form-action`).
+        connector = connections.connectors[which]
+        return visit.draw("leave_upstream.html", address=address, host=connector.server)
     else:
         raise Malformed("there is nothing of that kind to end", way_out="use the buttons of the page")
     return visit.go(ACCOUNT_PATH)

@@ -21,6 +21,8 @@ ARRIVAL_PATH: Final = "/oauth/sign-in/arrive"
 PASSKEY_PATH: Final = "/oauth/passkey"
 #: What is a person's own: sessions, passkeys, tasks.
 ACCOUNT_PATH: Final = "/oauth/account"
+#: Where people come back from an upstream that they connect.
+CONNECTED_PATH: Final = "/oauth/account/arrive"
 #: Where a person lets the command line act for them.
 TERMINAL_PATH: Final = "/oauth/terminal"
 STYLE_PATH: Final = "/oauth/style.css"
