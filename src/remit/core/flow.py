@@ -94,10 +94,9 @@ _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
     """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
     parts = tool.parts(arguments)
-    found, kinds = _of_arguments(index, tool, parts)
+    found, kinds, contents = _of_arguments(index, tool, parts)
     # Of each kind of argument that the call has: the worst, and whether one of them is not reached.
-    worst_of = {kind: str(worst(ones)) for kind, ones in kinds.items()}
-    short = {kind for kind, ones in kinds.items() for one in ones if not one.reached}
+    worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     spent, near, words, parameters = False, True, False, False
     for one in destinations:
@@ -113,8 +112,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     delegated = said.delegates
     pointed = _pointed_to(selectors, delegated=delegated)
     tainted = label.trust is Trust.UNTRUSTED
-    contents = _contents(tool, parts) if tainted else []
-    foreign = any(index.foreign(one, named=True) for one in contents)
+    foreign = tainted and any(index.foreign(one, named=True) for one in contents)
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
         destination_reached="destination" not in short,
@@ -176,12 +174,16 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
     )
 
 
-def _contents(tool: Tool, parts: dict[str, Json]) -> list[Json]:
-    return [
-        value
-        for name, value in parts.items()
-        if tool.arguments.get(name, _PLAIN).role is ArgumentRole.CONTENT
-    ]
+def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[str]]:
+    """Give the worst provenance of each kind of argument, and the kinds of which one is not reached."""
+    worst_of: dict[str, str] = {}
+    short: set[str] = set()
+    for kind, ones in kinds.items():
+        worst_of[kind] = str(worst(ones) if len(ones) > 1 else ones[0].provenance)
+        for one in ones:
+            if not one.reached:
+                short.add(kind)
+    return worst_of, short
 
 
 def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
@@ -200,22 +202,26 @@ def _doubtful(one: Justification) -> bool:
 
 def _of_arguments(
     index: Index, tool: Tool, parts: dict[str, Json]
-) -> tuple[dict[str, Justification], dict[str, list[Justification]]]:
-    """Give what is known of each argument, by name and by what it is for."""
+) -> tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]:
+    """Give what is known of each argument, by name and by what it is for; and what the contents are."""
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
+    contents: list[Json] = []
     for name, value in parts.items():
         spec = tool.arguments.get(name, _PLAIN)
-        if value is None or value in ([], "") or (isinstance(value, bool) and spec.role not in _LEADING):
+        role = spec.role
+        if value is None or value in ([], "") or (isinstance(value, bool) and role not in _LEADING):
             continue
         one = index.judge(value, tool, name)
         found[name] = one
-        kinds.setdefault("secret" if spec.secret else spec.role.value, []).append(one)
+        kinds.setdefault("secret" if spec.secret else str(role), []).append(one)
         if spec.personal:
             kinds.setdefault("personal", []).append(one)
-    if not kinds.keys() & {"destination", "selector"} and _selects(tool):
+        if role is ArgumentRole.CONTENT:
+            contents.append(value)
+    if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
-    return found, kinds
+    return found, kinds, contents
 
 
 def _handed(index: Index, tool: Tool) -> bool:

@@ -32,6 +32,8 @@ AT_A_GLANCE = re.compile(
     r"(?:[T ][0-9]{2}:[0-9]{2}(?:(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|\+[0-9]{2}:[0-9]{2})?"
     r"|(?::[0-9]{2})?-[0-9]{2}:[0-9]{2}))?"
     r"|[A-Za-z_][A-Za-z_]{0,4}-?[0-9]{1,5}"
+    # With these letters no base64 of a text begins (`core.encoding`), and `00` begins a telephone number.
+    r"|[g-v][A-Za-z]{0,9}_(?!00)[0-9]{1,11}"
 )
 
 

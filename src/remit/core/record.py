@@ -150,13 +150,14 @@ class Reading:
         stack: list[_Level] = [(iter(((None, root),)), _Names("", ""), {}, first, False)]
         while stack:
             items, names, beside, record, several = stack[-1]
+            too_deep, below_names = len(stack) > MAX_DEPTH + 1, names.below
             for key, below in items:
                 inner, at, kind = record, names, type(below)
                 if key is None:
                     if kind is dict and len(stack) > 1:
                         inner = self._record(record)
                 else:
-                    at = names.below.get(key) or names.add(key)
+                    at = below_names.get(key) or names.add(key)
                     if several or at.data:
                         # What stands in a key is data just as well, and no name for what is below it.
                         at = names.keyed or names.add_keyed()
@@ -167,7 +168,7 @@ class Reading:
                 if self._left <= 0:
                     self._cut()
                     return
-                if len(stack) > MAX_DEPTH + 1:
+                if too_deep:
                     self._cut()
                 elif kind is str:
                     self._left -= 1

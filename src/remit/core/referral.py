@@ -8,7 +8,6 @@ more closely than that takes.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -21,7 +20,7 @@ from remit.core.record import ResultLeaf
 from remit.core.superlative import Superlative, moment_of
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import Utterance
-from remit.core.word import may_stem, name_stems, number_of, stems_in
+from remit.core.word import name_stems, number_of, stems_among, stems_in
 
 MAX_NAMING_WORDS = 12
 """Words of a field that can be a record's name."""
@@ -64,7 +63,7 @@ class NamingOfResult:
         """Begin with nothing seen; records of the result are numbered from `base`."""
         self._utterance = utterance
         self._delegated = delegated
-        self._tool = tool
+        self._reads = tool.effect is Effect.NONE
         self._looked_up = lookup.reach
         self._vague = lookup.vague
         self._asked = lookup.asked
@@ -79,7 +78,7 @@ class NamingOfResult:
         #: What untrusted hands wrote, by record, where the intent may hand over to it.
         self.said: dict[int, list[str]] = {}
         self._phrases: dict[str, set[int]] = {}
-        self._score: Counter[int] = Counter()
+        self._score: dict[int, int] = {}
         #: Records that say what the intent says in untrusted fields; what they say of it in trusted ones.
         self._boasting: set[int] = set()
         self._sure: set[tuple[str, int]] = set()
@@ -123,7 +122,7 @@ class NamingOfResult:
             self._phrases.setdefault(phrase, set()).add(record)
             # Whoever writes a record can write any number of words of the intent into it: they count once.
             if trusted or record not in self._boasting:
-                self._score[record] += 1
+                self._score[record] = self._score.get(record, 0) + 1
             if trusted:
                 self._sure.add((phrase, record))
             else:
@@ -143,21 +142,18 @@ class NamingOfResult:
         if not 0 < len(words) <= MAX_NAMING_WORDS:
             return None
         said, joined = self._utterance, words[0] if len(words) == 1 else " ".join(words)
-        stems: frozenset[str] | None = None
-        phrase = False
+        phrase = joined in self._asked
         # Words are said one after the other only where each of them is said.
-        if said.says_words(words):
+        if not phrase and said.says_words(words):
             stems = stems_in(words)
             phrase = bool(stems) and stems <= said.stems and self._telling(words)
-        phrase = phrase or joined in self._asked
         found = _NONE
-        if "@" in joined or "//" in joined:
+        if "@" not in joined and "//" not in joined:
+            found = stems_among(words, said.stems) - self._generic
+        elif len(words) > 1:
             # A part of an address (`example`, `org`) is no name that anybody has said.
-            if len(words) > 1:
-                named = [one for one in words if "@" not in one and "//" not in one]
-                found = (stems_in(named) & said.stems) - self._generic
-        elif may_stem(words, said.stems):
-            found = ((stems_in(words) if stems is None else stems) & said.stems) - self._generic
+            named = [one for one in words if "@" not in one and "//" not in one]
+            found = stems_among(named, said.stems) - self._generic
         if number and number in said.numbers:
             found |= {number}
         chained = _NONE
@@ -182,7 +178,11 @@ class NamingOfResult:
 
     def references(self, count: int) -> list[Referral]:
         """Give all by which the intent refers to records of this result."""
-        if self._tool.effect is not Effect.NONE:
+        if not (self._phrases or self._measured or self._words[0] or self._words[1] or self._looked_up):
+            # Nothing in it speaks to the intent: most results are so.
+            collected = self._reads and self.whole_collection()
+            return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)] if collected else []
+        if not self._reads:
             return [Referral(self._looked_up, frozenset(range(count)))] if self._looked_up else []
         said = [one for one in self._by_phrase() if one.reach is not Reach.NONE]
         # What several have in common narrows down among which one is the greatest.

@@ -194,4 +194,6 @@ def _mark(word: str) -> int:
     INVARIANT: one from which something could still be taken off (what is left of `x.'s` is `x.`) has another
     hash than a word that is written so, so that what is written like a known word is that word.
     """
+    if word[0].isalnum() and word[-1].isalnum() and not word.endswith("s"):
+        return hash(word)
     return hash(word) if word.isalnum() or bare_word(word) == word else hash((word,))

@@ -118,12 +118,12 @@ class Taking:
         untrusted, held = trust is Trust.UNTRUSTED, kept.held
         places = self._places[untrusted]
         place = places.get(leaf.path)
-        spot = (len(kept.places) if place is None else place) << RECORD_BITS
-        spot |= min(now.base + record, RECORD_MASK)
+        number, at = len(kept.places) if place is None else place, now.base + record
+        spot = number << RECORD_BITS | (min(RECORD_MASK, at))
         if untrusted:
             kept.meet_all(digests, spot, trust)
             if not text.mentioned:
-                kept.mention_words(text.words, spot >> RECORD_BITS)
+                kept.mention_words(text.words, number)
                 text.mentioned = True
             if now.pointed:
                 self._numbers(text.words, spot, trust)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from decimal import Decimal, InvalidOperation
 
 from remit.core.inflection import stem
@@ -71,13 +71,20 @@ def stems_in(words: Iterable[str]) -> frozenset[str]:
     return frozenset(out)
 
 
-def may_stem(words: Sequence[str], stems: frozenset[str]) -> bool:
-    """Whether `stems_in` of some words may have one of these stems: never no where it has."""
-    # What is short or has digits has no ending: it is its own stem.
-    if not stems.isdisjoint(words) or not stems.isdisjoint(map(stem, filter(str.isalpha, words))):
-        return True
-    odd = [word for word in words if not word.isalnum()]
-    return bool(odd) and not stems.isdisjoint(map(stem, PARTS.findall(" ".join(odd))))
+def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]:
+    """Give those of some stems that words have: what they have in common with `stems_in` of the words.
+
+    It is asked of every short text of every result, so it goes through the words in C.
+    """
+    parts = set(words)
+    if odd := [word for word in words if not word.isalnum()]:
+        parts.difference_update(odd)
+        parts.update(PARTS.findall(" ".join(odd)))
+    parts -= EMPTY
+    plain = set(filter(str.isalpha, parts))
+    found = stems.intersection(map(stem, plain))
+    # What has digits in it has no ending.
+    return found | stems.intersection(parts - plain) if len(plain) < len(parts) else found
 
 
 def number_of(text: str) -> str:
