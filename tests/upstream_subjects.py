@@ -14,15 +14,19 @@ import pytest
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
+from remit.adapters.upstream.http_api import HttpApi
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.core.mediation import Chunk
 from remit.ports.upstream import Call, Exchange, Upstream
 from tests.scripted_mcp import ScriptedHttp, scripted_http
+from tests.scripted_rest import scripted_api, scripted_rest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTED = str(ROOT / "tests" / "scripted_mcp.py")
 KINDS = ["stdio-modern", "stdio-legacy", "http-modern", "http-legacy"]
+#: With the adapter of HTTP APIs, which speaks no MCP: of what the port says of calls alone.
+CALLABLE = [*KINDS, "api-http1"]
 VERSIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
 MAX_RESULT_BYTES = 1024 * 1024
 
@@ -52,7 +56,7 @@ class Subject:
     """An upstream under test, with what is known of its server."""
 
     def __init__(
-        self, kind: str, upstream: McpStdio | McpHttp, told: Told, http: ScriptedHttp | None = None
+        self, kind: str, upstream: McpStdio | McpHttp | HttpApi, told: Told, http: ScriptedHttp | None = None
     ) -> None:
         self.transport, self.era = kind.split("-")
         self.upstream: Upstream = upstream
@@ -128,8 +132,12 @@ async def scripted_upstream(kind: str) -> AsyncIterator[Subject]:
     told = Told()
     async with AsyncExitStack() as stack:
         http = None
-        upstream: McpStdio | McpHttp
-        if transport == "stdio":
+        upstream: McpStdio | McpHttp | HttpApi
+        if transport == "api":
+            url = await stack.enter_async_context(scripted_rest())
+            known = {name: value for name, value in settings(told).items() if name != "entropy"}
+            upstream = HttpApi("scripted", url, scripted_api(), **known)
+        elif transport == "stdio":
             fast = {"restart_base_s": 0.05, "restart_max_s": 0.1, "grace_s": 0.5}
             upstream = McpStdio("scripted", [sys.executable, SCRIPTED, era], **settings(told, **fast))
         else:

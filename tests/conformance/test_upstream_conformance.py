@@ -19,6 +19,7 @@ from remit.core.errors import Busy, OutOfOrder, UpstreamFault, UpstreamUnreachab
 from remit.core.mediation import ChunkKind
 from remit.ports.upstream import Call, Catalogue
 from tests.upstream_subjects import (
+    CALLABLE,
     KINDS,
     MAX_RESULT_BYTES,
     VERSIONS,
@@ -45,6 +46,13 @@ async def contracts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 @pytest.fixture(params=KINDS)
 async def scripted(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     """The server that breaks on request, which speaks one era alone."""
+    async with scripted_upstream(request.param) as subject:
+        yield subject
+
+
+@pytest.fixture(params=CALLABLE)
+async def called(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    """The same, and an HTTP API with operations of the same names."""
     async with scripted_upstream(request.param) as subject:
         yield subject
 
@@ -97,9 +105,9 @@ async def test_what_a_server_does_not_know_is_its_own_error(contracts: Subject) 
     assert chunk.kind is ChunkKind.ERROR
 
 
-async def test_many_calls_at_once_get_each_its_own_answer(scripted: Subject) -> None:
+async def test_many_calls_at_once_get_each_its_own_answer(called: Subject) -> None:
     """Answers go to whoever asked, in whatever order they come."""
-    calls = [run(scripted, tool("echo", task=f"t{n % 3}", n=n)) for n in range(40)]
+    calls = [run(called, tool("echo", task=f"t{n % 3}", n=n)) for n in range(40)]
     for n, (chunk,) in enumerate(await asyncio.gather(*calls)):
         assert json.loads(chunk.body)["structuredContent"]["arguments"] == {"n": n}
 
@@ -177,54 +185,54 @@ async def test_a_servers_question_is_told_from_a_result(scripted: Subject) -> No
         assert [c.kind for c in chunks] == [ChunkKind.RESULT]
 
 
-async def test_bodies_have_no_line_breaks(scripted: Subject) -> None:
+async def test_bodies_have_no_line_breaks(called: Subject) -> None:
     """However a server indents, whoever embeds a body in a stream of lines or events can do so."""
-    (chunk,) = await run(scripted, tool("echo", text="two\nlines"))
+    (chunk,) = await run(called, tool("echo", text="two\nlines"))
     assert b"\n" not in chunk.body
     assert json.loads(chunk.body)["structuredContent"]["arguments"] == {"text": "two\nlines"}
 
 
-async def test_a_result_within_the_limit_passes_and_one_beyond_it_is_a_fault(scripted: Subject) -> None:
+async def test_a_result_within_the_limit_passes_and_one_beyond_it_is_a_fault(called: Subject) -> None:
     """The limit holds wherever the id stands in the message, and the upstream serves on after it."""
-    (chunk,) = await run(scripted, tool("big", n=MAX_RESULT_BYTES // 2))
+    (chunk,) = await run(called, tool("big", n=MAX_RESULT_BYTES // 2))
     assert chunk.size > MAX_RESULT_BYTES // 2
     for name in ("big", "overlong"):
         with pytest.raises(UpstreamFault) as fault:
-            await run(scripted, tool(name, n=2 * MAX_RESULT_BYTES))
+            await run(called, tool(name, n=2 * MAX_RESULT_BYTES))
         assert (fault.value.sent, fault.value.code) == (True, "upstream-too-large")
-    assert (await run(scripted, tool("echo")))[-1].kind is ChunkKind.RESULT
-    bound = scripted.bound
+    assert (await run(called, tool("echo")))[-1].kind is ChunkKind.RESULT
+    bound = called.bound
     assert bound.held_bytes == 0
 
 
-async def test_nothing_is_asked_while_too_much_waits(scripted: Subject) -> None:
+async def test_nothing_is_asked_while_too_much_waits(called: Subject) -> None:
     """The memory for answers is shared; at its bound a call is refused before it is sent."""
-    bound = scripted.bound
+    bound = called.bound
     bound.held_bytes += bound.max_buffered_bytes
     with pytest.raises(Busy):
-        await scripted.upstream.prepare(tool("echo"), {})
+        await called.upstream.prepare(tool("echo"), {})
     bound.held_bytes -= bound.max_buffered_bytes
-    await run(scripted, tool("echo"))
+    await run(called, tool("echo"))
 
 
-async def test_a_malformed_answer_is_a_fault_of_its_call_alone(scripted: Subject) -> None:
+async def test_a_malformed_answer_is_a_fault_of_its_call_alone(called: Subject) -> None:
     """What is not JSON-RPC ends the call that it answers; others go on."""
-    hanging = await scripted.upstream.prepare(tool("hang", task="t2"), {})
+    hanging = await called.upstream.prepare(tool("hang", task="t2"), {})
     hanging.send()
     waiting = asyncio.create_task(hanging.receive())
     with pytest.raises(UpstreamFault) as fault:
-        await run(scripted, asking("malformed"))
+        await run(called, asking("malformed"))
     assert fault.value.sent
-    assert (await run(scripted, tool("echo")))[-1].kind is ChunkKind.RESULT
+    assert (await run(called, tool("echo")))[-1].kind is ChunkKind.RESULT
     assert not waiting.done()
     hanging.release()
     with pytest.raises(UpstreamUnreachable):
         await waiting
 
 
-async def test_a_release_ends_the_wait(scripted: Subject) -> None:
+async def test_a_release_ends_the_wait(called: Subject) -> None:
     """`receive` ends in `UpstreamUnreachable` that says the call was sent; releasing twice is harmless."""
-    exchange = await scripted.upstream.prepare(tool("hang"), {})
+    exchange = await called.upstream.prepare(tool("hang"), {})
     exchange.send()
     waiting = asyncio.create_task(exchange.receive())
     await asyncio.sleep(0.05)
@@ -235,23 +243,23 @@ async def test_a_release_ends_the_wait(scripted: Subject) -> None:
     assert fault.value.sent
     with pytest.raises(UpstreamUnreachable):
         await exchange.receive()
-    assert (await run(scripted, tool("echo")))[-1].kind is ChunkKind.RESULT
+    assert (await run(called, tool("echo")))[-1].kind is ChunkKind.RESULT
 
 
-async def test_an_unsent_call_can_be_dropped(scripted: Subject) -> None:
+async def test_an_unsent_call_can_be_dropped(called: Subject) -> None:
     """A released exchange that was never sent reaches no server and leaves the connection good."""
-    exchange = await scripted.upstream.prepare(tool("crash"), {})
+    exchange = await called.upstream.prepare(tool("crash"), {})
     exchange.cancel("fence")
     exchange.release()
     with pytest.raises((UpstreamUnreachable, OutOfOrder)):
         exchange.send()
-    assert (await run(scripted, tool("echo")))[-1].kind is ChunkKind.RESULT
-    assert scripted.told.states == []
+    assert (await run(called, tool("echo")))[-1].kind is ChunkKind.RESULT
+    assert called.told.states == []
 
 
-async def test_a_call_is_sent_at_most_once(scripted: Subject) -> None:
+async def test_a_call_is_sent_at_most_once(called: Subject) -> None:
     """A second `send` writes nothing."""
-    exchange = await scripted.upstream.prepare(tool("echo"), {})
+    exchange = await called.upstream.prepare(tool("echo"), {})
     exchange.send()
     with pytest.raises(OutOfOrder):
         exchange.send()
@@ -259,9 +267,9 @@ async def test_a_call_is_sent_at_most_once(scripted: Subject) -> None:
     exchange.release()
 
 
-async def test_a_cancel_is_told_as_the_era_and_transport_can(scripted: Subject) -> None:
+async def test_a_cancel_is_told_as_the_era_and_transport_can(called: Subject) -> None:
     """A notification where there is one; over modern HTTP the closed response says it."""
-    exchange = await scripted.upstream.prepare(tool("hang"), {})
+    exchange = await called.upstream.prepare(tool("hang"), {})
     exchange.send()
     waiting = asyncio.create_task(exchange.receive())
     await asyncio.sleep(0.1)
@@ -270,11 +278,11 @@ async def test_a_cancel_is_told_as_the_era_and_transport_can(scripted: Subject) 
     exchange.release()
     with pytest.raises(UpstreamUnreachable):
         await waiting
-    if scripted.http is not None and scripted.era == "legacy":
-        seen = scripted.http.server.seen
+    if called.http is not None and called.era == "legacy":
+        seen = called.http.server.seen
         await until(lambda: [m for m in seen if m.get("method") == "notifications/cancelled"])
         assert len([m for m in seen if m.get("method") == "notifications/cancelled"]) == 1
-    assert (await run(scripted, tool("echo")))[-1].kind is ChunkKind.RESULT
+    assert (await run(called, tool("echo")))[-1].kind is ChunkKind.RESULT
 
 
 async def test_a_changed_list_is_told(scripted: Subject) -> None:
@@ -299,12 +307,12 @@ async def test_a_subscription_tells_of_updates(scripted: Subject) -> None:
     await scripted.upstream.end_task("t1")
 
 
-async def test_a_stopped_upstream_refuses_and_stops_twice(scripted: Subject) -> None:
+async def test_a_stopped_upstream_refuses_and_stops_twice(called: Subject) -> None:
     """After `stop` nothing can be sent; stopping again is harmless."""
-    await scripted.upstream.stop()
-    await scripted.upstream.stop()
+    await called.upstream.stop()
+    await called.upstream.stop()
     with pytest.raises(UpstreamUnreachable) as fault:
-        await scripted.upstream.prepare(tool("echo"), {})
+        await called.upstream.prepare(tool("echo"), {})
     assert not fault.value.sent
 
 

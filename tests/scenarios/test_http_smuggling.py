@@ -77,7 +77,7 @@ QUERIES = [
     ("q=a&limit=1e3", "bad-argument"),
     ("q=a&limit=0x10", "bad-argument"),
     ("q=a&limit=%201", "bad-argument"),
-    ("q=a&limit=99999999999999999999", "bad-argument"),
+    ("q=a&limit=99999999999999999999", "number-out-of-range"),
     ("q", "bad-query"),
     ("q=a&&limit=1", "bad-query"),
     ("q=%ff", "bad-encoding"),

@@ -141,7 +141,7 @@ def test_schemas_are_written_out() -> None:
         "type": "object",
         "properties": {
             name.lower(): {"$ref": f"#/components/schemas/{name}"}
-            for name in ("Tree", "Wide", "Old", "Above")
+            for name in ("Old", "Above", "Tree", "Wide")
         },
     }
     (route,) = an_api({"/a": {"post": a_body(body)}}, components={"schemas": schemas}).routes.values()

@@ -92,6 +92,10 @@ def _fill(bundle: Path | None, place: Path) -> None:
                 shutil.copytree(bundle / name, place / name)
         if written:
             shutil.copyfile(bundle / CONFIG_NAME, place / CONFIG_NAME)
+        for upstream in config.upstreams.values() if config else ():
+            if upstream.openapi and (bundle / upstream.openapi).is_file():
+                (place / upstream.openapi).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(bundle / upstream.openapi, place / upstream.openapi)
     if not written:
         upstreams = {name: {"command": ["rehearsed"]} for name in _upstreams(place / "tools")}
         (place / CONFIG_NAME).write_text(json.dumps({"upstreams": upstreams}), encoding="utf-8")

@@ -222,7 +222,9 @@ def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str]) -> tuple[Json, .
     """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
     if piece is ReplyPiece.HEAD:
         head = msgspec.json.decode(chunk.body, type=ReplyHead)
-        return ({**head.headers, **({"location": head.location} if head.location else {})},)
+        said: dict[str, Json] = {**head.headers, "location": head.location}
+        # The agent is told their names, which are the upstream's words, too.
+        return ({**said, "left_out": list(head.left_out)},)
     if not chunk.body:
         return ()
     if piece is ReplyPiece.JSON:

@@ -22,7 +22,7 @@ from remit.core.tool import is_tool_name
 
 Json = Any
 
-MAX_ROUTES: Final = 2_000
+MAX_ROUTES: Final = 1_000
 MAX_SEGMENTS: Final = 32
 METHODS: Final = ("get", "put", "post", "delete", "patch")
 _VERSION = re.compile(r"3\.[012]\.[0-9]+")
@@ -110,6 +110,7 @@ class _Document:
         item: dict[str, Json],
         operation: dict[str, Json],
     ) -> Route:
+        self._references.begin()
         arguments = Arguments(self._references, self._credentials)
         arguments.parameters(item.get("parameters"), operation.get("parameters"), names)
         body = arguments.body(operation.get("requestBody")) if method != "get" else None
@@ -223,11 +224,11 @@ def _wire(
         "name": name,
         "description": said[:MAX_TEXT] or f"{method.upper()} {template}",
         "inputSchema": schema,
+        # RFC 9110 section 9.2: what a method says of a request, if the API keeps to it.
         "annotations": {
-            # RFC 9110 section 9.2: what a method says of a request, if the API keeps to it.
             "readOnlyHint": method == "get",
-            "destructiveHint": method == "delete",
             "idempotentHint": method in ("get", "put", "delete"),
+            **({"destructiveHint": True} if method == "delete" else {}),
         },
     }
     if isinstance(summary, str) and summary:

@@ -12,11 +12,11 @@ from remit.core.errors import Malformed
 
 Json = Any
 
-MAX_DEPTH: Final = 12
+MAX_DEPTH: Final = 8
 MAX_HOPS: Final = 16
-#: Of one operation, and of a whole document.
-MAX_NODES: Final = 8_000
-MAX_ALL_NODES: Final = 400_000
+#: Schemas of one operation: what is beyond is a schema of anything. Documents whose schemas all lead to each
+#: other would be a hundred times their own size otherwise.
+MAX_NODES: Final = 400
 MAX_TEXT: Final = 4_000
 
 _ONE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames"})
@@ -44,7 +44,6 @@ class References:
     def __init__(self, document: dict[str, Json]) -> None:
         """Take the whole document."""
         self._document = document
-        self._left_in_all = MAX_ALL_NODES
         self._left = 0
 
     def resolved(self, node: Json) -> dict[str, Json]:
@@ -70,17 +69,17 @@ class References:
                 raise Malformed(f"the reference `{target[:120]}` leads nowhere")
         return node
 
+    def begin(self) -> None:
+        """Begin with another operation, whose schemas have a bound of their own."""
+        self._left = MAX_NODES
+
     def schema(self, node: Json) -> dict[str, Json]:
         """Give a schema without references. What is nested without end becomes the schema of anything."""
-        self._left = MAX_NODES
         found = self._schema(node, 0)
         return found if isinstance(found, dict) else {}
 
     def _schema(self, node: Json, depth: int) -> Json:
         self._left -= 1
-        self._left_in_all -= 1
-        if self._left_in_all < 0:
-            raise Malformed("the document's schemas are too large in all")
         if isinstance(node, bool):
             return node
         if depth > MAX_DEPTH or self._left < 0 or not isinstance(node, dict):

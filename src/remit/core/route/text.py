@@ -31,7 +31,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%u[0-9A-Fa-f]{4}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _WORDS: Final = {"true": True, "false": False}
 
@@ -114,12 +114,14 @@ def value_of(parameter: RouteParameter, text: str) -> Json:
     if parameter.kind is ValueKind.BOOLEAN and text in _WORDS:
         return _WORDS[text]
     if parameter.kind is ValueKind.INTEGER and _INTEGER.fullmatch(text) and text != "-0":
-        number = int(text)
-        if abs(number) <= MAX_SAFE_INTEGER:
+        if abs(number := int(text)) <= MAX_SAFE_INTEGER:
             return number
+        raise _too_large(parameter)
     if parameter.kind is ValueKind.NUMBER and _NUMBER.fullmatch(text):
-        if _INTEGER.fullmatch(text) and abs(int(text)) <= MAX_SAFE_INTEGER:
-            return int(text)
+        if _INTEGER.fullmatch(text):
+            if abs(int(text)) <= MAX_SAFE_INTEGER:
+                return int(text)
+            raise _too_large(parameter)
         found = float(text)
         if abs(found) < 1e300:
             return found
@@ -163,3 +165,8 @@ def _not(parameter: RouteParameter) -> Malformed:
         code="bad-argument",
         way_out="send it as the API describes it",
     )
+
+
+def _too_large(parameter: RouteParameter) -> Malformed:
+    """The fault of a number that some parsers would round (RFC 7493 section 2.2)."""
+    return Malformed(f"`{parameter.argument}` is too large a number", code="number-out-of-range")

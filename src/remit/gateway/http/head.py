@@ -73,9 +73,10 @@ class ApiHead:
                 "the body is compressed", code="content-encoding", way_out="send it without Content-Encoding"
             )
         kind, _, parameters = self.get("content-type").partition(";")
-        charset = parameters.lower().replace(" ", "").replace('"', "")
-        if charset and charset not in ("charset=utf-8", "charset=us-ascii"):
-            raise Malformed("the body is not in UTF-8", code="content-type", way_out="send it in UTF-8")
+        for one in parameters.lower().split(";"):
+            name, _, value = one.partition("=")
+            if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "us-ascii"):
+                raise Malformed("the body is not in UTF-8", code="content-type", way_out="send it in UTF-8")
         return kind.strip().lower()
 
     def meant(self, route: Route) -> dict[str, str]:
