@@ -27,9 +27,8 @@ Json = Any
 
 API = read_api(DOCUMENT)
 TEXT = st.text(max_size=40)
-VALUES = st.one_of(
-    TEXT, st.integers(-(2**60), 2**60), st.floats(), st.booleans(), st.none(), st.lists(TEXT, max_size=3)
-)
+NUMBERS = st.one_of(st.integers(-(2**60), 2**60), st.floats(-(2**53) + 1, 2**53 - 1))
+VALUES = st.one_of(TEXT, NUMBERS, st.booleans(), st.none(), st.lists(TEXT, max_size=3))
 NASTY = st.text(alphabet="./%\\;?#&=:@ \r\n\x002eEfFuU5cC~+", max_size=12)
 
 
@@ -89,7 +88,7 @@ def test_a_path_is_of_a_route_or_of_none(path: bytes) -> None:
         max_bytes=100,
         max_depth=4,
     )
-    if API.folded.find("GET", segments) is not route:
+    if API.tree.confused(route, segments):
         with pytest.raises(Malformed, match="another operation"):
             write_request(API, route, arguments)
         return

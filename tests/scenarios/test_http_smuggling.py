@@ -209,7 +209,7 @@ async def test_a_get_carries_no_body(world: RestWorld) -> None:
 async def test_an_argument_is_never_the_address_of_another_operation(world: RestWorld) -> None:
     """`export` is no customer's id, in letters of either case: the API would carry out something else."""
     _, token = await world.open("loose")
-    for name in ("Export", "EXPORT"):
+    for name in ("Export", "EXPORT", "export.json", "export.", "export%20", "%ef%bd%85xport"):
         told = await world.get(f"/customers/{name}", token=token)
         assert (told.status, told.json["code"]) == (400, "path-confusion")
     assert world.api.seen == []

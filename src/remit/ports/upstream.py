@@ -38,7 +38,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     the call where each task has one of its own. `sign` gives further headers of the request that it becomes,
     where its credential signs and is not shown; `certificate` is what its connection shows. `wants_progress`
     asks for progress notifications. `capabilities` is what the agent's client can answer where the upstream
-    asks back, empty where the task may answer nothing; only a server of 2026-07-28 is told.
+    asks back, empty where the task may answer nothing; only a server of 2026-07-28 is told. `surface` is the
+    digest of what was decided about, empty where the tool is not what was accepted.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: dict[str, Json] = {}
     sign: Sign | None = None
     certificate: ClientCertificate | None = None
+    surface: str = ""
 
 
 class Exchange(Protocol):

@@ -10,7 +10,7 @@ import msgspec
 
 from remit.core.deferred import CAPABILITY, UPDATE
 from remit.core.request import AccessRequest
-from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
+from remit.core.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, ToolState
 from remit.core.workload import Confirmation
 from remit.ports.broker import UpstreamCredential
 from remit.ports.upstream import Call
@@ -91,6 +91,7 @@ def wire_call(
         wants_progress=asked.wants_progress,
         log_level=asked.log_level,
         capabilities=capabilities,
+        surface=request.tool.surface_digest if request.tool.state is ToolState.PINNED else "",
     )
 
 

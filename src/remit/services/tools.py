@@ -253,8 +253,7 @@ def _of_apis(bundle: Bundle) -> dict[str, Tool]:
         for name, route in api.routes.items():
             base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
             surface = surface_of(route.wire)
-            digest = surface_digest(surface)
-            found[base.id] = msgspec.structs.replace(base, surface=surface, surface_digest=digest)
+            found[base.id] = msgspec.structs.replace(base, surface=surface, surface_digest=route.digest)
     return found
 
 

@@ -16,7 +16,7 @@ from remit.adapters.upstream.client_tls import MakeTls, ShownPools
 from remit.adapters.upstream.http1 import Connection, Limits, Pool, split_base_url
 from remit.adapters.upstream.http_answer import credential
 from remit.adapters.upstream.http_reply import McpReplyExchange, PlainReplyExchange
-from remit.core.errors import Malformed, NotFound, UpstreamUnreachable
+from remit.core.errors import Conflict, Malformed, NotFound, UpstreamUnreachable
 from remit.core.route import REQUEST, Api, WrittenRequest, write_request
 from remit.core.sigv4 import Sign
 from remit.ports.upstream import Call, Catalogue, Exchange, offered
@@ -99,6 +99,13 @@ class HttpApi:
                 f"`{self.name}` has no such operation",
                 code="unknown-route",
                 way_out="call one that its OpenAPI document describes",
+            )
+        if call.surface and call.surface != route.digest:
+            # INVARIANT: what was decided by one document is never written by another.
+            raise Conflict(
+                f"`{self.name}/{route.name}` has changed since this was decided",
+                code="tool-changed",
+                way_out="call again",
             )
         arguments = call.params.get("arguments", {})
         written = write_request(self.api, route, arguments)

@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from remit.core.canonical import encode
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.route.arguments import Arguments, Unusable
 from remit.core.route.model import BINDING, Api, BodyForm, Route
 from remit.core.route.schemas import MAX_TEXT, References
-from remit.core.tool import is_tool_name
+from remit.core.tool import is_tool_name, surface_digest, surface_of
 
 Json = Any
 
@@ -118,7 +117,7 @@ class _Document:
         accepts, gives, results = self._responses(operation.get("responses"))
         wire = _wire(name, method, template, operation, arguments, body, results)
         # It is pinned by digest: what has none cannot be offered.
-        encode(wire)
+        pinned = surface_digest(surface_of(wire))
         return Route(
             name=name,
             method=method.upper(),
@@ -130,6 +129,7 @@ class _Document:
             properties=tuple(arguments.properties),
             body=body,
             wire=wire,
+            digest=pinned,
             accepts=accepts,
             gives=gives,
         )

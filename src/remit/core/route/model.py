@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import unicodedata
 from typing import Any, Final
 
 import msgspec
@@ -68,8 +69,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One operation: its name as a tool, its method, and the segments of its path template.
 
     A segment is a literal, or None for the next parameter of `path`. `wire` is what the upstream offers as a
-    tool's entry, `accepts` the media types of its answers, `gives` the names of response headers that the
-    document declares (in lower case).
+    tool's entry and `digest` that under which it is pinned, `accepts` the media types of its answers, `gives`
+    the names of response headers that the document declares (in lower case).
     """
 
     name: str
@@ -82,6 +83,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     properties: tuple[RouteParameter, ...] = ()
     body: BodyForm | None = None
     wire: dict[str, Json] = {}
+    digest: str = ""
     accepts: tuple[str, ...] = ()
     gives: frozenset[str] = frozenset()
 
@@ -92,12 +94,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Node:
-    """A place in the tree of paths."""
+    """A place in the tree of paths. `plain` are its literals as a careless server compares them."""
 
-    __slots__ = ("literals", "one", "routes")
+    __slots__ = ("literals", "one", "plain", "routes")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
+        self.plain: dict[str, str] = {}
         self.one: _Node | None = None
         self.routes: dict[str, Route] = {}
 
@@ -105,12 +108,8 @@ class _Node:
 class PathTree:
     """Finds the route of a path. A literal goes before a parameter (OpenAPI, path templating)."""
 
-    def __init__(self, routes: tuple[Route, ...], *, folded: bool = False) -> None:
-        """Plant the tree; `folded` takes letters of either case for one.
-
-        Raises `ConfigInvalid` where two routes could not be told apart.
-        """
-        self._folded = folded
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        """Plant the tree; raises `ConfigInvalid` where two routes could not be told apart."""
         self._root = _Node()
         for route in routes:
             self._add(route)
@@ -121,20 +120,26 @@ class PathTree:
             if segment is None:
                 node.one = node.one or _Node()
                 node = node.one
-            else:
-                node = node.literals.setdefault(segment.casefold() if self._folded else segment, _Node())
+                continue
+            same = node.plain.setdefault(segment.casefold(), segment)
+            if same != segment:
+                raise ConfigInvalid(
+                    f"`{segment}` in `{route.template}` stands elsewhere as `{same}`",
+                    key="paths",
+                    way_out="write it alike: for many servers letters of either case are one",
+                )
+            node = node.literals.setdefault(segment, _Node())
         other = node.routes.setdefault(route.method, route)
         if other is not route:
             raise ConfigInvalid(
                 f"`{route.method} {route.template}` and `{other.template}` are one address",
                 key="paths",
-                way_out="keep one of them: letters of either case count as one",
+                way_out="keep one of them",
             )
 
     def find(self, method: str, segments: list[str]) -> Route | None:
         """Give the route of a method and decoded segments, None where there is none."""
-        wanted = [one.casefold() for one in segments] if self._folded else segments
-        return self._find(self._root, method, wanted, 0)
+        return self._find(self._root, method, segments, 0)
 
     def _find(self, node: _Node, method: str, segments: list[str], at: int) -> Route | None:
         if at == len(segments):
@@ -145,6 +150,28 @@ class PathTree:
             found = self._find(node.one, method, segments, at + 1)
         return found
 
+    def confused(self, route: Route, segments: list[str]) -> bool:
+        """Whether some server could take a parameter of a route's path for a literal beside it.
+
+        Servers differ in what they ignore: the case of letters, their width, blanks and dots at the end, and
+        what looks like the ending of a file (`export.json`).
+        """
+        node = self._root
+        for own, segment in zip(route.segments, segments, strict=True):
+            if own is not None:
+                node = node.literals[own]
+                continue
+            assert node.one is not None
+            plain = unicodedata.normalize("NFKC", segment).casefold().strip()
+            if (
+                plain in node.plain
+                or plain.partition(".")[0] in node.plain
+                or plain.rstrip(". ") in node.plain
+            ):
+                return True
+            node = node.one
+        return False
+
 
 class Api:
     """The routes of one HTTP API, by name and by path. Immutable.
@@ -152,7 +179,7 @@ class Api:
     `left_out` says which operations of the document are not offered, and why.
     """
 
-    __slots__ = ("folded", "left_out", "routes", "title", "tree", "version")
+    __slots__ = ("left_out", "routes", "title", "tree", "version")
 
     def __init__(
         self,
@@ -174,4 +201,3 @@ class Api:
                 )
         self.title, self.version, self.left_out = title, version, left_out
         self.tree = PathTree(routes)
-        self.folded = PathTree(routes, folded=True)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the request that goes upstream, from the decided arguments and nothing else.
 
-INVARIANT: the path that is written is one that the tree finds the same route at, whatever the case of its
-letters. A value can so never turn one operation into another: `export` is no id where `/customers/export`
-is an operation of its own.
+INVARIANT: the path that is written is one that the tree finds the same route at, and no value in it is a
+literal beside it, as loosely as some server may compare. So no value turns one operation into another:
+neither `export` nor `Export.json` is an id where `/customers/export` is an operation of its own.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def _path(api: Api, route: Route, left: dict[str, Json]) -> str:
         if parameter.argument not in left:
             raise Malformed(f"`{parameter.argument}` is missing", code="missing", way_out="give it")
         segments.append(checked_segment(text_of(parameter, left.pop(parameter.argument))))
-    if api.tree.find(route.method, segments) is not route or (
-        api.folded.find(route.method, segments) is not route
-    ):
+    if api.tree.find(route.method, segments) is not route or api.tree.confused(route, segments):
         raise Malformed(
             f"these arguments are the address of another operation than `{route.name}`",
             code="path-confusion",

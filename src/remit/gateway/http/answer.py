@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.errors import Busy
 from remit.core.mediation import Chunk
 from remit.core.route import ReplyHead, ReplyPiece
 from remit.gateway.asgi import NO_STORE, Receive, Send
@@ -33,10 +34,13 @@ _BODILESS: Final = frozenset({204, 304})
 class ApiAnswer:
     """Where the released pieces of one call go (`services.mediate.Sink`)."""
 
-    __slots__ = ("_head", "_locate", "_send", "begun", "done", "gone")
+    __slots__ = ("_head", "_locate", "_patience_s", "_send", "begun", "done", "gone")
 
-    def __init__(self, send: Send, locate: Callable[[str], str]) -> None:
-        """Take where to send; `locate` gives the address at which an agent reaches one below the API."""
+    def __init__(self, send: Send, locate: Callable[[str], str], *, patience_s: float = 60.0) -> None:
+        """Take where to send; `locate` gives the address at which an agent reaches one below the API. An
+        agent that takes nothing for `patience_s` seconds is given up.
+        """
+        self._patience_s = patience_s
         self._send = send
         self._locate = locate
         self._head = ReplyHead(502)
@@ -79,7 +83,12 @@ class ApiAnswer:
         await self._send({"type": "http.response.start", "status": head.status, "headers": lines})
 
     async def _piece(self, data: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        except TimeoutError:
+            # The connection to the API is held all the while, and others wait for one.
+            raise Busy("the agent does not take its answer", code="slow-reader") from None
 
     async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
         """Cancel `call` once the agent has gone."""

@@ -83,6 +83,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_calls_in_flight: int = 1024
     max_calls_per_agent: int = 512
     body_timeout_s: float = 30.0
+    reader_timeout_s: float = 60.0
 
 
 class HttpDoor:
@@ -243,7 +244,9 @@ class HttpDoor:
             method=REQUEST,
             meta=travelling(visit.head.values),
         )
-        answer = visit.answer = ApiAnswer(visit.send, self._locating(visit))
+        answer = visit.answer = ApiAnswer(
+            visit.send, self._locating(visit), patience_s=self._limits.reader_timeout_s
+        )
         call = asyncio.current_task()
         assert call is not None
         watchers: list[asyncio.Task[None]] = []
