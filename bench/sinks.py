@@ -28,6 +28,7 @@ from bench.serve_sinks import Dead
 from bench.target import confined
 from remit.cli.demo.database import USER, Database
 from tests.authorization_server import CLIENT, SECRET, authorities
+from tests.aws_server import ADMIN, ROLE, aws_server
 from tests.bao_server import bao_server
 
 Json = Any
@@ -37,10 +38,14 @@ OPENBAO = "dead: OpenBao database credential, p99"
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where credentials come from: what `remit.yaml` says of it, and the secrets that it refers to."""
+    """Where credentials come from: what `remit.yaml` says of it, the secrets that it refers to, and how many
+    tasks are ended there at the most. `but` is what the figure does not show.
+    """
 
     lease: Json
     known: dict[str, str]
+    most: int = 200
+    but: str = ""
 
 
 @contextmanager
@@ -125,10 +130,55 @@ def oauth() -> Iterator[Place]:
         yield Place(lease, {"SOURCE": SECRET})
 
 
+@contextmanager
+def certificate() -> Iterator[Place]:
+    """A client certificate of OpenBao's PKI engine, tried by OCSP."""
+    with tempfile.TemporaryDirectory() as folder, bao_server(Path(folder)) as bao:
+        bao.ask("POST", "sys/mounts/pki", {"type": "pki"})
+        bao.ask("POST", "pki/root/generate/internal", {"common_name": "bench", "key_type": "ec"})
+        role = {"allow_any_name": True, "enforce_hostnames": False, "key_type": "ec", "max_ttl": "24h"}
+        bao.ask("POST", "pki/roles/task", role)
+        policy = "".join(
+            f'path "pki/{one}" {{ capabilities = ["update"] }}\n' for one in ("sign/task", "revoke")
+        )
+        lease = {
+            "openbao": {"address": bao.address, "token": "env:SOURCE", "pki": {"role": "task"}},
+            "headers": {"X-Serial": "{serial_number}"},
+        }
+        yield Place(lease, {"SOURCE": bao.token_for(policy)})
+
+
+@contextmanager
+def aws() -> Iterator[Place]:
+    """A session of an AWS role, tried at a bucket; all of it a stand-in."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with aws_server() as server:
+        lease = {
+            "aws": {
+                "region": "eu-central-1",
+                "role": ROLE,
+                "access_key_id": "env:SOURCE_ID",
+                "secret_access_key": "env:SOURCE",
+                "statements": [
+                    {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::crm"}
+                ],
+                "probe_url": f"{server.url}/s3/crm?list-type=2",
+                "probe_service": "s3",
+                "sts_url": f"{server.url}/sts",
+                "iam_url": f"{server.url}/iam",
+            },
+            "headers": {"X-Key": "{access_key_id}"},
+        }
+        known = {"SOURCE_ID": ADMIN[0], "SOURCE": ADMIN[1]}
+        yield Place(lease, known, 100, "; a stand-in: how long AWS takes to heed a policy is not in it")
+
+
 PLACES: dict[str, Callable[[], Any]] = {
     "PostgreSQL role": postgres,
     "OpenBao database credential": openbao,
     "OAuth token": oauth,
+    "OpenBao certificate": certificate,
+    "AWS session": aws,
 }
 
 
@@ -158,12 +208,13 @@ def sinks(quick: bool) -> list[Figure]:
     tasks, found = 15 if quick else 200, []
     for name, place in PLACES.items():
         with place() as one:
-            dead = _ended(one, tasks)
+            dead = _ended(one, min(tasks, one.most))
+            but = one.but
         open_still = sum(one.refused_ms < 0 for one in dead)
         how = (
             f"{len(dead)} tasks ended one after another, each with a credential of its own; from when the "
             f"end was asked for to the sink's first refusal; {open_still} were still open when it returned; "
-            "servers on the same machine"
+            f"servers on the same machine{but}"
         )
         took = {
             "p50": (0.5, "refused_ms"),

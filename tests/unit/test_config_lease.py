@@ -196,6 +196,11 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "does not say how calls carry the certificate",
         ),
+        (
+            {"aws": AWS, "headers": KEY, "per": "call"},
+            {},
+            "`upstreams.crm.lease.per`: cannot be for one call",
+        ),
         ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
         ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
         ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "gives no `token` for `X`"),

@@ -129,6 +129,14 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
         check_github(lease.github, lease.headers | lease.env, f"{key}.github", node, problems)
     if lease.kubernetes is not None:
         check_kubernetes(lease.kubernetes, lease.headers | lease.env, f"{key}.kubernetes", node, problems)
+    if lease.per == "call" and (lease.aws is not None or lease.shows):
+        problems.add(
+            "cannot be for one call",
+            line=node.line_of(f"{key}.per"),
+            key=f"{key}.per",
+            way_out="leave `per` out: each ended session needs a place in the role's policies, and each "
+            "certificate a connection of its own",
+        )
     if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
         problems.add(
             "does not say how calls carry the credential",
