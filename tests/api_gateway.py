@@ -98,9 +98,3 @@ class ApiGateway(LiveGateway):
             return heard.chunks[-1].body.decode()
 
         return self.wait(called())
-
-    def closed_up(self, task: str) -> Json:
-        """End a task by command; gives the closure."""
-        said = self.remit("end", task, "--prove", "--json", session=self.session())
-        assert said.returncode == 0, said.stderr
-        return json.loads(said.stdout)

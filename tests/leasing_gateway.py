@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from pathlib import Path
@@ -92,19 +91,3 @@ class LeasingGateway(LiveGateway):
     def shown(self) -> list[dict[str, str]]:
         """Give the headers of the calls that reached the upstream."""
         return [headers for _, headers in self.crm.requests if headers.get("mcp-method") == "tools/call"]
-
-    def closed_up(self, task: str) -> Json:
-        """End a task by command; gives the closure."""
-        said = self.remit("end", task, "--prove", "--json", session=self.session())
-        assert said.returncode == 0, said.stderr
-        return json.loads(said.stdout)
-
-    def until(self, reached: Any) -> None:
-        """Wait until something holds."""
-
-        async def wait() -> None:
-            async with asyncio.timeout(20):
-                while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
-                    await asyncio.sleep(0.01)
-
-        self.wait(wait())

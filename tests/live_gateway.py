@@ -6,6 +6,7 @@ It runs on an event loop of its own in a thread, so that tests can start real pr
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -141,6 +142,22 @@ class LiveGateway:
         env = {**os.environ, "PYTHONPATH": path, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
         env.pop("REMIT_URL", None)
         return env | ({"REMIT_SESSION": session} if session else {})
+
+    def closed_up(self, task: str) -> Json:
+        """End a task by command; gives the closure."""
+        said = self.remit("end", task, "--prove", "--json", session=self.session())
+        assert said.returncode == 0, said.stderr
+        return json.loads(said.stdout)
+
+    def until(self, reached: Any) -> None:
+        """Wait until something holds."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(20):
+                while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
+                    await asyncio.sleep(0.01)
+
+        self.wait(wait())
 
     def remit(self, *words: str, session: str = "", **options: Json) -> subprocess.CompletedProcess[str]:
         """Run a command line to its end."""

@@ -3,22 +3,28 @@
 of revoked certificates of a real OpenBao.
 """
 
-import asyncio
 import os
 import socket
 import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from remit.adapters.broker.handshake import tried_at
+from remit.adapters.upstream.client_tls import showing
+from remit.core.certificate import ClientCertificate
+from remit.ports.broker import LeaseWanted, Probe
 from tests.api_gateway import ApiGateway
 from tests.bao_server import BaoServer, bao_server, program
 from tests.conformance.bao_brokers import AtBaoPki
+from tests.world import a_task
 
 Json = Any
 
@@ -33,7 +39,9 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
 
 
 class Sink:
-    """A TLS server that takes certificates of the authority alone, and says who shows one."""
+    """A TLS server that takes certificates of the authority alone, and says who shows one. (With sockets and
+    threads: a server on asyncio closes the connection without the alert that says why.)
+    """
 
     def __init__(self, bao: BaoServer) -> None:
         self._bao = bao
@@ -41,24 +49,20 @@ class Sink:
         asked = {"common_name": "localhost", "alt_names": "localhost", "ttl": "1h"}
         own = self._told("POST", "pki/issue/task", asked)
         self._pair = own["certificate"] + "\n" + own["private_key"]
-        #: The names in the certificate of each connection, and how often one was made.
+        #: The names in the certificate of each request, and how many connections were made.
         self.shown: list[str] = []
         self.connections = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.port = listening.getsockname()[1]
-        context = self.server_context()
-        starting = asyncio.start_server(self._serve, sock=listening, ssl=context)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
+        self.look_at_the_list()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def _told(self, method: str, path: str, body: Json = None) -> Json:
         told: Json = self._bao.ask(method, path, body)
         return told["data"]
 
-    def server_context(self) -> ssl.SSLContext:
-        """Give a context with the list of revoked certificates as it is now."""
+    def look_at_the_list(self) -> None:
+        """Go by the list of revoked certificates as it is now, from the next connection on."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=self.authority)
         with tempfile.TemporaryDirectory() as folder:
             pair, lists = Path(folder, "pair.pem"), Path(folder, "crl.pem")
@@ -67,28 +71,40 @@ class Sink:
             context.load_cert_chain(pair)
             context.load_verify_locations(cafile=str(lists))
         context.verify_mode, context.verify_flags = ssl.CERT_REQUIRED, ssl.VERIFY_CRL_CHECK_LEAF
-        return context
+        self._context = context
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        certificate = writer.get_extra_info("peercert")
-        names = [text for kind, text in certificate["subjectAltName"] if kind == "URI"]
+    def _accept(self) -> None:
+        while True:
+            try:
+                raw, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw: socket.socket) -> None:
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
+            with self._context.wrap_socket(raw, server_side=True) as connection:
+                self.connections += 1
+                self._answer(connection)
+        except OSError:
+            raw.close()
+
+    def _answer(self, connection: ssl.SSLSocket) -> None:
+        certificate: Json = connection.getpeercert()
+        names = [text for kind, text in certificate.get("subjectAltName", ()) if kind == "URI"]
+        heard = b""
+        while more := connection.recv(4096):
+            heard += more
+            if heard.endswith(b"\r\n\r\n"):
                 self.shown += names
                 body = b"<ok/>"
                 head = f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n"
-                writer.write(head.encode() + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+                connection.sendall(head.encode() + body)
+                heard = b""
 
     def stop(self) -> None:
         """End it."""
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._listening.close()
 
 
 @pytest.fixture
@@ -136,6 +152,30 @@ def test_each_tasks_calls_show_its_own_certificate(gateway: ApiGateway, sink: Si
     assert sink.shown[-1] == f"remit:{second}"
 
 
+def test_the_sink_itself_is_tried(tmp_path: Path, bao: BaoServer, sink: Sink) -> None:
+    """What the authority confirms is not yet what the sink does: one that goes by an old list accepts still,
+    so the end stays open; it is done when the sink refuses the connection.
+    """
+    (tmp_path / "ca.pem").write_text(sink.authority)
+    where = f"https://localhost:{sink.port}"
+    pki = {"role": "task", "probe_url": f"{where}/health"}
+    openbao = {"address": bao.address, "token": "env:BAO_TOKEN", "pki": pki}
+    records = {"url": where, "tls_ca": str(tmp_path / "ca.pem"), "lease": {"openbao": openbao}}
+    with (
+        mock.patch.dict(os.environ, {"BAO_TOKEN": AtBaoPki(bao).token}),
+        ApiGateway(tmp_path, records) as gateway,
+    ):
+        task, token = gateway.open()
+        assert "<ok/>" in gateway.get(token, key="C-42")
+        closure = gateway.closed_up(task)
+        (closing,) = [one for one in closure["closings"] if one["lease"]]
+        assert closing["revoked_after_ms"] is not None
+        assert closing["detail"] == "still open: the sink says accepted"
+        sink.look_at_the_list()
+        gateway.until(lambda: not gateway.house.leases.of(task=task))
+        assert gateway.closed_up(task)["closed"]
+
+
 def test_without_a_certificate_the_sink_says_nothing(gateway: ApiGateway, sink: Sink) -> None:
     """It is the certificate that opens it."""
     context = ssl.create_default_context(cadata=sink.authority)
@@ -152,3 +192,25 @@ def test_without_a_certificate_the_sink_says_nothing(gateway: ApiGateway, sink: 
     with pytest.raises((ssl.SSLError, ConnectionError)):
         ask()
     assert sink.shown == []
+
+
+async def test_only_what_is_about_the_certificate_is_a_refusal(bao: BaoServer, sink: Sink) -> None:
+    """Not a server that is not there, and not one whose own certificate does not hold."""
+    place = AtBaoPki(bao)
+    broker = await place.broker()
+    given = await broker.obtain(LeaseWanted("lse_1", "records", a_task(deadline=soon())))
+    shown = ClientCertificate(given.env["CERTIFICATE"], given.env["KEY"])
+    trusting = partial(showing, partial(ssl.create_default_context, cadata=sink.authority))
+    where = f"https://localhost:{sink.port}/"
+    assert await tried_at(where, shown, trusting) is Probe.ACCEPTED
+    strangers = partial(showing, ssl.create_default_context)
+    assert await tried_at(where, shown, strangers) is Probe.UNREACHABLE
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+    assert await tried_at(f"https://localhost:{port}/", shown, trusting) is Probe.UNREACHABLE
+    await place.close()
+
+
+def soon() -> datetime:
+    """Give a deadline."""
+    return datetime.now(UTC) + timedelta(hours=1)

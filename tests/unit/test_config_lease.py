@@ -201,6 +201,11 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             {},
             "`upstreams.crm.lease.per`: cannot be for one call",
         ),
+        (
+            {"openbao": OPENBAO | {"path": "", "pki": {"role": "t", "probe_url": "http://x"}}, "headers": X},
+            {},
+            "lease.openbao.pki.probe_url`: is no https URL",
+        ),
         ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
         ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
         ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "gives no `token` for `X`"),

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,9 +20,17 @@ if TYPE_CHECKING:
 
 
 def openbao_broker(
-    lease: LeaseSection, openbao: OpenBaoLeaseSection, config: Config, clock: Clock, stack: AsyncExitStack
+    lease: LeaseSection,
+    openbao: OpenBaoLeaseSection,
+    config: Config,
+    clock: Clock,
+    stack: AsyncExitStack,
+    *,
+    sink_ca: str,
 ) -> Broker:
-    """Give the broker of an upstream whose credentials come from OpenBao."""
+    """Give the broker of an upstream whose credentials come from OpenBao; `sink_ca` are the authorities that
+    the upstream is verified by.
+    """
     from remit.adapters.broker.bao import BaoSource
     from remit.adapters.broker.web import BrokerWeb
 
@@ -29,12 +39,17 @@ def openbao_broker(
     bao = BaoSource(openbao.address, _known_by(openbao), web=web, clock=clock, namespace=openbao.namespace)
     if openbao.pki is not None:
         from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
+        from remit.adapters.upstream.client_tls import showing
+
+        trusted = str(config.at(sink_ca)) if sink_ca else None
 
         return OpenBaoPkiBroker(
             bao,
             openbao.pki.mount,
             openbao.pki.role,
             clock=clock,
+            probe_url=openbao.pki.probe_url,
+            showing=partial(showing, partial(ssl.create_default_context, cafile=trusted)),
             parameters=openbao.parameters,
             headers=lease.headers,
             env=lease.env,

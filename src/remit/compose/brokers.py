@@ -61,7 +61,7 @@ def _leasing(
     if lease.postgres is not None:
         return _postgres(lease, lease.postgres, entropy)
     if lease.openbao is not None:
-        return openbao_broker(lease, lease.openbao, config, clock, stack)
+        return openbao_broker(lease, lease.openbao, config, clock, stack, sink_ca=section.tls_ca)
     if lease.aws is not None:
         return aws_broker(lease, lease.aws, config, clock, stack)
     if lease.github is not None:

@@ -50,6 +50,14 @@ class BaoPkiSection(Section, frozen=True, kw_only=True):
             description="The role, under which requests are signed (`MOUNT/sign/ROLE`). Keys are P-256.",
         ),
     ]
+    probe_url: Annotated[
+        str,
+        Meta(
+            description="Where the sink itself is tried: a GET over a connection that shows the certificate, "
+            "answered 200 to 299; a revoked one's connection is refused, or answered 401 or 403. The "
+            "upstream's `tls_ca` verifies it. Unless given, OCSP is asked."
+        ),
+    ] = ""
 
 
 class BaoTokensSection(Section, frozen=True, kw_only=True):
@@ -118,6 +126,8 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
         _check_auth(bao.auth, f"{key}.auth", node, problems)
     if sum((bool(bao.path), bao.pki is not None, bao.tokens is not None)) != 1:
         note("does not say what to obtain", "give one of `path`, `pki` and `tokens`")
+    if bao.pki is not None and bao.pki.probe_url and not bao.pki.probe_url.startswith("https://"):
+        note("is no https URL", "write `https://host/path`", f"{key}.pki.probe_url")
     if bao.tokens is not None and bao.parameters:
         note("has no meaning beside `tokens`", "remove it", f"{key}.parameters")
     if "@" in bao.login:

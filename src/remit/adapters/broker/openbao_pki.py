@@ -4,8 +4,8 @@
 1. the key is made here and goes nowhere but into what carries it; OpenBao signs a request for it, for no
    longer than the task (`MOUNT/sign/ROLE`)
 2. the certificate is revoked by its serial number
-3. it is tried by OCSP (RFC 6960) at OpenBao, whose signature is checked: what every sink sees that asks, and
-   no more
+3. it is tried at the sink, by a connection that shows it; or by OCSP (RFC 6960) at OpenBao, whose signature
+   is checked: what every sink sees that asks, and no more
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
+from remit.adapters.broker.handshake import Showing, tried_at
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.narrowing import fill, texts_of
 from remit.core.certificate import ClientCertificate
@@ -53,11 +54,14 @@ class OpenBaoPkiBroker:
         role: str,
         *,
         clock: Clock,
+        probe_url: str = "",
+        showing: Showing | None = None,
         parameters: Mapping[str, Json] | None = None,
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
         """Take where it is. With neither `headers` nor `env` calls show the certificate on their connection.
+        With `probe_url` the sink itself is tried there, over a connection that `showing` makes.
         `parameters` go along with the request, filled in for the task: names that the
         certificate is to have (`common_name`, `uri_sans`). Unless given, its name is the task's.
         """
@@ -66,6 +70,8 @@ class OpenBaoPkiBroker:
         self._role = role
         self._clock = clock
         self._parameters = {"common_name": "{task}", **(parameters or {})}
+        self._probe_url = probe_url
+        self._showing = showing
         self._shown = not headers and not env
         self._injection = Injection(headers, env)
 
@@ -96,6 +102,7 @@ class OpenBaoPkiBroker:
             issuer = _read(told.get("issuing_ca"), path)
             if certificate.public_key() != key.public_key() or not _names(asked) <= _names_in(certificate):
                 raise bao_refused(path, "it gives a certificate for another key, or with other names")
+            presented = _presented(certificate, told, path)
             private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
             values = {
                 "certificate": _pem(certificate),
@@ -114,14 +121,13 @@ class OpenBaoPkiBroker:
             until=certificate.not_valid_after_utc,
             headers=carried.headers,
             env=carried.env,
-            certificate=ClientCertificate(_presented(certificate, told, path), private)
-            if self._shown
-            else None,
+            certificate=ClientCertificate(presented, private) if self._shown else None,
             secrets=(private,) if self._shown or self._injection.uses("private_key") else (),
             handle={
                 "serial": serial,
                 "certificate": values["certificate"],
                 "issuer": values["issuing_ca"],
+                **({"key": private, "chain": presented} if self._probe_url else {}),
             },
         )
 
@@ -134,6 +140,12 @@ class OpenBaoPkiBroker:
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """3."""
+        if self._probe_url and self._showing is not None:
+            handle = credential.handle
+            if not handle.get("key"):
+                return Probe.UNREACHABLE
+            shown = ClientCertificate(handle.get("chain", ""), handle["key"])
+            return await tried_at(self._probe_url, shown, self._showing)
         try:
             certificate = x509.load_pem_x509_certificate(credential.handle.get("certificate", "").encode())
             issuer = x509.load_pem_x509_certificate(credential.handle.get("issuer", "").encode())

@@ -43,7 +43,7 @@ class ShownPools:
         pools = self._pools.setdefault(task, {})
         if lease not in pools:
             # In a thread: it reads the authorities of the system.
-            context = await asyncio.to_thread(_showing, self._tls, certificate)
+            context = await asyncio.to_thread(showing, self._tls, certificate)
             if self._pools.get(task) is not pools:
                 raise _over(task)
             if lease not in pools:
@@ -68,7 +68,8 @@ def _over(task: str) -> UpstreamUnreachable:
     return UpstreamUnreachable(f"task `{task}` has ended", sent=False, way_out="open another one")
 
 
-def _showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:
+def showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:
+    """Give a context that verifies the server and shows a certificate. Blocks: for a thread."""
     context = tls()
     pem = f"{certificate.chain}{certificate.key}".encode()
     if hasattr(os, "memfd_create"):
