@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Authority ends by itself when what it rests on is gone, and each end says which of these it was."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remit.core.decision import Outcome
@@ -15,7 +17,7 @@ from remit.core.identity import AgentState
 from remit.core.revocation import Cause, ScopeKind
 from remit.core.task import TaskState
 from remit.services.directory import NewPerson
-from tests.call_world import CallWorld, call_world
+from tests.call_world import CallWorld, a_bundle, call_world
 
 
 @pytest.fixture
@@ -59,6 +61,53 @@ async def test_a_deadline_a_lease_and_disuse(world: CallWorld) -> None:
     world.clock.advance(3600)
     await world.house.revocations.expire()
     await caused(world, late.id, Cause.DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("task_type", "calls"),
+    [("one-call", ["read"]), ("few-bytes", ["read"]), ("twice", ["write", "write"]), ("purse", ["write"])],
+)
+async def test_a_budget_that_is_used_up(world: CallWorld, task_type: str, calls: list[str]) -> None:
+    """Calls, bytes, a ceiling on calls, a ceiling on amounts: once no call can pass, the task ends."""
+    task, token = await world.open(task_type)
+    for name in calls:
+        assert await world.outcome(token, name, amount=10) is Outcome.PERMIT
+        await asyncio.sleep(0)
+    await world.house.revocations.expire()
+    await caused(world, task.id, Cause.BUDGET)
+    assert "used up" in (await world.house.tasks.get(task.id)).end_reason
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+
+
+async def test_a_budget_that_leaves_something_ends_nothing(world: CallWorld) -> None:
+    """Effects are used up, and reading goes on; a call in hand is not cut."""
+    task, token = await world.open("one-effect")
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+    await world.house.revocations.expire()
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    task, token = await world.open("one-call")
+    world.desk.open.clear()
+    call = asyncio.create_task(world.call(token, "read"))
+    await world.until(lambda: bool(world.desk.arrived[2:]))
+    assert await world.house.revocations.expire() == []
+    world.desk.open.set()
+    assert (await call).decision.outcome is Outcome.PERMIT
+    (closure,) = await world.house.revocations.expire()
+    assert (closure.tasks, closure.indeterminate) == ((task.id,), ())
+
+
+async def test_a_task_type_may_only_refuse(world: CallWorld) -> None:
+    """Where it says so, the task goes on and its calls are refused."""
+    bundle = a_bundle(digest="sha256:patient")
+    types = {
+        name: msgspec.structs.replace(one, ends_when_spent=False) for name, one in bundle.task_types.items()
+    }
+    await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="root")
+    _, token = await world.open("one-call")
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert await world.house.revocations.expire() == []
+    assert await world.outcome(token, "read") is Outcome.DENY
 
 
 async def test_a_suspended_agent(world: CallWorld) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from remit.api.health import Health
 from remit.core.decision import Outcome
 from remit.core.errors import Fenced, SourceUnavailable, StoreUnavailable
 from remit.core.signal import SignalKind
@@ -129,6 +130,12 @@ async def test_answers_that_are_none(world: SignalsWorld, poll: ScriptedPoll, an
     poll.answer, poll.status = None, 500
     world.clock.advance(5)
     assert await world.house.polling.turn() == 0
+    assert list(world.house.polling.failing) == ["idp"]
+    assert b'"telling_fails":1' in bytes((await Health(world.house).ready()).body)
+    poll.status = 200
+    world.clock.advance(5)
+    assert await world.house.polling.turn() == 0
+    assert world.house.polling.failing == {}
 
 
 async def test_a_transmitter_that_never_ends_is_left_for_a_while(

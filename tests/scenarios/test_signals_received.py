@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.decision import Outcome
-from remit.core.errors import Fenced, StoreUnavailable, Unauthenticated
+from remit.core.errors import Fenced, RemitError, StoreUnavailable, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.identity import AgentState
 from remit.core.revocation import Cause
@@ -64,6 +64,7 @@ async def test_a_replay_ends_nothing(world: SignalsWorld, tmp_path: Path) -> Non
         assert told.status == 202
     assert await world.outcome(fresh, "read") is Outcome.PERMIT
     assert len(await world.received()) == 1
+    assert world.house.signals.counts == {"taken": 1, "known": 8, "refused": 0}
     # Later than its id is remembered it is too old.
     world.clock.advance(3600 + 120)
     told = await world.push(token)
@@ -132,13 +133,27 @@ async def test_the_configuration_says_what_follows(tmp_path: Path, effects: tupl
         assert (await world.received())[0]["reactions"] == [one.value for one in effects]
 
 
+async def test_a_disabled_account_is_out_of_service(world: SignalsWorld) -> None:
+    """Not only what was open ends: nobody opens anything for that person, whatever records there are."""
+    _, token = await world.open()
+    assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED))).status == 202
+    await over(world, token)
+    assert not (await world.person("lena")).active
+    with pytest.raises(RemitError):
+        await world.open()
+    # What gives authority back is for an administrator, and for no signal.
+    assert (await world.push(world.event(SignalKind.ACCOUNT_ENABLED))).status == 202
+    assert not (await world.person("lena")).active
+
+
 async def test_the_last_administrator_stays(tmp_path: Path) -> None:
-    """Nobody locks a house up from outside."""
-    rules = SubjectRules(names=True)
-    on = {SignalKind.ACCOUNT_DISABLED: (Reaction.DEACTIVATE,)}
-    async with signals_world(tmp_path, rules=rules, on=on) as world:
+    """Nobody locks a house up from outside; their sessions end all the same."""
+    async with signals_world(tmp_path, rules=SubjectRules(names=True)) as world:
+        secret = await world.session("root")
         assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED, user("root")))).status == 202
         assert (await world.person("root")).active
+        with pytest.raises(Unauthenticated):
+            await world.house.authenticator.person(secret)
 
 
 async def test_subjects_are_found_as_the_configuration_says(tmp_path: Path) -> None:

@@ -197,6 +197,27 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     assert house(*open_it, by="ana").code == 0
 
 
+def test_a_new_bundle_says_what_it_ends_and_asks(house: Remit, task: str) -> None:
+    """Open tasks of a type that gives less are shown; a pipe cannot agree, naming what was shown can."""
+    place = next(one for one in (house.folder / "tasks").iterdir() if "tidy-note" in one.read_text())
+    before = place.read_text()
+    assert house.ask("policy", "preview")["tasks"] == []
+    try:
+        place.write_text(before.replace("run_by: [", "run_by: [nobody, ").replace("note-bot", "other-bot"))
+        shown = house.ask("policy", "preview")
+        (one,) = [one for one in shown["tasks"] if one["task"] == task]
+        assert "may not run" in one["ends"]
+        said = house("policy", "apply")
+        assert said.code == 2
+        assert task in said.out
+        assert house.ask("task", "show", task)["state"] == "active"
+        assert house("policy", "apply", "--seen", digest(shown)).code == 0
+        assert house.ask("task", "show", task)["state"] == "revoked"
+    finally:
+        place.write_text(before)
+        assert house("policy", "apply").code == 0
+
+
 # Approvals.
 
 

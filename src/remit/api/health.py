@@ -28,7 +28,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
 
     `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
-    tasks: numbers alone, for everybody may ask this.
+    tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
+    everybody may ask this.
     """
 
     ready: bool
@@ -39,6 +40,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     everything_locked: bool = False
     locks: int = 0
     open_sinks: int = 0
+    telling_fails: int = 0
 
 
 class Health:
@@ -75,8 +77,13 @@ class Health:
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
+            telling_fails=self._fails(),
         )
         return answer(told, 200 if ready else 503)
+
+    def _fails(self) -> int:
+        house = self._house
+        return sum(len(one.failing) for one in (house.telling, house.notifications, house.polling))
 
     async def _shut(self) -> list[str]:
         try:
@@ -103,8 +110,6 @@ class Health:
         pending = await house.store.approvals(house.tenant, state=ApprovalState.PENDING, limit=10_000)
         now = house.clock.now()
         live = house.live.all()
-        sinks = [one for one in house.leases.open_sinks() if one.alarmed]
-        locks = Counter(one.partition(":")[0] for one in await self._shut())
         lines = [
             *_family(
                 "remit_calls_total",
@@ -131,6 +136,18 @@ class Health:
                 "Credentials of upstreams: held by tasks, and still open after an end.",
                 {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
             ),
+            *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
+            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
+            *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
+            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
+        ]
+        return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
+
+    def _alarms(self, locks: Counter[str]) -> list[str]:
+        """Give what somebody should look at: open sinks, whom remit cannot tell, locks."""
+        house = self._house
+        sinks = [one for one in house.leases.open_sinks() if one.alarmed]
+        return [
             *_family(
                 "remit_sinks_open",
                 "gauge",
@@ -144,16 +161,24 @@ class Health:
                 {"": max((one.age_s for one in sinks), default=0.0)},
             ),
             *_family(
+                "remit_telling_fails",
+                "gauge",
+                "Whom remit cannot tell of events now, or ask for them.",
+                {"": self._fails()},
+            ),
+            *_family(
+                "remit_signals_total",
+                "counter",
+                "Security event tokens since start, by what became of them.",
+                {f'{{became="{became}"}}': count for became, count in sorted(house.signals.counts.items())},
+            ),
+            *_family(
                 "remit_locks",
                 "gauge",
                 "What somebody has locked, by kind.",
                 {f'{{kind="{kind}"}}': count for kind, count in sorted(locks.items())},
             ),
-            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
-            *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
-            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
         ]
-        return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
 
 def _kinds(sinks: list[OpenSink]) -> Counter[str]:

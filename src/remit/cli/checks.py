@@ -136,7 +136,7 @@ def _openbao(config: Config) -> Iterator[Look]:
 
 
 def _trust(config: Config) -> Iterator[Look]:
-    if not config.trust.issuers and not config.trust.spiffe:
+    if not config.trust.issuers and not config.trust.spiffe and not config.signals.receive:
         return
     from remit.compose.trust import look_at_trust
 
@@ -153,7 +153,7 @@ def _trust(config: Config) -> Iterator[Look]:
         warnings.setLevel(level)
     for name, why in found.items():
         if why:
-            way_out = "its workloads are refused until it can be read"
+            way_out = "what it signs is refused until it can be read"
             yield Look("trust", "fail", f"{name} cannot be read: {why[:300]}", way_out)
         else:
             yield Look("trust", "ok", f"{name} can be read")
@@ -281,6 +281,9 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
         yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", way_out)
     elif told.get("locks"):
         yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+    if told.get("telling_fails"):
+        says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
+        yield Look("signals", "note", says, "see its log for why; nothing is lost meanwhile")
     if told.get("open_sinks"):
         says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
         yield Look("open sinks", "fail", says, "see `remit finding list`")

@@ -26,6 +26,7 @@ def show_closure(closure: Json) -> int:
         ("at", show.moment(closure["at"])),
         ("by", closure["ended_by"]),
         ("reason", closure["reason"]),
+        ("cause", closure["cause"]),
         ("tasks", ", ".join(closure["tasks"]) or "none were open"),
     ]
     show.picture(show.facts(pairs))

@@ -33,7 +33,15 @@ def scope_of(x: str) -> dict[str, str]:
 
 
 @app.default
-def end(x: str, /, *, reason: str = "", prove: Switch = False, receipt: Path | None = None) -> int:
+def end(
+    x: str,
+    /,
+    *,
+    reason: str = "",
+    prove: Switch = False,
+    compromised: Switch = False,
+    receipt: Path | None = None,
+) -> int:
     """End a task, or all of an agent, owner, person, tool or upstream, and show how fast it was gone.
 
     After this has returned, no call under it is permitted. What had been permitted before and has no outcome
@@ -45,13 +53,17 @@ def end(x: str, /, *, reason: str = "", prove: Switch = False, receipt: Path | N
         A task's id, a name, `kind:name` (task, agent, owner, person, tool, upstream) or `everything`.
     reason
         Why; it goes into the evidence.
+    compromised
+        Of an upstream: somebody else may have its credentials. Those of tasks are taken back, and a finding
+        stands until it is dealt with.
     prove
         Also verify, here, that the closure and what became of each credential are in the signed log.
     receipt
         Keep the proof in this file; `remit audit verify` reads it, offline.
     """
     client = connect()
-    closure = client.post("end", reason=reason, **scope_of(x))
+    said = {"compromised": True} if compromised else {}
+    closure = client.post("end", reason=reason, **scope_of(x), **said)
     if not prove and receipt is None:
         return show_closure(closure)
     from remit.cli.receipt import prove_closure

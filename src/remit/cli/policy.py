@@ -13,6 +13,8 @@ from remit.cli.client import connect
 from remit.cli.invocation import current
 from remit.cli.parser import Switch, noun
 from remit.cli.plain import plain
+from remit.cli.presence import looked
+from remit.core.canonical import digest
 
 Json = Any
 
@@ -56,9 +58,57 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 
 @app.command(name="apply")
-def apply() -> None:
-    """Let the running remit read its folder anew and put it in force, whole or not at all."""
-    _applied(connect().post("policies", "apply"), "In force now")
+def apply(*, seen: str = "") -> int:
+    """Let the running remit read its folder anew and put it in force, whole or not at all.
+
+    That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
+    the terminal.
+
+    Parameters
+    ----------
+    seen
+        The digest of what `remit policy preview` shows, where there is no terminal.
+    """
+    client = connect()
+    found = client.post("policies", "preview")
+    if found["tasks"]:
+        if not show.is_json():
+            _unsettled(found["tasks"])
+        if not looked("Put it in force, and end these?", digest(found), seen, option="--seen"):
+            show.say("Left as it is.", style="yellow")
+            return 1
+    _applied(client.post("policies", "apply", bundle=found["bundle"]), "In force now")
+    return 0
+
+
+@app.command(name="preview")
+def preview() -> None:
+    """Say which open tasks the bundle in the folder would end, or take something from; nothing changes."""
+    found = connect().post("policies", "preview")
+    if show.is_json():
+        show.answer(found)
+        return
+    _unsettled(found["tasks"])
+    if found["tasks"]:
+        show.say(f"  remit policy apply --seen {digest(found)}", style="dim")
+
+
+def _unsettled(tasks: list[Json]) -> None:
+    show.table(
+        ("TASK", "TYPE", "AGENT", "FOR", "BECOMES", "WHY"),
+        (
+            (
+                one["task"],
+                one["task_type"],
+                one["agent"],
+                one["on_behalf_of"],
+                show.text("ended", "bold red") if one["ends"] else show.text("narrower", "yellow"),
+                one["ends"] or (f"loses {', '.join(one['lost'])}" if one["lost"] else "smaller ceilings"),
+            )
+            for one in tasks
+        ),
+        empty="every open task goes on as it is",
+    )
 
 
 @app.command(name="show")
@@ -74,6 +124,9 @@ def _applied(bundle: Json, title: str) -> None:
     show.say(f"{title}: ", show.text(bundle["digest"], "bold"))
     names = ("rules", "tools", "task_types")
     show.picture(show.facts((name.replace("_", " "), str(bundle[name])) for name in names))
+    if bundle.get("tasks"):
+        ended = sum(bool(one["ends"]) for one in bundle["tasks"])
+        show.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
         show.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")

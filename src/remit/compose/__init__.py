@@ -20,7 +20,7 @@ from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
-from remit.compose.signals import polled_of, receivers_of, targets_of, transmitters_of
+from remit.compose.signals import addressees_of, polled_of, receivers_of, targets_of, transmitters_of
 from remit.compose.standing import connections_of, look_after_secrets, rotated_of
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
@@ -151,6 +151,7 @@ def build(
             polled=polled_of(config),
             receivers=receivers_of(config),
             push_targets=targets_of(config),
+            addressees=addressees_of(config),
         )
     )
 
@@ -194,8 +195,10 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         recovered = await house.evidence.recover()
         stack.push_async_callback(house.leases.stop)
         await house.leases.recover()
+        await house.rebundling.look()
         await house.signals.resume()
         await house.streams.begin()
+        await house.notifications.begin()
         started = {"version": __version__, "bundle": bundle.digest, "recovered": recovered}
         await _record(house, EventKind.SYSTEM_STARTED, started)
         await house.evidence.checkpoint()
@@ -305,10 +308,13 @@ def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None
     """Begin all that goes on beside the calls."""
     upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
     upkeep.every("end what has run out", 1.0, house.revocations.expire)
+    upkeep.every("hold tasks against the bundle", 1.0, house.rebundling.turn)
     upkeep.every("take credentials back", 1.0, house.leases.sweep)
     upkeep.every("do what signals ask for", 5.0, house.signals.resume)
     if house.polling.sources:
         upkeep.every("ask for signals", 1.0, house.polling.turn)
+    if house.notifications.addressees:
+        upkeep.every("notify", 0.5, house.notifications.turn)
     if house.streams.receivers:
         upkeep.every("tell others of events", 0.5, house.telling.turn)
     upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)

@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from remit.adapters.attestor.issuers import Issuer
+from remit.adapters.notifier.webhook import Webhook, key_of
+from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
+from remit.services.notifications import Addressee
 from remit.services.polling import PolledSource
 from remit.services.signal_subjects import SubjectRules
 from remit.services.signals import Transmitter, issuer_name
@@ -109,6 +112,25 @@ def targets_of(config: Config) -> dict[str, PushTarget]:
                 ),
                 headers=_showing(one.push.token),
             )
+    return out
+
+
+def addressees_of(config: Config) -> dict[str, Addressee]:
+    """Give who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
+    out = {}
+    for name, one in config.notify.items():
+        key_of(one.secret.resolve())
+        hook = Webhook(
+            one.url,
+            one.secret.resolve,
+            deliver=guarded_fetch(
+                private=one.private,
+                plain_loopback=config.trust.plain_loopback,
+                ca_file=config.at(one.tls_ca) if one.tls_ca else None,
+            ),
+            clock=SystemClock(),
+        )
+        out[name] = Addressee(name=name, notifier=hook, kinds=tuple(one.on))
     return out
 
 

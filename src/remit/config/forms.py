@@ -243,6 +243,13 @@ class TaskFile(Section, frozen=True, kw_only=True):
     ] = ()
     deadline: Annotated[Seconds, Meta(ge=1, description="How long a task of this type may last.")] = 1800
     budgets: BudgetsForm = BudgetsForm()
+    when_spent: Annotated[
+        Literal["end", "refuse"],
+        Meta(
+            description="What becomes of a task whose budgets or ceilings let no call through any more: it "
+            "ends, or its calls are refused until its deadline."
+        ),
+    ] = "end"
     labels: Annotated[
         LabelForm | None, Meta(description="What its intent carries; public and trusted unless given.")
     ] = None

@@ -14,6 +14,7 @@ from remit.config.files import Folder
 from remit.config.keys import check_keys
 from remit.config.lease import check_lease
 from remit.config.lines import Node, read_text, read_yaml
+from remit.config.notify import check_notify
 from remit.config.process import check_foreign, check_variables
 from remit.config.secret import looks_secret
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
@@ -91,6 +92,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, way_out=way)
     _check_classes(config, node, problems)
     check_trust(config.trust, node, problems)
+    check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_signals(config.signals, config.trust.plain_loopback, node, problems)
     check_keys(config.keys, node, problems)
     check_store(config.store, node, problems)

@@ -13,6 +13,7 @@ from remit.config.governance import AgentsSection, PeopleSection
 from remit.config.keys import KeysSection
 from remit.config.lease import LeaseSection
 from remit.config.listen import ListenSection
+from remit.config.notify import WebhookSection
 from remit.config.oauth import OAuthSection
 from remit.config.secret import SecretRef
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
@@ -275,6 +276,9 @@ class Config(Section, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     trust: TrustSection = TrustSection()
     signals: SignalsSection = SignalsSection()
+    notify: Annotated[
+        dict[Name, WebhookSection], Meta(description="Who is told of what needs somebody, by name.")
+    ] = {}
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()

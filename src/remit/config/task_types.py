@@ -67,6 +67,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> T
         ),
         requires_person=form.requires_person,
         delegates=_delegates(form, node, problems),
+        ends_when_spent=form.when_spent == "end",
     )
 
 

@@ -47,6 +47,7 @@ class EventKind(enum.StrEnum):
     TASK_REFUSED = "task.refused"
     TASK_TURN = "task.turn"
     PLAN_EXTENDED = "plan.extended"
+    TASK_NARROWED = "task.narrowed"
     TASK_ENDED = "task.ended"
     DECISION_MADE = "decision.made"
     REFUSALS_COUNTED = "decision.counted"

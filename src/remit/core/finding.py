@@ -31,6 +31,7 @@ class FindingKind(enum.StrEnum):
     STANDING_SECRET = "standing-secret"
     OLD_SECRET = "old-secret"
     SECRET_STUCK = "secret-stuck"
+    CREDENTIAL_LEAKED = "credential-leaked"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -115,6 +116,17 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "A standing secret that remit rotates cannot be rotated, or the one before it still works.",
         {**_SECRET, "why": "what stands in the way"},
         "put right what `why` says; it is tried again every minute, and this is settled when it came through",
+    ),
+    FindingKind.CREDENTIAL_LEAKED: FindingMeaning(
+        "A credential of an upstream came back in a result, or was reported as compromised. One of a task "
+        "was taken back; a standing one is still good.",
+        {
+            "how": "`result`: an upstream sent it back, and it was scrubbed; `reported`: somebody said so",
+            "lease": "the credential's lease; empty for a standing one, and where all of them are meant",
+            "task": "the task that it was for",
+            "sink": "what it opens",
+        },
+        "rotate a standing credential at its source; ask why the upstream sends credentials back",
     ),
 }
 

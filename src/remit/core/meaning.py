@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from remit.core.event import EventKind
-from remit.core.meant import CLOSINGS, LABEL_MEANINGS, LEASE_MEANINGS, SIGNAL_MEANINGS, Meaning
+from remit.core.meant import CLOSINGS, LABEL_MEANINGS, LEASE_MEANINGS, NARROWED, SIGNAL_MEANINGS, Meaning
 
 _BY = {"by": "who did it"}
 _TOOL = {"tool": "the tool, as `upstream/name`"}
@@ -194,6 +194,7 @@ MEANINGS: dict[EventKind, Meaning] = {
         },
         {"add": "what was added, with what it says of arguments", **_BY},
     ),
+    EventKind.TASK_NARROWED: NARROWED,
     EventKind.TASK_ENDED: Meaning(
         "A task ended; nothing of it is permitted any more.",
         {"state": "`completed`, `revoked` or `expired`", **_CAUSE},

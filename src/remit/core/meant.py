@@ -100,6 +100,17 @@ LEASE_MEANINGS: dict[EventKind, Meaning] = {
 
 _TRANSMITTER = {"transmitter": "who told it, as the configuration calls them"}
 
+NARROWED = Meaning(
+    "A task holds less than before: its bundle gives it no more. Tokens from before open nothing any more.",
+    {
+        "lost": "the tools that were withdrawn",
+        "authority": "digest of what it may do now, and why",
+        "deadline": "when it ends by itself",
+        "bundle": "digest of the bundle in force",
+        "cause": "`policy`",
+    },
+)
+
 SIGNAL_MEANINGS: dict[EventKind, Meaning] = {
     EventKind.SIGNAL_RECEIVED: Meaning(
         "Somebody else told of an event (a security event token), and what follows from it was done.",

@@ -24,6 +24,16 @@ Json = Any
 #: The events of the log that anybody is told of.
 TOLD_KINDS: Final = (EventKind.TASK_ENDED, EventKind.AGENT_CHANGED, EventKind.PERSON_CHANGED)
 
+#: What somebody who is notified hears of, unless the configuration says otherwise.
+USUAL_KINDS: Final = (
+    EventKind.LEASE_OPEN,
+    EventKind.FINDING_SEEN,
+    EventKind.FENCE_LOCKED,
+    EventKind.FENCE_UNLOCKED,
+)
+#: Of which nobody is notified: a refusal of it would make another one.
+NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNTOLD})
+
 _OF_STATE: Final[Mapping[str, SignalKind]] = {
     "suspended": SignalKind.ACCOUNT_DISABLED,
     "active": SignalKind.ACCOUNT_ENABLED,

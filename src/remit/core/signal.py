@@ -83,8 +83,9 @@ USUAL: Final[Mapping[SignalKind, tuple[Reaction, ...]]] = {
     SignalKind.ASSURANCE_LEVEL_CHANGE: (Reaction.END_TASKS,),
     SignalKind.DEVICE_COMPLIANCE_CHANGE: _BOTH,
     SignalKind.RISK_LEVEL_CHANGE: (Reaction.END_TASKS,),
-    SignalKind.ACCOUNT_DISABLED: _BOTH,
-    SignalKind.ACCOUNT_PURGED: _BOTH,
+    # An agent with a delegation record of theirs could else begin anew at once.
+    SignalKind.ACCOUNT_DISABLED: (Reaction.DEACTIVATE, *_BOTH),
+    SignalKind.ACCOUNT_PURGED: (Reaction.DEACTIVATE, *_BOTH),
 }
 
 #: By kind: the member that says how things stand now, and the values that are no change for the worse.

@@ -112,7 +112,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     `run_by` names the agents (or `group:x`) that may run it; `stated_by` names who may state its intent: a
     person, a `group:x` of people, `agent:x` for an agent whose work needs no person, or `issuer:x` for an
     issuer whose identity assertions speak for people (ID-JAG). `delegates`
-    says to whom its tasks may be handed down.
+    says to whom its tasks may be handed down. `ends_when_spent`: a task of it ends once no call of it can be
+    permitted any more because its budgets or ceilings are used up.
     """
 
     name: str
@@ -126,6 +127,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     label: Label = Label()
     requires_person: bool = True
     delegates: HandDown = HandDown()
+    ends_when_spent: bool = True
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -201,6 +203,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     deadline: datetime
     lease_s: int = 0
     idle_s: int = 0
+    ends_when_spent: bool = False
     lowered: datetime | None = None
     ended: datetime | None = None
     end_reason: str = ""

@@ -35,6 +35,15 @@ class Drawn(msgspec.Struct, frozen=True):
             out.append(TakeBudget({f"{self.account}#{name}": bound}, calls=spent))
         return out
 
+    def bounds(self) -> list[tuple[str, Budgets]]:
+        """Give the account of each ceiling, with what it holds."""
+        out = [] if self.calls is None else [(f"{self.account}#", Budgets(calls=self.calls))]
+        out += [
+            (f"{self.account}#{name}", Budgets(calls=_millionths(total, ROUND_FLOOR)))
+            for name, total in self.amounts.items()
+        ]
+        return out
+
 
 def drawn_from(task: Task, ancestors: Iterable[Task]) -> dict[Grant, tuple[Drawn, ...]]:
     """Give, for each grant of a task, the ceilings of its ancestors' grants that it was narrowed from.

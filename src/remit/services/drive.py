@@ -221,7 +221,7 @@ class Drive:
         # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
         self._look(self._call)
         self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)
-        self._scrubber = Scrubber(self._credential)
+        self._scrubber = self._m.leases.scrubber(self._credential, self._asked.upstream, need.request.task)
         headers = self._credential.headers if self._credential is not None else {}
         upstream = self._m.upstreams[self._asked.upstream]
         self._exchange = await upstream.prepare(self._wire(need.request), headers)

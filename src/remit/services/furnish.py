@@ -12,10 +12,7 @@ from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.authorization_server import authorization_server
 from remit.services.authorize import Authorizer
-from remit.services.browsers import Browsers
 from remit.services.chains import Chains
-from remit.services.client_documents import ClientDocuments
-from remit.services.consents import Consents
 from remit.services.credentials import Credentials
 from remit.services.cursors import Cursors
 from remit.services.declassify import Declassifications
@@ -31,17 +28,18 @@ from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.locks import Locks
 from remit.services.mediate import Mediator
+from remit.services.notifications import Notifications
 from remit.services.observe import Observer
 from remit.services.outfit import Outfit
 from remit.services.parts import Parts
-from remit.services.passkeys import Passkeys
-from remit.services.people import People, pages_of
+from remit.services.people import people_of
 from remit.services.personnel import Personnel
 from remit.services.plans import Plans
 from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.proofs import Proofs
+from remit.services.rebundling import Rebundling
 from remit.services.receipts import Receipts
 from remit.services.refusals import Refusals
 from remit.services.reports import Reports
@@ -51,7 +49,7 @@ from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.signal_subjects import SignalSubjects
 from remit.services.signals import HeardSignals
-from remit.services.sink_alarms import SinkAlarms
+from remit.services.sink_alarms import SinkAlarms, tell_of_leaks
 from remit.services.streams import Streams
 from remit.services.taking_away import TakingAway
 from remit.services.tasks import Tasks
@@ -137,6 +135,7 @@ def furnish(o: Outfit) -> House:
         bounds=o.openings,
     )
     findings = Findings(store=o.store, clock=o.clock, tenant=o.tenant)
+    tell_of_leaks(leases, findings)
     directory = Directory(
         store=o.store,
         clock=o.clock,
@@ -206,7 +205,7 @@ def furnish(o: Outfit) -> House:
         max_calls_per_task=o.max_calls_per_task,
     )
     proofs = Proofs(o.clock, o.entropy, max_age_s=o.proof_age_s)
-    people = _people(o, authenticator, directory, tasks, tools, policies, revocations)
+    people = people_of(o, authenticator, directory, tasks, tools, policies, revocations)
     evidence = Evidence(
         store=o.store,
         heads=o.heads,
@@ -250,6 +249,16 @@ def furnish(o: Outfit) -> House:
         sink_alarms=SinkAlarms(leases=leases, findings=findings),
         revocations=revocations,
         tasks=tasks,
+        rebundling=Rebundling(
+            store=o.store,
+            clock=o.clock,
+            live=live,
+            tasks=tasks,
+            policies=policies,
+            revocations=revocations,
+            members=o.members,
+            tenant=o.tenant,
+        ),
         plans=Plans(
             store=o.store,
             clock=o.clock,
@@ -316,6 +325,14 @@ def furnish(o: Outfit) -> House:
             origin=o.origin,
             targets=o.push_targets,
         ),
+        notifications=Notifications(
+            store=o.store,
+            clock=o.clock,
+            cursors=cursors,
+            tenant=o.tenant,
+            origin=o.origin,
+            addressees=o.addressees,
+        ),
         people=people,
     )
 
@@ -327,60 +344,4 @@ def _answers(o: Outfit, parts: Parts) -> Answers:
         points=o.enforcement_points,
         permit_ttl_s=o.permit_ttl_s,
         report_within_s=o.report_within_s,
-    )
-
-
-def _people(
-    o: Outfit,
-    authenticator: Authenticator,
-    directory: Directory,
-    tasks: Tasks,
-    tools: Tools,
-    policies: Policies,
-    revocations: Revocations,
-) -> People:
-    origin = pages_of(o.public_url)
-    documents = ClientDocuments(o.document_fetch, o.clock)
-    browsers = Browsers(
-        store=o.store,
-        clock=o.clock,
-        entropy=o.entropy,
-        authenticator=authenticator,
-        directory=directory,
-        members=o.members,
-        tenant=o.tenant,
-        entrances=o.entrances,
-        ttl_s=o.browser_ttl_s,
-    )
-    passkeys = Passkeys(
-        store=o.store,
-        clock=o.clock,
-        entropy=o.entropy,
-        authenticator=authenticator,
-        browsers=browsers,
-        tenant=o.tenant,
-        origin=origin,
-        wanted=o.passkeys,
-    )
-    consents = Consents(
-        store=o.store,
-        clock=o.clock,
-        documents=documents,
-        tickets=browsers.tickets,
-        tasks=tasks,
-        tools=tools,
-        policies=policies,
-        directory=directory,
-        revocations=revocations,
-        members=o.members,
-        tenant=o.tenant,
-        rules=o.consent,
-    )
-    return People(
-        origin=origin,
-        documents=documents,
-        browsers=browsers,
-        passkeys=passkeys,
-        consents=consents,
-        connections=o.connections,
     )

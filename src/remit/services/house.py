@@ -32,12 +32,14 @@ from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.locks import Locks
 from remit.services.mediate import Mediator
+from remit.services.notifications import Notifications
 from remit.services.people import People
 from remit.services.personnel import Personnel
 from remit.services.plans import Plans
 from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.proofs import Proofs
+from remit.services.rebundling import Rebundling
 from remit.services.receipts import Receipts
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
@@ -108,6 +110,7 @@ class House:
     sink_alarms: SinkAlarms
     revocations: Revocations
     tasks: Tasks
+    rebundling: Rebundling
     plans: Plans
     directory: Directory
     personnel: Personnel
@@ -127,5 +130,6 @@ class House:
     polling: Polling
     streams: Streams
     telling: Telling
+    notifications: Notifications
     people: People
     announcements: Announcements = field(default_factory=Announcements)

@@ -19,8 +19,9 @@ before `lease`, and an end finds every lease that was begun by then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +35,7 @@ from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink
+from remit.services.scrub import Scrubber
 from remit.services.taking_back import TakingBack
 
 Json = Any
@@ -112,6 +114,7 @@ class Leases:
         #: Upstreams, by kind, whose probe has accepted a credential that lives.
         self._seen: set[tuple[str, str]] = set()
         self._stopped = False
+        self._on_leak: list[Callable[[str, Task, UpstreamCredential], None]] = []
 
     async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
         """Give the credential for a call of a task, `None` where the upstream takes none.
@@ -140,6 +143,26 @@ class Leases:
         if (held := self._held.get(credential.lease)) is not None:
             self._over(held)
             self._over(held.under)
+
+    def on_leak(self, told: Callable[[str, Task, UpstreamCredential], None]) -> None:
+        """Have `told` called with upstream and task of each credential that came back in a result."""
+        self._on_leak.append(told)
+
+    def scrubber(self, credential: UpstreamCredential | None, upstream: str, task: Task) -> Scrubber:
+        """Give what keeps a call's credential from its agent, and takes it back where it comes back."""
+        return Scrubber(credential, partial(self.leaked, upstream, task))
+
+    def leaked(self, upstream: str, task: Task, credential: UpstreamCredential) -> None:
+        """A result brought a credential back: it is taken back at once, and the next call gets another.
+
+        It was scrubbed, but in which other forms it went out nobody knows.
+        """
+        held = self._held.get(credential.lease)
+        for one in (held, held.under if held is not None else None):
+            if one is not None and not one.ending:
+                self._let_go(one, self._clock.boot_s())
+        for told in self._on_leak:
+            told(upstream, task, credential)
 
     # Endings.
 

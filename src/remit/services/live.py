@@ -212,6 +212,19 @@ class Live:
             live.task = task
             live.turns_heard = hear(live.index, task, live.turns_heard)
 
+    def narrow(self, task: Task) -> None:
+        """Show the live task that it holds less; tokens that speak of what it held open nothing any more."""
+        live = self._tasks.get(task.id)
+        if live is not None:
+            live.narrow(task)
+            live.authority_hash = self._authority(task)
+
+    def catch_up(self, task: Task) -> None:
+        """Show a live task that it holds less in the store: somebody else has taken that from it."""
+        live = self._tasks.get(task.id)
+        if live is not None and live.task.grants != task.grants and set(task.grants) <= set(live.task.grants):
+            self.narrow(task)
+
     def refresh_agent(self, agent: Agent) -> None:
         """Show live tasks the new state of their agent."""
         for live in self._tasks.values():

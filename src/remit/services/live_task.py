@@ -70,9 +70,7 @@ class LiveTask:
         self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
         self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
-        self.grants: dict[str, tuple[Grant, ...]] = {}
-        for grant in task.grants:
-            self.grants[grant.tool] = (*self.grants.get(grant.tool, ()), grant)
+        self.grants = _by_tool(task)
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
         self._reserved: dict[str, Usage] = {}
@@ -139,11 +137,47 @@ class LiveTask:
         """Say whether another call has raised the label since one was decided under `decided`."""
         return self.label is not decided and self.label != decided.join(own, classes)
 
+    def narrow(self, task: Task) -> None:
+        """Hold less from now on: calls in hand to what is withdrawn are cut, and what was used up of what is
+        left stays so.
+        """
+        lost = set(self.grants) - {grant.tool for grant in task.grants}
+        self.task = task
+        self.grants = _by_tool(task)
+        self.bounds[task.id] = task.budgets
+        self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
+        for call in list(self.in_hand):
+            if call.tool in lost:
+                call.stop()
+
+    def used_up(self) -> str:
+        """Say what of the task's own budgets lets no call through any more; empty while one can pass."""
+        budgets, used = self.task.budgets, self._used.get(self.task.id, Usage())
+        if budgets.calls is not None and used.calls >= budgets.calls:
+            return f"its budget of {budgets.calls} calls is used up"
+        if budgets.result_bytes is not None and used.result_bytes >= budgets.result_bytes:
+            return f"its budget of {budgets.result_bytes} result bytes is used up"
+        if self.task.grants and all(self._drained(grant) for grant in self.task.grants):
+            return "the ceilings of all its grants are used up"
+        return ""
+
+    def _drained(self, grant: Grant) -> bool:
+        own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
+        return any(
+            bound.calls is not None and self._used.get(account, Usage()).calls >= bound.calls
+            for account, bound in own.bounds()
+        )
+
     def spend(self, request: AccessRequest) -> None:
         """Use up what the intent states, for what a call does with it.
 
-        Raises `Conflict` where another call has used it for something else since this one was decided.
+        Raises `Conflict` where another call has used it for something else since this one was decided, or
+        where the task holds less than then.
         """
+        if request.task.grants is not self.task.grants and request.task.grants != self.task.grants:
+            raise Conflict(
+                "the task holds less since this was decided", code="task-narrowed", way_out="call again"
+            )
         if self.index.spend(request.tool, request.arguments) and not request.flow.facts.spent:
             raise Conflict(
                 "what was stated has been used for something else since this was decided",
@@ -226,3 +260,10 @@ class LiveTask:
             if owner is not None:
                 book = into(owner)
                 book[account] = total(book.get(account, Usage()), change)
+
+
+def _by_tool(task: Task) -> dict[str, tuple[Grant, ...]]:
+    out: dict[str, tuple[Grant, ...]] = {}
+    for grant in task.grants:
+        out[grant.tool] = (*out.get(grant.tool, ()), grant)
+    return out

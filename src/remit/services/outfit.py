@@ -23,6 +23,7 @@ from remit.services.browsers import Entrance
 from remit.services.connections import Connections
 from remit.services.consents import ConsentRules
 from remit.services.issuing import Issuing
+from remit.services.notifications import Addressee
 from remit.services.opening_pace import OpeningBounds
 from remit.services.points import EnforcementPoint
 from remit.services.polling import PolledSource
@@ -84,3 +85,4 @@ class Outfit:
     polled: Mapping[str, PolledSource] = field(default_factory=dict)
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     push_targets: Mapping[str, PushTarget] = field(default_factory=dict)
+    addressees: Mapping[str, Addressee] = field(default_factory=dict)

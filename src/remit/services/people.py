@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from remit.core.client import LOOPBACK
+from remit.services.authenticate import Authenticator
 from remit.services.browsers import Browsers
 from remit.services.client_documents import ClientDocuments
 from remit.services.connections import Connections
 from remit.services.consents import Consents
+from remit.services.directory import Directory
+from remit.services.outfit import Outfit
 from remit.services.passkeys import Passkeys
+from remit.services.policies import Policies
+from remit.services.revocations import Revocations
+from remit.services.tasks import Tasks
+from remit.services.tools import Tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +42,60 @@ def pages_of(public_url: str) -> str:
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         return "http://localhost" + (f":{parts.port}" if parts.port else "")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def people_of(
+    o: Outfit,
+    authenticator: Authenticator,
+    directory: Directory,
+    tasks: Tasks,
+    tools: Tools,
+    policies: Policies,
+    revocations: Revocations,
+) -> People:
+    """Put them together, of what a process has and the services that they work with."""
+    origin = pages_of(o.public_url)
+    documents = ClientDocuments(o.document_fetch, o.clock)
+    browsers = Browsers(
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        authenticator=authenticator,
+        directory=directory,
+        members=o.members,
+        tenant=o.tenant,
+        entrances=o.entrances,
+        ttl_s=o.browser_ttl_s,
+    )
+    passkeys = Passkeys(
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        authenticator=authenticator,
+        browsers=browsers,
+        tenant=o.tenant,
+        origin=origin,
+        wanted=o.passkeys,
+    )
+    consents = Consents(
+        store=o.store,
+        clock=o.clock,
+        documents=documents,
+        tickets=browsers.tickets,
+        tasks=tasks,
+        tools=tools,
+        policies=policies,
+        directory=directory,
+        revocations=revocations,
+        members=o.members,
+        tenant=o.tenant,
+        rules=o.consent,
+    )
+    return People(
+        origin=origin,
+        documents=documents,
+        browsers=browsers,
+        passkeys=passkeys,
+        consents=consents,
+        connections=o.connections,
+    )

@@ -52,6 +52,8 @@ class Polling:
         self._signals = signals
         self._clock = clock
         self.sources = sources
+        #: Why polling does not succeed, by transmitter.
+        self.failing: dict[str, str] = {}
         self._due_s = dict.fromkeys(sources, 0.0)
         self._done: dict[str, list[str]] = {name: [] for name in sources}
         self._faults: dict[str, dict[str, Json]] = {name: {} for name in sources}
@@ -65,7 +67,11 @@ class Polling:
             try:
                 taken += await self.poll(source)
             except RemitError as fault:
-                log.warning("transmitter `%s` cannot be polled: %s", name, fault)
+                if name not in self.failing:
+                    log.warning("transmitter `%s` cannot be polled: %s", name, fault)
+                self.failing[name] = fault.message
+            else:
+                self.failing.pop(name, None)
             self._due_s[name] = self._clock.boot_s() + source.every_s
         return taken
 

@@ -164,7 +164,7 @@ class Revocations:
         return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
 
     async def expire(self) -> list[Closure]:
-        """End the tasks whose deadline or lease has run out; for a background loop."""
+        """End the tasks whose deadline, lease or budget has run out; for a background loop."""
         now, boot_s = self._clock.now(), self._clock.boot_s()
         out: list[Closure] = []
         for task in await self._store.expiring(self._tenant, now):
@@ -179,7 +179,10 @@ class Revocations:
                 lapse = "the lease was not renewed" if leased else "nobody used it"
                 cause = Cause.LEASE if leased else Cause.IDLE
                 out.append(await self.expire_one(task.id, lapse, cause))
-        return out
+        spent = [one for one in self._live.all() if one.task.ends_when_spent and not one.open_calls]
+        return out + [
+            await self.expire_one(one.task.id, why, Cause.BUDGET) for one in spent if (why := one.used_up())
+        ]
 
     async def expire_one(self, task_id: str, reason: str, cause: Cause) -> Closure:
         """End a task that has run out in some way, without waiting for its credentials to be dead."""

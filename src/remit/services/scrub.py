@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -32,23 +33,38 @@ class Scrubber:
     piece of the same body shows whether it is.
     """
 
-    def __init__(self, credential: UpstreamCredential | None) -> None:
-        """Take the credential of the call, if it has one."""
+    def __init__(
+        self,
+        credential: UpstreamCredential | None,
+        on_found: Callable[[UpstreamCredential], None] = lambda _: None,
+    ) -> None:
+        """Take the credential of the call, if it has one; `on_found` is told once when it comes back."""
         self._credential = credential
+        self._on_found: Callable[[UpstreamCredential], None] | None = on_found
         self._held = b""
 
     def take(self, chunk: Chunk) -> Chunk:
         """Give a chunk without the credential."""
         credential = self._credential
         if credential is None or not credential.secrets or chunk.method not in _BODIES:
-            return scrubbed(chunk, credential)
+            clean = scrubbed(chunk, credential)
+            if clean is not chunk:
+                self._found(credential)
+            return clean
         forms = _forms(credential.secrets)
         body = self._held + chunk.body
         for form in forms:
-            body = body.replace(form, REMOVED)
+            if form in body:
+                body = body.replace(form, REMOVED)
+                self._found(credential)
         held = 0 if chunk.last else _begun(body, forms)
         self._held = body[len(body) - held :]
         return msgspec.structs.replace(chunk, body=body[: len(body) - held])
+
+    def _found(self, credential: UpstreamCredential | None) -> None:
+        told, self._on_found = self._on_found, None
+        if told is not None and credential is not None:
+            told(credential)
 
 
 def _begun(body: bytes, forms: tuple[bytes, ...]) -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -90,6 +91,8 @@ class HeardSignals:
         self._room = {name: asyncio.Semaphore(AT_ONCE) for name in transmitters}
         self._floods = Floods()
         self._doing: dict[str, asyncio.Lock] = {}
+        #: What became of tokens since the start.
+        self.counts = Counter({"taken": 0, "known": 0, "refused": 0})
 
     def authenticate(self, name: str, shown: str) -> Transmitter:
         """Give a transmitter that pushes, by what it shows; raises `Unauthenticated` whoever it is not."""
@@ -168,6 +171,7 @@ class HeardSignals:
         except Conflict:
             left = await self._store.value(self._tenant, f"{KEPT}{key}")
             if left is None:
+                self.counts["known"] += 1
                 return  # it was done before
         await self._do(kept)
 
@@ -219,8 +223,10 @@ class HeardSignals:
             )
         gone = PutValue(self._tenant, f"{KEPT}{kept.key}", None)
         await self._store.commit(Unit((gone,), tuple(events)))
+        self.counts["taken"] += 1
 
     async def _refused(self, transmitter: Transmitter, error: RemitError) -> None:
+        self.counts["refused"] += 1
         now = self._clock.now()
         further = self._floods.further(transmitter.name, now)
         if further is None:

@@ -8,8 +8,27 @@ is so: a finding per credential, settled when its sink has refused it, over rest
 from __future__ import annotations
 
 from remit.core.finding import FindingKind, FindingState, finding_id
+from remit.core.task import Task
+from remit.ports.broker import UpstreamCredential
 from remit.services.findings import Findings
 from remit.services.leases import Leases
+
+
+def tell_of_leaks(leases: Leases, findings: Findings) -> None:
+    """Make a finding of each credential that comes back in a result."""
+
+    def leaked(upstream: str, task: Task, credential: UpstreamCredential) -> None:
+        facts = {
+            "how": "result",
+            "lease": credential.lease,
+            "task": task.id,
+            "sink": credential.sink or upstream,
+        }
+        findings.notice(
+            FindingKind.CREDENTIAL_LEAKED, f"upstream:{upstream}", credential.lease or "standing", facts
+        )
+
+    leases.on_leak(leaked)
 
 
 class SinkAlarms:

@@ -179,8 +179,7 @@ class Tasks:
         check_words(opening.goal, "the intent")
         now = self._clock.now()
         word = await self._words.of(task_type, opening, person, caller, now, issuer)
-        given = agreed(word.record, opening.params) if word.record else opening.params
-        params = filled(task_type, given)
+        params = filled(task_type, agreed(word.record, opening.params) if word.record else opening.params)
         grants = reaching(within, tools, granted(task_type, params))
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
         deadline = deadline_for(task_type, now)
@@ -213,6 +212,7 @@ class Tasks:
             deadline=min(deadline, word.record.expires) if word.record else deadline,
             lease_s=max(0, min(opening.lease_s, 3600)),
             idle_s=max(0, opening.idle_s),
+            ends_when_spent=task_type.ends_when_spent,
             bundle=applied.digest,
         )
         people = {word.behalf, "" if word.stated_by.startswith(NO_PERSON) else word.stated_by} - {""}

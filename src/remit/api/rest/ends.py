@@ -14,17 +14,21 @@ from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import ClosureView, View, closure_view
 from remit.api.wire import HEADERS
 from remit.core.errors import Malformed, NotFound
-from remit.core.revocation import EVERYTHING, Closure, Lock, ScopeKind, scope
+from remit.core.finding import FindingKind
+from remit.core.revocation import EVERYTHING, Cause, Closure, Lock, ScopeKind, scope
 from remit.services.duties import Duty, end_task, require, see_closure
 from remit.services.house import House
 
 
 class EndScope(Body, frozen=True, kw_only=True):
-    """What to end, and why. Without `kind` it is found by its name."""
+    """What to end, and why. Without `kind` it is found by its name. `compromised`, of an upstream: somebody
+    else may have its credentials.
+    """
 
     name: str = ""
     kind: ScopeKind | None = None
     reason: str = ""
+    compromised: bool = False
 
 
 class Unlock(Body, frozen=True, kw_only=True):
@@ -116,8 +120,28 @@ async def end(errand: Errand) -> ClosureView:
         task = end_task(await house.tasks.get(wanted.name), person)
         return closure_view(await house.revocations.end_task(task.id, reason=wanted.reason, by=errand.by))
     require(person, Duty.END)
-    closure = await house.revocations.end_scope(kind, wanted.name, reason=wanted.reason, by=errand.by)
-    return closure_view(closure)
+    return closure_view(await _end_scope(errand, kind, wanted))
+
+
+async def _end_scope(errand: Errand, kind: ScopeKind, wanted: EndScope, *, lock: bool = False) -> Closure:
+    if wanted.compromised and kind is not ScopeKind.UPSTREAM:
+        raise Malformed(
+            "`compromised` is said of an upstream", way_out="name the upstream whose credentials are known"
+        )
+    house = errand.house
+    closure = await house.revocations.end_scope(
+        kind,
+        wanted.name,
+        reason=wanted.reason,
+        by=errand.by,
+        lock=lock,
+        cause=Cause.UPSTREAM_COMPROMISED if wanted.compromised else Cause.ASKED,
+    )
+    if wanted.compromised:
+        facts = {"how": "reported", "lease": "", "task": "", "sink": wanted.name}
+        about = f"upstream:{wanted.name}"
+        await house.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
+    return closure
 
 
 async def lock(errand: Errand) -> ClosureView:
@@ -126,10 +150,7 @@ async def lock(errand: Errand) -> ClosureView:
     kind = await meant(errand.house, wanted)
     if kind is ScopeKind.TASK:
         raise Malformed("a task cannot be locked", way_out="end it: an ended task never opens again")
-    closure = await errand.house.revocations.end_scope(
-        kind, wanted.name, reason=wanted.reason, by=errand.by, lock=True
-    )
-    return closure_view(closure)
+    return closure_view(await _end_scope(errand, kind, wanted, lock=True))
 
 
 async def unlock(errand: Errand) -> Unlocked:

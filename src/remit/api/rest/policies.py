@@ -8,11 +8,12 @@ import asyncio
 import msgspec
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import View
+from remit.api.rest.views import Moment, View
 from remit.core.bundle import Bundle, PolicySource
-from remit.core.errors import ConfigInvalid
+from remit.core.errors import ConfigInvalid, Conflict
 from remit.ports.policy import Problem
 from remit.services.duties import Duty
+from remit.services.standing import Judged
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):
@@ -28,9 +29,21 @@ class CheckedPolicies(View, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
+class Unsettled(View, frozen=True, kw_only=True):
+    """An open task that a bundle ends (`ends` says why), or takes something from."""
+
+    task: str
+    task_type: str
+    agent: str
+    on_behalf_of: str
+    ends: str
+    lost: tuple[str, ...]
+    deadline: Moment
+
+
 class AppliedView(View, frozen=True, kw_only=True):
     """The bundle in force. `waiting` names sections of the configuration that were changed since the start,
-    and count after the next one.
+    and count after the next one; `tasks` are those that ended, or hold less, because it was applied now.
     """
 
     digest: str
@@ -38,6 +51,20 @@ class AppliedView(View, frozen=True, kw_only=True):
     task_types: int
     rules: int
     waiting: tuple[str, ...] = ()
+    tasks: tuple[Unsettled, ...] = ()
+
+
+class ApplyPolicies(Body, frozen=True, kw_only=True):
+    """What is to be put in force: the bundle in the server's folder; with `bundle` only if it is that one."""
+
+    bundle: str = ""
+
+
+class Preview(View, frozen=True, kw_only=True):
+    """What applying the bundle in the server's folder would do to open tasks."""
+
+    bundle: str
+    tasks: tuple[Unsettled, ...]
 
 
 class RuleView(View, frozen=True, kw_only=True):
@@ -78,13 +105,39 @@ async def check(errand: Errand) -> CheckedPolicies:
     return CheckedPolicies(sound=all(one.severity != "error" for one in problems), problems=tuple(problems))
 
 
-async def apply(errand: Errand) -> AppliedView:
-    """Read the server's bundle anew and put it in force."""
+async def preview(errand: Errand) -> Preview:
+    """Say which open tasks would not go on as they are; nothing changes."""
     bundle = await _reload(errand)
+    found = await errand.house.rebundling.preview(bundle)
+    return Preview(bundle=bundle.digest, tasks=_unsettled(found))
+
+
+async def apply(errand: Errand) -> AppliedView:
+    """Read the server's bundle anew and put it in force, for open tasks too."""
+    wanted: ApplyPolicies = errand.body
+    bundle = await _reload(errand)
+    if wanted.bundle not in ("", bundle.digest):
+        raise Conflict("the files have changed since you looked", way_out="look again, and apply then")
     await errand.house.policies.apply(bundle, by=errand.by)
     await errand.house.tools.described()
+    changed = await errand.house.rebundling.look()
     waiting = await asyncio.to_thread(errand.desk.waiting)
-    return msgspec.structs.replace(_applied(errand), waiting=waiting)
+    return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=_unsettled(changed))
+
+
+def _unsettled(found: list[Judged]) -> tuple[Unsettled, ...]:
+    return tuple(
+        Unsettled(
+            task=one.task.id,
+            task_type=one.task.type,
+            agent=one.task.agent,
+            on_behalf_of=one.task.on_behalf_of,
+            ends=one.ends,
+            lost=one.lost,
+            deadline=one.deadline,
+        )
+        for one in found
+    )
 
 
 async def applied(errand: Errand) -> AppliedView:
@@ -138,10 +191,19 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
+        path="/api/v1/policies/preview",
+        summary="Say which open tasks the bundle in the server's folder would end, or take something from",
+        serve=preview,
+        people=Duty.OVERSEE,
+        gives=Preview,
+    ),
+    Endpoint(
+        method="POST",
         path="/api/v1/policies/apply",
-        summary="Read the server's bundle anew and put it in force, whole or not at all",
+        summary="Read the server's bundle anew and put it in force, whole or not at all, for open tasks too",
         serve=apply,
         people=Duty.ADMINISTER,
+        takes=ApplyPolicies,
         gives=AppliedView,
     ),
     Endpoint(

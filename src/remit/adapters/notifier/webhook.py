@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ports.notifier.Notifier` by webhooks that are signed as Standard Webhooks 1.0 says (`v1`: HMAC-SHA256)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable
+from remit.core.event import timestamp
+from remit.ports.deliver import Deliver
+from remit.ports.notifier import Notification
+from remit.ports.runtime import Clock
+
+PREFIX: Final = "whsec_"
+#: Standard Webhooks: a secret has 24 to 64 bytes.
+SIZES: Final = (24, 64)
+#: Statuses that say something of this message, and not of the receiver's state.
+_REFUSES: Final = frozenset({400, 413, 415, 422})
+
+
+class Webhook:
+    """POSTs each notification to one address."""
+
+    def __init__(self, url: str, secret: Callable[[], str], *, deliver: Deliver, clock: Clock) -> None:
+        """Take the address, and what gives the secret each time."""
+        self._url = url
+        self._secret = secret
+        self._deliver = deliver
+        self._clock = clock
+
+    async def notify(self, notification: Notification) -> None:
+        """Send it, signed; a receiver tells a repetition by `webhook-id`, and an old one by its time."""
+        body = msgspec.json.encode(
+            {
+                "type": notification.kind,
+                "timestamp": timestamp(notification.at),
+                "data": notification.facts,
+            }
+        )
+        sent = str(int(self._clock.now().timestamp()))
+        headers = {
+            "webhook-id": notification.id,
+            "webhook-timestamp": sent,
+            "webhook-signature": signature(self._secret(), notification.id, sent, body),
+        }
+        answer = await self._deliver.post(
+            self._url, body, media="application/json", headers=headers, max_bytes=65_536
+        )
+        if answer.status in _REFUSES:
+            raise Malformed(f"it answered {answer.status}", code=f"http-{answer.status}")
+        if not 200 <= answer.status < 300:
+            raise SourceUnavailable(f"it answered {answer.status}", code="push-refused")
+
+
+def signature(secret: str, message_id: str, sent: str, body: bytes) -> str:
+    """Give the value of `webhook-signature`; raises `ConfigInvalid` for what is no secret."""
+    signed = f"{message_id}.{sent}.".encode() + body
+    return f"v1,{base64.b64encode(hmac.digest(key_of(secret), signed, hashlib.sha256)).decode()}"
+
+
+def key_of(secret: str) -> bytes:
+    """Give the key that a secret writes, with its prefix or without."""
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not SIZES[0] <= len(key) <= SIZES[1]:
+        raise ConfigInvalid(
+            "a webhook's secret is base64 of 24 to 64 bytes",
+            way_out=f"make one: `{PREFIX}` and the output of `openssl rand -base64 32`",
+        )
+    return key

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A new bundle counts for open tasks: what it gives no more, they lose, and nothing that it adds they get."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.core.bundle import Bundle
+from remit.core.decision import Outcome
+from remit.core.errors import Fenced, RemitError, Unauthenticated
+from remit.core.event import EventKind
+from remit.core.grant import GrantTemplate
+from remit.core.revocation import Cause
+from remit.core.task import Budgets, Task, TaskState, TaskType
+from remit.ports.store import PutTask, Unit
+from tests.call_world import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world
+from tests.house_world import HouseWorld, house_world
+from tests.tokens import HELD, task_token
+
+Json = Any
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A desk."""
+    async with call_world(tmp_path) as made:
+        yield made
+
+
+def with_types(*types: TaskType) -> Bundle:
+    """Give the bundle with other task types."""
+    return msgspec.structs.replace(a_bundle(digest="sha256:new"), task_types={one.name: one for one in types})
+
+
+async def applied(world: CallWorld, bundle: Bundle) -> None:
+    """Put a bundle in force, as an administrator does: what was foretold is what happens."""
+    foretold = await world.house.rebundling.preview(bundle)
+    await world.house.policies.apply(bundle, by="root")
+    assert [(one.task.id, one.ends, one.lost) for one in await world.house.rebundling.look()] == [
+        (one.task.id, one.ends, one.lost) for one in foretold
+    ]
+
+
+async def over(world: CallWorld, task: Task, token: str) -> None:
+    """A task has ended because of the policy."""
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    closures = await world.house.store.closures(world.house.tenant)
+    assert [one.cause for one in closures if task.id in one.tasks] == [Cause.POLICY]
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        (a_type("another"),),
+        (a_type(run_by=("other",)),),
+        (a_type(stated_by=("group:others",)),),
+        (a_type(grants=()),),
+        (a_type(grants=(GrantTemplate("desk/odd", other_arguments=True),)),),
+    ],
+    ids=["no type", "not its agent", "not its person", "no grants", "other grants"],
+)
+async def test_what_does_not_stand_ends(world: CallWorld, types: tuple[TaskType, ...]) -> None:
+    """A type that is gone, that its agent or person is not of any more, or that grants nothing of it."""
+    task, token = await world.open()
+    await applied(world, with_types(*types))
+    await over(world, task, token)
+
+
+async def test_what_stands_goes_on(world: CallWorld) -> None:
+    """The same bundle, one that gives more, other policies: the token of before is good."""
+    task, token = await world.open("hello")
+    hello = next(one for one in a_bundle().task_types.values() if one.name == "hello")
+    wider = msgspec.structs.replace(hello, grants=OPEN_GRANTS, deadline_s=hello.deadline_s * 2)
+    await applied(world, with_types(wider))
+    assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
+    # What the new type gives in addition, it does not get.
+    assert await world.outcome(token, "write", text="goodbye") is Outcome.DENY
+    assert (await world.house.tasks.get(task.id)).deadline == task.deadline
+
+
+async def test_a_grant_that_is_given_no_more_is_withdrawn(world: CallWorld) -> None:
+    """The rest goes on, with a new token; the one of before speaks of what was, and opens nothing."""
+    task, token = await world.open()
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+    only = (GrantTemplate("desk/read", other_arguments=True),)
+    await applied(world, with_types(a_type(grants=only)))
+    (told,) = await world.facts(EventKind.TASK_NARROWED)
+    assert told["lost"] == ["desk/pay", "desk/write"]
+    with pytest.raises(Unauthenticated) as refused:
+        await world.call(token, "read")
+    assert refused.value.code == "token-authority"
+    token = await task_token(world.house, task.id, confirmation=HELD)
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert (await world.call(token, "write")).decision.outcome is Outcome.DENY
+    assert {one.tool for one in (await world.house.tasks.get(task.id)).grants} == {"desk/read"}
+    assert await world.house.rebundling.look() == []
+
+
+async def test_a_narrower_grant_is_not_held_on_to(world: CallWorld) -> None:
+    """The type permits less than before: what the task holds is more than it would get today."""
+    await world.open()
+    narrow = (*OPEN_GRANTS[:1], GrantTemplate("desk/write", {"text": {"exact": "hello"}}))
+    await applied(world, with_types(a_type(grants=narrow)))
+    (told,) = await world.facts(EventKind.TASK_NARROWED)
+    assert told["lost"] == ["desk/pay", "desk/write"]
+
+
+async def test_a_task_that_holds_less_than_its_type_gives_keeps_it(world: CallWorld) -> None:
+    """Narrower than today's grant is fine."""
+    _, token = await world.open("hello")
+    either = (GrantTemplate("desk/write", {"text": {"one_of": ["hello", "goodbye"]}}),)
+    await applied(world, with_types(a_type("hello", grants=either)))
+    assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
+
+
+async def test_smaller_ceilings_count_for_open_tasks(world: CallWorld) -> None:
+    """Budgets and deadline: what was used up stays so, and what is left is what the new ones leave."""
+    task, token = await world.open()
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    await applied(world, with_types(a_type(budgets=Budgets(calls=2), deadline_s=60)))
+    token = await task_token(world.house, task.id, confirmation=HELD)
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert await world.outcome(token, "read") is Outcome.DENY
+    world.clock.advance(60)
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+
+
+async def test_a_call_in_hand_to_what_is_withdrawn_is_cut(world: CallWorld) -> None:
+    """It had been permitted: its answer is not released."""
+    _, token = await world.open()
+    world.desk.open.clear()
+    call = asyncio.create_task(world.call(token, "write"))
+    await world.until(lambda: bool(world.desk.arrived))
+    await applied(world, with_types(a_type(grants=OPEN_GRANTS[:1])))
+    with pytest.raises(RemitError):
+        await call
+
+
+async def test_a_task_that_is_opened_meanwhile_is_looked_at(world: CallWorld) -> None:
+    """It was judged by the bundle before; the next look finds it."""
+    prepared = world.house.tasks._prepare
+
+    async def slow(*given: Any, **more: Any) -> Any:
+        found = await prepared(*given, **more)
+        await world.house.policies.apply(with_types(a_type("another")), by="root")
+        await world.house.rebundling.look()
+        return found
+
+    world.house.tasks._prepare = slow  # type: ignore[method-assign]
+    task, token = await world.open()
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    await world.house.rebundling.turn()
+    await over(world, task, token)
+
+
+async def test_what_somebody_else_took_is_taken_here_too(world: CallWorld) -> None:
+    """Another process has applied the bundle, and narrowed the task in the store that both have."""
+    task, token = await world.open()
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+    bundle = with_types(a_type(grants=OPEN_GRANTS[:1]))
+    (judged,) = await world.house.rebundling.preview(bundle)
+    narrowed = msgspec.structs.replace(task, grants=judged.grants)
+    await world.house.store.commit(Unit((PutTask(narrowed, expected=TaskState.ACTIVE),)))
+    await world.house.policies.apply(bundle, by="root")
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    await world.house.rebundling.turn()
+    with pytest.raises(Unauthenticated):
+        await world.call(token, "read")
+    token = await task_token(world.house, task.id, confirmation=HELD)
+    assert await world.outcome(token, "write") is Outcome.DENY
+
+
+async def test_applying_says_what_ends_before_it_does(tmp_path: Path) -> None:
+    """Over the interface: a preview that changes nothing, and files that changed since are not applied."""
+    async with house_world(tmp_path) as world:
+        root, lena = await world.session("root"), await world.session("lena")
+        task = await world.open(lena)
+        world.on_disk = msgspec.structs.replace(_two(world), task_types={})
+        told = (await world.ask("POST", "/api/v1/policies/preview", by=root)).json
+        assert [(one["task"], bool(one["ends"])) for one in told["tasks"]] == [(task, True)]
+        assert (await world.ask("GET", f"/api/v1/tasks/{task}", by=lena)).json["state"] == "active"
+        stale = await world.ask("POST", "/api/v1/policies/apply", {"bundle": "sha256:other"}, by=root)
+        assert stale.status == 409
+        given = {"bundle": told["bundle"]}
+        done = await world.ask("POST", "/api/v1/policies/apply", given, by=root)
+        assert [one["task"] for one in done.json["tasks"]] == [task]
+        assert (await world.ask("GET", f"/api/v1/tasks/{task}", by=lena)).json["state"] == "revoked"
+        assert (await world.ask("POST", "/api/v1/policies/preview", by=lena)).status == 403
+
+
+def _two(world: HouseWorld) -> Bundle:
+    assert isinstance(world.on_disk, Bundle)
+    return world.on_disk
