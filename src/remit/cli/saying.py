@@ -61,6 +61,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "lease.open": ("upstream", "kind", "sink", "why", "lease"),
     "key.rotated": ("kind", "key", "reason"),
     "key.retired": ("kind", "key"),
+    "secret.rotated": ("upstream", "sink"),
     "subject.forgotten": ("reason",),
     "svid.issued": ("form", "spiffe_id", "further"),
     "svid.refused": ("code", "uid", "further"),
