@@ -53,7 +53,7 @@ class DeferringServer(ScriptedServer):
 
     def on_tools_list(self, params: Json, request_id: Json, emit: Emit) -> Json:
         """Tools that take a while."""
-        names = ("slow", "export", "ask", "secret", "needs")
+        names = ("slow", "export", "ask", "secret", "needs", "pay")
         return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]}
 
     def on_tools_call(self, params: Json, request_id: Json, emit: Emit) -> Json:
@@ -64,7 +64,7 @@ class DeferringServer(ScriptedServer):
                 needed: Json = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
                 return failure(request_id, -32021, "Missing required client capability", needed)
             return text("at once")
-        own = f"{OWN_ID}-{len(self.jobs) + 1}"
+        own = self.first.get("taskId") or f"{OWN_ID}-{len(self.jobs) + 1}"
         job = {
             "taskId": own,
             "status": "working",
@@ -114,7 +114,8 @@ class DeferringServer(ScriptedServer):
 
 
 def deferring_bundle() -> Bundle:
-    """Give a bundle of tools that are deferred: `slow` reads, `export` changes, `secret` is confidential."""
+    """Give a bundle of tools that are deferred: `slow` reads, `export` changes, `secret` is
+    confidential, and of `pay` a person is asked."""
     said = {"arguments": {"text": Argument(ArgumentRole.CONTENT)}}
     tools = [
         a_tool("files", "slow", **said),
@@ -122,10 +123,12 @@ def deferring_bundle() -> Bundle:
         a_tool("files", "ask", **said),
         a_tool("files", "secret", label=Label(data_class="confidential", trust=Trust.UNTRUSTED)),
         a_tool("files", "needs"),
+        a_tool("files", "pay", effect=Effect.IRREVERSIBLE, financial=True),
         a_tool("notes", "echo"),
     ]
     grants = [GrantTemplate(f"files/{name}", other_arguments=True) for name in ("slow", "export", "secret")]
     grants += [GrantTemplate("files/ask", {INPUT: ANY, "n": ANY}), GrantTemplate("files/needs")]
+    grants += [GrantTemplate("files/pay", {INPUT: ANY, "n": ANY})]
     grants += [GrantTemplate("notes/echo", other_arguments=True)]
     common: Json = {"purpose": "Do", "run_by": ("bot",), "stated_by": ("group:staff",)}
     types = [

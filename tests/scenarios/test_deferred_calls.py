@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from remit.core.event import EventKind
+from remit.core.identity import Role
 from remit.services import deferrals
+from remit.services.directory import NewPerson
 from tests.deferring_mcp import (
     ABLE,
     EXTENSION,
@@ -23,6 +25,8 @@ from tests.deferring_mcp import (
 )
 from tests.deferring_world import DeferringWorld, refused
 from tests.gateway_world import gateway_world
+from tests.house_world import Told
+from tests.tokens import task_token
 
 Json = Any
 
@@ -88,11 +92,18 @@ async def test_a_final_answer_can_be_had_again(world: DeferringWorld) -> None:
     handle = await world.begin()
     world.server.finish()
     assert await world.get(handle) == await world.get(handle)
-    assert await world.outcomes() == [("ok", "")]
+    assert len(world.server.asked("tasks/get")) == 1
     world.gateway.clock.advance(deferrals.KEPT_S)
     await world.house.deferrals.sweep()
+    world.gateway.token = await task_token(world.house, world.gateway.task)
+    assert (await world.get(handle))["status"] == "completed"
+    assert len(world.server.asked("tasks/get")) == 2
+    world.gateway.clock.advance(300)
+    await world.house.deferrals.sweep()
+    world.gateway.token = await task_token(world.house, world.gateway.task)
     assert refused(await world.ask("get", handle)) == (-32602, "unknown-task")
     assert await world.outcomes() == [("ok", "")]
+    assert world.server.asked("tasks/cancel") == []
 
 
 async def test_the_pace_of_the_upstream_is_kept(world: DeferringWorld) -> None:
@@ -230,3 +241,32 @@ async def test_input_that_is_none_is_refused(world: DeferringWorld, responses: J
     assert refused(await world.ask("update", handle, params={"inputResponses": responses}))[0] == -32602
     assert refused(await world.ask("update", handle))[0] == -32602
     assert world.server.given == []
+
+
+async def test_input_is_approved_as_a_call_is(world: DeferringWorld) -> None:
+    """Where a person is asked about a call, they are asked about what is added to it, too, and see both."""
+
+    async def approved(told: Told) -> Json:
+        error = told.json["error"]
+        assert error["code"] == -31002
+        approval = await world.house.store.approval(world.house.tenant, error["data"]["approval"])
+        assert approval is not None
+        await world.house.approvals.answer(approval.id, gil, approve=True)
+        return approval.arguments
+
+    await world.house.directory.add_person(NewPerson(name="gil", roles=(Role.APPROVER,)), by="remit")
+    gil = await world.house.directory.person("gil")
+    begin: Json = {"name": "pay", "arguments": {"n": 1}, "_meta": ABLE}
+    assert await approved(await world.gateway.modern("tools/call", begin)) == {"n": 1}
+    handle = (await world.gateway.modern("tools/call", begin)).json["result"]["taskId"]
+    world.server.job().update(status="input_required", inputRequests=QUESTION)
+    await world.get(handle)
+    answers = {"inputResponses": {"word": {"action": "accept", "content": {"word": "more"}}}}
+    seen = await approved(await world.ask("update", handle, params=answers))
+    assert seen == {"n": 1, "mcp:input": {"responses": answers["inputResponses"]}}
+    other = {"inputResponses": {"word": {"action": "accept", "content": {"word": "much more"}}}}
+    assert (await world.ask("update", handle, params=other)).json["error"]["code"] == -31002
+    assert world.server.given == []
+    assert "result" in (await world.ask("update", handle, params=answers)).json
+    assert (await world.ask("update", handle, params=answers)).json["error"]["code"] == -31002
+    assert len(world.server.given) == 1

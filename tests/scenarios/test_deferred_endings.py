@@ -92,7 +92,8 @@ async def test_an_agent_cancels_its_call(world: DeferringWorld) -> None:
     assert (await world.get(handle))["status"] == "cancelled"
     assert await world.outcomes() == [("unknown", "cancelled")]
     assert [one["by"] for one in await world.gateway.facts(EventKind.CALL_CANCELLED)] == ["agent"]
-    assert refused(await world.ask("cancel", handle)) == (-32602, "unknown-task")
+    assert (await world.ask("cancel", handle)).json["result"] == {"resultType": "complete"}
+    assert len(world.server.asked("tasks/cancel")) == 1
 
 
 async def test_a_call_that_was_cancelled_and_forgotten_is_let_go(world: DeferringWorld) -> None:
@@ -186,6 +187,16 @@ async def test_what_is_no_standing_is_refused(world: DeferringWorld, change: Jso
     assert refused(await world.ask("get", handle))[0] == -31004
     world.server.job().update(good)
     assert (await world.get(handle))["status"] in ("working", "completed")
+
+
+async def test_no_two_calls_have_one_job(world: DeferringWorld) -> None:
+    """A server that gives one task the id of another's job would show it that one's result."""
+    await world.begin("export")
+    world.server.first = {"taskId": f"{OWN_ID}-1"}
+    _, token = await world.gateway.open()
+    told = await world.gateway.call("export", meta=KNOWS, token=token)
+    assert refused(told)[0] == -31004
+    assert await world.outcomes() == [("unknown", "upstream")]
 
 
 @pytest.mark.parametrize("first", [{"taskId": ""}, {"status": "odd"}, {"taskId": 7}])

@@ -46,7 +46,10 @@ Json = Any
 #: Deferred calls of one task, and of all, that have not ended.
 MAX_PER_TASK: Final = 32
 MAX_IN_ALL: Final = 2_000
-#: Seconds for which a call is looked after at the most, and after its end for whoever missed the answer.
+#: Calls of one task that are known, ended ones too, and bytes of what is known of all of them.
+KNOWN_PER_TASK: Final = 128
+MAX_BYTES: Final = 64 * 1024 * 1024
+#: Seconds for which a call is looked after at the most, and its last answer kept for whoever missed it.
 MAX_LIFE_S: Final = 24 * 3600.0
 KEPT_S: Final = 300.0
 #: Seconds for which a call that its agent has cancelled may still be seen to end.
@@ -56,7 +59,7 @@ POLL_S: Final = (0.1, 1.0, 60.0)
 #: Answers up to this size are kept for whoever asks again too early, or missed the last one.
 MAX_KEPT: Final = 16_384
 #: Seconds that an upstream has to take notice of a cancellation, and how many are under way at once.
-CANCEL_S: Final = 10.0
+CANCEL_S: Final = 5.0
 MAX_CANCELLING: Final = 256
 
 
@@ -92,6 +95,7 @@ class DeferredCall:
         self.cancelled = False
         self.told = b""
         self.wants_input = False
+        self.size_bytes = len(msgspec.json.encode(request.arguments)) + MAX_KEPT
         self.turn = asyncio.Lock()
 
     @property
@@ -124,6 +128,7 @@ class Deferrals:
         self._entropy = entropy
         self._calls: OrderedDict[str, DeferredCall] = OrderedDict()
         self._cancelling: set[asyncio.Task[None]] = set()
+        self._bytes = 0
 
     def __len__(self) -> int:
         """How many have not ended."""
@@ -137,7 +142,8 @@ class Deferrals:
                 f"{own} calls of task `{live.task.id}` go on at their upstreams",
                 way_out="wait until one of them has ended, or cancel one",
             )
-        if len(self._calls) >= MAX_IN_ALL and len(self) >= MAX_IN_ALL:
+        full = len(self._calls) >= MAX_IN_ALL or self._bytes >= MAX_BYTES
+        if full and not any(one.settled for one in self._calls.values()):
             raise Busy("too many calls go on at their upstreams", way_out="try again later")
 
     def hold(
@@ -151,7 +157,9 @@ class Deferrals:
         standing: Standing,
         credential: UpstreamCredential | None,
     ) -> DeferredCall:
-        """Keep a call whose upstream has just deferred it; raises `Busy` at a bound.
+        """Keep a call whose upstream has just deferred it.
+
+        Raises `Busy` at a bound, `UpstreamFault` for an id that another call of the upstream has.
 
         `credential` is that with which it was sent.
         """
@@ -164,15 +172,19 @@ class Deferrals:
             life_s = min(life_s, standing.ttl_ms / 1000)
         held.life_ms = max(int(life_s * 1000), 0)
         held.until_s = self._clock.boot_s() + life_s
+        twin = (held.upstream, standing.id)
+        if any((one.upstream, one.upstream_id) == twin for one in self._calls.values()):
+            raise _lies(held, "gave two calls one id")
         try:
             self.check_room(live)
         except Busy:
             self._cancel_later(held)
             raise
-        self._make_room()
+        self._make_room(held)
         call.deferred = True
         call.on_cut = lambda: self.give_up(held, "fence")
         self._calls[handle] = held
+        self._bytes += held.size_bytes
         return held
 
     def find(self, handle: str, task: str, upstreams: Iterable[str]) -> DeferredCall | None:
@@ -199,7 +211,6 @@ class Deferrals:
         held.wants_input = standing.status is Status.INPUT_REQUIRED
         if standing.status.final and not held.ending:
             held.ending = _ending(standing)
-            held.until_s = min(held.until_s, held.looked_s + KEPT_S)
             self.settle(held, *_outcome(standing))
         return body
 
@@ -240,7 +251,7 @@ class Deferrals:
 
     def give_up(self, held: DeferredCall, why: str) -> None:
         """Look after a call no longer: its outcome stays unknown, and its upstream is asked to stop it."""
-        self._calls.pop(held.handle, None)
+        self._forget(held)
         if held.settled:
             return
         self.settle(held, CallOutcome.UNKNOWN, "cancelled" if held.cancelled else why)
@@ -254,12 +265,21 @@ class Deferrals:
             self._cancelling.add(task)
             task.add_done_callback(self._cancelling.discard)
 
+    async def on_end(self, task: str) -> None:
+        """Forget what a task that has ended could still ask for; for `Revocations.on_end`."""
+        for held in [one for one in self._calls.values() if one.live.task.id == task]:
+            self.give_up(held, "fence")
+
     async def sweep(self) -> int:
         """Give up what has had its time; gives how many. For a background loop."""
         now_s = self._clock.boot_s()
         over = [one for one in self._calls.values() if now_s >= one.until_s]
         for held in over:
             self.give_up(held, "expired")
+        for held in self._calls.values():
+            if held.settled and now_s >= held.looked_s + KEPT_S:
+                # Its upstream can be asked again.
+                held.told = b""
         return len(over)
 
     async def stop(self) -> None:
@@ -268,10 +288,20 @@ class Deferrals:
             self.give_up(held, "restart")
         await asyncio.gather(*self._cancelling, return_exceptions=True)
 
-    def _make_room(self) -> None:
-        """Forget calls that have ended, the oldest first, where there are as many as may go on."""
-        while len(self._calls) >= MAX_IN_ALL:
-            del self._calls[next(handle for handle, one in self._calls.items() if one.settled)]
+    def _forget(self, held: DeferredCall) -> None:
+        if self._calls.pop(held.handle, None) is not None:
+            self._bytes -= held.size_bytes
+
+    def _make_room(self, new: DeferredCall) -> None:
+        """Forget calls that have ended, the oldest first: of a task that has many, then of all."""
+        ended = [one for one in self._calls.values() if one.settled]
+        own = [one for one in ended if one.live is new.live]
+        for held in own[: max(0, len(own) - KNOWN_PER_TASK + 1)]:
+            self._forget(held)
+        for held in ended:
+            if len(self._calls) < MAX_IN_ALL and self._bytes + new.size_bytes <= MAX_BYTES:
+                return
+            self._forget(held)
 
     async def _cancel(self, held: DeferredCall) -> None:
         lease, headers = (one.lease, one.headers) if (one := held.credential) else ("", {})

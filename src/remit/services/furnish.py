@@ -180,6 +180,7 @@ def furnish(o: Outfit) -> House:
     late = LateOutcomes(o.store)
     holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
     deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
+    revocations.on_end(deferrals.on_end)
     parts = Parts(
         deferrals=deferrals,
         authenticator=authenticator,

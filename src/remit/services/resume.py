@@ -74,6 +74,8 @@ class ResumeDrive(Drive):
         if self._m.deferrals.find(held.handle, live.task.id, (self._asked.upstream,)) is not held:
             raise gone()
         self._request, self._number = held.request, held.number
+        # As many as go on may be looked after; but nothing is read while what the task carries is lowered.
+        live.check_room(live.open_calls + 1)
         # In hand like every call, so that an end cuts it; of what may have taken effect the call itself
         # tells.
         self._call = LiveCall(held.decision.id, held.call.tool, held.call.effect, held.call.scopes)
@@ -81,9 +83,7 @@ class ResumeDrive(Drive):
         self._look(self._call)
         known = held.known(self._m.clock.boot_s()) if asks else None
         if not asks and held.settled:
-            raise NotFound(
-                "the call has ended", code="call-ended", way_out="ask how it stands with `tasks/get`", step=2
-            )
+            known = Chunk(ChunkKind.RESULT, ACKNOWLEDGED)
         return Resumed(held.request, held.decision, known)
 
     def _wire(self, request: AccessRequest) -> Call:

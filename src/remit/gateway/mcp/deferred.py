@@ -8,14 +8,15 @@ tool and arguments of the first one with the answers as its argument `mcp:input`
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, Final
 
 import msgspec
 
-from remit.core.deferred import CAPABILITY, UPDATE
-from remit.core.errors import NotFound, RemitError, Unauthenticated
-from remit.core.mediation import Step
+from remit.core.deferred import CAPABILITY, GET, UPDATE
+from remit.core.errors import Fenced, NotFound, RemitError, Unauthenticated
+from remit.core.mediation import Chunk, ChunkKind, Step
 from remit.core.tool import INPUT
 from remit.gateway.mcp.answer import Answer
 from remit.gateway.mcp.calls import Calls, Visit, able_of, knows_deferred
@@ -36,6 +37,11 @@ from remit.services.house import House
 from remit.services.mediate import Asked
 
 Json = Any
+
+#: Seconds that an upstream has to say how a call stands that somebody listens for; and between two looks.
+LOOK_S: Final = 10.0
+MIN_WAIT_S: Final = 0.05
+_read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class DeferredMethods:
@@ -80,6 +86,18 @@ class DeferredMethods:
             capabilities=able_of(visit, message.meta),
         )
 
+    def follow(self, visit: Visit, message: Incoming, held: list[DeferredCall]) -> Followed:
+        """Give what looks after calls for a stream of the one who listens."""
+
+        async def look(one: DeferredCall) -> bytes:
+            asked = msgspec.structs.replace(self.looking(visit, message, one), method=GET)
+            kept = _Kept(passing(asked, one))
+            async with asyncio.timeout(LOOK_S):
+                await self._house.mediator.look(asked, kept, one)
+            return kept.body
+
+        return Followed(look, held)
+
     async def _look(self, asked: Asked, answer: Answer, held: DeferredCall) -> bool:
         try:
             await self._house.mediator.look(asked, answer, held)
@@ -108,6 +126,62 @@ class DeferredMethods:
         )
         await self._calls.carry(visit, message, asked)
         held.stale()
+
+
+class _Kept:
+    """A `Sink` that keeps how a call stands; empty where the upstream did not say it."""
+
+    def __init__(self, pass_on: Callable[[bytes], bytes]) -> None:
+        self._pass_on = pass_on
+        self.body = b""
+
+    async def release(self, chunk: Chunk) -> None:
+        """Keep it; raises for questions that may not be asked."""
+        if chunk.kind is ChunkKind.RESULT:
+            self.body = self._pass_on(chunk.body) if chunk.wants_input else chunk.body
+
+
+class Followed:
+    """The calls that a stream tells of: each is looked after at its own pace, until it has ended.
+
+    INVARIANT: what is told has been through `resume`, with the token of the one who listens.
+    """
+
+    def __init__(
+        self, look: Callable[[DeferredCall], Awaitable[bytes]], calls: Iterable[DeferredCall]
+    ) -> None:
+        """Take what looks, and after what."""
+        self._look = look
+        self._due = dict.fromkeys(calls, 0.0)
+        self._told: dict[DeferredCall, bytes] = {}
+
+    def wait_s(self, now_s: float, most_s: float) -> float:
+        """Give how long nothing has to be looked after."""
+        return min([most_s, *(max(due - now_s, MIN_WAIT_S) for due in self._due.values())])
+
+    async def changed(self, clock: Callable[[], float]) -> AsyncIterator[dict[str, msgspec.Raw]]:
+        """Look after what is due; gives what has changed, each at once, as the params of notifications.
+
+        Raises what ends the right to hear of any: a token that ran out, a task that has ended.
+        """
+        for held in [one for one, due in self._due.items() if clock() >= due]:
+            try:
+                body = await self._look(held)
+            except TimeoutError:
+                body = self._told.get(held, b"{}")
+            except RemitError as fault:
+                if isinstance(fault, Unauthenticated | Fenced):
+                    raise
+                body = b""
+            self._due[held] = clock() + held.poll_s
+            if not body or held.settled:
+                # It has ended, or can be told of no more: who wants to know why asks.
+                del self._due[held]
+            if body and body != self._told.get(held, b"{}"):
+                self._told[held] = body
+                params = _read_members(body)
+                params.pop("resultType", None)
+                yield params
 
 
 def require(visit: Visit, message: Incoming) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from remit.core.deferred import METHODS
@@ -21,7 +22,7 @@ from remit.gateway.mcp.answer import (
     respond_value,
 )
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
-from remit.gateway.mcp.deferred import DeferredMethods
+from remit.gateway.mcp.deferred import DeferredMethods, Followed, require
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
 from remit.gateway.mcp.listing import Listing, Place, server_info
 from remit.gateway.mcp.rounds import declared
@@ -50,6 +51,7 @@ from remit.gateway.mcp.wire import (
     result_frame,
     text_param,
 )
+from remit.services.deferrals import DeferredCall
 from remit.services.house import House
 from remit.services.live import LiveTask
 
@@ -59,6 +61,11 @@ Json = Any
 LIST_TTL_MS: Final = 1000
 #: Resources that one stream or session may follow.
 MAX_FOLLOWED: Final = 100
+
+#: What a stream tells of calls that go on (the tasks extension).
+TASKS: Final = "notifications/tasks"
+#: Stands in for a request where a stream was not asked for by one.
+NOTHING: Final = Incoming("", {})
 
 _LISTS: Final[dict[str, tuple[str, Callable[[Listing, LiveTask, Place], list[Json]]]]] = {
     "tools/list": ("tools", Listing.tools),
@@ -241,7 +248,7 @@ class Methods:
         try:
             await _begin(visit)
             await _piece(visit, SIGN_OF_LIFE)
-            await self._pass_on(visit, listener, {})
+            await self._pass_on(visit, listener, {}, self._deferred.follow(visit, NOTHING, []))
             await visit.send({"type": "http.response.body", "body": b""})
         finally:
             session.listener = None
@@ -256,6 +263,7 @@ class Methods:
         if len(uris) > MAX_FOLLOWED:
             raise bad_params(f"a stream follows at most {MAX_FOLLOWED} resources")
         live = await self._bound(visit)
+        calls = await self._calls_of(visit, message, wanted)
         kinds = [key for key in FILTER if wanted.get(key) is True]
         methods = frozenset(FILTER[key] for key in kinds)
         listener = Listener(live.task.id, visit.place, methods, self._still(visit, live))
@@ -265,11 +273,13 @@ class Methods:
             followed = [uri for uri in dict.fromkeys(uris) if await self._listen_to(visit, listener, uri)]
             if followed:
                 honoured["resourceSubscriptions"] = followed
+            if calls:
+                honoured["taskIds"] = [one.handle for one in calls]
             meta = {"_meta": {META_SUBSCRIPTION: message.id}}
             await _begin(visit)
             told = orjson.dumps({"notifications": honoured, **meta})
             await _piece(visit, event(notification("notifications/subscriptions/acknowledged", told)))
-            await self._pass_on(visit, listener, meta)
+            await self._pass_on(visit, listener, meta, self._deferred.follow(visit, message, calls))
             end = result_frame(message.id) + orjson.dumps({"resultType": "complete", **meta}) + b"}"
             await visit.send({"type": "http.response.body", "body": event(end)})
         finally:
@@ -290,20 +300,42 @@ class Methods:
         self._subscriptions.follow(listener.task, upstream, uri)
         return True
 
-    async def _pass_on(self, visit: Visit, listener: Listener, meta: dict[str, Json]) -> None:
+    async def _calls_of(self, visit: Visit, message: Incoming, wanted: dict[str, Json]) -> list[DeferredCall]:
+        """Give the task's own calls among those that it wants to hear of; the others are left out."""
+        handles = wanted.get("taskIds")
+        if handles is None:
+            return []
+        require(visit, message)
+        if not isinstance(handles, list) or not all(isinstance(one, str) for one in handles):
+            raise bad_params("`taskIds` must be a list of strings")
+        if len(handles) > MAX_FOLLOWED:
+            raise bad_params(f"a stream follows at most {MAX_FOLLOWED} tasks")
+        found = [await self._deferred.held(visit, one) for one in dict.fromkeys(handles)]
+        return [one for one in found if one is not None]
+
+    async def _pass_on(
+        self, visit: Visit, listener: Listener, meta: dict[str, Json], calls: Followed
+    ) -> None:
         """Write announcements until the agent hangs up, the stream is closed, or the task lost its right."""
         watcher = asyncio.get_running_loop().create_task(_close_with(visit, listener))
+        clock = asyncio.get_running_loop().time
+        spoke_s = clock()
         try:
             while True:
-                found = await listener.next(KEEP_ALIVE_S)
+                found = await listener.next(calls.wait_s(clock(), KEEP_ALIVE_S))
                 if listener.closed:
                     return
+                async for told in calls.changed(clock):
+                    params = {**told, **meta}
+                    await _piece(visit, event(notification(TASKS, msgspec.json.encode(params))))
                 if found is None:
-                    await _piece(visit, SIGN_OF_LIFE)
+                    if clock() - spoke_s >= KEEP_ALIVE_S:
+                        spoke_s = clock()
+                        await _piece(visit, SIGN_OF_LIFE)
                     continue
                 method, _, uri = found
-                params = {"uri": uri, **meta} if method == RESOURCE_UPDATED else meta
-                await _piece(visit, event(notification(method, orjson.dumps(params))))
+                about = {"uri": uri, **meta} if method == RESOURCE_UPDATED else meta
+                await _piece(visit, event(notification(method, orjson.dumps(about))))
         except RemitError:
             # The agent learns why from its next request; the stream just ends.
             return
