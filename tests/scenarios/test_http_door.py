@@ -201,3 +201,16 @@ async def test_the_mcp_door_offers_the_same_operations(world: RestWorld) -> None
     sneaky = await ask("tools/call", name="say", arguments={"what": "../customers/c-2"})
     assert sneaky.json["error"]["data"]["code"] == "bad-path"
     assert [one["path"] for one in world.api.seen] == ["/v1/customers/c-1", "/v1/say/404"]
+
+
+async def test_observing_refuses_nothing_that_the_document_describes(tmp_path: Path) -> None:
+    """What was not granted passes and is recorded as what would have been refused; what nobody describes goes
+    nowhere, for remit would not know what it passes on.
+    """
+    async with rest_world(tmp_path, observed=True) as world:
+        assert (await world.get("/customers/c-2")).status == 200
+        assert (await world.get("/customers/export")).status == 200
+        assert (await world.get("/no/such/thing")).json["code"] == "unknown-route"
+        assert [one["path"] for one in world.api.seen] == ["/v1/customers/c-2", "/v1/customers/export"]
+        told = [fact for fact in await world.facts(EventKind.DECISION_MADE) if fact.get("observed")]
+        assert {"shop/getCustomer", "shop/exportCustomers"} <= {fact["tool"] for fact in told}
