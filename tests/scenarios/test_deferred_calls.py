@@ -53,7 +53,7 @@ async def test_a_call_is_begun_looked_after_and_ended(world: DeferringWorld) -> 
     working = await world.get(handle)
     assert (working["resultType"], working["status"], working["taskId"]) == ("complete", "working", handle)
     assert await world.outcomes() == []
-    assert world.in_hand == 1
+    assert (world.in_hand, len(world.house.deferrals)) == (1, 1)
     world.server.finish(**text("all of it"))
     done = await world.get(handle)
     assert (done["status"], done["result"]["content"][0]["text"]) == ("completed", "all of it")

@@ -213,9 +213,22 @@ async def test_an_upstream_that_has_forgotten_a_call_ends_it(world: DeferringWor
     """It is not known any more what became of it, and it is in hand no longer."""
     handle = await world.begin()
     del world.server.jobs[f"{OWN_ID}-1"]
-    assert (await world.ask("get", handle)).json["error"]["code"] == -32602
+    assert refused(await world.ask("get", handle)) == (-32602, "unknown-task")
     assert await world.outcomes() == [("unknown", "upstream")]
     assert world.in_hand == 0
+
+
+async def test_a_call_that_ended_before_it_was_cancelled_keeps_its_end(world: DeferringWorld) -> None:
+    """An upstream may refuse to cancel what is over; what it came to is still there."""
+    handle = await world.begin()
+    world.server.finish(**text("done"))
+    job = world.server.jobs.pop(f"{OWN_ID}-1")
+    told = await world.ask("cancel", handle)
+    assert refused(told) == (-32602, "unknown-task")
+    assert OWN_ID.encode() not in told.content
+    world.server.jobs[f"{OWN_ID}-1"] = job
+    assert (await world.get(handle))["status"] == "completed"
+    assert await world.outcomes() == [("ok", "")]
 
 
 async def test_an_upstream_that_is_silent_holds_nobody_from_cancelling(world: DeferringWorld) -> None:
@@ -246,6 +259,45 @@ async def test_what_may_go_on_is_bounded(world: DeferringWorld, monkeypatch: pyt
     # Who does not defer is not held up by those who do.
     assert (await world.gateway.call("slow")).json["result"]["content"][0]["text"] == "at once"
     world.server.finish()
+
+
+async def test_what_is_kept_of_them_is_bounded(
+    world: DeferringWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call with much to keep is refused a handle where that is too much, and cancelled; ended ones make
+    room.
+    """
+    monkeypatch.setattr(deferrals, "MAX_BYTES", deferrals.MAX_KEPT + 4096)
+    first = await world.begin("slow", {"text": "x" * 1024})
+    assert refused(await world.gateway.call("slow", {"text": "x" * 4096}, meta=KNOWS)) == (-32000, "busy")
+    await world.settled()
+    assert [one["taskId"] for one in world.server.asked("tasks/cancel")] == [f"{OWN_ID}-2"]
+    assert await world.outcomes() == [("unknown", "fault")]
+    assert world.in_hand == 1
+    world.server.jobs[f"{OWN_ID}-1"].update(status="completed", result=text("done"))
+    await world.get(first)
+    await world.begin("slow", {"text": "x" * 1024})
+    assert refused(await world.ask("get", first)) == (-32602, "unknown-task")
+
+
+async def test_a_bound_uses_up_no_approval(world: DeferringWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused since too much goes on is refused before anything is decided."""
+    monkeypatch.setattr(deferrals, "MAX_PER_TASK", 1)
+    await world.begin()
+    made = len(await world.gateway.facts(EventKind.DECISION_MADE))
+    assert refused(await world.gateway.call("export", meta=KNOWS)) == (-32000, "busy")
+    assert len(await world.gateway.facts(EventKind.DECISION_MADE)) == made
+
+
+async def test_nothing_is_read_while_a_task_is_declassified(world: DeferringWorld) -> None:
+    """A look is a way for data into a task, and has to wait like a call."""
+    handle = await world.begin()
+    live = world.house.live.get(world.gateway.task)
+    assert live is not None
+    live.lowering = True
+    assert refused(await world.ask("get", handle)) == (-32000, "busy")
+    live.lowering = False
+    assert (await world.get(handle))["status"] == "working"
 
 
 async def test_calls_that_go_on_count_as_calls_in_hand(world: DeferringWorld) -> None:

@@ -122,6 +122,12 @@ class Health:
                 "remit_calls_in_hand", "gauge", "Calls in hand.", {"": sum(len(one.in_hand) for one in live)}
             ),
             *_family(
+                "remit_calls_deferred",
+                "gauge",
+                "Calls that go on at their upstreams after their answer.",
+                {"": len(house.deferrals)},
+            ),
+            *_family(
                 "remit_log_events", "gauge", "Events in the evidence log.", {"": await house.evidence.size()}
             ),
             *_family(

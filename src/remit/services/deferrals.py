@@ -175,12 +175,14 @@ class Deferrals:
         twin = (held.upstream, standing.id)
         if any((one.upstream, one.upstream_id) == twin for one in self._calls.values()):
             raise _lies(held, "gave two calls one id")
+        self._make_room(held)
         try:
             self.check_room(live)
+            if self._bytes + held.size_bytes > MAX_BYTES:
+                raise Busy("too much is known of calls that go on", way_out="try again later")
         except Busy:
             self._cancel_later(held)
             raise
-        self._make_room(held)
         call.deferred = True
         call.on_cut = lambda: self.give_up(held, "fence")
         self._calls[handle] = held

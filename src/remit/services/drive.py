@@ -134,6 +134,8 @@ class Drive:
         assert self._claims is not None
         live = await self._m.live.bind(self._claims, self._now)
         live.check_room(self._m.max_calls_per_task)
+        if self._asked.defers:
+            self._m.deferrals.check_room(live)
         live.open_calls += 1
         self._live = live
         return Bound(live)
@@ -216,8 +218,6 @@ class Drive:
 
     async def _lease(self, need: Lease) -> Leased:
         assert self._call is not None
-        if self._asked.defers and self._live is not None:
-            self._m.deferrals.check_room(self._live)
         # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
         self._look(self._call)
         self._credential = await self._m.leases.lease(need.request.task, self._asked.upstream)

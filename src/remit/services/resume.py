@@ -105,7 +105,13 @@ class ResumeDrive(Drive):
         """Step 7. A final standing becomes the answer that the call would have had."""
         chunk = await super()._receive(need)
         if chunk.kind is ChunkKind.ERROR and _code(chunk) == INVALID_PARAMS:
-            self._m.deferrals.give_up(self._held, "upstream")
+            # In the upstream's words the call has a name that is not for the agent.
+            if self._asked.method == CANCEL:
+                # It may have ended just now: the next look tells.
+                self._held.stale()
+            else:
+                self._m.deferrals.give_up(self._held, "upstream")
+            raise gone()
         if chunk.kind is not ChunkKind.RESULT or self._asked.method == CANCEL:
             return chunk
         self._standing = standing = standing_of(chunk, self._asked.upstream)
