@@ -253,7 +253,7 @@ class CallWorld:
         """Do what a start does on a folder in which a house has lived before."""
         await self.house.tools.load()
         await self.house.policies.apply(a_bundle(), by="remit")
-        await self.house.evidence.recover()
+        await self.house.remains.recover()
         await self.learn()
 
     async def learn(self) -> None:

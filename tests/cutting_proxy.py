@@ -16,6 +16,7 @@ class CuttingProxy:
         self.port: int = self._listener.getsockname()[1]
         self._word: tuple[bytes, str] | None = None
         self.cuts = 0
+        self._off = False
         self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -25,6 +26,13 @@ class CuttingProxy:
         never hears the answer.
         """
         self._word = (word, when)
+
+    def cut_off(self, cut: bool) -> None:
+        """Cut all connections, and every one that is made from now on; or let them through again."""
+        self._off = cut
+        if cut:
+            for end in self._ends:
+                _shut(end)
 
     def close(self) -> None:
         """Cut everything, and take no more connections."""
@@ -39,6 +47,9 @@ class CuttingProxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._off:
+                    client.close()
+                    continue
                 self._ends.append(client)
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._ends.append(server)

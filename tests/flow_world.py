@@ -173,7 +173,7 @@ class FlowWorld:
             await house.tools.load()
         await house.policies.apply(a_bundle(), by="remit")
         if again:
-            await house.evidence.recover()
+            await house.remains.recover()
         await house.tools.learned("office", await self.office.catalogue())
         if again:
             return

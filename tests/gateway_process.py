@@ -37,6 +37,7 @@ from remit.core.identity import Role
 from remit.core.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
+from tests.mail_bundle import RECIPIENT, TASK, TOOLS
 
 Json = Any
 
@@ -52,43 +53,13 @@ PEOPLE: dict[str, tuple[Role, ...]] = {
 }
 AGENTS = ("mail-bot", "other-bot")
 
-TOOLS = """
-upstream: mail
-tools:
-  send:
-    effect: irreversible
-    audience: external
-    labels: {class: public, trust: trusted}
-    arguments:
-      to: {role: destination}
-      subject: {role: content}
-      body: {role: content}
-    target: "{to}"
-  inbox:
-    effect: none
-    audience: self
-    labels: {class: public, trust: trusted}
-    record: the inbox
-"""
-RECIPIENT = "someone@example.com"
-TASK = """
-task: send-mail
-purpose: Send mails
-run_by: [mail-bot, other-bot]
-stated_by: [lena]
-deadline: 2h
-grants:
-  - tool: mail/inbox
-  - tool: mail/send
-    arguments:
-      to: {email_domain: [example.com]}
-      subject: {length: {max: 200}}
-      body: {length: {max: 100000}}
-"""
 
-
-def set_up(folder: Path, *, limits: Json = None, database: str = "") -> None:
-    """Lay a bundle into a folder; `database` is the address of the PostgreSQL that keeps the state."""
+def set_up(
+    folder: Path, *, limits: Json = None, database: str = "", shared: Path | None = None, **more: Json
+) -> None:
+    """Lay a bundle into a folder: with the address of a `database`, with keys, head and mailbox in a folder
+    that is `shared`, and with `more` in the configuration.
+    """
     policies = ROOT / "src" / "remit" / "templates" / "policies"
     shutil.copytree(policies, folder / "policies", dirs_exist_ok=True)
     for place in ("tools", "tasks", "mail"):
@@ -98,7 +69,7 @@ def set_up(folder: Path, *, limits: Json = None, database: str = "") -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = [sys.executable, str(ROOT / "examples" / "servers" / "mail.py"), "mail"]
+    server = [sys.executable, str(ROOT / "examples/servers/mail.py"), str((shared or folder) / "mail")]
     # What senders must prove is another test's: these loops show their tokens as bearers.
     mail = {"command": server, "sender_constraint": "optional"}
     config: dict[str, Json] = {"listen": {"port": port}, "upstreams": {"mail": mail}}
@@ -106,7 +77,12 @@ def set_up(folder: Path, *, limits: Json = None, database: str = "") -> None:
         (folder / "database").write_text(database)
         (folder / "database").chmod(0o600)
         config["store"] = {"kind": "postgres", "url": "file:database"}
-    (folder / "remit.yaml").write_text(json.dumps(config | ({"limits": limits} if limits else {})))
+    if shared is not None:
+        config |= {"keys": {"path": str(shared / "keys")}, "log_head": {"path": str(shared / "head")}}
+    config |= (
+        more | ({"limits": limits} if limits else {}) | {"listen": {"port": port} | more.get("listen", {})}
+    )
+    (folder / "remit.yaml").write_text(json.dumps(config))
 
 
 # The process.
@@ -239,10 +215,12 @@ class Told:
 class GatewayProcess:
     """The gateway of one folder, which may be started and killed any number of times."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mailbox: Path | None = None) -> None:
         self.folder = folder
-        self.port: int = json.loads((folder / "remit.yaml").read_text())["listen"]["port"]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.mailbox = mailbox or folder / "mail"
+        listen: Json = json.loads((folder / "remit.yaml").read_text())["listen"]
+        self.port: int = listen["port"]
+        self.url: str = listen.get("public_url") or f"http://127.0.0.1:{self.port}"
         self.process: asyncio.subprocess.Process
         self.cast: Json = None
 
@@ -358,7 +336,7 @@ class GatewayProcess:
 
     def outbox(self) -> list[dict[str, Json]]:
         """Read what was really sent; the last line may be torn by a kill."""
-        file = self.folder / "mail" / "outbox.jsonl"
+        file = self.mailbox / "outbox.jsonl"
         lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
         return [json.loads(line) for line in lines]
 

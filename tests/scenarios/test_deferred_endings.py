@@ -140,7 +140,7 @@ async def test_what_a_stop_leaves_is_unknown(world: DeferringWorld) -> None:
 async def test_a_crash_leaves_it_to_the_next_start(world: DeferringWorld) -> None:
     """A permit whose outcome a process took with it is found by the next one."""
     await world.begin("export")
-    assert await world.house.evidence.recover() == 1
+    assert await world.house.remains.recover() == 1
     assert await world.outcomes() == [("unknown", "restart")]
 
 

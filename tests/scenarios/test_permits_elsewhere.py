@@ -74,5 +74,5 @@ async def test_a_permit_that_nobody_reports_is_found_after_a_restart(world: Auth
     token = await world.agent_token("records-api")
     permit = await given(world, token, "write")
     assert [event.call for event in await world.house.store.unfinished(world.house.tenant)] == [permit]
-    assert await world.house.evidence.recover() == 1
+    assert await world.house.remains.recover() == 1
     assert await world.house.store.unfinished(world.house.tenant) == []

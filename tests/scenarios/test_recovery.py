@@ -51,14 +51,14 @@ async def test_unfinished_calls_are_closed_as_unknown_once(tmp_path: Path) -> No
         world.desk.open.set()
         await asyncio.gather(*hanging)
     async with call_world(image, seed="again", settle=False) as world:
-        assert await world.house.evidence.recover() == 4
+        assert await world.house.remains.recover() == 4
         found = await closings(world)
         assert {call: found[call] for call in done} == {call: ["ok"] for call in done}
         assert [found[call] for call in found if call not in done] == [["unknown"]] * 4
         assert await world.house.store.unfinished(world.house.tenant) == []
-        assert await world.house.evidence.recover() == 0
+        assert await world.house.remains.recover() == 0
     async with call_world(image, seed="once more", settle=False) as world:
-        assert await world.house.evidence.recover() == 0
+        assert await world.house.remains.recover() == 0
 
 
 async def test_a_task_goes_on_with_its_token_and_its_label(tmp_path: Path) -> None:

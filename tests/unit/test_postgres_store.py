@@ -40,7 +40,7 @@ from tests.world import (
 )
 
 
-def opened(url: str, seed: str = "first", *, alone: bool = True) -> PostgresStore:
+def opened(url: str, seed: str = "first") -> PostgresStore:
     """Open the store in a database."""
     return PostgresStore.open(
         url,
@@ -48,14 +48,13 @@ def opened(url: str, seed: str = "first", *, alone: bool = True) -> PostgresStor
         clock=WorldClock(),
         entropy=WorldEntropy(seed),
         sealing=WorldSealingKeys(),
-        alone=alone,
     )
 
 
 @pytest.fixture
 async def two(postgres: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
     """Two processes' stores in one database."""
-    stores = opened(postgres, "first", alone=False), opened(postgres, "second", alone=False)
+    stores = opened(postgres, "first"), opened(postgres, "second")
     yield stores
     for store in stores:
         await store.close()
@@ -67,15 +66,6 @@ def proxied(postgres: str, postgres_server: PostgresServer) -> Iterator[tuple[st
     proxy = CuttingProxy(postgres_server.port)
     yield postgres.replace(f":{postgres_server.port}/", f":{proxy.port}/") + "?sslmode=disable", proxy
     proxy.close()
-
-
-async def test_a_second_process_is_told_who_the_first_is(postgres: str) -> None:
-    """The lock goes with the connection that holds it."""
-    store = opened(postgres)
-    with pytest.raises(StoreUnavailable, match=f"in use by `remit {store.writer}"):
-        opened(postgres, "second")
-    await store.close()
-    await opened(postgres, "second").close()
 
 
 async def test_a_newer_schema_is_refused(postgres: str) -> None:
@@ -219,7 +209,7 @@ async def test_a_writer_that_stops_in_its_turn_holds_the_others_up_for_seconds_o
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends a transaction that nobody goes on with, and nothing of it is there."""
-    store = opened(postgres, alone=False)
+    store = opened(postgres)
     await store.commit(Unit(events=(an_event(),)))
     monkeypatch.setattr(postgres_session, "IDLE_IN_TRANSACTION_MS", 300)
     stopped = postgres_session.connect(postgres, "stopped")

@@ -14,7 +14,7 @@ from remit.core.event import EventKind
 from remit.core.revocation import EVERYTHING, ScopeKind
 from remit.core.task import Ancestor, Task, TaskState
 from remit.ports.store import PutTask, Unit
-from remit.services import revocations
+from remit.services import closures
 from tests.call_world import CallWorld, call_world
 from tests.tokens import HELD, task_token
 
@@ -110,7 +110,7 @@ async def test_ends_of_many_tasks_come_in_batches_behind_one_fence(
     world: CallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fence stands before the first batch is over, and every task is ended and told."""
-    monkeypatch.setattr(revocations, "BATCH", 3)
+    monkeypatch.setattr(closures, "BATCH", 3)
     told: list[str] = []
 
     async def hear(task: str) -> None:

@@ -27,13 +27,16 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
 
-    `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
-    tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
+    `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
+    where another replica has put in force what is not in the files of this one. `everything_locked` and
+    `locks` tell of the kill switch, `open_sinks` of credentials that outlive their tasks, `telling_fails` of
+    those who are told of events, or asked, and do not answer: numbers alone, for
     everybody may ask this.
     """
 
     ready: bool
     store: str
+    replica: str
     bundle: str
     upstreams_known: int
     upstreams: int
@@ -65,12 +68,15 @@ class Health:
             bundle = "applied"
         except RemitError as error:
             bundle = error.code
-        ready = store == "writable" and bundle == "applied"
+        ready = store == "writable" and bundle == "applied" and house.replicas.holds()
+        if bundle == "applied" and house.reactions.superseded:
+            bundle = "superseded"
         known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
         shut = await self._shut()
         told = Readiness(
             ready=ready,
             store=store,
+            replica=house.replicas.state,
             bundle=bundle,
             upstreams_known=known,
             upstreams=len(house.upstreams),
@@ -145,6 +151,7 @@ class Health:
             *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
             *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
             *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
+            *await _replicas(house),
             *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
@@ -189,6 +196,25 @@ class Health:
 
 def _kinds(sinks: list[OpenSink]) -> Counter[str]:
     return Counter(one.kind for one in sinks)
+
+
+async def _replicas(house: House) -> list[str]:
+    """Give the figures of a replica; none where one process serves alone."""
+    if not house.replicas.several:
+        return []
+    standing = house.replicas.standing()
+    ages = {
+        f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
+        for one in standing
+        if one.silent_s is not None
+    }
+    return [
+        *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
+        *_family("remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.lapses}),
+        *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
+        *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": len(house.ownership)}),
+        *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
+    ]
 
 
 def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:

@@ -37,6 +37,13 @@ def show_closure(closure: Json) -> int:
     for one in closure["closings"]:
         if one["refused_after_ms"] is None and one.get("lease"):
             show.say(show.text(f"{one['name']} is {one['detail']}; see `remit who`", "yellow"))
+    if others := closure.get("acknowledged"):
+        show.say("")
+        show.table(
+            ("REPLICA", "HOST", "ACKNOWLEDGED AFTER"),
+            ((one["replica"], one["host"], _acknowledged(one["after_ms"])) for one in others),
+            empty="",
+        )
     if closure["indeterminate"]:
         show.say("")
         show.say("Permitted before the end, and not known to have taken effect or not:", style="yellow")
@@ -106,3 +113,9 @@ def _closings(rows: Iterable[tuple[str, str, float | None, float | None, int]]) 
 
 def _ms(after: float | None) -> Text:
     return Text("still open", style="bold red") if after is None else Text(f"{after:.1f} ms")
+
+
+def _acknowledged(after_ms: float | None) -> Text:
+    if after_ms is None:
+        return Text("not at all; its lease was waited out", style="yellow")
+    return Text(f"{after_ms:.1f} ms")

@@ -63,7 +63,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(config: Config, wish: Wish) -> None:
     with listening(config, wish.port) as sock:
         url = public_url(config, sock)
-        async with open_house(config, url) as house:
+        address = public_url(config, sock, own=True)
+        async with open_house(config, url, address) as house:
             code = await first_code(house, wish.code_for)
             tls = tls_context(config)
             server = Server(
@@ -115,10 +116,12 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
     return kind(config.at(section.certificate), config.at(section.key))
 
 
-def public_url(config: Config, sock: socket.socket) -> str:
-    """Give the address under which clients reach what listens on a socket."""
+def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str:
+    """Give the address under which clients reach what listens on a socket; with `own` whatever stands before
+    it is left out.
+    """
     listen = msgspec.structs.replace(config.listen, port=sock.getsockname()[1])
-    return listen.url
+    return (msgspec.structs.replace(listen, public_url="") if own else listen).url
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from remit.compose.brokers import brokers_of
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
+from remit.compose.replicas import enter, fleet_of, front, passer_of, replica_of, tended
 from remit.compose.signals import addressees_of, polled_of, receivers_of, targets_of, transmitters_of
 from remit.compose.standing import connections_of, look_after_secrets, rotated_of
 from remit.compose.store import make_private, open_store, pins_of
@@ -92,8 +93,11 @@ def build(
     issuing: Issuing | None = None,
     brokers: Mapping[str, Broker] | None = None,
     connections: Connections | None = None,
+    address: str = "",
 ) -> House:
-    """Put the services together; nothing is started and nothing is applied yet."""
+    """Put the services together; nothing is started and nothing is applied yet. `address` is where other
+    replicas reach this process.
+    """
     limits = config.limits
     return furnish(
         Outfit(
@@ -104,6 +108,9 @@ def build(
             entropy=SystemEntropy(),
             store=store,
             heads=heads,
+            fleet=fleet_of(config, store, SystemClock()),
+            replica=replica_of(config, address, SystemClock()),
+            passer=passer_of(config),
             keys=keys,
             issuing=issuing,
             key_periods=periods_of(config.keys, config.workload_api),
@@ -157,9 +164,10 @@ def build(
 
 
 @asynccontextmanager
-async def open_house(config: Config, public_url: str = "") -> AsyncIterator[House]:
+async def open_house(config: Config, public_url: str = "", address: str = "") -> AsyncIterator[House]:
     """Open everything that the configuration names, mend what a crash left, and close it all at the end.
 
+    `address` is where this very process listens, whatever stands before it.
     Raises `ConfigInvalid`, `StoreUnavailable` or `VerificationFailed` before anything is served.
     """
     bundle = load_bundle(config)
@@ -186,15 +194,18 @@ async def open_house(config: Config, public_url: str = "") -> AsyncIterator[Hous
         rotated = rotated_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
         connections = connections_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
         brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, connections, rotated, stack)
-        house = build(config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections)
+        house = build(
+            config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections, address
+        )
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
         await house.evidence.checkpoint()
         await house.tools.load()
         await house.policies.apply(bundle, by="remit")
-        recovered = await house.evidence.recover()
+        await enter(house, stack, lambda: load_bundle(load_config(config.file)))
+        recovered = await house.remains.recover()
         stack.push_async_callback(house.leases.stop)
-        await house.leases.recover()
+        await house.remains.take_back()
         await house.rebundling.look()
         await house.signals.resume()
         await house.streams.begin()
@@ -235,7 +246,8 @@ async def open_records(
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
         house = build(config, keys, store, heads, upstreams or {}, config.listen.url)
-        await house.evidence.recover()
+        if not house.replicas.several:
+            await house.remains.recover()
         yield house
         await house.evidence.checkpoint()
 
@@ -301,7 +313,7 @@ def application(house: House, config: Config) -> Application:
         else:
             await management(scope, receive, send)
 
-    return serve
+    return front(house, config, serve)
 
 
 def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:
@@ -310,20 +322,20 @@ def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None
     upkeep.every("end what has run out", 1.0, house.revocations.expire)
     upkeep.every("hold tasks against the bundle", 1.0, house.rebundling.turn)
     upkeep.every("take credentials back", 1.0, house.leases.sweep)
-    upkeep.every("do what signals ask for", 5.0, house.signals.resume)
+    upkeep.every("do what signals ask for", 5.0, tended(house, house.signals.resume))
     if house.polling.sources:
-        upkeep.every("ask for signals", 1.0, house.polling.turn)
+        upkeep.every("ask for signals", 1.0, tended(house, house.polling.turn))
     if house.notifications.addressees:
-        upkeep.every("notify", 0.5, house.notifications.turn)
+        upkeep.every("notify", 0.5, tended(house, house.notifications.turn))
     if house.streams.receivers:
-        upkeep.every("tell others of events", 0.5, house.telling.turn)
+        upkeep.every("tell others of events", 0.5, tended(house, house.telling.turn))
     upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
     upkeep.every("close what was not reported", 1.0, house.answers.sweep)
     upkeep.every("look after deferred calls", 1.0, house.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, house.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, house.mediator.retry_late)
     upkeep.every("write what was seen", 1.0, house.sightings.flush)
-    upkeep.every("look who answers for agents", 60.0, house.directory.look_at_owners)
+    upkeep.every("look who answers for agents", 60.0, tended(house, house.directory.look_at_owners))
     upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, house.upstreams))
     upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
 

@@ -15,6 +15,7 @@ from remit.config.lease import LeaseSection
 from remit.config.listen import ListenSection
 from remit.config.notify import WebhookSection
 from remit.config.oauth import OAuthSection
+from remit.config.replica import ReplicaSection
 from remit.config.secret import SecretRef
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sign_in import SignInSection
@@ -257,6 +258,7 @@ class Config(Section, frozen=True, kw_only=True):
     ] = DEFAULT_TENANT
     listen: ListenSection = ListenSection()
     store: StoreSection = StoreSection()
+    replica: ReplicaSection = ReplicaSection()
     keys: KeysSection = KeysSection()
     workload_api: Annotated[WorkloadApiSection | None, Meta(description="A trust domain of remit's own.")] = (
         None

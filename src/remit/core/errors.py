@@ -152,6 +152,19 @@ class Fenced(Conflict):
         self.sent = sent
 
 
+class Elsewhere(Conflict):
+    """The task's live state is another replica's: that one decides. `owner` is its id, empty if unknown."""
+
+    code = "task-elsewhere"
+
+    def __init__(self, task: str, owner: str = "") -> None:
+        """Remember who owns it."""
+        super().__init__(
+            f"task `{task}` is served by another replica", way_out="call again; it is passed on to that one"
+        )
+        self.owner = owner
+
+
 class BudgetExhausted(Conflict):
     """A budget of the task or of one of its ancestors cannot pay for this call."""
 
@@ -182,6 +195,23 @@ class StoreUnavailable(RemitError):
     """The store cannot commit: disk full, lost, locked or failing. No call is permitted meanwhile."""
 
     code = "store-unavailable"
+
+
+class OutOfForce(StoreUnavailable):
+    """This replica has no lease: it cannot reach the store, and what was ended meanwhile it could not know.
+
+    `sent` is true when the call had already been written to its upstream: its outcome is unknown.
+    """
+
+    code = "replica-fenced"
+
+    def __init__(self, *, sent: bool = False) -> None:
+        """Remember whether the call may have taken effect."""
+        super().__init__(
+            "this replica cannot renew its lease in the store, so it refuses everything",
+            way_out="call again; it acts again by itself once the store takes its renewal",
+        )
+        self.sent = sent
 
 
 class PolicyUnavailable(RemitError):

@@ -27,6 +27,7 @@ class EventKind(enum.StrEnum):
 
     SYSTEM_STARTED = "system.started"
     SYSTEM_STOPPED = "system.stopped"
+    REPLICA_GONE = "replica.gone"
     BUNDLE_APPLIED = "bundle.applied"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
@@ -46,6 +47,7 @@ class EventKind(enum.StrEnum):
     TASK_OPENED = "task.opened"
     TASK_REFUSED = "task.refused"
     TASK_TURN = "task.turn"
+    TASK_TAKEN_OVER = "task.taken_over"
     PLAN_EXTENDED = "plan.extended"
     TASK_NARROWED = "task.narrowed"
     TASK_ENDED = "task.ended"

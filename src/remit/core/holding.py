@@ -120,6 +120,16 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
             self, label=label, below=below, writers=writers, changed=at, lowered=at
         )
 
+    def with_also(self, other: Holding, classes: Classes) -> Holding:
+        """Give it with what another writer knows of the same resource: labels joined, who wrote it kept."""
+        return msgspec.structs.replace(
+            self,
+            label=joined((self.label, other.label), classes),
+            below=joined((self.below, other.below), classes),
+            writers=tuple(dict.fromkeys((*self.writers, *other.writers)))[:MAX_WRITERS],
+            changed=max(self.changed, other.changed),
+        )
+
     def all(self, classes: Classes) -> Label | None:
         """Give the label of the resource with all that lies in it."""
         return joined((self.label, self.below), classes)

@@ -32,6 +32,11 @@ MEANINGS: dict[EventKind, Meaning] = {
         },
     ),
     EventKind.SYSTEM_STOPPED: Meaning("Remit stopped in order. A start without it before follows a crash."),
+    EventKind.REPLICA_GONE: Meaning(
+        "A replica was silent for so long that others took over what it owned. It commits nothing any more; "
+        "if it comes back, then under another id.",
+        {"replica": "its id", "host": "the machine that it ran on"},
+    ),
     EventKind.BUNDLE_APPLIED: Meaning(
         "A bundle came into force: policies, tools and task types as one version.",
         {
@@ -179,6 +184,11 @@ MEANINGS: dict[EventKind, Meaning] = {
             "further": "refusals before this one that were counted and not written",
         },
         {"reason": "why, in words"},
+    ),
+    EventKind.TASK_TAKEN_OVER: Meaning(
+        "Another replica owns the task and all that was handed down from it; what it had met before is "
+        "unknown from here on.",
+        {"replica": "the id of the owner", "epoch": "how often it has had an owner"},
     ),
     EventKind.TASK_TURN: Meaning(
         "The person who stated the intent added to it.", {}, {"text": "what they said"}
@@ -331,6 +341,8 @@ MEANINGS: dict[EventKind, Meaning] = {
             "fence_us": "microseconds until the fence stood",
             "indeterminate": "decisions whose calls may or may not have taken effect",
             "closings": CLOSINGS,
+            "acknowledged": "of each other replica its id, and after how many microseconds its fence stood; "
+            "-1 where it did not answer and its lease was waited out",
         },
         _BY,
     ),

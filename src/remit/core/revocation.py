@@ -15,6 +15,7 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.replica import Acknowledgement
 from remit.core.task import NO_PERSON, Task, TaskState
 
 
@@ -178,6 +179,8 @@ class Closure(msgspec.Struct, frozen=True, kw_only=True):
     closings: tuple[Closing, ...] = ()
     indeterminate: tuple[Indeterminate, ...] = ()
     fence_ms: float = 0.0
+    #: What the other replicas made of it, where there are others.
+    acknowledged: tuple[Acknowledgement, ...] = ()
 
     @property
     def closed(self) -> bool:

@@ -18,6 +18,7 @@ from remit.core.identity import Agent, LastProof, Person
 from remit.core.label import Label
 from remit.core.revocation import Closure
 from remit.core.task import Budgets, Task, TaskState
+from remit.ports.fleet import FleetChange
 from remit.ports.holdings import HoldingChange
 from remit.ports.issued import IssuedChange
 from remit.ports.people import PeopleChange
@@ -265,6 +266,7 @@ Change = (
     | EndCredentials
     | PutValue
     | UseAssertion
+    | FleetChange
     | HoldingChange
     | PeopleChange
     | IssuedChange

@@ -13,11 +13,12 @@ class PutHolding(msgspec.Struct, frozen=True):
     """Insert or replace what is known of one resource (the caller has joined).
 
     With `was`, `ChangedMeanwhile` unless that is what is kept: what was written since somebody looked is not
-    declassified.
+    declassified. With `classes` it is joined into what is kept: others may have written there too.
     """
 
     holding: Holding
     was: Holding | None = None
+    classes: Classes | None = None
 
 
 class DropHolding(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ of them stands or falls alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -367,8 +367,12 @@ class Store(Protocol):
         """Give the consistency proof between two sizes (RFC 6962 section 2.1.2)."""
         ...
 
-    async def unfinished(self, tenant: str) -> list[Event]:
-        """Give the permitting `decision.made` events that have no `tool.called` after them (facts only)."""
+    async def unfinished(
+        self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
+    ) -> list[Event]:
+        """Give the permitting `decision.made` events that have no `tool.called` after them (facts only);
+        with `of` those alone whose writer it takes; with `known` as of the last commit of this process.
+        """
         ...
 
     async def forget(self, tenant: str, subject: str, *events: Event) -> bool:

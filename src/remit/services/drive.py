@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from remit.core.decision import Decision, Outcome, overtaken
-from remit.core.errors import Conflict, Fenced, NotFound, RemitError, UpstreamUnreachable
+from remit.core.errors import Conflict, NotFound, RemitError, UpstreamUnreachable
 from remit.core.identity import Principal
 from remit.core.label import Classes, Label
 from remit.core.mediation import (
@@ -51,13 +51,13 @@ from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
 from remit.core.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store import Change, CheckFence, ConsumeApproval, TakeBudget, Unit
+from remit.ports.store import Change, ConsumeApproval, TakeBudget, Unit
 from remit.ports.upstream import Call, Exchange
 from remit.services.asked import Asked, wire_call
 from remit.services.authorize import Ruling
 from remit.services.call_events import decision_event, ended_by, outcome_events, sanitized
 from remit.services.deferrals import DeferredCall, brought_by, standing_of
-from remit.services.in_hand import LiveCall
+from remit.services.in_hand import LiveCall, fenced_by
 from remit.services.live import LiveTask
 from remit.services.observe import rising
 from remit.services.parts import NOT_OFFERED, Parts, Sink
@@ -178,7 +178,7 @@ class Drive:
         live, ruling = self._live, self._ruling
         scopes = live.call_scopes(request.tool.id)
         call = LiveCall(decision.id, request.tool.id, request.tool.effect.value, scopes)
-        changes: list[Change] = [CheckFence(live.task.epochs, scopes), *ruling.takes]
+        changes = [*self._m.live.checks(live, scopes), *self._m.holdings.unchanged(request), *ruling.takes]
         if ruling.approval is not None:
             changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
         # INVARIANT: the label rises here, before anything that carries it can be released.
@@ -371,17 +371,17 @@ class Drive:
         """Look at the local fence; raises `Fenced` with `sent` set where the upstream may have acted."""
         assert self._live is not None
         fenced = "this call" if call.cut else self._m.live.fenced(self._live, call.scopes)
-        if fenced:
+        if fenced or not self._m.live.holds():
             self._ended_by = "fence"
-            raise Fenced(f"`{fenced}` has been ended", way_out="open a new task", sent=call.sent)
+            raise fenced_by(fenced, sent=call.sent)
 
     def _settle(self, *, taken: bool) -> None:
         if self._live is not None and self._ruling is not None:
             self._live.settle(self._ruling.takes, taken=taken)
 
     def _end_turn(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
+        if (turn := self._turn) is not None:
+            self._turn = None
             turn.release()
 
     def _let_go(self) -> None:

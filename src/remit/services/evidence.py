@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence log: signing its head, proving from it, exporting it, and mending what a crash left open."""
+"""The evidence log: signing its head, proving from it, and exporting it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from remit.core.checkpoint import Checkpoint, LogProof, Note, VerifierKey, open_checkpoint, sign_checkpoint
-from remit.core.errors import Malformed, NotFound, VerificationFailed
-from remit.core.event import CallOutcome, Event, EventKind
+from remit.core.errors import Conflict, Malformed, NotFound, VerificationFailed
+from remit.core.event import Event, EventKind
 from remit.core.export import checkpoint_line, event_line, header_line
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
-from remit.ports.store import Entry, Store, Unit
+from remit.ports.store import Entry, Store
 
 #: Events read from the store at a time while exporting.
 PAGE = 500
@@ -66,36 +66,12 @@ class Evidence:
                     way_out="restore the head's file from a copy, or from a witness of the log",
                 )
             return
-        wanted = Checkpoint(self.origin, head.size, head.root)
-        if not any(_signed_by(head, key, wanted) for key in self._keys.verifiers):
+        if not self._ours(head):
             raise VerificationFailed(
                 f"the kept head of log `{self.origin}` is signed by no key of this log",
                 code="head-forged",
                 way_out="restore the head's file and the keys from a copy, and find out who changed them",
             )
-
-    async def recover(self) -> int:
-        """Write `tool.called` with outcome `unknown` for each permit whose outcome a crash has swallowed."""
-        unfinished = await self._store.unfinished(self._tenant)
-        events = tuple(
-            Event(
-                kind=EventKind.TOOL_CALLED,
-                at=self._clock.now(),
-                tenant=self._tenant,
-                task=event.task,
-                agent=event.agent,
-                call=event.call,
-                facts={
-                    "tool": event.facts.get("tool", ""),
-                    "outcome": CallOutcome.UNKNOWN.value,
-                    "ended_by": "restart",
-                },
-            )
-            for event in unfinished
-        )
-        if events:
-            await self._store.commit(Unit(events=events))
-        return len(events)
 
     async def checkpoint(self) -> Head:
         """Sign the log as it is committed now, and keep the head outside the store; gives the head."""
@@ -106,8 +82,19 @@ class Evidence:
                 return previous
             checkpoint = Checkpoint(self.origin, size, root)
             head = Head(size, root, (await self._signed(checkpoint)).encode().decode())
-            self._heads.swap(self.origin, previous, head)
+            try:
+                self._heads.swap(self.origin, previous, head)
+            except Conflict:
+                # Another replica that keeps its head in the same place was faster; its word is as good.
+                ahead = self._heads.read(self.origin)
+                if ahead is None or not self._ours(ahead):
+                    raise
+                return ahead
             return head
+
+    def _ours(self, head: Head) -> bool:
+        wanted = Checkpoint(self.origin, head.size, head.root)
+        return any(_signed_by(head, key, wanted) for key in self._keys.verifiers)
 
     async def _signed(self, checkpoint: Checkpoint) -> Note:
         """Sign a head under the current key, and under previous ones beside it."""

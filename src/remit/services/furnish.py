@@ -7,6 +7,7 @@ from remit.core.mission import authority_hash, authority_set
 from remit.core.resource import Resources
 from remit.core.task import Task
 from remit.ports.upstream import HttpUpstream
+from remit.services.among import reactions_of, remains_of, standing_among
 from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
@@ -71,14 +72,12 @@ def furnish(o: Outfit) -> House:
     def authority(task: Task) -> str:
         return authority_hash(o.public_url, authority_set(task, resources))
 
+    replicas, ownership, passing = standing_among(o)
     live = Live(
-        o.store,
-        o.clock,
-        o.entropy,
-        o.tenant,
-        o.members,
-        authority,
+        *(o.store, o.clock, o.entropy, o.tenant, o.members, authority),
         classes=lambda: policies.applied.bundle.classes,
+        replicas=replicas,
+        ownership=ownership,
     )
     authenticator = Authenticator(
         store=o.store,
@@ -115,6 +114,7 @@ def furnish(o: Outfit) -> House:
         for_one_call=o.for_one_call,
     )
     rotations.on_rewrap(leases.reseal)
+    remains = remains_of(o, replicas, ownership, leases)
     revocations = Revocations(
         store=o.store,
         clock=o.clock,
@@ -122,7 +122,11 @@ def furnish(o: Outfit) -> House:
         live=live,
         approvals=approvals,
         leases=leases,
+        replicas=replicas,
+        ownership=ownership,
+        remains=remains,
         tenant=o.tenant,
+        settle_s=o.settle_s,
     )
     tasks = Tasks(
         store=o.store,
@@ -178,7 +182,9 @@ def furnish(o: Outfit) -> House:
         receivers=o.receivers,
     )
     late = LateOutcomes(o.store)
-    holdings = Holdings(store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant)
+    holdings = Holdings(
+        store=o.store, policies=policies, tools=tools, clock=o.clock, tenant=o.tenant, fleet=o.fleet
+    )
     deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
     revocations.on_end(deferrals.on_end)
     parts = Parts(
@@ -249,6 +255,12 @@ def furnish(o: Outfit) -> House:
         leases=leases,
         sink_alarms=SinkAlarms(leases=leases, findings=findings),
         revocations=revocations,
+        replicas=replicas,
+        ownership=ownership,
+        remains=remains,
+        reactions=reactions_of(o, live, ownership, leases, revocations, policies, tools, replicas, remains),
+        passing=passing,
+        passer=o.passer,
         tasks=tasks,
         rebundling=Rebundling(
             store=o.store,

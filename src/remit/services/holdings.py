@@ -38,13 +38,14 @@ from remit.core.holding import (
     resources,
     stained,
 )
-from remit.core.justification import leaves
 from remit.core.label import Classes, Label, Trust, joined, worst
 from remit.core.request import AccessRequest
-from remit.core.tool import RESERVED_OPERATIONS, ArgumentRole, Effect, Tool
+from remit.core.tool import RESERVED_OPERATIONS, Effect, Tool
+from remit.ports.fleet import CheckHoldings, Fleet
 from remit.ports.holdings import DropHolding, PutHolding
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, Store, Unit
+from remit.services.at_rest import chosen_by_upstream, justified, mark, writers_of
 from remit.services.policies import Policies
 from remit.services.shelves import MAX_LOOSE, HeldUpstream, Shelves
 from remit.services.tools import Tools
@@ -60,8 +61,19 @@ MAX_REMEMBERED = 20_000
 class Holdings:
     """Keeps labels at rest. For one event loop."""
 
-    def __init__(self, *, store: Store, policies: Policies, tools: Tools, clock: Clock, tenant: str) -> None:
-        """Take the parts; what is known is read when it is first asked for."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policies: Policies,
+        tools: Tools,
+        clock: Clock,
+        tenant: str,
+        fleet: Fleet | None = None,
+    ) -> None:
+        """Take the parts; with a `fleet`, what others write is taken in wherever it may count."""
+        self._fleet = fleet
+        self._turns: dict[str, int] = {}
         self._store = store
         self._policies = policies
         self._tools = tools
@@ -78,6 +90,30 @@ class Holdings:
         self.shelves = Shelves(self._store, self._tenant)
         self._wrote.clear()
 
+    async def refresh(self, upstream: str) -> None:
+        """Take in what other replicas have written to an upstream by now.
+
+        INVARIANT: a write is committed before it is sent, so whatever a result can carry is taken in after
+        the result.
+        """
+        if self._fleet is None:
+            return
+        if not self.shelves.loaded:
+            await self.shelves.load()
+        since = self._turns.get(upstream, self._fleet.began)
+        found, upto = await self._fleet.holdings_since(upstream, since)
+        classes = self._policies.applied.bundle.classes
+        for one in found:
+            self.shelves.take_in(one, classes)
+        self._turns[upstream] = max(upto, self._turns.get(upstream, 0))
+
+    def unchanged(self, request: AccessRequest) -> tuple[Change, ...]:
+        """Give what the commit of a call that hands over what lies at rest must check: nobody wrote there."""
+        if self._fleet is None or request.rest.handed is None:
+            return ()
+        upstream = request.tool.upstream
+        return (CheckHoldings(self._tenant, upstream, self._turns.get(upstream, self._fleet.began)),)
+
     # Step 3.
 
     async def seen(self, request: AccessRequest) -> AccessRequest:
@@ -87,8 +123,10 @@ class Holdings:
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
-        shelf = self.shelves.of(tool.upstream)
         handing = any(spec.hands_over for spec in tool.arguments.values())
+        if handing:
+            await self.refresh(tool.upstream)
+        shelf = self.shelves.of(tool.upstream)
         if shelf is None and not handing:
             return request if not request.label.zones else self._crossing(request)
         classes = self._policies.applied.bundle.classes
@@ -116,8 +154,7 @@ class Holdings:
 
     def marks(self, upstream: str) -> AbstractSet[int]:
         """Give the marks of what untrusted hands have written to an upstream, as far as they are known."""
-        shelf = self.shelves.of(upstream)
-        return frozenset() if shelf is None or shelf.marks is None else shelf.marks
+        return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
 
     def _through(self, request: AccessRequest) -> dict[str, Written]:
         """Give who wrote what earlier calls read, by their decisions, where values of this call stood."""
@@ -158,7 +195,7 @@ class Holdings:
         labels = [one.all(classes) if one in whole else one.label for one in found]
         return Rest(
             label=joined(labels, classes),
-            writers=_writers(found, whole),
+            writers=writers_of(found, whole),
             version=shelf.version,
         )
 
@@ -214,7 +251,7 @@ class Holdings:
                 for one in found
                 if (label := one.all(classes) if one in whole else one.label) is not None
             ]
-            writers += _writers(found, whole)
+            writers += writers_of(found, whole)
         return joined(labels, classes) or worst(classes), writers
 
     # Step 5.
@@ -236,7 +273,7 @@ class Holdings:
             return ()
         classes = self._policies.applied.bundle.classes
         label = request.label
-        if label.trust is Trust.UNTRUSTED and tool.described and _justified(request):
+        if label.trust is Trust.UNTRUSTED and tool.described and justified(request):
             # What lies there then is exactly what the person stated or a trusted source gave.
             label = msgspec.structs.replace(label, trust=Trust.TRUSTED)
         if request.rest.handed is not None:
@@ -251,7 +288,7 @@ class Holdings:
                 f"what is known of the data in `{tool.upstream}` is being changed", way_out="call again"
             )
         if label.trust is Trust.UNTRUSTED:
-            _mark(shelf, request)
+            mark(shelf, request)
         names = resources(tool.resource, request.arguments) if tool.described else ()
         if any(
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
@@ -272,7 +309,7 @@ class Holdings:
         if not names and len(shelf.loose) < MAX_LOOSE:
             if not tool.described:
                 names = (UNDESCRIBED + tool.name,)
-            elif _chosen_by_upstream(tool, request.arguments):
+            elif chosen_by_upstream(tool, request.arguments):
                 names = (LOOSE + decision,)
         return tuple(self._raise(shelf, names, label, by, classes))
 
@@ -298,7 +335,7 @@ class Holdings:
             rose = rose or held.now is not before
             if held.kept is not held.now:
                 self.shelves.touch(shelf)
-                yield PutHolding(held.now)
+                yield PutHolding(held.now, classes=classes if self._fleet is not None else None)
 
     def kept(self, changes: Iterable[PutHolding]) -> None:
         """Note that a commit with these changes has held: commits answer in the order they were handed in."""
@@ -360,40 +397,3 @@ class Holdings:
                 self.kept(one for one in unit.changes if isinstance(one, PutHolding))
 
         future.add_done_callback(done)
-
-
-def _writers(found: list[Holding], whole: list[Holding]) -> tuple[Written, ...]:
-    """Give the calls that wrote what was read, untrusted ones first; none that wrote only beside it."""
-    all_of = dict.fromkeys(one for held in found if held in whole or held.label for one in held.writers)
-    return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
-
-
-def _justified(request: AccessRequest) -> bool:
-    """Whether every value that a call writes is of the intent, or of a trusted source."""
-    for name, value in request.tool.parts(request.arguments).items():
-        if value is None or isinstance(value, bool):
-            continue
-        one = request.flow.arguments.get(name)
-        if one is None or not one.justified:
-            return False
-    return True
-
-
-def _mark(shelf: HeldUpstream, request: AccessRequest) -> None:
-    """Note by value what a call writes that is neither of the intent nor of a trusted source."""
-    tool = request.tool
-    if not tool.described:
-        # What it writes, nobody knows.
-        shelf.marks = None
-        return
-    for name, value in tool.parts(request.arguments).items():
-        one, spec = request.flow.arguments.get(name), tool.arguments.get(name)
-        # What selects a record was there before, and an amount is nobody's address.
-        written = spec is None or spec.role not in (ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)
-        if written and (one is None or not one.justified):
-            shelf.mark(leaves(value))
-
-
-def _chosen_by_upstream(tool: Tool, arguments: dict[str, Json]) -> bool:
-    """Whether the upstream chooses what a call writes to, and its result may name it."""
-    return bool(missing(tool, arguments))

@@ -9,6 +9,7 @@ from typing import Any
 
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import TokenKeys
+from remit.ports.passing import Passer
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
@@ -33,14 +34,19 @@ from remit.services.live import Live
 from remit.services.locks import Locks
 from remit.services.mediate import Mediator
 from remit.services.notifications import Notifications
+from remit.services.ownership import Ownership
+from remit.services.passing import Passing
 from remit.services.people import People
 from remit.services.personnel import Personnel
 from remit.services.plans import Plans
 from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.proofs import Proofs
+from remit.services.reactions import Reactions
 from remit.services.rebundling import Rebundling
 from remit.services.receipts import Receipts
+from remit.services.remains import Remains
+from remit.services.replicas import Replicas
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
 from remit.services.rotations import Rotations
@@ -109,6 +115,12 @@ class House:
     leases: Leases
     sink_alarms: SinkAlarms
     revocations: Revocations
+    replicas: Replicas
+    ownership: Ownership
+    remains: Remains
+    reactions: Reactions
+    passing: Passing
+    passer: Passer | None
     tasks: Tasks
     rebundling: Rebundling
     plans: Plans

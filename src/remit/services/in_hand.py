@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from remit.core.errors import Fenced, OutOfForce
+from remit.core.revocation import Indeterminate, risen
+from remit.core.task import Task
 
 
 class LiveCall:
@@ -29,3 +34,40 @@ class LiveCall:
         self.cut = True
         if self.on_cut is not None:
             self.on_cut()
+
+
+class Busied(Protocol):
+    """A task with calls in hand."""
+
+    @property
+    def task(self) -> Task:
+        """Which task."""
+        ...
+
+    @property
+    def in_hand(self) -> set[LiveCall]:
+        """Its calls."""
+        ...
+
+
+def cut(tasks: Iterable[Busied], scopes: tuple[str, ...], epochs: Mapping[str, int]) -> list[Indeterminate]:
+    """Cut every call in hand under a fence that was raised; gives those that an upstream may have taken up.
+
+    A task that was opened after the fence does not lie under it.
+    """
+    out: list[Indeterminate] = []
+    for live in tasks:
+        for call in list(live.in_hand):
+            under = [one for one in scopes if one in call.scopes]
+            if under and risen(live.task.epochs, epochs, under):
+                if call.sent:
+                    out.append(Indeterminate(call.decision, call.tool, call.effect))
+                call.stop()
+    return out
+
+
+def fenced_by(scope: str, *, sent: bool) -> Fenced | OutOfForce:
+    """Give the refusal of a call under a scope that was ended; without a scope, for want of a lease."""
+    if not scope:
+        return OutOfForce(sent=sent)
+    return Fenced(f"`{scope}` has been ended", way_out="open a new task", sent=sent)

@@ -79,7 +79,7 @@ class Introspection:
             return told
         # Step 2.
         try:
-            live = self._live.get(claims.task) or await self._live.load(claims.task)
+            live = self._live.get(claims.task) or await self._live.view(claims.task)
             self._live.check(live, self._clock.now())
         except NotFound:
             return INACTIVE

@@ -45,6 +45,8 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     issued: datetime
     sealed: str = ""
     sealed_by: str = ""
+    #: The incarnation that looks after it.
+    holder: str = ""
 
 
 class HeldLease:
@@ -200,6 +202,7 @@ class LeaseRecords:
             upstream=upstream,
             kind=broker.kind,
             issued=self._clock.now(),
+            holder=self._store.writer,
         )
         return HeldLease(record, broker, task)
 

@@ -19,7 +19,7 @@ before `lease`, and an end finds every lease that was begun by then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -39,6 +39,7 @@ from remit.services.scrub import Scrubber
 from remit.services.taking_back import TakingBack
 
 Json = Any
+Living = Callable[[], Awaitable[Collection[str]]]
 
 #: Longest wait for a credential, and for a process to answer.
 OBTAIN_S: Final = 15.0
@@ -199,9 +200,16 @@ class Leases:
             del self._held[gone.id]
         return left
 
-    async def recover(self) -> int:
-        """Take back what a process before this one has left; gives how much that is."""
-        left = await self._records.left()
+    def abandon(self) -> None:
+        """Take back all that is held: this process was taken for gone, and its calls are cut."""
+        for held in list(self._held.values()):
+            self._let_go(held, self._clock.boot_s())
+
+    async def recover(self, living: Living | None = None) -> int:
+        """Take back what others than the `living` (asked after that was read) have left; gives how much."""
+        kept = [one for one in await self._records.left() if one.id not in self._held]
+        apart = await living() if kept and living is not None else ()
+        left = [one for one in kept if one.holder not in apart]
         closures = await self._store.closures(self._tenant, limit=MANY) if left else []
         for record in left:
             held = HeldLease(record, self._broker_of(record))
@@ -359,8 +367,6 @@ class Leases:
     def _issued(self, held: HeldLease, until: datetime | None) -> Event:
         facts = {"until": timestamp(until) if until else ""}
         return held.event(EventKind.LEASE_ISSUED, self._clock.now(), self._tenant, facts)
-
-    # What they share.
 
     def _open(self, held: HeldLease) -> bool:
         return not held.ending or held.id in self._back.open

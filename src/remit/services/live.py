@@ -14,7 +14,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from remit.core.errors import Fenced, NotFound, Unauthenticated
+from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.identity import Agent, Memberships
 from remit.core.label import Classes
 from remit.core.provenance import KEY_BYTES
@@ -22,10 +22,12 @@ from remit.core.revocation import risen
 from remit.core.task import Budgets, Task, TaskState
 from remit.core.token import AccessClaims
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Store
+from remit.ports.store import Change, CheckFence, Store
 from remit.services.accounts import drawn_from, own_accounts
 from remit.services.live_task import LiveTask
 from remit.services.met import hear
+from remit.services.ownership import Ownership, root_of
+from remit.services.replicas import Replicas
 
 __all__ = ["CAPACITY", "Live", "LiveTask"]
 
@@ -47,10 +49,15 @@ class Live:
         members: Memberships,
         authority: Callable[[Task], str] = attrgetter("authority_hash"),
         classes: Callable[[], Classes] = Classes,
+        *,
+        replicas: Replicas | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
         """Begin with nothing bound; `authority` gives what tokens say of a task's authority, `classes` the
-        data classes in force.
+        data classes in force. Without `ownership` this process owns every task.
         """
+        self._replicas = replicas
+        self._ownership = ownership
         self._authority = authority
         self._classes = classes
         self._members = members
@@ -73,7 +80,7 @@ class Live:
                 way_out="open a task and use its token",
                 step=2,
             )
-        live = self._tasks.get(claims.task)
+        live = self.get(claims.task)
         if live is None:
             live = await self.load(claims.task)
         if live.task.agent != claims.client_id or live.task.on_behalf_of != claims.principal.on_behalf_of:
@@ -98,6 +105,8 @@ class Live:
 
     def check(self, live: LiveTask, now: datetime) -> None:
         """Refuse a task that permits nothing any more; from memory alone."""
+        if self._replicas is not None:
+            self._replicas.check()
         task = live.task
         if task.state is not TaskState.ACTIVE:
             raise Fenced(
@@ -145,11 +154,40 @@ class Live:
         """
         return risen(live.task.epochs, self._store.epochs(self._tenant), scopes)
 
+    def holds(self) -> bool:
+        """Whether this process may permit, send and release at all."""
+        return self._replicas is None or self._replicas.holds()
+
+    def checks(self, live: LiveTask, scopes: tuple[str, ...]) -> tuple[Change, ...]:
+        """Give what the commit of a call must check: its fence, and that its task is still ours."""
+        owned = self._ownership.checks(live.root) if self._ownership is not None else ()
+        return (CheckFence(live.task.epochs, scopes), *owned)
+
     async def load(self, task_id: str) -> LiveTask:
-        """Bind a task from the store."""
+        """Bind a task from the store; raises `Elsewhere` where another replica owns it."""
+        task = await self._task(task_id)
+        if self._ownership is not None and not task.state.ended and await self._ownership.take(root_of(task)):
+            # What its owner before has still changed is in the store by now.
+            task = await self._task(task_id)
+        return await self._bound(task, keep=True)
+
+    async def view(self, task_id: str) -> LiveTask:
+        """Give a task for looking at it alone: as it lives here, else as the store has it."""
+        if self._ownership is None or not self._ownership.several:
+            return await self.load(task_id)
+        live = self.get(task_id)
+        return live if live is not None else await self._bound(await self._task(task_id), keep=False)
+
+    async def _task(self, task_id: str) -> Task:
         task = await self._store.task(self._tenant, task_id)
-        agent = await self._store.agent(self._tenant, task.agent) if task else None
-        if task is None or agent is None:
+        if task is None:
+            raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
+        return task
+
+    async def _bound(self, task: Task, *, keep: bool) -> LiveTask:
+        task_id = task.id
+        agent = await self._store.agent(self._tenant, task.agent)
+        if agent is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
         ancestors: dict[str, Budgets] = {}
         above: list[Task] = []
@@ -159,7 +197,7 @@ class Live:
             above += [ancestor] if ancestor else []
         used = {name: await self._store.usage(self._tenant, name) for name in own_accounts(task)}
         # Another call may have bound it while this one read: the first binding stays, for it owns the label.
-        live = self._tasks.get(task_id)
+        live = self.get(task_id)
         if live is None:
             agent = self._members.of_agent(agent)
             live = LiveTask(
@@ -174,8 +212,15 @@ class Live:
             )
             live.authority_hash = self._authority(task)
             self.gather(live)
-            self._tasks[task_id] = live
-            self._shrink()
+            if keep:
+                if (
+                    self._ownership is not None
+                    and not task.state.ended
+                    and not self._ownership.holds(live.root)
+                ):
+                    raise Elsewhere(live.root)
+                self._tasks[task_id] = live
+                self._shrink()
         return live
 
     def gather(self, live: LiveTask) -> None:
@@ -198,8 +243,17 @@ class Live:
             live.raised_by = "token"
 
     def get(self, task_id: str) -> LiveTask | None:
-        """Give a bound task, if it is bound."""
-        return self._tasks.get(task_id)
+        """Give a bound task, if it is bound; one that is owned no longer is not."""
+        live = self._tasks.get(task_id)
+        if (
+            live is None
+            or self._ownership is None
+            or live.task.state.ended
+            or self._ownership.holds(live.root)
+        ):
+            return live
+        self.drop(task_id)
+        return None
 
     def all(self) -> list[LiveTask]:
         """Give every bound task."""

@@ -82,6 +82,8 @@ class Observer:
         if not parts and not left:
             return
         tool, classes = request.tool, self._policies.applied.bundle.classes
+        await self._holdings.refresh(tool.upstream)
+        look()
         label = live.label
         if (written := self._holdings.since(request, decision)) is not None:
             # What others wrote there since the call was described may be in the result.

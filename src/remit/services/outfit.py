@@ -10,10 +10,13 @@ from datetime import timedelta
 from remit.core.finding import FindingKind
 from remit.core.identity import Memberships
 from remit.core.key import KeyKind
+from remit.core.replica import Replica
 from remit.ports.broker import Broker
 from remit.ports.fetch import Fetch
+from remit.ports.fleet import Fleet
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.log import HeadKeeper
+from remit.ports.passing import Passer
 from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
@@ -46,6 +49,10 @@ class Outfit:
     heads: HeadKeeper
     keys: Keyring
     engine: PolicyEngine
+    #: Where several processes may serve one store: what they share, and what they are told of this one.
+    fleet: Fleet | None = None
+    replica: Replica | None = None
+    passer: Passer | None = None
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     connections: Connections | None = None

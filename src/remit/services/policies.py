@@ -102,6 +102,15 @@ class Policies:
         self._applied = Applied(bundle, loaded)
         return self._applied
 
+    @property
+    def digest(self) -> str:
+        """The digest of the version in force; empty before the first one was applied."""
+        return self._applied.digest if self._applied else ""
+
+    async def adopt(self, bundle: Bundle) -> None:
+        """Put in force what another replica has applied: that is on record already."""
+        self._applied = Applied(bundle, self._load(bundle, await self._store.agents(self._tenant)))
+
     async def refresh(self) -> None:
         """Load the policies in force anew, after the registered tools or agents have changed."""
         if self._applied is None:

@@ -108,7 +108,7 @@ class Reports:
         return out
 
     async def _dry_run(self, task: Task, tool_id: str, arguments: dict[str, Json]) -> dict[str, Json]:
-        live = await self._live.load(task.id)
+        live = await self._live.view(task.id)
         upstream, _, name = tool_id.partition("/")
         proof = await self._store.last_proof(self._tenant, task.agent)
         principal = Principal(

@@ -9,11 +9,16 @@
        note after how long they were refused; those that are not after a bounded time stay open in the closure
     6. record the closure; it is brought up to date whenever something that was open is refused
 
-With one process this is the whole protocol: the process that ends is the only enforcement point.
+With one process this is the whole protocol: the process that ends is the only enforcement point. With
+several, every other one does 3 and 4 for its own part (`reactions`) and says so, or its lease is waited out
+(`replicas`) before step 6. The closure also lists what replicas that said nothing may still do.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
@@ -21,7 +26,7 @@ from typing import Final
 import msgspec
 
 from remit.core.approval import ApprovalState
-from remit.core.errors import Conflict, NotFound
+from remit.core.errors import Conflict, Elsewhere, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import (
@@ -30,7 +35,6 @@ from remit.core.revocation import (
     Closing,
     Closure,
     Ending,
-    Indeterminate,
     Lock,
     ScopeKind,
     risen,
@@ -38,6 +42,7 @@ from remit.core.revocation import (
     scopes_of,
 )
 from remit.core.task import Task, TaskState
+from remit.ports.fleet import Raised
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import (
     Change,
@@ -51,14 +56,19 @@ from remit.ports.store import (
     Unit,
 )
 from remit.services.approvals import Approvals
+from remit.services.closures import batches, closure_event, upstream_of
+from remit.services.in_hand import cut
 from remit.services.leases import Leases
 from remit.services.live import Live
+from remit.services.ownership import Ownership
 from remit.services.recent_times import RecentTimes
+from remit.services.remains import Remains
+from remit.services.replicas import Replicas
 
 #: Where it is kept why a scope is locked.
 LOCKS: Final = "lock:"
-#: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
-BATCH = 500
+#: Tasks whose time has run out that are ended at once.
+AT_ONCE = 32
 
 
 class Revocations:
@@ -73,16 +83,25 @@ class Revocations:
         live: Live,
         approvals: Approvals,
         leases: Leases,
+        replicas: Replicas,
+        ownership: Ownership,
+        remains: Remains,
         tenant: str,
+        settle_s: float,
     ) -> None:
-        """Take the parts."""
+        """Take the parts; `settle_s` is how long an end waits for credentials that others hold."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._live = live
         self._approvals = approvals
         self._leases = leases
+        self._replicas = replicas
+        self._ownershiphip = ownership
+        self._remains = remains
         self._tenant = tenant
+        self._settle_s = settle_s
+        self._ending: Counter[str] = Counter()
         #: How long fences took to stand, by the kind of scope.
         self.times = RecentTimes()
         self._on_end: list[Callable[[str], Awaitable[None]]] = []
@@ -92,6 +111,15 @@ class Revocations:
         there.
         """
         self._on_end.append(told)
+
+    async def tell_of_end(self, task_id: str) -> None:
+        """Tell those who want to hear it that a task has ended."""
+        for told in self._on_end:
+            await told(task_id)
+
+    def ending(self, target: str) -> bool:
+        """Whether an end of a scope is under way here."""
+        return self._ending[target] > 0
 
     async def end_task(
         self,
@@ -164,25 +192,32 @@ class Revocations:
         return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
 
     async def expire(self) -> list[Closure]:
-        """End the tasks whose deadline, lease or budget has run out; for a background loop."""
+        """End the tasks whose deadline, lease or budget has run out; for a background loop.
+
+        Of several replicas each looks after what it owns, and one of them after what nobody does.
+        """
         now, boot_s = self._clock.now(), self._clock.boot_s()
-        out: list[Closure] = []
+        due: list[tuple[str, str, Cause]] = []
         for task in await self._store.expiring(self._tenant, now):
             live = self._live.get(task.id)
+            if live is None and not self._remains.tends:
+                continue
             if (task.lease_s or task.idle_s) and live is None:
                 # Nobody has bound it since this process started: its lease or idle time starts now.
-                live = await self._live.load(task.id)
+                with contextlib.suppress(Elsewhere):
+                    live = await self._live.load(task.id)
             if now >= task.deadline:
-                out.append(await self.expire_one(task.id, "the deadline has passed", Cause.DEADLINE))
+                due.append((task.id, "the deadline has passed", Cause.DEADLINE))
             elif live is not None and live.lapsed(boot_s):
                 leased = bool(task.lease_s)
                 lapse = "the lease was not renewed" if leased else "nobody used it"
-                cause = Cause.LEASE if leased else Cause.IDLE
-                out.append(await self.expire_one(task.id, lapse, cause))
+                due.append((task.id, lapse, Cause.LEASE if leased else Cause.IDLE))
         spent = [one for one in self._live.all() if one.task.ends_when_spent and not one.open_calls]
-        return out + [
-            await self.expire_one(one.task.id, why, Cause.BUDGET) for one in spent if (why := one.used_up())
-        ]
+        due += [(one.task.id, why, Cause.BUDGET) for one in spent if (why := one.used_up())]
+        out: list[Closure] = []
+        for some in batches(due, AT_ONCE):
+            out += await asyncio.gather(*(self.expire_one(*one) for one in some))
+        return out
 
     async def expire_one(self, task_id: str, reason: str, cause: Cause) -> Closure:
         """End a task that has run out in some way, without waiting for its credentials to be dead."""
@@ -198,42 +233,59 @@ class Revocations:
         return active
 
     async def _end(self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending) -> Closure:
+        self._ending[target] += 1
+        try:
+            return await self._ended(target, found, ending)
+        finally:
+            self._ending[target] -= 1
+
+    async def _ended(
+        self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending
+    ) -> Closure:
         started_s, now = self._clock.boot_s(), self._clock.now()
         open_tasks = [task for task in await found() if not task.state.ended]
-        first, *rest = _batches(open_tasks) or [[]]
+        first, *rest = batches(open_tasks) or [[]]
         receipt = await self._end_batch(first, ending, now, *self._fencing(target, ending, now))
+        epoch, fence_ms = receipt.epochs.get(target, 0), (self._clock.boot_s() - started_s) * 1000
+        # Step 3, here and everywhere else at once.
+        indeterminate = cut(self._live.all(), (target,), self._store.epochs(self._tenant))
+        wait_s = self._settle_s if ending.state is not TaskState.EXPIRED else 0.0
+        others = asyncio.ensure_future(self._replicas.gathered(Raised(target, epoch), started_s, wait_s))
         for batch in rest:
             await self._end_batch(batch, ending, now)
-        fence_ms = (self._clock.boot_s() - started_s) * 1000
-        self.times.add(target.partition(":")[0], fence_ms)
-        indeterminate = self._cut(target)
         missed = await self._missed(target, found, open_tasks)
-        for batch in _batches(missed):
+        for batch in batches(missed):
             await self._end_batch(batch, ending, now)
         open_tasks += missed
-        leases = self._leases.end([task.id for task in open_tasks], _upstream(target), started_s)
+        leases = self._leases.end([task.id for task in open_tasks], upstream_of(target), started_s)
         closings = [self._probe(task, started_s) for task in open_tasks]
         for task in open_tasks:
             closings += await self._close_task(task, started_s)
         closings += await self._leases.settled(leases, wait=ending.state is not TaskState.EXPIRED)
+        elsewhere = await others
+        indeterminate += [one for one in elsewhere.indeterminate if one not in indeterminate]
+        indeterminate += await self._remains.adrift(target, elsewhere.heard, indeterminate)
+        self.times.add(target.partition(":")[0], fence_ms)
         closure = Closure(
             id=make_id("cls", self._entropy.bytes(ID_BYTES)),
             scope=target,
-            epoch=receipt.epochs.get(target, 0),
+            epoch=epoch,
             reason=ending.reason,
             cause=ending.cause,
             ended_by=ending.by,
             at=now,
             tasks=tuple(task.id for task in open_tasks),
-            closings=tuple(closings),
+            closings=(*closings, *elsewhere.closings),
             indeterminate=tuple(indeterminate),
             fence_ms=round(fence_ms, 3),
+            acknowledged=elsewhere.acknowledged,
         )
-        await self._store.commit(Unit((PutClosure(self._tenant, closure),), (self._closure_event(closure),)))
+        await self._store.commit(
+            Unit((PutClosure(self._tenant, closure),), (closure_event(closure, self._tenant),))
+        )
         await self._leases.listed(leases, closure)
         for task in open_tasks:
-            for told in self._on_end:
-                await told(task.id)
+            await self.tell_of_end(task.id)
             self._live.drop(task.id)
         return closure
 
@@ -295,7 +347,7 @@ class Revocations:
             live = self._live.get(task.id)
             label = live.label if live is not None else task.label
             ended = msgspec.structs.replace(task.moved(ending.state, now, ending.reason), label=label)
-            puts.append(PutTask(ended, expected=task.state))
+            puts += [PutTask(ended, expected=task.state), *self._ownershiphip.ended(task)]
             facts = {"state": ending.state.value, "reason": ending.reason, "cause": ending.cause.value}
             told.append(
                 Event(
@@ -314,19 +366,6 @@ class Revocations:
         for ended in ended_tasks:
             self._live.replace(ended)
         return receipt
-
-    def _cut(self, target: str) -> list[Indeterminate]:
-        """Cut every call in hand that lies in the scope; gives those that an upstream may already have taken
-        up.
-        """
-        out: list[Indeterminate] = []
-        for live in self._live.all():
-            for call in list(live.in_hand):
-                if target in call.scopes:
-                    if call.sent:
-                        out.append(Indeterminate(call.decision, call.tool, call.effect))
-                    call.stop()
-        return out
 
     async def _close_task(self, task: Task, started_s: float) -> list[Closing]:
         closings: list[Closing] = []
@@ -352,48 +391,7 @@ class Revocations:
             "token", f"every door, task {task.id}", elapsed_ms if refused or live is None else None
         )
 
-    def _closure_event(self, closure: Closure) -> Event:
-        return Event(
-            kind=EventKind.CLOSURE_MADE,
-            at=closure.at,
-            tenant=self._tenant,
-            task=closure.tasks[0] if len(closure.tasks) == 1 else "",
-            subject=closure.ended_by,
-            facts={
-                "closure": closure.id,
-                "scope": closure.scope,
-                "cause": closure.cause.value,
-                "epoch": closure.epoch,
-                "tasks": len(closure.tasks),
-                "fence_us": round(closure.fence_ms * 1000),
-                "indeterminate": [one.decision for one in closure.indeterminate],
-                "closings": [_told(one) for one in closure.closings],
-            },
-            sealed={"by": closure.ended_by},
-        )
-
     def _event(self, kind: EventKind, facts: dict[str, object], by: str) -> Event:
         return Event(
             kind=kind, at=self._clock.now(), tenant=self._tenant, subject=by, facts=facts, sealed={"by": by}
         )
-
-
-def _batches(tasks: list[Task]) -> list[list[Task]]:
-    return [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
-
-
-def _upstream(target: str) -> str:
-    """Give the upstream that a scope is, empty for another one: its credentials serve no task any more."""
-    kind, _, name = target.partition(":")
-    return name if kind == ScopeKind.UPSTREAM else ""
-
-
-def _told(closing: Closing) -> list[str | int]:
-    told: list[str | int] = [closing.kind, closing.name, _us(closing.refused_after_ms)]
-    return (
-        told if not closing.lease else [*told, _us(closing.revoked_after_ms), closing.attempts, closing.lease]
-    )
-
-
-def _us(ms: float | None) -> int:
-    return -1 if ms is None else round(ms * 1000)

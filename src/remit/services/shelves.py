@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is held in memory of labels at rest. The store is the truth, and one process owns it.
+"""What is held in memory of labels at rest. The store is the truth; of several replicas each takes in what
+the others have written (`take_in`) before it counts on what is held here.
 
 A known resource costs no read of the database, and an upstream to which nothing with a label was written
 costs one look into a dictionary. What upstreams as wholes hold is always here once it was loaded.
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from remit.core.holding import LOOSE, ROOT, Holding, above
+from remit.core.label import Classes, Trust
 from remit.core.marking import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.ports.store import Store
 
@@ -138,6 +140,24 @@ class Shelves:
             if (shelf := self._shelves.get(key[0])) is not None and oldest.now is not None:
                 shelf.complete = False
         return held
+
+    def take_in(self, holding: Holding, classes: Classes) -> None:
+        """Take in what is kept of a resource now: another replica may have written it."""
+        shelf = self.add(holding.upstream)
+        held = self.place(holding.upstream, holding.resource)
+        before = held.now
+        shelf.count += before is None
+        if before is None or before is held.kept:
+            held.now = held.kept = holding
+        else:
+            # What the store does not hold yet stays.
+            held.now = before.with_also(holding, classes)
+        if held.now != before:
+            self.touch(shelf)
+            label = holding.all(classes)
+            if label is not None and label.trust is Trust.UNTRUSTED:
+                # By what values, its writer knows.
+                shelf.marks = None
 
     async def load(self) -> None:
         """Read what upstreams as wholes hold, and the writes whose resource was never learned."""

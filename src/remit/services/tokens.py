@@ -114,7 +114,7 @@ class AccessTokens:
         live = self._live.get(task_id)
         if live is None:
             with contextlib.suppress(NotFound):
-                live = await self._live.load(task_id)
+                live = await self._live.view(task_id)
         if live is None or live.task.agent != agent:
             raise NotFound(
                 "there is no such task of this client", code="no-task", way_out="open one, and name it"

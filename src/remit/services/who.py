@@ -201,7 +201,7 @@ class Who:
         if not claims.task:
             return None
         try:
-            live = await self._live.load(claims.task)
+            live = await self._live.view(claims.task)
             self._live.check(live, self._clock.now())
         except RemitError as error:
             return error

@@ -16,6 +16,7 @@ from remit.api.rest import (
     keys,
     people,
     policies,
+    replicas,
     reports,
     session,
     tasks,
@@ -38,6 +39,7 @@ _PARTS = {
     "Policies": policies.ENDPOINTS,
     "Evidence": events.ENDPOINTS,
     "Keys": keys.ENDPOINTS,
+    "Replicas": replicas.ENDPOINTS,
 }
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(

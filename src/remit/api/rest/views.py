@@ -13,6 +13,7 @@ from remit.core.approval import Approval
 from remit.core.constraint import Constraint
 from remit.core.grant import Grant
 from remit.core.identity import Agent, AgentState, Person, Role
+from remit.core.replica import Acknowledgement
 from remit.core.revocation import Cause, Closing, Closure, Indeterminate
 from remit.core.task import Task, TaskState, TaskType
 from remit.core.tool import ArgumentRole, Tool, ToolState
@@ -178,7 +179,9 @@ class ApprovalView(View, frozen=True, kw_only=True):
 
 
 class ClosureView(View, frozen=True, kw_only=True):
-    """The record of an end; `closed` says that nothing is left open."""
+    """The record of an end; `closed` says that nothing is left open. `acknowledged` tells of every other
+    replica after how many milliseconds its fence stood; `None`: its lease was waited out.
+    """
 
     id: str
     scope: str
@@ -191,6 +194,7 @@ class ClosureView(View, frozen=True, kw_only=True):
     closings: tuple[Closing, ...]
     indeterminate: tuple[Indeterminate, ...]
     fence_ms: float
+    acknowledged: tuple[Acknowledgement, ...]
     closed: bool
 
 

@@ -20,6 +20,7 @@ from remit.core.errors import (
     Fenced,
     Malformed,
     NotFound,
+    OutOfForce,
     OutOfOrder,
     RemitError,
     Unauthenticated,
@@ -260,7 +261,7 @@ def fault_of(error: RemitError) -> WireFault:
         return _as(error, REFUSED, 0)
     if isinstance(error, OutOfOrder):
         return WireFault("the call could not be completed", INTERNAL_ERROR, status=500, code="fault")
-    return _as(error, UNAVAILABLE, 503)
+    return _as(error, UNAVAILABLE, 503, _outcome(error) if isinstance(error, OutOfForce) else None)
 
 
 def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | None = None) -> WireFault:
@@ -271,7 +272,7 @@ def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | N
     return fault
 
 
-def _outcome(error: Fenced | UpstreamUnreachable) -> dict[str, Json]:
+def _outcome(error: Fenced | UpstreamUnreachable | OutOfForce) -> dict[str, Json]:
     return {"outcome": "unknown" if error.sent else "not-sent"}
 
 

@@ -15,9 +15,8 @@ from remit.adapters.store.postgres.session import SCHEMA, PostgresSession
 from remit.adapters.store.relational.tables import MIGRATIONS
 from remit.core.errors import ConfigInvalid, StoreUnavailable
 
-#: Keys of advisory locks, in the database's own space of them: `remit` in ASCII, and a number.
+#: Key of an advisory lock, in the database's own space of them: `remit` in ASCII, and a number.
 MIGRATING = 0x72656D697401
-WRITING = 0x72656D697402
 
 #: The oldest server whose words we use (`pg_xact_status` with 64-bit transaction ids).
 OLDEST = 13
@@ -43,7 +42,52 @@ _OWN: tuple[str, ...] = (
     create trigger stamped before insert or update on fences for each row execute function stamp();
     create trigger stamped before insert or update on withdrawn for each row execute function stamp();
     """,
+    """
+    -- The processes that serve. `renewed` counts renewals; who is gone commits nothing any more.
+    create table replicas (
+        tenant text collate "C" not null, id text collate "C" not null, renewed bigint not null,
+        gone bigint not null default 0, body text not null, primary key (tenant, id)
+    );
+    -- Whose the live state of a task is; empty: nobody's. The epoch rises with each taking.
+    create table owners (
+        tenant text collate "C" not null, task text collate "C" not null, replica text collate "C" not null,
+        epoch bigint not null, turn bigint not null default 0, primary key (tenant, task)
+    );
+    create index owners_by_replica on owners (tenant, replica);
+    create index owners_by_turn on owners (tenant, turn);
+    create table fence_acks (
+        tenant text collate "C" not null, scope text collate "C" not null, epoch bigint not null,
+        replica text collate "C" not null, body text not null, made timestamptz not null default now(),
+        primary key (tenant, scope, epoch, replica)
+    );
+    -- What other replicas hold copies of is stamped too, so that they take in what has changed.
+    alter table agents add column turn bigint not null default 0;
+    create index agents_by_turn on agents (tenant, turn);
+    alter table pins add column turn bigint not null default 0;
+    create index pins_by_turn on pins (tenant, turn);
+    alter table holdings add column turn bigint not null default 0;
+    create index holdings_by_turn on holdings (tenant, upstream, turn);
+    create trigger stamped before insert or update on holdings for each row execute function stamp();
+    create trigger stamped before insert or update on owners for each row execute function stamp();
+    create trigger stamped before insert or update on agents for each row execute function stamp();
+    create trigger stamped before insert or update on pins for each row execute function stamp();
+    -- A nudge says only "look": whoever may connect to the database may send one.
+    create function wake() returns trigger language plpgsql as $$
+    begin
+        perform pg_notify('remit', '');
+        return null;
+    end
+    $$;
+    create trigger waking after insert or update on fences for each statement execute function wake();
+    create trigger waking after insert or update on withdrawn for each statement execute function wake();
+    create trigger waking after insert or update on agents for each statement execute function wake();
+    create trigger waking after insert or update on pins for each statement execute function wake();
+    create trigger waking after insert or update on fence_acks for each statement execute function wake();
+    """,
 )
+
+#: The channel of `wake`.
+CHANNEL = "remit"
 
 _WORDS = (
     (r"\bstrict(, without rowid)?(?=;)", ""),

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 
+from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.postgres.reads import PostgresReading, size, tree
-from remit.adapters.store.postgres.schema import WRITING, migrate
+from remit.adapters.store.postgres.schema import migrate
 from remit.adapters.store.postgres.session import PostgresSession, connect, place_of, unavailable
 from remit.adapters.store.postgres.writer import PostgresWriter, WritingLine
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
@@ -19,28 +19,13 @@ from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.moments import micros
 from remit.adapters.store.relational.pool import ReadPool
-from remit.adapters.store.relational.reads import events
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
-from remit.core.errors import StoreUnavailable
-from remit.core.event import Event
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import Unit
-
-#: Seconds that a connection may take to be noticed as gone by the server: as long is waited for its lock.
-PASSING_S = 3.0
-
-_HOLDER = (
-    "select a.pid, a.application_name, coalesce(host(a.client_addr), 'this machine')"
-    " from pg_locks l join pg_stat_activity a on a.pid = l.pid"
-    " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
-    " and l.database = (select oid from pg_database where datname = current_database())"
-    " and (l.classid::bigint << 32) | l.objid::bigint = ?"
-)
 
 
 class PostgresStore(RelationalStore):
@@ -48,11 +33,26 @@ class PostgresStore(RelationalStore):
 
     _writer: PostgresWriter
 
-    def __init__(self, *, line: WritingLine, reading: PostgresReading, **parts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        line: WritingLine,
+        reading: PostgresReading,
+        dial: Callable[[], PostgresSession],
+        began: dict[str, int],
+        **parts: Any,
+    ) -> None:
         """Put the parts together; `open` makes them."""
         super().__init__(**parts)
         self._line = line
         self._reading = reading
+        self._dial = dial
+        self._began = began
+
+    @property
+    def writer(self) -> str:
+        """The incarnation that writes: another one after this one was buried."""
+        return self._writer.incarnation
 
     @classmethod
     def open(
@@ -65,28 +65,19 @@ class PostgresStore(RelationalStore):
         sealing: SealingKeys,
         heads: HeadKeeper | None = None,
         origin: Callable[[str], str] = str,
-        alone: bool = True,
     ) -> PostgresStore:
         """Open the store in the database at `url`, making its tables if there are none.
 
         `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
-        raises `VerificationFailed`. With `alone`, a database that another process writes raises
-        `StoreUnavailable`, naming that process: what several need besides the store is not there yet. A
-        newer schema raises `ConfigInvalid`. Blocks: call it before the event loop has work.
+        raises `VerificationFailed`, a newer schema `ConfigInvalid`. Others may have it open too. Blocks: call
+        it before the event loop has work.
         """
         place = place_of(url)
         incarnation = make_id("writer", entropy.bytes(ID_BYTES))
         name = f"remit {incarnation}"[:60]
 
         def dial() -> PostgresSession:
-            session = connect(url, name, durability)
-            try:
-                if alone:
-                    _take(session, name, place)
-            except BaseException:
-                session.close()
-                raise
-            return session
+            return connect(url, name, durability)
 
         try:
             line = WritingLine(dial)
@@ -107,6 +98,8 @@ class PostgresStore(RelationalStore):
             raise
         return cls(
             line=line,
+            dial=dial,
+            began=dict(turns),
             memory=memory,
             ledger=ledger,
             writer=PostgresWriter(line, memory, ledger, incarnation, turns, place),
@@ -125,13 +118,18 @@ class PostgresStore(RelationalStore):
         now = await self._pool.run(tree, tenant)
         return now.size, now.root()
 
-    async def unfinished(self, tenant: str) -> list[Event]:
-        """Give the permitting decisions that have no `tool.called` after them."""
-        # Everything submitted before is committed first, so that no outcome on its way is overlooked.
-        await self.commit(Unit(tenant=tenant))
-        indexes: list[int] = []
-        await self._writer.between(lambda: indexes.extend(self._ledger.unfinished(tenant)))
-        return await self._pool.run(events, tenant, indexes)
+    def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
+        """Give the replicas of a tenant, of which this process may become one."""
+        return PostgresFleet(
+            dial=self._dial,
+            tenant=tenant,
+            clock=clock,
+            memory=self._memory,
+            writer=self._writer,
+            pool=self._pool,
+            began=self._began,
+            unavailable=self._reading.unavailable,
+        )
 
     async def close(self) -> None:
         """Commit what is in hand and close."""
@@ -154,20 +152,3 @@ def _read(
     turns = dict(session.execute("select tenant, turn from turns").fetchall())
     memory = Memory(line)
     return turns, memory, Ledger(line, memory, subjects, incarnation)
-
-
-def _take(session: PostgresSession, name: str, place: str) -> None:
-    """Take the lock of the one process that writes; it is held as long as the connection."""
-    deadline = time.monotonic() + PASSING_S
-    while not session.execute("select pg_try_advisory_lock(?)", (WRITING,)).fetchone()[0]:
-        holder = session.execute(_HOLDER, (WRITING,)).fetchone()
-        if holder and holder[1] == name:
-            # A connection of our own that broke, which the server has not noticed yet.
-            session.execute("select pg_terminate_backend(?::int)", (holder[0],))
-        if time.monotonic() > deadline:
-            who = f"`{holder[1]}` from {holder[2]}" if holder else "another process"
-            raise StoreUnavailable(
-                f"the store `{place}` is in use by {who}",
-                way_out="stop that process, or give this one a database of its own",
-            )
-        time.sleep(0.05)

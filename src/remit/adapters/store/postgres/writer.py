@@ -23,6 +23,7 @@ from typing import Any
 
 import psycopg
 
+from remit.adapters.store.postgres.owners import OwnerBook
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, unavailable
 from remit.adapters.store.relational.changes import ForgetSubject
 from remit.adapters.store.relational.ledger import Ledger
@@ -35,6 +36,9 @@ from remit.ports.store import TakeBudget, Unit
 #: Seconds for a whole batch. A server that has stopped answering is broken off then.
 BATCH_S = 15.0
 
+#: Seconds after which whoever holds the turn, and says nothing to the server, is looked for.
+STUCK_S = 0.25
+
 #: Seconds in which the fate of a commit is asked for, before its callers are told that nobody knows.
 DOUBT_S = 5.0
 
@@ -42,6 +46,7 @@ _TURNS = (
     "select tenant, turn, forgot, pg_current_xact_id()::text from turns where tenant = any(?)"
     " order by tenant for update"
 )
+_ALIVE = "select 1 from replicas where tenant = ? and id = ? and gone = 0"
 _FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 _COUNT_TURN = (
     "update turns set turn = turn + 1, writer = ?, forgot = case when ? = 1 then turn + 1 else forgot end"
@@ -101,6 +106,7 @@ class PostgresWriter(GroupWriter):
     faults = FAULTS
 
     _limit: asyncio.TimerHandle
+    _stuck: asyncio.TimerHandle
 
     def __init__(
         self,
@@ -118,16 +124,39 @@ class PostgresWriter(GroupWriter):
         self._incarnation = incarnation
         self._turns = turns
         self._place = place
+        self._owners = OwnerBook(line, memory)
+        self._changes.also(self._owners.apply)
+        #: The tenant for which this writer is a replica; it commits nothing there once it is buried.
+        self._member = ""
+        #: Told when a batch takes long: another process may have been stopped in its turn.
+        self.on_stuck: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is under way
+
+    @property
+    def incarnation(self) -> str:
+        """Who writes."""
+        return self._incarnation
+
+    def begin_anew(self, incarnation: str, tenant: str) -> None:
+        """Write as this incarnation from now on, which is a replica of a tenant; for between two batches."""
+        if incarnation != self._incarnation:
+            self._ledger.begin_anew(incarnation)
+        self._incarnation, self._member = incarnation, tenant
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         self._limit = loop.call_later(BATCH_S, self._cut, loop)
+        self._stuck = loop.call_later(STUCK_S, self._held_up, loop)
 
         def done(fault: Exception | None) -> None:
             self._limit.cancel()
+            self._stuck.cancel()
             self._finish(fault)
 
         self._worker.do(loop, self._transact, done)
+
+    def _held_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.on_stuck()
+        self._stuck = loop.call_later(STUCK_S, self._held_up, loop)
 
     def _cut(self, loop: asyncio.AbstractEventLoop) -> None:
         self._line.cut()
@@ -179,7 +208,12 @@ class PostgresWriter(GroupWriter):
     def _take_turns(self, session: PostgresSession, tenants: list[str]) -> str:
         """Lock the tenants' turns and take in what others have committed; give the transaction's number."""
         transaction = ""
-        for tenant, turn, forgot, transaction in session.execute(_TURNS, (tenants,)):  # noqa: B007
+        turns = session.execute(_TURNS, (tenants,))
+        # INVARIANT: asked while the turn is held. Who is buried has been taken out of the order of commits.
+        alive = (
+            session.execute(_ALIVE, (self._member, self._incarnation)) if self._member in tenants else None
+        )
+        for tenant, turn, forgot, transaction in turns:  # noqa: B007
             known = self._turns[tenant]
             if turn < known:
                 # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences.
@@ -192,6 +226,12 @@ class PostgresWriter(GroupWriter):
                 if forgot > known:
                     self._ledger.let_go_keys(tenant)
                 self._turns[tenant] = turn
+        if alive is not None and alive.fetchone() is None:
+            raise StoreUnavailable(
+                "this replica was silent for too long, and others have taken over",
+                code="replica-gone",
+                way_out="call again; it comes back as a new one within moments",
+            )
         return str(transaction)
 
     def _catch_up(self, session: PostgresSession, tenant: str, known: int) -> None:
@@ -202,7 +242,11 @@ class PostgresWriter(GroupWriter):
         withdrawn = session.execute(
             "select id from withdrawn where tenant = ? and turn > ?", since
         ).fetchall()
+        owners = session.execute(
+            "select task, replica, epoch from owners where tenant = ? and turn > ?", since
+        ).fetchall()
         self._memory.learn(tenant, fences, [name for (name,) in withdrawn])
+        self._owners.learn(tenant, owners)
         self._ledger.catch_up(tenant)
 
     def _was_committed(self, transaction: str) -> bool:

@@ -7,7 +7,7 @@ a unit that holds one of them runs inside a savepoint, so that a refusal half-wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
 from remit.core.revocation import risen
 from remit.core.task import Task
+from remit.ports.fleet import HoldTask
 from remit.ports.issued import Withdraw
 from remit.ports.store import (
     CheckFence,
@@ -44,7 +45,7 @@ ASSERTION_GRACE = timedelta(hours=1)
 #: A session or a code is kept this long past its expiry.
 CREDENTIAL_GRACE = timedelta(hours=1)
 
-IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget})
+IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget, HoldTask})
 """Changes that never speak SQL beyond reading a row that is not in memory yet."""
 
 
@@ -114,6 +115,10 @@ class Changes:
             ForgetSubject: self._forget_subject,
             RewrapKeys: self._rewrap_keys,
         }
+
+    def also(self, more: Mapping[type, Callable[[str, Any, dict[str, int]], None]]) -> None:
+        """Apply further kinds of changes, which this database alone knows."""
+        self._apply |= more
 
     def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
         """Apply one change; a raised scope's new epoch goes into `epochs`. Raises what the change says."""

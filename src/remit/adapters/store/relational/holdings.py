@@ -30,6 +30,8 @@ def put_holding(sql: Sql, change: PutHolding) -> None:
                 f"something was written to `{holding.resource or holding.upstream}` meanwhile",
                 way_out="look at it again",
             )
+    elif change.classes is not None and (row := sql.execute(_ONE, key).fetchone()) is not None:
+        holding = msgspec.json.decode(row[0], type=Holding).with_also(holding, change.classes)
     sql.execute(
         _PUT,
         (*key, micros(holding.changed), text(holding)),

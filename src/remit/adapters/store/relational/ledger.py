@@ -163,6 +163,13 @@ class Ledger:
         log = self._logs.get(tenant)
         return list(log.unfinished.values()) if log else []
 
+    def begin_anew(self, writer: str) -> None:
+        """Write as another writer from now on, with a chain of its own. For between two batches."""
+        self._writer = writer
+        for log in self._logs.values():
+            log.sequence, log.previous = 0, ""
+            log.before = (log.size, 0, "")
+
     def rewrap_keys(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
         """Wrap the next keys of subjects under the current sealing key."""
         return self._subjects.rewrap(after, limit)
@@ -307,6 +314,11 @@ class _Chained(msgspec.Struct, frozen=True):
 
 _decoder = msgspec.json.Decoder(_Leaf)
 _chain_decoder = msgspec.json.Decoder(_Chained)
+
+
+def writer_of(leaf: bytes) -> str:
+    """Give who wrote an event."""
+    return _chain_decoder.decode(leaf).writer
 
 
 def from_leaf(leaf: bytes) -> Event:

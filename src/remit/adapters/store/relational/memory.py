@@ -7,6 +7,7 @@ to a mark when one unit is refused, back to the beginning when the whole batch c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -44,13 +45,14 @@ def _counter(row: Sequence[Any]) -> Counter:
 class Memory:
     """Epochs, locks and counters as of the batch in hand, and as of the last commit.
 
-    INVARIANT: `live` holds committed epochs alone and changes only in `settle`; `epochs`, what checks look
-    at, also holds what units before them in the same batch have raised.
+    INVARIANT: `live` holds committed epochs alone, and none of them ever falls, whoever takes it in;
+    `epochs`, what checks look at, also holds what units before them in the same batch have raised.
     """
 
     def __init__(self, connection: Sql) -> None:
         """Read fences; counters come when they are asked for."""
         self.connection = connection
+        self._lock = threading.Lock()  # of what is taken in beside the batches
         self.live: dict[str, dict[str, int]] = {}
         self.epochs: dict[str, dict[str, int]] = {}
         self.locks: set[Key] = set()
@@ -93,12 +95,13 @@ class Memory:
         """Make it the truth: the batch is committed. Raised epochs become visible before any caller
         resumes.
         """
-        for tenant, scope, epoch in self._raised:
-            self.live.setdefault(tenant, {})[scope] = epoch
-        for tenant, name, dropped in self._withdrawing:
-            known = self.withdrawn.setdefault(tenant, set())
-            known.difference_update(dropped)
-            known.add(name)
+        with self._lock:
+            for tenant, scope, epoch in self._raised:
+                self._show(tenant, scope, epoch)
+            for tenant, name, dropped in self._withdrawing:
+                known = self.withdrawn.setdefault(tenant, set())
+                known.difference_update(dropped)
+                known.add(name)
         self._withdrawing.clear()
         self._undo.clear()
         self._raised.clear()
@@ -116,16 +119,34 @@ class Memory:
         """Take in what another writer has committed of a tenant, before a batch; its counters are read again
         when they are needed.
         """
-        live, scopes = self.live.setdefault(tenant, {}), self.epochs.setdefault(tenant, {})
+        fences, scopes = list(fences), self.epochs.setdefault(tenant, {})
         for scope, epoch, locked in fences:
-            live[scope] = scopes[scope] = epoch
+            scopes[scope] = epoch
             if locked:
                 self.locks.add((tenant, scope))
             else:
                 self.locks.discard((tenant, scope))
-        self.withdrawn.setdefault(tenant, set()).update(withdrawn)
+        self.show(tenant, [fence[:2] for fence in fences], withdrawn)
         for key in [key for key in self.counters if key[0] == tenant]:
             del self.counters[key]
+
+    def show(self, tenant: str, epochs: Iterable[tuple[str, int]], withdrawn: Iterable[str]) -> None:
+        """Show at once what another writer has committed, from any thread; checks of a batch learn of it by
+        `learn`.
+        """
+        with self._lock:
+            for scope, epoch in epochs:
+                self._show(tenant, scope, epoch)
+            self.withdrawn.setdefault(tenant, set()).update(withdrawn)
+
+    def _show(self, tenant: str, scope: str, epoch: int) -> None:
+        live = self.live.setdefault(tenant, {})
+        live[scope] = max(epoch, live.get(scope, 0))
+
+    def change(self, place: dict[Key, Any], key: Key, new: Any) -> None:
+        """Change what somebody else keeps beside this, so that it moves with the batch too."""
+        self._undo.append((place, key, place.get(key)))
+        place[key] = new
 
     def fetch(self, tenant: str, tasks: Collection[str]) -> None:
         """Read the rows of tasks that are not in memory, all at once."""
@@ -149,8 +170,7 @@ class Memory:
 
     def put_counter(self, key: Key, new: Counter) -> None:
         """Change a task's row."""
-        self._undo.append((self.counters, key, self.counters.get(key)))
-        self.counters[key] = new
+        self.change(self.counters, key, new)
         self.changed[key] = None
 
     def raise_epoch(self, tenant: str, scope: str) -> int:

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from remit.adapters.store.relational.ledger import from_leaf
+from remit.adapters.store.relational.ledger import from_leaf, writer_of
 from remit.adapters.store.relational.nodes import reader
 from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subjects import Opener
@@ -219,13 +219,17 @@ def consistency(connection: Sql, tenant: str, old: int, new: int) -> list[bytes]
     return consistency_proof(old, new, reader(connection, tenant, new))
 
 
-def events(connection: Sql, tenant: str, indexes: Sequence[int]) -> list[Event]:
-    """Give the facts of the events at these indexes; one that is not committed yet is left out."""
+def events(
+    connection: Sql, tenant: str, indexes: Sequence[int], of: Callable[[str], bool] | None = None
+) -> list[Event]:
+    """Give the facts of the events at these indexes; one that is not committed yet is left out, and with `of`
+    those of other writers.
+    """
     found = []
     for index in indexes:
         row = connection.execute(
             "select leaf from events where tenant = ? and idx = ?", (tenant, index)
         ).fetchone()
-        if row:
+        if row and (of is None or of(writer_of(row[0]))):
             found.append(from_leaf(row[0]))
     return found

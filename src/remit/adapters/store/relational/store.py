@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -291,11 +291,16 @@ class RelationalStore:
         """Give the consistency proof between two sizes."""
         return await self._pool.run(reads.consistency, tenant, old, new)
 
-    async def unfinished(self, tenant: str) -> list[Event]:
+    async def unfinished(
+        self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
+    ) -> list[Event]:
         """Give the permitting decisions that have no `tool.called` after them."""
-        # Everything submitted before is committed first, so that no outcome on its way is overlooked.
-        await self.commit(Unit(tenant=tenant))
-        return await self._pool.run(reads.events, tenant, self._ledger.unfinished(tenant))
+        if not known:
+            # Everything submitted before is committed first, so that no outcome on its way is overlooked.
+            await self.commit(Unit(tenant=tenant))
+        indexes: list[int] = []
+        await self._writer.between(lambda: indexes.extend(self._ledger.unfinished(tenant)))
+        return await self._pool.run(reads.events, tenant, indexes, of)
 
     async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
         """Destroy a subject's key, where it stands and where it may have left a trace."""

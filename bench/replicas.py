@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several replicas of remit on one PostgreSQL, for whoever measures them.
+
+    with Replicas(3, upstream.url) as fleet:
+        task = fleet.open(0)                  # over REST, at the first one
+        told = fleet.end(1, task)             # milliseconds that the end took at the second, and its closure
+        fleet.pause(2)                        # SIGSTOP; `go_on` lets it run again
+
+What may be measured with it: ends on three healthy replicas (to reach: p99 <= 50 ms), with one that is
+paused (<= its lease + 100 ms), and calls a second with one, two and four. `fleet.urls` are the MCP addresses,
+`fleet.token` opens one task that any of them serves.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from bench.governed_bundle import AGENT, DATABASE, TASK_TYPE, UPSTREAM, write_bundle
+from bench.target import Child, free_port
+from remit.cli.demo.database import Database
+
+Json = Any
+
+
+class Ended(NamedTuple):
+    """An end: how long whoever asked for it waited, and what it is on record as."""
+
+    took_ms: float
+    closure: Json
+
+
+class Replicas:
+    """So many processes, with keys and head in common. Not for threads."""
+
+    def __init__(
+        self, count: int, upstream_url: str, *, durability: str = "durable", lease_ms: int = 1000
+    ) -> None:
+        """Remember what to start."""
+        self._count = count
+        self._upstream_url = upstream_url
+        self._durability = durability
+        self._lease_ms = lease_ms
+        self._children: list[Child] = []
+        self._ports: list[int] = []
+        self._told: Json = {}
+        build = Path("build")
+        build.mkdir(exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="bench-replicas-", dir=build)).resolve()
+        self._database = Database(secrets.token_urlsafe(12), durable=durability == "durable")
+
+    def __enter__(self) -> Self:
+        """Start the database and all replicas; return once each answers."""
+        self._database.start()
+        for number in range(self._count):
+            self._start(number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all, and remove their files."""
+        for number, child in enumerate(self._children):
+            self.go_on(number)
+            child.stop()
+        self._database.remove()
+        shutil.rmtree(self._folder)
+
+    @property
+    def urls(self) -> list[str]:
+        """The MCP addresses of the echo upstream, one for each replica."""
+        return [f"http://127.0.0.1:{port}/mcp/{UPSTREAM}" for port in self._ports]
+
+    @property
+    def ports(self) -> list[int]:
+        """Where they listen."""
+        return list(self._ports)
+
+    @property
+    def pids(self) -> list[int]:
+        """Their processes."""
+        return [child.pid for child in self._children]
+
+    @property
+    def token(self) -> str:
+        """A token of the task that is open from the start."""
+        return str(self._told["token"])
+
+    def _start(self, number: int) -> None:
+        port = free_port()
+        self._ports.append(port)
+        place = self._folder / f"replica-{number}"
+        config = write_bundle(place, self._upstream_url, port, self._durability, "postgres")
+        text = config.read_text("utf-8")
+        public = f"http://127.0.0.1:{self._ports[0]}"
+        text = text.replace(f"listen: {{port: {port}}}", f"listen: {{port: {port}, public_url: '{public}'}}")
+        text += f"replica: {{lease_ms: {self._lease_ms}}}\n"
+        for name in ("keys", "log_head"):
+            text += f"{name}: {{path: '{self._folder / name}'}}\n"
+        config.write_text(text, "utf-8")
+        argv = [sys.executable, "-m", "bench.serve_replica", str(config), *(["first"] if number == 0 else [])]
+        child = Child(argv, None, {DATABASE: self._database.url()}, speaks=True)
+        self._children.append(child)
+        told = json.loads(child.line())
+        self._told = self._told or told
+        child.wait_until(lambda: self._ready(port))
+
+    @staticmethod
+    def _ready(port: int) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def ask(self, number: int, method: str, path: str, body: Json = None) -> Json:
+        """Make one call to the management doors of a replica, as the person."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._ports[number]}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"authorization": f"Bearer {self._told['session']}", "content-type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - addresses of our own
+            return json.load(answer)
+
+    def open(self, number: int) -> str:
+        """Open a task at a replica; gives its id."""
+        told = self.ask(number, "POST", "/api/v1/tasks", {"agent": AGENT, "task_type": TASK_TYPE})
+        return str(told["id"])
+
+    def end(self, number: int, task: str) -> Ended:
+        """End a task at a replica, and say how long that took whoever asked."""
+        began = time.perf_counter()
+        closure = self.ask(number, "POST", "/api/v1/end", {"kind": "task", "name": task})
+        return Ended((time.perf_counter() - began) * 1000, closure)
+
+    def pause(self, number: int) -> None:
+        """Stop a replica where it is."""
+        os.kill(self.pids[number], signal.SIGSTOP)
+
+    def go_on(self, number: int) -> None:
+        """Let it go on."""
+        os.kill(self.pids[number], signal.SIGCONT)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One replica as the bench runs it: `python -m bench.serve_replica remit.yaml [first]`.
+
+The first one brings in person and agent, opens a task, and writes one line of JSON: the task, its token, and
+a session of the person, with which tasks are opened and ended over REST. The others write an empty object.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import uvloop
+
+from bench.serve_governed import Desk, listen
+from remit.compose import open_house
+from remit.config import load_config
+
+
+async def serve(config_path: Path, *, first: bool) -> None:
+    """Serve until stopped."""
+    config = load_config(config_path)
+    async with open_house(config) as house:
+        told: dict[str, str] = {}
+        if first:
+            desk = await Desk.arrange(house)
+            task, token = await desk.open()
+            code = await house.authenticator.make_code(desk.person.name, by="bench")
+            session = (await house.authenticator.sign_in(code))[0]
+            told = {"task": task, "token": token, "session": session}
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+        await listen(house, config)
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(Path(sys.argv[1]), first="first" in sys.argv[2:]))

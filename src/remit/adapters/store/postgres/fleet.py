@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The replicas of one database (`ports.fleet.Fleet`): a connection and a thread of their own.
+
+The thread renews the lease, listens to nudges, and looks. It shows what was raised before it tells of it, so
+that an event loop that is held up refuses all the same. One look is one round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from remit.adapters.store.postgres.schema import CHANNEL
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession
+from remit.adapters.store.postgres.writer import PostgresWriter
+from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.pool import ReadPool
+from remit.adapters.store.relational.sql import Sql
+from remit.core.errors import StoreUnavailable
+from remit.core.holding import Holding
+from remit.core.replica import Replica
+from remit.ports.fleet import FenceAck, Raised, Sight
+from remit.ports.runtime import Clock
+
+#: Seconds after which a lost connection is tried again.
+AGAIN_S = 0.1
+#: Seconds for one round trip, beside two leases.
+LEAST_S = 1.0
+
+_RENEW = (
+    "update replicas set renewed = renewed + 1 where tenant = ? and id = ? and gone = 0 returning renewed"
+)
+_JOIN = "insert into replicas (tenant, id, renewed, body) values (?, ?, 0, ?)"
+_LEAVE = "delete from replicas where tenant = ? and id = ?"
+_ALL = "select renewed, body from replicas where tenant = ? and gone = 0"
+_TURN = "select turn from turns where tenant = ?"
+_FENCES = "select scope, epoch, turn from fences where tenant = ? and turn > ? order by turn"
+_WITHDRAWN = "select id, turn from withdrawn where tenant = ? and turn > ?"
+_AGENTS = "select name, turn from agents where tenant = ? and turn > ?"
+_PINS = "select max(turn) from pins where tenant = ? and turn > ?"
+_ACKS = "select body from fence_acks where tenant = ? and replica <> ?"
+_BUNDLE = "select body from kept_values where tenant = ? and key = 'bundle.applied'"
+_HOLDINGS = "select body from holdings where tenant = ? and upstream = ? and turn > ?"
+_PUT_ACK = (
+    "insert into fence_acks (tenant, scope, epoch, replica, body) values (?, ?, ?, ?, ?)"
+    " on conflict (tenant, scope, epoch, replica) do update set body = excluded.body"
+)
+#: What an ender that died has left.
+_OLD_ACKS = "delete from fence_acks where tenant = ? and made < now() - interval '1 hour'"
+
+#: Whoever was stopped inside a transaction holds up the others for as long as the server waits for its next
+#: word; and inside a pipeline no time-out of the server's counts. Its transaction is rolled back with this.
+_FREE = (
+    "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = current_database()"
+    " and a.application_name like 'remit writer%' and a.xact_start is not null"
+    " and a.wait_event = 'ClientRead'"
+    " and a.query_start < clock_timestamp() - interval '200 milliseconds' and exists (select 1 from"
+    " pg_stat_activity b where b.wait_event_type = 'Lock' and a.pid = any (pg_blocking_pids(b.pid)))"
+)
+
+_replica = msgspec.json.Decoder(Replica).decode
+_ack = msgspec.json.Decoder(FenceAck).decode
+
+Job = Callable[[PostgresSession], Any]
+
+
+class _Applied(msgspec.Struct):
+    bundle: str = ""
+
+
+_applied = msgspec.json.Decoder(_Applied).decode
+
+
+def _holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
+    now = sql.execute(_TURN, (tenant,)).fetchone()
+    rows = sql.execute(_HOLDINGS, (tenant, upstream, turn)).fetchall()
+    return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
+
+
+class PostgresFleet:
+    """One process among the replicas of a tenant. For one event loop; `join` begins it."""
+
+    def __init__(
+        self,
+        *,
+        dial: Callable[[], PostgresSession],
+        tenant: str,
+        clock: Clock,
+        memory: Memory,
+        writer: PostgresWriter,
+        pool: ReadPool[PostgresSession],
+        began: dict[str, int],
+        unavailable: Callable[[Exception], StoreUnavailable],
+    ) -> None:
+        """Take the parts; `began` are the turns as of which `memory` was read."""
+        self._dial = dial
+        self._tenant = tenant
+        self._clock = clock
+        self._memory = memory
+        self._writer = writer
+        self._pool = pool
+        self._began = began.get(tenant, 0)
+        self._unavailable = unavailable
+        #: Up to which turn of each table everything was seen.
+        self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins"), self._began)
+        self._me = ""
+        self._told: Callable[[Sight], None] = lambda _: None
+        self._jobs: deque[tuple[Job, Callable[[Exception | None, Any], None]]] = deque()
+        self._ended = False
+        self._session: PostgresSession | None = None
+        self._since: float | None = None
+        self._patience_s = LEAST_S
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ear, self._bell = os.pipe()
+        self._thread: threading.Thread | None = None
+
+    # For the event loop.
+
+    async def join(self, replica: Replica, told: Callable[[Sight], None]) -> None:
+        """Enter as an incarnation; the writer writes as it from then on."""
+        self._told = told
+        self._patience_s = max(LEAST_S, 2 * replica.lease_s)
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._run, name="remit-store-fleet", daemon=True)
+            self._thread.start()
+        body = msgspec.json.encode(replica).decode()
+        await self._do(lambda session: session.execute(_JOIN, (self._tenant, replica.id, body)))
+        # INVARIANT: entered before anything is permitted under its name: whoever ends something waits for it.
+        await self._writer.between(lambda: self._writer.begin_anew(replica.id, self._tenant))
+        self._me = replica.id
+        self._writer.on_stuck = self._free
+
+    async def renew(self) -> None:
+        """Renew the lease and look."""
+        await self._do(lambda session: self._look(session, renew=True))
+
+    async def look(self) -> None:
+        """Sight."""
+        await self._do(self._look)
+
+    async def acknowledge(self, acks: Sequence[FenceAck]) -> None:
+        """Tell whoever raised these fences."""
+
+        def put(session: PostgresSession) -> None:
+            with session.pipeline():
+                session.execute(_OLD_ACKS, (self._tenant,))
+                for one in acks:
+                    body = msgspec.json.encode(one).decode()
+                    session.execute(_PUT_ACK, (self._tenant, one.scope, one.epoch, one.replica, body))
+
+        await self._do(put)
+
+    async def forget_acks(self, scope: str, epoch: int) -> None:
+        """Delete what was acknowledged of an end that is on record."""
+        query = "delete from fence_acks where tenant = ? and scope = ? and epoch <= ?"
+        await self._do(lambda session: session.execute(query, (self._tenant, scope, epoch)))
+
+    @property
+    def began(self) -> int:
+        """The turn as of which this process has read the store first."""
+        return self._began
+
+    async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
+        """Give the labels at rest that were written to an upstream after a turn."""
+        return await self._pool.run(_holdings_since, self._tenant, upstream, turn)
+
+    async def owned(self) -> dict[str, int]:
+        """Give how many tasks each replica owns."""
+        query = "select replica, count(*) from owners where tenant = ? and replica <> '' group by replica"
+        return dict(await self._do(lambda session: session.execute(query, (self._tenant,)).fetchall()))
+
+    async def buried(self) -> frozenset[str]:
+        """Give the replicas that were buried and not forgotten."""
+        query = "select id from replicas where tenant = ? and gone = 1"
+        rows = await self._do(lambda session: session.execute(query, (self._tenant,)).fetchall())
+        return frozenset(name for (name,) in rows)
+
+    async def forget(self, replicas: Collection[str]) -> None:
+        """Forget buried replicas of which nothing is left."""
+        query = "delete from replicas where tenant = ? and gone = 1 and id = any(?)"
+        if replicas:
+            await self._do(lambda session: session.execute(query, (self._tenant, sorted(replicas))))
+
+    async def leave(self) -> None:
+        """Go in order; the writer may write on, and permits nothing."""
+        if self._thread is None:
+            return
+        me, self._me = self._me, ""
+        with contextlib.suppress(StoreUnavailable):
+            # What it owned is free with that: an owner that is not there is none.
+            await self._do(lambda session: session.execute(_LEAVE, (self._tenant, me)))
+        thread, self._thread = self._thread, None
+        self._ended = True
+        self._ring()
+        await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        os.close(self._ear)
+        os.close(self._bell)
+
+    def check(self) -> None:
+        """Break off what keeps the thread for too long."""
+        since, session = self._since, self._session
+        if since is not None and session is not None and self._clock.boot_s() - since > self._patience_s:
+            session.cut()
+
+    def _free(self) -> None:
+        """Break off whoever holds others up and says nothing."""
+        if self._thread is not None and not self._ended:
+            self._jobs.append((lambda session: session.execute(_FREE).fetchall(), lambda *_: None))
+            self._ring()
+
+    async def _do(self, job: Job) -> Any:
+        loop = asyncio.get_running_loop()
+        if self._thread is None or self._ended:
+            raise StoreUnavailable("this replica has left", way_out="start remit again")
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def done(fault: Exception | None, found: Any) -> None:
+            def tell() -> None:
+                if not future.done():
+                    future.set_exception(fault) if fault else future.set_result(found)
+
+            loop.call_soon_threadsafe(tell)
+
+        self._jobs.append((job, done))
+        self._ring()
+        return await future
+
+    def _ring(self) -> None:
+        os.write(self._bell, b"!")
+
+    # The thread.
+
+    def _run(self) -> None:
+        while not self._ended or self._jobs:
+            try:
+                self._turn()
+            except FAULTS:
+                self._drop()
+        self._drop()
+
+    def _turn(self) -> None:
+        session = self._session
+        ready = [self._ear] if session is None else [self._ear, session.connection.fileno()]
+        # A lost connection is made anew with the next job: nobody renews without one.
+        heard, _, _ = select.select(ready, [], [], 1.0)
+        nudged = False
+        if session is not None and session.connection.fileno() in heard:
+            nudged = self._nudged(session)
+        if self._ear in heard:
+            os.read(self._ear, 4096)
+        if nudged and self._me:
+            self._jobs.append((self._look, lambda *_: None))
+        while self._jobs:
+            job, done = self._jobs.popleft()
+            try:
+                found = self._timed(job)
+            except FAULTS as fault:
+                self._drop()
+                done(self._unavailable(fault), None)
+                continue
+            except Exception as fault:  # noqa: BLE001 - whatever it is, who asked is told
+                done(fault, None)
+                continue
+            done(None, found)
+
+    @staticmethod
+    def _nudged(session: PostgresSession) -> bool:
+        session.connection.pgconn.consume_input()
+        nudged = False
+        while session.connection.pgconn.notifies() is not None:
+            nudged = True
+        return nudged
+
+    def _timed(self, job: Job) -> Any:
+        self._since = self._clock.boot_s()
+        try:
+            if self._session is None or self._session.lost:
+                self._drop()
+                self._session = self._dial()
+                self._session.run(f"listen {CHANNEL}")
+            return job(self._session)
+        finally:
+            self._since = None
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(*FAULTS):
+                session.close()
+
+    def _look(self, session: PostgresSession, *, renew: bool = False) -> None:
+        sent_s, me = self._clock.boot_s(), self._me
+        mine = (self._tenant, me)
+        with session.pipeline():
+            # INVARIANT: each statement sees what was committed before it, and the renewal comes first: all
+            # that was ended before it is known before the lease counts.
+            renewed = session.execute(_RENEW, mine) if renew else None
+            turn = session.execute(_TURN, (self._tenant,))
+            fences = self._since_seen(session, _FENCES, "fences")
+            withdrawn = self._since_seen(session, _WITHDRAWN, "withdrawn")
+            agents = self._since_seen(session, _AGENTS, "agents")
+            pins = self._since_seen(session, _PINS, "pins")
+            everybody = session.execute(_ALL, (self._tenant,))
+            acks = session.execute(_ACKS, mine)
+            bundle = session.execute(_BUNDLE, (self._tenant,)).fetchone()
+            lives = renewed is None or renewed.fetchone() is not None
+            self._not_behind(turn.fetchone())
+            raised, taken_back = fences.fetchall(), withdrawn.fetchall()
+            self._memory.show(self._tenant, [row[:2] for row in raised], [name for name, _ in taken_back])
+            changed, (pinned,) = agents.fetchall(), pins.fetchone()
+            others = tuple(
+                msgspec.structs.replace(_replica(body), renewed=count) for count, body in everybody
+            )
+            told = [_ack(body) for (body,) in acks]
+        self._advance("fences", raised)
+        self._advance("withdrawn", taken_back)
+        self._advance("agents", changed)
+        self._advance("pins", [(pinned,)] if pinned is not None else [])
+        look = Sight(
+            sent_s=sent_s if renew and lives else None,
+            seen_s=self._clock.boot_s(),
+            gone=bool(me) and not any(one.id == me for one in others),
+            replicas=others,
+            raised=tuple(Raised(scope, epoch) for scope, epoch, _ in raised),
+            acks=tuple(told),
+            agents=tuple(name for name, _ in changed),
+            pins=pinned is not None,
+            bundle=_applied(bundle[0]).bundle if bundle else "",
+        )
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told, look)
+
+    def _since_seen(self, session: PostgresSession, query: str, table: str) -> Any:
+        return session.execute(query, (self._tenant, self._seen[table]))
+
+    def _advance(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._seen[table] = max([self._seen[table], *(row[-1] for row in rows)])
+
+    def _not_behind(self, row: Any) -> None:
+        # INVARIANT: no epoch ever falls. A copy of the database that lacks commits renews no lease.
+        if row is None or row[0] < max(self._seen.values()):
+            if row is None and not any(self._seen.values()):
+                return
+            raise StoreUnavailable(
+                "the database is behind what was committed to it: transactions are missing",
+                way_out="let the server that has them answer, then start remit again",
+            )

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This process as a replica: what the others are told of it, and what it does all the time to be one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from remit.adapters.upstream.passer import HttpPasser
+from remit.config import Config
+from remit.core.bundle import Bundle
+from remit.core.replica import Replica
+from remit.gateway.passing import PassingFront
+from remit.gateway.passing.front import Application
+from remit.ports.fleet import Fleet
+from remit.ports.passing import Passer
+from remit.ports.runtime import Clock
+from remit.ports.store import Store
+from remit.services.house import House
+from remit.services.replicas import RENEWALS
+from remit.services.upkeep import Upkeep
+
+
+def several(config: Config) -> bool:
+    """Whether several processes may serve the store of a configuration."""
+    return config.store.kind == "postgres"
+
+
+def fleet_of(config: Config, store: Store, clock: Clock) -> Fleet | None:
+    """Give the replicas of a store; `None` where one process alone may write it."""
+    if not several(config):
+        return None
+    from remit.adapters.store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    return store.fleet(config.tenant, clock)
+
+
+def replica_of(config: Config, address: str, clock: Clock) -> Replica:
+    """Say what others are told of this process; `address` is where it listens."""
+    return Replica(
+        id="",
+        host=socket.gethostname(),
+        address=(
+            config.replica.address or address or msgspec.structs.replace(config.listen, public_url="").url
+        ),
+        lease_s=config.replica.lease_ms / 1000,
+        joined=clock.now(),
+    )
+
+
+def passer_of(config: Config) -> Passer | None:
+    """Give connections to other replicas, where there can be others."""
+    if not several(config):
+        return None
+    return HttpPasser(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
+
+
+def front(house: House, config: Config, doors: Application) -> Application:
+    """Put before the doors what passes requests on to other replicas, where there can be others."""
+    if house.passer is None:
+        return doors
+    return PassingFront(house, house.passer, doors, max_body_bytes=config.limits.max_request_bytes)
+
+
+def tended(house: House, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """Give a chore that one replica does for all: the one that tends."""
+
+    async def where_it_is_due() -> None:
+        if house.remains.tends:
+            await chore()
+
+    return where_it_is_due
+
+
+async def enter(house: House, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
+    """Become a replica, and stay one until the stack is closed: after the last commit. `reload` reads the
+    bundle anew, where another replica has applied another one.
+    """
+    house.reactions.reload, house.reactions.adopted = reload, house.rebundling.look
+    if not house.replicas.several:
+        return
+    stack.push_async_callback(house.replicas.leave)
+    stack.push_async_callback(house.reactions.stop)
+    if house.passer is not None:
+        stack.push_async_callback(house.passer.close)
+    await house.replicas.enter()
+    beat = Upkeep()
+    stack.push_async_callback(beat.close)
+    pause_s = house.replicas.lease.lease_s / RENEWALS
+    beat.every("renew the lease", pause_s, house.replicas.renew)
+    beat.every("look after other replicas", pause_s, house.replicas.keep_up)
+    beat.every("tend what others have left", 1.0, house.remains.tend)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this process is among the others that serve the same PostgreSQL database."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from remit.config.section import Section
+
+
+class ReplicaSection(Section, frozen=True, kw_only=True):
+    """This process among the others that serve the same PostgreSQL database; without one it has no effect."""
+
+    lease_ms: Annotated[
+        int,
+        Meta(
+            ge=200,
+            le=60_000,
+            description="How long this replica may act after a renewal of its lease was sent, in "
+            "milliseconds. An end waits so long for a replica that does not answer.",
+        ),
+    ] = 1000
+    address: Annotated[
+        str,
+        Meta(
+            description="Where the other replicas reach this one, as `https://host:port`; from `listen.host` "
+            "and the port unless given. Never the address of a balancer."
+        ),
+    ] = ""
+    tls_ca: Annotated[
+        str, Meta(description="File of the certificate authorities to trust for other replicas.")
+    ] = ""

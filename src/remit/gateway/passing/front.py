@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The front of all doors of a replica.
+
+1. a request that another replica passed on is believed to be that only if its header holds
+   (`services.passing`), and then served as if it had come here; it is never passed on again
+2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
+   back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
+3. everything else is served here
+
+While this replica has no lease, it serves nothing but its own health.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.errors import (
+    Elsewhere,
+    Malformed,
+    OutOfForce,
+    RemitError,
+    StoreUnavailable,
+    UpstreamUnreachable,
+)
+from remit.core.passing import HEADER, HOP, carried
+from remit.core.replica import Replica
+from remit.gateway.asgi import respond
+from remit.gateway.mcp.wire import INVALID_REQUEST, UNAVAILABLE, WireFault, error_body, error_frame
+from remit.gateway.passing.hints import MCP, TOKEN, concerns, needs_body, task_of
+from remit.ports.passing import PassedRequest, Passer
+from remit.services.house import House
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
+MISDIRECTED: Final = 421
+NOT_MINE: Final = b"remit-elsewhere"
+#: Owners that are tried for one request.
+TRIES: Final = 3
+BODY_TIMEOUT_S: Final = 30.0
+#: Forms, and questions of enforcement points, that are read before anybody has shown who they are.
+MAX_FORM_BYTES: Final = 262_144
+#: Headers of an answer that this hop writes itself.
+OWN: Final = (HOP - {b"content-length"}) | {b"date", b"server"}
+#: What is served whether or not this replica may act.
+ALWAYS: Final = ("/health/", "/metrics")
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    id: str | int | None = None
+
+
+class PassingFront:
+    """The ASGI application around all others. Used from one event loop."""
+
+    def __init__(self, house: House, passer: Passer, inner: Application, *, max_body_bytes: int) -> None:
+        """Take the doors."""
+        self._house = house
+        self._passer = passer
+        self._inner = inner
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        body = b""
+        try:
+            told = [value for name, value in scope["headers"] if name == HEADER]
+            if told:
+                if len(told) != 1:
+                    raise Malformed("this header is for replicas alone", code="passed-on")
+                # Nothing is read for somebody who cannot even name both replicas.
+                self._house.passing.names_both(told[0])
+                body = await self._body(receive, self._max_body_bytes)
+                await self._passed_on(told[0], scope, body)
+                receive = _Replay(body, receive)
+            elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
+                raise OutOfForce
+            elif concerns(scope["path"], scope["method"]):
+                if needs_body(scope["path"]):
+                    # Nobody has shown who they are yet.
+                    body = await self._body(receive, MAX_FORM_BYTES)
+                    receive = _Replay(body, receive)
+                task = task_of(self._house, scope, body)
+                if task and not self._house.passing.mine(task):
+                    owner = await self._house.passing.owner(task)
+                    if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
+                        body = body or await self._body(receive, self._max_body_bytes)
+                        if await self._pass_on(task, owner, scope, body, receive, send):
+                            return
+                        receive = _Replay(body, receive)
+        except RemitError as error:
+            await _refuse(scope, send, error, body)
+            return
+        await self._inner(scope, receive, send)
+
+    # 1.
+
+    async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> None:
+        self._house.replicas.check()
+        headers = carried(scope["headers"])
+        passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
+        task = task_of(self._house, scope, body)
+        if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
+            raise Elsewhere(task)
+        scope["client"] = passage.client
+        scope.pop("remit.peer", None)
+        try:
+            shown = tuple(base64.b64decode(one, validate=True) for one in passage.certificates)
+        except binascii.Error:
+            raise Malformed("a certificate was not passed on as it is", code="passed-on") from None
+        scope["remit.peer_certificate"] = shown
+
+    # 2.
+
+    async def _pass_on(
+        self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> bool:
+        """Pass a request on; `False` where it turns out to be ours."""
+        headers = carried(scope["headers"])
+        for _ in range(TRIES):
+            told = self._house.passing.written(
+                owner,
+                scope["method"],
+                _target(scope),
+                headers,
+                body,
+                client=tuple(scope["client"]) if scope.get("client") else None,
+                certificates=scope.get("remit.peer_certificate", ()),
+            )
+            request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
+            if await self._exchanged(owner, request, receive, send):
+                return True
+            self._house.passing.forget(task)
+            now = await self._house.passing.owner(task)
+            if now is None:
+                return False
+            owner = now
+        raise StoreUnavailable(
+            f"whose task `{task}` is changes just now", code="task-moving", way_out="call again"
+        )
+
+    async def _exchanged(self, owner: Replica, request: PassedRequest, receive: Receive, send: Send) -> bool:
+        """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
+        asking = asyncio.ensure_future(self._asked(owner, request, send))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((asking, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                return True
+            return asking.result()
+        finally:
+            for one in (asking, gone):
+                one.cancel()
+            await asyncio.gather(asking, gone, return_exceptions=True)
+
+    async def _asked(self, owner: Replica, request: PassedRequest, send: Send) -> bool:
+        begun = False
+        try:
+            async with self._passer.ask(owner.address, request) as answer:
+                if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
+                    return False
+                kept = [pair for pair in answer.headers if pair[0] not in OWN]
+                begun = True
+                await send({"type": "http.response.start", "status": answer.status, "headers": kept})
+                async for piece in answer.pieces():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except UpstreamUnreachable as fault:
+            if begun:
+                raise ConnectionResetError from fault  # the stream just ends: there is no place for an error
+            raise StoreUnavailable(
+                "the replica that serves this task does not answer"
+                + ("; the call may have taken effect" if fault.sent else ""),
+                code="task-owner-away",
+                way_out="call again; another replica takes the task over within moments",
+                debug=fault.message,
+            ) from fault
+        return True
+
+    async def _body(self, receive: Receive, most: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while True:
+                    part = await receive()
+                    if part["type"] == "http.disconnect":
+                        raise Malformed("the request broke off", code="broken-off")
+                    parts.append(part.get("body", b""))
+                    size += len(parts[-1])
+                    if size > most:
+                        raise Malformed(f"the body is over the limit of {most} bytes", code="too-large")
+                    if not part.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise Malformed("the body did not arrive in time", code="body-timeout") from None
+
+
+class _Replay:
+    """Gives a body that was read already, and then what comes after it."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await self._receive()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _target(scope: Scope) -> bytes:
+    raw = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope.get("query_string", b"")
+    return raw + b"?" + query if query else bytes(raw)
+
+
+async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:
+    """Refuse as the door would."""
+    status = 400 if isinstance(error, Malformed) else 503
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if isinstance(error, Elsewhere):
+        status, headers = MISDIRECTED, ((NOT_MINE, b"1"),)
+    elif status == 503:
+        headers = ((b"retry-after", b"1"),)
+    code = INVALID_REQUEST if status == 400 else UNAVAILABLE
+    fault = WireFault(error.message, code, status=status, code=error.code, way_out=error.way_out)
+    if scope["path"].startswith(MCP):
+        try:
+            request_id = msgspec.json.decode(body, type=_Numbered).id
+        except msgspec.DecodeError:
+            request_id = None
+        await respond(send, status, error_frame(request_id) + error_body(fault) + b"}", headers)
+        return
+    told = {"title": error.message, "status": status, "code": error.code, "way_out": error.way_out}
+    content = ((b"content-type", b"application/problem+json"), *headers)
+    await send({"type": "http.response.start", "status": status, "headers": content})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(told)})

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Furnishing: what makes a process one of several replicas."""
+
+from __future__ import annotations
+
+from remit.services.leases import Leases
+from remit.services.live import Live
+from remit.services.outfit import Outfit
+from remit.services.ownership import Ownership
+from remit.services.passing import Passing
+from remit.services.policies import Policies
+from remit.services.reactions import Reactions
+from remit.services.remains import Remains
+from remit.services.replicas import Replicas
+from remit.services.revocations import Revocations
+from remit.services.tools import Tools
+
+
+def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
+    """Give what a process knows of the others, what it owns, and what it passes on."""
+    replicas = Replicas(
+        fleet=o.fleet,
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        tenant=o.tenant,
+        me=o.replica,
+    )
+    ownership = Ownership(replicas=replicas, store=o.store, clock=o.clock, tenant=o.tenant)
+    passing = Passing(
+        replicas=replicas, ownership=ownership, sealing=o.keys.sealing, store=o.store, tenant=o.tenant
+    )
+    replicas.seal = passing.seal
+    return replicas, ownership, passing
+
+
+def remains_of(o: Outfit, replicas: Replicas, ownership: Ownership, leases: Leases) -> Remains:
+    """Give what looks after those that are gone."""
+    return Remains(
+        fleet=o.fleet,
+        replicas=replicas,
+        ownership=ownership,
+        leases=leases,
+        store=o.store,
+        clock=o.clock,
+        tenant=o.tenant,
+    )
+
+
+def reactions_of(
+    o: Outfit,
+    live: Live,
+    ownership: Ownership,
+    leases: Leases,
+    revocations: Revocations,
+    policies: Policies,
+    tools: Tools,
+    replicas: Replicas,
+    remains: Remains,
+) -> Reactions:
+    """Give what follows other replicas, told of all that they do."""
+    reactions = Reactions(
+        store=o.store,
+        clock=o.clock,
+        live=live,
+        ownership=ownership,
+        leases=leases,
+        revocations=revocations,
+        policies=policies,
+        tools=tools,
+        tenant=o.tenant,
+    )
+    replicas.react = reactions.raised
+    replicas.on_change.append(reactions.changed)
+    replicas.on_loss.append(reactions.lost)
+    replicas.on_gone.append(remains.gone)
+    return reactions

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Closures as the evidence has them, and what else ending is made of."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from remit.core.event import Event, EventKind
+from remit.core.revocation import Closing, Closure, ScopeKind
+
+#: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
+BATCH = 500
+
+T = TypeVar("T")
+
+
+def batches(some: list[T], size: int = 0) -> list[list[T]]:
+    """Give things in parts of `size` at the most, `BATCH` unless given."""
+    size = size or BATCH
+    return [some[start : start + size] for start in range(0, len(some), size)]
+
+
+def upstream_of(target: str) -> str:
+    """Give the upstream that a scope is, empty for another one: its credentials serve no task any more."""
+    kind, _, name = target.partition(":")
+    return name if kind == ScopeKind.UPSTREAM else ""
+
+
+def closure_event(closure: Closure, tenant: str) -> Event:
+    """Give the event that tells of a closure."""
+    facts: dict[str, object] = {
+        "closure": closure.id,
+        "scope": closure.scope,
+        "cause": closure.cause.value,
+        "epoch": closure.epoch,
+        "tasks": len(closure.tasks),
+        "fence_us": round(closure.fence_ms * 1000),
+        "indeterminate": [one.decision for one in closure.indeterminate],
+        "closings": [_told(one) for one in closure.closings],
+    }
+    if closure.acknowledged:
+        facts["acknowledged"] = [[one.replica, _us(one.after_ms)] for one in closure.acknowledged]
+    return Event(
+        kind=EventKind.CLOSURE_MADE,
+        at=closure.at,
+        tenant=tenant,
+        task=closure.tasks[0] if len(closure.tasks) == 1 else "",
+        subject=closure.ended_by,
+        facts=facts,
+        sealed={"by": closure.ended_by},
+    )
+
+
+def _told(closing: Closing) -> list[str | int]:
+    told: list[str | int] = [closing.kind, closing.name, _us(closing.refused_after_ms)]
+    return (
+        told if not closing.lease else [*told, _us(closing.revoked_after_ms), closing.attempts, closing.lease]
+    )
+
+
+def _us(ms: float | None) -> int:
+    return -1 if ms is None else round(ms * 1000)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose a request is, and passing it on: what a replica tells the owner, and what an owner believes.
+
+1. the task of a request is found in what it shows; that is no more than a hint, for the owner judges it all
+2. the owner of the task is asked of the store once, and remembered while it lives; what nobody owns is taken
+3. the request goes to the address that the owner has sealed, as it is, with a header that only replicas write
+4. an owner believes the header alone if it holds for this very request, names it, and was not met before; a
+   request with one that does not hold is refused, whatever else it shows
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from remit.core import passing
+from remit.core.errors import Elsewhere, Malformed, RemitError, StoreUnavailable
+from remit.core.passing import Numbers, Passage
+from remit.core.replica import Replica
+from remit.ports.keys import SealingKeys
+from remit.ports.store import Store
+from remit.services.ownership import Ownership, root_of
+from remit.services.replicas import Replicas
+
+#: Tasks whose family is remembered, and families whose owner is.
+MOST = 20_000
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Passing:
+    """Finds owners, writes and reads the header. For one event loop."""
+
+    def __init__(
+        self, *, replicas: Replicas, ownership: Ownership, sealing: SealingKeys, store: Store, tenant: str
+    ) -> None:
+        """Take the parts."""
+        self._replicas = replicas
+        self._ownership = ownership
+        self._sealing = sealing
+        self._store = store
+        self._tenant = tenant
+        self._roots: OrderedDict[str, str] = OrderedDict()
+        self._owners: OrderedDict[str, str] = OrderedDict()
+        self._number = 0
+        self._met: dict[str, Numbers] = {}
+
+    @property
+    def several(self) -> bool:
+        """Whether anything may have to be passed on at all."""
+        return self._replicas.several
+
+    def seal(self, replica: str, address: str) -> str:
+        """Seal an address, so that others send to it."""
+        key = self._sealing.current
+        return f"{key}:{passing.seal_of(self._sealing.sealing_key(key), replica, address)}"
+
+    def mine(self, task_id: str) -> bool:
+        """Whether a task is known to be owned here; from memory."""
+        root = self._roots.get(task_id)
+        return root is not None and self._ownership.holds(root)
+
+    async def owner(self, task_id: str) -> Replica | None:
+        """1, 2. Give the other replica that owns a task, `None` where this one does or nobody needs to.
+
+        Raises `StoreUnavailable`, `Elsewhere` where the owner cannot be told.
+        """
+        root = self._roots.get(task_id)
+        if root is None:
+            task = await self._store.task(self._tenant, task_id)
+            if task is None:
+                return None
+            root = self._roots[task_id] = root_of(task)
+            _shorten(self._roots)
+        if self._ownership.holds(root):
+            return None
+        known = self._replicas.others.get(self._owners.get(root, ""))
+        if known is not None:
+            return known
+        task = await self._store.task(self._tenant, root)
+        if task is None or task.state.ended:
+            return None
+        try:
+            await self._ownership.take(root)
+        except Elsewhere as elsewhere:
+            owner = self._replicas.others.get(elsewhere.owner)
+            if owner is None:
+                # It has entered since this replica looked, or is about to be buried.
+                raise
+            self._owners[root] = owner.id
+            _shorten(self._owners)
+            return owner
+        return None
+
+    def forget(self, task_id: str) -> None:
+        """What was known of a task's owner is not so any more."""
+        self._owners.pop(self._roots.get(task_id, ""), None)
+
+    def written(
+        self,
+        owner: Replica,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: bytes,
+        *,
+        client: tuple[str, int] | None,
+        certificates: Sequence[bytes],
+    ) -> bytes:
+        """3. Give the header for a request to an owner; raises `StoreUnavailable` where its address is not
+        sealed.
+        """
+        key, _, seal = owner.seal.partition(":")
+        try:
+            wanted = passing.seal_of(self._sealing.sealing_key(key), owner.id, owner.address)
+        except RemitError:
+            wanted = ""
+        if not wanted or not hmac.compare_digest(wanted.encode(), seal.encode()):
+            raise StoreUnavailable(
+                f"replica `{owner.id}` has an address that no replica of this house gave it",
+                code="replica-forged",
+                way_out="find out who writes to the database",
+            )
+        self._number += 1
+        current = self._sealing.current
+        passage = Passage(
+            sender=self._replicas.id,
+            to=owner.id,
+            number=self._number,
+            key=current,
+            client=client,
+            certificates=tuple(base64.b64encode(one).decode() for one in certificates),
+        )
+        return passing.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
+
+    def names_both(self, value: bytes) -> None:
+        """Raise `Malformed` or `Elsewhere` unless a header names a living replica, and this one."""
+        passage = passing.read(value)
+        if passage.to != self._replicas.id or passage.sender not in self._replicas.others:
+            raise Elsewhere("", passage.to)
+
+    def believed(self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes) -> Passage:
+        """4. Give what another replica tells of a request; raises `Malformed`, `Elsewhere` for another's."""
+        passage = passing.read(value)
+        try:
+            sealing = self._sealing.sealing_key(passage.key) if passage.key else b""
+        except RemitError:
+            sealing = b""
+        if not sealing or not passing.holds(value, sealing, method, target, headers, body):
+            raise Malformed("this header is for replicas alone", code="passed-on")
+        if passage.to != self._replicas.id:
+            raise Elsewhere("", passage.to)
+        if not self._met.setdefault(passage.sender, Numbers()).fresh(passage.number):
+            raise Malformed("this request was passed on before", code="passed-on")
+        if len(self._met) > 2 * len(self._replicas.others) + 8:
+            for gone in self._met.keys() - self._replicas.others.keys() - {passage.sender}:
+                del self._met[gone]
+        return passage
+
+
+def _shorten(known: OrderedDict[str, str]) -> None:
+    while len(known) > MOST:
+        known.popitem(last=False)

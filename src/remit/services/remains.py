@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What replicas that are gone have left behind, and the work that one replica does for all.
+
+1. one replica at a time tends: it owns the chores as it owns tasks, and another one takes them over later
+2. permits without an outcome whose writer is gone are closed as `unknown`, whoever it was
+3. of one that was buried nobody knows whether it ever goes on: a process that was stopped in the middle of a
+   write may finish it hours later. So each such permit is *adrift* for a day: every end in whose scope it is
+   lists it
+4. credentials that it held are taken back
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from remit.core.errors import Elsewhere
+from remit.core.event import CallOutcome, Event, EventKind
+from remit.core.revocation import Indeterminate, call_scopes
+from remit.ports.fleet import Fleet
+from remit.ports.runtime import Clock
+from remit.ports.store import PutValue, Store, Unit
+from remit.services.leases import Leases
+from remit.services.ownership import Ownership
+from remit.services.replicas import Replicas
+
+#: What is owned by whoever tends.
+CHORES = "chores"
+PREFIX = "adrift:"
+ADRIFT = timedelta(days=1)
+#: Seconds between two looks for credentials of the gone.
+LOOK_S = 30.0
+
+
+class Adrift(msgspec.Struct, frozen=True, kw_only=True):
+    """One permit of a replica that was buried."""
+
+    call: str
+    task: str
+    tool: str
+    effect: str = ""
+    replica: str
+    since: datetime
+
+
+class Remains:
+    """Looks after what others have left. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet | None,
+        replicas: Replicas,
+        ownership: Ownership,
+        leases: Leases,
+        store: Store,
+        clock: Clock,
+        tenant: str,
+    ) -> None:
+        """Take the parts."""
+        self._fleet = fleet
+        self._replicas = replicas
+        self._ownership = ownership
+        self._leases = leases
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+        self._looked_s: float | None = None
+
+    @property
+    def tends(self) -> bool:
+        """Whether this replica does what one does for all."""
+        return self._ownership.holds(CHORES)
+
+    async def tend(self) -> None:
+        """1 to 4; for a background loop."""
+        if self._fleet is None:
+            return
+        with contextlib.suppress(Elsewhere):
+            if await self._ownership.take(CHORES, told=False):
+                self._looked_s = None
+            await self._close()
+            now_s = self._clock.boot_s()
+            if self._looked_s is None or now_s - self._looked_s >= LOOK_S:
+                self._looked_s = now_s
+                await self._leases.recover(self._living_now)
+                await self._sweep()
+
+    async def recover(self) -> int:
+        """2, at a start; gives how many permits were closed."""
+        return await self._close() if self._fleet is not None else await self._closed(None)
+
+    async def take_back(self) -> None:
+        """4, at a start of the one process: of several, whoever tends does it."""
+        if self._fleet is None:
+            await self._leases.recover()
+
+    async def gone(self, _: str) -> None:
+        """A replica is there no longer: what it has left is looked for soon."""
+        self._looked_s = None
+
+    def _living(self) -> set[str]:
+        return {self._replicas.id, *self._replicas.others}
+
+    async def _living_now(self) -> set[str]:
+        assert self._fleet is not None
+        await self._fleet.look()
+        return self._living()
+
+    async def _close(self) -> int:
+        """2, 3. INVARIANT: who wrote a permit had entered before, so it is gone if a look *after* it shows it
+        not.
+        """
+        assert self._fleet is not None
+        strange: list[str] = []
+        living = self._living()
+
+        def of(writer: str) -> bool:
+            if writer in living:
+                return False
+            strange.append(writer)
+            return True
+
+        if not await self._store.unfinished(self._tenant, of):
+            return 0
+        await self._fleet.look()
+        gone = set(strange) - self._living()
+        buried = await self._fleet.buried()
+        closed = await self._closed(gone, buried)
+        await self._fleet.forget(gone & buried)
+        return closed
+
+    async def _closed(self, writers: Collection[str] | None, buried: Collection[str] = ()) -> int:
+        wrote: list[str] = []
+
+        def of(writer: str) -> bool:
+            if writers is not None and writer not in writers:
+                return False
+            wrote.append(writer)
+            return True
+
+        found = await self._store.unfinished(self._tenant, of)
+        now = self._clock.now()
+        events = tuple(_unknown(one, now) for one in found)
+        changes = tuple(
+            PutValue(self._tenant, f"{PREFIX}{one.call}", msgspec.to_builtins(_adrift(one, writer, now)))
+            for one, writer in zip(found, wrote, strict=True)
+            if writer in buried
+        )
+        if events:
+            await self._store.commit(Unit(changes, events))
+        return len(events)
+
+    async def _sweep(self) -> None:
+        """Forget what has been adrift for a day."""
+        now = self._clock.now()
+        old = [one for one in await self._all() if now - one.since >= ADRIFT]
+        if old:
+            changes = tuple(PutValue(self._tenant, f"{PREFIX}{one.call}", None) for one in old)
+            await self._store.commit(Unit(changes, tenant=self._tenant))
+
+    async def _all(self) -> list[Adrift]:
+        return [msgspec.convert(one, Adrift) for one in await self._store.values(self._tenant, PREFIX)]
+
+    # For ends.
+
+    async def adrift(
+        self, target: str, heard: Collection[str], known: Iterable[Indeterminate]
+    ) -> list[Indeterminate]:
+        """Give the permits in a scope that may still reach an upstream, of replicas that have not said that
+        they will not: those without an outcome, and those that are adrift.
+
+        `heard` are the replicas that have said so, `known` what is listed already.
+        """
+        if self._fleet is None:
+            return []
+        me = self._replicas.id
+        # Nothing is permitted behind the commit of the end, which this process has seen.
+        left = await self._store.unfinished(
+            self._tenant, lambda one: one != me and one not in heard, known=True
+        )
+        now = self._clock.now()
+        found = [_adrift(one, "", now) for one in left]
+        # Read after it: a permit is in the one or in the other.
+        found += await self._all()
+        listed = {one.decision for one in known}
+        out: list[Indeterminate] = []
+        lies = await self._within(target, {one.task for one in found})
+        for one in found:
+            if one.call not in listed and lies(one):
+                listed.add(one.call)
+                out.append(Indeterminate(one.call, one.tool, one.effect))
+        return out
+
+    async def _within(self, target: str, names: set[str]) -> Callable[[Adrift], bool]:
+        tasks = {name: await self._store.task(self._tenant, name) for name in names}
+
+        def lies(one: Adrift) -> bool:
+            task = tasks[one.task]
+            # What is not known lies everywhere.
+            return task is None or target in call_scopes(task, one.tool)
+
+        return lies
+
+
+def _unknown(event: Event, now: datetime) -> Event:
+    return Event(
+        kind=EventKind.TOOL_CALLED,
+        at=now,
+        tenant=event.tenant,
+        task=event.task,
+        agent=event.agent,
+        call=event.call,
+        facts={
+            "tool": event.facts.get("tool", ""),
+            "outcome": CallOutcome.UNKNOWN.value,
+            "ended_by": "restart",
+        },
+    )
+
+
+def _adrift(event: Event, replica: str, now: datetime) -> Adrift:
+    return Adrift(
+        call=event.call,
+        task=event.task,
+        tool=str(event.facts.get("tool", "")),
+        effect=str(event.facts.get("effect", "")),
+        replica=replica,
+        since=now,
+    )
