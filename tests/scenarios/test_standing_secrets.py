@@ -332,3 +332,41 @@ def test_people_are_told_of_it(gateway: LeasingGateway) -> None:
     told = gateway.remit("who", task, session=session, env={"COLUMNS": "160"}).stdout
     assert "a secret that ends with no task opens" in told
     assert gateway.closed_up(task)["closed"]
+
+
+def test_the_end_of_an_upstream_is_the_end_of_its_standing_password(
+    gateway: LeasingGateway,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    """Whoever had seen it logs in no more, and the closure says after how long; tasks go on with another."""
+    _, token = gateway.open()
+    gateway.call(token)
+    seen = gateway.shown()[-1]["x-database"]
+    psycopg.connect(seen).close()
+    closure = gateway.closed_up("upstream:crm")
+    assert closure["closed"]
+    (closing,) = [one for one in closure["closings"] if one["kind"] == "standing-password"]
+    assert 0 < closing["revoked_after_ms"] <= closing["refused_after_ms"]
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(seen)
+    _, other = gateway.open()
+    gateway.call(other)
+    now = gateway.shown()[-1]["x-database"]
+    assert now != seen
+    psycopg.connect(now).close()
+
+
+def test_a_database_that_is_down_at_the_end_leaves_the_closure_open(
+    gateway: LeasingGateway,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    """It is tried again until the old password is refused; who looks at a task is not told of it there."""
+    task, token = gateway.open()
+    gateway.call(token)
+    broker = gateway.house.leases._brokers["crm"]
+    with mock.patch.object(broker, "_address", {"host": "127.0.0.1", "port": 1, "connect_timeout": 1}):
+        closure = gateway.closed_up("upstream:crm")
+        assert not closure["closed"]
+    assert gateway.house.leases.of(task=task) == []
+    gateway.until(lambda: gateway.house.leases.counts()["open"] == 0)
+    assert gateway.closed_up("upstream:crm")["closed"]

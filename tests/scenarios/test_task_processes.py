@@ -234,3 +234,28 @@ def test_a_process_without_a_credential_can_serve_one_task_too(tmp_path: Path) -
         closure = gateway.closed_up(task)
         assert set(leases_of(closure)) == {"process"}
         assert closure["closed"]
+
+
+def test_a_standing_secret_in_its_environment_is_scrubbed_and_told_of(tmp_path: Path) -> None:
+    """No agent sees it; `who` says that it ends with no task."""
+    with (
+        mock.patch.dict(os.environ, {"CRM_TOKEN": "standing-s3cret"}),
+        ProcessGateway(tmp_path, None, per_task=True, env={"API_TOKEN": "env:CRM_TOKEN"}) as gateway,
+    ):
+        task, token = gateway.open()
+        assert gateway.do(token, "length")["length"] == len("standing-s3cret")
+        assert gateway.do(token, "show")["token"] == "[credential removed]"
+        told = gateway.remit("who", task, session=gateway.session(), env={"COLUMNS": "160"}).stdout
+        assert "a secret that ends with no task opens" in told
+        assert "holds process for" in told
+        assert gateway.closed_up(task)["closed"]
+
+
+def test_a_program_of_all_tasks_tells_no_agent_its_secret(tmp_path: Path) -> None:
+    """The same where one process serves all of them."""
+    with (
+        mock.patch.dict(os.environ, {"CRM_TOKEN": "standing-s3cret"}),
+        ProcessGateway(tmp_path, None, env={"API_TOKEN": "env:CRM_TOKEN"}) as gateway,
+    ):
+        _, token = gateway.open()
+        assert gateway.do(token, "show")["token"] == "[credential removed]"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from remit.adapters.broker.standing import StandingBroker
 from remit.compose.bao_brokers import openbao_broker
@@ -45,6 +46,10 @@ def brokers_of(
                 {key: ref.resolve for key, ref in section.headers.items()},
                 {key for key, ref in section.headers.items() if ref.secret},
             )
+        elif held := [
+            ref.resolve().removeprefix(ref.lead).strip() for ref in section.env.values() if ref.secret
+        ]:
+            found[name] = StandingBroker(name, {}, held=held)
     return found
 
 
@@ -90,4 +95,11 @@ def _standing_password(
 ) -> Broker:
     from remit.adapters.broker.postgres_password import PasswordBroker
 
-    return PasswordBroker(name, password.database, password.user, rotated.reader(name), headers=lease.headers)
+    return PasswordBroker(
+        name,
+        password.database,
+        password.user,
+        rotated.reader(name),
+        headers=lease.headers,
+        replace=partial(rotated.rotate, name),
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -118,4 +118,15 @@ class Broker(Protocol):
 
         Anything but a clear no of the sink is not `refused`.
         """
+        ...
+
+
+@runtime_checkable
+class Replaceable(Broker, Protocol):
+    """A broker of a standing secret that can be changed. `revoke` has another one take its place, and `probe`
+    tries the one that was given.
+    """
+
+    def now(self, lease: str) -> UpstreamCredential:
+        """Give the secret that counts now as something that can be taken back; raises `KeyUnavailable`."""
         ...

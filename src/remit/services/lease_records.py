@@ -195,16 +195,19 @@ class LeaseRecords:
 
     def begin(self, task: Task, upstream: str, broker: Broker) -> HeldLease:
         """Give a lease that nobody has asked its source for yet."""
-        record = LeaseRecord(
+        return HeldLease(self.record(task.id, task.agent, upstream, broker), broker, task)
+
+    def record(self, task: str, agent: str, upstream: str, broker: Broker) -> LeaseRecord:
+        """Give the record of a new lease; of a secret that is no task's, `task` and `agent` are empty."""
+        return LeaseRecord(
             id=make_id("lse", self._entropy.bytes(ID_BYTES)),
-            task=task.id,
-            agent=task.agent,
+            task=task,
+            agent=agent,
             upstream=upstream,
             kind=broker.kind,
             issued=self._clock.now(),
             holder=self._store.writer,
         )
-        return HeldLease(record, broker, task)
 
     async def keep(self, held: HeldLease, *events: Event) -> None:
         """Keep a lease as it is now, with what is told of that; raises as the store does."""

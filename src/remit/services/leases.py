@@ -11,6 +11,8 @@
 6. where an upstream is a process of each task's own, that is a lease too: asked for after the credential that
    it has in its environment, and replaced with it, between calls
 7. where an upstream's credentials are for one call, each call has its own, taken back when the call is over
+8. where an upstream has a standing secret that can be changed, the end of that upstream changes it, and shows
+   when the one that was in use was refused
 
 INVARIANT: after the end of a task none is given for it: the call looks at its fence with nothing awaited
 before `lease`, and an end finds every lease that was begun by then.
@@ -19,6 +21,7 @@ before `lease`, and an end finds every lease that was begun by then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
@@ -30,7 +33,7 @@ from remit.core.errors import KeyUnavailable, NothingDone, RemitError
 from remit.core.event import Event, EventKind, timestamp
 from remit.core.revocation import Closing, Closure
 from remit.core.task import Task
-from remit.ports.broker import Broker, LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
@@ -123,11 +126,13 @@ class Leases:
         Raises `KeyUnavailable` where there is none to be had. What is given is handed back with `release`.
         """
         broker, process = self._brokers.get(upstream), self._processes.get(upstream)
+        stands, under = None, None
         if broker is not None and broker.standing:
-            return await broker.obtain(LeaseWanted("", upstream, task))
-        under = await self._given(task, upstream, broker) if broker is not None else None
+            stands = await broker.obtain(LeaseWanted("", upstream, task))
+        elif broker is not None:
+            under = await self._given(task, upstream, broker)
         if process is None:
-            return under.credential if under is not None else None
+            return under.credential if under is not None else stands
         try:
             # 6
             served = await self._given(task, upstream, process, under)
@@ -136,8 +141,8 @@ class Leases:
             raise
         assert served.credential is not None
         # The credential itself stays with its lease; what must not come back in a result is needed here.
-        secrets = under.given.secrets if under is not None else ()
-        return msgspec.structs.replace(served.credential, secrets=secrets)
+        beside = under.given if under is not None else stands
+        return msgspec.structs.replace(served.credential, secrets=beside.secrets if beside else ())
 
     def release(self, credential: UpstreamCredential) -> None:
         """The call that it was given for is over."""
@@ -173,6 +178,8 @@ class Leases:
         Nothing is awaited here: whoever has raised the fence goes on at once.
         """
         ending = set(tasks)
+        if isinstance(broker := self._brokers.get(upstream), Replaceable):
+            self._stands(upstream, broker)
         found = [
             one
             for one in self._held.values()
@@ -182,6 +189,21 @@ class Leases:
         for held in found:
             self._let_go(held, started_s)
         return found
+
+    def _stands(self, upstream: str, broker: Replaceable) -> None:
+        """8. Hold what counts now, so that it is taken back like all the rest."""
+        held = HeldLease(self._records.record("", "", upstream, broker), broker)
+        try:
+            held.credential = broker.now(held.id)
+        except KeyUnavailable:
+            return  # nobody knows it: `finding list` says so
+        held.obtaining = asyncio.get_running_loop().create_task(self._note(held), name=f"keep {held.id}")
+        self._held[held.id] = held
+
+    async def _note(self, held: HeldLease) -> None:
+        """Keep it before it is taken back, so that a restart goes on with that. It is taken back anyhow."""
+        with contextlib.suppress(RemitError):
+            await self._records.keep(held)
 
     async def settled(self, leases: list[HeldLease], *, wait: bool) -> list[Closing]:
         """Give what a closure says of leases; with `wait` once they are dead, or an end waits no longer."""
@@ -244,7 +266,8 @@ class Leases:
         return [
             one.told()
             for one in self._held.values()
-            if self._open(one) and (one.record.task == task or one.record.agent == agent)
+            if self._open(one)
+            and ((task and one.record.task == task) or (agent and one.record.agent == agent))
         ]
 
     def standing(self, upstreams: Collection[str]) -> list[str]:

@@ -76,7 +76,7 @@ class PostgresPassword:
 
 
 class PasswordBroker:
-    """`ports.broker.Broker`: gives a standing role with the password that counts now."""
+    """`ports.broker.Replaceable`: gives a standing role with the password that counts now."""
 
     kind = "standing-password"
     standing = True
@@ -90,9 +90,14 @@ class PasswordBroker:
         password: Callable[[], str],
         *,
         headers: Mapping[str, str],
+        replace: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Take what reads the password at each call."""
+        """Take what reads the password at each call, and what has another one take its place, giving whether
+        that came through.
+        """
         place = place_of(address)
+        self._address = {"connect_timeout": CONNECT_S, **place, "user": user}
+        self._replace = replace
         self._id = f"standing:{upstream}"
         self._values = {
             "user": user,
@@ -109,9 +114,21 @@ class PasswordBroker:
         carried = self._injection.filled({**self._values, "password": password}, "PostgreSQL")
         return UpstreamCredential(lease=self._id, headers=carried.headers, secrets=(password,))
 
+    def now(self, lease: str) -> UpstreamCredential:
+        """Give the password that counts now, so that it can be shown to be dead later."""
+        password = self._password()
+        sink = f"{self._values['user']}@{named(self._address)}"
+        return UpstreamCredential(lease=lease, sink=sink, secrets=(password,), handle={"password": password})
+
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """Nothing can be taken back."""
+        """Have another password take the place of this one; one that is replaced is gone."""
+        if self._password() == credential.handle.get("password") and not await self._replace():
+            raise KeyUnavailable(
+                "the password could not be changed",
+                code="secret-stuck",
+                way_out="see `remit finding list`; it is tried again",
+            )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """It is as good as ever."""
-        return Probe.ACCEPTED
+        """Log in with the password that was given."""
+        return await tried({**self._address, "password": credential.handle.get("password", "")})

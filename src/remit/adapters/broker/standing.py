@@ -13,7 +13,8 @@ from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 
 class StandingBroker:
     """Gives the headers of one upstream. `headers` maps a name to whatever reads its value now, `secret`
-    names those that hold a secret.
+    names those that hold a secret. `held` are secrets that a program of the upstream got when it was started:
+    no call carries them, and no result may tell them.
     """
 
     kind = "standing"
@@ -21,18 +22,23 @@ class StandingBroker:
     traceable = False
 
     def __init__(
-        self, upstream: str, headers: Mapping[str, Callable[[], str]], secret: Collection[str] = ()
+        self,
+        upstream: str,
+        headers: Mapping[str, Callable[[], str]],
+        secret: Collection[str] = (),
+        held: Collection[str] = (),
     ) -> None:
         """Take the readers; they raise `KeyUnavailable` where a secret is missing."""
         self._id = f"standing:{upstream}"
         self._headers = dict(headers)
         self._secret = frozenset(secret)
+        self._held = tuple(held)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Read the secrets now, so that a rotated one is used from the next call on."""
         headers = {name: read() for name, read in self._headers.items()}
         # `Bearer` and the like is no secret; what stands after it is.
-        secrets = tuple(headers[name].rpartition(" ")[2] for name in self._secret)
+        secrets = self._held + tuple(headers[name].rpartition(" ")[2] for name in self._secret)
         return UpstreamCredential(lease=self._id, headers=headers, secrets=secrets)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
