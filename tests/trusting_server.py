@@ -41,6 +41,8 @@ class TrustingAuthorities(Authorities):
         self.key = ECKey.generate_key("P-256", {"kid": "idp"})
         self.client_key = ECKey.generate_key("P-256", {"kid": "remit-at-crm"})
         self.other_type = False
+        #: What it calls itself, where that is not its address.
+        self.called = ""
         super().__init__()
         self._app.add_url_rule(
             "/keys", view_func=lambda: {"keys": [self.key.as_dict(private=False)]}, endpoint="keys"
@@ -151,7 +153,7 @@ def exchange_grant(world: TrustingAuthorities) -> type[BaseGrant]:
                 raise InvalidRequestError("it names no audience")
             now = int(time.time())
             claims = {
-                "iss": world.url,
+                "iss": world.called or world.url,
                 "sub": self.request.user["name"],
                 "aud": self.request.form["audience"],
                 "client_id": "remit",

@@ -21,7 +21,7 @@ from remit.core.tool import RESERVED_OPERATIONS, Tool, is_tool_name
 
 _AGENT: Final = re.compile(r"(?:group:)?[a-z0-9][a-z0-9._-]{0,62}")
 _PERSON: Final = re.compile(
-    r"(?:(?:group|agent):[a-z0-9][a-z0-9._-]{0,62}|[A-Za-z0-9][A-Za-z0-9._@+-]{0,126})"
+    r"(?:(?:group|agent|issuer):[a-z0-9][a-z0-9._-]{0,62}|[A-Za-z0-9][A-Za-z0-9._@+-]{0,126})"
 )
 
 
@@ -41,7 +41,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: Known) -> T
         (
             "stated_by",
             _PERSON,
-            "write a person's name, `group:name` or `agent:name`; there are no wildcards",
+            "write a person's name, `group:name`, `agent:name` or `issuer:name`; there are no wildcards",
         ),
     ):
         for place, who in enumerate(getattr(form, key)):

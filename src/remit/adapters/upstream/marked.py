@@ -28,25 +28,40 @@ def can_mark() -> bool:
 
 def marked(lease: str) -> list[int]:
     """Give the processes that carry a lease's mark; those that have ended do not."""
-    wanted, me = f"{MARK}={lease}".encode(), os.getuid()
-    found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
-            # One that is gone, or somebody else's, cannot be read.
-            with contextlib.suppress(OSError):
-                if place.stat().st_uid == me and wanted in (place / "environ").read_bytes().split(b"\0"):
-                    found.append(int(place.name))
-    return found
+    wanted = _mark(lease)
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _carries(one, wanted)]
 
 
 def kill_marked(lease: str) -> list[int]:
     """Kill what carries a lease's mark, and what it starts meanwhile; give what is left of it."""
+    wanted = _mark(lease)
     for _ in range(_ROUNDS):
         left = marked(lease)
         if not left:
             break
         for pid in left:
             with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+                _kill(pid, wanted)
         time.sleep(_PAUSE_S)
     return marked(lease)
+
+
+def _mark(lease: str) -> bytes:
+    return f"{MARK}={lease}".encode()
+
+
+def _carries(place: Path, wanted: bytes) -> bool:
+    # One that is gone, or somebody else's, cannot be read.
+    with contextlib.suppress(OSError):
+        return place.stat().st_uid == os.getuid() and wanted in (place / "environ").read_bytes().split(b"\0")
+    return False
+
+
+def _kill(pid: int, wanted: bytes) -> None:
+    """Kill a process that still is the one that was found: numbers are used again."""
+    held = os.pidfd_open(pid)
+    try:
+        if _carries(Path(f"/proc/{pid}"), wanted):
+            signal.pidfd_send_signal(held, signal.SIGKILL)
+    finally:
+        os.close(held)
