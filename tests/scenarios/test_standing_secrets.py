@@ -220,6 +220,20 @@ async def test_one_that_cannot_be_read_any_more_refuses_its_calls(place: Place) 
     assert place.opens("the-first")
 
 
+async def test_two_processes_on_one_store_rotate_one_secret(place: Place) -> None:
+    """The one that comes later takes over what the other has set, and does not rotate again."""
+    one, _ = await place.opened()
+    other, _ = await place.opened()
+    place.world.clock.advance(DAY.total_seconds())
+    await one.tend()
+    await other.tend()
+    assert one.reader("crm")() == other.reader("crm")()
+    assert len(await place.world.facts(EventKind.SECRET_ROTATED)) == 1
+    assert await other.rotate("crm")
+    await one.tend()
+    assert place.opens(one.reader("crm")())
+
+
 # Findings.
 
 

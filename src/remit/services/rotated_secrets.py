@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -132,6 +133,7 @@ class RotatedSecrets:
         """Bring to an end what was begun, and rotate what is due; for a background loop."""
         now = self._clock.now()
         for name in self._rotating:
+            await self._adopt(name)
             kept = self._kept.get(name)
             if kept is None or now < self._again.get(name, now):
                 continue
@@ -141,6 +143,7 @@ class RotatedSecrets:
 
     async def rotate(self, name: str) -> bool:
         """Rotate one now; gives whether it came through. What did not is said by `stuck`, and tried again."""
+        await self._adopt(name)
         async with self._turns[name]:
             try:
                 await self._rotate(name, self._rotating[name])
@@ -160,6 +163,17 @@ class RotatedSecrets:
             async with self._turns[name]:
                 if (kept := await self._read(name)) is not None:
                     await self._write(name, kept)
+
+    async def _adopt(self, name: str) -> None:
+        """Take over what another process on the same store has brought to its end meanwhile."""
+        async with self._turns[name]:
+            mine = self._kept.get(name)
+            if mine is None or mine.next:
+                return
+            with contextlib.suppress(KeyUnavailable):
+                stored = await self._read(name)
+                if stored is not None and not stored.next:
+                    self._kept[name] = stored
 
     # One rotation.
 
@@ -225,6 +239,9 @@ class RotatedSecrets:
     async def _counting(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
         """Find out which of two secrets counts: a crash, or an answer that was lost, came in between."""
         stored = await self._read(name) or kept
+        if not stored.next:
+            self._kept[name] = stored
+            return stored
         new, old = await one.works(stored.next), await one.works(stored.current)
         if new is Probe.ACCEPTED:
             return await self._taken(name, one, stored)
