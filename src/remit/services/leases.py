@@ -37,6 +37,7 @@ from remit.ports.broker import Broker, LeaseWanted, Probe, Replaceable, Upstream
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
+from remit.services.gone_broker import GoneBroker
 from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink
 from remit.services.scrub import Scrubber
 from remit.services.taking_back import TakingBack
@@ -49,37 +50,6 @@ OBTAIN_S: Final = 15.0
 START_S: Final = 90.0
 #: Closures that are looked through after a start.
 MANY: Final = 1_000
-
-
-class GoneBroker:
-    """Stands in for a broker that the configuration does not name any more: what it gave stays open."""
-
-    standing = False
-    traceable = True
-
-    def __init__(self, upstream: str, kind: str) -> None:
-        """Remember what is missing."""
-        self.kind = kind
-        self._upstream = upstream
-
-    async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """There is none to be had."""
-        raise self._gone()
-
-    async def revoke(self, credential: UpstreamCredential) -> None:
-        """Nobody can take it back."""
-        raise self._gone()
-
-    async def probe(self, credential: UpstreamCredential) -> Probe:
-        """Nobody can try it."""
-        return Probe.UNREACHABLE
-
-    def _gone(self) -> KeyUnavailable:
-        return KeyUnavailable(
-            f"upstream `{self._upstream}` has no broker of kind `{self.kind}` any more",
-            code="broker-gone",
-            way_out="configure it again until its credentials are dead, or end them at their source",
-        )
 
 
 class Leases:
