@@ -116,6 +116,20 @@ async def test_a_ceiling_on_calls_is_of_the_grant(world: CallWorld) -> None:
     assert len(world.desk.arrived) == 2
 
 
+async def test_what_is_used_up_is_named(world: CallWorld) -> None:
+    """A ceiling on calls, or on the sum of an argument: each refusal says which it was."""
+    cases: list[tuple[str, int, dict[str, Any], str]] = [
+        ("twice", 2, {}, "the grant's ceiling on calls is used up"),
+        ("purse", 1, {"amount": 10}, "the grant's ceiling on `amount` is used up"),
+    ]
+    for name, made, asked, said in cases:
+        _, token = await world.open(name)
+        for _ in range(made):
+            assert await world.outcome(token, "write", **asked) is Outcome.PERMIT
+        end = await world.call(token, "write", **asked)
+        assert said in [one.text for one in end.decision.reasons]
+
+
 async def test_result_bytes_refuse_the_next_call(world: CallWorld) -> None:
     """What came in has come in; once it is over the bound nothing more is called."""
     _, token = await world.open("few-bytes")

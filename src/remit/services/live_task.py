@@ -221,16 +221,17 @@ class LiveTask:
     def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
         """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
         used = total(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
-        what = "the grant's ceiling" if "#" in account else "the task's budget"
+        # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum.
+        _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
+        spends = f"`{argument}`" if argument else "calls"
+        what = "the grant's ceiling on" if of_grant else "the task's budget of"
         for bound, spent, wanted, word in (
-            (budgets.calls, used.calls, take.calls, "calls" if "#" not in account else ""),
+            (budgets.calls, used.calls, take.calls, spends),
             (budgets.effectful_calls, used.effectful_calls, take.effectful_calls, "effectful calls"),
             (budgets.result_bytes, used.result_bytes, 1, "result bytes"),
         ):
             if bound is not None and wanted and spent + wanted > bound:
-                raise BudgetExhausted(
-                    " ".join(f"{what} of {word} is used up".split()), way_out="open a new task", step=4
-                )
+                raise BudgetExhausted(f"{what} {word} is used up", way_out="open a new task", step=4)
 
     def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
         """Turn a reservation into use, or give it back."""
