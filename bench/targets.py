@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.figure import Figure, Goal
+from bench.fleet import PAUSED_OVER, THREE_P99, fleet
 from bench.governed import Governed
 from bench.issuers import UNKNOWN, issuers
 from bench.provenance import (
@@ -48,6 +49,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "paths": reach,
     "ends": ends,
     "sinks": sinks,
+    "replicas": fleet,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -100,6 +102,8 @@ GOALS = [
     Goal(name=PER_10_KB_OF_10_MB, yardstick=PER_10_KB, at_most=1.25),
     Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
     Goal(name=name_of(10_000), at_most=2),
+    Goal(name=THREE_P99, at_most=50),
+    Goal(name=PAUSED_OVER, at_most=100),
     Goal(name=POSTGRES, at_most=1_000),
     Goal(name=OPENBAO, at_most=1_000),
     Goal(name=END_P99, at_most=20),

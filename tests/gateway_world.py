@@ -256,6 +256,8 @@ async def gateway_world(
             )
             await house.tools.learned(name, await upstream.catalogue())
         house.revocations.on_end(door.on_end)
+        house.derived.kept_by("mcp-session", door.end_sessions)
+        house.derived.kept_by("mcp-stream", door.end_streams)
         await house.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         key = {"kty": "EC", "crv": "P-256"} | _POINT
         for name in ("bot",):

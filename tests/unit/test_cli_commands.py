@@ -175,6 +175,7 @@ def test_end_is_shown_in_milliseconds_and_proven_in_the_log(house: Remit, task: 
     assert proven["proof"]["size"] > proven["proof"]["events"] >= 1
     said = house("end", f"task:{task}")
     assert "nothing left open" in said.out
+    assert "fences stood after: " in house("doctor").out
     assert house("end", "nobody").code == 2
 
 

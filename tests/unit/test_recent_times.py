@@ -17,3 +17,4 @@ def test_quantiles_are_of_the_last_ones_by_kind() -> None:
         times.add("many", 1.0)
     assert times.quantiles()["many", 0.99] == 1.0
     assert times.counts == {"one": 1, "many": 2 * MOST}
+    assert times.by_kind() == {"many": (1.0, 1.0), "one": (7.0, 7.0)}

@@ -83,7 +83,8 @@ async def test_a_closure_says_what_was_refused_when(world: CallWorld) -> None:
     task, _ = await world.open()
     closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
     assert closure.closed
-    assert [(one.kind, one.open) for one in closure.closings] == [("token", False)]
+    assert [(one.kind, one.open) for one in closure.closings] == [("task", False), ("token", False)]
+    assert closure.closings[0].name == task.id
     assert (closure.reason, closure.ended_by, closure.epoch) == ("enough", "root", 1)
     assert await world.house.store.closures(world.house.tenant, scope=f"task:{task.id}") == [closure]
     (told,) = await world.facts(EventKind.CLOSURE_MADE)

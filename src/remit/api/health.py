@@ -30,8 +30,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
     where another replica has put in force what is not in the files of this one. `everything_locked` and
     `locks` tell of the kill switch, `open_sinks` of credentials that outlive their tasks, `telling_fails` of
-    those who are told of events, or asked, and do not answer: numbers alone, for
-    everybody may ask this.
+    those who are told of events, or asked, and do not answer: numbers alone, for everybody may ask this.
+    `fence_ms` and `dead_ms` are the median and the 99th percentile of how long fences lately took to stand,
+    by the kind of scope, and credentials to be refused at their sinks, by kind.
     """
 
     ready: bool
@@ -44,6 +45,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     locks: int = 0
     open_sinks: int = 0
     telling_fails: int = 0
+    fence_ms: dict[str, tuple[float, ...]] = {}
+    dead_ms: dict[str, tuple[float, ...]] = {}
 
 
 class Health:
@@ -84,6 +87,8 @@ class Health:
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
             telling_fails=self._fails(),
+            fence_ms=house.revocations.times.by_kind(),
+            dead_ms=house.leases.times.by_kind(),
         )
         return answer(told, 200 if ready else 503)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 
@@ -287,9 +288,19 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     if told.get("open_sinks"):
         says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
         yield Look("open sinks", "fail", says, "see `remit finding list`")
+    yield from _endings(told)
     if known < upstreams:
         says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
         yield Look("remit", "fail", says, "see its log for why")
+
+
+def _endings(told: dict[str, Any]) -> Iterator[Look]:
+    """Say how fast ends were lately: until a fence stood, and until a sink refused."""
+    for member, says in (("fence_ms", "fences stood after"), ("dead_ms", "credentials were dead after")):
+        times = told.get(member) or {}
+        shown = [f"{kind} {p50:.1f} ms (p99 {p99:.1f})" for kind, (p50, p99) in sorted(times.items())]
+        if shown:
+            yield Look("endings", "ok", f"{says}: {', '.join(shown)}")
 
 
 def _clock(answer: httpx.Response | None) -> Iterator[Look]:

@@ -291,6 +291,8 @@ def application(house: House, config: Config) -> Application:
         ),
     )
     house.revocations.on_end(door.on_end)
+    house.derived.kept_by("mcp-session", door.end_sessions)
+    house.derived.kept_by("mcp-stream", door.end_streams)
     house.announcements.listen(door.changed, door.notified)
     management = api.app(
         house,

@@ -19,6 +19,7 @@ from remit.services.cursors import Cursors
 from remit.services.declassify import Declassifications
 from remit.services.deferrals import Deferrals
 from remit.services.delegations import Delegations
+from remit.services.derived import Derived
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
@@ -115,12 +116,13 @@ def furnish(o: Outfit) -> House:
     )
     rotations.on_rewrap(leases.reseal)
     remains = remains_of(o, replicas, ownership, leases)
+    derived = Derived(store=o.store, clock=o.clock, live=live, approvals=approvals, tenant=o.tenant)
     revocations = Revocations(
         store=o.store,
         clock=o.clock,
         entropy=o.entropy,
         live=live,
-        approvals=approvals,
+        derived=derived,
         leases=leases,
         replicas=replicas,
         ownership=ownership,
@@ -300,6 +302,7 @@ def furnish(o: Outfit) -> House:
         deferrals=deferrals,
         answers=_answers(o, parts),
         evidence=evidence,
+        derived=derived,
         receipts=Receipts(store=o.store, evidence=evidence, tenant=o.tenant),
         chains=Chains(evidence),
         reports=Reports(

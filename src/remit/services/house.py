@@ -24,6 +24,7 @@ from remit.services.credentials import Credentials
 from remit.services.declassify import Declassifications
 from remit.services.deferrals import Deferrals
 from remit.services.delegations import Delegations
+from remit.services.derived import Derived
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
@@ -134,6 +135,7 @@ class House:
     deferrals: Deferrals
     answers: Answers
     evidence: Evidence
+    derived: Derived
     receipts: Receipts
     chains: Chains
     reports: Reports

@@ -206,11 +206,11 @@ class Leases:
         for record in left:
             held = HeldLease(record, self._broker_of(record))
             held.credential = self._records.open(record)
-            began_s = self._clock.boot_s()
+            began_s = now_s = self._clock.boot_s()
             for closure in closures:
                 if any(one.lease == record.id and one.open for one in closure.closings):
                     held.closures.append((closure.scope, closure.id))
-                    began_s = self._clock.boot_s() - (self._clock.now() - closure.at).total_seconds()
+                    began_s = now_s - max(0.0, (self._clock.now() - closure.at).total_seconds())
             self._held[held.id] = held
             self._back.begin(held, began_s)
         return len(left)

@@ -93,6 +93,7 @@ class Live:
         if live.task.lineage and chain != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
+        live.show(claims)
         self.take_on(live, claims)
         if not used:
             return live
@@ -115,7 +116,7 @@ class Live:
                 way_out="open a new task",
                 step=2,
             )
-        if now >= task.deadline:
+        if now >= task.deadline or self._clock.boot_s() >= live.ends_s:
             raise Fenced(
                 f"task `{task.id}` has run out", code="task-expired", way_out="open a new task", step=2
             )
@@ -210,6 +211,7 @@ class Live:
                 drawn=drawn_from(task, above) if above else None,
                 bound=self._tasks.get,
             )
+            live.ends_s = self._clock.boot_s() + (task.deadline - self._clock.now()).total_seconds()
             live.authority_hash = self._authority(task)
             self.gather(live)
             if keep:

@@ -18,6 +18,7 @@ from remit.core.provenance import Index
 from remit.core.request import AccessRequest
 from remit.core.revocation import call_scopes, scopes_of
 from remit.core.task import Budgets, Task
+from remit.core.token import AccessClaims
 from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
 from remit.services.accounts import Drawn, own_accounts, total
@@ -25,6 +26,9 @@ from remit.services.in_hand import LiveCall
 from remit.services.met import begun
 
 Json = Any
+
+#: Tokens of a task that are remembered for its end.
+MAX_TOKENS = 32
 
 
 class LiveTask:
@@ -68,10 +72,14 @@ class LiveTask:
         self.own = own_accounts(task)
         self.scopes = scopes_of(task)
         self.authority_hash = task.authority_hash
+        #: Tokens of it that were issued or shown here: when each runs out, and its grant.
+        self.tokens: dict[str, tuple[int, str]] = {}
         self.in_hand: set[LiveCall] = set()
         self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
         self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
+        #: Its deadline on the boot-time clock, which nobody can set back; `Live` knows it.
+        self.ends_s = float("inf")
         self.grants = _by_tool(task)
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
@@ -85,6 +93,16 @@ class LiveTask:
         #: Whoever holds it takes a result in: one at a time, however long it is.
         self.learning = asyncio.Lock()
         self.turns_heard = len(task.intent.turns)
+
+    def show(self, claims: AccessClaims) -> None:
+        """Remember a token of the task: its end tells of each. Those that had run out are forgotten."""
+        if claims.token_id in self.tokens:
+            return
+        for over in [name for name, (expires, _) in self.tokens.items() if expires <= claims.issued]:
+            del self.tokens[over]
+        if len(self.tokens) >= MAX_TOKENS:
+            del self.tokens[next(iter(self.tokens))]
+        self.tokens[claims.token_id] = claims.expires, claims.grant_id
 
     def call_scopes(self, tool: str) -> tuple[str, ...]:
         """Give the scopes of a call to `tool`."""
@@ -121,6 +139,10 @@ class LiveTask:
         return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
             self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
         )
+
+    def overdue(self, now_boot_s: float) -> bool:
+        """Whether it has not ended and its deadline has passed by the seconds since it was bound."""
+        return now_boot_s >= self.ends_s and not self.task.state.ended
 
     def touch(self, now_boot_s: float) -> None:
         """Start the idle time anew: the task is in use."""

@@ -32,3 +32,10 @@ class RecentTimes:
             for quantile in QUANTILES:
                 found[kind, quantile] = ordered[min(int(quantile * len(ordered)), len(ordered) - 1)]
         return found
+
+    def by_kind(self) -> dict[str, tuple[float, ...]]:
+        """Give, for each kind, median and 99th percentile, to the microsecond."""
+        found: dict[str, tuple[float, ...]] = {}
+        for (kind, _), ms in sorted(self.quantiles().items()):
+            found[kind] = (*found.get(kind, ()), round(ms, 3))
+        return found

@@ -25,14 +25,12 @@ from typing import Final
 
 import msgspec
 
-from remit.core.approval import ApprovalState
 from remit.core.errors import Conflict, Elsewhere, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import (
     EVERYTHING,
     Cause,
-    Closing,
     Closure,
     Ending,
     Lock,
@@ -46,7 +44,6 @@ from remit.ports.fleet import Raised
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import (
     Change,
-    PutApproval,
     PutClosure,
     PutTask,
     PutValue,
@@ -55,8 +52,8 @@ from remit.ports.store import (
     Store,
     Unit,
 )
-from remit.services.approvals import Approvals
 from remit.services.closures import batches, closure_event, upstream_of
+from remit.services.derived import Derived
 from remit.services.in_hand import cut
 from remit.services.leases import Leases
 from remit.services.live import Live
@@ -81,7 +78,7 @@ class Revocations:
         clock: Clock,
         entropy: Entropy,
         live: Live,
-        approvals: Approvals,
+        derived: Derived,
         leases: Leases,
         replicas: Replicas,
         ownership: Ownership,
@@ -94,7 +91,7 @@ class Revocations:
         self._clock = clock
         self._entropy = entropy
         self._live = live
-        self._approvals = approvals
+        self._derived = derived
         self._leases = leases
         self._replicas = replicas
         self._ownershiphip = ownership
@@ -131,7 +128,10 @@ class Revocations:
         cause: Cause = Cause.ASKED,
     ) -> Closure:
         """End a task and all its descendants. One that was completed has that as its cause."""
-        task = await self._store.task(self._tenant, task_id)
+        # Together: under load an end waits its turn for each answer of the store.
+        task, known = await asyncio.gather(
+            self._store.task(self._tenant, task_id), self._store.descendants(self._tenant, task_id)
+        )
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
         if task.state.ended:
@@ -139,8 +139,10 @@ class Revocations:
             if found is not None:
                 return found
 
+        looked: list[list[Task]] = [known]
+
         async def below() -> list[Task]:
-            return [task, *await self._store.descendants(self._tenant, task_id)]
+            return [task, *(looked.pop() if looked else await self._store.descendants(self._tenant, task_id))]
 
         if state is TaskState.COMPLETED and cause is Cause.ASKED:
             cause = Cause.COMPLETED
@@ -198,7 +200,10 @@ class Revocations:
         """
         now, boot_s = self._clock.now(), self._clock.boot_s()
         due: list[tuple[str, str, Cause]] = []
-        for task in await self._store.expiring(self._tenant, now):
+        # A clock that was set back moves no deadline of a task that is bound.
+        late = {one.task.id: one.task for one in self._live.all() if one.overdue(boot_s)}
+        late |= {task.id: task for task in await self._store.expiring(self._tenant, now)}
+        for task in late.values():
             live = self._live.get(task.id)
             if live is None and not self._remains.tends:
                 continue
@@ -206,7 +211,7 @@ class Revocations:
                 # Nobody has bound it since this process started: its lease or idle time starts now.
                 with contextlib.suppress(Elsewhere):
                     live = await self._live.load(task.id)
-            if now >= task.deadline:
+            if now >= task.deadline or (live is not None and boot_s >= live.ends_s):
                 due.append((task.id, "the deadline has passed", Cause.DEADLINE))
             elif live is not None and live.lapsed(boot_s):
                 leased = bool(task.lease_s)
@@ -251,16 +256,19 @@ class Revocations:
         indeterminate = cut(self._live.all(), (target,), self._store.epochs(self._tenant))
         wait_s = self._settle_s if ending.state is not TaskState.EXPIRED else 0.0
         others = asyncio.ensure_future(self._replicas.gathered(Raised(target, epoch), started_s, wait_s))
+        # Step 4 begins behind the fence, whatever else is still to be written.
+        leases = self._leases.end([task.id for task in open_tasks], upstream_of(target), started_s)
         for batch in rest:
             await self._end_batch(batch, ending, now)
-        missed = await self._missed(target, found, open_tasks)
+        missed, closings = await asyncio.gather(
+            self._missed(target, found, open_tasks), self._derived.closings(open_tasks, started_s)
+        )
         for batch in batches(missed):
             await self._end_batch(batch, ending, now)
-        open_tasks += missed
-        leases = self._leases.end([task.id for task in open_tasks], upstream_of(target), started_s)
-        closings = [self._probe(task, started_s) for task in open_tasks]
-        for task in open_tasks:
-            closings += await self._close_task(task, started_s)
+        if missed:
+            open_tasks += missed
+            leases += self._leases.end([task.id for task in missed], "", started_s)
+            closings += await self._derived.closings(missed, started_s)
         closings += await self._leases.settled(leases, wait=ending.state is not TaskState.EXPIRED)
         elsewhere = await others
         indeterminate += [one for one in elsewhere.indeterminate if one not in indeterminate]
@@ -366,30 +374,6 @@ class Revocations:
         for ended in ended_tasks:
             self._live.replace(ended)
         return receipt
-
-    async def _close_task(self, task: Task, started_s: float) -> list[Closing]:
-        closings: list[Closing] = []
-        withdrawn = await self._approvals.withdraw(task.id)
-        for one in withdrawn:
-            try:
-                expected = await self._store.approval(self._tenant, one.id)
-                await self._store.commit(
-                    Unit((PutApproval(one, expected=expected.state if expected else ApprovalState.PENDING),))
-                )
-            except Conflict:
-                continue
-            closings.append(Closing("approval", one.id, round((self._clock.boot_s() - started_s) * 1000, 3)))
-        return closings
-
-    def _probe(self, task: Task, started_s: float) -> Closing:
-        """Ask, as step 2 of every call does, whether the task's token still gets in."""
-        epochs = self._store.epochs(self._tenant)
-        live = self._live.get(task.id)
-        refused = (live is not None and live.task.state.ended) or risen(task.epochs, epochs, scopes_of(task))
-        elapsed_ms = round((self._clock.boot_s() - started_s) * 1000, 3)
-        return Closing(
-            "token", f"every door, task {task.id}", elapsed_ms if refused or live is None else None
-        )
 
     def _event(self, kind: EventKind, facts: dict[str, object], by: str) -> Event:
         return Event(

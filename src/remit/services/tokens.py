@@ -150,7 +150,9 @@ class AccessTokens:
             grant_id=grant_id,
             label=live.label,
         )
-        return await self._given(claims, authority, asking, changes, refresh)
+        given = await self._given(claims, authority, asking, changes, refresh)
+        live.show(claims)
+        return given
 
     def reach(self, task: Task) -> tuple[str, ...]:
         """Give the resources at which a task's token can be used."""

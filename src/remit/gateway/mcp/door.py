@@ -139,8 +139,16 @@ class McpDoor:
 
     async def on_end(self, task_id: str) -> None:
         """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
-        self._sessions.end_task(task_id)
-        self._subscriptions.end_task(task_id)
+        self.end_sessions(task_id)
+        self.end_streams(task_id)
+
+    def end_sessions(self, task_id: str) -> int:
+        """End the sessions of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        return self._sessions.end_task(task_id)
+
+    def end_streams(self, task_id: str) -> int:
+        """Close the streams of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        return self._subscriptions.end_task(task_id)
 
     def changed(self, upstream: str) -> None:
         """Announce that what an upstream offers, or what of it was accepted, has changed."""

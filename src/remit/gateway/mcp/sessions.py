@@ -159,10 +159,12 @@ class Sessions:
         if session.listener is not None:
             session.listener.close()
 
-    def end_task(self, task_id: str) -> None:
-        """End all sessions of a task."""
-        for session_id in list(self._by_task.get(task_id, ())):
+    def end_task(self, task_id: str) -> int:
+        """End all sessions of a task; gives how many that were."""
+        own = list(self._by_task.get(task_id, ()))
+        for session_id in own:
             self.close(session_id)
+        return len(own)
 
     def _make_room(self, own: set[str]) -> None:
         for session_id, session in self._all.items():

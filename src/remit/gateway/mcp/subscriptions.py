@@ -136,10 +136,11 @@ class Subscriptions:
         for listener in list(self._listeners):
             listener.offer(method, upstream, uri)
 
-    def end_task(self, task_id: str) -> None:
-        """Close the streams of a task."""
-        for listener in list(self._listeners):
-            if listener.task == task_id:
-                listener.close()
+    def end_task(self, task_id: str) -> int:
+        """Close the streams of a task; gives how many that were."""
+        own = [listener for listener in self._listeners if listener.task == task_id]
+        for listener in own:
+            listener.close()
         for key in [key for key in self._followers if key[0] == task_id]:
             del self._followers[key]
+        return len(own)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replicas on one PostgreSQL: how fast an end is that others acknowledge, and what more of them bring."""
+
+import itertools
+import subprocess
+import sys
+import time
+
+import msgspec
+
+from bench.calls import echo_call
+from bench.figure import Figure
+from bench.load import Plan, Tally, percentile
+from bench.measure import TEXTS, layout, running_upstream
+from bench.replicas import Replicas
+
+THREE_P99 = "replicas: end on 3, p99"
+PAUSED_OVER = "replicas: end with one of 3 paused, longest above the lease"
+ALONE = "replicas: calls with 1"
+LEASE_MS = 1_000
+CONCURRENCY = 16
+
+
+def _loads(fleet: Replicas, count: int) -> list["subprocess.Popen[bytes]"]:
+    """Start a load at every replica: the calls of a task each, at the replica where it was opened."""
+    started = []
+    cpu = layout().others
+    for url in fleet.urls:
+        calls = [
+            echo_call(number, url, "echo", {"authorization": f"Bearer {fleet.token}"})
+            for number in range(min(count, TEXTS))
+        ]
+        plan = Plan(url, calls, max(1, CONCURRENCY // len(fleet.urls)), count, 20.0, 50, cpu)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(plan))
+        process.stdin.close()
+        started.append(process)
+    return started
+
+
+def _tallies(started: list["subprocess.Popen[bytes]"]) -> list[Tally]:
+    found = []
+    for process in started:
+        assert process.stdout is not None
+        found.append(msgspec.json.decode(process.stdout.read(), type=Tally))
+        process.wait()
+    return found
+
+
+def _ends(fleet: Replicas, numbers: list[int], count: int) -> list[float]:
+    """End tasks, each opened at one replica and ended at the next; gives what the callers waited."""
+    took = []
+    places = itertools.cycle(numbers)
+    for _ in range(count):
+        opened, ended = next(places), next(places)
+        took.append(fleet.end(ended, fleet.open(opened)).took_ms)
+        time.sleep(0.005)
+    return sorted(took)
+
+
+def fleet(quick: bool) -> list[Figure]:
+    """Ends on three, with one paused, and calls with one, two and four."""
+    found: list[Figure] = []
+    ends, paused, calls = (20, 2, 1_000) if quick else (300, 20, 20_000)
+    with running_upstream(None) as upstream:
+        with Replicas(3, upstream.url, lease_ms=LEASE_MS) as three:
+            took = _ends(three, [0, 1, 2], ends)
+            how = f"{ends} tasks, opened at one replica and ended at another, as the caller saw it"
+            for word, share in (("p50", 0.5), ("p99", 0.99)):
+                value = percentile([round(ms * 1e6) for ms in took], share) / 1e6
+                found.append(Figure(name=f"replicas: end on 3, {word}", value=value, unit="ms", how=how))
+            longest = 0.0
+            for _ in range(paused):
+                task = three.open(0)
+                three.pause(2)
+                try:
+                    longest = max(longest, three.end(1, task).took_ms)
+                finally:
+                    three.go_on(2)
+                # It has to take its lease again before it can be waited for anew.
+                time.sleep(2.5 * LEASE_MS / 1000)
+            how = f"{paused} ends, each with one replica stopped just before; lease {LEASE_MS} ms"
+            found.append(Figure(name=PAUSED_OVER, value=longest - LEASE_MS, unit="ms", how=how))
+        for count in (1, 2, 4):
+            with Replicas(count, upstream.url) as some:
+                tallies = _tallies(_loads(some, calls // count))
+            rate = sum(one.calls_per_s for one in tallies)
+            how = (
+                f"{sum(one.calls for one in tallies)} governed calls over {CONCURRENCY} connections in all; "
+                "one task, whose owner the others pass calls on to; 2 CPUs for all, PostgreSQL and client too"
+            )
+            found.append(Figure(name=f"replicas: calls with {count}", value=rate, unit="calls/s", how=how))
+    return found
