@@ -189,8 +189,11 @@ def test_a_body_that_is_cut_is_given_whole(body: bytes, piece: ReplyPiece) -> No
     given_on = b""
     waiting = b""
     for at in range(0, len(body), 7):
+        seen = len(waiting)
         waiting += body[at : at + 7]
-        end = complete(piece, waiting)
+        end = complete(piece, waiting, seen)
+        # What was looked at before is not looked at again, and nothing is missed by that.
+        assert end == complete(piece, waiting)
         read_piece(piece, waiting[:end], given_on[-20:])
         given_on, waiting = given_on + waiting[:end], waiting[end:]
     assert given_on + waiting == body

@@ -38,7 +38,8 @@ class PostgresLeaseSection(Section, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             description="Statements that give a role what it needs. `{role}` is the role; `{task}`, "
-            "`{agent}`, `{person}` and the task's parameters by name are texts.",
+            "`{agent}`, `{person}` and the task's parameters by name are texts, which bring their quotes "
+            "with them and stand in no others.",
         ),
     ]
     connections: Annotated[int, Meta(ge=1, description="Sessions that a role may have at once.")] = 5

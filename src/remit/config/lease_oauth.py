@@ -92,7 +92,10 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     scopes: Annotated[tuple[Text, ...], Meta(description="Scopes of every token.")] = ()
     tool_scopes: Annotated[
         dict[str, tuple[Text, ...]],
-        Meta(description="Further scopes by tool, asked for where the task was granted it."),
+        Meta(
+            description="Further scopes by tool, asked for where the task was granted it. A task for which "
+            "there are no scopes at all then gets no token."
+        ),
     ] = {}
     audience: Annotated[str, Meta(description="Parameter `audience`, where the server wants one.")] = ""
     resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""

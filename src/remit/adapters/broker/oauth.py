@@ -19,7 +19,7 @@ from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.oauth_client import SourceClient, refused
 from remit.adapters.broker.oauth_grants import TokenSource
 from remit.adapters.broker.web import BrokerWeb
-from remit.core.errors import KeyUnavailable
+from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
 
@@ -93,7 +93,15 @@ class OAuthBroker:
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Ask for a token; raises `KeyUnavailable`."""
-        target = {"scope": " ".join(self.scopes_for(wanted)), "audience": self._audience}
+        scopes = self.scopes_for(wanted)
+        if self._tool_scopes and not scopes:
+            # RFC 6749 sections 3.3 and 6: with none named the server gives its usual ones, or all of them.
+            raise NothingDone(
+                "no tool that the task was granted has scopes for its token",
+                code="lease-parameter",
+                way_out="give `scopes`, or `tool_scopes` for the tool",
+            )
+        target = {"scope": " ".join(scopes), "audience": self._audience}
         target["resource"] = self._resource  # RFC 8707
         given = {name: value for name, value in target.items() if value}
         answer = await self._source.ask(self._client, self._places.token, wanted, given)

@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import CONNECT_S, tried
 from remit.adapters.broker.narrowing import PLACE, texts_of
-from remit.core.errors import KeyUnavailable, NothingDone
+from remit.core.errors import ConfigInvalid, KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
 
@@ -36,6 +36,18 @@ PASSWORD_BYTES: Final = 24
 #: Longest wait for the sessions of a role to end.
 SESSIONS_S: Final = 5.0
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
+#: Where a text has other quotes around it than its own: strings, names, bodies between dollars, comments.
+_QUOTED: Final = re.compile(
+    r"""
+      (?<![\w$])[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z)
+    | '(?:[^']|'')*(?:'|\Z)
+    | "(?:[^"]|"")*(?:"|\Z)
+    | (?<![\w$])\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)
+    | --[^\n]*
+    | /\*.*(?:\*/|\Z)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 class PostgresBroker:
@@ -58,8 +70,11 @@ class PostgresBroker:
         """Take what reads the administrator's address, and the statements that give a role what it needs.
 
         In these `{role}` is the role; `{task}`, `{agent}`, `{person}` and the names of the task's parameters
-        are texts. `connections` is how many sessions a role may have at once.
+        are texts. `connections` is how many sessions a role may have at once. Raises `ConfigInvalid` for a
+        statement with one of these within quotes.
         """
+        for one in grants:
+            _check_quotes(one)
         self._admin = admin
         self._grants = tuple(grants)
         self._injection = Injection(headers, env)
@@ -208,6 +223,17 @@ class PostgresBroker:
                 way_out="look at its log, at the address, and at what remit's administrator may do there",
                 debug=type(fault).__name__,
             ) from None
+
+
+def _check_quotes(template: str) -> None:
+    """INVARIANT: a text is a literal by the quotes that it brings, and within others it could end them."""
+    for part in _QUOTED.finditer(template):
+        if found := PLACE.search(part[0]):
+            raise ConfigInvalid(
+                f"`{found[0][:40]}` stands within quotes or a comment in a grant of a database role",
+                key="grants",
+                way_out="leave the quotes out: it is a literal of its own; join texts with `||`",
+            )
 
 
 def role_of(lease: str) -> str:

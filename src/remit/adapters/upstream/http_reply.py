@@ -184,8 +184,9 @@ class PlainReplyExchange(ReplyExchange):
         waiting = bytearray()
         before = b""
         async for part in self._connection.chunks():
+            seen = len(waiting)
             waiting += part
-            end = self._ready(piece, waiting)
+            end = self._ready(piece, waiting, seen)
             if not end:
                 self._keep(len(waiting), min(self._max, MAX_EVENT_BYTES))
                 continue
@@ -197,13 +198,13 @@ class PlainReplyExchange(ReplyExchange):
                 before = body[-OVERLAP_BYTES:]
         yield self._chunk(piece, bytes(waiting), before, last=True)
 
-    def _ready(self, piece: ReplyPiece, waiting: bytearray) -> int:
-        """Give how much of what has come can be given on."""
+    def _ready(self, piece: ReplyPiece, waiting: bytearray, seen: int) -> int:
+        """Give how much of what has come can be given on; `seen` of it waited before."""
         if piece is ReplyPiece.TEXT:
             if len(waiting) < WINDOW_BYTES:
                 return 0
-            return complete(piece, bytes(waiting)) or len(waiting)
-        return complete(piece, bytes(waiting))
+            return complete(piece, waiting) or len(waiting)
+        return complete(piece, waiting, seen)
 
 
 class McpReplyExchange(ReplyExchange):

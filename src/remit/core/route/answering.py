@@ -58,6 +58,8 @@ _TEXTS: Final = frozenset(
     }
 )  # fmt: skip
 _EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+#: As much of the end of an event may have come before the rest of it.
+_END_BYTES: Final = 3
 _RUN = re.compile("[^\x00-\x08\x0e-\x1f\x7f\ufffd]{6,}")
 
 
@@ -163,16 +165,20 @@ def piece_of(media: str) -> ReplyPiece:
     return ReplyPiece.BYTES
 
 
-def complete(piece: ReplyPiece, waiting: bytes) -> int:
-    """Give how many of the bytes that wait make whole events or lines; the others wait for more."""
+def complete(piece: ReplyPiece, waiting: bytes | bytearray, seen: int = 0) -> int:
+    """Give how many of the bytes that wait make whole events or lines; the others wait for more.
+
+    The first `seen` were looked at before and made none: they are not looked at again, or what comes in many
+    small pieces would cost the square of its size.
+    """
     if piece is ReplyPiece.EVENTS:
         end = 0
-        for found in _EVENT_END.finditer(waiting):
+        for found in _EVENT_END.finditer(waiting, max(0, seen - _END_BYTES)):
             end = found.end()
         return end
     if piece is ReplyPiece.BYTES:
         return len(waiting)
-    return waiting.rfind(b"\n") + 1
+    return waiting.rfind(b"\n", seen) + 1
 
 
 def read_piece(piece: ReplyPiece, body: bytes, before: bytes = b"") -> tuple[list[str], list[str]]:

@@ -84,7 +84,7 @@ class Connection:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body's pieces as they arrive; the upstream is held back while nobody takes them.
 
-        Pieces end where the network cut them. Raises as `head` does; a fault drops the pieces not taken yet.
+        Pieces are what has arrived meanwhile. Raises as `head` does; a fault drops the pieces not taken yet.
         """
         wire = self._asked()
         while True:

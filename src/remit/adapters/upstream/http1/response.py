@@ -47,6 +47,8 @@ class Phase(IntEnum):
     OVER = 4
 
 
+# A piece below this is put together with the next one.
+_SMALL_BYTES = 512
 # Names of the module, not of the class: these are looked up a dozen times for each response.
 _HEAD, _BODY, _COMPLETE, _OVER = Phase.HEAD, Phase.BODY, Phase.COMPLETE, Phase.OVER
 
@@ -178,7 +180,12 @@ class ResponseReader:
         self._body_bytes += size
         if self._body_bytes > self._limits.max_body_bytes:
             raise self._refuse(self._too_large("body", self._limits.max_body_bytes))
-        self.chunks.append(piece)
+        chunks = self.chunks
+        if chunks and len(chunks[-1]) < _SMALL_BYTES:
+            # Whoever writes each byte as a chunk of its own has neither memory nor work of ours for each.
+            chunks[-1] += piece
+        else:
+            chunks.append(piece)
         self.unread_bytes += size
 
     def on_message_complete(self) -> None:

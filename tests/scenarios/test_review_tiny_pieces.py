@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threat: an API writes its answer in so many small pieces that no other call, and no end, has a turn."""
+
+from remit.core.route import ReplyPiece
+from remit.core.route.answering import complete
+from tests.raw_peer import Visit, each_loop, pool_of, raw_peer
+
+CHUNKS = 8_000
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def tiny(visit: Visit) -> None:
+    """Answer in chunks of one byte each, which the network brings together."""
+    await visit.request()
+    visit.say(HEAD + b"1\r\na\r\n" * CHUNKS + b"0\r\n\r\n")
+    await visit.request()
+
+
+@each_loop
+async def test_small_pieces_are_put_together() -> None:
+    """Each piece that is handed on costs a round of work, in which nobody else has a turn."""
+    async with raw_peer(tiny) as peer, pool_of(peer) as pool:
+        connection = await pool.acquire()
+        connection.send(b"GET", b"/", [])
+        await connection.head()
+        pieces = [piece async for piece in connection.chunks()]
+        connection.release()
+    assert b"".join(pieces) == b"a" * CHUNKS
+    assert len(pieces) < 100
+
+
+def test_what_waits_is_looked_at_once() -> None:
+    """An event that never ends is not read from its beginning with each piece that comes."""
+    before = b"\n\n\n" + b"a" * 64
+    for piece in (ReplyPiece.EVENTS, ReplyPiece.LINES):
+        assert complete(piece, before + b"b", len(before)) == 0
+    for cut in range(1, 4):
+        whole = b"data: x\r\n\r\n"
+        assert complete(ReplyPiece.EVENTS, whole, len(whole) - cut) == len(whole)
