@@ -208,6 +208,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
         ),
         ({"aws": AWS | {"role": "reader"}, "headers": KEY}, {}, "`upstreams.crm.lease.aws.role`"),
         ({"aws": AWS | {"probe_url": "http://s3.example.com/"}, "headers": KEY}, {}, "in the clear"),
+        ({"oauth": OAUTH, "headers": {"X": "{user}"}}, {}, "gives no `user` for `X`"),
         ({"aws": AWS, "headers": {"X": "{token}"}}, {}, "gives no `token` for `X`"),
         (
             {"aws": AWS | {"statements": [STATEMENT | {"Action": "s3:{verb}"}]}, "headers": KEY},

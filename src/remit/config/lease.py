@@ -117,7 +117,7 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             way_out=f"give one of {', '.join(f'`{one}`' for one in SOURCES)}",
         )
     if lease.oauth is not None:
-        check_oauth(lease.oauth, f"{key}.oauth", node, problems)
+        check_oauth(lease.oauth, lease.headers | lease.env, f"{key}.oauth", node, problems)
     if lease.password is not None:
         check_password(lease.password, f"{key}.password", node, problems)
     if lease.postgres is not None:

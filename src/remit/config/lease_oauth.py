@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from remit.config.lease_checks import Url, check_secret, check_source
+from remit.config.lease_checks import Url, check_names, check_secret, check_source
 from remit.config.lines import Node
 from remit.config.secret import SecretRef
 from remit.config.section import Section, Text
 from remit.config.shape import Problems
+
+#: What a server gives that templates may name.
+GIVES: Final = frozenset({"token"})
 
 
 class OAuthClientSection(Section, frozen=True, kw_only=True):
@@ -101,8 +104,11 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""
 
 
-def check_oauth(oauth: OAuthLeaseSection, key: str, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+def check_oauth(
+    oauth: OAuthLeaseSection, templates: dict[str, str], key: str, node: Node, problems: Problems
+) -> None:
+    """Note what no single value can say of itself; `templates` are what carries the credential."""
+    check_names(templates, GIVES, key, node, problems)
     _check_client(oauth, key, node, problems)
     for name in ("authorize_url", "revoke_url", "introspect_url", "probe_url"):
         check_source(getattr(oauth, name), f"{key}.{name}", node, problems)
