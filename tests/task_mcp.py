@@ -36,6 +36,18 @@ class TaskServer(ScriptedServer):
         """What it was started with."""
         return {"token": os.environ.get("API_TOKEN", ""), "argv": sys.argv}
 
+    def talk(self) -> Json:
+        """Write its credential into its log: by itself, in an address, and in a line that is too long."""
+        token = os.environ.get("API_TOKEN", "")
+        for line in (
+            token,
+            f"cannot reach https://me:{token}@api.example/",
+            "x" * 230 + f" t={token} " * 900,
+        ):
+            sys.stderr.write(f"talks {line}\n")
+        sys.stderr.flush()
+        return {}
+
     def length(self) -> Json:
         """How long the token is; the token stays here."""
         return {"length": len(os.environ.get("API_TOKEN", ""))}

@@ -26,7 +26,7 @@ class AtProcesses:
         """Give one that knows of no process yet."""
         entropy, bound = SystemEntropy(), BufferBound(1 << 20)
 
-        def make(env: Mapping[str, str]) -> McpStdio:
+        def make(env: Mapping[str, str], _: tuple[str, ...] = ()) -> McpStdio:
             return McpStdio(
                 "crm", PROGRAM, entropy=entropy, bound=bound, env=env, grace_s=0.1, patience_s=0, lease_s=30
             )

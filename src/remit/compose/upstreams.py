@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
@@ -19,6 +20,7 @@ from remit.core.route import Api
 from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
 from remit.services.house import House
+from remit.services.scrub import cleaned
 
 OnState = Callable[[str, bool], None]
 #: How long a process of a task that has ended may take to end by itself once it is asked to.
@@ -89,7 +91,12 @@ def _stdio(
         cwd=str(config.at(section.cwd)),
         max_result_bytes=config.limits.max_result_bytes,
         on_state=on_state,
+        clean=partial(cleaned, secrets=_secrets(section)),
     )
+
+
+def _secrets(section: UpstreamSection) -> tuple[str, ...]:
+    return tuple(ref.resolve() for ref in section.env.values() if ref.secret)
 
 
 def _task_processes(
@@ -103,7 +110,7 @@ def _task_processes(
             way_out="run remit on Linux, or let one process serve all tasks",
         )
 
-    def make(env: Mapping[str, str]) -> McpStdio:
+    def make(env: Mapping[str, str], secrets: tuple[str, ...]) -> McpStdio:
         return McpStdio(
             name,
             section.command,
@@ -115,6 +122,7 @@ def _task_processes(
             grace_s=GRACE_S,
             patience_s=0.0,
             lease_s=section.process_lease_s,
+            clean=partial(cleaned, secrets=(*secrets, *_secrets(section))),
         )
 
     return TaskProcesses(

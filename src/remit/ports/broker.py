@@ -22,13 +22,14 @@ from remit.core.task import Task
 class LeaseWanted(msgspec.Struct, frozen=True):
     """What a credential is wanted for: one task, at one upstream. `lease` names it in evidence and, where the
     source takes names, at the source. `env` is what a process gets in its environment, where that is what is
-    wanted.
+    wanted, and `secrets` are the texts in it that nobody may read.
     """
 
     lease: str
     upstream: str
     task: Task
     env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Name the lease; what its process gets is not shown."""

@@ -315,13 +315,13 @@ class Leases:
         """1, 2. Leaves `held.credential` unset where there is none to be had, and says why."""
         broker, upstream = held.broker, held.record.upstream
         assert held.wanted is not None
-        env = held.under.given.env if held.under is not None else {}
+        env, secrets = (under.given.env, under.given.secrets) if (under := held.under) else ({}, ())
         patience_s = START_S if broker is self._processes.get(upstream) else OBTAIN_S
         try:
             if broker.traceable:
                 await self._records.keep(held)
             async with asyncio.timeout(patience_s):
-                given = await broker.obtain(LeaseWanted(held.id, upstream, held.wanted, env))
+                given = await broker.obtain(LeaseWanted(held.id, upstream, held.wanted, env, secrets))
             held.credential = given
             await self._records.keep(held, self._issued(held, given.until))
             await self._see(held, given)

@@ -77,6 +77,14 @@ def _begun(body: bytes, forms: tuple[bytes, ...]) -> int:
     return 0
 
 
+def cleaned(line: bytes, secrets: tuple[str, ...]) -> bytes:
+    """Give a line of a log without secrets, and of one that has several lines without each of these."""
+    parts = (part for secret in secrets for part in (secret, *secret.splitlines()))
+    for form in _forms(tuple(dict.fromkeys(parts))):
+        line = line.replace(form, REMOVED)
+    return line
+
+
 def scrubbed(chunk: Chunk, credential: UpstreamCredential | None) -> Chunk:
     """Give a chunk without the credential of its call."""
     if credential is None or not credential.secrets:

@@ -23,7 +23,7 @@ from remit.adapters.upstream.stdio_session import (
     MAX_UNWRITTEN_BYTES,
     StdioSession,
 )
-from remit.adapters.upstream.supervise import own_environment
+from remit.adapters.upstream.supervise import Clean, as_it_is, own_environment
 from remit.core.errors import Busy, ConfigInvalid, RemitError, UpstreamUnreachable
 from remit.ports.runtime import Entropy
 from remit.ports.upstream import Call, Catalogue, Exchange
@@ -45,6 +45,7 @@ class McpStdio:
     said to it (as long as `grace_s` unless given), `lease_s` until its guard ends it where this process does
     not run (0: only where it is gone). `counts` counts what was dropped and why (`malformed`,
     `late`, `unattributed`, `dropped`), `restarts` too. With `probe=False` only the legacy handshake is tried.
+    `clean` takes secrets out of what the process says for the log.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class McpStdio:
         restart_max_s: float = 60.0,
         probe: bool = True,
         on_state: OnState | None = None,
+        clean: Clean = as_it_is,
     ) -> None:
         """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
         if not command or not all(command) or any("\0" in part for part in command):
@@ -84,6 +86,7 @@ class McpStdio:
         self._lease_s = lease_s
         self._backoff = Backoff(entropy, base_s=restart_base_s, max_s=restart_max_s)
         self._restart_max_s = restart_max_s
+        self._clean = clean
         self._reachability = Reachability(name, on_state)
         self._session: StdioSession | None = None
         self._probe = self._may_probe = probe
@@ -210,6 +213,7 @@ class McpStdio:
             counts=self.counts,
             on_change=self._on_change,
             on_notification=self._on_notification,
+            clean=self._clean,
         )
         child = session.child
         fault: RemitError | None = None

@@ -22,7 +22,7 @@ from remit.adapters.upstream.jsonrpc import (
     write_request,
     write_response,
 )
-from remit.adapters.upstream.supervise import ChildProcess
+from remit.adapters.upstream.supervise import ChildProcess, Clean, as_it_is
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
 from remit.core.mediation import Chunk
 
@@ -68,13 +68,16 @@ class StdioSession:
         counts: Counter[str],
         on_change: Callable[[], None],
         on_notification: Callable[[str, Json], None],
+        clean: Clean = as_it_is,
     ) -> None:
         """Begin with a process that is not started yet."""
         self.name = name
         self.bound = bound
         self.counts = counts
         self.max_result_bytes = max_result_bytes
-        self.child = ChildProcess(name, max_result_bytes + 4096, self._on_line, self._on_overlong, self.end)
+        self.child = ChildProcess(
+            name, max_result_bytes + 4096, self._on_line, self._on_overlong, self.end, clean
+        )
         self.handshake: era.Handshake | None = None
         self.stamp = era.Stamp("")
         self.ids = count(1)

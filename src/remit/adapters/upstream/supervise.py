@@ -30,8 +30,15 @@ _LEASED_GUARD_S = 1.0
 _LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
 
 OnLine = Callable[[bytes], None]
+#: Gives a line of a process's own log without what nobody may read there.
+Clean = Callable[[bytes], bytes]
 #: Told of a line beyond the limit: its first and last bytes.
 OnOverlong = Callable[[bytes, bytes], None]
+
+
+def as_it_is(line: bytes) -> bytes:
+    """Give a line of a process that has no secret."""
+    return line
 
 
 class LineReader(asyncio.Protocol):
@@ -110,8 +117,10 @@ class ChildProcess:
         on_line: OnLine,
         on_overlong: OnOverlong,
         on_end: Callable[[], None],
+        clean: Clean = as_it_is,
     ) -> None:
         """Prepare; `start` starts it. `on_end` is called when it says no more."""
+        self._clean = clean
         self._name = name
         self._tell_end = on_end
         self._output = LineReader(max_line_bytes, on_line, on_overlong, self._on_end)
@@ -244,7 +253,7 @@ class ChildProcess:
 
     def _on_log(self, line: bytes) -> None:
         """Pass a line of the process's own log on, at most so many in a minute."""
-        text = ascii(line.decode("utf-8", "replace").rstrip())[1:-1]
+        text = ascii(self._clean(line).decode("utf-8", "replace").rstrip())[1:-1]
         self.last_words = [*self.last_words[1 - _KEEP_LOG_LINES :], text]
         minute = asyncio.get_running_loop().time() // 60
         self._logged = self._logged + 1 if minute == self._minute else 1
@@ -255,7 +264,8 @@ class ChildProcess:
             log.warning("upstream %s: says more than %d lines a minute", self._name, _MAX_LOG_LINES)
 
     def _on_long_log(self, head: bytes, tail: bytes) -> None:
-        self._on_log(head)
+        # The word that is cut off might be the beginning of what would be cleaned out.
+        self._on_log(head.rpartition(b" ")[0])
 
 
 def _open(

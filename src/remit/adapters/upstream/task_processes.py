@@ -24,8 +24,9 @@ from remit.ports.upstream import Call, Catalogue, Exchange
 
 Json = Any
 
-#: Gives a server that is not started yet; what it gets in its environment beside what all get.
-MakeServer = Callable[[Mapping[str, str]], McpStdio]
+#: Gives a server that is not started yet; what it gets in its environment beside what all get, and which
+#: texts of that must not be read in a log.
+MakeServer = Callable[[Mapping[str, str], tuple[str, ...]], McpStdio]
 KIND: Final = "process"
 
 
@@ -78,14 +79,14 @@ class TaskProcesses:
 
     # What the broker does.
 
-    async def run(self, lease: str, env: Mapping[str, str]) -> None:
+    async def run(self, lease: str, env: Mapping[str, str], secrets: tuple[str, ...] = ()) -> None:
         """Start a process and see that it answers; raises `Busy`, `UpstreamUnreachable`, `UpstreamFault`."""
         if len(self._running) >= self._limit:
             raise Busy(
                 f"upstream `{self.name}` has {self._limit} processes, which is as many as it may",
                 way_out="end tasks that are done, or raise its `max_processes`",
             )
-        server = self._running[lease] = self._make({**env, MARK: lease})
+        server = self._running[lease] = self._make({**env, MARK: lease}, secrets)
         try:
             await server.start(_nothing, self._on_notification)
         except BaseException:
@@ -112,7 +113,7 @@ class ProcessBroker:
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Start a process with `wanted.env` in its environment."""
-        await self._processes.run(wanted.lease, wanted.env)
+        await self._processes.run(wanted.lease, wanted.env, wanted.secrets)
         return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}")
 
     async def revoke(self, credential: UpstreamCredential) -> None:
