@@ -7,6 +7,8 @@
 3. each use may give another one. That is kept before what it gave is used; nobody else uses it meanwhile
 4. it is revoked at its server when the person disconnects, or may not act any more. What is not confirmed
    stays, opens nothing here, and is tried again
+5. each change is made to what was read, and to nothing else: where another process on the same store has
+   changed it meanwhile, what that did stands, and a token that came in the end is revoked
 
 INVARIANT: a refresh token is in the store sealed under the current sealing key, and in no event.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +34,7 @@ from remit.core.ticket import ConnectVisit
 from remit.ports.connector import Connector
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store import PutValue, Store, Unit
+from remit.ports.store import PutValue, Store, Unit, UseAssertion
 from remit.services.authenticate import secret_digest
 from remit.services.families import challenge_of
 from remit.services.tickets import Tickets
@@ -44,11 +47,13 @@ log = logging.getLogger("remit.connections")
 PREFIX: Final = "connection:"
 #: How long somebody may be on their way to the server and back.
 VISIT: Final = timedelta(minutes=10)
+#: So long it is known that a version was replaced: no change is under way for longer.
+TURN: Final = timedelta(days=1)
 
 
 class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
     """One connection in the store. `place` has given its token, and is shown it alone. `lost`: it takes the
-    token no more. `ending`: it is being taken back, and opens nothing here.
+    token no more. `ending`: it is being taken back, and opens nothing here. `version` counts its changes.
     """
 
     person: str
@@ -60,6 +65,7 @@ class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
     used: datetime | None = None
     lost: bool = False
     ending: bool = False
+    version: int = 0
 
 
 class Connections:
@@ -134,7 +140,11 @@ class Connections:
                 ),
                 refresh,
             )
-            await self._keep(kept, "upstream-connected")
+            try:
+                await self._keep(kept, "upstream-connected", before=before)
+            except Conflict:
+                await self._revoke(kept)
+                raise
         if before is not None and not before.lost:
             await self._revoke(before)
         return visit.upstream
@@ -142,10 +152,15 @@ class Connections:
     async def disconnect(self, upstream: str, person: str) -> None:
         """4. From here on it opens nothing; raises `NotFound` where there is none."""
         async with self._turn(upstream, person):
-            found = await self._read(upstream, person)
-            if found is None or found.ending:
-                raise NotFound("there is no such connection any more", way_out="look at the list again")
-            await self._keep(msgspec.structs.replace(found, ending=True), "upstream-disconnected")
+            while True:
+                found = await self._read(upstream, person)
+                if found is None or found.ending:
+                    raise NotFound("there is no such connection any more", way_out="look at the list again")
+                ending = msgspec.structs.replace(found, ending=True)
+                # A use elsewhere that came in between has brought another token: that one is ended.
+                with contextlib.suppress(Conflict):
+                    await self._keep(ending, "upstream-disconnected", before=found)
+                    break
         await self._end(found)
 
     async def of(self, person: str) -> list[KeptConnection]:
@@ -184,12 +199,28 @@ class Connections:
                 given, following = await use(self._open(found))
             except KeyUnavailable as fault:
                 if fault.code == "connection-lost":
-                    await self._keep(msgspec.structs.replace(found, lost=True), "upstream-lost")
+                    with contextlib.suppress(Conflict):
+                        lost = msgspec.structs.replace(found, lost=True)
+                        await self._keep(lost, "upstream-lost", before=found)
                 raise
             now_is = msgspec.structs.replace(found, used=self._clock.now())
             if following:
-                await self._keep(self._sealed(now_is, following))
+                await self._follow(found, self._sealed(now_is, following))
             return given
+
+    async def _follow(self, found: KeptConnection, following: KeptConnection) -> None:
+        """3, 5. Keep the token that comes after another one; raises `KeyUnavailable` where that is over."""
+        try:
+            await self._keep(following, before=found)
+        except Conflict:
+            now_is = await self._read(found.upstream, found.person)
+            if now_is is None or now_is.ending or now_is.since != found.since:
+                await self._revoke(following)
+                raise KeyUnavailable(
+                    f"the connection of `{found.person}` to `{found.upstream}` has been ended",
+                    code="not-connected",
+                    way_out="connect it at remit's page `/oauth/account`",
+                ) from None
 
     # What time does.
 
@@ -201,8 +232,10 @@ class Connections:
                 if found is None:
                     continue
                 if not found.ending and not await self._may_act(found.person):
-                    found = msgspec.structs.replace(found, ending=True)
-                    await self._keep(found, "upstream-disconnected")
+                    ending = msgspec.structs.replace(found, ending=True)
+                    with contextlib.suppress(Conflict):
+                        await self._keep(ending, "upstream-disconnected", before=found)
+                        found = ending
             if found.ending:
                 await self._end(found)
 
@@ -212,7 +245,8 @@ class Connections:
             async with self._turn(one.upstream, one.person):
                 found = await self._read(one.upstream, one.person)
                 if found is not None:
-                    await self._keep(self._sealed(found, self._open(found)))
+                    with contextlib.suppress(Conflict):
+                        await self._keep(self._sealed(found, self._open(found)), before=found)
 
     # What they share.
 
@@ -223,7 +257,9 @@ class Connections:
             now_is = await self._read(found.upstream, found.person)
             if now_is is not None and now_is.ending:
                 place = _place(found.upstream, found.person)
-                await self._store.commit(Unit((PutValue(self._tenant, place, None),), tenant=self._tenant))
+                gone = (self._turned(now_is), PutValue(self._tenant, place, None))
+                with contextlib.suppress(Conflict):
+                    await self._store.commit(Unit(gone, tenant=self._tenant))
 
     async def _revoke(self, found: KeptConnection) -> bool:
         connector = self.connectors.get(found.upstream)
@@ -267,8 +303,12 @@ class Connections:
         found = await self._store.values(self._tenant, _place(upstream, person))
         return msgspec.convert(found[0], KeptConnection) if found else None
 
-    async def _keep(self, kept: KeptConnection, change: str = "") -> None:
-        put = PutValue(self._tenant, _place(kept.upstream, kept.person), msgspec.to_builtins(kept))
+    async def _keep(self, kept: KeptConnection, change: str = "", *, before: KeptConnection | None) -> None:
+        """5. Keep it in place of what was read `before`; raises `Conflict` where that stands no more."""
+        place = _place(kept.upstream, kept.person)
+        kept = msgspec.structs.replace(kept, version=before.version + 1 if before is not None else 0)
+        put = PutValue(self._tenant, place, msgspec.to_builtins(kept))
+        turned = (self._turned(before),) if before is not None else ()
         event = person_changed(
             self._tenant,
             kept.person,
@@ -277,7 +317,15 @@ class Connections:
             at=self._clock.now(),
             facts={"upstream": kept.upstream},
         )
-        await self._store.commit(Unit((put,), (event,) if change else (), tenant=self._tenant))
+        try:
+            await self._store.commit(Unit((*turned, put), (event,) if change else (), tenant=self._tenant))
+        except Conflict:
+            raise Conflict("the connection was changed meanwhile", way_out="try again") from None
+
+    def _turned(self, before: KeptConnection) -> UseAssertion:
+        """INVARIANT: each version of a connection is replaced once."""
+        which = f"{_place(before.upstream, before.person)} {before.since.isoformat()} {before.version}"
+        return UseAssertion(self._tenant, secret_digest(which), self._clock.now() + TURN)
 
     def _sealed(self, one: KeptConnection, refresh: str) -> KeptConnection:
         sealed_by, place = self._sealing.current, _place(one.upstream, one.person)
