@@ -116,11 +116,12 @@ async def test_nothing_is_told_that_was_not_asked_for(world: GatewayWorld) -> No
 
 
 async def test_an_agents_meta_does_not_travel(world: GatewayWorld) -> None:
-    """Of `_meta` only trace context of the right form goes upstream."""
-    trace = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "tracestate": "a=b,c=d"}
-    await world.call(
-        "echo", {"text": "ok"}, meta={**trace, "baggage": "no spaces = here", "secret": "x", "a/b": 1}
-    )
+    """Of `_meta` only the name of a trace goes upstream: free text beside the arguments would be a disclosure
+    that nobody decides.
+    """
+    trace = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"}
+    told = {"tracestate": "note=4111", "baggage": "note=4111", "secret": "x", "a/b": 1}
+    await world.call("echo", {"text": "ok"}, meta={**trace, **told})
     (params,) = world.calls()
     assert {
         key: value for key, value in params["_meta"].items() if "modelcontextprotocol" not in key

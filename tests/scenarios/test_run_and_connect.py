@@ -77,11 +77,11 @@ def program(gateway: LiveGateway, name: str, text: str) -> str:
 
 
 def test_a_child_gets_an_address_and_nothing_secret(gateway: LiveGateway) -> None:
-    """The child's environment has REMIT_MCP_URL alone of ours; no token stands in it, or in what is said."""
+    """Its environment has the relay's two addresses alone of ours; no token stands in it, or is said."""
     secrets = {"REMIT_SESSION": "rms_" + "0" * 64, "REMIT_URL": gateway.url, "REMIT_DEBUG": "1"}
     done = gateway.remit("run", *SWEEP, "--", "env", env=secrets)
     ours = [line for line in done.stdout.splitlines() if line.startswith("REMIT_")]
-    assert [line.partition("=")[0] for line in ours] == ["REMIT_MCP_URL"]
+    assert sorted(line.partition("=")[0] for line in ours) == ["REMIT_HTTP_URL", "REMIT_MCP_URL"]
     assert "rms_" not in done.stdout + done.stderr
     assert "eyJ" not in done.stdout + done.stderr
     assert "nothing left open" in done.stderr

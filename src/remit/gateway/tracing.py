@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""W3C Trace Context and Baggage: all that travels of what an agent says beside a call, in narrow forms."""
+"""W3C Trace Context: the one thing that travels of what an agent says beside a call.
+
+`traceparent` alone, which names a trace in hexadecimal. `tracestate` and `baggage` are free text: what
+is in no argument is in no grant, no decision and no evidence, so it goes nowhere.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,12 @@ from typing import Any, Final
 
 Json = Any
 
-MAX_TRACE: Final = 512
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_TRACESTATE = re.compile(
-    r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[!-+\--<>-~]{1,256}(?:,[a-z0-9][a-z0-9_\-*/@]{0,255}=[!-+\--<>-~]{1,256}){0,31}"
-)
-_BAGGAGE = re.compile(
-    r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}=[!#-+\--:<-\[\]-~]{0,256}(?:,[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}=[!#-+\--:<-\[\]-~]{0,256}){0,31}"
-)
-_TRAVELS: Final = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE, "baggage": _BAGGAGE}
-TRAVELS: Final = tuple(_TRAVELS)
+#: Headers of tracing: no parameter of any API.
+TRACING: Final = ("traceparent", "tracestate", "baggage")
 
 
 def travelling(beside: Mapping[str, Json]) -> dict[str, Json]:
     """Give what may travel of what stands beside a call; what has another form is left out."""
-    return {
-        key: value
-        for key, form in _TRAVELS.items()
-        if isinstance(value := beside.get(key), str) and len(value) <= MAX_TRACE and form.fullmatch(value)
-    }
+    value = beside.get("traceparent")
+    return {"traceparent": value} if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else {}

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_STREAMED_BYTES = 64 * 1024**3
 _STOP_S = 2.0
 #: W3C Trace Context: all that travels of what came beside the call.
-_TRACE = ("traceparent", "tracestate", "baggage")
+_TRACE = ("traceparent",)
 
 
 class HttpApi:

@@ -13,13 +13,13 @@ from typing import Final
 
 from remit.core.errors import Malformed
 from remit.core.route import Route
-from remit.gateway.tracing import TRAVELS
+from remit.gateway.tracing import TRACING
 
 #: Read by the door, whatever a document declares.
 _READ: Final = frozenset(
     {
         "authorization", "proxy-authorization", "dpop", "host", "origin", "content-type", "content-length",
-        "content-encoding", *TRAVELS,
+        "content-encoding", *TRACING,
     }
 )  # fmt: skip
 #: Dropped where nobody declares it.
