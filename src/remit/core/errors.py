@@ -262,3 +262,14 @@ class Busy(RemitError):
     """A bound on work at hand is reached; try again later (HTTP 429 or 503)."""
 
     code = "busy"
+
+
+def outcome_of(error: RemitError) -> str:
+    """Say what became of the call that a fault ended: `not-sent`, or `unknown` where it may have taken
+    effect. Empty where the fault came before there was anything to send.
+    """
+    if isinstance(error, Fenced | UpstreamUnreachable | OutOfForce):
+        return "unknown" if error.sent else "not-sent"
+    # Step 8 withholds what it cannot learn from: the upstream has answered by then.
+    withheld = isinstance(error, StoreUnavailable) and error.step is not None and error.step >= 8
+    return "unknown" if withheld else ""

@@ -21,6 +21,7 @@ from remit.core.errors import (
     RemitError,
     Unauthenticated,
     UpstreamUnreachable,
+    outcome_of,
 )
 from remit.core.mediation import Refused
 from remit.gateway.asgi import HeaderLines
@@ -89,17 +90,18 @@ def problem_of(error: RemitError) -> HttpProblem:
     status = _status(error)
     if status == 500:
         return HttpProblem("the call could not be completed", 500, code="fault")
-    told: dict[str, Json] = {}
-    if isinstance(error, Fenced | UpstreamUnreachable):
-        told["outcome"] = "unknown" if error.sent else "not-sent"
-    headers: HeaderLines = ((b"retry-after", b"1"),) if status == 503 else ()
+    outcome = outcome_of(error)
+    told: dict[str, Json] = {"outcome": outcome} if outcome else {}
+    # Who is told to try again does: never where the call may have taken effect.
+    again = status == 503 and outcome != "unknown"
+    headers: HeaderLines = ((b"retry-after", b"1"),) if again else ()
     if status in (408, 413):
         headers = ((b"connection", b"close"),)
     return HttpProblem(
         error.message,
         status,
         code=error.code,
-        way_out=error.way_out or ("try again later" if status == 503 else ""),
+        way_out=error.way_out or ("try again later" if again else ""),
         step=error.step,
         told=told,
         headers=headers,

@@ -20,11 +20,11 @@ from remit.core.errors import (
     Fenced,
     Malformed,
     NotFound,
-    OutOfForce,
     OutOfOrder,
     RemitError,
     Unauthenticated,
     UpstreamUnreachable,
+    outcome_of,
 )
 from remit.core.mediation import Refused
 
@@ -248,7 +248,7 @@ def fault_of(error: RemitError) -> WireFault:
         return _as(error, UNAUTHENTICATED, 401)
     # A valid token that permits nothing, now or any more: authenticating again would not help, so 403.
     if isinstance(error, Fenced | Unauthenticated) or error.code == "no-task":
-        return _as(error, TASK_ENDED, 403, _outcome(error) if isinstance(error, Fenced) else {})
+        return _as(error, TASK_ENDED, 403, _outcome(error))
     if isinstance(error, UpstreamUnreachable):
         return _as(error, UPSTREAM_FAILED, 0, _outcome(error))
     if isinstance(error, Busy):
@@ -261,7 +261,7 @@ def fault_of(error: RemitError) -> WireFault:
         return _as(error, REFUSED, 0)
     if isinstance(error, OutOfOrder):
         return WireFault("the call could not be completed", INTERNAL_ERROR, status=500, code="fault")
-    return _as(error, UNAVAILABLE, 503, _outcome(error) if isinstance(error, OutOfForce) else None)
+    return _as(error, UNAVAILABLE, 503, _outcome(error))
 
 
 def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | None = None) -> WireFault:
@@ -272,8 +272,9 @@ def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | N
     return fault
 
 
-def _outcome(error: Fenced | UpstreamUnreachable | OutOfForce) -> dict[str, Json]:
-    return {"outcome": "unknown" if error.sent else "not-sent"}
+def _outcome(error: RemitError) -> dict[str, Json]:
+    outcome = outcome_of(error)
+    return {"outcome": outcome} if outcome else {}
 
 
 def busy(message: str) -> WireFault:
