@@ -62,6 +62,8 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "key.rotated": ("kind", "key", "reason"),
     "key.retired": ("kind", "key"),
     "secret.rotated": ("upstream", "sink"),
+    "replica.gone": ("replica", "host"),
+    "task.taken_over": ("replica",),
     "subject.forgotten": ("reason",),
     "svid.issued": ("form", "spiffe_id", "further"),
     "svid.refused": ("code", "uid", "further"),
