@@ -97,6 +97,8 @@ class Site:
     def ask(self, method: str, path: str, body: Json = None) -> Json:
         """Ask the management interface; raises `RuntimeError` for anything but an answer."""
         sent = None if body is None else json.dumps(body)
+        # A connection that was idle for a whole round may have been closed meanwhile: each has its own.
+        self.door.close()
         self.door.request(method, f"/api/v1/{path}", sent, self._headers)
         answer = self.door.getresponse()
         told = answer.read()
