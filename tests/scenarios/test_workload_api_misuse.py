@@ -202,7 +202,9 @@ async def test_without_the_header_nothing_is_answered(
 
 
 async def test_a_connection_whose_process_has_ended_gets_nothing(tmp_path: Path) -> None:
-    """Handed to a child, it still speaks for the one that connected, and that one is gone."""
+    """Handed to a child, it still speaks for the one that connected, and that one is gone. It is told no, or
+    hung up on where the end was seen first.
+    """
     program = """
 import os, socket, sys
 sock = socket.socket(socket.AF_UNIX); sock.connect(sys.argv[1])
@@ -210,6 +212,8 @@ if os.fork():
     os._exit(0)
 import time; time.sleep(0.5)
 import h2.connection, h2.config
+def no(kind, fault, trace): print("hung up" if issubclass(kind, ConnectionError) else repr(fault), flush=True)
+sys.excepthook = no
 h = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True)); h.initiate_connection()
 h.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"),
   (":path", "/SpiffeWorkloadAPI/FetchX509SVID"), ("te", "trailers"), ("content-type", "application/grpc"),
@@ -226,6 +230,7 @@ while status is None:
 print("status", status.decode() if isinstance(status, bytes) else status, flush=True)
 """
     async with workload_world(tmp_path) as world:
-        code, told = await world.run(program, str(world.socket))
-        assert (code, told) == (0, f"status {grpc.StatusCode.PERMISSION_DENIED.value[0]}\n")
+        _, told = await world.run(program, str(world.socket))
+        denied = f"status {grpc.StatusCode.PERMISSION_DENIED.value[0]}\n"
+        assert told in {denied, "status None\n", "hung up\n"}
         assert await world.facts("svid.issued") == []
