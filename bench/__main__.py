@@ -16,7 +16,8 @@ import psutil
 from rich.console import Console
 
 from bench.figure import Figure
-from bench.measure import FULL, QUICK, figures, layout, measure
+from bench.measure import FULL, QUICK, Measured, figures, layout, measure
+from bench.pace import pace
 from bench.report import judged, machine, show, write
 from bench.targets import GOALS, PROBES, RATIOS, TARGETS
 
@@ -33,7 +34,7 @@ def main() -> int:
     if given.publish and (given.quick or given.only):
         parser.error("only a whole run is published")
     wanted = given.only or names
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=132)
     about, cpus, effort = machine(), layout(), QUICK if given.quick else FULL
     console.print(f"{about['cpu']}, {about['cpus']} CPUs, Python {about['python']}; {cpus.words()}")
 
@@ -43,17 +44,22 @@ def main() -> int:
         if name in wanted:
             console.print(f"measuring {name}")
             measured += probe(given.quick)
-    for target in TARGETS:
-        if target.name not in wanted:
-            continue
-        console.print(f"measuring {target.name}")
-        try:
-            found = measure(target, effort, cpus)
-        except (RuntimeError, OSError, subprocess.SubprocessError, psutil.Error) as e:
-            faults.append(f"{target.name}: {e}")
-            continue
-        faults += [f"{target.name}: {e}" for o in found.outcomes() for e in o.first_errors]
-        measured += figures(target.name, found, cpus)
+    found: dict[str, list[Measured]] = {target.name: [] for target in TARGETS if target.name in wanted}
+    for number in range(1, effort.passes + 1):
+        for target in TARGETS:
+            if target.name not in found:
+                continue
+            console.print(f"measuring {target.name}, {number} of {effort.passes}")
+            try:
+                one = measure(target, effort, cpus, last=number == effort.passes)
+            except (RuntimeError, OSError, subprocess.SubprocessError, psutil.Error) as e:
+                faults.append(f"{target.name}: {e}")
+                continue
+            faults += [f"{target.name}: {e}" for o in one.outcomes() for e in o.first_errors]
+            found[target.name].append(one)
+    for name, passes in found.items():
+        measured += figures(name, passes, cpus) if passes else []
+    measured += pace({one.name: one for one in measured})
 
     final = judged(measured, GOALS, RATIOS)
     show(console, final)

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring one target: latency alone, throughput under load, CPU per call, peak memory, readiness."""
+"""Measuring a target: latency alone, throughput under load, CPU per call, peak memory, readiness.
+
+All targets are measured in several passes, one after another in each, so that a machine that becomes slower
+or faster meanwhile does so for all of them; a figure is the median of its passes.
+"""
 
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +26,9 @@ TEXTS = 2_000
 
 
 class Effort(msgspec.Struct, frozen=True):
-    """How much to send."""
+    """How much to send in each of the passes."""
+
+    passes: int
 
     alone: int
     loaded: int
@@ -31,8 +38,8 @@ class Effort(msgspec.Struct, frozen=True):
     """The share of a target's soak that is really sent."""
 
 
-FULL = Effort(alone=5_000, loaded=40_000, limit_s=20, warm_up=300, soak_share=1.0)
-QUICK = Effort(alone=500, loaded=4_000, limit_s=4, warm_up=50, soak_share=0.1)
+FULL = Effort(passes=3, alone=2_000, loaded=15_000, limit_s=10, warm_up=300, soak_share=1.0)
+QUICK = Effort(passes=1, alone=500, loaded=4_000, limit_s=4, warm_up=50, soak_share=0.1)
 
 
 class Cpus(msgspec.Struct, frozen=True):
@@ -126,8 +133,10 @@ class Measured(msgspec.Struct, frozen=True):
         return [o for o in (self.alone, self.loaded, self.soaked) if o is not None]
 
 
-def measure(target: Target, effort: Effort, cpus: Cpus) -> Measured:
-    """Start a target before an upstream of its own, send to it, read the clocks, stop it."""
+def measure(target: Target, effort: Effort, cpus: Cpus, *, last: bool) -> Measured:
+    """Start a target before an upstream of its own, send to it, read the clocks, stop it. Its soak, after
+    which memory is read, is part of the last pass.
+    """
     with running_upstream(cpus.others) as upstream:
         try:
             target.start(upstream, cpus.target)
@@ -135,7 +144,7 @@ def measure(target: Target, effort: Effort, cpus: Cpus) -> Measured:
             before = cpu_s(target.pid)
             loaded = send(target, 16, effort.loaded, effort, cpus.others)
             used = cpu_s(target.pid) - before
-            soak = int(target.soak * effort.soak_share)
+            soak = int(target.soak * effort.soak_share) if last else 0
             soaked = send(target, 16, soak, effort, cpus.others) if soak else None
             runs = [r for r in (alone, loaded, soaked) if r is not None]
             return Measured(
@@ -151,27 +160,43 @@ def measure(target: Target, effort: Effort, cpus: Cpus) -> Measured:
             target.stop()
 
 
-def figures(name: str, m: Measured, cpus: Cpus) -> list[Figure]:
+def figures(name: str, passes: Sequence[Measured], cpus: Cpus) -> list[Figure]:
     """The figures of one target, without yardsticks."""
-    where = cpus.words(direct=not m.ready_s)
-    alone = f"{m.alone.calls} echo calls, one at a time over one connection; {where}"
-    loaded = f"{m.loaded.calls} echo calls over 16 connections, one in flight each; {where}"
+    where, end = cpus.words(direct=not passes[-1].ready_s), passes[-1]
+    times = f"; median of {len(passes)} passes" if len(passes) > 1 else ""
+    alone = f"{end.alone.calls} echo calls, one at a time over one connection; {where}{times}"
+    loaded = f"{end.loaded.calls} echo calls over 16 connections, one in flight each; {where}{times}"
+
+    def middle(of: Callable[[Measured], float]) -> float:
+        return statistics.median(map(of, passes))
+
     found = [
-        ("p50 at concurrency 1", m.alone.p50_ms, "ms", alone),
-        ("p99 at concurrency 1", m.alone.p99_ms, "ms", alone),
-        ("calls at concurrency 1", m.alone.calls_per_s, "calls/s", alone),
-        ("p50 at concurrency 16", m.loaded.p50_ms, "ms", loaded),
-        ("p99 at concurrency 16", m.loaded.p99_ms, "ms", loaded),
-        ("calls at concurrency 16", m.loaded.calls_per_s, "calls/s", loaded),
-        ("CPU per call", m.cpu_us, "us", f"user and system time of the target's processes; {loaded}"),
-        ("peak memory", m.peak_mb, "MB", f"peak resident set of the target's processes after {m.sent} calls"),
+        ("p50 at concurrency 1", middle(lambda m: m.alone.p50_ms), "ms", alone),
+        ("p99 at concurrency 1", middle(lambda m: m.alone.p99_ms), "ms", alone),
+        ("calls at concurrency 1", middle(lambda m: m.alone.calls_per_s), "calls/s", alone),
+        ("p50 at concurrency 16", middle(lambda m: m.loaded.p50_ms), "ms", loaded),
+        ("p99 at concurrency 16", middle(lambda m: m.loaded.p99_ms), "ms", loaded),
+        ("calls at concurrency 16", middle(lambda m: m.loaded.calls_per_s), "calls/s", loaded),
+        (
+            "CPU per call",
+            middle(lambda m: m.cpu_us),
+            "us",
+            f"user and system time of the target's processes; {loaded}",
+        ),
+        (
+            "peak memory",
+            end.peak_mb,
+            "MB",
+            f"peak resident set of the target's processes after {end.sent} calls",
+        ),
         (
             "wrong or missing answers",
-            sum(o.errors for o in m.outcomes()),
+            sum(o.errors for m in passes for o in m.outcomes()),
             "calls",
-            "status, id and text checked",
+            "status, id and text checked, in all passes",
         ),
     ]
-    if m.ready_s:
-        found.append(("ready", m.ready_s, "s", "from the start of the process to its first readiness"))
+    if end.ready_s:
+        how = f"from the start of the process to its first readiness{times}"
+        found.append(("ready", middle(lambda m: m.ready_s), "s", how))
     return [Figure(name=f"{name}: {n}", value=float(v), unit=u, how=h) for n, v, u, h in found]

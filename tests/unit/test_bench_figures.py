@@ -2,6 +2,9 @@
 """A figure's goal is judged on its value, on its ratio to a yardstick, or on what it adds to one."""
 
 from bench.figure import Figure, Goal
+from bench.load import Tally
+from bench.measure import Cpus, Measured, figures
+from bench.pace import PACE, PROXY, pace
 
 
 def figure(name: str, value: float, unit: str = "ms") -> Figure:
@@ -57,3 +60,63 @@ def test_a_goal_without_its_figures_is_not_judged() -> None:
     assert Goal(name="absent: p50", at_most=1).judge(FIGURES) is None
     assert Goal(name="ours: p50", yardstick="absent: p50", at_most=1).judge(FIGURES) is None
     assert Goal(name="ours: p50", at_most=1, plus="absent: sync").judge(FIGURES) is None
+
+
+def test_a_bound_at_the_goals_pace_is_judged_as_it_would_be_on_that_machine() -> None:
+    """On one that is twice as slow half the calls are as good, and twice the time; a disk is no CPU."""
+    paced = {**FIGURES, "pace: slower": figure("pace: slower", 2, "times")}
+    rate = Goal(name="ours: rate", at_least=6_000, pace="pace: slower").judge(paced)
+    assert rate is not None
+    assert (rate.name, rate.value, rate.target, rate.met) == (
+        "pace: ours, rate",
+        6_000,
+        ">= 6000 calls/s",
+        True,
+    )
+    added = Goal(name="ours: p50", yardstick="theirs: p50", added=True, at_most=0.39, pace="pace: slower")
+    found = added.judge(paced)
+    assert found is not None
+    assert (round(found.value, 6), found.target, found.met) == (0.4, "added <= 0.39 ms", False)
+    without = Goal(
+        name="ours: p50",
+        yardstick="theirs: p50",
+        added=True,
+        at_most=0.39,
+        plus="disk: sync",
+        pace="pace: slower",
+    ).judge(paced)
+    assert without is not None
+    assert (round(without.value, 6), without.met) == (0.25, True)
+    assert Goal(name="ours: p50", at_most=1, pace="absent: pace").judge(FIGURES) is None
+
+
+def test_the_pace_is_what_the_plain_proxy_takes_here_to_what_it_takes_there() -> None:
+    """Twice the time here is twice as slow; without the proxy there is no pace."""
+    (found,) = pace({PROXY: figure(PROXY, 25_000, "us")})
+    assert (found.name, found.value) == (PACE, 2)
+    assert pace({}) == []
+
+
+def test_a_figure_of_several_passes_is_their_median_and_its_faults_are_their_sum() -> None:
+    """A pass in which the machine was slow changes nothing; a wrong answer in any pass counts."""
+
+    def tally(p50_ms: float, errors: int) -> Tally:
+        return Tally(calls=10, errors=errors, elapsed_s=1.0, p50_ms=p50_ms, p99_ms=2.0, first_errors=[])
+
+    passes = [
+        Measured(
+            alone=tally(p50_ms, 0),
+            loaded=tally(p50_ms, errors),
+            soaked=None,
+            cpu_us=p50_ms,
+            peak_mb=50.0 + p50_ms,
+            sent=20,
+            ready_s=1.0,
+        )
+        for p50_ms, errors in ((1.0, 0), (9.0, 2), (3.0, 1))
+    ]
+    found = {one.name: one.value for one in figures("ours", passes, Cpus(None, None))}
+    assert found["ours: p50 at concurrency 1"] == 3.0
+    assert found["ours: CPU per call"] == 3.0
+    assert found["ours: wrong or missing answers"] == 3
+    assert found["ours: peak memory"] == 53.0
