@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.api.oauth.strangers import PER_ADDRESS, place_of
+from remit.api.oauth.strangers import PER_ADDRESS
+from remit.services.bodies import place_of
 from tests.house_world import HouseWorld, Told
 from tests.oauth_world import error_of, oauth_world
 from tests.page_world import APP, page_world

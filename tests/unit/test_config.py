@@ -58,6 +58,12 @@ def test_sizes_and_durations_take_units(tmp_path: Path) -> None:
     assert (limits.max_request_bytes, limits.call_timeout_s, limits.approval_ttl_s) == (65536, 5400, 60)
 
 
+def test_one_large_request_must_find_room(tmp_path: Path) -> None:
+    """What all requests may take together is at least four times what one may."""
+    (told,) = refusals(tmp_path, UPSTREAM + "limits: {max_request_bytes: 64 MiB}\n")
+    assert "one large request could not be read" in told
+
+
 @given(st.integers(0, 2**50))
 def test_a_written_size_is_read_back(count: int) -> None:
     """What `shown_size` writes, `size_bytes` reads."""

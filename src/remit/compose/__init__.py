@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from remit.core.errors import KeyUnavailable, UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
 from remit.core.tool import Tool
-from remit.gateway.asgi import TARGET, InHand, raw_path
+from remit.gateway.asgi import TARGET, Application, InHand, Receive, Scope, Send, counting, raw_path
 from remit.gateway.http import HttpDoor, HttpLimits
 from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
@@ -40,6 +40,7 @@ from remit.ports.policy import PolicyEngine
 from remit.ports.store import Store, Unit
 from remit.ports.upstream import Upstream
 from remit.services.attestors import Attestors, NoIssuers
+from remit.services.bodies import Bodies
 from remit.services.connections import Connections
 from remit.services.furnish import furnish
 from remit.services.house import House
@@ -52,11 +53,6 @@ from remit.services.upkeep import Upkeep
 from remit.services.vouching import Vouching
 
 log = logging.getLogger("remit")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def policy_engine(config: Config) -> PolicyEngine:
@@ -315,7 +311,7 @@ def application(house: House, config: Config) -> Application:
         else:
             await management(scope, receive, send)
 
-    return front(house, config, serve)
+    return counting(front(house, config, serve), Bodies(config.limits.max_bodies_bytes))
 
 
 def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:

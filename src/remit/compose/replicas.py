@@ -13,8 +13,8 @@ from remit.adapters.upstream.passer import HttpPasser
 from remit.config import Config
 from remit.core.bundle import Bundle
 from remit.core.replica import Replica
+from remit.gateway.asgi import Application
 from remit.gateway.passing import PassingFront
-from remit.gateway.passing.front import Application
 from remit.ports.fleet import Fleet
 from remit.ports.passing import Passer
 from remit.ports.runtime import Clock

@@ -91,6 +91,13 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         way = "choose another name"
         problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, way_out=way)
     _check_classes(config, node, problems)
+    if config.limits.max_bodies_bytes < 4 * config.limits.max_request_bytes:
+        problems.add(
+            "is less than four times `limits.max_request_bytes`: one large request could not be read",
+            line=node.line_of("limits"),
+            key="limits.max_bodies_bytes",
+            way_out="raise it, or lower the other",
+        )
     check_trust(config.trust, node, problems)
     check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_signals(config.signals, config.trust.plain_loopback, node, problems)

@@ -74,6 +74,13 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     """Bounds on what is taken in, held and waited for."""
 
     max_request_bytes: Annotated[Size, Meta(description="Largest request from an agent.")] = MIB
+    max_bodies_bytes: Annotated[
+        Size,
+        Meta(
+            description="Most memory for requests in hand, all doors together; one caller has half of it at "
+            "most. At least four times `max_request_bytes`."
+        ),
+    ] = 128 * MIB
     max_depth: Annotated[int, Meta(ge=4, le=256, description="Deepest nesting of a request's JSON.")] = 64
     max_result_bytes: Annotated[Size, Meta(description="Largest result of one call.")] = 64 * MIB
     max_buffered_bytes: Annotated[

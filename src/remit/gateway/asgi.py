@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any, Final
 
 from remit.core.errors import Busy, Malformed
+from remit.services.bodies import BODY, Bodies
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 
 #: Where the scope holds the target of a request that names its host: absolute form, or `CONNECT`.
@@ -108,6 +110,30 @@ class InHand:
         self._by_agent[agent] -= 1
         if not self._by_agent[agent]:
             del self._by_agent[agent]
+
+
+def counting(inner: Application, bodies: Bodies) -> Application:
+    """Put before all doors what counts the bodies of their requests, each until it is answered."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await inner(scope, receive, send)
+            return
+        client = scope.get("client")
+        body = scope[BODY] = bodies.begin(client[0] if client else "")
+
+        async def counted() -> MutableMapping[str, Any]:
+            message = await receive()
+            if piece := message.get("body"):
+                body.arrived(piece)
+            return message
+
+        try:
+            await inner(scope, counted, send)
+        finally:
+            body.end()
+
+    return serve
 
 
 def foreign(values: Mapping[str, str], twice: Collection[str], own: Collection[str]) -> bool:

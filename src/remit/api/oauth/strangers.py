@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 
 from starlette.requests import Request
 
 from remit.core.errors import Busy
 from remit.ports.runtime import Clock
+from remit.services.bodies import place_of
 
 #: Within `WINDOW_S`, of one address or agent, and of all strangers together. What is kept lives for minutes,
 #: so this bounds it.
@@ -47,14 +47,3 @@ class Strangers:
         self._by_address.move_to_end(address)
         if len(self._by_address) > MAX_ADDRESSES:
             self._by_address.popitem(last=False)
-
-
-def place_of(host: str) -> str:
-    """Give what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
-    try:
-        address = ipaddress.IPv6Address(host)
-    except ValueError:
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address.packed[:8] + bytes(8), 64)))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.core.token import AGENT_SCOPE, AccessClaims, wrong_audience
+from remit.services.bodies import body_of
 from remit.services.credentials import Showing
 from remit.services.duties import require
 from remit.services.house import House
@@ -91,9 +92,12 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
             )
         secret = session_secret(request)
         if secret:
-            return await _person(errand, endpoint, secret)
+            known = await _person(errand, endpoint, secret)
+            body_of(request.scope, f"person {known.someone.name}")
+            return known
         found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
         request.state.nonce = found.nonce
+        body_of(request.scope, found.claims.client_id)
         return await _agent(errand, endpoint, found.claims)
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it

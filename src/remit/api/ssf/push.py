@@ -13,6 +13,7 @@ from remit.api.wire import HEADERS, JSON, read, status_of
 from remit.core.compact import MAX_COMPACT_BYTES
 from remit.core.errors import Malformed, RemitError, Unauthenticated
 from remit.core.secevent import SET_MEDIA
+from remit.services.bodies import body_of
 from remit.services.house import House
 
 #: Error codes of RFC 8935 section 2.4, and of the IANA registry that it began.
@@ -28,6 +29,7 @@ async def push(request: Request, house: House) -> Response:
         transmitter = house.signals.authenticate(
             str(request.path_params["transmitter"]), given[0] if len(given) == 1 else ""
         )
+        body_of(request.scope, f"transmitter {transmitter.name}")
         body = await read(request, SET_MEDIA, MAX_COMPACT_BYTES)
         if not body.isascii():
             raise Malformed("this is not a security event token", code="invalid_request")

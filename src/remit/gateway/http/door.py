@@ -64,6 +64,7 @@ from remit.gateway.http.visit import ApiVisit, Arrival
 from remit.gateway.resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
 from remit.ports.upstream import HttpUpstream
+from remit.services.bodies import body_of
 from remit.services.house import House
 from remit.services.mediate import Asked
 
@@ -165,6 +166,7 @@ class HttpDoor:
             visit.send = with_nonce(visit.send, found.nonce.encode())
         visit.agent = found.claims.client_id
         self._in_hand.add(visit.agent)
+        body_of(scope, visit.agent)
         if arrival.proxied and not visit.upstream:
             raise foreign_host()
         api = self._apis.get(visit.upstream)

@@ -60,6 +60,7 @@ from remit.gateway.mcp.wire import (
     read_incoming,
 )
 from remit.gateway.resource import METADATA, ProtectedResource
+from remit.services.bodies import body_of
 from remit.services.house import House
 
 Json = Any
@@ -198,6 +199,7 @@ class McpDoor:
         self._in_hand.check()
         self._identify(scope, visit)
         self._count_in(visit)
+        body_of(scope, visit.agent)
         place = self._places.get(scope["path"])
         if place is None:
             raise WireFault(

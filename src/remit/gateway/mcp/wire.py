@@ -252,7 +252,7 @@ def fault_of(error: RemitError) -> WireFault:
     if isinstance(error, UpstreamUnreachable):
         return _as(error, UPSTREAM_FAILED, 0, _outcome(error))
     if isinstance(error, Busy):
-        return busy(error.message)
+        return busy(error.message, error.way_out)
     if isinstance(error, NotFound):
         return _as(error, METHOD_NOT_FOUND, 404)
     if isinstance(error, Malformed):
@@ -277,10 +277,15 @@ def _outcome(error: RemitError) -> dict[str, Json]:
     return {"outcome": outcome} if outcome else {}
 
 
-def busy(message: str) -> WireFault:
+def busy(message: str, way_out: str = "") -> WireFault:
     """The fault of a bound that is reached."""
     return WireFault(
-        message, BUSY, status=503, code="busy", way_out="try again later", headers=((b"retry-after", b"1"),)
+        message,
+        BUSY,
+        status=503,
+        code="busy",
+        way_out=way_out or "try again later",
+        headers=((b"retry-after", b"1"),),
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -30,17 +30,11 @@ from remit.core.errors import (
 )
 from remit.core.passing import HEADER, HOP, carried
 from remit.core.replica import Replica
-from remit.gateway.asgi import respond
+from remit.gateway.asgi import Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.mcp.wire import INVALID_REQUEST, UNAVAILABLE, WireFault, error_body, error_frame
 from remit.gateway.passing.hints import MCP, TOKEN, concerns, needs_body, task_of
 from remit.ports.passing import PassedRequest, Passer
 from remit.services.house import House
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
 MISDIRECTED: Final = 421
@@ -83,7 +77,7 @@ class PassingFront:
                     raise Malformed("this header is for replicas alone", code="passed-on")
                 # Nothing is read for somebody who cannot even name both replicas.
                 self._house.passing.names_both(told[0])
-                body = await self._body(receive, self._max_body_bytes)
+                body = await _body(receive, self._max_body_bytes)
                 await self._passed_on(told[0], scope, body)
                 receive = _Replay(body, receive)
             elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
@@ -91,13 +85,13 @@ class PassingFront:
             elif concerns(scope["path"], scope["method"]):
                 if needs_body(scope["path"]):
                     # Nobody has shown who they are yet.
-                    body = await self._body(receive, MAX_FORM_BYTES)
+                    body = await _body(receive, MAX_FORM_BYTES)
                     receive = _Replay(body, receive)
                 task = task_of(self._house, scope, body)
                 if task and not self._house.passing.mine(task):
                     owner = await self._house.passing.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
-                        body = body or await self._body(receive, self._max_body_bytes)
+                        body = body or await _body(receive, self._max_body_bytes)
                         if await self._pass_on(task, owner, scope, body, receive, send):
                             return
                         receive = _Replay(body, receive)
@@ -190,24 +184,6 @@ class PassingFront:
             ) from fault
         return True
 
-    async def _body(self, receive: Receive, most: int) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                while True:
-                    part = await receive()
-                    if part["type"] == "http.disconnect":
-                        raise Malformed("the request broke off", code="broken-off")
-                    parts.append(part.get("body", b""))
-                    size += len(parts[-1])
-                    if size > most:
-                        raise Malformed(f"the body is over the limit of {most} bytes", code="too-large")
-                    if not part.get("more_body", False):
-                        return b"".join(parts)
-        except TimeoutError:
-            raise Malformed("the body did not arrive in time", code="body-timeout") from None
-
 
 class _Replay:
     """Gives a body that was read already, and then what comes after it."""
@@ -216,11 +192,15 @@ class _Replay:
         self._body: bytes | None = body
         self._receive = receive
 
-    async def __call__(self) -> Message:
+    async def __call__(self) -> MutableMapping[str, Any]:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
         return await self._receive()
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    return await read_body(receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S)
 
 
 async def _disconnected(receive: Receive) -> None:

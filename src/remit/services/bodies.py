@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies of requests in hand: what all of them take together is bounded, and nobody takes what others need.
+
+A body counts from its first byte until its request is answered. Whoever sends may hold as much as is left
+free: one alone at most half of all, two a third each, and so on. However many are greedy, something is left
+for who comes next. Those who have not shown who they are share a quarter in the same way, by address.
+
+Of a known caller a body counts for what it becomes when it is read: JSON takes more in memory than on the
+wire, by its commas and brackets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from remit.core.errors import Busy
+
+#: Where the scope of a request holds its `BodyInHand`.
+BODY: Final = "remit.body"
+#: Bytes that one value takes beside its text, about.
+VALUE_BYTES: Final = 64
+#: One in so many bytes is for all those together who are not known.
+STRANGERS: Final = 4
+
+
+class FairShare:
+    """So many bytes, of which each party may hold as many as stay free."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with all of them free."""
+        self.most = most
+        self.used = 0
+        self._held: Counter[str] = Counter()
+
+    def take(self, party: str, size_bytes: int) -> bool:
+        """Take some for a party; `False` where that is too much, and nothing is taken then."""
+        used = self.used + size_bytes
+        if self._held[party] + size_bytes > self.most - used:
+            return False
+        self.used = used
+        self._held[party] += size_bytes
+        return True
+
+    def give(self, party: str, size_bytes: int) -> None:
+        """Give back what was taken."""
+        self.used -= size_bytes
+        self._held[party] -= size_bytes
+        if not self._held[party]:
+            del self._held[party]
+
+
+class Bodies:
+    """The bodies that are in hand at all doors of a process. For one event loop."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with none; `most` is how many bytes they may take."""
+        self.all = FairShare(most)
+        self.strangers = FairShare(most // STRANGERS)
+
+    def begin(self, address: str) -> BodyInHand:
+        """Give the body, still empty, of a request from an address."""
+        return BodyInHand(self, place_of(address))
+
+
+class BodyInHand:
+    """One body: of a stranger at first, and of whoever it turns out to be."""
+
+    __slots__ = ("_bodies", "_held", "_party", "_place", "_size", "_values")
+
+    def __init__(self, bodies: Bodies, place: str) -> None:
+        """Begin without a byte."""
+        self._bodies = bodies
+        self._place = place
+        self._party = ""
+        self._size = self._values = self._held = 0
+
+    def arrived(self, piece: bytes) -> None:
+        """Count a piece that has come; raises `Busy` where it is too much."""
+        self._size += len(piece)
+        self._values += piece.count(b",") + piece.count(b"[") + piece.count(b"{")
+        self._hold()
+
+    def of(self, party: str) -> None:
+        """Say whose it is; raises `Busy` where they hold too much."""
+        if party == self._party:
+            return
+        self.end()
+        self._party = party
+        if self._size:
+            self._hold()
+
+    def end(self) -> None:
+        """It is in hand no more."""
+        held, self._held = self._held, 0
+        if not held:
+            return
+        self._bodies.all.give(self._party, held)
+        if not self._party:
+            self._bodies.strangers.give(self._place, held)
+
+    def _hold(self) -> None:
+        """Hold as much as it takes by now."""
+        bodies = self._bodies
+        more = self._size + (self._values * VALUE_BYTES if self._party else 0) - self._held
+        if not self._party and not bodies.strangers.take(self._place, more):
+            raise _too_much("of those who have not shown who they are")
+        if not bodies.all.take(self._party, more):
+            if not self._party:
+                bodies.strangers.give(self._place, more)
+            raise _too_much("of this caller" if self._party else "of all callers")
+        self._held += more
+
+
+def body_of(scope: Mapping[str, Any], party: str) -> None:
+    """Say of the request of a scope whose its body is; raises `Busy` where they hold too much."""
+    body = scope.get(BODY)
+    if body is not None:
+        body.of(party)
+
+
+def place_of(host: str) -> str:
+    """Give what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
+    if ":" not in host:
+        return host
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address.packed[:8] + bytes(8), 64)))
+
+
+def _too_much(whose: str) -> Busy:
+    return Busy(
+        f"too much of what requests {whose} have sent is still in hand",
+        code="bodies",
+        way_out="wait for answers, and send less at once",
+    )
