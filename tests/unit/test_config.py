@@ -2,6 +2,7 @@
 """`remit.yaml`: what it means, and what is said when it means nothing."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -171,7 +172,11 @@ def test_classes_of_ones_own_have_a_clearance(tmp_path: Path) -> None:
         ("a: [1\n", "is not YAML"),
         ("a: b: c\n", "f:1: is not YAML"),
         ("\ta: 1\n", "is not YAML"),
-        ("a: \x01\n", "is not YAML"),
+        ("a: \x01\n", "f:1: is not YAML"),
+        ("é: 1\nb: 2\na: \x01\n", "f:3: is not YAML"),
+        ("a: \ud800\n", "f:1: is not YAML"),
+        ("a: [\n1\n", "f:3: is not YAML"),
+        ('a: "\\ud83d"\n', "f:1: is not YAML"),
         ("a: .inf\n", "finite"),
         ("a: " + "[" * 40 + "]" * 40, "nested too deeply"),
         ("a: " + "9" * 400, "too large a number"),
@@ -192,6 +197,29 @@ def test_yaml_words_mean_what_yaml_1_2_says() -> None:
         "a": "no", "b": "on", "c": 15, "d": 17, "e": "1", "f": None, "g": True,
         "h": 1000.0, "i": "1_0", "j": "12:30",
     }  # fmt: skip
+
+
+def test_texts_over_several_lines_hold_what_was_written() -> None:
+    """Folded and literal texts, quoted ones with escapes, and a comment where a value would be."""
+    got = read_yaml('a: >-\n  one\n  two\nb: |\n  one\n  two\nc: "x\\n\\u00e9\\/"\nd: # none\ne: 1\n', "f")
+    assert got.plain() == {"a": "one two", "b": "one\ntwo\n", "c": "x\né/", "d": None, "e": 1}
+    assert [got.line_of(key) for key in "abcde"] == [1, 4, 7, 8, 9]
+
+
+_SCALARS = (
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text("aé{[:'\\\"\n\t #-~", max_size=20)
+)
+
+
+@given(
+    st.recursive(
+        _SCALARS, lambda below: st.lists(below) | st.dictionaries(st.text("ab:#"), below), max_leaves=20
+    )
+)
+def test_json_is_read_as_json(value: object) -> None:
+    """YAML 1.2 holds JSON: what a program writes is read as it was meant, indented or not."""
+    for indent in (None, 1):
+        assert read_yaml(json.dumps({"it": value}, indent=indent), "f").plain() == {"it": value}
 
 
 @given(st.text(max_size=200))

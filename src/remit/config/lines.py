@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
-from ruamel.yaml.events import (
+import yaml
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     MappingEndEvent,
@@ -32,8 +31,11 @@ from remit.core.errors import ConfigInvalid
 Json = Any
 
 MAX_DEPTH: Final = 32
-#: Characters that make a text look other than it reads (Unicode TR36, bidirectional controls).
-_MISLEADING: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+#: Characters that make a text look other than it reads (Unicode TR36, bidirectional controls), and ends of
+#: lines for YAML 1.1 that are none for YAML 1.2.
+_MISLEADING: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\u0085\u2028\u2029]")
+#: libyaml, which reads a hundred times as fast; only its events are used, so that no value is resolved by it.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -112,8 +114,8 @@ def read_text(content: bytes, file: str) -> str:
 def read_yaml(text: str, file: str) -> Node:
     """Read one YAML document; raises `ConfigInvalid` naming file and line. An empty one is `{}`."""
     try:
-        return _Document(file, YAML(typ="rt", pure=True).parse(text)).read()
-    except MarkedYAMLError as fault:
+        return _Document(file, yaml.parse(text, Loader=_LOADER)).read()
+    except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         line = mark.line + 1 if mark else None
         problem = (fault.problem or "cannot be read").replace("\n", " ")
@@ -123,10 +125,12 @@ def read_yaml(text: str, file: str) -> Node:
             line=line,
             way_out="check indentation, quotes and colons there",
         ) from None
-    except (YAMLError, YAMLStreamError, ValueError) as fault:
+    except (yaml.YAMLError, ValueError) as fault:
         first = str(fault).splitlines()[0] if str(fault) else "cannot be read"
+        # A character that no YAML may hold is named by its place alone.
+        line = text.count("\n", 0, getattr(fault, "position", 0)) + 1
         raise ConfigInvalid(
-            f"is not YAML: {first}", file=file, line=1, way_out="save it as plain text"
+            f"is not YAML: {first}", file=file, line=line, way_out="save it as plain text"
         ) from None
 
 
@@ -166,7 +170,7 @@ class _Document:
             )
         if depth > MAX_DEPTH:
             raise self._refuse(event, "is nested too deeply", f"nest at most {MAX_DEPTH} levels")
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, ScalarEvent):
             return Node(self._scalar(event), line)
         if isinstance(event, SequenceStartEvent):
@@ -185,8 +189,8 @@ class _Document:
             if not isinstance(event, ScalarEvent):
                 raise self._refuse(event, "has a key that is not a plain text", "write the key as one word")
             self._node(event, depth)  # refuses anchors and tags on keys
-            key, key_line = event.value, event.start_mark.line + 1
-            if key == "<<" and event.style is None:
+            key, key_line = event.value, _line(event)
+            if key == "<<" and not event.style:
                 raise self._refuse(event, "uses a merge key `<<`", "write the keys out")
             if key in values:
                 raise ConfigInvalid(
@@ -202,7 +206,7 @@ class _Document:
 
     def _scalar(self, event: Any) -> Json:
         text = event.value
-        if event.style is not None:  # quoted or block: always a text
+        if event.style:  # quoted or block: always a text
             return text
         if text in _WORDS:
             return _WORDS[text]
@@ -218,4 +222,8 @@ class _Document:
         return text
 
     def _refuse(self, event: Any, message: str, way_out: str) -> ConfigInvalid:
-        return ConfigInvalid(message, file=self._file, line=event.start_mark.line + 1, way_out=way_out)
+        return ConfigInvalid(message, file=self._file, line=_line(event), way_out=way_out)
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
