@@ -41,11 +41,13 @@ grants:
 
 
 class LeasingGateway(LiveGateway):
-    """The gateway; `lease` is what `remit.yaml` says of the credential, as JSON."""
+    """The gateway; `lease` is what `remit.yaml` says of the credential, as JSON, `section` what else of the
+    upstream.
+    """
 
-    def __init__(self, folder: Path, lease: Json) -> None:
-        super().__init__(folder, tasks={"look-up": TASK})
-        self._lease = lease
+    def __init__(self, folder: Path, lease: Json, settings: str = "", **section: Json) -> None:
+        super().__init__(folder, settings, tasks={"look-up": TASK})
+        self._section = section | ({"lease": lease} if lease else {})
         self.crm: ScriptedHttp
 
     async def _begin(self) -> None:
@@ -53,7 +55,7 @@ class LeasingGateway(LiveGateway):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.crm = await self._stack.enter_async_context(scripted_http("modern", port))
-        crm = json.dumps({"url": self.crm.url, "sender_constraint": "optional", "lease": self._lease})
+        crm = json.dumps({"url": self.crm.url, "sender_constraint": "optional"} | self._section)
         written = (self.folder / "remit.yaml").read_text()
         (self.folder / "remit.yaml").write_text(
             written.replace("upstreams:\n", f"upstreams:\n  crm: {crm}\n", 1)

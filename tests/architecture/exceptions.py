@@ -33,6 +33,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/oauth_brokers.py": "OAuth loads the same HTTP client",
     "src/remit/compose/bao_brokers.py": "as above",
     "src/remit/compose/cloud_brokers.py": "as above",
+    "src/remit/compose/fetched.py": "OpenBao loads the same HTTP client, and the keyring is an extra",
     "src/remit/compose/fetching.py": "fetching loads an HTTP client: 8 MB where no address is configured",
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",

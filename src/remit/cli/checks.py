@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import logging
 import os
 import shutil
 import ssl
@@ -21,8 +20,8 @@ import httpx2 as httpx
 
 from remit.cli.invocation import Invocation
 from remit.cli.isolation import isolation
-from remit.cli.lease_checks import lease_looks
-from remit.cli.look import Look, no_connection
+from remit.cli.lease_checks import lease_looks, secret_looks
+from remit.cli.look import Look, no_connection, unwarned
 from remit.cli.sessions import secret_for, sessions_file
 from remit.config import Config, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
@@ -44,7 +43,13 @@ def examine_all(invocation: Invocation) -> list[Look]:
     base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
     answer = _ask(base_url)
     if config is not None:
-        findings += [*_keys(config), *_openbao(config), *_store(config), *_upstreams(config)]
+        findings += [
+            *secret_looks(config),
+            *_keys(config),
+            *_openbao(config),
+            *_store(config),
+            *_upstreams(config),
+        ]
         findings += [*lease_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url:
@@ -141,17 +146,12 @@ def _trust(config: Config) -> Iterator[Look]:
         return
     from remit.compose.trust import look_at_trust
 
-    # What the adapters would warn of is what this is about to say.
-    warnings = logging.getLogger("remit")
-    level = warnings.level
-    warnings.setLevel(logging.ERROR)
     try:
-        found = asyncio.run(look_at_trust(config))
+        with unwarned():
+            found = asyncio.run(look_at_trust(config))
     except ConfigInvalid as fault:
         yield Look("trust", "fail", fault.message, fault.way_out)
         return
-    finally:
-        warnings.setLevel(level)
     for name, why in found.items():
         if why:
             way_out = "what it signs is refused until it can be read"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit doctor`: whether the sources of leased credentials can be asked. Nothing is obtained for that."""
+"""`remit doctor`: whether secrets can be read, and the sources of leased credentials be
+asked. Nothing is obtained for that."""
 
 from __future__ import annotations
 
@@ -8,9 +9,33 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.cli.look import Look, no_connection
+from remit.cli.look import Look, no_connection, unwarned
 from remit.config import Config, SecretRef
-from remit.core.errors import KeyUnavailable
+from remit.config.secret import FETCHED
+from remit.config.secrets import references
+from remit.core.errors import ConfigInvalid, KeyUnavailable
+
+
+def secret_looks(config: Config) -> Iterator[Look]:
+    """Read the secrets that lie in OpenBao or a keyring, also for what is looked at afterwards."""
+    named = [(place, ref) for place, ref in references(config) if ref.scheme in FETCHED]
+    if not named:
+        return
+    from remit.compose.fetched import fetch_now
+
+    try:
+        with unwarned():
+            fetch_now(config)
+    except ConfigInvalid as fault:
+        yield Look("secrets", "fail", fault.message, fault.way_out)
+        return
+    for place, ref in named:
+        try:
+            ref.resolve_lines()
+        except KeyUnavailable as fault:
+            yield Look("secrets", "fail", f"{fault.message} (`{place}`)", fault.way_out)
+        else:
+            yield Look("secrets", "ok", f"`{ref.where}` can be read (`{place}`)")
 
 
 def lease_looks(config: Config) -> Iterator[Look]:

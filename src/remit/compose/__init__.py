@@ -16,13 +16,13 @@ from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
-from remit.compose.brokers import brokers_of
+from remit.compose.fetched import fetch
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.replicas import enter, fleet_of, front, passer_of, replica_of, tended
 from remit.compose.signals import addressees_of, polled_of, receivers_of, targets_of, transmitters_of
-from remit.compose.standing import connections_of, look_after_secrets, rotated_of
+from remit.compose.standing import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import offer_apis, starters_of, upstream_of
@@ -169,6 +169,7 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
     bundle = load_bundle(config)
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
+        fetched = await fetch(config, SystemClock(), stack)
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
@@ -187,9 +188,7 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         trust = trust_of(config, url, SystemClock(), own)
         stack.push_async_callback(trust.close)
         voucher = Vouching(keys.tokens, SystemClock(), SystemEntropy(), url)
-        rotated = rotated_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
-        connections = connections_of(config, store, SystemClock(), SystemEntropy(), keys.sealing, stack)
-        brokers = brokers_of(config, SystemClock(), SystemEntropy(), voucher, connections, rotated, stack)
+        rotated, connections, brokers = credentials_of(config, store, keys.sealing, voucher, stack)
         house = build(
             config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections, address
         )
@@ -214,7 +213,7 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
         house.revocations.on_end(partial(_forget_task, upstreams))
         await serve_keys(config, house, upkeep, stack)
-        await look_after_secrets(config, house, rotated, keys.sealing, upkeep)
+        await look_after_secrets(config, house, rotated, fetched, keys.sealing, upkeep)
         _keep_up(house, upkeep, told)
         stack.push_async_callback(upkeep.close)
         yield house
@@ -238,6 +237,7 @@ async def open_records(
     """
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
+        await fetch(config, SystemClock(), stack)
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from remit.compose.sources import tls_of
 from remit.config import BaoAuthSection, Config, LeaseSection, OpenBaoLeaseSection
+from remit.config.lease_openbao import BaoSourceSection
 from remit.ports.broker import Broker
 from remit.ports.runtime import Clock
 
 if TYPE_CHECKING:
-    from remit.adapters.broker.bao import BaoLogin
+    from remit.adapters.broker.bao import BaoLogin, BaoSource
 
 
 def openbao_broker(
@@ -31,12 +32,7 @@ def openbao_broker(
     """Give the broker of an upstream whose credentials come from OpenBao; `sink_ca` are the authorities that
     the upstream is verified by.
     """
-    from remit.adapters.broker.bao import BaoSource
-    from remit.adapters.broker.web import BrokerWeb
-
-    web = BrokerWeb(f"OpenBao at `{urlsplit(openbao.address).netloc}`", tls=tls_of(openbao.tls_ca, config))
-    stack.push_async_callback(web.close)
-    bao = BaoSource(openbao.address, _known_by(openbao), web=web, clock=clock, namespace=openbao.namespace)
+    bao = source_of(openbao, config, clock, stack)
     if openbao.pki is not None:
         from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
         from remit.adapters.upstream.client_tls import showing
@@ -78,7 +74,17 @@ def openbao_broker(
     )
 
 
-def _known_by(openbao: OpenBaoLeaseSection) -> Callable[[], str] | BaoLogin:
+def source_of(at: BaoSourceSection, config: Config, clock: Clock, stack: AsyncExitStack) -> BaoSource:
+    """Give an OpenBao as remit is known there; `stack` closes its connections."""
+    from remit.adapters.broker.bao import BaoSource
+    from remit.adapters.broker.web import BrokerWeb
+
+    web = BrokerWeb(f"OpenBao at `{urlsplit(at.address).netloc}`", tls=tls_of(at.tls_ca, config))
+    stack.push_async_callback(web.close)
+    return BaoSource(at.address, _known_by(at), web=web, clock=clock, namespace=at.namespace)
+
+
+def _known_by(openbao: BaoSourceSection) -> Callable[[], str] | BaoLogin:
     if openbao.token is not None:
         return openbao.token.resolve
     assert openbao.auth is not None

@@ -3,24 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.compose.brokers import brokers_of
 from remit.compose.oauth_brokers import connectors_of
 from remit.compose.sources import tls_of
 from remit.config import Config
 from remit.config.lease_password import KvSection
-from remit.config.secret import SecretRef
+from remit.config.secrets import references
+from remit.ports.broker import Broker
 from remit.ports.keys import SealingKeys
 from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
+from remit.ports.voucher import Voucher
 from remit.services.connections import Connections
+from remit.services.fetched_secrets import EVERY_S, FetchedSecrets
 from remit.services.house import House
 from remit.services.rotated_secrets import RotatedSecrets
 from remit.services.standing_secrets import StandingSecret, StandingSecrets
@@ -32,7 +35,18 @@ if TYPE_CHECKING:
 ROTATED = "lease.password.first"
 
 
-def rotated_of(
+def credentials_of(
+    config: Config, store: Store, sealing: SealingKeys, voucher: Voucher, stack: AsyncExitStack
+) -> tuple[RotatedSecrets, Connections, dict[str, Broker]]:
+    """Give where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
+    connections = _connections_of(config, store, clock, entropy, sealing, stack)
+    brokers = brokers_of(config, clock, entropy, voucher, connections, rotated, stack)
+    return rotated, connections, brokers
+
+
+def _rotated_of(
     config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
 ) -> RotatedSecrets:
     """Give what rotates the secrets that can be; nothing is read yet."""
@@ -59,7 +73,7 @@ def rotated_of(
     )
 
 
-def connections_of(
+def _connections_of(
     config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
 ) -> Connections:
     """Give what keeps the refresh tokens of people."""
@@ -74,30 +88,42 @@ def connections_of(
 
 
 async def look_after_secrets(
-    config: Config, house: House, rotated: RotatedSecrets, sealing: SealingKeys, upkeep: Upkeep
+    config: Config,
+    house: House,
+    rotated: RotatedSecrets,
+    fetched: FetchedSecrets,
+    sealing: SealingKeys,
+    upkeep: Upkeep,
 ) -> None:
     """Read the secrets that are kept, and have all that stand rotated and told of from now on."""
     await rotated.load()
-    standing = _standing_of(config, house, rotated, sealing)
+    standing = _standing_of(config, house, rotated, fetched, sealing)
     house.rotations.on_rewrap(rotated.reseal)
     house.rotations.on_rewrap(standing.reseal)
     await standing.look()
     if (connections := house.people.connections) is not None:
         house.rotations.on_rewrap(connections.reseal)
         upkeep.every("take connections back", 30.0, connections.sweep)
+    upkeep.every("read secrets again", EVERY_S, fetched.refresh)
     upkeep.every("rotate standing secrets", 1.0, rotated.tend)
     upkeep.every("look at standing secrets", 30.0, standing.look)
 
 
 def _standing_of(
-    config: Config, house: House, rotated: RotatedSecrets, sealing: SealingKeys
+    config: Config, house: House, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
 ) -> StandingSecrets:
     secrets = [
         StandingSecret(
-            upstream=name, place=place, where=ref.where, read=ref.resolve, rotated=place == ROTATED
+            upstream=name,
+            place=place,
+            where=ref.where,
+            read=ref.resolve,
+            rotated=place == ROTATED,
+            since=partial(fetched.since, ref.where),
+            version=partial(fetched.version, ref.where),
         )
         for name, section in config.upstreams.items()
-        for place, ref in _secrets_in(section)
+        for place, ref in references(section)
     ]
     return StandingSecrets(
         secrets,
@@ -110,23 +136,6 @@ def _standing_of(
         tenant=config.tenant,
         max_age=timedelta(seconds=config.limits.secret_age_s),
     )
-
-
-def _secrets_in(part: object, place: str = "") -> Iterator[tuple[str, SecretRef]]:
-    """Give every reference to a secret below a part of the configuration, with where it stands."""
-    if isinstance(part, SecretRef):
-        if part.secret:
-            yield place, part
-        return
-    below: Iterator[tuple[object, object]] = iter(())
-    if isinstance(part, msgspec.Struct):
-        below = ((name, getattr(part, name)) for name in part.__struct_fields__)
-    elif isinstance(part, dict):
-        below = iter(part.items())
-    elif isinstance(part, tuple):
-        below = iter(enumerate(part))
-    for name, value in below:
-        yield from _secrets_in(value, f"{place}.{name}" if place else str(name))
 
 
 def _kv(at: KvSection, config: Config, clock: Clock, stack: AsyncExitStack) -> KvPlace:

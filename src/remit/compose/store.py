@@ -9,6 +9,7 @@ from pathlib import Path
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.store.sqlite import SqliteStore
 from remit.adapters.store.sqlite.reads import pins_at
+from remit.compose.fetched import fetch_now
 from remit.config import Config
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
@@ -58,6 +59,7 @@ def open_store(
 
 def pins_of(config: Config) -> list[Pin]:
     """Give what was last seen of tools; reads alone, also while another process has the store open."""
+    fetch_now(config)
     if config.store.url is not None:
         from remit.adapters.store.postgres.reads import pins_at as pins_in
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from remit.config.lines import Node
-from remit.config.secret import SecretRef
+from remit.config.secret import NAME_IT, SecretRef
 from remit.config.section import Name, Seconds, Section, Text
 from remit.config.shape import Problems
 
@@ -81,5 +81,5 @@ def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
             "is written out",
             line=node.line_of("keys.openbao.token"),
             key="keys.openbao.token",
-            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
+            way_out=NAME_IT,
         )

@@ -35,12 +35,8 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
 
     region: Annotated[Text, Meta(pattern=r"^[a-z0-9-]+$", description="Region, such as `eu-central-1`.")]
     role: Annotated[Text, Meta(pattern=_ROLE, description="The ARN of the role that tasks get a part of.")]
-    access_key_id: Annotated[
-        SecretRef | None, Meta(description="Key of remit itself there, as `env:X` or `file:path`.")
-    ] = None
-    secret_access_key: Annotated[
-        SecretRef | None, Meta(description="Its secret, as `env:X` or `file:path`.")
-    ] = None
+    access_key_id: Annotated[SecretRef | None, Meta(description="Key of remit itself there.")] = None
+    secret_access_key: Annotated[SecretRef | None, Meta(description="Its secret.")] = None
     session_token: Annotated[
         SecretRef | None, Meta(description="Its session token, where it is one of a session.")
     ] = None

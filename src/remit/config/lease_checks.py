@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from remit.config.lines import Node
-from remit.config.secret import SecretRef
+from remit.config.secret import NAME_IT, SecretRef
 from remit.config.shape import Problems
 
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s@#]+$")]
@@ -42,7 +42,7 @@ def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) ->
             "is written out",
             line=node.line_of(key),
             key=key,
-            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
+            way_out=NAME_IT,
         )
 
 

@@ -26,9 +26,7 @@ class GitHubLeaseSection(Section, frozen=True, kw_only=True):
     ] = "https://api.github.com"
     app: Annotated[Text, Meta(description="The app's client id, or its id.")]
     installation: Annotated[int, Meta(ge=1, description="The number of the installation.")]
-    private_key: Annotated[
-        SecretRef, Meta(description="The app's private key as PEM, as `file:path` or `env:X`.")
-    ]
+    private_key: Annotated[SecretRef, Meta(description="The app's private key as PEM.")]
     owner: Annotated[Text, Meta(pattern=r"^[A-Za-z0-9-]{1,39}$", description="Whose the repositories are.")]
     repositories: Annotated[
         tuple[Text, ...],

@@ -26,9 +26,7 @@ class OAuthClientSection(Section, frozen=True, kw_only=True):
         Meta(description="What it is called, which is whom assertions are for; `token_url` unless given."),
     ] = ""
     client_id: Annotated[Text, Meta(description="What remit is called there.")]
-    client_secret: Annotated[SecretRef | None, Meta(description="Its secret, as `env:X` or `file:path`.")] = (
-        None
-    )
+    client_secret: Annotated[SecretRef | None, Meta(description="Its secret.")] = None
     client_key: Annotated[
         SecretRef | None,
         Meta(

@@ -24,9 +24,7 @@ class BaoAuthSection(Section, frozen=True, kw_only=True):
         str, Meta(description="Where the method is mounted; `approle` or `jwt` unless given.")
     ] = ""
     role_id: Annotated[str, Meta(description="AppRole: the role's id.")] = ""
-    secret_id: Annotated[
-        SecretRef | None, Meta(description="AppRole: the secret id, as `env:X` or `file:path`.")
-    ] = None
+    secret_id: Annotated[SecretRef | None, Meta(description="AppRole: the secret id.")] = None
     role: Annotated[str, Meta(description="JWT and Kubernetes: the name of the role.")] = ""
     jwt: Annotated[
         SecretRef | None,
@@ -73,16 +71,21 @@ class BaoTokensSection(Section, frozen=True, kw_only=True):
     ] = {}
 
 
-class OpenBaoLeaseSection(Section, frozen=True, kw_only=True):
+class BaoSourceSection(Section, frozen=True, kw_only=True):
+    """An OpenBao or Vault, and how remit is known there."""
+
+    address: Annotated[Url, Meta(description="Its address, without a path.")]
+    token: Annotated[SecretRef | None, Meta(description="Token of remit there.")] = None
+    auth: Annotated[BaoAuthSection | None, Meta(description="How remit logs in, instead of `token`.")] = None
+    namespace: Annotated[str, Meta(description="Namespace of the path.")] = ""
+    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
+
+
+class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
     """OpenBao or Vault: a credential of a secrets engine, taken back when the task ends. Exactly one of
     `path`, `pki` and `tokens`.
     """
 
-    address: Annotated[Url, Meta(description="Its address, without a path.")]
-    token: Annotated[
-        SecretRef | None, Meta(description="Token of remit there, as `env:X` or `file:path`.")
-    ] = None
-    auth: Annotated[BaoAuthSection | None, Meta(description="How remit logs in, instead of `token`.")] = None
     path: Annotated[
         str,
         Meta(
@@ -107,8 +110,6 @@ class OpenBaoLeaseSection(Section, frozen=True, kw_only=True):
             "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease."
         ),
     ] = ""
-    namespace: Annotated[str, Meta(description="Namespace of the path.")] = ""
-    tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
 
 
 def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Problems) -> None:
@@ -117,13 +118,7 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
     def note(what: str, way_out: str, at: str = key) -> None:
         problems.add(what, line=node.line_of(at), key=at, way_out=way_out)
 
-    check_source(bao.address, f"{key}.address", node, problems)
-    if (bao.token is None) == (bao.auth is None):
-        note("does not say how remit is known there", "give one of `token` and `auth`")
-    if bao.token is not None:
-        check_secret(bao.token, f"{key}.token", node, problems)
-    if bao.auth is not None:
-        _check_auth(bao.auth, f"{key}.auth", node, problems)
+    check_known(bao, key, node, problems)
     if sum((bool(bao.path), bao.pki is not None, bao.tokens is not None)) != 1:
         note("does not say what to obtain", "give one of `path`, `pki` and `tokens`")
     if bao.pki is not None and bao.pki.probe_url and not bao.pki.probe_url.startswith("https://"):
@@ -138,6 +133,22 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
         )
     elif bao.login and not bao.path:
         note("has a meaning beside `path` alone", "remove it", f"{key}.login")
+
+
+def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems) -> None:
+    """Note an OpenBao that cannot be asked, or not as somebody."""
+    check_source(bao.address, f"{key}.address", node, problems)
+    if (bao.token is None) == (bao.auth is None):
+        problems.add(
+            "does not say how remit is known there",
+            line=node.line_of(key),
+            key=key,
+            way_out="give one of `token` and `auth`",
+        )
+    if bao.token is not None:
+        check_secret(bao.token, f"{key}.token", node, problems)
+    if bao.auth is not None:
+        _check_auth(bao.auth, f"{key}.auth", node, problems)
 
 
 def _check_auth(auth: BaoAuthSection, key: str, node: Node, problems: Problems) -> None:

@@ -20,7 +20,7 @@ class KvSection(Section, frozen=True, kw_only=True):
     """A place in OpenBao's key-value store (version 2) from which others read the password."""
 
     address: Annotated[Url, Meta(description="Address of OpenBao, without a path.")]
-    token: Annotated[SecretRef, Meta(description="Token of remit there, as `env:X` or `file:path`.")]
+    token: Annotated[SecretRef, Meta(description="Token of remit there.")]
     mount: Annotated[Text, Meta(pattern=_PATH, description="Mount of the engine.")] = "secret"
     path: Annotated[Text, Meta(pattern=_PATH, description="Path of the secret below it.")]
     field: Annotated[Text, Meta(description="The field that holds the password.")] = "password"
@@ -40,7 +40,7 @@ class PasswordLeaseSection(Section, frozen=True, kw_only=True):
     first: Annotated[
         SecretRef,
         Meta(
-            description="The password that it has until remit sets another, as `env:X` or `file:path`. "
+            description="The password that it has until remit sets another. "
             "Afterwards it is read only where remit's own is refused."
         ),
     ]

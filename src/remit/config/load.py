@@ -17,6 +17,7 @@ from remit.config.lines import Node, read_text, read_yaml
 from remit.config.notify import check_notify
 from remit.config.process import check_foreign, check_variables
 from remit.config.secret import looks_secret
+from remit.config.secrets import check_secrets
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.shape import Problems, read, suggestion
 from remit.config.signals import check_signals
@@ -103,6 +104,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     check_signals(config.signals, config.trust.plain_loopback, node, problems)
     check_keys(config.keys, node, problems)
     check_store(config.store, node, problems)
+    check_secrets(config, config.secrets, config.keys, node, problems)
     if config.workload_api is not None:
         check_workload_api(config.workload_api, node, problems)
     if config.listen.public_url:

@@ -199,8 +199,9 @@ def reference() -> str:
         "[tasks](schemas/tasks.json).",
         "",
         "Sizes are bytes or `64 KiB`, `1 MiB`, `1 GiB`; durations are seconds or `15s`, `30m`, `1h 30m`.",
-        "Secrets are named, never written: `env:NAME` or `file:path` (a file closed to other users), in a",
-        "header also after one word: `Bearer env:NAME`.",
+        "Secrets are named, never written: `env:NAME`, `file:path` (a file closed to other users),",
+        "`openbao:MOUNT/PATH#field` or `keyring:SERVICE/NAME`, in a header also after one word:",
+        "`Bearer env:NAME`. [How](../howto/read-secrets-from-openbao.md) the last two are read.",
     ]
     for name, form in SCHEMAS.values():
         kind = type_of(form)
@@ -269,7 +270,7 @@ def _value(kind: inspect.Type, extra: dict[str, Any]) -> str:
         inspect.StructType: "mapping",
         inspect.VarTupleType: "list",
         inspect.AnyType: "any",
-        inspect.DataclassType: "a secret, as `env:X` or `file:path`",
+        inspect.DataclassType: "a secret: `env:`, `file:`, `openbao:` or `keyring:`",
     }
     return words[type(kind)]
 

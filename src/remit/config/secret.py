@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,25 @@ from remit.core.errors import ConfigInvalid, KeyUnavailable
 MAX_SECRET_BYTES: Final = 64 * 1024
 
 _REFERENCE: Final = re.compile(
-    r"(?:(?P<lead>[A-Za-z][A-Za-z0-9-]{0,31}) )?(?P<scheme>env|file|openbao):(?P<name>\S.*)"
+    r"(?:(?P<lead>[A-Za-z][A-Za-z0-9-]{0,31}) )?(?P<scheme>env|file|openbao|keyring):(?P<name>\S.*)"
 )
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_PART: Final = r"(?!\.{1,2}[/#])[A-Za-z0-9_.-]+"
+_IN_OPENBAO: Final = re.compile(rf"{_PART}(?:/{_PART})+#[^\s#]+")
+_IN_KEYRING: Final = re.compile(r"\S(?:.*[^/])?/[^/]+")
+#: How each way to name a secret is written.
+WRITTEN: Final = {
+    "env": "env:NAME",
+    "file": "file:path",
+    "openbao": "openbao:MOUNT/PATH#field",
+    "keyring": "keyring:SERVICE/NAME",
+}
+#: What is asked for over a wire, and so read ahead.
+FETCHED: Final = ("openbao", "keyring")
+#: What a message says of a secret that is written out.
+NAME_IT: Final = "put it in an environment variable, a file, OpenBao or the keyring, and write " + ", ".join(
+    f"`{one}`" for one in WRITTEN.values()
+)
 #: Names under which a literal is taken for a secret.
 _SECRET_NAME: Final = re.compile(
     r"authorization|cookie|secret|token|passw|pwd|credential|api[-_]?key|apikey|private[-_]?key|access[-_]?key|"
@@ -33,17 +49,43 @@ _SECRET_VALUE: Final = re.compile(
 )
 
 
+class ReadAhead:
+    """Where a secret is put that lies in OpenBao or a keyring: nobody who carries it waits for a wire."""
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self._value: str | None = None
+        self._why = "it has not been read yet", "", "see `remit doctor`"
+
+    def put(self, value: str) -> None:
+        """Take what counts from now on."""
+        self._value = value
+
+    def refuse(self, fault: KeyUnavailable) -> None:
+        """Take that nothing counts, and why."""
+        self._value, self._why = None, (fault.message, fault.code, fault.way_out)
+
+    def read(self) -> str:
+        """Give what counts now; raises `KeyUnavailable`."""
+        if self._value is None:
+            message, code, way_out = self._why
+            raise KeyUnavailable(message, code=code, way_out=way_out)
+        return self._value
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SecretRef:
     """A value of a header or an environment variable: a reference to a secret, or a plain literal.
 
-    `scheme` is `env`, `file` or `plain`; `name` the variable, the absolute path or the literal itself. `lead`
-    is put before the resolved value with a blank between: `Bearer env:GIT_TOKEN`.
+    `scheme` is `env`, `file`, `openbao`, `keyring` or `plain`; `name` the variable, the absolute path, the
+    place there, or the literal itself. `lead` is put before the resolved value with a blank between:
+    `Bearer env:GIT_TOKEN`. `fetched` is where one of OpenBao or a keyring is put by whoever reads it.
     """
 
     scheme: str
     name: str
     lead: str = ""
+    fetched: ReadAhead = field(default_factory=ReadAhead, compare=False)
 
     def __repr__(self) -> str:
         """Name the reference; a literal is not shown, in case it should not have been one."""
@@ -74,6 +116,8 @@ class SecretRef:
         """Give the value with all of its lines, such as a key's as PEM; raises `KeyUnavailable`."""
         if self.scheme == "plain":
             return self.name
+        if self.scheme in FETCHED:
+            return self.fetched.read()
         return self._from_file() if self.scheme == "file" else self._from_environment(environ)
 
     def _from_environment(self, environ: Mapping[str, str] | None) -> str:
@@ -127,18 +171,19 @@ def read_secret(written: str, *, name: str, folder: Path) -> SecretRef:
     """
     if found := _REFERENCE.fullmatch(written):
         lead, scheme, rest = found["lead"] or "", found["scheme"], found["name"]
-        if scheme == "openbao":
-            raise ConfigInvalid(
-                "`openbao:` references are not in this version",
-                way_out="use `env:NAME` or `file:path` for now",
-            )
         if scheme == "env" and not _VARIABLE.fullmatch(rest):
             raise ConfigInvalid("names no environment variable", way_out="write `env:NAME`")
-        return SecretRef(scheme, rest if scheme == "env" else str(folder / rest), lead)
+        if scheme == "openbao" and not _IN_OPENBAO.fullmatch(rest):
+            raise ConfigInvalid(
+                "names no field of a secret in OpenBao", way_out=f"write `{WRITTEN['openbao']}`"
+            )
+        if scheme == "keyring" and not (rest.isprintable() and _IN_KEYRING.fullmatch(rest)):
+            raise ConfigInvalid("names no secret of a keyring", way_out=f"write `{WRITTEN['keyring']}`")
+        return SecretRef(scheme, str(folder / rest) if scheme == "file" else rest, lead)
     if _SECRET_NAME.search(name) or looks_secret(written):
         raise ConfigInvalid(
             "looks like a secret written out",
-            way_out="put it in an environment variable or a file and write `env:NAME` or `file:path`",
+            way_out=NAME_IT,
         )
     if any(ch in written for ch in "\r\n\0"):
         raise ConfigInvalid("has more than one line", way_out="write one line")

@@ -17,6 +17,7 @@ from remit.config.notify import WebhookSection
 from remit.config.oauth import OAuthSection
 from remit.config.replica import ReplicaSection
 from remit.config.secret import SecretRef
+from remit.config.secrets import SecretsSection
 from remit.config.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sign_in import SignInSection
 from remit.config.signals import SignalsSection
@@ -131,7 +132,7 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     ] = ()
     env: Annotated[
         dict[str, SecretRef],
-        Meta(description="Environment of the program: literals, or secrets as `env:X` or `file:path`."),
+        Meta(description="Environment of the program: literals, or secrets by name."),
     ] = {}
     cwd: Annotated[Text, Meta(description="Working folder of the program.")] = "."
     url: Annotated[
@@ -150,9 +151,7 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     ] = ""
     headers: Annotated[
         dict[str, SecretRef],
-        Meta(
-            description="Headers of requests: literals, or secrets as `env:X`, `Bearer env:X`, `file:path`."
-        ),
+        Meta(description="Headers of requests: literals, or secrets by name, such as `Bearer env:X`."),
     ] = {}
     lease: Annotated[
         LeaseSection | None,
@@ -267,6 +266,7 @@ class Config(Section, frozen=True, kw_only=True):
     store: StoreSection = StoreSection()
     replica: ReplicaSection = ReplicaSection()
     keys: KeysSection = KeysSection()
+    secrets: SecretsSection = SecretsSection()
     workload_api: Annotated[WorkloadApiSection | None, Meta(description="A trust domain of remit's own.")] = (
         None
     )

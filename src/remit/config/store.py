@@ -46,7 +46,7 @@ def check_store(store: StoreSection, node: Node, problems: Problems) -> None:
             "needs to know where PostgreSQL is",
             line=node.line_of("store.kind"),
             key="store.kind",
-            way_out="give `store.url` as `env:NAME` or `file:path`",
+            way_out="give `store.url` as `env:NAME`, or in another of the ways to name a secret",
         )
     if store.kind == "sqlite" and store.url is not None:
         problems.add(

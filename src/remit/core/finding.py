@@ -52,7 +52,8 @@ _SECRET = {
     "upstream": "the upstream that it is for",
     "place": "what the configuration uses it as",
     "where": "the reference by which it is found; never the secret",
-    "since": "since when it is the one that it is, as far as remit knows",
+    "since": "since when it is the one that it is: by its source where that tells, else by remit",
+    "version": "its number at its source, where that counts them; 0 elsewhere",
 }
 
 #: What each kind says. The reference of findings is generated from it.

@@ -31,9 +31,13 @@ AGAIN: Final = timedelta(days=1)
 BY: Final = "remit"
 
 
+def _unknown() -> datetime | None:
+    return None
+
+
 class StandingSecret(msgspec.Struct, frozen=True, kw_only=True):
     """One secret: of which upstream, what the configuration uses it as, and the reference that finds it.
-    `rotated` where remit changes it by itself.
+    `rotated` where remit changes it by itself. `since` and `version` are by its source, where that tells.
     """
 
     upstream: str
@@ -41,6 +45,8 @@ class StandingSecret(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     read: Callable[[], str]
     rotated: bool = False
+    since: Callable[[], datetime | None] = _unknown
+    version: Callable[[], int] = int
 
     @property
     def about(self) -> str:
@@ -91,6 +97,7 @@ class StandingSecrets:
                 "place": one.place,
                 "where": one.where,
                 "since": since.isoformat() if since else "",
+                "version": one.version(),
             }
             every = self._rotated.rotates(one.upstream) if one.rotated else None
             facts = known | {"rotated_every_s": int(every.total_seconds()) if every else 0}
@@ -139,6 +146,8 @@ class StandingSecrets:
         """Give since when a secret is the one that it is; `None` where it cannot be read now."""
         if one.rotated:
             return self._rotated.since(one.upstream)
+        if (told := one.since()) is not None:
+            return told
         try:
             digest = hashlib.sha256(one.read().encode()).hexdigest()
         except KeyUnavailable:

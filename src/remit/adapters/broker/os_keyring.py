@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Standing secrets in the keyring of the system, as `keyring` finds it.
+
+A keyring may ask a person to unlock it, and keep whoever reads waiting for as long as that takes. So each is
+read in a thread of its own, which nobody waits for at the end, and nothing more is asked while one waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import Final
+
+import keyring
+from keyring.errors import KeyringError
+
+from remit.core.errors import KeyUnavailable
+from remit.ports.secret_source import GONE, ReadSecret
+
+PATIENCE_S: Final = 10.0
+
+
+class OsKeyring:
+    """`ports.secret_source.SecretSource`: names are `SERVICE/NAME`, and the last `/` parts them."""
+
+    def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Ask nothing yet."""
+        self._patience_s = patience_s
+        self._turn = asyncio.Lock()
+        self._asking: asyncio.Future[str | None] | None = None
+
+    async def read(self, name: str) -> ReadSecret:
+        """Ask for it. A keyring tells neither versions nor times."""
+        service, _, user = name.rpartition("/")
+        async with self._turn:
+            if self._asking is not None and not self._asking.done():
+                raise _silent()
+            self._asking = asking = _asked(service, user)
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    found = await asyncio.shield(asking)
+            except TimeoutError:
+                raise _silent() from None
+            except KeyringError as fault:
+                raise KeyUnavailable(
+                    "the system's keyring cannot be read",
+                    code="source-refused",
+                    way_out="unlock it for the user that remit runs as; `python -m keyring diagnose` shows "
+                    "which one is used",
+                    debug=type(fault).__name__,
+                ) from None
+        if found is None:
+            raise KeyUnavailable(
+                f"the system's keyring has no secret of `{user}` for `{service}`",
+                code=GONE,
+                way_out=f"store it with `keyring set {service} {user}`, as the user that remit runs as",
+            )
+        return ReadSecret(value=found)
+
+
+def _asked(service: str, user: str) -> asyncio.Future[str | None]:
+    """Have a thread ask; what comes of it when nobody listens any more is dropped."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str | None] = loop.create_future()
+
+    def tell(found: str | None, fault: KeyringError | None) -> None:
+        if answer.done():
+            return
+        if fault is not None:
+            answer.set_exception(fault)
+            answer.exception()  # it is looked at, whoever still waits
+        else:
+            answer.set_result(found)
+
+    def ask() -> None:
+        found: str | None = None
+        fault: KeyringError | None = KeyringError("it broke off")
+        try:
+            found, fault = keyring.get_password(service, user), None
+        except KeyringError as error:
+            fault = error
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(tell, found, fault)
+
+    threading.Thread(target=ask, name="keyring", daemon=True).start()
+    return answer
+
+
+def _silent() -> KeyUnavailable:
+    return KeyUnavailable(
+        "the system's keyring does not answer",
+        code="source-lost",
+        way_out="unlock it for the user that remit runs as",
+    )

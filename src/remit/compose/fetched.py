@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The secrets that lie in OpenBao or in the system's keyring, read before anything needs them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from remit.adapters.runtime.system import SystemClock
+from remit.config import Config
+from remit.config.secret import ReadAhead
+from remit.config.secrets import bao_of, references
+from remit.core.errors import ConfigInvalid
+from remit.ports.runtime import Clock
+from remit.ports.secret_source import SecretSource
+from remit.services.fetched_secrets import FetchedSecrets
+
+
+async def fetch(config: Config, clock: Clock, stack: AsyncExitStack) -> FetchedSecrets:
+    """Read all of them; what cannot be read is refused where it is used. `stack` closes what asks.
+
+    The keyring comes first: remit's login at OpenBao may lie there.
+    """
+    fetched = FetchedSecrets(clock)
+    if wanted := _named(config, "keyring"):
+        await fetched.add(_keyring(), wanted, "keyring")
+    at = bao_of(config.secrets, config.keys)
+    if (wanted := _named(config, "openbao")) and at is not None:
+        from remit.adapters.broker.kv_secrets import KvSecrets
+        from remit.compose.bao_brokers import source_of
+
+        await fetched.add(KvSecrets(source_of(at, config, clock, stack)), wanted, "openbao")
+    return fetched
+
+
+def fetch_now(config: Config) -> None:
+    """Read all of them once, for a command that looks at the configuration and serves nothing."""
+    if not _named(config, "keyring") and not _named(config, "openbao"):
+        return
+
+    async def fetched() -> None:
+        async with AsyncExitStack() as stack:
+            await fetch(config, SystemClock(), stack)
+
+    asyncio.run(fetched())
+
+
+def _keyring() -> SecretSource:
+    try:
+        from remit.adapters.broker.os_keyring import OsKeyring
+    except ModuleNotFoundError:
+        raise ConfigInvalid(
+            "secrets of a keyring need the library `keyring`, which is not installed",
+            way_out="install `remit[keyring]`, or name the secret in another way",
+        ) from None
+    return OsKeyring()
+
+
+def _named(config: Config, scheme: str) -> dict[str, list[ReadAhead]]:
+    found: dict[str, list[ReadAhead]] = {}
+    for _, ref in references(config):
+        if ref.scheme == scheme:
+            found.setdefault(ref.name, []).append(ref.fetched)
+    return found

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sources of standing secrets that the conformance suite runs on, each a real one, and a hand on it. A
+new source is one more class here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import keyring
+from keyring.backend import KeyringBackend
+from keyring.errors import NoKeyringError
+from keyrings.alt.file import PlaintextKeyring
+
+from remit.adapters.broker.bao import BaoSource
+from remit.adapters.broker.kv_secrets import KvSecrets
+from remit.adapters.broker.os_keyring import OsKeyring
+from remit.adapters.broker.web import BrokerWeb
+from remit.adapters.runtime.system import SystemClock
+from remit.ports.secret_source import SecretSource
+from tests.bao_server import BaoServer
+
+
+class SecretPlace(Protocol):
+    """A source's surroundings."""
+
+    name: str
+    """What the secret is called there."""
+
+    source: SecretSource
+
+    def write(self, value: str) -> None:
+        """Store a secret, as an administrator does."""
+        ...
+
+    def remove(self) -> None:
+        """Remove it."""
+        ...
+
+    def cut(self) -> None:
+        """Have the source say nothing, or not what is asked."""
+        ...
+
+    def mend(self) -> None:
+        """Have it answer again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class AtKv:
+    """A key-value store of OpenBao, of either version."""
+
+    def __init__(self, bao: BaoServer, version: int) -> None:
+        self._bao = bao
+        self._mount = f"kv{version}"
+        self._below = f"{self._mount}/{'data/' if version == 2 else ''}crm/api"
+        mounts = bao.ask("GET", "sys/mounts")
+        assert isinstance(mounts, dict)
+        if f"{self._mount}/" not in mounts["data"]:
+            mount = {"type": "kv", "options": {"version": str(version)}}
+            bao.ask("POST", f"sys/mounts/{self._mount}", mount)
+        self._versioned = version == 2
+        self.name = f"{self._mount}/crm/api#password"
+        self._web = BrokerWeb("OpenBao", timeout_s=1.0)
+        token = bao.token_for(f'path "{self._below}" {{ capabilities = ["read"] }}')
+        self.source: SecretSource = KvSecrets(
+            BaoSource(bao.address, lambda: token, web=self._web, clock=SystemClock())
+        )
+
+    def write(self, value: str) -> None:
+        """Write a version."""
+        data = {"password": value, "port": 5432}
+        self._bao.ask("POST", self._below, {"data": data} if self._versioned else data)
+
+    def remove(self) -> None:
+        """Delete the newest version."""
+        self._bao.ask("DELETE", self._below)
+
+    def cut(self) -> None:
+        """Stop the server where it is."""
+        self._bao.pause(True)
+
+    def mend(self) -> None:
+        """Let it go on."""
+        self._bao.pause(False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.remove()
+        await self._web.close()
+
+
+class NoKeyring(KeyringBackend):
+    """What a machine without one has."""
+
+    priority = 0.1  # type: ignore[assignment, unused-ignore]
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """As `keyring` itself says it."""
+        raise NoKeyringError("no recommended backend was available")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Nothing is kept."""
+        raise NoKeyringError("no recommended backend was available")
+
+
+class AtKeyring:
+    """A keyring that needs no person and no session: the file of `keyrings.alt`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._before: KeyringBackend = keyring.get_keyring()
+        self._file = folder / "keyring.cfg"
+        made = PlaintextKeyring()
+        made.file_path = str(self._file)
+        keyring.set_keyring(made)
+        self.name = "https://crm.example.com/api/remit"
+        self.source: SecretSource = OsKeyring()
+
+    def write(self, value: str) -> None:
+        """Store it."""
+        keyring.set_password("https://crm.example.com/api", "remit", value)
+
+    def remove(self) -> None:
+        """Delete it."""
+        keyring.delete_password("https://crm.example.com/api", "remit")
+
+    def cut(self) -> None:
+        """Have no keyring at all."""
+        self._kept = keyring.get_keyring()
+        keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
+
+    def mend(self) -> None:
+        """Have it again."""
+        keyring.set_keyring(self._kept)
+
+    async def close(self) -> None:
+        """Have the machine's own again."""
+        keyring.set_keyring(self._before)
