@@ -16,7 +16,7 @@ from tests.live_gateway import ROOT, LiveGateway
 
 Json = Any
 
-PROGRAM = [sys.executable, str(ROOT / "tests" / "task_mcp.py")]
+PROGRAM = str(ROOT / "tests" / "task_mcp.py")
 TOOLS = """
 upstream: crm
 tools:
@@ -30,11 +30,21 @@ tools:
 
 
 class ProcessGateway(LeasingGateway):
-    """The gateway; `settings` is more of what `remit.yaml` says of the upstream."""
+    """The gateway; `settings` is more of what `remit.yaml` says of the upstream, `more` of all else; `python`
+    runs the program."""
 
-    def __init__(self, folder: Path, lease: Json, *options: str, **settings: Json) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lease: Json,
+        *options: str,
+        more: str = "",
+        python: str = sys.executable,
+        **settings: Json,
+    ) -> None:
         super().__init__(folder, lease)
-        self._crm = {"command": [*PROGRAM, *options], "sender_constraint": "optional"} | settings
+        self.settings = more
+        self._crm = {"command": [python, PROGRAM, *options], "sender_constraint": "optional"} | settings
         if lease:
             self._crm["lease"] = lease
 

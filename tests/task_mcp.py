@@ -6,6 +6,7 @@ python task_mcp.py [stubborn]
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,38 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tests.scripted_mcp import Crash, Emit, Hang, ScriptedServer, dumps
 
 Json = Any
+
+
+class Spied:
+    """What could be looked into, by process."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[int]] = {
+            name: [] for name in ("seen", "environments", "memories", "signalled")
+        }
+
+    def look(self, pid: int) -> None:
+        """Try all that a process may do to another one of its user."""
+        if not self.reads(f"/proc/{pid}/cmdline"):
+            return  # it is gone, or of the kernel
+        self.found["seen"].append(pid)
+        if self.reads(f"/proc/{pid}/environ"):
+            self.found["environments"].append(pid)
+        with contextlib.suppress(OSError):
+            os.close(os.open(f"/proc/{pid}/mem", os.O_RDONLY))
+            self.found["memories"].append(pid)
+        with contextlib.suppress(OSError):
+            os.kill(pid, 0)
+            self.found["signalled"].append(pid)
+
+    @staticmethod
+    def reads(place: str) -> bool:
+        """Whether there is something to read."""
+        try:
+            with open(place, "rb") as opened:
+                return bool(opened.read(1))
+        except OSError:
+            return False
 
 
 class TaskServer(ScriptedServer):
@@ -51,6 +84,44 @@ class TaskServer(ScriptedServer):
     def length(self) -> Json:
         """How long the token is; the token stays here."""
         return {"length": len(os.environ.get("API_TOKEN", ""))}
+
+    def who(self) -> Json:
+        """Who it runs as."""
+        return {
+            "uid": os.getuid(),
+            "gid": os.getgid(),
+            "groups": os.getgroups(),
+            "home": os.environ.get("HOME", ""),
+        }
+
+    def spy(self) -> Json:
+        """Look into every process of the machine; tells into which ones, and never what stands there."""
+        child = os.fork()
+        if not child:
+            time.sleep(600)
+        me, told = (os.getpid(), child), Spied()
+        for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+            if pid not in me:
+                told.look(pid)
+        own_child = bool(told.reads(f"/proc/{child}/environ"))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return {**told.found, "own_child": own_child}
+
+    def leave_a_stranger(self) -> Json:
+        """Leave a process behind that no mark, parent, session or group tells to be of this program."""
+        reading, writing = os.pipe()
+        if (child := os.fork()) == 0:
+            os.setsid()
+            if (stranger := os.fork()) == 0:
+                for descriptor in range(64):
+                    with contextlib.suppress(OSError):
+                        os.close(descriptor)
+                os.execve("/bin/sleep", ["sleep", "600"], {})
+            os.write(writing, str(stranger).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        return {"stranger": int(os.read(reading, 20)), "uid": os.getuid()}
 
     def fork_twice(self) -> Json:
         """Leave a process behind of another parent, session and group that ignores being asked to end."""

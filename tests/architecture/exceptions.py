@@ -27,6 +27,7 @@ CATCH_ALL: dict[str, str] = {
 
 # Files outside `cli` with an import inside a function.
 LATE_IMPORTS: dict[str, str] = {
+    "src/remit/adapters/upstream/guard.py": "a folder of its own is for few programs, and each start pays",
     "src/remit/adapters/attestor/bundles.py": "`spiffe` loads gRPC: 10 MB that only its users should pay",
     "src/remit/compose/brokers.py": "brokers load an HTTP client or a database's, where no lease needs it",
     "src/remit/compose/standing.py": "rotating loads a database's client, and publishing an HTTP client",
@@ -52,6 +53,7 @@ EMPTY_NAMES: dict[str, str] = {
 
 # Distributions that the house imports although only another library declares them.
 BORROWED_LIBRARIES: dict[str, str] = {
+    "apart": "no library: the guard is a program of its own, and finds its other file beside it",
     "yarl": "the type in which `aiohttp` takes an address as it is; a text it writes anew",
 }
 

@@ -50,7 +50,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
             *_store(config),
             *_upstreams(config),
         ]
-        findings += [*lease_looks(config), *_trust(config)]
+        findings += [*_programs(config), *lease_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url:
         findings += [
@@ -242,6 +242,25 @@ def _upstreams(config: Config) -> Iterator[Look]:
             )
         else:
             yield Look(subject, "ok", says)
+
+
+def _programs(config: Config) -> Iterator[Look]:
+    started = [one for one in config.upstreams.values() if one.command and one.apart != "off"]
+    if not started:
+        return
+    from remit.compose.programs import keeps_apart
+
+    if config.programs.users:
+        yield Look("programs", "ok", "each that is started has a user id of its own")
+    elif keeps_apart():
+        yield Look("programs", "ok", "none that is started looks into another process of this user")
+    else:
+        yield Look(
+            "programs",
+            "note",
+            "each can read the environment of all others of this user, and so their credentials",
+            "use a Linux with Landlock, or run as root with `programs.users`",
+        )
 
 
 def _sessions() -> Iterator[Look]:

@@ -24,6 +24,7 @@ from remit.cli import local, show
 from remit.cli.connection import BoundedConnection
 from remit.cli.welcome import Welcome, first_code, show_welcome
 from remit.compose import application, open_house
+from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
@@ -47,6 +48,7 @@ def serve(config: Config, wish: Wish) -> int:
     )
     # Its complaints about what clients send are told in answers; what remains is noise.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    hide_this_process()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(config, wish))
     return 0

@@ -15,7 +15,6 @@ from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
-from remit.adapters.upstream.bounds import BufferBound
 from remit.compose.fetched import fetch
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
@@ -25,7 +24,7 @@ from remit.compose.signals import addressees_of, polled_of, receivers_of, target
 from remit.compose.standing import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
-from remit.compose.upstreams import offer_apis, starters_of, upstream_of
+from remit.compose.upstreams import offer_apis, starters_of, upstreams_of
 from remit.config import Config, load_bundle, load_config
 from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
@@ -174,14 +173,8 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
-        bound = BufferBound(config.limits.max_buffered_bytes)
         told: list[tuple[str, bool]] = []
-        upstreams = {
-            name: upstream_of(
-                name, section, config, bound, lambda one, up: told.append((one, up)), bundle.apis.get(name)
-            )
-            for name, section in config.upstreams.items()
-        }
+        upstreams = upstreams_of(config, bundle, lambda one, up: told.append((one, up)))
         url = public_url or config.listen.url
         issuing = issuing_of(config, keys, store, SystemClock(), SystemEntropy())
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}

@@ -14,7 +14,10 @@ from remit.adapters.upstream.marked import can_mark
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
+from remit.adapters.upstream.users import Users
+from remit.compose.programs import users_of
 from remit.config import Config, UpstreamSection
+from remit.core.bundle import Bundle
 from remit.core.errors import ConfigInvalid
 from remit.core.route import Api
 from remit.ports.broker import Broker
@@ -27,6 +30,16 @@ OnState = Callable[[str, bool], None]
 GRACE_S = 0.25
 
 
+def upstreams_of(config: Config, bundle: Bundle, on_state: OnState) -> dict[str, Upstream]:
+    """Give the adapters of all upstreams by name; raises `ConfigInvalid`."""
+    bound = BufferBound(config.limits.max_buffered_bytes)
+    users = users_of(config)
+    return {
+        name: upstream_of(name, section, config, bound, on_state, bundle.apis.get(name), users)
+        for name, section in config.upstreams.items()
+    }
+
+
 def upstream_of(
     name: str,
     section: UpstreamSection,
@@ -34,13 +47,16 @@ def upstream_of(
     bound: BufferBound,
     on_state: OnState,
     api: Api | None = None,
+    users: Users | None = None,
 ) -> Upstream:
-    """Give the adapter of one upstream; `api` are its routes where it is an HTTP API."""
+    """Give the adapter of one upstream; `api` are its routes where it is an HTTP API, `users` the user ids of
+    programs, which all upstreams share.
+    """
     limits = config.limits
     if section.serves_one_task:
-        return _task_processes(name, section, config, bound, on_state)
+        return _task_processes(name, section, config, bound, on_state, users)
     if not section.url:
-        return _stdio(name, section, config, bound, on_state)
+        return _stdio(name, section, config, bound, on_state, users)
     tls = _tls(section, config)
     if api is not None:
         return HttpApi(
@@ -80,7 +96,12 @@ def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:
 
 
 def _stdio(
-    name: str, section: UpstreamSection, config: Config, bound: BufferBound, on_state: OnState
+    name: str,
+    section: UpstreamSection,
+    config: Config,
+    bound: BufferBound,
+    on_state: OnState,
+    users: Users | None,
 ) -> McpStdio:
     return McpStdio(
         name,
@@ -92,6 +113,8 @@ def _stdio(
         max_result_bytes=config.limits.max_result_bytes,
         on_state=on_state,
         clean=partial(cleaned, secrets=_secrets(section)),
+        apart=section.apart,
+        users=users,
     )
 
 
@@ -100,7 +123,12 @@ def _secrets(section: UpstreamSection) -> tuple[str, ...]:
 
 
 def _task_processes(
-    name: str, section: UpstreamSection, config: Config, bound: BufferBound, on_state: OnState
+    name: str,
+    section: UpstreamSection,
+    config: Config,
+    bound: BufferBound,
+    on_state: OnState,
+    users: Users | None,
 ) -> TaskProcesses:
     if not can_mark():
         raise ConfigInvalid(
@@ -123,10 +151,12 @@ def _task_processes(
             patience_s=0.0,
             lease_s=section.process_lease_s,
             clean=partial(cleaned, secrets=(*secrets, *_secrets(section))),
+            apart=section.apart,
+            users=users,
         )
 
     return TaskProcesses(
-        name, _stdio(name, section, config, bound, on_state), make, limit=section.max_processes
+        name, _stdio(name, section, config, bound, on_state, users), make, limit=section.max_processes
     )
 
 

@@ -15,7 +15,7 @@ from remit.config.keys import check_keys
 from remit.config.lease import check_lease
 from remit.config.lines import Node, read_text, read_yaml
 from remit.config.notify import check_notify
-from remit.config.process import check_foreign, check_variables
+from remit.config.process import check_foreign, check_programs, check_variables
 from remit.config.secret import looks_secret
 from remit.config.secrets import check_secrets
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
@@ -99,6 +99,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
             key="limits.max_bodies_bytes",
             way_out="raise it, or lower the other",
         )
+    check_programs(config.programs, node, problems)
     check_trust(config.trust, node, problems)
     check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_signals(config.signals, config.trust.plain_loopback, node, problems)

@@ -6,9 +6,12 @@ from __future__ import annotations
 from typing import Final
 
 from remit.config.lines import Node
-from remit.config.settings import UpstreamSection
+from remit.config.settings import ProgramsSection, UpstreamSection
 from remit.config.shape import Problems
 
+#: Below it are the users of the system, and who sits at the machine.
+_FIRST_USER: Final = 10_000
+_LAST_USER: Final = 2**31 - 1
 #: Names the lease that a process serves: remit sets it.
 _OWN: Final = "REMIT_LEASE"
 
@@ -24,6 +27,7 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             foreign["lease.password"] = lease.password is not None
     else:
         foreign = {"env": upstream.env, "per_task": upstream.per_task}
+        foreign["apart"] = upstream.apart != "where-possible"
         foreign["lease.env"] = lease.env if lease is not None else {}
     if lease is not None and lease.password is not None and lease.per == "call":
         problems.add(
@@ -60,6 +64,18 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             line=node.line_of(f"{key}.lease"),
             key=f"{key}.lease",
             way_out="give `env`, such as `API_TOKEN: '{token}'`",
+        )
+
+
+def check_programs(programs: ProgramsSection, node: Node, problems: Problems) -> None:
+    """Note a range of user ids that is none."""
+    users = programs.users
+    if users and not (len(users) == 2 and _FIRST_USER <= users[0] <= users[1] <= _LAST_USER):
+        problems.add(
+            f"is no range of user ids from {_FIRST_USER} on",
+            line=node.line_of("programs.users"),
+            key="programs.users",
+            way_out="give the first and the last one, such as `[200000, 200999]`",
         )
 
 

@@ -178,6 +178,14 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
             description="A process of a task is killed, too, when remit has not run for so long.",
         ),
     ] = 5
+    apart: Annotated[
+        Literal["where-possible", "required", "off"],
+        Meta(
+            description="Whether the program is kept from looking into other processes of its user "
+            "(Landlock). `required`: it does not start where the machine cannot do that. `off`: for one that "
+            "needs `setuid` programs, which gain nothing otherwise."
+        ),
+    ] = "where-possible"
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for `url`.")] = ""
     mode: Annotated[
         Literal["enforce", "observe"],
@@ -200,6 +208,18 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     def serves_one_task(self) -> bool:
         """Whether its program is started for each task."""
         return bool(self.command) and (self.per_task or self.lease is not None)
+
+
+class ProgramsSection(Section, frozen=True, kw_only=True):
+    """What holds for all programs that remit starts."""
+
+    users: Annotated[
+        tuple[int, ...],
+        Meta(
+            description="First and last of a range of user ids that nothing else uses: each program that "
+            "runs has one of its own. Needs remit to run as root; without it programs run as remit does."
+        ),
+    ] = ()
 
 
 class EnforcementPointSection(Section, frozen=True, kw_only=True):
@@ -283,6 +303,7 @@ class Config(Section, frozen=True, kw_only=True):
         dict[Name, ZoneSection], Meta(description="The trust zones that labels may name, by name.")
     ] = {}
     limits: LimitsSection = LimitsSection()
+    programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()
     signals: SignalsSection = SignalsSection()
     notify: Annotated[

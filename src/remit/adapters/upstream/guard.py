@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stands between remit and an upstream's process, so that none outlives remit.
 
-    python -I -S guard.py LIFELINE DEATHLINE GRACE_S LEASE_S PROGRAM [ARGUMENT...]
+    python -I -S guard.py LIFELINE DEATHLINE GRACE_S LEASE_S APART USER PROGRAM [ARGUMENT...]
 
 A program of its own, of the standard library alone. LIFELINE is the reading end of a pipe whose writing end
 only remit holds: when it ends (remit closed it, or died in whatever way) the guard asks the program's process
@@ -10,32 +10,37 @@ too when remit wrote nothing to it for that many seconds: a remit that was stopp
 DEATHLINE is the writing end of a pipe that only the guard holds: remit sees its end whoever still has the
 program's output open.
 
+The program is kept apart from every other process of the same user (`apart`): it reads neither their memory
+nor their environment, and ends none of them. APART says whether it starts where the machine cannot do that:
+`required`, `where-possible` or `off`. With a USER above 0, which needs the rights of root, it runs as that
+user id, whose processes are all killed before it and after it, with a folder of its own as home.
+
 On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program
 dies with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec
 is safe.
 """
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
 import sys
 import time
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
+# What says so to type checkers; reading `typing` would take longer than all else of this program's start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from remit.adapters.upstream import apart
+else:
+    # It lies beside this file, and nothing of remit is on the path of this program.
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    import apart
+
 CANNOT_START = 127
 _POLL_MS = 20
 
 
-def prctl(option: int, value: int) -> None:
-    """Set an option of this process where the operating system has it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-def start(command: list[str], guard: int) -> int:
+def start(command: list[str], guard: int, how: str, user: int) -> int:
     """Start the program in a process group of its own; give its process id."""
     pid = os.fork()
     if pid:
@@ -47,7 +52,14 @@ def start(command: list[str], guard: int) -> int:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if user:
+            apart.become(user)
+        if how != "off" and not apart.keep_apart():
+            os.write(2, b"this machine keeps programs of one user not apart: no Landlock\n")
+            if how == "required":
+                os._exit(CANNOT_START)
+        # After the user has changed, which clears it.
+        apart.die_with_parent()
         if os.getppid() == guard:
             os.execvp(command[0], command)  # noqa: S606 - that is what a guard is for; there is no shell
     except OSError as error:
@@ -98,6 +110,19 @@ def kill_all(main: int, status: int | None) -> int | None:
     return status
 
 
+def own_home(user: int) -> str:
+    """Kill what is left of a user, and give the program a home where the configuration names none."""
+    import tempfile
+
+    apart.kill_user(user)
+    if "HOME" in os.environ:
+        return ""
+    home = tempfile.mkdtemp(prefix="remit-")
+    os.chown(home, user, user)
+    os.environ["HOME"] = os.environ["TMPDIR"] = home
+    return home
+
+
 def now_s() -> float:
     """Seconds that also pass while the machine sleeps, where it has such a clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -137,8 +162,9 @@ def main(arguments: list[str]) -> int:
     """Guard one program from its start to its end; give its exit status, 128 + n for signal n."""
     lifeline, deathline = int(arguments[0]), int(arguments[1])
     grace_s, lease_s = float(arguments[2]), float(arguments[3])
-    command = arguments[4:]
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    how, user, command = arguments[4], int(arguments[5]), arguments[6:]
+    apart.hide()
+    apart.adopt_orphans()
     os.set_inheritable(lifeline, False)
     os.set_inheritable(deathline, False)
     woken, wake = os.pipe()
@@ -148,13 +174,21 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.set_wakeup_fd(wake)
-    pid = start(command, os.getpid())
+    home = own_home(user) if user else ""
+    pid = start(command, os.getpid(), how, user)
     # The program's streams are its own: kept open here, their ends would not be seen.
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     status = watch(pid, lifeline, woken, grace_s, lease_s)
     status = kill_all(pid, status)
+    if user:
+        apart.kill_user(user)
+        reap(pid, status)
+        if home:
+            import shutil
+
+            shutil.rmtree(home, ignore_errors=True)
     return 128 + signal.SIGKILL if status is None else status if status >= 0 else 128 - status
 
 

@@ -23,7 +23,8 @@ from remit.adapters.upstream.stdio_session import (
     MAX_UNWRITTEN_BYTES,
     StdioSession,
 )
-from remit.adapters.upstream.supervise import Clean, as_it_is, own_environment
+from remit.adapters.upstream.supervise import Apart, Clean, as_it_is, end_user, own_environment
+from remit.adapters.upstream.users import Users
 from remit.core.errors import Busy, ConfigInvalid, RemitError, UpstreamUnreachable
 from remit.ports.runtime import Entropy
 from remit.ports.upstream import Call, Catalogue, Exchange
@@ -45,7 +46,8 @@ class McpStdio:
     said to it (as long as `grace_s` unless given), `lease_s` until its guard ends it where this process does
     not run (0: only where it is gone). `counts` counts what was dropped and why (`malformed`,
     `late`, `unattributed`, `dropped`), `restarts` too. With `probe=False` only the legacy handshake is tried.
-    `clean` takes secrets out of what the process says for the log.
+    `clean` takes secrets out of what the process says for the log. `apart` is whether it is kept apart from
+    other programs of its user; its own user id comes from `users`, without which it runs as remit does.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class McpStdio:
         probe: bool = True,
         on_state: OnState | None = None,
         clean: Clean = as_it_is,
+        apart: Apart = "where-possible",
+        users: Users | None = None,
     ) -> None:
         """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
         if not command or not all(command) or any("\0" in part for part in command):
@@ -75,7 +79,8 @@ class McpStdio:
         self.name = name
         self.counts: Counter[str] = Counter()
         self._command = tuple(command)
-        self._env = own_environment(env or {})
+        self._env = own_environment(env or {}, own_home=users is not None)
+        self._apart, self._users = apart, users
         self._cwd = cwd
         self.bound = bound
         self._max_result_bytes = max_result_bytes
@@ -217,8 +222,12 @@ class McpStdio:
         )
         child = session.child
         fault: RemitError | None = None
+        user = 0
         try:
-            await child.start(self._command, self._env, self._cwd, self._grace_s, self._lease_s)
+            user = self._users.take() if self._users is not None else 0
+            await child.start(
+                self._command, self._env, self._cwd, self._grace_s, self._lease_s, self._apart, user
+            )
             await self._begin(session)
             await child.ended.wait()
         except RemitError as failed:
@@ -228,7 +237,7 @@ class McpStdio:
             self._session = None
             self._kept.clear()
             session.end()
-            status = await asyncio.shield(asyncio.ensure_future(self._bury(session)))
+            status = await asyncio.shield(asyncio.ensure_future(self._bury(session, user)))
         if status == CANNOT_START:
             return UpstreamUnreachable(
                 f"the program `{self._command[0]}` of upstream `{self.name}` cannot be started",
@@ -265,9 +274,14 @@ class McpStdio:
             # What it offers may have changed while nobody listened.
             self._on_change()
 
-    async def _bury(self, session: StdioSession) -> int:
+    async def _bury(self, session: StdioSession, user: int) -> int:
         await session.child.stop(self._patience_s)
-        return await session.child.reap()
+        status = await session.child.reap()
+        if user and self._users is not None:
+            # Its guard has done this, unless the guard was killed before.
+            await asyncio.to_thread(end_user, user)
+            self._users.free(user)
+        return status
 
     def _settle_start(self, fault: UpstreamUnreachable | None) -> None:
         first = self._first

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from remit.adapters.upstream.guard import CANNOT_START
 from remit.core.errors import ConfigInvalid, UpstreamUnreachable
@@ -17,6 +17,7 @@ from remit.core.errors import ConfigInvalid, UpstreamUnreachable
 log = logging.getLogger(__name__)
 
 _GUARD = str(Path(__file__).with_name("guard.py"))
+_APART = str(Path(__file__).with_name("apart.py"))
 #: The only variables of remit's own environment that a process inherits; none of them holds a secret.
 INHERITED = ("PATH", "HOME", "LANG")
 _MAX_LOG_LINE_BYTES = 4096
@@ -29,6 +30,8 @@ _GUARD_S = 10.0
 _LEASED_GUARD_S = 1.0
 _LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
 
+#: Whether a program is kept apart from others of its user, and starts where that cannot be.
+Apart = Literal["required", "where-possible", "off"]
 OnLine = Callable[[bytes], None]
 #: Gives a line of a process's own log without what nobody may read there.
 Clean = Callable[[bytes], bytes]
@@ -143,15 +146,28 @@ class ChildProcess:
         cwd: str,
         grace_s: float,
         lease_s: float = 0.0,
+        apart: Apart = "where-possible",
+        user: int = 0,
     ) -> None:
         """Start the program behind its guard; raises `UpstreamUnreachable`. With `lease_s` the guard ends it
-        where this event loop has not run for so long.
+        where this event loop has not run for so long. `user` is the user id that it runs as; 0 is remit's.
         """
         self._guard_s = grace_s + (_LEASED_GUARD_S if lease_s else _GUARD_S)
         reading, self._lifeline = os.pipe()
         deathline, dying = os.pipe()
         lines = (reading, dying)
-        argv = [sys.executable, "-I", "-S", _GUARD, *map(str, lines), str(grace_s), str(lease_s), *command]
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            _GUARD,
+            *map(str, lines),
+            str(grace_s),
+            str(lease_s),
+            apart,
+            str(user),
+        ]
+        argv += command
         try:
             # In a thread: it waits for the operating system. Without `preexec_fn`, which is not safe here.
             popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, lines)
@@ -268,6 +284,12 @@ class ChildProcess:
         self._on_log(head.rpartition(b" ")[0])
 
 
+def end_user(user: int) -> None:
+    """Kill every process of a user id that programs have in turn."""
+    argv = [sys.executable, "-I", "-S", _APART, str(user)]
+    subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, timeout=_GUARD_S)  # noqa: S603
+
+
 def _open(
     argv: list[str], env: Mapping[str, str], cwd: str, lines: tuple[int, int]
 ) -> subprocess.Popen[bytes]:
@@ -286,9 +308,13 @@ def _open(
     )
 
 
-def own_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Give a process's environment: what its configuration says, and the little it cannot do without."""
+def own_environment(env: Mapping[str, str], *, own_home: bool = False) -> dict[str, str]:
+    """Give a process's environment: what its configuration says, and the little it cannot do without.
+
+    With `own_home` its guard gives it a home, and that of remit is not its.
+    """
     for key, value in env.items():
         if not key or "=" in key or "\0" in key or "\0" in value:
             raise ConfigInvalid("an environment variable cannot be set", key="env", way_out="rename it")
-    return {**{key: os.environ[key] for key in INHERITED if key in os.environ}, **env}
+    inherited = [key for key in INHERITED if key in os.environ and not (own_home and key == "HOME")]
+    return {**{key: os.environ[key] for key in inherited}, **env}

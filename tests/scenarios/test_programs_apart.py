@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threat: the program of one task looks into that of another, or into remit, which run as the same user."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from remit.adapters.upstream import apart, guard
+from remit.adapters.upstream.users import Users
+from remit.core.errors import Busy
+from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
+from tests.process_gateway import ProcessGateway
+
+Json = Any
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and /proc are of Linux")
+needs_landlock = pytest.mark.skipif(not apart.version(), reason="this kernel has no Landlock")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="user ids are changed by root alone")
+
+#: An interpreter that other users can run; one's own may lie where they cannot go.
+OPEN_PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or ""
+needs_open_python = pytest.mark.skipif(
+    not os.geteuid() and not OPEN_PYTHON, reason="there is no interpreter that other users can run"
+)
+FIRST, LAST = 61_840, 61_843
+NOBODY = 65_534
+APART = str(Path(apart.__file__))
+GUARD = str(Path(guard.__file__))
+
+
+@pytest.fixture
+def server() -> Iterator[Authorities]:
+    """The authorization server."""
+    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
+        yield made
+
+
+def lease_at(server: Authorities) -> Json:
+    """Give what `remit.yaml` says."""
+    return {
+        "oauth": {
+            "token_url": f"{server.url}/token",
+            "revoke_url": f"{server.url}/revoke",
+            "probe_url": f"{server.url}/me",
+            "client_id": CLIENT,
+            "client_secret": "env:CRM_CLIENT_SECRET",
+        },
+        "env": {"API_TOKEN": "{token}"},
+    }
+
+
+def of_user(user: int) -> list[int]:
+    """Give the processes of a user that run."""
+    out = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                place.stat().st_uid == user
+                and (place / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            ):
+                out.append(int(place.name))
+        except OSError:
+            continue
+    return out
+
+
+@needs_landlock
+def test_a_program_looks_into_no_other(tmp_path: Path, server: Authorities) -> None:
+    """Neither into another task's, nor into remit, nor into a guard: no environment, no memory, no signal."""
+    with ProcessGateway(tmp_path, lease_at(server)) as gateway:
+        _, token = gateway.open()
+        _, other = gateway.open()
+        theirs = gateway.do(other, "length")["pid"]
+        told = gateway.do(token, "spy")
+        assert theirs in told["seen"]
+        assert os.getpid() in told["seen"]
+        assert told["environments"] == told["memories"] == []
+        assert apart.version() < 6 or told["signalled"] == []
+        # What it starts itself is its own.
+        assert told["own_child"]
+
+
+def test_without_that_it_would(tmp_path: Path, server: Authorities) -> None:
+    """What the test above looks for is there to be found: the other task's credential, by its environment."""
+    with ProcessGateway(tmp_path, lease_at(server), apart="off") as gateway:
+        _, token = gateway.open()
+        _, other = gateway.open()
+        theirs = gateway.do(other, "length")["pid"]
+        told = gateway.do(token, "spy")
+        assert theirs in told["environments"]
+        assert theirs in told["signalled"]
+
+
+@needs_landlock
+def test_a_program_that_must_be_apart_does_not_start_otherwise() -> None:
+    """A domain within sixteen others cannot be made: the program is not started, or says so in its log."""
+    for how, status in (("required", guard.CANNOT_START), ("where-possible", 0), ("off", 0)):
+        code = (
+            f"import os, sys; sys.path.insert(0, {str(Path(APART).parent)!r}); import apart\n"
+            "while apart.keep_apart(): pass\n"
+            "life, death = os.pipe(), os.pipe()\n"
+            "for one in (*life, death[1]): os.set_inheritable(one, True)\n"
+            f"os.execv(sys.executable, [sys.executable, '-I', '-S', {GUARD!r}, str(life[0]), str(death[1]),"
+            f" '1', '0', {how!r}, '0', 'sh', '-c', 'sleep 0.01'])\n"
+        )
+        made = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+        assert made.returncode == status, (how, made)
+        assert (b"keeps programs of one user not apart" in made.stderr) is (how != "off")
+
+
+@needs_open_python
+@pytest.mark.parametrize("hidden", [True, False])
+def test_nobody_of_the_same_user_looks_into_remit(hidden: bool) -> None:
+    """Its environment and memory hold what all upstreams open; that is so of guards, too."""
+    user, groups = (None, None) if os.geteuid() else (NOBODY, list[int]())
+    python = [OPEN_PYTHON if user else sys.executable, "-I", "-S", "-c"]
+    begin = f"import sys; sys.path.append({str(Path(APART).parent)!r}); import apart; "
+    begin += "apart.hide(); " if hidden else ""
+    with subprocess.Popen(
+        [*python, begin + "print('ready', flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd="/",
+        env={"SECRET": "of-remit"},
+        user=user,
+        group=user,
+        extra_groups=groups,
+    ) as watched:
+        assert watched.stdout is not None
+        assert watched.stdin is not None
+        assert watched.stdout.readline() == b"ready\n"
+        look = f"open('/proc/{watched.pid}/environ', 'rb').read().index(b'of-remit')"
+        seen = subprocess.run(
+            [*python, look],
+            cwd="/",
+            capture_output=True,
+            check=False,
+            user=user,
+            group=user,
+            extra_groups=groups,
+        )
+        assert (seen.returncode == 0) is not hidden, seen.stderr
+        assert (b"PermissionError" in seen.stderr) is hidden
+        watched.stdin.close()
+
+
+# A user id for each.
+
+
+def test_no_user_id_is_used_twice_at_once_nor_again_soon() -> None:
+    """The one that was free for longest comes next; where none is free, one more program is refused."""
+    users = Users(10, 12)
+    assert [users.take() for _ in range(3)] == [10, 11, 12]
+    with pytest.raises(Busy, match="all 3 user ids"):
+        users.take()
+    users.free(11)
+    assert users.take() == 11
+    users.free(10)
+    users.free(12)
+    assert users.take() == 12
+
+
+@needs_root
+@needs_open_python
+def test_each_program_has_a_user_id_of_its_own(tmp_path: Path, server: Authorities) -> None:
+    """And a home of its own, which goes with it; whatever it left behind of that user is dead."""
+    settings = f"programs: {{users: [{FIRST}, {LAST}]}}\n"
+    with ProcessGateway(tmp_path, lease_at(server), more=settings, python=OPEN_PYTHON) as gateway:
+        task, token = gateway.open()
+        _, other = gateway.open()
+        mine, theirs = gateway.do(token, "who"), gateway.do(other, "who")
+        assert mine["uid"] != theirs["uid"]
+        for told in (mine, theirs):
+            assert FIRST <= told["uid"] <= LAST
+            assert told["uid"] == told["gid"]
+            assert told["groups"] in ([], [told["uid"]])
+            assert told["home"].startswith("/")
+            assert Path(told["home"]).stat().st_uid == told["uid"]
+            assert Path(told["home"]).stat().st_mode & 0o077 == 0
+        left = gateway.do(token, "leave_a_stranger")["stranger"]
+        assert left in of_user(mine["uid"])
+        gateway.closed_up(task)
+        assert of_user(mine["uid"]) == []
+        assert not Path(mine["home"]).exists()
+        assert of_user(theirs["uid"])
+    end_s = time.monotonic() + 30
+    while any(of_user(user) for user in range(FIRST, LAST + 1)):
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+@needs_root
+@needs_open_python
+def test_what_outlived_its_guard_is_killed_by_its_user(tmp_path: Path, server: Authorities) -> None:
+    """It carries no mark, and nobody is its parent any more: its user id is what it cannot change."""
+    settings = f"programs: {{users: [{FIRST}, {LAST}]}}\n"
+    with ProcessGateway(tmp_path, lease_at(server), more=settings, python=OPEN_PYTHON) as gateway:
+        task, token = gateway.open()
+        told = gateway.do(token, "leave_a_stranger")
+        guard_of = int(Path(f"/proc/{told['pid']}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(guard_of, signal.SIGKILL)
+        gateway.closed_up(task)
+        gateway.eventually(lambda: told["stranger"] not in of_user(told["uid"]))
