@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: how hypothesis looks for counterexamples, and the database servers."""
+"""What every test shares: how hypothesis looks for counterexamples, and the servers."""
 
 import os
 import signal
 
 from hypothesis import HealthCheck, settings
 
+from tests.nats_server import nats
 from tests.postgres_server import own_postgres, postgres, postgres_server
 
-__all__ = ["own_postgres", "postgres", "postgres_server"]
+__all__ = ["nats", "own_postgres", "postgres", "postgres_server"]
 
 # No deadline: a slow machine is not a wrong program.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -50,9 +50,12 @@ class CuttingProxy:
                 if self._off:
                     client.close()
                     continue
-                self._ends.append(client)
-                server = socket.create_connection(("127.0.0.1", self._target))
-                self._ends.append(server)
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:
+                    client.close()  # nobody is there now
+                    continue
+                self._ends += (client, server)
                 for ends in ((client, server, True), (server, client, False)):
                     thread = threading.Thread(target=self._pass_on, args=ends, daemon=True)
                     self._threads.append(thread)

@@ -2,7 +2,7 @@
 """The fence across replicas as a model of a small instance, explored over all interleavings.
 
 One replica, E, ends a scope while another, R, takes one call through steps 5 to 8 and renews its lease. Every
-message may take as long as it likes, every nudge may be lost, and R may be paused between any two
+message may take as long as it likes, every nudge may be lost or made up, and R may be paused between any two
 instructions, for ever if it crashes: the others simply go on. Clocks are counters. A tick of E's is one of
 R's too, or none where the drift that the protocol allows for has room. Times are kept as what is left of
 them, so all there is can be looked at, and not only its first moments.
@@ -110,7 +110,10 @@ def _renewing(s: State, without: str) -> Iterator[tuple[str, State]]:
     if s.nudged:
         yield "the nudge is lost", s._replace(nudged=False)
         if not s.knows:
-            yield "R looks, being nudged", s._replace(knows=True, nudged=False)
+            yield "R looks, being nudged", s._replace(knows=s.ended, nudged=False)
+    elif not s.knows:
+        # One that somebody made up, or that comes twice, or late.
+        yield "R is nudged for nothing", s._replace(nudged=True)
     if s.knows and not s.to_tell and free:
         told = "listed" if s.call in ("sent", "answered") else "clean"
         yield "R cuts its calls", s._replace(to_tell=told, call="none" if s.call == "none" else "over")

@@ -58,7 +58,8 @@ def set_up(
     folder: Path, *, limits: Json = None, database: str = "", shared: Path | None = None, **more: Json
 ) -> None:
     """Lay a bundle into a folder: with the address of a `database`, with keys, head and mailbox in a folder
-    that is `shared`, and with `more` in the configuration.
+    that is `shared`, and with `more` in the configuration. Those that share have the same bundle, and each
+    its port beside it.
     """
     policies = ROOT / "src" / "remit" / "templates" / "policies"
     shutil.copytree(policies, folder / "policies", dirs_exist_ok=True)
@@ -72,16 +73,16 @@ def set_up(
     server = [sys.executable, str(ROOT / "examples/servers/mail.py"), str((shared or folder) / "mail")]
     # What senders must prove is another test's: these loops show their tokens as bearers.
     mail = {"command": server, "sender_constraint": "optional"}
-    config: dict[str, Json] = {"listen": {"port": port}, "upstreams": {"mail": mail}}
+    (folder / "port").write_text(str(port))
+    listen = {} if shared is not None else {"port": port}
+    config: dict[str, Json] = {"upstreams": {"mail": mail}}
     if database:
         (folder / "database").write_text(database)
         (folder / "database").chmod(0o600)
         config["store"] = {"kind": "postgres", "url": "file:database"}
     if shared is not None:
         config |= {"keys": {"path": str(shared / "keys")}, "log_head": {"path": str(shared / "head")}}
-    config |= (
-        more | ({"limits": limits} if limits else {}) | {"listen": {"port": port} | more.get("listen", {})}
-    )
+    config |= more | ({"limits": limits} if limits else {}) | {"listen": listen | more.get("listen", {})}
     (folder / "remit.yaml").write_text(json.dumps(config))
 
 
@@ -91,14 +92,15 @@ def set_up(
 async def serve(folder: Path) -> None:
     """Serve until a signal comes."""
     config = load_config(folder)
-    async with open_house(config) as house:
+    port = int((folder / "port").read_text())
+    async with open_house(config, address=f"http://127.0.0.1:{port}") as house:
         if not (folder / "cast.json").exists():
             await _bring_in(house, folder)
         loop = asyncio.get_running_loop()
         if config.store.kind == "sqlite":
             _let_tests_fill(loop, house.store._connections[0])  # type: ignore[attr-defined]
         settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error")
-        settings.port, settings.timeout_graceful_shutdown = config.listen.port, 5
+        settings.port, settings.timeout_graceful_shutdown = port, 5
         server = uvicorn.Server(settings)
         # uvicorn's own way would end the process before the house is closed in order.
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -219,7 +221,7 @@ class GatewayProcess:
         self.folder = folder
         self.mailbox = mailbox or folder / "mail"
         listen: Json = json.loads((folder / "remit.yaml").read_text())["listen"]
-        self.port: int = listen["port"]
+        self.port = int((folder / "port").read_text())
         self.url: str = listen.get("public_url") or f"http://127.0.0.1:{self.port}"
         self.process: asyncio.subprocess.Process
         self.cast: Json = None

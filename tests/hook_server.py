@@ -26,6 +26,7 @@ class HookServer:
         self.url = ""
         self.taken: list[Json] = []
         self.ids: list[str] = []
+        self.deliveries = 0
         self.answers: list[int] = []
 
     async def take(self, request: web.Request) -> web.Response:
@@ -37,6 +38,7 @@ class HookServer:
         assert request.headers["webhook-signature"] == f"v1,{wanted}"
         assert request.content_type == "application/json"
         assert sent.isdecimal()
+        self.deliveries += 1
         if self.answers:
             return web.Response(status=self.answers.pop(0))
         if message not in self.ids:

@@ -5,6 +5,7 @@ They share keys, head and mailbox, as replicas of one house do; the outbox says 
 """
 
 import asyncio
+import json
 import shutil
 import signal
 import socket
@@ -20,9 +21,10 @@ Json = Any
 
 
 class Replica(GatewayProcess):
-    """One of them; between it and the database stands a proxy of its own."""
+    """One of them; between it and the database stands a proxy of its own, and between it and NATS another."""
 
     proxy: CuttingProxy
+    nats: CuttingProxy | None = None
 
     def pause(self) -> None:
         """Stop it where it is (SIGSTOP)."""
@@ -32,6 +34,14 @@ class Replica(GatewayProcess):
         """Let it go on."""
         self.tell(signal.SIGCONT)
 
+    async def ready(self) -> Json:
+        """Say what it tells everybody of itself."""
+        return json.loads((await self.raw("GET", "/health/ready"))[1])
+
+    async def told(self) -> Json:
+        """Say what it tells of all of them."""
+        return await self.ask("GET", "/api/v1/replicas", by="root")
+
     async def known(self) -> str:
         """Give its incarnation, once it is known."""
         return str((await self.ask("GET", "/api/v1/replicas", by="root"))["me"])
@@ -40,7 +50,9 @@ class Replica(GatewayProcess):
 class Replicas:
     """All of them."""
 
-    def __init__(self, folder: Path, url: str, port: int, count: int, lease_ms: int) -> None:
+    def __init__(
+        self, folder: Path, url: str, port: int, count: int, lease_ms: int, nats: int = 0, **more: Json
+    ) -> None:
         self.folder = folder
         self.shared = folder / "shared"
         self.shared.mkdir()
@@ -51,17 +63,21 @@ class Replicas:
         for number in range(count):
             place = folder / f"replica-{number}"
             place.mkdir()
-            proxy = CuttingProxy(port)
+            proxy, wakes = CuttingProxy(port), CuttingProxy(nats) if nats else None
+            own: Json = {"lease_ms": lease_ms}
+            if wakes is not None:
+                own["nats"] = {"servers": [f"nats://127.0.0.1:{wakes.port}"]}
             through = url.replace(f":{port}/", f":{proxy.port}/") + "?sslmode=disable"
             set_up(
                 place,
                 database=through,
                 shared=self.shared,
                 listen={"public_url": public},
-                replica={"lease_ms": lease_ms},
+                replica=own,
+                **more,
             )
             replica = Replica(place, self.shared / "mail")
-            replica.proxy = proxy
+            replica.proxy, replica.nats = proxy, wakes
             self.all.append(replica)
 
     async def start(self) -> None:
@@ -79,10 +95,12 @@ class Replicas:
 
 @asynccontextmanager
 async def replicas(
-    folder: Path, url: str, port: int, *, count: int = 3, lease_ms: int = 1000
+    folder: Path, url: str, port: int, *, count: int = 3, lease_ms: int = 1000, nats: int = 0, **more: Json
 ) -> AsyncIterator[Replicas]:
-    """Give replicas that run on the database at `url`, whose server listens on `port`."""
-    world = Replicas(folder, url, port, count, lease_ms)
+    """Give replicas that run on the database at `url`, whose server listens on `port`; woken over the NATS
+    that listens on `nats`, with `more` in their configurations.
+    """
+    world = Replicas(folder, url, port, count, lease_ms, nats, **more)
     async with AsyncExitStack() as stack:
         for one in world.all:
             stack.push_async_callback(_end, one)
@@ -96,3 +114,5 @@ async def _end(one: Replica) -> None:
         one.go_on()
         await one.kill()
     one.proxy.close()
+    if one.nats is not None:
+        one.nats.close()

@@ -21,6 +21,7 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/services/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/evaluations.py": "a fault is told to who asked, and must not stop the others",
     "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
+    "src/remit/adapters/waker/nats.py": "no defect of a library may end the waking for good",
     "src/remit/adapters/store/postgres/fleet.py": "whatever one question meets, who asked it is told",
     "src/remit/adapters/store/sqlite/writer.py": "a defect of one batch must not stop the next one",
 }
@@ -39,6 +40,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
+    "src/remit/compose/waking.py": "the client of NATS, where one is configured",
     "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
     "src/remit/services/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }

@@ -17,6 +17,7 @@ from remit.ports.store import PutValue, Unit
 from remit.services.house import House
 from remit.services.lease_records import OpenSink
 from remit.services.recent_times import RecentTimes
+from remit.services.waking import WakingState
 
 #: How long an answer about the store stands, so that asking does not become writing.
 PROBE_S = 2.0
@@ -28,9 +29,12 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
 
     `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
-    where another replica has put in force what is not in the files of this one. `everything_locked` and
-    `locks` tell of the kill switch, `open_sinks` of credentials that outlive their tasks, `telling_fails` of
-    those who are told of events, or asked, and do not answer: numbers alone, for everybody may ask this.
+    where another replica has put in force what is not in the files of this one. `replicas` is how many serve
+    this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
+    bundle than the one in force; `waking` how this one is woken: `postgres`, `nats`, or `nats, away`.
+    `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
+    tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
+    everybody may ask this.
     `fence_ms` and `dead_ms` are the median and the 99th percentile of how long fences lately took to stand,
     by the kind of scope, and credentials to be refused at their sinks, by kind.
     """
@@ -41,6 +45,10 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     upstreams_known: int
     upstreams: int
+    replicas: int = 1
+    late_replicas: int = 0
+    differing_bundles: int = 0
+    waking: str = ""
     everything_locked: bool = False
     locks: int = 0
     open_sinks: int = 0
@@ -76,6 +84,7 @@ class Health:
             bundle = "superseded"
         known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
         shut = await self._shut()
+        roll = house.roster.seen()
         told = Readiness(
             ready=ready,
             store=store,
@@ -83,6 +92,10 @@ class Health:
             bundle=bundle,
             upstreams_known=known,
             upstreams=len(house.upstreams),
+            replicas=len(roll.enforcers) or 1,
+            late_replicas=roll.late,
+            differing_bundles=roll.differing,
+            waking=roll.waking.word if roll.waking else "",
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
@@ -208,6 +221,7 @@ async def _replicas(house: House) -> list[str]:
     if not house.replicas.several:
         return []
     standing = house.replicas.standing()
+    roll, waking = house.roster.seen(), house.waking.state
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
         for one in standing
@@ -216,9 +230,26 @@ async def _replicas(house: House) -> list[str]:
     return [
         *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
         *_family("remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.lapses}),
+        *_family("remit_replicas_late", "gauge", "Replicas whose lease has run out.", {"": roll.late}),
+        *_family(
+            "remit_replicas_differing",
+            "gauge",
+            "Replicas that decide by another bundle than the one in force.",
+            {"": roll.differing},
+        ),
+        *(_wakes(waking) if waking is not None and waking.how != "postgres" else ()),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
         *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": len(house.ownership)}),
         *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
+    ]
+
+
+def _wakes(waking: WakingState) -> list[str]:
+    """Give what went over the way that wakes replicas beside the store."""
+    counts = {f'{{what="{what}"}}': count for what, count in sorted(waking.counts.items())}
+    return [
+        *_family("remit_waking_up", "gauge", "Whether wakes come through.", {"": int(not waking.fault)}),
+        *_family("remit_wakes_total", "counter", "Wakes since start, by what became of them.", counts),
     ]
 
 

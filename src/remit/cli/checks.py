@@ -22,6 +22,7 @@ from remit.cli.invocation import Invocation
 from remit.cli.isolation import isolation
 from remit.cli.lease_checks import lease_looks, secret_looks
 from remit.cli.look import Look, no_connection, unwarned
+from remit.cli.replica_checks import nats_looks, replica_looks
 from remit.cli.sessions import secret_for, sessions_file
 from remit.config import Config, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
@@ -50,7 +51,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
             *_store(config),
             *_upstreams(config),
         ]
-        findings += [*_programs(config), *lease_looks(config), *_trust(config)]
+        findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url:
         findings += [
@@ -307,6 +308,7 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     if told.get("open_sinks"):
         says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
         yield Look("open sinks", "fail", says, "see `remit finding list`")
+    yield from replica_looks(told)
     yield from _endings(told)
     if known < upstreams:
         says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"

@@ -15,6 +15,7 @@ from rich.tree import Tree
 
 from remit.cli import show
 from remit.cli.client import connect
+from remit.cli.enforcing import PREFIX, show_replicas
 from remit.cli.isolation import isolation
 from remit.cli.parser import verb
 from remit.cli.plain import plain
@@ -28,16 +29,21 @@ app = verb("who")
 
 
 @app.default
-def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
-    """Say who somebody is, who owns it, on whose behalf it acts, and how that was proven.
+def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None:
+    """Say who somebody is, who owns it, on whose behalf it acts, and how that was proven. Of nobody: which
+    processes enforce here.
 
     Parameters
     ----------
     x
         An agent, a task's id, a person, a workload (a SPIFFE ID, `issuer#subject`, `jkt:...`), or an access
-        token; `-` reads it from standard input, so that no list of processes shows a token.
+        token; `-` reads it from standard input, so that no list of processes shows a token. The id of a
+        replica, or nothing: the replicas that serve this database, their leases, tasks and bundles.
     """
     client = connect()
+    if not x or x.startswith(PREFIX):
+        show_replicas(client, x)
+        return
     if x == "-":
         x = sys.stdin.read(MAX_INPUT).strip()
     # In the body, so that no log of addresses ever holds a token.
@@ -158,6 +164,8 @@ def _about(tree: Tree, task: Json) -> None:
         tree.add(_line("a token alone is enough at", ", ".join(task["bearers_at"]), "yellow"))
     if task.get("standing_at"):
         tree.add(_line("a secret that ends with no task opens", ", ".join(task["standing_at"]), "yellow"))
+    if task.get("replica"):
+        tree.add(_line("lives at", f"{task['replica']['id']} on {task['replica']['host']}"))
     if task["in_hand"]:
         tree.add(_line("calls in hand", str(task["in_hand"]), "yellow"))
     _leases(tree, task["leases"])

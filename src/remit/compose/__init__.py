@@ -25,6 +25,7 @@ from remit.compose.standing import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import offer_apis, starters_of, upstreams_of
+from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
@@ -106,6 +107,7 @@ def build(
             fleet=fleet_of(config, store, SystemClock()),
             replica=replica_of(config, address, SystemClock()),
             passer=passer_of(config),
+            waker=waker_of(config),
             keys=keys,
             issuing=issuing,
             key_periods=periods_of(config.keys, config.workload_api),

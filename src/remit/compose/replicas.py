@@ -6,9 +6,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 
+from remit import __version__
 from remit.adapters.upstream.passer import HttpPasser
 from remit.config import Config
 from remit.core.bundle import Bundle
@@ -45,7 +47,9 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
         id="",
         host=socket.gethostname(),
         address=(
-            config.replica.address or address or msgspec.structs.replace(config.listen, public_url="").url
+            config.replica.address.resolve()
+            if config.replica.address
+            else address or msgspec.structs.replace(config.listen, public_url="").url
         ),
         lease_s=config.replica.lease_ms / 1000,
         joined=clock.now(),
@@ -85,12 +89,22 @@ async def enter(house: House, stack: AsyncExitStack, reload: Callable[[], Bundle
         return
     stack.push_async_callback(house.replicas.leave)
     stack.push_async_callback(house.reactions.stop)
+    stack.push_async_callback(house.waking.stop)
     if house.passer is not None:
         stack.push_async_callback(house.passer.close)
     await house.replicas.enter()
+    await house.waking.begin()
     beat = Upkeep()
     stack.push_async_callback(beat.close)
     pause_s = house.replicas.lease.lease_s / RENEWALS
     beat.every("renew the lease", pause_s, house.replicas.renew)
     beat.every("look after other replicas", pause_s, house.replicas.keep_up)
     beat.every("tend what others have left", 1.0, house.remains.tend)
+    beat.every("say what this replica is", 1.0, partial(_describe, house))
+
+
+async def _describe(house: House) -> None:
+    state = house.waking.state
+    await house.replicas.describe(
+        bundle=house.policies.digest, waking=state.word if state else "", version=__version__
+    )

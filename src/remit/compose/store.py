@@ -41,6 +41,7 @@ def open_store(
             sealing=sealing,
             heads=heads,
             origin=origin,
+            wakes=config.replica.nats is None,
         )
         return database, heads
     path = config.at(section.path)

@@ -14,6 +14,7 @@ from remit.config.files import Folder
 from remit.config.keys import check_keys
 from remit.config.lease import check_lease
 from remit.config.lines import Node, read_text, read_yaml
+from remit.config.nats import check_nats
 from remit.config.notify import check_notify
 from remit.config.process import check_foreign, check_programs, check_variables
 from remit.config.secret import looks_secret
@@ -106,6 +107,8 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     check_keys(config.keys, node, problems)
     check_store(config.store, node, problems)
     check_secrets(config, config.secrets, config.keys, node, problems)
+    if config.replica.nats is not None:
+        check_nats(config.replica.nats, config.store.kind == "postgres", node, problems)
     if config.workload_api is not None:
         check_workload_api(config.workload_api, node, problems)
     if config.listen.public_url:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from remit.config.nats import NatsSection
+from remit.config.secret import SecretRef
 from remit.config.section import Section
 
 
@@ -23,12 +25,17 @@ class ReplicaSection(Section, frozen=True, kw_only=True):
         ),
     ] = 1000
     address: Annotated[
-        str,
+        SecretRef | None,
         Meta(
-            description="Where the other replicas reach this one, as `https://host:port`; from `listen.host` "
-            "and the port unless given. Never the address of a balancer."
+            description="Where the other replicas reach this one, as `https://host:port`; as `env:X`, so "
+            "that the file is the same on all of them; from `listen.host` and the port unless given. Never "
+            "the address of a balancer."
         ),
-    ] = ""
+    ] = None
     tls_ca: Annotated[
         str, Meta(description="File of the certificate authorities to trust for other replicas.")
     ] = ""
+    nats: Annotated[
+        NatsSection | None,
+        Meta(description="Wakes between replicas go over NATS; unless given, over the database itself."),
+    ] = None

@@ -53,19 +53,20 @@ def carried(headers: Iterable[_Header]) -> list[_Header]:
     return [(name.lower(), value) for name, value in headers if name.lower() not in HOP]
 
 
-def _key(sealing: bytes, use: bytes) -> bytes:
+def replica_key(sealing: bytes, use: bytes) -> bytes:
+    """Derive a key that the replicas of a house have, for one use, from the house's sealing key."""
     return hmac.digest(sealing, b"remit replicas " + use, "sha256")
 
 
 def seal_of(sealing: bytes, replica: str, address: str) -> str:
     """Show that whoever entered a replica with this address holds the keys of this house."""
-    return hmac.digest(_key(sealing, b"address"), f"{replica}\n{address}".encode(), "sha256").hex()
+    return hmac.digest(replica_key(sealing, b"address"), f"{replica}\n{address}".encode(), "sha256").hex()
 
 
 def _mac(
     sealing: bytes, passage: bytes, method: str, target: bytes, headers: Sequence[_Header], body: bytes
 ) -> bytes:
-    mac = hmac.new(_key(sealing, b"request"), digestmod=hashlib.sha256)
+    mac = hmac.new(replica_key(sealing, b"request"), digestmod=hashlib.sha256)
     for part in (passage, method.encode(), target, *(each for header in headers for each in header)):
         # Lengths first: no two requests have the same bytes here.
         mac.update(len(part).to_bytes(8, "big"))

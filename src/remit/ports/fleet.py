@@ -9,6 +9,7 @@ costs the time until the next renewal, and a wrong one a look.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from remit.core.holding import Holding
 from remit.core.replica import Replica
 from remit.core.revocation import Closing, Indeterminate
+from remit.core.waking import Nudge
 
 # Checks and changes of a unit (`ports.change`).
 
@@ -144,6 +146,29 @@ class Fleet(Protocol):
         """Tell whoever raised these fences."""
         ...
 
+    def wake_with(self, wake: Callable[[Nudge], None]) -> None:
+        """Have `wake` called on the loop, from now on, when something was committed here that the others
+        should look at: for a store that is not to wake them itself.
+        """
+        ...
+
+    def nudge(self, about: Nudge) -> None:
+        """Look soon, for somebody has said that there is something; raises nothing. However often that is
+        said while a look is under way, one more follows. Word of acknowledgements counts while they are
+        awaited.
+        """
+        ...
+
+    def awaiting(self) -> AbstractContextManager[None]:
+        """While this is held, this replica is woken by acknowledgements too. What was acknowledged before is
+        found by the next look.
+        """
+        ...
+
+    async def restate(self, replica: Replica) -> None:
+        """Tell the others what this replica is now; nothing if it is gone."""
+        ...
+
     async def forget_acks(self, scope: str, epoch: int) -> None:
         """Delete what was acknowledged of an end that is on record."""
         ...
@@ -161,6 +186,10 @@ class Fleet(Protocol):
 
     async def owned(self) -> dict[str, int]:
         """Give how many tasks each replica owns."""
+        ...
+
+    async def owner(self, task: str) -> str:
+        """Give who owns a task; empty where nobody does."""
         ...
 
     async def buried(self) -> frozenset[str]:

@@ -13,7 +13,9 @@ from remit.services.reactions import Reactions
 from remit.services.remains import Remains
 from remit.services.replicas import Replicas
 from remit.services.revocations import Revocations
+from remit.services.roster import Roster
 from remit.services.tools import Tools
+from remit.services.waking import Waking
 
 
 def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
@@ -32,6 +34,18 @@ def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
     )
     replicas.seal = passing.seal
     return replicas, ownership, passing
+
+
+def waking_of(o: Outfit, replicas: Replicas) -> Waking:
+    """Give what wakes the others, and has this one woken."""
+    return Waking(waker=o.waker, fleet=o.fleet, replicas=replicas, sealing=o.keys.sealing, clock=o.clock)
+
+
+def roster_of(
+    o: Outfit, replicas: Replicas, policies: Policies, reactions: Reactions, waking: Waking
+) -> Roster:
+    """Give what tells who enforces here."""
+    return Roster(fleet=o.fleet, replicas=replicas, policies=policies, reactions=reactions, waking=waking)
 
 
 def remains_of(o: Outfit, replicas: Replicas, ownership: Ownership, leases: Leases) -> Remains:

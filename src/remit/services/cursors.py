@@ -26,29 +26,26 @@ class Cursors:
         """Read nothing yet."""
         self._store = store
         self._tenant = tenant
-        self._known: dict[str, int] = {}
 
     async def position(self, name: str) -> int:
         """Give the index of the first event that a follower was not told of; a new one begins with what comes
         next.
         """
-        if name not in self._known:
-            kept = await self._store.value(self._tenant, CURSORS + name)
-            if kept is None:
-                await self.advance(name, await self._store.size(self._tenant))
-            else:
-                self._known[name] = int(kept["next"])
-        return self._known[name]
+        # Read each time: another replica may have told it of more.
+        kept = await self._store.value(self._tenant, CURSORS + name)
+        if kept is not None:
+            return int(kept["next"])
+        position = await self._store.size(self._tenant)
+        await self.advance(name, position)
+        return position
 
     async def advance(self, name: str, position: int) -> None:
         """Keep that a follower was told of everything before `position`."""
         await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, {"next": position}),)))
-        self._known[name] = position
 
     async def drop(self, name: str) -> None:
         """Forget a follower."""
         await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, None),)))
-        self._known.pop(name, None)
 
     async def ahead(self, start: int, kinds: tuple[str, ...]) -> AsyncIterator[Entry]:
         """Give the events of certain kinds from an index on, with their values, until there are no more."""

@@ -7,7 +7,7 @@ from remit.core.mission import authority_hash, authority_set
 from remit.core.resource import Resources
 from remit.core.task import Task
 from remit.ports.upstream import HttpUpstream
-from remit.services.among import reactions_of, remains_of, standing_among
+from remit.services.among import reactions_of, remains_of, roster_of, standing_among, waking_of
 from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
@@ -223,6 +223,9 @@ def furnish(o: Outfit) -> House:
         tenant=o.tenant,
         origin=o.origin,
     )
+    reactions = reactions_of(o, live, ownership, leases, revocations, policies, tools, replicas, remains)
+    waking = waking_of(o, replicas)
+    roster = roster_of(o, replicas, policies, reactions, waking)
     return House(
         tenant=o.tenant,
         public_url=o.public_url,
@@ -260,7 +263,9 @@ def furnish(o: Outfit) -> House:
         replicas=replicas,
         ownership=ownership,
         remains=remains,
-        reactions=reactions_of(o, live, ownership, leases, revocations, policies, tools, replicas, remains),
+        reactions=reactions,
+        waking=waking,
+        roster=roster,
         passing=passing,
         passer=o.passer,
         tasks=tasks,
@@ -325,6 +330,7 @@ def furnish(o: Outfit) -> House:
             issuing=o.issuing,
             leases=leases,
             locks=locks,
+            roster=roster,
         ),
         signals=signals,
         polling=Polling(signals, o.polled, o.clock),

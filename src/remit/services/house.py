@@ -50,6 +50,7 @@ from remit.services.remains import Remains
 from remit.services.replicas import Replicas
 from remit.services.reports import Reports
 from remit.services.revocations import Revocations
+from remit.services.roster import Roster
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.signals import HeardSignals
@@ -58,6 +59,7 @@ from remit.services.streams import Streams
 from remit.services.tasks import Tasks
 from remit.services.telling import Telling
 from remit.services.tools import Tools
+from remit.services.waking import Waking
 from remit.services.who import Who
 
 Json = Any
@@ -120,6 +122,8 @@ class House:
     ownership: Ownership
     remains: Remains
     reactions: Reactions
+    waking: Waking
+    roster: Roster
     passing: Passing
     passer: Passer | None
     tasks: Tasks

@@ -21,6 +21,7 @@ from remit.ports.policy import PolicyEngine
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
+from remit.ports.waker import Waker
 from remit.services.attestors import Attestors, NoIssuers
 from remit.services.browsers import Entrance
 from remit.services.connections import Connections
@@ -53,6 +54,7 @@ class Outfit:
     fleet: Fleet | None = None
     replica: Replica | None = None
     passer: Passer | None = None
+    waker: Waker | None = None
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     connections: Connections | None = None

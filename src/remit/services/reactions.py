@@ -138,6 +138,11 @@ class Reactions:
             self._run(self._followed_bundle(self.reload, sight.bundle))
 
     @property
+    def in_force(self) -> str:
+        """The digest of what was applied last, by whomever."""
+        return self._applied or self._policies.digest
+
+    @property
     def superseded(self) -> bool:
         """Whether another replica has put another bundle in force since."""
         return bool(self._applied) and self._applied != self._policies.digest

@@ -53,6 +53,11 @@ class ReplicaStanding(msgspec.Struct, frozen=True):
     replica: Replica
     silent_s: float | None
 
+    @property
+    def late(self) -> bool:
+        """Whether its lease has run out, so that it refuses everything."""
+        return self.silent_s is not None and self.silent_s >= outlived_s(self.replica.lease_s)
+
 
 class Gathered(msgspec.Struct, frozen=True):
     """What the other replicas made of an end."""
@@ -276,10 +281,14 @@ class Replicas:
         """
         if self._fleet is None:
             return Gathered()
+        with self._fleet.awaiting():
+            return await self._gather(self._fleet, raised, started_s, settle_s)
+
+    async def _gather(self, fleet: Fleet, raised: Raised, started_s: float, settle_s: float) -> Gathered:
         committed_s = self._clock.boot_s()
         try:
             # Whoever enters from here on reads the epoch before it acts.
-            await self._fleet.look()
+            await fleet.look()
             blind = False
         except StoreUnavailable:
             log.warning("the other replicas cannot be looked up: their leases are waited out")
@@ -355,6 +364,11 @@ class Replicas:
             *(ReplicaStanding(one, self._watch.age_s(one.id, now_s)) for one in self.others.values()),
         ]
 
-    async def owned(self) -> dict[str, int]:
-        """Give how many tasks each replica owns."""
-        return await self._fleet.owned() if self._fleet is not None else {}
+    async def describe(self, *, bundle: str, waking: str, version: str) -> None:
+        """Tell the others what this replica is, where that has changed; for a background loop."""
+        if self._fleet is None or self._me is None or not self._in:
+            return
+        now = msgspec.structs.replace(self._me, bundle=bundle, waking=waking, version=version)
+        if now != self._me:
+            await self._fleet.restate(now)
+            self._me = msgspec.structs.replace(self._me, bundle=bundle, waking=waking, version=version)

@@ -27,6 +27,7 @@ from remit.services.issuing import Issuing
 from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.locks import Locks
+from remit.services.roster import Roster
 from remit.services.why import Fact, best_assurance, moment, of_attestation, of_binding
 
 Json = Any
@@ -59,6 +60,7 @@ class Who:
         issuing: Issuing | None = None,
         leases: Leases,
         locks: Locks,
+        roster: Roster,
     ) -> None:
         """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
         `own_uid` is the user id of this process.
@@ -67,6 +69,7 @@ class Who:
         self._issuing = issuing
         self._leases = leases
         self._locks = locks
+        self._roster = roster
         self._unconstrained = unconstrained
         self._store = store
         self._clock = clock
@@ -98,9 +101,11 @@ class Who:
 
     async def _of_task(self, task: Task) -> dict[str, Json]:
         agent = await self._store.agent(self._tenant, task.agent)
+        holder = await self._roster.holder(task)
         return {
             "kind": "task",
             **self._task(task),
+            "replica": {"id": holder.id, "host": holder.host} if holder else None,
             "who": await self._agent(agent) if agent else None,
             "locks": await self._shut(set(scopes_of(task))),
             "proof": msgspec.to_builtins(await self._why_task(task, agent)),

@@ -6,56 +6,91 @@ from __future__ import annotations
 from remit.api.rest.endpoint import Endpoint, Errand
 from remit.api.rest.views import Moment, View
 from remit.services.duties import Duty
+from remit.services.roster import Enforcer
 
 
 class ReplicaView(View, frozen=True, kw_only=True):
     """One replica. `silent_ms` is for how long it has not renewed its lease, as far as who answers has seen
-    it; `None` where it has not looked yet. `tasks` is how many it owns.
+    it; `None` where it has not looked yet. `late`: its lease has run out, and it refuses everything. `tasks`
+    is how many it owns; `tends` whether it does what one does for all. `bundle` is the digest that it decides
+    by, `differs` whether that is another one than the one in force; `waking` how it is woken.
     """
 
     id: str
     host: str
     address: str
+    version: str
     joined: Moment
     lease_ms: int
     silent_ms: float | None
+    late: bool
     tasks: int
+    tends: bool
+    bundle: str
+    differs: bool
+    waking: str
+
+
+class WakingView(View, frozen=True, kw_only=True):
+    """How the replica that answers is woken: `how` is `postgres` or `nats`; `fault` why nothing comes
+    through. `counts` are messages since its start: sent, heard, repeated, refused.
+    """
+
+    how: str
+    fault: str
+    counts: dict[str, int]
 
 
 class ReplicasView(View, frozen=True, kw_only=True):
     """Who answers (`me`), whether it may act now, how often it could not since its start, and all of them.
 
-    `replicas` is empty where one process alone may write the store.
+    `bundle` is the digest in force: what was applied last, at whichever. `gone` are replicas that were taken
+    for gone and of which something is left. `replicas` is empty where one process alone may write the store.
     """
 
     me: str
     acts: bool
     lapses: int
     tends: bool
+    bundle: str
     replicas: tuple[ReplicaView, ...]
+    gone: tuple[str, ...]
+    waking: WakingView | None
 
 
 async def replicas(errand: Errand) -> ReplicasView:
     """Say which replicas there are."""
     house = errand.house
-    owned = await house.replicas.owned()
+    roll = await house.roster.call()
+    state = roll.waking
     return ReplicasView(
         me=house.replicas.id,
         acts=house.replicas.holds(),
         lapses=house.replicas.lapses,
         tends=house.remains.tends,
-        replicas=tuple(
-            ReplicaView(
-                id=one.replica.id,
-                host=one.replica.host,
-                address=one.replica.address,
-                joined=one.replica.joined,
-                lease_ms=round(one.replica.lease_s * 1000),
-                silent_ms=None if one.silent_s is None else round(one.silent_s * 1000, 1),
-                tasks=owned.get(one.replica.id, 0),
-            )
-            for one in house.replicas.standing()
-        ),
+        bundle=roll.bundle,
+        replicas=tuple(map(_view, roll.enforcers)),
+        gone=roll.gone,
+        waking=WakingView(how=state.how, fault=state.fault, counts=state.counts) if state else None,
+    )
+
+
+def _view(one: Enforcer) -> ReplicaView:
+    it = one.replica
+    return ReplicaView(
+        id=it.id,
+        host=it.host,
+        address=it.address,
+        version=it.version,
+        joined=it.joined,
+        lease_ms=round(it.lease_s * 1000),
+        silent_ms=None if one.silent_s is None else round(one.silent_s * 1000, 1),
+        late=one.late,
+        tasks=one.tasks,
+        tends=one.tends,
+        bundle=it.bundle,
+        differs=one.differs,
+        waking=it.waking,
     )
 
 
@@ -63,7 +98,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/replicas",
-        summary="List the replicas that serve this database, with the age of their leases",
+        summary="List the replicas that serve this database: leases, tasks, bundles, and how they are woken",
         serve=replicas,
         people=Duty.OVERSEE,
         gives=ReplicasView,

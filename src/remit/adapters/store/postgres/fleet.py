@@ -13,12 +13,12 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from remit.adapters.store.postgres.schema import CHANNEL
+from remit.adapters.store.postgres.schema import ACKS, CHANNEL
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.memory import Memory
@@ -27,6 +27,7 @@ from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.holding import Holding
 from remit.core.replica import Replica
+from remit.core.waking import Nudge
 from remit.ports.fleet import FenceAck, Raised, Sight
 from remit.ports.runtime import Clock
 
@@ -39,6 +40,8 @@ _RENEW = (
     "update replicas set renewed = renewed + 1 where tenant = ? and id = ? and gone = 0 returning renewed"
 )
 _JOIN = "insert into replicas (tenant, id, renewed, body) values (?, ?, 0, ?)"
+_RESTATE = "update replicas set body = ? where tenant = ? and id = ? and gone = 0"
+_OWNER = "select replica from owners where tenant = ? and task = ?"
 _LEAVE = "delete from replicas where tenant = ? and id = ?"
 _ALL = "select renewed, body from replicas where tenant = ? and gone = 0"
 _TURN = "select turn from turns where tenant = ?"
@@ -98,9 +101,10 @@ class PostgresFleet:
         writer: PostgresWriter,
         pool: ReadPool[PostgresSession],
         began: dict[str, int],
+        wakes: bool,
         unavailable: Callable[[Exception], StoreUnavailable],
     ) -> None:
-        """Take the parts; `began` are the turns as of which `memory` was read."""
+        """Take the parts; `began` are the turns as of which `memory` was read, `wakes` as for the store."""
         self._dial = dial
         self._tenant = tenant
         self._clock = clock
@@ -113,6 +117,11 @@ class PostgresFleet:
         self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins"), self._began)
         self._me = ""
         self._told: Callable[[Sight], None] = lambda _: None
+        self._wakes = wakes
+        self._wake: Callable[[Nudge], None] = lambda _: None
+        #: Somebody said that there is something to look at; how many here wait for acknowledgements.
+        self._nudge = False
+        self._awaited = 0
         self._jobs: deque[tuple[Job, Callable[[Exception | None, Any], None]]] = deque()
         self._ended = False
         self._session: PostgresSession | None = None
@@ -158,6 +167,33 @@ class PostgresFleet:
                     session.execute(_PUT_ACK, (self._tenant, one.scope, one.epoch, one.replica, body))
 
         await self._do(put)
+        self._wake(Nudge.WORD)
+
+    def wake_with(self, wake: Callable[[Nudge], None]) -> None:
+        """Have `wake` called for what others should look at."""
+        self._wake = wake
+        self._writer.on_woke = lambda: wake(Nudge.CHANGE)
+
+    def nudge(self, about: Nudge) -> None:
+        """Look soon."""
+        if self._thread is not None and not self._ended and (about is Nudge.CHANGE or self._awaited):
+            # However often it is said meanwhile, it is one look.
+            self._nudge = True
+            self._ring()
+
+    @contextlib.contextmanager
+    def awaiting(self) -> Iterator[None]:
+        """While this is held, word of acknowledgements is looked after."""
+        self._awaited += 1
+        try:
+            yield
+        finally:
+            self._awaited -= 1
+
+    async def restate(self, replica: Replica) -> None:
+        """Tell others what this replica is now."""
+        body = msgspec.json.encode(replica).decode()
+        await self._do(lambda session: session.execute(_RESTATE, (body, self._tenant, replica.id)))
 
     async def forget_acks(self, scope: str, epoch: int) -> None:
         """Delete what was acknowledged of an end that is on record."""
@@ -177,6 +213,11 @@ class PostgresFleet:
         """Give how many tasks each replica owns."""
         query = "select replica, count(*) from owners where tenant = ? and replica <> '' group by replica"
         return dict(await self._do(lambda session: session.execute(query, (self._tenant,)).fetchall()))
+
+    async def owner(self, task: str) -> str:
+        """Give who owns a task; empty where nobody does."""
+        row = await self._do(lambda session: session.execute(_OWNER, (self._tenant, task)).fetchone())
+        return row[0] if row else ""
 
     async def buried(self) -> frozenset[str]:
         """Give the replicas that were buried and not forgotten."""
@@ -252,14 +293,17 @@ class PostgresFleet:
         ready = [self._ear] if session is None else [self._ear, session.connection.fileno()]
         # A lost connection is made anew with the next job: nobody renews without one.
         heard, _, _ = select.select(ready, [], [], 1.0)
-        nudged = False
         if session is not None and session.connection.fileno() in heard:
-            nudged = self._nudged(session)
+            session.connection.pgconn.consume_input()
+            while (told := session.connection.pgconn.notifies()) is not None:
+                self._notified(told.extra)
         if self._ear in heard:
             os.read(self._ear, 4096)
-        if nudged and self._me:
-            self._jobs.append((self._look, lambda *_: None))
-        while self._jobs:
+        while self._jobs or (self._nudge and self._me):
+            if self._nudge and self._me:
+                # Taken back before the look: what is said from here on asks for another one.
+                self._nudge = False
+                self._jobs.append((self._look, lambda *_: None))
             job, done = self._jobs.popleft()
             try:
                 found = self._timed(job)
@@ -272,13 +316,8 @@ class PostgresFleet:
                 continue
             done(None, found)
 
-    @staticmethod
-    def _nudged(session: PostgresSession) -> bool:
-        session.connection.pgconn.consume_input()
-        nudged = False
-        while session.connection.pgconn.notifies() is not None:
-            nudged = True
-        return nudged
+    def _notified(self, table: bytes) -> None:
+        self._nudge = self._nudge or table != ACKS or self._awaited > 0
 
     def _timed(self, job: Job) -> Any:
         self._since = self._clock.boot_s()
@@ -286,7 +325,12 @@ class PostgresFleet:
             if self._session is None or self._session.lost:
                 self._drop()
                 self._session = self._dial()
-                self._session.run(f"listen {CHANNEL}")
+                if self._wakes:
+                    # What comes in the middle of a job the driver hands to its handlers alone.
+                    self._session.connection.add_notify_handler(
+                        lambda told: self._notified(told.payload.encode())
+                    )
+                    self._session.run(f"listen {CHANNEL}")
             return job(self._session)
         finally:
             self._since = None

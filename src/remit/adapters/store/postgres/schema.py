@@ -84,10 +84,25 @@ _OWN: tuple[str, ...] = (
     create trigger waking after insert or update on pins for each statement execute function wake();
     create trigger waking after insert or update on fence_acks for each statement execute function wake();
     """,
+    """
+    -- Notified is the table, so that who waits for no acknowledgement need not look. Of a session that has
+    -- others woken by another way only the session itself learns that it should.
+    create or replace function wake() returns trigger language plpgsql as $$
+    begin
+        if current_setting('remit.waking', true) = 'elsewhere' then
+            perform set_config('remit.woke', tg_table_name, true);
+        else
+            perform pg_notify('remit', tg_table_name);
+        end if;
+        return null;
+    end
+    $$;
+    """,
 )
 
-#: The channel of `wake`.
+#: The channel of `wake`, and what it says of acknowledgements.
 CHANNEL = "remit"
+ACKS = b"fence_acks"
 
 _WORDS = (
     (r"\bstrict(, without rowid)?(?=;)", ""),

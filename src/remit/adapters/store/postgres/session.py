@@ -180,9 +180,12 @@ def place_of(url: str) -> str:
 
 
 def connect(
-    url: str, name: str, durability: Durability = "durable", *, reads: bool = False
+    url: str, name: str, durability: Durability = "durable", *, reads: bool = False, wakes: bool = True
 ) -> PostgresSession:
-    """Open a connection; `name` is how the server's lists show it. Raises psycopg's faults."""
+    """Open a connection; `name` is how the server's lists show it. Raises psycopg's faults.
+
+    Unless it `wakes`, nobody is notified of what is committed on it (`schema.wake`).
+    """
     given = conninfo_to_dict(url)
     wanted = {key: value for key, value in _DEFAULTS.items() if key not in given}
     connection = psycopg.connect(make_conninfo(url, **wanted, application_name=name), autocommit=True)
@@ -196,6 +199,8 @@ def connect(
             " set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3;"
             f" set default_transaction_read_only = {'on' if reads else 'off'};".encode()
         )
+        if not wakes:
+            connection.execute("set remit.waking = 'elsewhere'")
         if durability == "buffered":
             connection.execute("set synchronous_commit = off")
         else:

@@ -40,6 +40,7 @@ class PostgresStore(RelationalStore):
         reading: PostgresReading,
         dial: Callable[[], PostgresSession],
         began: dict[str, int],
+        wakes: bool,
         **parts: Any,
     ) -> None:
         """Put the parts together; `open` makes them."""
@@ -48,6 +49,7 @@ class PostgresStore(RelationalStore):
         self._reading = reading
         self._dial = dial
         self._began = began
+        self._wakes = wakes
 
     @property
     def writer(self) -> str:
@@ -65,19 +67,21 @@ class PostgresStore(RelationalStore):
         sealing: SealingKeys,
         heads: HeadKeeper | None = None,
         origin: Callable[[str], str] = str,
+        wakes: bool = True,
     ) -> PostgresStore:
         """Open the store in the database at `url`, making its tables if there are none.
 
         `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
-        raises `VerificationFailed`, a newer schema `ConfigInvalid`. Others may have it open too. Blocks: call
-        it before the event loop has work.
+        raises `VerificationFailed`, a newer schema `ConfigInvalid`. Others may have it open too; the database
+        wakes them and this process, unless it is not to (`wakes`). Blocks: call it before the event loop has
+        work.
         """
         place = place_of(url)
         incarnation = make_id("writer", entropy.bytes(ID_BYTES))
         name = f"remit {incarnation}"[:60]
 
         def dial() -> PostgresSession:
-            return connect(url, name, durability)
+            return connect(url, name, durability, wakes=wakes)
 
         try:
             line = WritingLine(dial)
@@ -100,9 +104,10 @@ class PostgresStore(RelationalStore):
             line=line,
             dial=dial,
             began=dict(turns),
+            wakes=wakes,
             memory=memory,
             ledger=ledger,
-            writer=PostgresWriter(line, memory, ledger, incarnation, turns, place),
+            writer=PostgresWriter(line, memory, ledger, incarnation, turns, place, wakes=wakes),
             reading=(reading := PostgresReading(url, name, place)),
             pool=ReadPool(reading),
             incarnation=incarnation,
@@ -128,6 +133,7 @@ class PostgresStore(RelationalStore):
             writer=self._writer,
             pool=self._pool,
             began=self._began,
+            wakes=self._wakes,
             unavailable=self._reading.unavailable,
         )
 

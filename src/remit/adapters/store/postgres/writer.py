@@ -47,6 +47,7 @@ _TURNS = (
     " order by tenant for update"
 )
 _ALIVE = "select 1 from replicas where tenant = ? and id = ? and gone = 0"
+_WOKE = "select current_setting('remit.woke', true)"
 _FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 _COUNT_TURN = (
     "update turns set turn = turn + 1, writer = ?, forgot = case when ? = 1 then turn + 1 else forgot end"
@@ -116,8 +117,10 @@ class PostgresWriter(GroupWriter):
         incarnation: str,
         turns: dict[str, int],
         place: str,
+        *,
+        wakes: bool = True,
     ) -> None:
-        """Take over an open line and what was read over it, as of `turns`."""
+        """Take over an open line and what was read over it, as of `turns`; `wakes` as for the store."""
         self._worker = Worker("remit-store-write")
         super().__init__(line, memory, ledger, self._worker)
         self._line = line
@@ -130,6 +133,10 @@ class PostgresWriter(GroupWriter):
         self._member = ""
         #: Told when a batch takes long: another process may have been stopped in its turn.
         self.on_stuck: Callable[[], None] = lambda: None
+        self._wakes = wakes
+        self._woke = False
+        #: Told of commits that others should look at, where the database wakes nobody.
+        self.on_woke: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is under way
 
     @property
@@ -173,7 +180,7 @@ class PostgresWriter(GroupWriter):
             self._once()
 
     def _once(self) -> None:
-        self._transaction = ""
+        self._transaction, self._woke = "", False
         units = [item[0] for item, _ in self._batch]
         tenants = sorted({tenant for unit in units if (tenant := _tenant(unit))})
         forgot = {unit.of_tenant for unit in units if any(map(_forgets, unit.changes))}
@@ -193,12 +200,14 @@ class PostgresWriter(GroupWriter):
                 for tenant in tenants:
                     values = (self._incarnation, int(tenant in forgot), tenant)
                     session.execute(_COUNT_TURN, values)
+                woke = None if self._wakes else session.execute(_WOKE)
                 committed = session.execute("commit")
                 # From here on only the database knows.
                 self._transaction = transaction
                 if committed.status != "COMMIT":
                     self._transaction = ""
                     raise psycopg.OperationalError("the server has rolled the transaction back")
+                self._woke = woke is not None and bool(woke.fetchone()[0])
         except self.faults:
             if not (self._transaction and self._line.lost and self._was_committed(self._transaction)):
                 raise
@@ -276,6 +285,10 @@ class PostgresWriter(GroupWriter):
         self._ledger.restore()
         # Whatever is half-way on it: a new connection begins with nothing.
         self._line.drop()
+
+    def _ended(self, fault: Exception | None) -> None:
+        if fault is None and self._woke:
+            self.on_woke()
 
     def _carried_out(self) -> None:
         self._line.carried_out()

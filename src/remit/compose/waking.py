@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What wakes the other replicas where the store is not to do it."""
+
+from __future__ import annotations
+
+import ssl
+
+from remit.compose.replicas import several
+from remit.config import Config
+from remit.ports.waker import Waker
+
+
+def waker_of(config: Config) -> Waker | None:
+    """Give the way that the configuration names; `None` where the store itself wakes."""
+    section = config.replica.nats
+    if section is None or not several(config):
+        return None
+    from remit.adapters.waker.nats import Login, NatsWaker
+
+    def login() -> Login:
+        return Login(
+            user=section.user,
+            password=section.password.resolve() if section.password else "",
+            token=section.token.resolve() if section.token else "",
+            credentials=section.credentials.resolve_lines() if section.credentials else "",
+        )
+
+    def tls() -> ssl.SSLContext | None:
+        if not section.servers[0].startswith("tls://"):
+            return None
+        context = ssl.create_default_context(
+            cafile=str(config.at(section.tls_ca)) if section.tls_ca else None
+        )
+        if section.tls_certificate:
+            context.load_cert_chain(config.at(section.tls_certificate), config.at(section.tls_key))
+        return context
+
+    return NatsWaker(
+        section.servers, f"{section.subject}.{config.tenant.replace('.', '_')}", login=login, tls=tls
+    )

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ports.fleet` on a real PostgreSQL, where the database wakes replicas, and where NATS does.
+
+Nobody renews here after the beginning, and no time passes: what a replica comes to know, it was woken for.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from remit.adapters.store.postgres import PostgresStore
+from remit.adapters.waker.nats import NatsWaker
+from remit.core.errors import Conflict
+from remit.core.replica import Replica
+from remit.core.waking import Nudge
+from remit.ports.fleet import FenceAck, Raised, Sight
+from remit.ports.issued import Withdraw
+from remit.ports.store import Pin, PutAgent, PutPin, PutValue, RaiseFence, Unit
+from remit.services.replicas import Replicas
+from remit.services.waking import Waking
+from tests.nats_server import NatsServer
+from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, an_agent
+
+SCOPE = "task:task_1"
+
+
+class Member:
+    """One process among the replicas, and what it was told."""
+
+    def __init__(self, url: str, name: str, nats: NatsServer | None) -> None:
+        clock, entropy, keys = WorldClock(), WorldEntropy(name), WorldSealingKeys()
+        self.store = PostgresStore.open(
+            url, durability="durable", clock=clock, entropy=entropy, sealing=keys, wakes=nats is None
+        )
+        self.fleet = self.store.fleet(TENANT, clock)
+        me = Replica(id="", host=name, address=f"http://{name}", lease_s=30.0, joined=START)
+        self.replicas = Replicas(
+            fleet=self.fleet, store=self.store, clock=clock, entropy=entropy, tenant=TENANT, me=me
+        )
+        waker = NatsWaker([nats.address], "remit.test") if nats is not None else None
+        self.waking = Waking(waker=waker, fleet=self.fleet, replicas=self.replicas, sealing=keys, clock=clock)
+        self.sights: list[Sight] = []
+        self.raised: list[Raised] = []
+        self.replicas.on_change.append(self.sights.append)
+        self.replicas.react = self._react
+
+    def _react(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
+        self.raised += raised
+        return [FenceAck(scope=one.scope, epoch=one.epoch, replica="") for one in raised], []
+
+    async def enter(self) -> None:
+        """Become a replica."""
+        await self.replicas.enter()
+        await self.waking.begin()
+        await until(lambda: self.waking.state is not None and not self.waking.state.fault)
+
+    async def leave(self) -> None:
+        """Go."""
+        await self.waking.stop()
+        await self.replicas.leave()
+        await self.store.close()
+
+    async def end(self) -> Raised:
+        """Raise a fence."""
+        unit = Unit((RaiseFence(TENANT, SCOPE),))
+        return Raised(SCOPE, (await self.store.commit(unit)).epochs[SCOPE])
+
+
+async def until(so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(60):
+        while not so():  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(params=["postgres", "nats"])
+async def three(request: pytest.FixtureRequest, postgres: str) -> AsyncIterator[list[Member]]:
+    """Three replicas that know of each other."""
+    nats: NatsServer | None = request.getfixturevalue("nats") if request.param == "nats" else None
+    async with AsyncExitStack() as stack:
+        members = [Member(postgres, name, nats) for name in ("one", "two", "three")]
+        for one in members:
+            stack.push_async_callback(one.leave)
+            await one.enter()
+        for one in members:
+            await one.fleet.look()
+            await until(lambda one=one: len(one.replicas.others) == 2)  # type: ignore[misc]
+        if nats is not None:
+            await heard_all(members)
+        for one in members:
+            # Behind one look there may be another one that a wake has asked for.
+            await one.fleet.look()
+            await one.fleet.look()
+            one.sights.clear()
+        yield members
+
+
+async def heard_all(members: list[Member]) -> None:
+    """Wait until everything that they have said so far was heard: messages of one come in order."""
+    for one in members:
+        one.waking.tell(Nudge.CHANGE)
+    for one, other in itertools.permutations(members, 2):
+        await until(lambda one=one: one.waking._sending.done())  # type: ignore[misc]
+        met = other.waking._met
+        await until(
+            lambda one=one, met=met: (
+                one.replicas.id in met  # type: ignore[misc]
+                and met[one.replicas.id]._highest >= one.waking._number
+            )
+        )
+        await until(lambda other=other: other.waking._later is None)  # type: ignore[misc]
+
+
+async def test_an_end_is_looked_at_by_all(three: list[Member]) -> None:
+    """As soon as it is committed."""
+    one, *others = three
+    raised = await one.end()
+    for other in others:
+        await until(lambda other=other: raised in other.raised)  # type: ignore[misc]
+        assert other.store.epochs(TENANT)[SCOPE] == raised.epoch
+
+
+CHANGES: dict[str, tuple[Any, Callable[[Sight], bool]]] = {
+    "an agent": (PutAgent(an_agent()), lambda sight: sight.agents == (an_agent().name,)),
+    "a tool": (PutPin(Pin(TENANT, "mail/send", "1", {}, "1", {})), lambda sight: sight.pins),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_what_all_hold_copies_of_is_looked_at(three: list[Member], what: str) -> None:
+    """Where it was changed."""
+    change, found = CHANGES[what]
+    one, other, _ = three
+    await one.store.commit(Unit((change,)))
+    await until(lambda: any(found(sight) for sight in other.sights))
+
+
+async def test_a_token_that_is_withdrawn_is_known_to_all(three: list[Member]) -> None:
+    """Within moments."""
+    one, other, _ = three
+    change = Withdraw(TENANT, "token-1", START + timedelta(hours=1), START)
+    await one.store.commit(Unit((change,)))
+    await until(lambda: "token-1" in other.store.withdrawn(TENANT))
+
+
+async def test_who_ends_something_is_woken_by_the_word_of_others(three: list[Member]) -> None:
+    """All of it, with nobody renewing: no lease is waited out, for no time passes."""
+    one, *_ = three
+    raised = await one.end()
+    async with asyncio.timeout(60):
+        gathered = await one.replicas.gathered(raised, 1000.0, 0.0)
+    assert gathered.heard == one.replicas.others.keys()
+
+
+async def test_only_who_waits_is_woken_by_words(three: list[Member]) -> None:
+    """The others look once, for the end itself, however many acknowledge it."""
+    one, other, third = three
+    raised = await one.end()
+    async with asyncio.timeout(60):
+        await one.replicas.gathered(raised, 1000.0, 0.0)
+    assert len(other.sights) == len(third.sights) == 1
+
+
+async def test_what_concerns_nobody_else_wakes_nobody(three: list[Member]) -> None:
+    """A commit like any other; the one behind it does."""
+    one, other, _ = three
+    await one.store.commit(Unit((PutValue(TENANT, "health.probe", {"at": "now"}),)))
+    raised = await one.end()
+    await until(lambda: raised in other.raised)
+    assert len(other.sights) == 1
+
+
+async def test_a_unit_that_is_refused_wakes_nobody(three: list[Member]) -> None:
+    """Nothing of it is there to be looked at, whatever it had already changed."""
+    one, other, _ = three
+    unit = Unit((RaiseFence(TENANT, SCOPE), PutAgent(an_agent(), expect_new=True)))
+    await one.store.commit(Unit((PutAgent(an_agent()),)))
+    await until(lambda: len(other.sights) == 1)
+    with pytest.raises(Conflict):
+        await one.store.commit(unit)
+    await one.end()
+    await until(lambda: bool(other.raised))
+    assert [raised.epoch for raised in other.raised] == [1]
+    assert len(other.sights) == 2
+
+
+async def test_a_replica_says_what_it_is(three: list[Member]) -> None:
+    """Its bundle, and how it is woken; others see it with their next look. Whose a task is can be asked."""
+    one, other, _ = three
+    await one.replicas.describe(bundle="sha256:1", waking="nats", version="1")
+    await other.fleet.look()
+    await until(lambda: other.replicas.others[one.replicas.id].bundle == "sha256:1")
+    assert other.replicas.others[one.replicas.id].waking == "nats"
+    assert await other.fleet.owner("task_1") == ""

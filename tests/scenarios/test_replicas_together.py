@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What replicas do as one: decide by one bundle, or say that they do not; do once what is done for all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tests.hook_server import SECRET, hook_server
+from tests.mail_bundle import TASK
+from tests.postgres_server import PostgresServer
+from tests.replicas_world import Replica, replicas
+from tests.scenarios.test_replicas import sent, until_sent
+
+Json = Any
+
+#: No lease is waited out here, and a busy machine shall not let one run out.
+LEASE_MS = 10_000
+#: Who is locked, one after the other.
+WHOM = (("agent", "mail-bot"), ("agent", "other-bot"), ("person", "omar"), ("person", "lena"))
+
+
+async def until(so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(60):
+        while not await so():  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.05)
+
+
+def lay(one: Replica, task_type: str) -> None:
+    """Write another bundle into a replica's files."""
+    (one.folder / "tasks" / "send-mail.yaml").write_text(task_type)
+
+
+async def state(one: Replica) -> tuple[str, int]:
+    """Say what a replica tells everybody: what it thinks of its bundle, and how many differ."""
+    told = await one.ready()
+    return told["bundle"], told["differing_bundles"]
+
+
+async def is_in(one: Replica, wanted: tuple[str, int]) -> bool:
+    """Whether it says so now."""
+    return await state(one) == wanted
+
+
+async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the_same(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    """What a bundle no longer gives, tasks lose at once and everywhere, whoever has its files."""
+    async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=LEASE_MS) as world:
+        first, second = world.all
+        for one in world.all:
+            await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
+        _, token = await first.open_task()
+        await until_sent(second, token, "before")
+        other = TASK.replace("send-mail", "send-letters")
+        lay(first, other)
+        digest = (await first.ask("POST", "/api/v1/policies/apply", {}, by="root"))["digest"]
+        assert await sent(second, token, "after") in ("fenced", "task-ended")
+        await until(lambda: is_in(second, ("superseded", 1)))
+        await until(lambda: is_in(first, ("applied", 1)))
+        told = await first.told()
+        assert told["bundle"] == digest
+        by_name = {one["id"]: one for one in told["replicas"]}
+        assert by_name[await first.known()]["bundle"] == digest
+        assert by_name[await second.known()]["bundle"] != digest
+        assert [one["differs"] for one in told["replicas"]].count(True) == 1
+        lay(second, other)
+        for one in world.all:
+            await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
+        assert {one["bundle"] for one in (await second.told())["replicas"]} == {digest}
+
+
+async def test_a_bundle_that_comes_to_another_replica_counts_for_its_tasks(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    """A task that was opened there under the bundle of before ends, once the one in force has come."""
+    async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=LEASE_MS) as world:
+        first, second = world.all
+        other = TASK.replace("send-mail", "send-letters")
+        lay(first, other)
+        await first.ask("POST", "/api/v1/policies/apply", {}, by="root")
+        await until(lambda: is_in(second, ("superseded", 1)))
+        async with asyncio.timeout(60):
+            # Whoever has applied it looks a few times more for tasks of before.
+            while await sent(second, token := (await second.open_task())[1], "meanwhile"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        lay(second, other)
+        await until(lambda: is_in(second, ("applied", 0)))
+        await until(lambda: refused(second, token))
+        assert await sent(first, token, "late") in ("fenced", "task-ended")
+
+
+async def refused(one: Replica, token: str) -> bool:
+    """Whether a task is refused now."""
+    return await sent(one, token, "again") in ("fenced", "task-ended")
+
+
+async def test_one_replica_notifies_for_all(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    """Each event is delivered once; when the one that did it goes, another goes on where it stopped."""
+    async with hook_server() as hook:
+        (tmp_path / "hook").write_text(SECRET)
+        (tmp_path / "hook").chmod(0o600)
+        more: Json = {
+            "notify": {
+                "ops": {"url": hook.url, "secret": f"file:{tmp_path / 'hook'}", "on": ["fence.locked"]}
+            },
+            "trust": {"plain_loopback": True},
+        }
+        async with replicas(
+            tmp_path, postgres, postgres_server.port, count=2, lease_ms=LEASE_MS, **more
+        ) as world:
+            for number, (kind, name) in enumerate(WHOM[:3], 1):
+                by = world.all[number % 2]
+                await by.ask("POST", "/api/v1/lock", {"kind": kind, "name": name}, by="root")
+                await until(lambda number=number: _taken(hook.taken, number))  # type: ignore[misc]
+            assert hook.deliveries == 3
+            (tending,) = [one for one in world.all if (await one.told())["tends"]]
+            other = next(one for one in world.all if one is not tending)
+            await tending.stop()
+            kind, name = WHOM[3]
+            await other.ask("POST", "/api/v1/lock", {"kind": kind, "name": name}, by="root")
+            await until(lambda: _taken(hook.taken, 4))
+            assert hook.deliveries == 4
+            assert [one["data"]["scope"] for one in hook.taken] == [":".join(one) for one in WHOM]
+
+
+async def _taken(taken: list[Json], many: int) -> bool:
+    return len(taken) >= many
