@@ -27,8 +27,18 @@ class AtProcesses:
         entropy, bound = SystemEntropy(), BufferBound(1 << 20)
 
         def make(env: Mapping[str, str], _: tuple[str, ...] = ()) -> McpStdio:
+            # Never started again by a former one, which in a restart that is not played would be gone.
             return McpStdio(
-                "crm", PROGRAM, entropy=entropy, bound=bound, env=env, grace_s=0.1, patience_s=0, lease_s=30
+                "crm",
+                PROGRAM,
+                entropy=entropy,
+                bound=bound,
+                env=env,
+                grace_s=0.1,
+                patience_s=0,
+                lease_s=30,
+                restart_base_s=600.0,
+                restart_max_s=600.0,
             )
 
         self._made.append(TaskProcesses("crm", make({}), make, limit=8))
