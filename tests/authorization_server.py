@@ -43,7 +43,7 @@ class Registered(ClientMixin):  # type: ignore[misc]
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Where remit's people come back."""
-        return redirect_uri.endswith("/oauth/account/arrive")
+        return "/oauth/account/arrive/" in redirect_uri
 
     def check_response_type(self, response_type: str) -> bool:
         """Codes."""
@@ -95,6 +95,8 @@ class Authorities:
         self.life_s = 3600
         self.lag_s = 0.0
         self.broken = False
+        #: The scopes that it gives whatever it was asked for, where it gives others.
+        self.gives: str | None = None
         self.asked: list[str] = []
         self._app = Flask("authorities")
         self._app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
@@ -161,6 +163,8 @@ class Authorities:
 
         def save(told: dict[str, Json], asked: Json) -> None:
             told["expires_in"] = world.life_s
+            if world.gives is not None:
+                told["scope"] = world.gives
             world.tokens[told["access_token"]] = GivenToken(told)
 
         server = AuthorizationServer(app, query_client=lambda _: Registered(), save_token=save)

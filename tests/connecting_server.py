@@ -14,6 +14,7 @@ from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc9207 import IssuerParameter
 
 from tests.authorization_server import Authorities
 
@@ -65,6 +66,8 @@ class ConnectingAuthorities(Authorities):
         self.codes: dict[str, Code] = {}
         self.refreshes: dict[str, Refresh] = {}
         self.lag_of_answers_s = 0.0
+        #: What it calls itself in its answers to browsers (RFC 9207); nothing unless set.
+        self.called = ""
         super().__init__()
 
     def alive(self) -> list[str]:
@@ -106,6 +109,12 @@ class ConnectingAuthorities(Authorities):
 
         server.register_grant(WithCode, [CodeChallenge(required=True)])
         server.register_grant(WithRefresh)
+
+        class Named(IssuerParameter):  # type: ignore[misc]
+            def get_issuer(self) -> str:
+                return world.called
+
+        server.register_extension(Named())
         save = server._save_token
 
         def saving(told: dict[str, Json], asked: Json) -> None:

@@ -81,6 +81,11 @@ class TaskServer(ScriptedServer):
         sys.stderr.flush()
         return {}
 
+    def nap(self) -> Json:
+        """Take longer than a program may be idle."""
+        time.sleep(2.5)
+        return {}
+
     def length(self) -> Json:
         """How long the token is; the token stays here."""
         return {"length": len(os.environ.get("API_TOKEN", ""))}

@@ -14,6 +14,7 @@ import psycopg
 from remit.adapters.broker.bao import BaoLogin, BaoSource
 from remit.adapters.broker.openbao import OpenBaoBroker
 from remit.adapters.broker.openbao_pki import OpenBaoPkiBroker
+from remit.adapters.broker.openbao_static import OpenBaoStaticBroker
 from remit.adapters.broker.openbao_token import OpenBaoTokenBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
@@ -116,6 +117,53 @@ path "sys/leases/lookup" { capabilities = ["update"] }
         user, password = (credential.headers[name] for name in self.HEADERS)
         try:
             async with await psycopg.AsyncConnection.connect(self.place, user=user, password=password) as db:
+                await db.execute("select * from customers")
+                return True
+        except psycopg.OperationalError:
+            return False
+
+
+class AtBaoStatic(AtBao):
+    """A static role of OpenBao's database engine: a standing role of a real database."""
+
+    POLICY = """
+path "database/static-creds/*" { capabilities = ["read"] }
+path "database/rotate-role/*" { capabilities = ["update"] }
+"""
+    HEADERS = {"X-Database": "postgresql://{username}:{password}@{host}:{port}/{database}"}
+
+    def __init__(self, bao: BaoServer, server: PostgresServer, period_s: int = 86_400) -> None:
+        super().__init__(bao)
+        # The engine's connection, and the database, are those of dynamic roles.
+        at = AtOpenBao(bao, server, by_login=True)
+        self.place = at.place
+        self.role = f"standing_{at.name}"
+        server.ask(f"create role {self.role} login password 'the-first'")
+        server.ask(f"grant select on customers to {self.role}", database=at.name)
+        role = {"db_name": at.name, "username": self.role, "rotation_period": f"{period_s}s"}
+        bao.ask("POST", f"database/static-roles/{self.role}", role)
+        self.token = bao.token_for(self.POLICY)
+
+    def password(self) -> str:
+        """Give the one that counts, as an administrator sees it."""
+        told = self._bao.ask("GET", f"database/static-creds/{self.role}")
+        assert isinstance(told, dict)
+        return str(told["data"]["password"])
+
+    async def broker(self) -> Broker:
+        """Give one with connections of its own."""
+        return OpenBaoStaticBroker(
+            self._known(lambda: self.token),
+            "database",
+            self.role,
+            login=self.place,
+            headers=self.HEADERS,
+        )
+
+    async def opens(self, credential: UpstreamCredential) -> bool:
+        """Log in with what the header says, and read."""
+        try:
+            async with await psycopg.AsyncConnection.connect(credential.headers["X-Database"]) as db:
                 await db.execute("select * from customers")
                 return True
         except psycopg.OperationalError:

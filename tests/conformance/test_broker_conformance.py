@@ -13,10 +13,10 @@ import pytest
 from remit.adapters.upstream.marked import can_mark
 from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
-from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Shared, UpstreamCredential
 from tests.authorization_server import authorities
 from tests.bao_server import BaoServer
-from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens, AtOpenBao
+from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoStatic, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
 from tests.conformance.cloud_brokers import at_aws, at_github, at_kubernetes, at_vault
 from tests.conformance.process_brokers import AtProcesses
@@ -63,6 +63,7 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         "openbao-otp",
         "openbao-tokens",
         "openbao-pki",
+        "openbao-static",
         "process",
         "vault-aws",
         "aws",
@@ -94,9 +95,13 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
         return
     if kind.startswith("openbao"):
         bao, server = request.getfixturevalue("openbao"), request.getfixturevalue("stoppable_postgres")
-        place = AtOpenBao(bao, server, by_login=kind.endswith("login"))
-        yield place
-        await place.close()
+        made_at = (
+            AtBaoStatic(bao, server)
+            if kind == "openbao-static"
+            else AtOpenBao(bao, server, by_login=kind.endswith("login"))
+        )
+        yield made_at
+        await made_at.close()
         return
     if kind in AT_CLOUDS:
         with AT_CLOUDS[kind]() as cloud:
@@ -163,12 +168,31 @@ async def test_taking_back_twice_is_taking_back_once(place: BrokerPlace) -> None
 async def test_each_task_has_its_own(place: BrokerPlace) -> None:
     """The end of one does not touch another's."""
     broker = await place.broker()
+    if isinstance(broker, Shared):
+        pytest.skip("its tasks share one, and it says so")
     first, second = await broker.obtain(wanted()), await broker.obtain(wanted("task_two"))
     assert not set(first.secrets) & set(second.secrets)
     await broker.revoke(first)
     assert await broker.probe(first) is Probe.REFUSED
     assert await broker.probe(second) is Probe.ACCEPTED
     assert await place.opens(second)
+
+
+async def test_what_tasks_share_is_superseded_for_all_of_them(place: BrokerPlace) -> None:
+    """The end of one is known of the others' too, and what they are given next counts."""
+    broker = await place.broker()
+    if not isinstance(broker, Shared):
+        pytest.skip("each task has its own")
+    first, second = await broker.obtain(wanted()), await broker.obtain(wanted("task_two"))
+    assert first.secrets == second.secrets
+    assert not broker.superseded(first)
+    await broker.revoke(first)
+    assert broker.superseded(second)
+    third = await broker.obtain(wanted("task_two"))
+    assert not broker.superseded(third)
+    await broker.revoke(second)
+    assert not broker.superseded(third)
+    assert await place.opens(third)
 
 
 async def test_a_broker_after_a_restart_takes_back_what_was_kept(place: BrokerPlace) -> None:

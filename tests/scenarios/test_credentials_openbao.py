@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psycopg
 import pytest
 
+from remit.adapters.broker import openbao_static
 from remit.adapters.broker.bao import BaoSource
 from remit.adapters.broker.openbao import OpenBaoBroker
 from remit.adapters.broker.web import BrokerWeb
@@ -16,7 +18,7 @@ from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.ports.broker import LeaseWanted
 from tests.bao_server import BaoServer, bao_server, program
-from tests.conformance.bao_brokers import AtOpenBao
+from tests.conformance.bao_brokers import AtBaoStatic, AtOpenBao
 from tests.leasing_gateway import LeasingGateway
 from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401 - a fixture
 from tests.world import a_task
@@ -106,3 +108,130 @@ def test_an_address_that_is_none_is_said() -> None:
     known = BaoSource("http://127.0.0.1:1", str, web=BrokerWeb("OpenBao"), clock=SystemClock())
     with pytest.raises(ConfigInvalid, match="is no address of a PostgreSQL database"):
         OpenBaoBroker(known, "database/creds/crm", login="postgresql://[")
+
+
+def static_at(bao: BaoServer, place: AtBaoStatic) -> Json:
+    """Give what `remit.yaml` says of a static role."""
+    return {
+        "openbao": {
+            "address": bao.address,
+            "token": "env:BAO_TOKEN",
+            "static": {"role": place.role},
+            "login": place.place,
+        },
+        "headers": place.HEADERS,
+    }
+
+
+def opens(address: str) -> bool:
+    """Whether the database takes a login: asked by the test itself."""
+    try:
+        psycopg.connect(address).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_a_standing_role_has_another_password_when_a_task_has_ended(
+    tmp_path: Path,
+    bao: BaoServer,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    """What the task used opens nothing, which the database has said; the others go on with the new one."""
+    place = AtBaoStatic(bao, postgres_server)
+    with (
+        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
+        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
+    ):
+        first, token = gateway.open()
+        _, other = gateway.open()
+        gateway.call(token)
+        gateway.call(other)
+        used, same = (one["x-database"] for one in gateway.shown())
+        assert used == same
+        assert opens(used)
+        assert place.password() not in gateway.call(other, place.password())
+        closure = gateway.closed_up(first)
+        assert closure["closed"]
+        (closing,) = [one for one in closure["closings"] if one["lease"]]
+        assert closing["kind"] == "openbao-static-role"
+        assert closing["name"].startswith(f"{place.role}@127.0.0.1:")
+        assert 0 < closing["revoked_after_ms"] <= closing["refused_after_ms"]
+        assert not opens(used)
+        gateway.call(other)
+        now = gateway.shown()[-1]["x-database"]
+        assert now != used
+        assert opens(now)
+        gateway.until(lambda: gateway.house.leases.counts()["open"] == 0)
+        assert opens(now)
+
+
+def test_a_password_that_openbao_is_about_to_change_is_changed_before_it_is_used(
+    tmp_path: Path,
+    bao: BaoServer,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    """Nobody begins with what ends within seconds, by a time that remit does not choose."""
+    place = AtBaoStatic(bao, postgres_server, period_s=3_600)
+    with (
+        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
+        mock.patch.object(openbao_static, "SOON_S", 86_400),
+        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
+    ):
+        before = place.password()
+        with mock.patch.object(
+            openbao_static._Password, "ending", property(lambda one: one.password == before)
+        ):
+            _, token = gateway.open()
+            gateway.call(token)
+        assert f":{before}@" not in gateway.shown()[-1]["x-database"]
+        assert opens(gateway.shown()[-1]["x-database"])
+
+
+def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
+    tmp_path: Path,
+    bao: BaoServer,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    """It is changed as soon as OpenBao answers, whoever else uses the role."""
+    place = AtBaoStatic(bao, postgres_server)
+    with (
+        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
+        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
+    ):
+        task, token = gateway.open()
+        gateway.call(token)
+        used = gateway.shown()[-1]["x-database"]
+        place.cut()
+        try:
+            closure = gateway.closed_up(task)
+            assert not closure["closed"]
+            assert opens(used)
+        finally:
+            place.mend()
+        gateway.until(lambda: not gateway.house.leases.of(task=task))
+        assert not opens(used)
+        assert gateway.closed_up(task)["closed"]
+
+
+def test_a_role_that_openbao_will_not_change_is_not_leased_again_and_again(
+    tmp_path: Path,
+    bao: BaoServer,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    """The policy lets remit read and not rotate: the end stays open, and others go on with what they have."""
+    place = AtBaoStatic(bao, postgres_server)
+    token_to_read = bao.token_for('path "database/static-creds/*" { capabilities = ["read"] }')
+    with (
+        mock.patch.dict(os.environ, {"BAO_TOKEN": token_to_read}),
+        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
+    ):
+        first, token = gateway.open()
+        second, other = gateway.open()
+        gateway.call(token)
+        gateway.call(other)
+        assert not gateway.closed_up(first)["closed"]
+        for _ in range(3):
+            gateway.call(other)
+        assert len(gateway.house.leases.of(task=second)) == 1
+        assert opens(gateway.shown()[-1]["x-database"])

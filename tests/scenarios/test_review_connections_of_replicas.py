@@ -17,7 +17,7 @@ from tests.house_world import make_house
 from tests.world import WorldClock, WorldEntropy, WorldSealingKeys, a_task
 
 TASK = a_task(on_behalf_of="lena")
-BACK = "https://remit.example/oauth/account/arrive"
+BACK = "https://remit.example/oauth/account/arrive/crm"
 
 
 class Authority:
@@ -71,7 +71,8 @@ class Replicas:
     async def connect(self, by: Connections, code: str) -> None:
         """Have lena connect it."""
         state = await by.leave_for("crm", person="lena", browser="b", redirect_uri=BACK)
-        await by.arrive(state=state, code=code, issuer="", person="lena", browser="b", redirect_uri=BACK)
+        came = {"state": state, "code": code, "issuer": "", "at": "crm"}
+        await by.arrive(**came, person="lena", browser="b", redirect_uri=BACK)
 
 
 @pytest.fixture

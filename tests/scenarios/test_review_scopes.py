@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a task whose tools need no scope gets a token with all of them, for none was named."""
+"""Threat: a task gets a token with more scopes than its tools need: for none was named, or because its server
+is generous.
+"""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from remit.core.errors import KeyUnavailable
-from tests.authorization_server import CLIENT, SECRET, authorities
+from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
 from tests.leasing_gateway import LeasingGateway
 
 
@@ -34,3 +38,57 @@ def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
                 gateway.call(token)
             assert gateway.shown() == []
             assert server.tokens == {}
+
+
+Json = Any
+
+
+@pytest.fixture
+def server() -> Iterator[Authorities]:
+    """The authorization server."""
+    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
+        yield made
+
+
+def lease_at(server: Authorities, **more: Json) -> Json:
+    """Give what `remit.yaml` says of a token to read."""
+    return {
+        "oauth": {
+            "token_url": f"{server.url}/token",
+            "revoke_url": f"{server.url}/revoke",
+            "probe_url": f"{server.url}/me",
+            "client_id": CLIENT,
+            "client_secret": "env:CRM_CLIENT_SECRET",
+            "scopes": ["crm.read"],
+            **more,
+        }
+    }
+
+
+@pytest.mark.parametrize("given", ["crm.read crm.pay", "crm.pay", "CRM.READ"])
+def test_a_token_with_more_than_was_asked_for_is_taken_back(
+    tmp_path: Path, server: Authorities, given: str
+) -> None:
+    """RFC 6749 section 5.1: the server says what it gives. No call carries it, and nobody can use it."""
+    server.gives = given
+    with LeasingGateway(tmp_path, lease_at(server)) as gateway:
+        _, token = gateway.open()
+        with pytest.raises(KeyUnavailable, match="gives more than was asked for"):
+            gateway.call(token)
+        assert gateway.shown() == []
+        assert [one.is_revoked() for one in server.tokens.values()] == [True]
+        server.gives = None
+        gateway.call(token)
+        assert len(gateway.shown()) == 1
+
+
+@pytest.mark.parametrize("given", ["crm.read", "", "crm.read https://crm.example.com/read"])
+def test_less_and_what_is_allowed_is_used(tmp_path: Path, server: Authorities, given: str) -> None:
+    """A server may give less, and what the configuration lets it give: its own names for the same."""
+    server.gives = given
+    lease = lease_at(server, may_give=["https://crm.example.com/read"])
+    with LeasingGateway(tmp_path, lease) as gateway:
+        task, token = gateway.open()
+        gateway.call(token)
+        assert len(gateway.shown()) == 1
+        assert gateway.closed_up(task)["closed"]

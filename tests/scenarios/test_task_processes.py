@@ -5,6 +5,7 @@ Whatever it does, whoever is killed or stopped, all of it is gone, and the closu
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -259,3 +260,32 @@ def test_a_program_of_all_tasks_tells_no_agent_its_secret(tmp_path: Path) -> Non
     ):
         _, token = gateway.open()
         assert gateway.do(token, "show")["token"] == "[credential removed]"
+
+
+def test_an_idle_program_is_ended_with_its_credential_and_the_next_call_gets_others(
+    tmp_path: Path, server: Authorities
+) -> None:
+    """A credential in a program that nobody uses is one that only a thief uses. The closure says so."""
+    with ProcessGateway(tmp_path, lease_at(server), process_idle_s=1) as gateway:
+        task, token = gateway.open()
+        first = gateway.do(token, "length")["pid"]
+        (text,) = server.tokens
+        gateway.eventually(lambda: not alive(first) and server.tokens[text].is_revoked())
+        second = gateway.do(token, "length")["pid"]
+        assert second != first
+        assert len(server.tokens) == 2
+        closure = gateway.closed_up(task)
+        assert closure["closed"]
+        (told,) = [one["name"] for one in closure["closings"] if one["kind"] == "idle-process"]
+        assert re.fullmatch(rf"[12] of {task}", told)
+        assert all(one.is_revoked() for one in server.tokens.values())
+        gateway.eventually(lambda: not alive(second))
+
+
+def test_a_program_that_works_is_not_idle(tmp_path: Path, server: Authorities) -> None:
+    """However long its call takes: it is the one that answers."""
+    with ProcessGateway(tmp_path, lease_at(server), process_idle_s=1) as gateway:
+        _, token = gateway.open()
+        told = gateway.do(token, "nap")
+        assert told["pid"]
+        assert len(server.tokens) == 1

@@ -22,6 +22,8 @@ OAUTH = {
 POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers to {role}"]}
 
 OPENBAO = {"address": "https://bao.example.com", "token": "env:BAO", "path": "database/creds/crm"}
+STATIC = {"static": {"role": "crm"}}
+CONNECTED = OAUTH | {"grant": "refresh-token", "authorize_url": "https://login.example.com/authorize"}
 APPROLE = {"role_id": "r", "secret_id": "env:BAO_SECRET"}
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::crm/{customer}/*"}
 AWS = {
@@ -164,6 +166,26 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             "written out",
         ),
         ({"openbao": OPENBAO | {"pki": {"role": "task"}}, "headers": X}, {}, "does not say what to obtain"),
+        ({"openbao": OPENBAO | STATIC, "headers": X}, {}, "does not say what to obtain"),
+        (
+            {"openbao": OPENBAO | STATIC | {"path": ""}, "headers": X},
+            {},
+            "cannot show that a password is dead",
+        ),
+        (
+            {
+                "openbao": OPENBAO | STATIC | {"path": "", "login": "db/x", "parameters": {"a": "b"}},
+                "headers": X,
+            },
+            {},
+            "has no meaning beside `static`",
+        ),
+        ({"oauth": OAUTH | {"iss_required": True}}, {}, "has no meaning with this `grant`"),
+        (
+            {"oauth": CONNECTED | {"iss_required": True}},
+            {},
+            "`upstreams.crm.lease.oauth.iss_required`: needs `issuer`",
+        ),
         (
             {"openbao": OPENBAO | {"path": "", "tokens": {"role": "crm"}, "parameters": {"a": "b"}}},
             {},
@@ -175,7 +197,7 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
                 "headers": X,
             },
             {},
-            "has a meaning beside `path` alone",
+            "has a meaning beside `path` and `static` alone",
         ),
         ({"aws": AWS | {"secret_access_key": "hunter2"}, "headers": KEY}, {}, "written out"),
         ({"aws": AWS | {"secret_access_key": None}, "headers": KEY}, {}, "does not say who remit is there"),

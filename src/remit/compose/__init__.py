@@ -24,7 +24,7 @@ from remit.compose.signals import addressees_of, polled_of, receivers_of, target
 from remit.compose.standing import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
-from remit.compose.upstreams import offer_apis, starters_of, upstreams_of
+from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, upstreams_of
 from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.core.bundle import Bundle
@@ -209,7 +209,7 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         house.revocations.on_end(partial(_forget_task, upstreams))
         await serve_keys(config, house, upkeep, stack)
         await look_after_secrets(config, house, rotated, fetched, keys.sealing, upkeep)
-        _keep_up(house, upkeep, told)
+        _keep_up(house, config, upkeep, told)
         stack.push_async_callback(upkeep.close)
         yield house
         await upkeep.close()
@@ -309,12 +309,13 @@ def application(house: House, config: Config) -> Application:
     return counting(front(house, config, serve), Bodies(config.limits.max_bodies_bytes))
 
 
-def _keep_up(house: House, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:
+def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:
     """Begin all that goes on beside the calls."""
     upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
     upkeep.every("end what has run out", 1.0, house.revocations.expire)
     upkeep.every("hold tasks against the bundle", 1.0, house.rebundling.turn)
     upkeep.every("take credentials back", 1.0, house.leases.sweep)
+    upkeep.every("end idle programs", 1.0, idle_programs_of(config, house).look)
     upkeep.every("do what signals ask for", 5.0, tended(house, house.signals.resume))
     if house.polling.sources:
         upkeep.every("ask for signals", 1.0, tended(house, house.polling.turn))

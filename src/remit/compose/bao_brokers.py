@@ -62,6 +62,17 @@ def openbao_broker(
             headers=lease.headers,
             env=lease.env,
         )
+    if openbao.static is not None:
+        from remit.adapters.broker.openbao_static import OpenBaoStaticBroker
+
+        return OpenBaoStaticBroker(
+            bao,
+            openbao.static.mount,
+            openbao.static.role,
+            login=openbao.login,
+            headers=lease.headers,
+            env=lease.env,
+        )
     from remit.adapters.broker.openbao import OpenBaoBroker
 
     return OpenBaoBroker(

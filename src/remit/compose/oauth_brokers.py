@@ -50,6 +50,7 @@ def oauth_broker(
         clock=clock,
         scopes=oauth.scopes,
         tool_scopes=oauth.tool_scopes,
+        may_give=oauth.may_give,
         audience=oauth.audience,
         resource=oauth.resource,
         headers=lease.headers,
@@ -73,6 +74,8 @@ def connectors_of(
                 token=oauth.token_url,
                 revoke=oauth.revoke_url,
                 issuer=oauth.issuer,
+                iss_required=oauth.iss_required,
+                may_give=oauth.may_give,
                 scopes=(*oauth.scopes, *(one for each in oauth.tool_scopes.values() for one in each)),
                 resource=oauth.resource,
             )

@@ -23,6 +23,7 @@ from remit.core.route import Api
 from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
 from remit.services.house import House
+from remit.services.idle_programs import KIND, IdlePrograms
 from remit.services.scrub import cleaned
 
 OnState = Callable[[str, bool], None]
@@ -93,6 +94,16 @@ def _tls(section: UpstreamSection, config: Config) -> Callable[[], ssl.SSLContex
 def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:
     """Give what starts processes for tasks, of the upstreams that are such processes."""
     return {name: ProcessBroker(one) for name, one in upstreams.items() if isinstance(one, TaskProcesses)}
+
+
+def idle_programs_of(config: Config, house: House) -> IdlePrograms:
+    """Give what ends the programs of tasks that nobody uses; closures say how many those were."""
+    after_s = {
+        name: float(one.process_idle_s) for name, one in config.upstreams.items() if one.serves_one_task
+    }
+    idle = IdlePrograms(house.leases, house.live, after_s)
+    house.derived.kept_by(KIND, idle.ended)
+    return idle
 
 
 def _stdio(

@@ -69,7 +69,8 @@ class LeaseSection(Section, frozen=True, kw_only=True):
             "`{password}`, `{host}`, `{port}` and `{database}` of PostgreSQL; `{access_key_id}`, "
             "`{secret_access_key}`, `{session_token}` and `{region}` of AWS; `{certificate}`, `{chain}`, "
             "`{issuing_ca}`, `{private_key}` and `{serial_number}` of OpenBao's `pki`; of its `path` "
-            "whatever that gives, such as `{username}`."
+            "whatever that gives, such as `{username}`; of its `static` `{username}`, `{password}`, "
+            "`{host}`, `{port}` and `{database}`."
         ),
     ] = {}
     env: Annotated[

@@ -63,7 +63,7 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
         str,
         Meta(
             description="For `refresh-token`: its authorization endpoint, to which people are sent. They "
-            "come back to `/oauth/account/arrive`."
+            "come back to `/oauth/account/arrive/NAME`, with the name of the upstream."
         ),
     ] = ""
     idp: Annotated[
@@ -98,6 +98,21 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
             "there are no scopes at all then gets no token."
         ),
     ] = {}
+    may_give: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Scopes that it may give beside those that were asked for, such as its own names for "
+            "them. A token with any other is taken back, and the call refused."
+        ),
+    ] = ()
+    iss_required: Annotated[
+        bool,
+        Meta(
+            description="For `refresh-token`: whether its answers to browsers always name it (`iss` of RFC "
+            "9207; `authorization_response_iss_parameter_supported` in its metadata). Then one that does "
+            "not is refused. One that does is compared with `issuer` in any case."
+        ),
+    ] = False
     audience: Annotated[str, Meta(description="Parameter `audience`, where the server wants one.")] = ""
     resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""
 
@@ -123,6 +138,15 @@ def check_oauth(
             line=node.line_of(key),
             key=key,
             way_out="give both: people are sent to the one, and what they gave is taken back at the other",
+        )
+    if oauth.iss_required and (oauth.grant != "refresh-token" or not oauth.issuer):
+        problems.add(
+            "needs `issuer`" if oauth.grant == "refresh-token" else "has no meaning with this `grant`",
+            line=node.line_of(f"{key}.iss_required"),
+            key=f"{key}.iss_required",
+            way_out="give `issuer`, as its metadata has it"
+            if oauth.grant == "refresh-token"
+            else "remove it, or write `grant: refresh-token`",
         )
     if (oauth.grant == "id-jag") != (oauth.idp is not None):
         problems.add(

@@ -58,6 +58,18 @@ class BaoPkiSection(Section, frozen=True, kw_only=True):
     ] = ""
 
 
+class BaoStaticSection(Section, frozen=True, kw_only=True):
+    """A static role of a database engine: one password for all tasks, changed when one of them ends."""
+
+    mount: Annotated[Path, Meta(description="Where the engine is mounted.")] = "database"
+    role: Annotated[
+        Text,
+        Meta(
+            pattern=_PATH, description="The role (`MOUNT/static-creds/ROLE`, and `MOUNT/rotate-role/ROLE`)."
+        ),
+    ]
+
+
 class BaoTokensSection(Section, frozen=True, kw_only=True):
     """A token role: a token for each task, with which the upstream itself reads secrets."""
 
@@ -83,7 +95,7 @@ class BaoSourceSection(Section, frozen=True, kw_only=True):
 
 class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
     """OpenBao or Vault: a credential of a secrets engine, taken back when the task ends. Exactly one of
-    `path`, `pki` and `tokens`.
+    `path`, `pki`, `tokens` and `static`.
     """
 
     path: Annotated[
@@ -95,6 +107,9 @@ class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
     ] = ""
     pki: Annotated[BaoPkiSection | None, Meta(description="A client certificate.")] = None
     tokens: Annotated[BaoTokensSection | None, Meta(description="A token of OpenBao itself.")] = None
+    static: Annotated[
+        BaoStaticSection | None, Meta(description="A standing role whose password OpenBao changes.")
+    ] = None
     parameters: Annotated[
         dict[Text, Text],
         Meta(
@@ -107,7 +122,8 @@ class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
         str,
         Meta(
             description="The PostgreSQL database that takes the credential, tried by a login with it: "
-            "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease."
+            "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease; "
+            "`static` needs it."
         ),
     ] = ""
 
@@ -119,20 +135,26 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
         problems.add(what, line=node.line_of(at), key=at, way_out=way_out)
 
     check_known(bao, key, node, problems)
-    if sum((bool(bao.path), bao.pki is not None, bao.tokens is not None)) != 1:
-        note("does not say what to obtain", "give one of `path`, `pki` and `tokens`")
+    if sum((bool(bao.path), *(one is not None for one in (bao.pki, bao.tokens, bao.static)))) != 1:
+        note("does not say what to obtain", "give one of `path`, `pki`, `tokens` and `static`")
     if bao.pki is not None and bao.pki.probe_url and not bao.pki.probe_url.startswith("https://"):
         note("is no https URL", "write `https://host/path`", f"{key}.pki.probe_url")
-    if bao.tokens is not None and bao.parameters:
-        note("has no meaning beside `tokens`", "remove it", f"{key}.parameters")
+    if (bao.tokens is not None or bao.static is not None) and bao.parameters:
+        beside = "tokens" if bao.tokens is not None else "static"
+        note(f"has no meaning beside `{beside}`", "remove it", f"{key}.parameters")
+    if bao.static is not None and not bao.login:
+        note(
+            "cannot show that a password is dead",
+            "give `login`, the database that takes it: `postgresql://host:port/database`",
+        )
     if "@" in bao.login:
         note(
             "holds a name or password",
             "write `postgresql://host:port/database`; OpenBao gives the rest",
             f"{key}.login",
         )
-    elif bao.login and not bao.path:
-        note("has a meaning beside `path` alone", "remove it", f"{key}.login")
+    elif bao.login and not bao.path and bao.static is None:
+        note("has a meaning beside `path` and `static` alone", "remove it", f"{key}.login")
 
 
 def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems) -> None:

@@ -170,6 +170,14 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     max_processes: Annotated[
         int, Meta(ge=1, le=10_000, description="Most processes of tasks at once; one more is refused.")
     ] = 32
+    process_idle_s: Annotated[
+        Seconds,
+        Meta(
+            ge=1,
+            description="A process of a task that no call has used for so long is ended with its credential; "
+            "the next call starts another.",
+        ),
+    ] = 900
     process_lease_s: Annotated[
         Seconds,
         Meta(

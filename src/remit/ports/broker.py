@@ -131,3 +131,14 @@ class Replaceable(Broker, Protocol):
     def now(self, lease: str) -> UpstreamCredential:
         """Give the secret that counts now as something that can be taken back; raises `KeyUnavailable`."""
         ...
+
+
+@runtime_checkable
+class Shared(Broker, Protocol):
+    """A broker whose tasks share one credential: what takes one task's back makes the others' worthless."""
+
+    def superseded(self, credential: UpstreamCredential) -> bool:
+        """Whether what was given counts no more, for all that is known here: then the next call of its task
+        gets another.
+        """
+        ...

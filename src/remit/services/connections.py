@@ -106,16 +106,17 @@ class Connections:
         return connector.address(redirect_uri=redirect_uri, state=state, challenge=challenge_of(verifier))
 
     async def arrive(
-        self, *, state: str, code: str, issuer: str, person: str, browser: str, redirect_uri: str
+        self, *, state: str, code: str, issuer: str, at: str, person: str, browser: str, redirect_uri: str
     ) -> str:
-        """1, 2. Take back who comes from the server; gives the upstream. Raises `Unauthenticated` for a way
-        that was not begun by this person at this browser.
+        """1, 2. Take back who comes from the server to the address of upstream `at`; gives the upstream.
+        Raises `Unauthenticated` for a way that was not begun by this person at this browser, to this server.
         """
         ticket = await self._tickets.look(state)
         visit = ticket.holds if ticket else None
         if (
             not isinstance(visit, ConnectVisit)
             or visit.person != person
+            or visit.upstream != at
             or not hmac.compare_digest(visit.browser, secret_digest(browser))
         ):
             raise _not_begun()

@@ -20,7 +20,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import Closing
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.core.task import Task
-from remit.ports.broker import Broker, UpstreamCredential
+from remit.ports.broker import Broker, Shared, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutValue, Store, Unit
@@ -56,6 +56,7 @@ class HeldLease:
         """Begin with nothing obtained; `wanted` is the task that asks for it."""
         self.record = record
         self.broker = broker
+        self._shared = broker if isinstance(broker, Shared) else None
         self.wanted = wanted
         #: Of a process, the credential that it has in its environment.
         self.under: HeldLease | None = None
@@ -63,6 +64,8 @@ class HeldLease:
         self.obtaining: asyncio.Task[None] | None = None
         #: Calls that it was injected into and that are not over.
         self.uses = 0
+        #: When the last of them was over, on the boot-time clock.
+        self.used_s = 0.0
         #: Whether no further call is to use it, for another one has taken its place, or it is one call's
         #: alone: it is let go when its last call is over.
         self.replaced = False
@@ -112,11 +115,18 @@ class HeldLease:
         return self.refused_ms is not None
 
     def stale(self, now: datetime) -> bool:
-        """Whether it ends by itself too soon to begin another call with it."""
+        """Whether it ends by itself too soon to begin another call with it, or counts no more already."""
+        shared, given = self._shared, self.credential
+        if shared is not None and given is not None and shared.superseded(given):
+            return True
         until = self.record.until
         if until is None:
             return False
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
+
+    def unused(self, since_s: float) -> bool:
+        """Whether it was given, and no call has used it since then."""
+        return not self.ending and not self.uses and 0.0 < self.used_s <= since_s
 
     def closing(self) -> Closing:
         """Give what a closure says of it."""

@@ -13,6 +13,7 @@
 7. where an upstream's credentials are for one call, each call has its own, taken back when the call is over
 8. where an upstream has a standing secret that can be changed, the end of that upstream changes it, and shows
    when the one that was in use was refused
+9. a program that nobody uses is let go with its credential (`idle_programs`)
 
 INVARIANT: after the end of a task none is given for it: the call looks at its fence with nothing awaited
 before `lease`, and an end finds every lease that was begun by then.
@@ -192,6 +193,17 @@ class Leases:
             del self._held[gone.id]
         return left
 
+    def rest(self, upstream: str, idle_s: float, busy: Callable[[str], bool]) -> list[HeldLease]:
+        """9. Let go of what tasks hold at an upstream and no call has used for so long, but not of a `busy`
+        task; gives it.
+        """
+        now_s = self._clock.boot_s()
+        at = [one for one in self._held.values() if one.record.upstream == upstream]
+        unused = [one for one in at if one.unused(now_s - idle_s) and not busy(one.record.task)]
+        for held in unused:
+            self._let_go(held, now_s)
+        return unused
+
     def abandon(self) -> None:
         """Take back all that is held: this process was taken for gone, and its calls are cut."""
         for held in list(self._held.values()):
@@ -252,21 +264,7 @@ class Leases:
 
     def open_sinks(self) -> list[OpenSink]:
         """Give what is being taken back, oldest first."""
-        now_s = self._clock.boot_s()
-        found = sorted(self._back.open.values(), key=lambda held: held.began_s)
-        return [
-            OpenSink(
-                lease=one.id,
-                task=one.record.task,
-                upstream=one.record.upstream,
-                kind=one.record.kind,
-                sink=one.given.sink,
-                age_s=max(0.0, round(now_s - one.began_s, 3)),
-                why=one.why,
-                alarmed=one.told_open,
-            )
-            for one in found
-        ]
+        return self._back.open_sinks()
 
     # Obtaining.
 
@@ -368,6 +366,7 @@ class Leases:
         if held is None:
             return
         held.uses -= 1
+        held.used_s = self._clock.boot_s()
         if held.replaced and held.uses == 0 and not held.failed:
             self._let_go(held, self._clock.boot_s())
 

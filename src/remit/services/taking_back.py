@@ -25,7 +25,7 @@ from remit.core.revocation import Closure
 from remit.ports.broker import Probe
 from remit.ports.runtime import Clock
 from remit.ports.store import PutClosure, Store
-from remit.services.lease_records import HeldLease, LeaseRecords
+from remit.services.lease_records import HeldLease, LeaseRecords, OpenSink
 from remit.services.recent_times import RecentTimes
 
 log = logging.getLogger("remit.leases")
@@ -94,6 +94,23 @@ class TakingBack:
             [one for one in self.open.values() if now_s - one.began_s >= self._settle_s and one.ending]
         )
         return len(self.open)
+
+    def open_sinks(self) -> list[OpenSink]:
+        """Give what is being taken back, oldest first."""
+        now_s = self._clock.boot_s()
+        return [
+            OpenSink(
+                lease=one.id,
+                task=one.record.task,
+                upstream=one.record.upstream,
+                kind=one.record.kind,
+                sink=one.given.sink,
+                age_s=max(0.0, round(now_s - one.began_s, 3)),
+                why=one.why,
+                alarmed=one.told_open,
+            )
+            for one in sorted(self.open.values(), key=lambda held: held.began_s)
+        ]
 
     async def stop(self) -> None:
         """Try for as long as an end would, then leave the rest to the next start."""

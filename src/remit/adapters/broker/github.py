@@ -77,9 +77,7 @@ class GitHubBroker:
         self._private_key = private_key
         self._web = web
         self._clock = clock
-        if not headers and not env:
-            headers = {"Authorization": "Bearer {token}"}
-        self._injection = Injection(headers, env)
+        self._injection = Injection.of_bearer(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """1. Raises `KeyUnavailable`."""

@@ -30,6 +30,15 @@ class Injection:
         self._headers = dict(headers or {})
         self._env = dict(env or {})
 
+    @classmethod
+    def of_bearer(
+        cls, headers: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
+    ) -> Injection:
+        """Give the templates of a source whose `{token}` is a bearer token: where none is given, calls carry
+        it as RFC 6750 says.
+        """
+        return cls(headers or ({} if env else {"Authorization": "Bearer {token}"}), env)
+
     def uses(self, name: str) -> bool:
         """Whether a template names it."""
         return any(f"{{{name}}}" in one for one in (*self._headers.values(), *self._env.values()))

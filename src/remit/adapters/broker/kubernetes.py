@@ -70,9 +70,7 @@ class KubernetesBroker:
         self._token = token
         self._web = web
         self._clock = clock
-        if not headers and not env:
-            headers = {"Authorization": "Bearer {token}"}
-        self._injection = Injection(headers, env)
+        self._injection = Injection.of_bearer(headers, env)
         self._objects = f"/api/v1/namespaces/{account.namespace}"
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:

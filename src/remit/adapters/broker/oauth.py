@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from remit.adapters.broker.injection import Injection
-from remit.adapters.broker.oauth_client import SourceClient, refused
+from remit.adapters.broker.oauth_client import SourceClient, refused, see_narrow
 from remit.adapters.broker.oauth_grants import TokenSource
 from remit.adapters.broker.web import BrokerWeb
 from remit.core.errors import KeyUnavailable, NothingDone
@@ -61,6 +61,7 @@ class OAuthBroker:
         clock: Clock,
         scopes: tuple[str, ...] = (),
         tool_scopes: Mapping[str, tuple[str, ...]] | None = None,
+        may_give: tuple[str, ...] = (),
         audience: str = "",
         resource: str = "",
         headers: Mapping[str, str] | None = None,
@@ -68,7 +69,8 @@ class OAuthBroker:
     ) -> None:
         """Take what remit is there, and what it shows for a token; `web` is what the sink is tried with.
 
-        `scopes` are asked for whatever the task, those of `tool_scopes` only where it was granted the tool.
+        `scopes` are asked for whatever the task, those of `tool_scopes` only where it was granted the tool;
+        `may_give` are those that the server may give beside what it was asked for.
         """
         self._sink = sink
         self._places = places
@@ -78,11 +80,10 @@ class OAuthBroker:
         self._clock = clock
         self._scopes = scopes
         self._tool_scopes = dict(tool_scopes or {})
+        self._may_give = may_give
         self._audience = audience
         self._resource = resource
-        if not headers and not env:
-            headers = {"Authorization": "Bearer {token}"}
-        self._injection = Injection(headers, env)
+        self._injection = Injection.of_bearer(headers, env)
 
     def scopes_for(self, wanted: LeaseWanted) -> tuple[str, ...]:
         """Give the scopes for a task: what its granted tools need, and no more."""
@@ -108,16 +109,23 @@ class OAuthBroker:
         if answer.status != 200:
             raise refused("a token", answer)
         told = answer.object
-        token, kind, life = told.get("access_token"), told.get("token_type"), told.get("expires_in")
+        token, life = told.get("access_token"), told.get("expires_in")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise refused("a token", answer, "its answer holds none")
-        if not isinstance(kind, str) or kind.lower() != "bearer":
-            # RFC 6749 section 7.1: a token of another type is not used.
-            raise refused("a token", answer, "it is of a type that is not used here")
+        try:
+            kind = told.get("token_type")
+            if not isinstance(kind, str) or kind.lower() != "bearer":
+                # RFC 6749 section 7.1: a token of another type is not used.
+                raise refused("a token", answer, "it is of a type that is not used here")
+            see_narrow(answer, (*scopes, *self._may_give) if scopes else ())
+            carried = self._injection.filled({"token": token}, "the authorization server")
+        except KeyUnavailable:
+            # What is not used is not left behind.
+            await self._take_back(token)
+            raise
         until = None
         if type(life) is int and life > 0:
             until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
-        carried = self._injection.filled({"token": token}, "the authorization server")
         return UpstreamCredential(
             lease=wanted.lease,
             sink=self._sink,
@@ -130,18 +138,7 @@ class OAuthBroker:
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """RFC 7009. A server without it leaves the token to its own time."""
-        token = self._token_of(credential)
-        if not self._places.revoke:
-            raise KeyUnavailable(
-                "the authorization server takes no token back",
-                code="not-revocable",
-                way_out="give its `revoke_url`, or have its tokens live for a short time",
-            )
-        form = {"token": token, "token_type_hint": "access_token"}
-        answer = await self._client.ask(self._places.revoke, form)
-        # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
-        if answer.status != 200:
-            raise refused("to take a token back", answer)
+        await self._take_back(self._token_of(credential))
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """Show the token to the sink, or ask whether it is active."""
@@ -164,6 +161,19 @@ class OAuthBroker:
     async def close(self) -> None:
         """Close all connections."""
         await self._web.close()
+
+    async def _take_back(self, token: str) -> None:
+        if not self._places.revoke:
+            raise KeyUnavailable(
+                "the authorization server takes no token back",
+                code="not-revocable",
+                way_out="give its `revoke_url`, or have its tokens live for a short time",
+            )
+        form = {"token": token, "token_type_hint": "access_token"}
+        answer = await self._client.ask(self._places.revoke, form)
+        # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
+        if answer.status != 200:
+            raise refused("to take a token back", answer)
 
     def _token_of(self, credential: UpstreamCredential) -> str:
         token = credential.handle.get("token", "")

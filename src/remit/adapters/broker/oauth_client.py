@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -104,6 +104,25 @@ def refused(what: str, answer: WebAnswer, why: str = "") -> KeyUnavailable:
         way_out="look at the client, its scopes and how it is known there",
         debug=word,
     )
+
+
+def see_narrow(answer: WebAnswer, allowed: Collection[str]) -> None:
+    """RFC 6749 section 5.1: a server that gives other scopes than it was asked for says which. Raises
+    `KeyUnavailable` where there are some that are not allowed; where none was asked for, all are.
+    """
+    given = answer.object.get("scope")
+    if given is None or not allowed:
+        return
+    if not isinstance(given, str):
+        raise refused("a token", answer, "what it says of its scopes cannot be read")
+    if more := sorted(set(given.split()) - set(allowed)):
+        shown = ", ".join(f"`{one[:40]}`" for one in more[:5] if one.isprintable())
+        raise KeyUnavailable(
+            f"the authorization server gives more than was asked for: {shown}",
+            code="scope-wider",
+            way_out="have it give this client what it asks for; where it has a name of its own for "
+            "one that was asked for, allow that by `may_give`",
+        )
 
 
 def _key_of(written: str) -> tuple[ECKey | OKPKey | RSAKey, str]:

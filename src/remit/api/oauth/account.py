@@ -75,15 +75,24 @@ async def arrive(visit: PageVisit) -> Response:
     if visit.seat is None or connections is None:
         return sign_in.first(visit)
     form = parse_form(visit.request.url.query.encode())
+    upstream = visit.request.path_params["upstream"]
     await connections.arrive(
         state=form.get("state"),
         code=form.get("code"),
         issuer=form.get("iss"),
+        at=upstream,
         person=visit.seat.person.name,
         browser=visit.visitor,
-        redirect_uri=visit.house.people.origin + CONNECTED_PATH,
+        redirect_uri=_back(visit, upstream),
     )
     return visit.go(ACCOUNT_PATH)
+
+
+def _back(visit: PageVisit, upstream: str) -> str:
+    """Give where the server of an upstream sends people back to. Of each another one, so that the answer of
+    one server is not taken for another's (RFC 9700 section 4.4.2).
+    """
+    return f"{visit.house.people.origin}{CONNECTED_PATH}/{upstream}"
 
 
 async def change(visit: PageVisit) -> Response:
@@ -112,7 +121,7 @@ async def change(visit: PageVisit) -> Response:
             which,
             person=person.name,
             browser=visit.visitor,
-            redirect_uri=house.people.origin + CONNECTED_PATH,
+            redirect_uri=_back(visit, which),
         )
         # Not by a redirect: a form of ours may lead to pages of ours alone (`form-action`).
         connector = connections.connectors[which]

@@ -29,9 +29,10 @@ from remit.api.rest.tries import Tries
 from remit.services.house import House
 
 #: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
-#: organisation's provider. Nothing changes there without a form of ours.
+#: organisation's provider; with a `/` at its end all directly below it. Nothing changes there without a form
+#: of ours.
 NAVIGABLE: Final = frozenset(
-    {AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUNT_PATH, CONNECTED_PATH, TERMINAL_PATH}
+    {AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUNT_PATH, CONNECTED_PATH + "/", TERMINAL_PATH}
 )
 
 
@@ -65,7 +66,7 @@ def routes(house: House, tries: Tries, *, remote_sign_in: bool) -> tuple[tuple[s
         (ARRIVAL_PATH, of("GET", paged(sign_in.arrive, house))),
         (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, house))),
         (ACCOUNT_PATH, {"GET": paged(account.show, house), "POST": paged(account.change, house)}),
-        (CONNECTED_PATH, of("GET", paged(account.arrive, house))),
+        (CONNECTED_PATH + "/{upstream}", of("GET", paged(account.arrive, house))),
         (TERMINAL_PATH, {"GET": paged(terminal.show, house), "POST": paged(terminal.decide, house)}),
         (PASSKEY_PATH + "/challenge", of("POST", _plain(challenge, house))),
         (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkey.sign_in, house))),

@@ -32,9 +32,10 @@ def own_origins(public_url: str) -> frozenset[str]:
 
 def may_navigate(request: Request, pages: frozenset[str]) -> bool:
     """Whether a browser was sent to a page that other sites may send it to: by a link, not in a frame."""
+    path = request.url.path
     return (
         request.method in ("GET", "HEAD")
-        and request.url.path in pages
+        and (path in pages or path.rpartition("/")[0] + "/" in pages)
         and "origin" not in request.headers
         and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
         and request.headers.get("sec-fetch-dest", "document") == "document"
