@@ -5,10 +5,8 @@ resource beside it that takes its tokens.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
@@ -17,8 +15,9 @@ from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6750 import BearerTokenValidator
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
-from flask import Flask, Response, jsonify, request
-from werkzeug.serving import BaseWSGIServer, make_server
+from flask import Response, jsonify, request
+
+from tests.local_server import LocalServer, serving
 
 KNOWN_BY = ["client_secret_basic", "client_secret_post", "client_assertion_jwt"]
 CLIENT, SECRET = "remit", "s3cret of remit: 100% & more"
@@ -85,12 +84,16 @@ class GivenToken(TokenMixin):  # type: ignore[misc]
         return self.revoked_at is not None
 
 
-class Authorities:
+class Authorities(LocalServer):
     """The server. `lag_s` is for how long the resource goes on accepting what was taken back; while `broken`
     is set it answers 503 everywhere.
     """
 
+    #: How clients may be known at its endpoints beside that for tokens.
+    known_by = KNOWN_BY
+
     def __init__(self) -> None:
+        super().__init__("authorities")
         self.tokens: dict[str, GivenToken] = {}
         self.life_s = 3600
         self.lag_s = 0.0
@@ -98,29 +101,12 @@ class Authorities:
         #: The scopes that it gives whatever it was asked for, where it gives others.
         self.gives: str | None = None
         self.asked: list[str] = []
-        self._app = Flask("authorities")
         self._app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
-        self._server: BaseWSGIServer | None = None
-        self.port = 0
         self._furnish()
 
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Serve; again on the same port after a `stop`."""
-        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
-        self.port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+    def client(self) -> Registered:
+        """Give the one client."""
+        return Registered()
 
     def take_back(self, text: str) -> bool:
         """Take back what is no access token."""
@@ -133,7 +119,7 @@ class Authorities:
         world, app = self, self._app
 
         class Revocation(RevocationEndpoint):  # type: ignore[misc]
-            CLIENT_AUTH_METHODS = KNOWN_BY
+            CLIENT_AUTH_METHODS = world.known_by
 
             def query_token(self, text: str, hint: str) -> GivenToken | None:
                 world.take_back(text)
@@ -143,7 +129,7 @@ class Authorities:
                 token.revoked_at = token.revoked_at or time.time()
 
         class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-            CLIENT_AUTH_METHODS = KNOWN_BY
+            CLIENT_AUTH_METHODS = world.known_by
 
             def check_permission(self, token: GivenToken, client: Json, request: Json) -> bool:
                 return True
@@ -167,7 +153,7 @@ class Authorities:
                 told["scope"] = world.gives
             world.tokens[told["access_token"]] = GivenToken(told)
 
-        server = AuthorizationServer(app, query_client=lambda _: Registered(), save_token=save)
+        server = AuthorizationServer(app, query_client=lambda _: self.client(), save_token=save)
         server.register_grant(ClientCredentialsGrant)
         self.extend(server)
         server.register_endpoint(Revocation)
@@ -202,12 +188,6 @@ class Authorities:
             return jsonify({"ok": True})
 
 
-@contextmanager
-def authorities() -> Iterator[Authorities]:
+def authorities() -> AbstractContextManager[Authorities]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = Authorities()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(Authorities())

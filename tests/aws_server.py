@@ -12,10 +12,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
@@ -24,8 +22,9 @@ from xml.sax.saxutils import escape
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from flask import Flask, Request, Response, request
-from werkzeug.serving import BaseWSGIServer, make_server
+from flask import Request, Response, request
+
+from tests.local_server import LocalServer, serving
 
 Json = Any
 
@@ -67,12 +66,13 @@ class Session:
         return f"{ROLE_ID}:{self.name}"
 
 
-class AwsServer:
+class AwsServer(LocalServer):
     """The server. `lag_s`: how long a new policy of the role is not heeded yet. While `broken` is set it
     answers 503 everywhere.
     """
 
     def __init__(self) -> None:
+        super().__init__("aws")
         self.sessions: dict[str, Session] = {}
         #: Inline policies of the role, with when they were put.
         self.policies: dict[str, tuple[str, float]] = {}
@@ -84,9 +84,6 @@ class AwsServer:
         self.echo = ""
         self.page = 3
         self.longest_s = 3600
-        self._app = Flask("aws")
-        self._server: BaseWSGIServer | None = None
-        self.port = 0
         self._app.add_url_rule("/sts/", view_func=self._guarded(self._sts), methods=["POST"], endpoint="sts")
         self._app.add_url_rule("/iam/", view_func=self._guarded(self._iam), methods=["POST"], endpoint="iam")
         self._app.add_url_rule(
@@ -95,24 +92,6 @@ class AwsServer:
         self._app.add_url_rule(
             "/s3/<bucket>/<path:key>", view_func=self._guarded(self._s3), methods=["GET"], endpoint="object"
         )
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Serve; again on the same port after a `stop`."""
-        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
-        self.port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
     def session(self, key: str) -> Session | None:
         """Give a session by its key."""
@@ -304,12 +283,6 @@ def _any_like(patterns: Json, text: str) -> bool:
     return any(re.fullmatch(one, text) is not None for one in forms)
 
 
-@contextmanager
-def aws_server() -> Iterator[AwsServer]:
+def aws_server() -> AbstractContextManager[AwsServer]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = AwsServer()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(AwsServer())

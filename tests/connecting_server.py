@@ -6,8 +6,7 @@ refresh tokens of which each works once (made of Authlib's grants).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -17,6 +16,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 
 from tests.authorization_server import Authorities
+from tests.local_server import serving
 
 Json = Any
 
@@ -137,12 +137,6 @@ class ConnectingAuthorities(Authorities):
         return True
 
 
-@contextmanager
-def connecting() -> Iterator[ConnectingAuthorities]:
+def connecting() -> AbstractContextManager[ConnectingAuthorities]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = ConnectingAuthorities()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(ConnectingAuthorities())

@@ -9,10 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,8 +18,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from flask import Flask, Response, jsonify, request
-from werkzeug.serving import BaseWSGIServer, make_server
+from flask import Response, jsonify, request
+
+from tests.local_server import LocalServer, serving
 
 Json = Any
 
@@ -32,43 +31,23 @@ PERMISSIONS = {"contents": "write", "issues": "write", "metadata": "read", "pull
 _LEVELS = ("read", "write", "admin")
 
 
-class GitHubServer:
+class GitHubServer(LocalServer):
     """The server. While `broken` is set it answers 503 everywhere; with `generous` it forgets to narrow."""
 
     def __init__(self) -> None:
+        super().__init__("github")
         self.key = rsa.generate_private_key(65537, 2048)
         self.tokens: dict[str, Json] = {}
         self.asked: list[Json] = []
         self.broken = False
         self.generous = False
         self.lag_s = 0.0
-        self.port = 0
-        self._app = Flask("github")
-        self._server: BaseWSGIServer | None = None
         self._furnish()
 
     @property
     def pem(self) -> str:
         """The app's key, as GitHub gives it."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Serve; again on the same port after a `stop`."""
-        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
-        self.port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
     def living(self) -> list[Json]:
         """Give the tokens that are good."""
@@ -179,12 +158,6 @@ def _no(status: int, message: str) -> Response:
     return Response(json.dumps({"message": message}), status, content_type="application/json")
 
 
-@contextmanager
-def github_server() -> Iterator[GitHubServer]:
+def github_server() -> AbstractContextManager[GitHubServer]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = GitHubServer()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(GitHubServer())

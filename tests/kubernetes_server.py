@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Flask, Response, request
-from werkzeug.serving import BaseWSGIServer, make_server
+from flask import Response, request
+
+from tests.local_server import LocalServer, serving
 
 Json = Any
 
@@ -27,40 +26,20 @@ API_SERVER = "https://kubernetes.default.svc"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
-class KubernetesServer:
+class KubernetesServer(LocalServer):
     """The server. `lag_s`: for how long it goes on knowing a token whose object is gone, as its cache does.
     While `broken` is set it answers 503 everywhere; `refusing` holds paths that answer 403.
     """
 
     def __init__(self) -> None:
+        super().__init__("kubernetes")
         self.objects: dict[str, Json] = {}
         self.gone: dict[str, float] = {}
         self.tokens: dict[str, Json] = {}
         self.broken = False
         self.refusing: set[str] = set()
         self.lag_s = 0.0
-        self.port = 0
-        self._app = Flask("kubernetes")
-        self._server: BaseWSGIServer | None = None
         self._furnish()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Serve; again on the same port after a `stop`."""
-        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
-        self.port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
     def known(self, token: str, audience: str) -> str:
         """Say whose a token is; empty for one that is no good."""
@@ -173,12 +152,6 @@ def _status(status: int, reason: str) -> Response:
     return _json(status, told)
 
 
-@contextmanager
-def kubernetes_server() -> Iterator[KubernetesServer]:
+def kubernetes_server() -> AbstractContextManager[KubernetesServer]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = KubernetesServer()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(KubernetesServer())

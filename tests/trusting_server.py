@@ -9,8 +9,7 @@ import base64
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -21,6 +20,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from tests.authorization_server import Authorities, Registered
+from tests.local_server import serving
 
 Json = Any
 
@@ -174,12 +174,6 @@ def _part(text: str, number: int) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-@contextmanager
-def trusting() -> Iterator[TrustingAuthorities]:
+def trusting() -> AbstractContextManager[TrustingAuthorities]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = TrustingAuthorities()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(TrustingAuthorities())

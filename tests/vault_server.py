@@ -5,46 +5,25 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
-from flask import Flask, Response, request
-from werkzeug.serving import BaseWSGIServer, make_server
+from flask import Response, request
+
+from tests.local_server import LocalServer, serving
 
 Json = Any
 
 TOKEN = "hvs.of-the-tests"
 
 
-class VaultServer:
+class VaultServer(LocalServer):
     """The server. `leases` are those that live, with what they gave."""
 
     def __init__(self) -> None:
+        super().__init__("vault")
         self.leases: dict[str, Json] = {}
-        self.port = 0
-        self._app = Flask("vault")
-        self._server: BaseWSGIServer | None = None
         self._furnish()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Serve; again on the same port after a `stop`."""
-        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
-        self.port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
     def _furnish(self) -> None:
         app = self._app
@@ -86,12 +65,6 @@ def _told(status: int, what: Json) -> Response:
     return Response(json.dumps(what), status, content_type="application/json")
 
 
-@contextmanager
-def vault_server() -> Iterator[VaultServer]:
+def vault_server() -> AbstractContextManager[VaultServer]:
     """Serve on a free port of this machine, for as long as a test needs it."""
-    made = VaultServer()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return serving(VaultServer())

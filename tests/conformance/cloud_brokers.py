@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic
 
 from remit.adapters.broker.aws import AwsQuery
 from remit.adapters.broker.bao import BaoSource
@@ -20,6 +20,7 @@ from remit.ports.broker import Broker, UpstreamCredential
 from tests.aws_server import ADMIN, ROLE, AwsServer, aws_server
 from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
 from tests.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer, kubernetes_server
+from tests.local_server import Served
 from tests.vault_server import TOKEN, VaultServer, vault_server
 
 Json = Any
@@ -30,7 +31,33 @@ async def admin() -> AwsKeys:
     return AwsKeys(*ADMIN)
 
 
-class AtAws:
+class AtServer(Generic[Served]):
+    """What the places at servers of tests share."""
+
+    def __init__(self, server: Served) -> None:
+        self._server = server
+        self._webs: list[BrokerWeb] = []
+
+    def web(self, name: str = "the cloud") -> BrokerWeb:
+        """Give connections, which are closed at the end."""
+        self._webs.append(BrokerWeb(name))
+        return self._webs[-1]
+
+    def cut(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        """Start it on the same port."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for web in self._webs:
+            await web.close()
+
+
+class AtAws(AtServer[AwsServer]):
     """Sessions of a role that may read one customer's objects in a bucket."""
 
     STATEMENTS = (
@@ -39,15 +66,9 @@ class AtAws:
     )
     HEADERS = {"X-Key": "{access_key_id}", "X-Secret": "{secret_access_key}", "X-Token": "{session_token}"}
 
-    def __init__(self, server: AwsServer) -> None:
-        self._server = server
-        self._webs: list[BrokerWeb] = []
-
     def made(self, **changes: Json) -> StsBroker:
         """Give a broker; `changes` are those of the role."""
-        web = BrokerWeb("AWS")
-        self._webs.append(web)
-        clock, at = SystemClock(), self._server.url
+        web, clock, at = self.web("AWS"), SystemClock(), self._server.url
         known: dict[str, Json] = {"arn": ROLE, "region": "eu-central-1", "statements": self.STATEMENTS}
         sts, iam = AwsScope("eu-central-1", "sts"), AwsScope("us-east-1", "iam")
         return StsBroker(
@@ -81,33 +102,11 @@ class AtAws:
         assert await self.got(credential, "C-43/notes") == 403
         return await self.got(credential, "C-42/notes") == 200
 
-    def cut(self) -> None:
-        """Stop the server."""
-        self._server.stop()
 
-    def mend(self) -> None:
-        """Start it on the same port."""
-        self._server.start()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for web in self._webs:
-            await web.close()
-
-
-class AtGitHub:
+class AtGitHub(AtServer[GitHubServer]):
     """Tokens of an app's installation that may read one repository."""
 
     clock = SystemClock()
-
-    def __init__(self, server: GitHubServer) -> None:
-        self._server = server
-        self._webs: list[BrokerWeb] = []
-
-    def web(self) -> BrokerWeb:
-        """Give connections."""
-        self._webs.append(BrokerWeb("GitHub"))
-        return self._webs[-1]
 
     def app(self, **changes: Json) -> GitHubApp:
         """Give the app."""
@@ -144,35 +143,20 @@ class AtGitHub:
         assert await self.got(credential, "secrets") in (401, 404)
         return await self.got(credential, "crm") == 200
 
-    def cut(self) -> None:
-        """Stop the server."""
-        self._server.stop()
 
-    def mend(self) -> None:
-        """Start it on the same port."""
-        self._server.start()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for web in self._webs:
-            await web.close()
-
-
-class AtKubernetes:
+class AtKubernetes(AtServer[KubernetesServer]):
     """Tokens of a service account, for the API server or for another audience."""
 
     def __init__(self, server: KubernetesServer, *, audiences: tuple[str, ...]) -> None:
-        self._server = server
+        super().__init__(server)
         self._audiences = audiences
-        self._webs: list[BrokerWeb] = []
 
     def made(self, name: str = "reader", path: str = "") -> KubernetesBroker:
         """Give a broker for an account, at a path of the server."""
-        self._webs.append(BrokerWeb("Kubernetes"))
         account = ServiceAccount(
             api=f"{self._server.url}{path}", namespace=NAMESPACE, name=name, audiences=self._audiences
         )
-        return KubernetesBroker(account, lambda: OURS, web=self._webs[-1], clock=SystemClock())
+        return KubernetesBroker(account, lambda: OURS, web=self.web("Kubernetes"), clock=SystemClock())
 
     async def broker(self) -> Broker:
         """Give one with connections of its own."""
@@ -184,31 +168,13 @@ class AtKubernetes:
         assert not self._server.known(token, "https://elsewhere.example.com")
         return self._server.known(token, *(self._audiences or (API_SERVER,))) == "reader"
 
-    def cut(self) -> None:
-        """Stop the server."""
-        self._server.stop()
 
-    def mend(self) -> None:
-        """Start it on the same port."""
-        self._server.start()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for web in self._webs:
-            await web.close()
-
-
-class AtVault:
+class AtVault(AtServer[VaultServer]):
     """Keys of Vault's AWS engine, whose leases are those of any engine."""
-
-    def __init__(self, server: VaultServer) -> None:
-        self._server = server
-        self._webs: list[BrokerWeb] = []
 
     async def broker(self) -> Broker:
         """Give one with connections of its own."""
-        self._webs.append(BrokerWeb("Vault"))
-        source = BaoSource(self._server.url, lambda: TOKEN, web=self._webs[-1], clock=SystemClock())
+        source = BaoSource(self._server.url, lambda: TOKEN, web=self.web("Vault"), clock=SystemClock())
         env = {"AWS_ACCESS_KEY_ID": "{access_key}", "AWS_SECRET_ACCESS_KEY": "{secret_key}"}
         return OpenBaoBroker(source, "aws/creds/deploy", env=env)
 
@@ -216,19 +182,6 @@ class AtVault:
         """Look for it among those that live."""
         key = credential.env["AWS_ACCESS_KEY_ID"]
         return any(one["access_key"] == key for one in self._server.leases.values())
-
-    def cut(self) -> None:
-        """Stop the server."""
-        self._server.stop()
-
-    def mend(self) -> None:
-        """Start it on the same port."""
-        self._server.start()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for web in self._webs:
-            await web.close()
 
 
 @contextmanager

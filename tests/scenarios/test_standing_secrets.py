@@ -45,15 +45,16 @@ class Breaking(PostgresPassword):
         super().__init__(*given)
         self.breaks = ""
 
-    async def change(self, old: str, new: str) -> None:
+    async def change(self, old: str, new: str) -> str:
         """Change it, or not, or without living to hear of it."""
         if self.breaks == "before the change":
             raise Crash
-        await super().change(old, new)
+        given = await super().change(old, new)
         if self.breaks == "after the change":
             raise Crash
         if self.breaks == "the answer is lost":
             raise KeyUnavailable("no answer", code="source-lost")
+        return given
 
     async def works(self, secret: str) -> Probe:
         """Try it, or end before that."""

@@ -23,6 +23,7 @@ POSTGRES = {"admin": "env:CRM_DATABASE", "grants": ["grant select on customers t
 
 OPENBAO = {"address": "https://bao.example.com", "token": "env:BAO", "path": "database/creds/crm"}
 STATIC = {"static": {"role": "crm"}}
+ROTATE = {"rotate": {"registration_url": "https://login.example.com/r/1", "registration_token": "env:REG"}}
 CONNECTED = OAUTH | {"grant": "refresh-token", "authorize_url": "https://login.example.com/authorize"}
 APPROLE = {"role_id": "r", "secret_id": "env:BAO_SECRET"}
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::crm/{customer}/*"}
@@ -179,6 +180,12 @@ def test_a_lease_is_read(tmp_path: Path) -> None:
             },
             {},
             "has no meaning beside `static`",
+        ),
+        ({"oauth": OAUTH | ROTATE | {"revoke_url": ""}}, {}, "needs `client_secret` and `revoke_url`"),
+        (
+            {"oauth": OAUTH | {"rotate": ROTATE["rotate"] | {"registration_token": "hunter2"}}},
+            {},
+            "`upstreams.crm.lease.oauth.rotate.registration_token`: looks like a secret written out",
         ),
         ({"oauth": OAUTH | {"iss_required": True}}, {}, "has no meaning with this `grant`"),
         (

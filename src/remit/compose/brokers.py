@@ -9,12 +9,11 @@ from functools import partial
 from remit.adapters.broker.standing import StandingBroker
 from remit.compose.bao_brokers import openbao_broker
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
-from remit.compose.oauth_brokers import oauth_broker
+from remit.compose.oauth_brokers import known_by_of, oauth_broker
 from remit.config import (
     Config,
     LeaseSection,
     PostgresLeaseSection,
-    UpstreamSection,
 )
 from remit.config.lease_password import PasswordLeaseSection
 from remit.ports.broker import Broker
@@ -39,7 +38,7 @@ def brokers_of(
         if section.lease is not None and section.lease.password is not None:
             found[name] = _standing_password(name, section.lease, section.lease.password, rotated)
         elif section.lease is not None:
-            found[name] = _leasing(section, section.lease, config, clock, entropy, voucher, kept, stack)
+            found[name] = _leasing(name, section.lease, config, clock, entropy, voucher, kept, rotated, stack)
         elif section.headers:
             found[name] = StandingBroker(
                 name,
@@ -54,15 +53,17 @@ def brokers_of(
 
 
 def _leasing(
-    section: UpstreamSection,
+    name: str,
     lease: LeaseSection,
     config: Config,
     clock: Clock,
     entropy: Entropy,
     voucher: Voucher,
     kept: KeptTokens,
+    rotated: RotatedSecrets,
     stack: AsyncExitStack,
 ) -> Broker:
+    section = config.upstreams[name]
     if lease.postgres is not None:
         return _postgres(lease, lease.postgres, entropy)
     if lease.openbao is not None:
@@ -74,7 +75,8 @@ def _leasing(
     if lease.kubernetes is not None:
         return kubernetes_broker(lease, lease.kubernetes, config, clock, stack)
     assert lease.oauth is not None
-    return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, stack)
+    known_by = known_by_of(name, lease.oauth, rotated)
+    return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, known_by, stack)
 
 
 def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> Broker:

@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from remit.compose.sources import tls_of
 from remit.config import Config, LeaseSection, OAuthLeaseSection, UpstreamSection
-from remit.config.lease_oauth import OAuthClientSection
+from remit.config.lease_oauth import ClientRotationSection, OAuthClientSection
 from remit.ports.broker import Broker
 from remit.ports.connector import Connector, KeptTokens
+from remit.ports.rotating import Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
+from remit.services.rotated_secrets import RotatedSecrets
 
 if TYPE_CHECKING:
     from remit.adapters.broker.oauth_client import SourceClient
     from remit.adapters.broker.oauth_grants import OAuthGrant, TokenSource
-    from remit.adapters.broker.web import BrokerWeb
+    from remit.adapters.broker.web import BrokerWeb, WebAnswer
 
 
 def oauth_broker(
@@ -30,9 +33,10 @@ def oauth_broker(
     entropy: Entropy,
     voucher: Voucher,
     kept: KeptTokens,
+    known_by: Callable[[], str],
     stack: AsyncExitStack,
 ) -> Broker:
-    """Give the broker of an upstream whose credentials are tokens."""
+    """Give the broker of an upstream whose credentials are tokens; `known_by` reads its client's secret."""
     from remit.adapters.broker.oauth import OAuthBroker, OAuthPlaces
 
     web = _web(oauth, config, stack)
@@ -44,7 +48,7 @@ def oauth_broker(
             introspect=oauth.introspect_url,
             probe=oauth.probe_url,
         ),
-        client=_client(oauth, web, clock, entropy),
+        client=_client(oauth, known_by, web, clock, entropy),
         source=_source(oauth, config, clock, entropy, voucher, kept, stack),
         web=web,
         clock=clock,
@@ -58,8 +62,45 @@ def oauth_broker(
     )
 
 
+def known_by_of(name: str, oauth: OAuthLeaseSection, rotated: RotatedSecrets) -> Callable[[], str]:
+    """Give what reads what remit is known by at an upstream's server: a key, or the secret that counts."""
+    if oauth.rotate is None:
+        return _configured(oauth)
+    from remit.adapters.broker.oauth_registration import secret_in
+
+    read = rotated.reader(name)
+    return lambda: secret_in(read())
+
+
+def client_secret_of(
+    oauth: OAuthLeaseSection,
+    rotate: ClientRotationSection,
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    stack: AsyncExitStack,
+) -> Rotating:
+    """Give what changes the secret of a client, by its record at the server."""
+    from remit.adapters.broker.oauth_registration import OAuthClientSecret
+
+    web = _web(oauth, config, stack)
+
+    async def tried(secret: str) -> WebAnswer:
+        client = _client(oauth, lambda: secret, web, clock, entropy)
+        return await client.ask(oauth.revoke_url, {"token": "of-nobody", "token_type_hint": "access_token"})
+
+    return OAuthClientSecret(
+        rotate.registration_url,
+        oauth.client_id,
+        first=_configured(oauth),
+        opens=rotate.registration_token.resolve,
+        tried=tried,
+        web=web,
+    )
+
+
 def connectors_of(
-    config: Config, clock: Clock, entropy: Entropy, stack: AsyncExitStack
+    config: Config, clock: Clock, entropy: Entropy, rotated: RotatedSecrets, stack: AsyncExitStack
 ) -> dict[str, Connector]:
     """Give the authorization servers at which people connect upstreams."""
     found: dict[str, Connector] = {}
@@ -69,7 +110,7 @@ def connectors_of(
             from remit.adapters.broker.oauth_connection import OAuthConnector
 
             found[name] = OAuthConnector(
-                _client(oauth, _web(oauth, config, stack), clock, entropy),
+                _client(oauth, known_by_of(name, oauth, rotated), _web(oauth, config, stack), clock, entropy),
                 authorize=oauth.authorize_url,
                 token=oauth.token_url,
                 revoke=oauth.revoke_url,
@@ -118,20 +159,27 @@ def _grant(
     if oauth.grant == "jwt-bearer":
         return ByAssertion(voucher, oauth.called)
     if oauth.idp is not None:
-        provider = _client(oauth.idp, _web(oauth.idp, config, stack), clock, entropy)
+        at = _web(oauth.idp, config, stack)
+        provider = _client(oauth.idp, _configured(oauth.idp), at, clock, entropy)
         subject = ByExchange(voucher, oauth.idp.called)
         return ByIdentityAssertion(provider, oauth.idp.token_url, subject, oauth.called)
     return AsItself()
 
 
-def _client(at: OAuthClientSection, web: BrokerWeb, clock: Clock, entropy: Entropy) -> SourceClient:
-    from remit.adapters.broker.oauth_client import SourceClient
-
+def _configured(at: OAuthClientSection) -> Callable[[], str]:
     known_by = at.client_key or at.client_secret
     assert known_by is not None
+    return known_by.resolve
+
+
+def _client(
+    at: OAuthClientSection, known_by: Callable[[], str], web: BrokerWeb, clock: Clock, entropy: Entropy
+) -> SourceClient:
+    from remit.adapters.broker.oauth_client import SourceClient
+
     return SourceClient(
         at.client_id,
-        known_by.resolve,
+        known_by,
         method="private_key_jwt" if at.client_key else at.client_auth,
         audience=at.called,
         web=web,

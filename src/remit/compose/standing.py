@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.compose.brokers import brokers_of
-from remit.compose.oauth_brokers import connectors_of
+from remit.compose.oauth_brokers import client_secret_of, connectors_of
 from remit.compose.sources import tls_of
 from remit.config import Config
 from remit.config.lease_password import KvSection
@@ -32,7 +32,8 @@ from remit.services.upkeep import Upkeep
 if TYPE_CHECKING:
     from remit.adapters.broker.kv import KvPlace
 
-ROTATED = "lease.password.first"
+#: What remit changes by itself, as the configuration has it.
+ROTATED = {"password": "lease.password.first", "oauth": "lease.oauth.client_secret"}
 
 
 def credentials_of(
@@ -41,7 +42,7 @@ def credentials_of(
     """Give where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
     clock, entropy = SystemClock(), SystemEntropy()
     rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
-    connections = _connections_of(config, store, clock, entropy, sealing, stack)
+    connections = _connections_of(config, store, clock, entropy, sealing, rotated, stack)
     brokers = brokers_of(config, clock, entropy, voucher, connections, rotated, stack)
     return rotated, connections, brokers
 
@@ -62,6 +63,10 @@ def _rotated_of(
                 password.database, password.user, password.first.resolve, publish
             )
             every[name] = timedelta(seconds=password.every)
+        oauth = section.lease.oauth if section.lease is not None else None
+        if oauth is not None and oauth.rotate is not None:
+            rotating[name] = client_secret_of(oauth, oauth.rotate, config, clock, entropy, stack)
+            every[name] = timedelta(seconds=oauth.rotate.every)
     return RotatedSecrets(
         rotating=rotating,
         every=every,
@@ -74,11 +79,17 @@ def _rotated_of(
 
 
 def _connections_of(
-    config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
+    config: Config,
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    sealing: SealingKeys,
+    rotated: RotatedSecrets,
+    stack: AsyncExitStack,
 ) -> Connections:
     """Give what keeps the refresh tokens of people."""
     return Connections(
-        connectors_of(config, clock, entropy, stack),
+        connectors_of(config, clock, entropy, rotated, stack),
         store=store,
         clock=clock,
         entropy=entropy,
@@ -118,7 +129,7 @@ def _standing_of(
             place=place,
             where=ref.where,
             read=ref.resolve,
-            rotated=place == ROTATED,
+            rotated=rotated.rotates(name) is not None and place in ROTATED.values(),
             since=partial(fetched.since, ref.where),
             version=partial(fetched.version, ref.where),
         )

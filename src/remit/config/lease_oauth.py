@@ -10,7 +10,7 @@ from msgspec import Meta
 from remit.config.lease_checks import Url, check_names, check_secret, check_source
 from remit.config.lines import Node
 from remit.config.secret import SecretRef
-from remit.config.section import Section, Text
+from remit.config.section import Seconds, Section, Text
 from remit.config.shape import Problems
 
 #: What a server gives that templates may name.
@@ -46,6 +46,20 @@ class OAuthClientSection(Section, frozen=True, kw_only=True):
         return self.issuer or self.token_url
 
 
+class ClientRotationSection(Section, frozen=True, kw_only=True):
+    """The client's own record at the server (RFC 7592), by which remit has its secret changed."""
+
+    registration_url: Annotated[Url, Meta(description="`registration_client_uri` of the client.")]
+    registration_token: Annotated[
+        SecretRef,
+        Meta(
+            description="`registration_access_token` that opens it first. Where the server gives another one "
+            "with each answer, remit keeps that."
+        ),
+    ]
+    every: Annotated[Seconds, Meta(ge=60, description="How often the secret is changed.")] = 30 * 86_400
+
+
 class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     """An OAuth 2.0 authorization server: a token for each task."""
 
@@ -72,6 +86,10 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
             description="For `id-jag`: the provider at which remit's word is exchanged for an identity "
             "assertion for this server."
         ),
+    ] = None
+    rotate: Annotated[
+        ClientRotationSection | None,
+        Meta(description="Have `client_secret` changed, where the server offers that. Needs `revoke_url`."),
     ] = None
     revoke_url: Annotated[
         str,
@@ -155,6 +173,16 @@ def check_oauth(
             key=f"{key}.idp" if oauth.idp else key,
             way_out="remove it, or write `grant: id-jag`" if oauth.idp else "give `idp`",
         )
+    if oauth.rotate is not None:
+        check_source(oauth.rotate.registration_url, f"{key}.rotate.registration_url", node, problems)
+        check_secret(oauth.rotate.registration_token, f"{key}.rotate.registration_token", node, problems)
+        if oauth.client_secret is None or not oauth.revoke_url:
+            problems.add(
+                "needs `client_secret` and `revoke_url`",
+                line=node.line_of(f"{key}.rotate"),
+                key=f"{key}.rotate",
+                way_out="give both: the one is changed, at the other it is tried",
+            )
     if oauth.idp is not None:
         _check_client(oauth.idp, f"{key}.idp", node, problems)
 

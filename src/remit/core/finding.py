@@ -105,8 +105,8 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
             **_SECRET,
             "rotated_every_s": "how often remit changes it, in seconds; 0 where it does not",
         },
-        "lease a credential to each task (`lease`), have it rotated (`lease.password`), or resolve this with "
-        "the reason why it has to stand",
+        "lease a credential to each task (`lease`), have it rotated (`lease.password`, `rotate` of "
+        "`lease.oauth`), or resolve this with the reason why it has to stand",
     ),
     FindingKind.OLD_SECRET: FindingMeaning(
         "A standing secret has been the same for longer than `limits.secret_age_s`.",

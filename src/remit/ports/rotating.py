@@ -26,9 +26,15 @@ class Rotating(Protocol):
         """
         ...
 
-    async def change(self, old: str, new: str) -> None:
-        """Have `new` in the place of `old`; raises `KeyUnavailable` where that is not confirmed: then either
-        may be the one that counts.
+    async def change(self, old: str, new: str) -> str:
+        """Have `new` in the place of `old`, or what the upstream makes itself; gives the one that counts now.
+        Raises `KeyUnavailable` where that is not confirmed: then either may be the one.
+        """
+        ...
+
+    async def known(self, current: str) -> str:
+        """Give the secret that counts by the upstream's own word, where it tells those who hold `current`;
+        else `current`. Raises `KeyUnavailable`.
         """
         ...
 

@@ -8,7 +8,8 @@ for ever by what somebody has once seen.
 4. the old one is tried: an upstream that still takes it has not been rotated, and that is told
 5. where others read the secret, it is handed there
 
-After a crash, or where 2 was not confirmed, both are tried, and the one that works counts.
+An upstream may make the new secret itself: then it is kept between 2 and 3. After a crash, or where 2 was not
+confirmed, both are tried, and the one that works counts; where neither does, the upstream is asked which.
 
 INVARIANT: a secret that may count at the upstream is in the store, sealed under the current sealing key.
 """
@@ -201,8 +202,15 @@ class RotatedSecrets:
         kept = msgspec.structs.replace(kept, next=new)
         await self._keep(name, kept)
         # 2
-        await one.change(kept.current, new)
-        return await self._taken(name, one, kept)
+        return await self._taken(name, one, await self._changed(name, one, kept))
+
+    async def _changed(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
+        """2. What the upstream has made itself is kept before it is used."""
+        given = await one.change(kept.current, kept.next)
+        if given != kept.next:
+            kept = msgspec.structs.replace(kept, next=given)
+            await self._keep(name, kept)
+        return kept
 
     async def _taken(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
         """3, 4. `kept.next` was set: calls carry it from here on."""
@@ -247,9 +255,12 @@ class RotatedSecrets:
             return await self._taken(name, one, stored)
         if old is Probe.ACCEPTED and new is Probe.REFUSED:
             self._kept[name] = stored
-            await one.change(stored.current, stored.next)
-            return await self._taken(name, one, stored)
+            return await self._taken(name, one, await self._changed(name, one, stored))
         if new is old is Probe.REFUSED:
+            if (told := await one.known(stored.current)) != stored.current:
+                found = msgspec.structs.replace(stored, next=told)
+                await self._keep(name, found)
+                return await self._taken(name, one, found)
             return await self._from_configuration(name, one)
         raise KeyUnavailable(
             f"`{one.sink}` does not say which of two secrets counts",

@@ -41,7 +41,7 @@ class PostgresPassword:
         """Read it."""
         return self._first()
 
-    async def change(self, old: str, new: str) -> None:
+    async def change(self, old: str, new: str) -> str:
         """Log in with the old one and set the new one. The server is told a verifier, never the password."""
         try:
             async with await psycopg.AsyncConnection.connect(
@@ -64,6 +64,11 @@ class PostgresPassword:
                 way_out="look at its log, and whether the role may change its own password",
                 debug=type(fault).__name__,
             ) from None
+        return new
+
+    async def known(self, current: str) -> str:
+        """A database tells no passwords."""
+        return current
 
     async def works(self, secret: str) -> Probe:
         """Log in."""

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the servers of tests share that are made with Flask: a port of this machine, a start and a stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, make_server
+
+
+class LocalServer:
+    """A server on a free port of this machine, which it keeps over stops."""
+
+    def __init__(self, name: str) -> None:
+        self.port = 0
+        self._app = Flask(name)
+        self._server: BaseWSGIServer | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve; again on the same port after a `stop`."""
+        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
+        self.port = self._server.port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop answering."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+Served = TypeVar("Served", bound=LocalServer)
+
+
+@contextmanager
+def serving(server: Served) -> Iterator[Served]:
+    """Serve for as long as a test needs it."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threat: whoever has once seen the secret that remit is known by at an authorization server is remit there,
+for ever. Where the server lets its clients have another one (RFC 7592), remit has, whatever breaks off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from remit.adapters.broker.oauth_client import SourceClient
+from remit.adapters.broker.oauth_registration import OAuthClientSecret, secret_in
+from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.compose import standing
+from remit.core.errors import KeyUnavailable
+from remit.core.event import EventKind
+from remit.ports.broker import Probe
+from remit.services.rotated_secrets import RotatedSecrets
+from tests.authorization_server import CLIENT, SECRET
+from tests.call_world import CallWorld, call_world
+from tests.leasing_gateway import LeasingGateway
+from tests.registering_server import OPENS, RegisteringAuthorities, registering
+from tests.world import TENANT, WorldEntropy, WorldSealingKeys
+
+Json = Any
+
+DAY = timedelta(days=1)
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class Breaking(OAuthClientSecret):
+    """Breaks off before or after a step of the real thing."""
+
+    breaks = ""
+
+    async def change(self, old: str, new: str) -> str:
+        """Change it, or not, or without living to hear of it."""
+        if self.breaks == "before the change":
+            raise Crash
+        given = await super().change(old, new)
+        if self.breaks == "after the change":
+            raise Crash
+        if self.breaks == "the answer is lost":
+            raise KeyUnavailable("no answer", code="source-lost")
+        return given
+
+    async def works(self, secret: str) -> Probe:
+        """Try it, or end before that."""
+        if self.breaks == "before it is tried":
+            raise Crash
+        return Probe.UNREACHABLE if self.breaks == "it cannot be tried" else await super().works(secret)
+
+
+class Place:
+    """A client of a real server, and what rotates its secret."""
+
+    def __init__(self, world: CallWorld, server: RegisteringAuthorities) -> None:
+        self.world = world
+        self.server = server
+        self.web = BrokerWeb("the authorization server")
+        self.sealing = WorldSealingKeys()
+        self._seeds = iter(range(1000))
+
+    def known_by(self, secret: str) -> SourceClient:
+        """Give the client as whoever knows a secret."""
+        return SourceClient(
+            CLIENT,
+            lambda: secret,
+            method="basic",
+            audience=self.server.url,
+            web=self.web,
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
+        )
+
+    async def tried(self, secret: str) -> WebAnswer:
+        """Ask for nothing."""
+        return await self.known_by(secret).ask(f"{self.server.url}/revoke", {"token": "of-nobody"})
+
+    async def opened(self) -> tuple[RotatedSecrets, Breaking]:
+        """Give what rotates, as a process that has just started has it."""
+        one = Breaking(
+            f"{self.server.url}/register/{CLIENT}",
+            CLIENT,
+            first=lambda: SECRET,
+            opens=lambda: OPENS,
+            tried=self.tried,
+            web=self.web,
+        )
+        made = RotatedSecrets(
+            rotating={"crm": one},
+            every={"crm": DAY},
+            store=self.world.house.store,
+            clock=self.world.clock,
+            entropy=WorldEntropy(f"rotation {next(self._seeds)}"),
+            sealing=self.sealing,
+            tenant=TENANT,
+        )
+        await made.load()
+        return made, one
+
+    async def gets_a_token(self, secret: str) -> bool:
+        """Whether the server gives a token to whoever knows a secret: asked by the test itself."""
+        form = {"grant_type": "client_credentials", "scope": "crm.read"}
+        return (await self.known_by(secret).ask(f"{self.server.url}/token", form)).status == 200
+
+
+@pytest.fixture
+def server() -> Iterator[RegisteringAuthorities]:
+    """The authorization server."""
+    with registering() as made:
+        yield made
+
+
+@pytest.fixture
+async def place(tmp_path: Path, server: RegisteringAuthorities) -> AsyncIterator[Place]:
+    """Give one."""
+    async with call_world(tmp_path) as world:
+        made = Place(world, server)
+        yield made
+        await made.web.close()
+
+
+async def test_what_is_due_is_rotated_and_the_old_one_is_refused(place: Place) -> None:
+    """Again and again, though the token that opens the record is another one each time; none is told."""
+    rotated, _ = await place.opened()
+    read = rotated.reader("crm")
+    await rotated.tend()
+    assert secret_in(read()) == SECRET
+    seen = [SECRET]
+    for _ in range(2):
+        place.world.clock.advance(DAY.total_seconds())
+        await rotated.tend()
+        assert rotated.stuck == {}
+        assert await place.gets_a_token(secret_in(read()))
+        assert not await place.gets_a_token(seen[-1])
+        seen.append(secret_in(read()))
+    assert place.server.metadata["client_name"] == "remit"
+    told = await place.world.facts(EventKind.SECRET_ROTATED)
+    assert [one["old_refused"] for one in told] == [True, True]
+    kept = str(await place.world.house.store.values(TENANT, "secret:"))
+    for secret in (*seen, OPENS, place.server.opens):
+        assert secret not in f"{kept} {told}"
+    again, _ = await place.opened()
+    assert again.reader("crm")() == read()
+
+
+@pytest.mark.parametrize("breaks", ["before the change", "before it is tried", "it cannot be tried"])
+async def test_whatever_breaks_off_one_that_works_is_known(place: Place, breaks: str) -> None:
+    """After the next start the rotation comes through, and the first secret is refused."""
+    rotated, one = await place.opened()
+    one.breaks = breaks
+    try:
+        assert not await rotated.rotate("crm")
+        assert rotated.stuck
+    except Crash:
+        pass
+    rotated, _ = await place.opened()
+    await rotated.tend()
+    assert rotated.stuck == {}
+    assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
+    assert not await place.gets_a_token(SECRET)
+
+
+@pytest.mark.parametrize("breaks", ["after the change", "the answer is lost"])
+async def test_a_secret_whose_answer_was_lost_is_in_the_record(place: Place, breaks: str) -> None:
+    """The server has made it, and nobody has heard of it: the record tells, to whom it is open."""
+    place.server.keeps_opens = True
+    rotated, one = await place.opened()
+    one.breaks = breaks
+    with contextlib.suppress(Crash):
+        assert not await rotated.rotate("crm")
+    assert not await place.gets_a_token(SECRET)
+    rotated, _ = await place.opened()
+    await rotated.tend()
+    assert rotated.stuck == {}
+    assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
+
+
+async def test_where_the_token_was_lost_with_the_answer_that_is_said(place: Place) -> None:
+    """Nothing is guessed: a person registers it anew, and names it, and that counts."""
+    rotated, one = await place.opened()
+    one.breaks = "the answer is lost"
+    assert not await rotated.rotate("crm")
+    one.breaks = ""
+    assert not await rotated.rotate("crm")
+    assert "cannot be had" in rotated.stuck["crm"]
+    place.server.secrets.append(SECRET)
+    place.server.opens = OPENS
+    place.world.clock.advance(DAY.total_seconds())
+    await rotated.tend()
+    assert rotated.stuck == {}
+    assert not await place.gets_a_token(SECRET)
+
+
+async def test_a_server_that_gives_the_same_again_does_not_rotate_and_that_is_said(place: Place) -> None:
+    """Calls go on with it."""
+    place.server.stubborn = True
+    rotated, _ = await place.opened()
+    assert not await rotated.rotate("crm")
+    assert "the same secret again" in rotated.stuck["crm"]
+    assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
+
+
+async def test_a_server_that_takes_the_old_one_too_has_not_rotated_it(place: Place) -> None:
+    """The new one is carried, and that the old one still works is said."""
+    place.server.lenient = True
+    rotated, _ = await place.opened()
+    assert not await rotated.rotate("crm")
+    assert "still opens" in rotated.stuck["crm"]
+    assert secret_in(rotated.reader("crm")()) == place.server.secrets[-1]
+
+
+def test_tokens_of_tasks_are_had_with_the_secret_that_counts(
+    tmp_path: Path, server: RegisteringAuthorities
+) -> None:
+    """Before and after it was changed; the finding says that remit changes it."""
+    lease = {
+        "oauth": {
+            "token_url": f"{server.url}/token",
+            "revoke_url": f"{server.url}/revoke",
+            "probe_url": f"{server.url}/me",
+            "client_id": CLIENT,
+            "client_secret": "env:CRM_CLIENT_SECRET",
+            "rotate": {
+                "registration_url": f"{server.url}/register/{CLIENT}",
+                "registration_token": "env:CRM_REGISTRATION",
+                "every": "1h",
+            },
+        }
+    }
+    known = {"CRM_CLIENT_SECRET": SECRET, "CRM_REGISTRATION": OPENS}
+    made: list[RotatedSecrets] = []
+    rotated_of = standing._rotated_of
+
+    def keeping(*parts: Any) -> RotatedSecrets:
+        made.append(rotated_of(*parts))
+        return made[0]
+
+    with (
+        mock.patch.dict(os.environ, known),
+        mock.patch.object(standing, "_rotated_of", keeping),
+        LeasingGateway(tmp_path, lease) as gateway,
+    ):
+        _, token = gateway.open()
+        gateway.call(token)
+        assert gateway.wait(made[0].rotate("crm"))
+        assert len(server.secrets) == 2
+        task, token = gateway.open()
+        gateway.call(token)
+        assert len(server.tokens) == 2
+        assert gateway.closed_up(task)["closed"]
+        found = gateway.wait(gateway.house.findings.about("upstream:crm"))
+        (facts,) = [one.facts for one in found if one.facts["place"] == "lease.oauth.client_secret"]
+        assert facts["rotated_every_s"] == 3600
