@@ -23,24 +23,37 @@ from bench.serve_governed import open_task
 from bench.target import confined
 from remit.compose import open_house
 from remit.config import load_config
-from remit.core.mediation import Chunk
+from remit.core.mediation import (
+    Bind,
+    Chunk,
+    Close,
+    Decide,
+    Describe,
+    Forward,
+    Identify,
+    Lease,
+    Observe,
+    Receive,
+    Record,
+    Release,
+)
 from remit.services.drive import Drive
 from remit.services.mediate import Asked
 
 STEPS = {
-    "_identify": "1 identify",
-    "_bind": "2 bind",
-    "_describe": "3 describe",
-    "_decide": "4 decide",
-    "_record": "5 record",
-    "_lease": "6 lease",
-    "_forward": "7 forward, the write",
-    "_receive": "7 forward, the answer",
-    "_observe": "8 observe",
-    "_release": "8 observe, the release",
-    "_close": "9 close",
+    Identify: "1 identify",
+    Bind: "2 bind",
+    Describe: "3 describe",
+    Decide: "4 decide",
+    Record: "5 record",
+    Lease: "6 lease",
+    Forward: "7 forward, the write",
+    Receive: "7 forward, the answer",
+    Observe: "8 observe",
+    Release: "8 observe, the release",
+    Close: "9 close",
 }
-"""The driver's methods, and how the budget calls them."""
+"""The needs that a driver meets, and how the budget calls them."""
 
 Took = dict[str, list[float]]
 
@@ -66,14 +79,13 @@ def clocks(took: Took) -> Iterator[None]:
 
         return timed
 
-    plain = {name: getattr(Drive, name) for name in STEPS}
-    for name, step in plain.items():
-        setattr(Drive, name, around(step, took.setdefault(STEPS[name], [])))
+    plain = dict(Drive.works)
+    for need, name in STEPS.items():
+        Drive.works[need] = around(plain[need], took.setdefault(name, []))
     try:
         yield
     finally:
-        for name, step in plain.items():
-            setattr(Drive, name, step)
+        Drive.works |= plain
 
 
 async def call(config_path: Path, rounds: int) -> Took:

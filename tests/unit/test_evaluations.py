@@ -68,3 +68,22 @@ async def test_who_has_gone_is_not_evaluated() -> None:
         await gone
     assert (await together.of(policy, named("b"))).errors == ("b",)
     assert "gone" not in policy.asked[1:]
+
+
+async def test_a_call_that_is_alone_is_evaluated_in_the_turn_in_which_it_asks() -> None:
+    """There is nobody who could come meanwhile."""
+    together, policy = Evaluations(), ByName()
+    together.calls = 1
+    with pytest.raises(StopIteration) as end:
+        together.of(policy, named("a")).send(None)
+    assert end.value.value == PolicyAnswer(errors=("a",))
+
+
+async def test_one_of_several_waits_for_the_others_of_its_turn() -> None:
+    """They are evaluated together."""
+    together, policy = Evaluations(), ByName()
+    together.calls = 2
+    asking = asyncio.ensure_future(together.of(policy, named("a")))
+    await asyncio.sleep(0)
+    assert policy.asked == []
+    assert await asking == PolicyAnswer(errors=("a",))

@@ -2,6 +2,7 @@
 """What the store on SQLite adds to the port: lock, schema, checks at start, write-ahead log."""
 
 import asyncio
+import json
 import os
 import sqlite3
 import sys
@@ -14,7 +15,7 @@ from remit.adapters.store.relational.moments import text
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.adapters.store.sqlite import Durability, SqliteStore
 from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
-from remit.ports.store import Credential, Unit
+from remit.ports.store import Credential, PutValue, Unit
 from tests.world import (
     START,
     TENANT,
@@ -176,4 +177,50 @@ async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_p
     assert {task.id for task in await store.expiring(TENANT, START)} == {"past", "idle"}
     assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena")] == ["past"]
     assert await store.credentials(TENANT, person="lena") == [session]
+    await store.close()
+
+
+@pytest.mark.parametrize("durability", ["durable", "buffered"])
+async def test_what_was_applied_ahead_of_its_batch_falls_with_it(
+    tmp_path: Path, durability: Durability
+) -> None:
+    """An outcome that nobody waits for is ready before the batch begins; it counts only once that holds."""
+    store = opened(tmp_path, durability)
+    await store.commit(Unit(events=(a_permit("one"),)))
+    with sqlite3.connect(tmp_path / "remit.db") as other:
+        other.execute("create trigger full before insert on events begin select raise(fail, 'full'); end")
+    late = store.submit(Unit(events=(an_outcome("one"),)))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await store.commit(Unit(events=(a_permit("two"),)))
+    with pytest.raises(StoreUnavailable):
+        await late
+    with other:
+        other.execute("drop trigger full")
+    other.close()
+    assert [event.call for event in await store.unfinished(TENANT)] == ["one"]
+    again = store.submit(Unit(events=(an_outcome("one"),)))
+    await store.commit(Unit(events=(a_permit("three"),)))
+    assert (await again).indexes == (1,)
+    assert [event.call for event in await store.unfinished(TENANT)] == ["three"]
+    leaves = [json.loads(entry.leaf) for entry in await store.entries(TENANT)]
+    hashes = [entry.leaf_hash.hex() for entry in await store.entries(TENANT)]
+    assert [leaf["prev"] for leaf in leaves] == ["", *hashes[:-1]]
+    await store.close()
+
+
+async def test_what_nobody_waits_for_keeps_its_order(tmp_path: Path) -> None:
+    """Some of it can be applied ahead, some speaks SQL and cannot; somebody waits for the last alone."""
+    store = opened(tmp_path)
+    units = [
+        Unit((PutValue(TENANT, "last", n),) if n % 3 == 2 else (), (a_permit(f"call_{n}"),)) for n in range(7)
+    ]
+    pending = []
+    for unit in units:
+        pending.append(store.submit(unit))
+        await asyncio.sleep(0)
+    last = await store.commit(Unit(events=(an_event(),)))
+    assert [(await one).indexes for one in pending] == [(n,) for n in range(7)]
+    assert last.indexes == (7,)
+    assert await store.value(TENANT, "last") == 5
     await store.close()

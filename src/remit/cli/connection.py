@@ -21,6 +21,46 @@ MAX_HEAD_BYTES = 65_536
 HEAD_TIMEOUT_S = 20.0
 
 
+class OneWrite:
+    """What the server writes one response to: its head waits for the first of its body, so that an answer is
+    one write and one packet. A head that no body follows in the same turn of the event loop goes alone.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport", "_written")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        """Write to the transport of the connection."""
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self._written = False
+
+    def write(self, data: bytes) -> None:
+        """Write, after what was written before."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif not self._written:
+            self._written = True
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection once all is written."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection closes."""
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+
 class BoundedConnection(HttpToolsProtocol):
     """The server's protocol, which closes a connection whose request has too long or too late a head."""
 
@@ -73,6 +113,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._has_head = True
         self._wait_no_more()
         super().on_headers_complete()
+        # It has not begun yet.
+        self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         """A piece of body has come."""

@@ -138,7 +138,8 @@ def person_changed(
 def timestamp(moment: datetime) -> str:
     """Give RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
     # Not `strftime`, which takes five times as long, and each event has one of these.
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def leaf_record(
@@ -159,7 +160,8 @@ def leaf_record(
     """
     record: dict[str, Json] = {
         "v": FORMAT,
-        "kind": event.kind.value,
+        # (`value` is a property written in Python; this is what it reads.)
+        "kind": event.kind._value_,
         "at": timestamp(event.at),
         "tenant": event.tenant,
         "writer": writer,

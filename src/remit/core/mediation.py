@@ -283,38 +283,6 @@ def _expect(need: Need, answer: object) -> Any:
     return answer
 
 
-def _bound() -> Generator[Need, object, Bound]:
-    """Steps 1 and 2."""
-    need: Need = Identify()
-    principal: Principal = _expect(need, (yield need))
-    need = Bind(principal)
-    bound: Bound = _expect(need, (yield need))
-    return bound
-
-
-def _decided(*, elsewhere: bool = False) -> Generator[Need, object, tuple[AccessRequest, Decision]]:
-    """Steps 1 to 5, the same for every door: who asks, for which task, what for, and the recorded answer.
-
-    INVARIANT: what is carried out `elsewhere` is never permitted without saying until when.
-    """
-    bound = yield from _bound()
-    need: Need = Describe(bound.handle)
-    request: AccessRequest = _expect(need, (yield need))
-    need = Decide(request)
-    decision: Decision = _expect(need, (yield need))
-    if elsewhere and decision.proceeds and decision.valid_until is None:
-        raise OutOfOrder("step 4 (decide) permitted a call that others carry out without saying until when")
-    need = Record(request, decision)
-    _expect(need, (yield need))
-    return request, decision
-
-
-def answer() -> Machine:
-    """Take one call through steps 1 to 5, for a door that only answers: somebody else carries it out."""
-    request, decision = yield from _decided(elsewhere=True)
-    return Permitted(request, decision) if decision.proceeds else Refused(request, decision)
-
-
 def mediate() -> Machine:
     """Take one call through the nine steps.
 
@@ -322,10 +290,12 @@ def mediate() -> Machine:
     ends the call: nothing has happened. From `Forward` on the machine still closes the call, with the outcome
     that the fault leaves (`unknown` where the upstream may have acted), and then lets the fault go on.
     """
-    request, decision = yield from _decided()
-    if not decision.proceeds:
-        return Refused(request, decision)
-    return (yield from _carried_out(request, decision))
+    return _path()
+
+
+def answer() -> Machine:
+    """Take one call through steps 1 to 5, for a door that only answers: somebody else carries it out."""
+    return _path(elsewhere=True)
 
 
 def resume() -> Machine:
@@ -335,36 +305,45 @@ def resume() -> Machine:
     Nothing is decided anew, for nothing more is asked of the upstream than was permitted; but who asks, the
     task and the fence are looked at as for every call, and what comes back is observed before it is released.
     """
-    bound = yield from _bound()
-    need: Need = Resume(bound.handle)
-    resumed: Resumed = _expect(need, (yield need))
-    request, decision = resumed.request, resumed.decision
-    if resumed.known is None:
-        return (yield from _carried_out(request, decision))
-    need = Release(resumed.known)
-    _expect(need, (yield need))
-    return Answered(request, decision, CallOutcome.DEFERRED)
+    return _path(again=True)
 
 
-def _carried_out(request: AccessRequest, decision: Decision) -> Generator[Need, object, Answered]:
-    """Steps 6 to 9."""
-    need: Need = Lease(request, decision)
+def _path(*, elsewhere: bool = False, again: bool = False) -> Machine:
+    """Go the way of one call; in one piece, since every answer would be handed through all pieces above."""
+    need: Need = Identify()
+    principal: Principal = _expect(need, (yield need))
+    need = Bind(principal)
+    bound: Bound = _expect(need, (yield need))
+    request: AccessRequest
+    decision: Decision
+    if again:
+        need = Resume(bound.handle)
+        resumed: Resumed = _expect(need, (yield need))
+        request, decision = resumed.request, resumed.decision
+        if resumed.known is not None:
+            need = Release(resumed.known)
+            _expect(need, (yield need))
+            return Answered(request, decision, CallOutcome.DEFERRED)
+    else:
+        need = Describe(bound.handle)
+        request = _expect(need, (yield need))
+        need = Decide(request)
+        decision = _expect(need, (yield need))
+        if elsewhere and decision.proceeds and decision.valid_until is None:
+            raise OutOfOrder(
+                "step 4 (decide) permitted a call that others carry out without saying until when"
+            )
+        need = Record(request, decision)
+        _expect(need, (yield need))
+        if not decision.proceeds:
+            return Refused(request, decision)
+        if elsewhere:
+            return Permitted(request, decision)
+    outcome, leased = CallOutcome.NOT_SENT, None
     try:
-        leased: Leased = _expect(need, (yield need))
-    except GeneratorExit:
-        raise
-    except BaseException:
-        yield Close(CallOutcome.NOT_SENT)
-        raise
-    outcome = yield from _exchange(request, leased)
-    return Answered(request, decision, outcome)
-
-
-def _exchange(request: AccessRequest, leased: Leased) -> Generator[Need, object, CallOutcome]:
-    """Steps 7 to 9: forward once, then receive, observe and release until the last chunk, then close."""
-    need: Need = Forward(request, leased)
-    outcome = CallOutcome.NOT_SENT
-    try:
+        need = Lease(request, decision)
+        leased = _expect(need, (yield need))
+        need = Forward(request, leased)
         _expect(need, (yield need))
         outcome = CallOutcome.UNKNOWN
         while True:
@@ -382,12 +361,18 @@ def _exchange(request: AccessRequest, leased: Leased) -> Generator[Need, object,
     except GeneratorExit:
         raise
     except BaseException as fault:
-        lost = getattr(fault, "sent", False) or outcome is CallOutcome.DEFERRED
+        lost = leased is not None and (getattr(fault, "sent", False) or outcome is CallOutcome.DEFERRED)
         yield Close(CallOutcome.UNKNOWN if lost else outcome)
         raise
     need = Close(outcome)
     _expect(need, (yield need))
-    return outcome
+    return Answered(request, decision, outcome)
+
+
+def _check_bounded(decision: Decision) -> None:
+    """INVARIANT: what is carried out elsewhere is never permitted without saying until when."""
+    if decision.proceeds and decision.valid_until is None:
+        raise OutOfOrder("step 4 (decide) permitted a call that others carry out without saying until when")
 
 
 def _outcome(last: Chunk) -> CallOutcome:

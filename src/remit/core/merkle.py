@@ -18,6 +18,7 @@ import msgspec
 from remit.core.errors import Malformed, VerificationFailed
 
 HASH_SIZE = 32
+_SIZES = frozenset({HASH_SIZE})
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -61,7 +62,7 @@ class Frontier(msgspec.Struct, frozen=True):
         """Refuse a frontier that no tree has, as `Malformed`."""
         if self.size < 0 or len(self.peaks) != self.size.bit_count():
             raise Malformed(f"a tree of size {self.size} does not have {len(self.peaks)} complete subtrees")
-        if any(len(peak) != HASH_SIZE for peak in self.peaks):
+        if not _SIZES.issuperset(map(len, self.peaks)):
             raise Malformed("a hash of a Merkle tree is 32 bytes")
 
     def append(self, leaf: bytes) -> "Frontier":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -48,7 +49,7 @@ LABEL_CLAIM = "remit:label"
 _Word = Annotated[str, msgspec.Meta(max_length=80)]
 
 
-class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
+class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The claims of an access token after validation; times are seconds since the epoch, as on the wire.
 
     `subject` is the person that the agent acts for, else the agent whose own work this is; `client_id` the
@@ -77,13 +78,13 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: str = ""
     label: Label | None = None
 
-    @property
+    @cached_property
     def on_behalf_of(self) -> str:
         """The person that the agent acts for; empty where there is none."""
         own = {self.client_id, *(actor.name for actor in self.chain[-1:] if len(self.chain) > 1)}
         return "" if self.subject in own else self.subject
 
-    @property
+    @cached_property
     def principal(self) -> Principal:
         """Who the token speaks for."""
         return Principal(

@@ -66,7 +66,7 @@ class Tier(enum.IntEnum):
     @property
     def word(self) -> str:
         """The word of the design."""
-        return self.name.lower()
+        return self._name_.lower()
 
 
 class ToolState(enum.StrEnum):
@@ -126,7 +126,7 @@ class Variant(msgspec.Struct, frozen=True):
         )
 
 
-class Tool(msgspec.Struct, frozen=True, kw_only=True):
+class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One callable operation with its effect, audience, labels and argument roles.
 
     `id` is `upstream/name`. `described` is false when no file in `tools/` speaks of it: then it is an
@@ -168,7 +168,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     surface_digest: str = ""
     state: ToolState = ToolState.PINNED
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """The name under which grants and policies speak of it."""
         return f"{self.upstream}/{self.name}"
@@ -288,18 +288,23 @@ def surface_digest(surface: dict[str, Json]) -> str:
 
 def fill(template: str, arguments: dict[str, Json]) -> str:
     """Fill `{argument}` places of a `record` or `target` template; a missing argument leaves `?`."""
-    if "{" not in template:
-        return template
     out: list[str] = []
+    for text, name in _pieces(template):
+        out.append(text)
+        if name is not None:
+            value = arguments.get(name, "?")
+            out.append(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return "".join(out)
+
+
+@functools.lru_cache(1024)
+def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Give the texts of a template, each with the argument whose place comes after it."""
+    out: list[tuple[str, str | None]] = []
     rest = template
     while True:
         head, opened, tail = rest.partition("{")
-        out.append(head)
-        if not opened:
-            return "".join(out)
         name, closed, rest = tail.partition("}")
         if not closed:
-            out.append("{" + name)
-            return "".join(out)
-        value = arguments.get(name, "?")
-        out.append(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+            return (*out, (f"{head}{opened}{name}", None))
+        out.append((head, name))

@@ -37,7 +37,7 @@ class Assurance(enum.IntEnum):
     @property
     def word(self) -> str:
         """The word of the design: `asserted`, `shared-secret`, ..."""
-        return self.name.lower().replace("_", "-")
+        return self._name_.lower().replace("_", "-")
 
     @classmethod
     def from_word(cls, word: str) -> Assurance:

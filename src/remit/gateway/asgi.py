@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final
 
 from remit.core.errors import Busy, Malformed
+from remit.services.alarms import Alarms
 from remit.services.bodies import BODY, Bodies
 
 Scope = MutableMapping[str, Any]
@@ -49,13 +49,13 @@ def with_nonce(send: Send, nonce: bytes) -> Send:
     return told
 
 
-async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float) -> bytes:
+async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float, alarms: Alarms) -> bytes:
     """Read a request's body; raises `Malformed` with the code `too-large`, `body-timeout` or `broken-off`."""
     parts: list[bytes] = []
     size = 0
     try:
         # The first piece too: of a body that was announced, none may ever come.
-        async with asyncio.timeout(timeout_s):
+        with alarms.within(timeout_s):
             while True:
                 if size > max_bytes:
                     raise too_large(max_bytes)

@@ -82,6 +82,10 @@ def _millionths(value: float, rounding: str) -> int:
     return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))
 
 
-def total(a: Usage, b: Usage) -> Usage:
-    """Give the sum of two uses."""
-    return Usage(a.calls + b.calls, a.effectful_calls + b.effectful_calls, a.result_bytes + b.result_bytes)
+def added(usage: Usage, take: TakeBudget, sign: int) -> Usage:
+    """Give a use with what is taken (`sign` 1), or without it (-1)."""
+    return Usage(
+        usage.calls + sign * take.calls,
+        usage.effectful_calls + sign * take.effectful_calls,
+        usage.result_bytes + sign * take.result_bytes,
+    )

@@ -77,7 +77,9 @@ def wire_call(
     if given is not None:
         params = {**params, **input_of(request)}
     # What a task may not answer it is not asked: the upstream learns of no such ability.
-    capabilities = asked.capabilities if request.may_take(INPUT) else {}
+    capabilities = asked.capabilities
+    if capabilities and not request.may_take(INPUT):
+        capabilities = {}
     if asked.defers or asked.follows is not None:
         capabilities = {**capabilities, **CAPABILITY}
     return Call(

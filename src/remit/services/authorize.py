@@ -85,7 +85,7 @@ class Authorizer:
         self._tenant = tenant
         self._observed = observed
         self._unconstrained = unconstrained
-        self._evaluations = Evaluations()
+        self.evaluations = Evaluations()
 
     def observes(self, upstream: str) -> bool:
         """Whether an upstream is in observe mode: decided and recorded, never refused."""
@@ -136,7 +136,7 @@ class Authorizer:
         grant, reasons = self._refusals(request)
         # One version of the policies for all of a decision, whatever is applied meanwhile.
         applied = self._policies.applied
-        answer = await self._evaluations.of(applied.policy, request)
+        answer = await self.evaluations.of(applied.policy, request)
         approval: Approval | None = None
         outcome, rules = weigh(answer, frozenset())
         if reasons or answer.obligations:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import re
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ MAX_JUSTIFIED = 24
 MAX_ORIGINS = 4
 MAX_FIELD = 80
 # A key of a result that looks like a field's name. Another one may be a value, and values are never readable.
+_MAX_NAME = 40
 _NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_:-]{0,39})?(?:\[\])*", re.ASCII)
 
 
@@ -39,9 +41,9 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     """
     facts: dict[str, Json] = {
         "tool": request.tool.id,
-        "outcome": decision.outcome.value,
+        "outcome": decision.outcome._value_,
         "tier": request.tier.word,
-        "effect": request.tool.effect.value,
+        "effect": request.tool.effect._value_,
         "audience": request.tool.audience.name,
         "assurance": request.principal.assurance.word,
         "sender": request.principal.confirmation.word,
@@ -115,8 +117,9 @@ def justified(arguments: dict[str, Justification]) -> list[dict[str, Json]]:
     """
     out: list[dict[str, Json]] = []
     # The worst first, where there are more than are told.
-    for name, one in sorted(arguments.items(), key=_unjustified)[:MAX_JUSTIFIED]:
-        entry: dict[str, Json] = {"argument": _plain(name), "provenance": one.provenance.value}
+    told = arguments.items() if len(arguments) == 1 else sorted(arguments.items(), key=_unjustified)
+    for name, one in islice(told, MAX_JUSTIFIED):
+        entry: dict[str, Json] = {"argument": _plain(name), "provenance": one.provenance._value_}
         if one.stated is not None:
             entry["stated"] = f"parameter {_plain(one.stated.parameter)}" if one.stated.parameter else "words"
         if one.origins:
@@ -144,6 +147,8 @@ def _told(origins: tuple[Met, ...]) -> list[Met]:
 
 def _plain(path: str) -> str:
     """Give the names of a path in ASCII, and `*` for what may be no name."""
+    if len(path) <= _MAX_NAME and path.isascii() and path.isidentifier():
+        return path
     named = ".".join(part if _NAME.fullmatch(part) else "*" for part in path.split(".")) if path else ""
     return named if len(named) <= MAX_FIELD else named[: MAX_FIELD - 1] + "*"
 
@@ -242,7 +247,7 @@ def outcome_events(
         "subject": request.principal.subject,
         "call": decision.id,
     }
-    facts: dict[str, Json] = {"tool": tool.id, "outcome": outcome.value, "result_bytes": result_bytes}
+    facts: dict[str, Json] = {"tool": tool.id, "outcome": outcome._value_, "result_bytes": result_bytes}
     if ended_by:
         facts["ended_by"] = ended_by
     if decision.observed:
@@ -261,7 +266,7 @@ def outcome_events(
                 "tool": tool.id,
                 "class": tool.label.data_class,
                 "categories": sorted(tool.label.categories),
-                "trust": tool.label.trust.value,
+                "trust": tool.label.trust._value_,
             },
             sealed={"record": subject_of(tool, tool.record, ArgumentRole.SELECTOR, request.arguments)},
             **common,
@@ -271,9 +276,9 @@ def outcome_events(
         kind=EventKind.ACTION_EXECUTED,
         facts={
             "tool": tool.id,
-            "effect": tool.effect.value,
+            "effect": tool.effect._value_,
             "audience": tool.audience.name,
-            "outcome": outcome.value,
+            "outcome": outcome._value_,
         },
         sealed={"target": subject_of(tool, tool.target, ArgumentRole.DESTINATION, request.arguments)},
         **common,

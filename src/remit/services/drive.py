@@ -8,9 +8,8 @@ One `Drive` takes one call through the nine steps. It holds no rule of its own: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 import msgspec
 
@@ -53,6 +52,7 @@ from remit.core.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store import Change, ConsumeApproval, TakeBudget, Unit
 from remit.ports.upstream import Call, Exchange
+from remit.services.alarms import running
 from remit.services.asked import Asked, wire_call
 from remit.services.authorize import Ruling
 from remit.services.call_events import decision_event, ended_by, outcome_events, sanitized
@@ -60,11 +60,13 @@ from remit.services.deferrals import DeferredCall, brought_by, standing_of
 from remit.services.in_hand import LiveCall, fenced_by
 from remit.services.live import LiveTask
 from remit.services.observe import rising
-from remit.services.parts import NOT_OFFERED, Parts, Sink
-from remit.services.scrub import Scrubber
+from remit.services.parts import NOT_OFFERED, Driver, Parts, Sink
+from remit.services.scrub import NO_SCRUBBER
+
+_NO_UNIT: Final = Unit()
 
 
-class Drive:
+class Drive(Driver):
     """One call on its way."""
 
     def __init__(self, parts: Parts, asked: Asked, sink: Sink) -> None:
@@ -80,37 +82,26 @@ class Drive:
         self._call: LiveCall | None = None
         self._exchange: Exchange | None = None
         self._credential: UpstreamCredential | None = None
-        self._scrubber = Scrubber(None)
-        self._asking = Unit()
+        self._scrubber = NO_SCRUBBER
+        self._asking = _NO_UNIT
         self._turn: asyncio.Lock | None = None
         self._number = 0
         self._result_bytes = 0
         self._ended_by = ""
         self._held: DeferredCall | None = None
         self._deadline = 0.0
-        self._steps: dict[type, Callable[[Any], Awaitable[object]]] = {
-            Identify: self._identify,
-            Bind: self._bind,
-            Describe: self._describe,
-            Decide: self._decide,
-            Record: self._record,
-            Resume: self._resume,
-            Lease: self._lease,
-            Forward: self._forward,
-            Receive: self._receive,
-            Observe: self._observe,
-            Release: self._release,
-            Close: self._close,
-        }
+        self._task = running()
 
     async def run(self, machine: Machine | None = None) -> End:
         """Do what the machine asks for until it ends."""
         machine = machine or mediate()
         need: Need = next(machine)
+        self._m.authorizer.evaluations.calls += 1
+        works = self.works
         try:
             while True:
                 try:
-                    answer = await self._steps[type(need)](need)
+                    answer = await works[type(need)](self, need)
                 except BaseException as fault:  # noqa: BLE001 - the machine closes the call, then raises it again
                     if isinstance(fault, RemitError) and fault.step is None:
                         fault.step = step_of(need).value
@@ -122,6 +113,7 @@ class Drive:
             end: End = stop.value
             return end
         finally:
+            self._m.authorizer.evaluations.calls -= 1
             self._let_go()
 
     # The nine steps.
@@ -251,7 +243,7 @@ class Drive:
         assert self._exchange is not None
         left = self._deadline - self._m.clock.boot_s()
         try:
-            async with asyncio.timeout(left):
+            with self._m.alarms.within(left, self._task):
                 chunk = await self._exchange.receive()
         except TimeoutError:
             self._exchange.cancel("timed out")
@@ -283,9 +275,8 @@ class Drive:
 
     async def _release(self, need: Release) -> Released:
         """INVARIANT: nothing more of an answer is handed out once the call is cut, though it has begun."""
-        call, running = self._call, asyncio.current_task()
+        call, running = self._call, self._task
         assert call is not None
-        assert running is not None
         on_cut = call.on_cut
 
         def cut() -> None:

@@ -29,7 +29,8 @@ class LateOutcomes:
 
     def write(self, unit: Unit) -> None:
         """Commit a unit without waiting for it; one that fails is tried again by `retry`."""
-        future = asyncio.ensure_future(self._store.submit(unit))
+        submitted = self._store.submit(unit)
+        future = submitted if isinstance(submitted, asyncio.Future) else asyncio.ensure_future(submitted)
 
         def done(finished: asyncio.Future[Any]) -> None:
             if finished.cancelled() or isinstance(finished.exception(), StoreUnavailable):

@@ -40,7 +40,7 @@ from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.services.gone_broker import GoneBroker
 from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink
-from remit.services.scrub import Scrubber
+from remit.services.scrub import NO_SCRUBBER, Scrubber
 from remit.services.taking_back import TakingBack
 
 Json = Any
@@ -127,7 +127,9 @@ class Leases:
 
     def scrubber(self, credential: UpstreamCredential | None, upstream: str, task: Task) -> Scrubber:
         """Give what keeps a call's credential from its agent, and takes it back where it comes back."""
-        return Scrubber(credential, partial(self.leaked, upstream, task))
+        return (
+            NO_SCRUBBER if credential is None else Scrubber(credential, partial(self.leaked, upstream, task))
+        )
 
     def leaked(self, upstream: str, task: Task, credential: UpstreamCredential) -> None:
         """A result brought a credential back: it is taken back at once, and the next call gets another.

@@ -65,6 +65,7 @@ class Live:
         self._clock = clock
         self._entropy = entropy
         self._tenant = tenant
+        self._epochs = store.epochs(tenant)
         self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
 
     async def bind(self, claims: AccessClaims, now: datetime, *, used: bool = True) -> LiveTask:
@@ -89,20 +90,24 @@ class Live:
             raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
         if claims.issued < live.agent.tokens_from:
             raise Unauthenticated("the token was withdrawn", code="token-withdrawn", step=2)
-        chain = tuple(actor.name for actor in claims.chain) or (claims.client_id,)
-        if live.task.lineage and chain != live.task.actors:
+        if live.task.lineage and _chain(claims) != live.task.actors:
             raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
         self.check(live, now)
         live.show(claims)
         self.take_on(live, claims)
         if not used:
             return live
-        live.touch(self._clock.boot_s())
+        if live.task.idle_s or live.task.lineage:
+            self._touch(live)
+        return live
+
+    def _touch(self, live: LiveTask) -> None:
+        now_boot_s = self._clock.boot_s()
+        live.touch(now_boot_s)
         for one in live.task.lineage:
             # Who works for a task through a child of it is not idle.
             if (parent := self._tasks.get(one.task)) is not None:
-                parent.touch(self._clock.boot_s())
-        return live
+                parent.touch(now_boot_s)
 
     def check(self, live: LiveTask, now: datetime) -> None:
         """Refuse a task that permits nothing any more; from memory alone."""
@@ -116,11 +121,12 @@ class Live:
                 way_out="open a new task",
                 step=2,
             )
-        if now >= task.deadline or self._clock.boot_s() >= live.ends_s:
+        now_boot_s = self._clock.boot_s()
+        if now >= task.deadline or now_boot_s >= live.ends_s:
             raise Fenced(
                 f"task `{task.id}` has run out", code="task-expired", way_out="open a new task", step=2
             )
-        if live.lapsed(self._clock.boot_s()):
+        if live.lapsed(now_boot_s):
             raise Fenced(
                 f"the lease of task `{task.id}` has run out",
                 code="task-lease",
@@ -135,13 +141,13 @@ class Live:
                 way_out="ask its owner",
                 step=2,
             )
-        fenced = risen(task.epochs, self._store.epochs(self._tenant), live.scopes)
+        fenced = risen(task.epochs, self._epochs, live.scopes)
         if fenced:
             raise Fenced(f"`{fenced}` has been ended", code="fenced", way_out="open a new task", step=2)
         for one in task.lineage:
             # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
             parent = self._tasks.get(one.task)
-            if parent is not None and parent.lapsed(self._clock.boot_s()):
+            if parent is not None and parent.lapsed(now_boot_s):
                 raise Fenced(
                     f"the lease of task `{one.task}` has run out, and `{task.id}` was handed down from it",
                     code="task-lease",
@@ -153,7 +159,7 @@ class Live:
         """Give the first of `scopes` that has been ended since the task was opened; from memory, without
         waiting.
         """
-        return risen(live.task.epochs, self._store.epochs(self._tenant), scopes)
+        return risen(live.task.epochs, self._epochs, scopes)
 
     def holds(self) -> bool:
         """Whether this process may permit, send and release at all."""
@@ -300,3 +306,8 @@ class Live:
                     break
             else:
                 return
+
+
+def _chain(claims: AccessClaims) -> tuple[str, ...]:
+    """Give the actors that a token tells of, the current one first."""
+    return tuple(actor.name for actor in claims.chain) or (claims.client_id,)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from remit.core.child import account_of
 from remit.core.errors import BudgetExhausted, Busy, Conflict
@@ -21,12 +21,13 @@ from remit.core.task import Budgets, Task
 from remit.core.token import AccessClaims
 from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
-from remit.services.accounts import Drawn, own_accounts, total
+from remit.services.accounts import Drawn, added, own_accounts
 from remit.services.in_hand import LiveCall
 from remit.services.met import begun
 
 Json = Any
 
+_UNUSED: Final = Usage()
 #: Tokens of a task that are remembered for its end.
 MAX_TOKENS = 32
 
@@ -219,9 +220,7 @@ class LiveTask:
     ) -> tuple[TakeBudget, ...]:
         """Give what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
-        if grant is None:
-            return tuple(out)
-        if grant.calls is not None or grant.amounts:
+        if grant is not None and (grant.calls is not None or grant.amounts):
             own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
             for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
                 out += one.takes(arguments)
@@ -242,18 +241,19 @@ class LiveTask:
 
     def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
         """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
-        used = total(self._used.get(account, Usage()), self._reserved.get(account, Usage()))
-        # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum.
-        _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
-        spends = f"`{argument}`" if argument else "calls"
-        what = "the grant's ceiling on" if of_grant else "the task's budget of"
+        used, held = self._used.get(account, _UNUSED), self._reserved.get(account, _UNUSED)
         for bound, spent, wanted, word in (
-            (budgets.calls, used.calls, take.calls, spends),
-            (budgets.effectful_calls, used.effectful_calls, take.effectful_calls, "effectful calls"),
-            (budgets.result_bytes, used.result_bytes, 1, "result bytes"),
+            (budgets.calls, used.calls + held.calls, take.calls, ""),
+            (
+                budgets.effectful_calls,
+                used.effectful_calls + held.effectful_calls,
+                take.effectful_calls,
+                "effectful calls",
+            ),
+            (budgets.result_bytes, used.result_bytes + held.result_bytes, 1, "result bytes"),
         ):
             if bound is not None and wanted and spent + wanted > bound:
-                raise BudgetExhausted(f"{what} {word} is used up", way_out="open a new task", step=4)
+                raise _exhausted(account, word)
 
     def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
         """Turn a reservation into use, or give it back."""
@@ -279,12 +279,18 @@ class LiveTask:
         return owner._reserved
 
     def _move(self, into: Callable[[LiveTask], dict[str, Usage]], take: TakeBudget, sign: int) -> None:
-        change = Usage(sign * take.calls, sign * take.effectful_calls, sign * take.result_bytes)
         for account in take.bounds:
-            owner = self._owner(account)
-            if owner is not None:
+            if (owner := self._owner(account)) is not None:
                 book = into(owner)
-                book[account] = total(book.get(account, Usage()), change)
+                book[account] = added(book.get(account, _UNUSED), take, sign)
+
+
+def _exhausted(account: str, word: str) -> BudgetExhausted:
+    # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum.
+    _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
+    what = "the grant's ceiling on" if of_grant else "the task's budget of"
+    spent = word or (f"`{argument}`" if argument else "calls")
+    return BudgetExhausted(f"{what} {spent} is used up", way_out="open a new task", step=4)
 
 
 def _by_tool(task: Task) -> dict[str, tuple[Grant, ...]]:

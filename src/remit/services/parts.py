@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, get_args
 
-from remit.core.mediation import Chunk
+from remit.core.mediation import Chunk, Need
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
+from remit.services.alarms import Alarms
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.authorize import Authorizer
@@ -37,6 +38,16 @@ class Sink(Protocol):
         ...
 
 
+class Driver:
+    """Whoever meets the needs of the machine: its method `_bind` does the work of `Bind`, and so on."""
+
+    #: What does the work of each need; found once for every kind of driver.
+    works: ClassVar[dict[type, Callable[[Any, Any], Awaitable[object]]]]
+
+    def __init_subclass__(cls) -> None:
+        cls.works = {need: getattr(cls, f"_{need.__name__.lower()}") for need in get_args(Need)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a drive works with; the same for all calls."""
@@ -57,3 +68,4 @@ class Parts:
     deferrals: Deferrals
     call_timeout_s: float
     max_calls_per_task: int
+    alarms: Alarms = field(default_factory=Alarms)

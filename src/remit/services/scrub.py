@@ -67,6 +67,10 @@ class Scrubber:
             told(credential)
 
 
+#: For the calls that have no credential: it changes nothing, and so is the same for all of them.
+NO_SCRUBBER: Final = Scrubber(None)
+
+
 def _begun(body: bytes, forms: tuple[bytes, ...]) -> int:
     """Give how many bytes at the end of a body may be the beginning of one of the forms."""
     longest = max(map(len, forms), default=0)

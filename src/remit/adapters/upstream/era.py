@@ -8,13 +8,15 @@ version and capabilities, headers repeat what intermediaries route by. *Legacy* 
 
 import base64
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 import orjson
 
 from remit import __version__
+from remit.adapters.upstream.http1 import SteadyHeaders
 from remit.adapters.upstream.jsonrpc import Message, broken, read_error, read_value
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call
@@ -60,6 +62,8 @@ _NAMED_BY: Final = {
     # The tasks extension: whoever routes must find who holds the task.
     **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
 }
+#: Longer ones no tool has, and they are not remembered.
+_MAX_TOOL_NAME = 256
 _PARAM_ANNOTATION = "x-mcp-header"
 PARAM_PREFIX: Final = b"mcp-param-"
 _PARAM_TYPES = ("string", "integer", "boolean")  # a tuple: what is looked up here may be unhashable
@@ -154,26 +158,40 @@ class Stamp:
 
 def http_headers(
     version: str, method: str, params: dict[str, Json], param_headers: ParamHeaders = ()
-) -> list[tuple[bytes, bytes]]:
+) -> Sequence[tuple[bytes, bytes]]:
     """Give the headers of one POST (2026-07-28, streamable HTTP: they repeat the body, servers compare)."""
-    headers = [*_FIXED_HEADERS]
-    if not version:
-        return headers
-    headers.append((_VERSION_HEADER, version.encode("ascii")))
-    if version not in MODERN_VERSIONS:
-        return headers
-    headers.append((b"mcp-method", method.encode("ascii")))
-    named_by = _NAMED_BY.get(method)
-    if named_by is not None:
-        named = params.get(named_by)
-        if isinstance(named, str):
-            headers.append((b"mcp-name", _header_value(named)))
-    if param_headers:
+    modern = version in MODERN_VERSIONS
+    named_by = _NAMED_BY.get(method) if modern else None
+    named = params.get(named_by) if named_by is not None else None
+    if method == "tools/call" and isinstance(named, str) and len(named) <= _MAX_TOOL_NAME:
+        known = _of_tool(version, named)
+        if not param_headers:
+            return known
+        headers = [*known]
+    else:
+        headers = _written_headers(version, method, named)
+    if param_headers and modern:
         arguments = params.get("arguments")
         for path, name in param_headers:
             value = _written_value(_at(arguments, path))
             if value is not None:
                 headers.append((name, _header_value(value)))
+    return headers
+
+
+@lru_cache(1024)
+def _of_tool(version: str, name: str) -> SteadyHeaders:
+    return SteadyHeaders(_written_headers(version, "tools/call", name))
+
+
+def _written_headers(version: str, method: str, named: Json) -> list[tuple[bytes, bytes]]:
+    headers = [*_FIXED_HEADERS]
+    if version:
+        headers.append((_VERSION_HEADER, version.encode("ascii")))
+    if version in MODERN_VERSIONS:
+        headers.append((b"mcp-method", method.encode("ascii")))
+        if isinstance(named, str):
+            headers.append((b"mcp-name", _header_value(named)))
     return headers
 
 

@@ -37,7 +37,7 @@ class HttpSession:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Give the headers of a message in this session, without a credential."""
-        headers = era.http_headers(self.version, "", {})
+        headers = [*era.http_headers(self.version, "", {})]
         if self.id is not None:
             headers.append((era.SESSION_HEADER, self.id))
         return headers

@@ -154,9 +154,10 @@ class McpHttp(HttpSessions):
                 await self.catalogue()
             repeated = (self.param_headers or {}).get(call.params.get("name", ""), ())
         sent = era.http_headers(known.version, call.method, call.params, repeated)
-        sent += lease
+        if lease:
+            sent = [*sent, *lease]
         if session is not None and session.id is not None:
-            sent.append((era.SESSION_HEADER, session.id))
+            sent = [*sent, (era.SESSION_HEADER, session.id)]
         connection = await self.acquire(self.pool)
         answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
         exchange = HttpExchange(self, connection, answer, request_id, sent, body, session)

@@ -19,8 +19,6 @@ from remit.core.mediation import Chunk
 from remit.core.route import ReplyHead, ReplyPiece
 from remit.gateway.asgi import NO_STORE, Receive, Send
 
-#: Seconds until somebody looks whether the agent is still there: short calls never pay for it.
-WATCH_AFTER_S: Final = 0.05
 #: Bodies above this size are sent in pieces.
 PIECE_BYTES: Final = 65_536
 #: What an API says is no page of this host: no reader may guess, run or frame it.

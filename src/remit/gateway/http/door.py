@@ -49,7 +49,7 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.http.answer import WATCH_AFTER_S, ApiAnswer
+from remit.gateway.http.answer import ApiAnswer
 from remit.gateway.http.head import ApiHead
 from remit.gateway.http.problems import (
     PROBLEM_TYPE,
@@ -63,7 +63,9 @@ from remit.gateway.http.proxy import ForwardProxy, foreign_host
 from remit.gateway.http.visit import ApiVisit, Arrival
 from remit.gateway.resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
+from remit.gateway.watching import WATCH_AFTER_S, Lookout
 from remit.ports.upstream import HttpUpstream
+from remit.services.alarms import Alarms
 from remit.services.bodies import body_of
 from remit.services.house import House
 from remit.services.mediate import Asked
@@ -74,6 +76,9 @@ _LOG = logging.getLogger(__name__)
 PREFIX: Final = HTTP_PATH
 #: Characters of what was asked for that stand in the evidence, where it is no operation.
 MAX_NAME: Final = 200
+
+
+_OWN: Final = (b"/http/", METADATA.encode() + b"/http/")
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,13 +114,14 @@ class HttpDoor:
         self._in_hand = in_hand or InHand(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
+        self._bodies, self._alarms = Alarms(), Alarms()
         self._proxy: ForwardProxy | None = None
         if forward:
             self._proxy = ForwardProxy({name: one.base for name, one in self._apis.items()}, self._base)
 
     def owns(self, path: bytes) -> bool:
         """Say whether a path, as it was sent, belongs to this door."""
-        return path.startswith((b"/http/", METADATA.encode() + b"/http/")) or path == b"/http"
+        return path.startswith(_OWN) or path == b"/http"
 
     def takes(self, target: bytes) -> bool:
         """Say whether a target that names its host (absolute form, `CONNECT`) is for this door to answer: all
@@ -220,7 +226,10 @@ class HttpDoor:
             headers=head.meant(route),
             media=media,
             body=await read_body(
-                visit.receive, max_bytes=limits.max_request_bytes, timeout_s=limits.body_timeout_s
+                visit.receive,
+                max_bytes=limits.max_request_bytes,
+                timeout_s=limits.body_timeout_s,
+                alarms=self._bodies,
             ),
         )
         return read_arguments(
@@ -251,11 +260,8 @@ class HttpDoor:
         )
         call = asyncio.current_task()
         assert call is not None
-        watchers: list[asyncio.Task[None]] = []
-        loop = call.get_loop()
-        timer = loop.call_later(
-            WATCH_AFTER_S, lambda: watchers.append(loop.create_task(answer.watch(visit.receive, call)))
-        )
+        watch = Lookout(answer, visit.receive, call)
+        self._alarms.start(watch, WATCH_AFTER_S)
         try:
             end = await self._house.mediator.run(asked, answer)
         except asyncio.CancelledError:
@@ -268,9 +274,8 @@ class HttpDoor:
                 raise unknown_route() from None
             raise
         finally:
-            timer.cancel()
-            for watcher in watchers:
-                watcher.cancel()
+            self._alarms.put_off(watch)
+            watch.end()
         if isinstance(end, Refused):
             raise await self._refusal(end)
 

@@ -39,8 +39,6 @@ Json = Any
 
 #: Seconds between signs of life on a stream.
 KEEP_ALIVE_S: Final = 15.0
-#: Seconds until somebody looks whether the agent is still there: short calls never pay for it.
-WATCH_AFTER_S: Final = 0.05
 #: Bodies above this size are sent in pieces, not joined first.
 JOIN_BYTES: Final = 65_536
 

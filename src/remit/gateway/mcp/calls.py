@@ -26,7 +26,7 @@ from remit.core.tool import (
 )
 from remit.core.workload import Confirmation
 from remit.gateway.asgi import Receive, Send
-from remit.gateway.mcp.answer import LOG_LEVELS, WATCH_AFTER_S, Answer
+from remit.gateway.mcp.answer import LOG_LEVELS, Answer
 from remit.gateway.mcp.asking import ask_client
 from remit.gateway.mcp.headers import DoorHeaders, check_params
 from remit.gateway.mcp.listing import Listing, Place
@@ -49,6 +49,8 @@ from remit.gateway.mcp.wire import (
     text_param,
 )
 from remit.gateway.tracing import travelling
+from remit.gateway.watching import WATCH_AFTER_S, Lookout
+from remit.services.alarms import Alarms
 from remit.services.house import House
 from remit.services.mediate import Asked
 
@@ -118,6 +120,7 @@ class Calls:
         self._house = house
         self._listing = listing
         self._rounds = rounds
+        self._alarms = Alarms()
 
     async def run(self, visit: Visit, message: Incoming) -> bool:
         """Take one call from request to response; say whether the upstream did what was asked."""
@@ -145,11 +148,8 @@ class Calls:
         visit.answer = answer
         call = asyncio.current_task()
         assert call is not None
-        watchers: list[asyncio.Task[None]] = []
-        loop = call.get_loop()
-        timer = loop.call_later(
-            WATCH_AFTER_S, lambda: watchers.append(loop.create_task(answer.watch(visit.receive, call)))
-        )
+        watch = Lookout(answer, visit.receive, call)
+        self._alarms.start(watch, WATCH_AFTER_S)
         try:
             return await work
         except asyncio.CancelledError:
@@ -163,9 +163,8 @@ class Calls:
             await answer.fail(WireFault("the request was cancelled", CANCELLED, code="cancelled"))
             return False
         finally:
-            timer.cancel()
-            for watcher in watchers:
-                watcher.cancel()
+            self._alarms.put_off(watch)
+            watch.end()
 
     async def _mediate(self, visit: Visit, message: Incoming, asked: Asked, answer: Answer) -> bool:
         try:
@@ -359,6 +358,8 @@ def able_of(visit: Visit, meta: dict[str, Json]) -> dict[str, Json]:
 def knows_deferred(visit: Visit, meta: dict[str, Json]) -> bool:
     """Say whether the agent's client knows of deferred calls (the tasks extension of 2026-07-28)."""
     capabilities = meta.get(META_CAPABILITIES) if visit.modern else None
+    if not capabilities:
+        return False
     extensions = capabilities.get("extensions") if isinstance(capabilities, dict) else None
     return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -60,6 +60,7 @@ from remit.gateway.mcp.wire import (
     read_incoming,
 )
 from remit.gateway.resource import METADATA, ProtectedResource
+from remit.services.alarms import Alarms
 from remit.services.bodies import body_of
 from remit.services.house import House
 
@@ -67,6 +68,7 @@ Json = Any
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
 
+_BOTH: Final = (True, True)
 _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
 
@@ -108,9 +110,8 @@ class McpDoor:
         self._house = house
         self._limits = limits or McpLimits()
         self._resource = ProtectedResource(house, PREFIX)
-        self._origins = frozenset(
-            one.rstrip("/").lower() for one in (*origins, origin_of(house.public_url.rstrip("/")))
-        )
+        self._base = house.public_url.rstrip("/")
+        self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
         self._hosts = frozenset(one.lower() for one in hosts)
         names = tuple(house.upstreams)
         self._places = {
@@ -120,6 +121,7 @@ class McpDoor:
         self._in_hand = in_hand or InHand(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
+        self._bodies = Alarms()
         listing = Listing(house.tools, house.authorizer)
         self._sessions = Sessions(
             house.clock,
@@ -208,7 +210,7 @@ class McpDoor:
             )  # fmt: skip
         visit.place = place
         method = scope["method"]
-        version = visit.head.get(VERSION)
+        version = visit.head.values.get(VERSION)
         old = not version or version in _LEGACY
         if method == "POST":
             self._check_post(visit.head)
@@ -284,7 +286,7 @@ class McpDoor:
             authorization=shown * 2 if b"authorization" in head.twice else shown,
             proofs=head.proofs,
             resource=scope["path"].rstrip("/"),
-            url=self._house.public_url.rstrip("/") + raw_path(scope).decode("latin-1"),
+            url=self._base + raw_path(scope).decode("latin-1"),
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
@@ -293,33 +295,28 @@ class McpDoor:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
     def _check_post(self, head: DoorHeaders) -> None:
-        if b"content-type" in head.twice or not is_json(head.get(b"content-type")):
+        if b"content-type" in head.twice or not is_json(head.values.get(b"content-type", b"")):
             raise WireFault(
                 "the body must be `application/json`", INVALID_REQUEST, status=415, code="content-type"
             )
-        if accepted(head.get(b"accept")) != (True, True):
+        if accepted(head.values.get(b"accept", b"")) != _BOTH:
             raise _not_acceptable("application/json, text/event-stream")
-        with self._bounded():
-            check_length(head.get(b"content-length"), self._limits.max_request_bytes)
+        try:
+            check_length(head.values.get(b"content-length", b""), self._limits.max_request_bytes)
+        except Malformed as fault:
+            raise _of_body(fault) from None
 
     async def _body(self, visit: Visit) -> bytes:
         limits = self._limits
-        with self._bounded():
-            return await read_body(
-                visit.receive, max_bytes=limits.max_request_bytes, timeout_s=limits.body_timeout_s
-            )
-
-    @contextlib.contextmanager
-    def _bounded(self) -> Iterator[None]:
-        """Give the faults of a body the form of the wire."""
         try:
-            yield
+            return await read_body(
+                visit.receive,
+                max_bytes=limits.max_request_bytes,
+                timeout_s=limits.body_timeout_s,
+                alarms=self._bodies,
+            )
         except Malformed as fault:
-            status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
-            headers = ((b"connection", b"close"),) if status == 413 else ()
-            raise WireFault(
-                fault.message, INVALID_REQUEST, status=status, code=fault.code, headers=headers
-            ) from None
+            raise _of_body(fault) from None
 
     # What is answered outside of methods.
 
@@ -351,3 +348,10 @@ class McpDoor:
 
 def _not_acceptable(kinds: str) -> WireFault:
     return WireFault(f"the request must accept `{kinds}`", INVALID_REQUEST, status=406, code="not-acceptable")
+
+
+def _of_body(fault: Malformed) -> WireFault:
+    """Give the fault of a body the form of the wire."""
+    status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
+    headers = ((b"connection", b"close"),) if status == 413 else ()
+    return WireFault(fault.message, INVALID_REQUEST, status=status, code=fault.code, headers=headers)

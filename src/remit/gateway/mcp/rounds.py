@@ -63,7 +63,7 @@ _write = msgspec.json.Encoder().encode
 
 def declared(capabilities: Json) -> dict[str, Json]:
     """Give which questions a client can answer, of all that it says of itself."""
-    if not isinstance(capabilities, dict):
+    if not isinstance(capabilities, dict) or not capabilities:
         return {}
     return {
         name: {part: {} for part in parts if isinstance(one.get(part), dict)}

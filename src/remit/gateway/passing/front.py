@@ -34,6 +34,7 @@ from remit.gateway.asgi import Application, Receive, Scope, Send, read_body, res
 from remit.gateway.mcp.wire import INVALID_REQUEST, UNAVAILABLE, WireFault, error_body, error_frame
 from remit.gateway.passing.hints import MCP, TOKEN, concerns, needs_body, task_of
 from remit.ports.passing import PassedRequest, Passer
+from remit.services.alarms import Alarms
 from remit.services.house import House
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
@@ -200,7 +201,7 @@ class _Replay:
 
 
 async def _body(receive: Receive, most: int) -> bytes:
-    return await read_body(receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S)
+    return await read_body(receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S, alarms=Alarms())
 
 
 async def _disconnected(receive: Receive) -> None:

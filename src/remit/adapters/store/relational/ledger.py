@@ -218,7 +218,7 @@ class Ledger:
                 ends[task] = Counter(
                     counter.calls, counter.effectful_calls, counter.result_bytes, index, previous
                 )
-            place = (tenant, index, event.kind.value, task, counter.last_event, open_from)
+            place = (tenant, index, event.kind._value_, task, counter.last_event, open_from)
             rows += (*place, leaf, hashed, key_id, blob)
             hashes.append(hashed)
             index += 1
@@ -253,8 +253,8 @@ class Ledger:
         if memory.changed:
             flat: list[Any] = []
             for key in memory.changed:
-                flat += key
-                flat += memory.counters[key][:4]
+                one = memory.counters[key]
+                flat += (*key, one.calls, one.effectful_calls, one.result_bytes, one.last_event)
             self._insert(_PUT_COUNTERS, 6, flat, _REPLACING)
         for tenant, log in self._touched.items():
             log.next_tree, born = new_tile_nodes(log.tree, log.hashes)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from remit.adapters.store.relational.sql import Sql
 
@@ -20,7 +22,7 @@ Key = tuple[str, str]
 MAX_COUNTERS = 50_000
 
 
-class Counter(NamedTuple):
+class Counter(msgspec.Struct, frozen=True):
     """One task's row: what it used up, and its last event (index, and leaf hash in hex)."""
 
     calls: int = 0
@@ -170,7 +172,8 @@ class Memory:
 
     def put_counter(self, key: Key, new: Counter) -> None:
         """Change a task's row."""
-        self.change(self.counters, key, new)
+        self._undo.append((self.counters, key, self.counters.get(key)))
+        self.counters[key] = new
         self.changed[key] = None
 
     def raise_epoch(self, tenant: str, scope: str) -> int:

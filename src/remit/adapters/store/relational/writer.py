@@ -70,6 +70,8 @@ class GroupWriter(ABC):
 
     #: Faults of the database, which concern the whole batch and not the unit that met them.
     faults: tuple[type[Exception], ...] = ()
+    #: Nobody else writes, so that what is known in memory is the truth before a batch has begun.
+    sole = False
 
     def __init__(self, connection: Sql, memory: Memory, ledger: Ledger, aside: Worker) -> None:
         """Take over an open connection and what was read from it; `aside` runs jobs between batches."""
@@ -79,6 +81,8 @@ class GroupWriter(ABC):
         self._connection = connection
         self._queue: list[Waiting] = []
         self._batch: list[tuple[Waiting, Receipt | Exception]] = []
+        # Of the batch, how many units were applied before it began.
+        self._ahead = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = True  # nothing is being written and no turn is scheduled
         self._closed = False
@@ -131,11 +135,28 @@ class GroupWriter(ABC):
     def _wait_for_others(self) -> None:
         if self._patience is None and self._loop is not None:
             self._patience = self._loop.call_later(PATIENCE_S, self._wait_no_more)
+        if self.sole and self._queue and self._loop is not None:
+            self._loop.call_soon(self._apply_ahead)
 
     def _wait_no_more(self) -> None:
         self._patience = None
-        if self._queue:
+        if self._queue or self._batch:
             self._wake()
+
+    def _apply_ahead(self) -> None:
+        """Apply what nobody waits for while there is nothing else to do: whoever comes next, and waits for
+        its commit, need not wait for that too.
+
+        INVARIANT: only what is changed in memory alone, and undone with the batch that it becomes part of.
+        """
+        try:
+            while self._idle and self._queue and self._ahead < MAX_BATCH and _in_memory(self._queue[0][0]):
+                item = self._queue.pop(0)
+                self._batch.append((item, NOTHING))
+                self._batch[-1] = (item, self._judge(item[0]))
+                self._ahead += 1
+        except Exception as fault:  # noqa: BLE001 - as in a batch: who waits is told, and others go on
+            self._finish(fault)
 
     def _wake(self) -> None:
         """Begin a turn, not at once: whoever else is ready in this turn of the loop shares the
@@ -147,7 +168,7 @@ class GroupWriter(ABC):
 
     async def drained(self) -> None:
         """Return when everything that was submitted before has been committed or refused."""
-        if self._queue or not self._idle:
+        if self._queue or self._batch or not self._idle:
             if self._quiet is None or self._quiet.done():
                 self._quiet = asyncio.get_running_loop().create_future()
             self._wake()
@@ -183,20 +204,22 @@ class GroupWriter(ABC):
         if self._between:
             self._aside.do(loop, *self._between.popleft())
             return
-        waiting = self._queue[:MAX_BATCH]
-        del self._queue[:MAX_BATCH]
+        more = MAX_BATCH - self._ahead
+        waiting = self._queue[:more]
+        del self._queue[:more]
         self._hurry = bool(self._queue)
-        self._batch = [(item, NOTHING) for item in waiting]
+        self._batch += [(item, NOTHING) for item in waiting]
         self._write(loop)
 
     def _judge_all(self) -> None:
-        """Apply every unit of the batch."""
-        self._batch = [(item, self._judge(item[0])) for item, _ in self._batch]
+        """Apply every unit of the batch that was not applied ahead of it."""
+        ahead, self._ahead = self._ahead, 0
+        self._batch[ahead:] = [(item, self._judge(item[0])) for item, _ in self._batch[ahead:]]
 
     def _judge(self, unit: Unit) -> Receipt | Exception:
         """Apply one unit whole, or leave nothing of it and give what refused it."""
         mark = self._memory.mark()
-        sql = any(type(change) not in IN_MEMORY for change in unit.changes)
+        sql = not _in_memory(unit)
         if sql:
             self._connection.execute("savepoint unit")
         try:
@@ -224,6 +247,7 @@ class GroupWriter(ABC):
     def _finish(self, fault: Exception | None) -> None:
         """The batch is committed, or it cannot be: tell its callers, and go on with who came meanwhile."""
         batch, self._batch = self._batch, []
+        self._ahead = 0
         if fault is None:
             self._memory.settle()
             self._ledger.settle()
@@ -247,11 +271,17 @@ class GroupWriter(ABC):
         next.
         """
         awaited = self._quiet is not None and not self._quiet.done()
-        if self._loop is not None and (self._hurry or self._between or (self._queue and awaited)):
+        left = bool(self._queue or self._batch)
+        if self._loop is not None and (self._hurry or self._between or (left and awaited)):
             self._loop.call_soon(self._turn)
             return
         self._idle = True
-        if self._queue:
+        if left:
             self._wait_for_others()
         elif self._quiet is not None and awaited:
             self._quiet.set_result(None)
+
+
+def _in_memory(unit: Unit) -> bool:
+    """Whether a unit changes nothing in the database itself, its events apart."""
+    return IN_MEMORY.issuperset(map(type, unit.changes))

@@ -33,6 +33,7 @@ class SqliteWriter(GroupWriter):
     """Writes one file."""
 
     faults = (sqlite3.Error,)
+    sole = True
 
     def __init__(
         self,

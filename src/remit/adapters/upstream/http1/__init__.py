@@ -20,6 +20,7 @@ Why a client of its own: docs/adr/0005-upstream-http-client.md.
 from remit.adapters.upstream.http1.address import Limits, Origin, split_base_url
 from remit.adapters.upstream.http1.connection import Connection
 from remit.adapters.upstream.http1.pool import Pool
+from remit.adapters.upstream.http1.request import SteadyHeaders
 from remit.adapters.upstream.http1.response import ResponseHead
 from remit.adapters.upstream.http1.sse import EventStream, ServerSentEvent
 
@@ -31,5 +32,6 @@ __all__ = [
     "Pool",
     "ResponseHead",
     "ServerSentEvent",
+    "SteadyHeaders",
     "split_base_url",
 ]

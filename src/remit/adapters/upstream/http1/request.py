@@ -32,6 +32,15 @@ _RESERVED = frozenset(
 # RFC 9110 section 5.5: everything below space but the tab, and DEL.
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _MAX_KNOWN_NAMES = 1024
+_MAX_KEPT = 1024
+
+
+class SteadyHeaders(tuple[tuple[bytes, bytes], ...]):
+    """Headers that are the same for many requests: what was found good once is remembered, and so is what is
+    written for them. None that is of one request alone, and no credential, is among them.
+    """
+
+    __slots__ = ()
 
 
 class RequestHead:
@@ -43,6 +52,8 @@ class RequestHead:
         self._fixed = b" HTTP/1.1\r\nhost: " + authority + b"\r\naccept-encoding: identity\r\n"
         # Names that were found good; callers use few, and the bound keeps strange ones from filling memory.
         self._known: set[bytes] = set()
+        # Heads up to the length of the body.
+        self._kept: dict[tuple[bytes, bytes, SteadyHeaders], bytes] = {}
 
     def encode(
         self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body_bytes: int
@@ -52,6 +63,19 @@ class RequestHead:
         `target` is in origin form, `headers` hold neither framing nor connection headers (`content-length` is
         written here from `body_bytes`).
         """
+        if type(headers) is not SteadyHeaders:
+            return self._begun(method, target, headers) + _end(method, body_bytes)
+        key = (method, target, headers)
+        begun = self._kept.get(key)
+        if begun is None:
+            begun = self._begun(method, target, headers)
+            if len(self._kept) >= _MAX_KEPT:
+                self._kept.clear()
+            self._kept[key] = begun
+        return begun + _end(method, body_bytes)
+
+    def _begun(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Give the head up to where the length of the body stands."""
         if method not in _METHODS:
             raise Malformed(
                 f"the method `{ascii(method)[2:-1]}` is not sent to upstreams",
@@ -73,10 +97,6 @@ class RequestHead:
         joined = b"".join(values)
         if len(joined.translate(None, _CONTROLS)) != len(joined):
             raise Malformed("a header value holds a control character", way_out="encode the value")
-        if body_bytes or method not in _BODILESS:
-            parts.append(b"content-length: %d\r\n\r\n" % body_bytes)
-        else:
-            parts.append(b"\r\n")
         return b"".join(parts)
 
     def _learn(self, name: bytes) -> None:
@@ -92,3 +112,9 @@ class RequestHead:
             )
         if len(self._known) < _MAX_KNOWN_NAMES:
             self._known.add(name)
+
+
+def _end(method: bytes, body_bytes: int) -> bytes:
+    if body_bytes or method not in _BODILESS:
+        return b"content-length: %d\r\n\r\n" % body_bytes
+    return b"\r\n"
