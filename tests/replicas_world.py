@@ -6,16 +6,18 @@ They share keys, head and mailbox, as replicas of one house do; the outbox says 
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.cutting_proxy import CuttingProxy
-from tests.gateway_process import GatewayProcess, set_up
+from tests.gateway_process import ROOT, GatewayProcess, set_up
 
 Json = Any
 
@@ -41,6 +43,21 @@ class Replica(GatewayProcess):
     async def told(self) -> Json:
         """Say what it tells of all of them."""
         return await self.ask("GET", "/api/v1/replicas", by="root")
+
+    async def says(self, *words: str) -> tuple[int, str]:
+        """Run one command against it, as its administrator; gives the exit code and what is said."""
+        env = {**os.environ, "REMIT_URL": f"http://127.0.0.1:{self.port}", "NO_COLOR": "1"}
+        env |= {"REMIT_SESSION": self.cast["sessions"]["root"], "PYTHONPATH": str(ROOT / "src")}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "remit", *words),
+            cwd=self.folder,
+            env=env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
 
     async def known(self) -> str:
         """Give its incarnation, once it is known."""

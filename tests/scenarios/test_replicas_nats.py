@@ -134,6 +134,8 @@ async def test_a_replica_that_is_cut_from_nats_alone_keeps_up(
         assert [mail["subject"] for mail in world.outbox()] == ["before"]
         name = await second.known()
         await until(lambda: _seen_as(first, name, "nats, away"))
+        assert "nats wakes nobody here" in (await second.says("who"))[1]
+        assert "NATS wakes nobody" in (await second.says("doctor"))[1]
         second.nats.cut_off(False)
         await until_woken(second)
 

@@ -65,10 +65,18 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         assert by_name[await first.known()]["bundle"] == digest
         assert by_name[await second.known()]["bundle"] != digest
         assert [one["differs"] for one in told["replicas"]].count(True) == 1
+        # And people are told: by `who`, by `doctor`.
+        code, said = await first.says("who")
+        assert (code, said.count("NOT THE ONE IN FORCE")) == (0, 1)
+        assert digest in said
+        code, said = await first.says("doctor")
+        assert code == 1
+        assert "1 of 2 decide by another bundle" in said
         lay(second, other)
         for one in world.all:
             await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
         assert {one["bundle"] for one in (await second.told())["replicas"]} == {digest}
+        assert "2 serve this database, woken by postgres" in (await second.says("doctor"))[1]
 
 
 async def test_a_bundle_that_comes_to_another_replica_counts_for_its_tasks(

@@ -328,3 +328,10 @@ def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Rem
     assert "base/granted-calls" in house("policy", "rules").out
     assert "forbid" in house("policy", "rules", "--text").out
     assert "entity" in house("policy", "schema").out
+
+
+def test_who_of_nobody_says_that_one_process_serves(house: Remit) -> None:
+    """And a program is told that there are no replicas."""
+    assert "one process alone serves this store" in house("who").out
+    assert house.ask("who")["replicas"] == []
+    assert "no replica `writer_x`" in house("who", "writer_x").err

@@ -145,6 +145,17 @@ async def test_who_may_not_speak_or_listen_there_is_told(tmp_path: Path, denied:
             await until(lambda: "ermissions" in one.fault or "come back" in one.fault)
 
 
+async def test_a_user_needs_these_subjects_and_no_others(tmp_path: Path) -> None:
+    """To speak there, and to listen."""
+    rights = 'permissions: { publish: "remit.test.>", subscribe: "remit.test.>" }'
+    user = f'{{ user: "u", password: "p", {rights} }}'
+    with nats_server(tmp_path / "nats", f"authorization {{ users: [ {user} ] }}") as server:
+        login = Login(user="u", password="p")
+        async with waker(server, login=lambda: login) as (one, heard):
+            await one.send(b"hello", "one")
+            await until(lambda: heard == [b"hello"])
+
+
 # Over what.
 
 

@@ -376,7 +376,8 @@ def test_a_handed_down_way_out_is_broken_by_handing_nothing_down() -> None:
     assert not [each for each in after.toxic if each.runner.handed]
 
 
-def test_the_gateway_starts_without_the_graph_library() -> None:
-    """Only who asks for paths pays for it."""
-    code = "import sys, remit.cli.up, remit.compose; sys.exit('networkx' in sys.modules)"
+@pytest.mark.parametrize("library", ["networkx", "nats"])
+def test_the_gateway_starts_without_what_few_need(library: str) -> None:
+    """Only who asks for paths pays for graphs, and who has replicas woken over NATS for its client."""
+    code = f"import sys, remit.cli.up, remit.compose; sys.exit('{library}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

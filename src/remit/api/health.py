@@ -222,6 +222,7 @@ async def _replicas(house: House) -> list[str]:
         return []
     standing = house.replicas.standing()
     roll, waking = house.roster.seen(), house.waking.state
+    owned = len(house.ownership) - house.remains.tends  # the chores are owned as a task is
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
         for one in standing
@@ -239,7 +240,7 @@ async def _replicas(house: House) -> list[str]:
         ),
         *(_wakes(waking) if waking is not None and waking.how != "postgres" else ()),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
-        *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": len(house.ownership)}),
+        *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": owned}),
         *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
     ]
 

@@ -53,7 +53,8 @@ def show_replicas(client: Client, only: str = "") -> None:
 
 
 def _row(one: Json, me: str) -> list[Text]:
-    silent = "not seen yet" if one["silent_ms"] is None else f"{one['silent_ms']:.0f} of {one['lease_ms']} ms"
+    age = "not seen yet" if one["silent_ms"] is None else f"{one['silent_ms']:.0f} ms old"
+    silent = f"{age}, good for {one['lease_ms']}"
     lease = show.text(f"LATE, {silent}", "bold red") if one["late"] else show.text(silent, "green")
     tasks = str(one["tasks"]) + (" and the chores" if one["tends"] else "")
     digest = one["bundle"].removeprefix("sha256:")[:12] or "not said yet"

@@ -6,7 +6,9 @@ from __future__ import annotations
 import ssl
 
 from remit.compose.replicas import several
+from remit.compose.sources import tls_of
 from remit.config import Config
+from remit.core.errors import ConfigInvalid
 from remit.ports.waker import Waker
 
 
@@ -28,11 +30,17 @@ def waker_of(config: Config) -> Waker | None:
     def tls() -> ssl.SSLContext | None:
         if not section.servers[0].startswith("tls://"):
             return None
-        context = ssl.create_default_context(
-            cafile=str(config.at(section.tls_ca)) if section.tls_ca else None
-        )
-        if section.tls_certificate:
-            context.load_cert_chain(config.at(section.tls_certificate), config.at(section.tls_key))
+        try:
+            context = tls_of(section.tls_ca, config) or ssl.create_default_context()
+            if section.tls_certificate:
+                context.load_cert_chain(config.at(section.tls_certificate), config.at(section.tls_key))
+        except OSError as fault:
+            # What TLS itself says of a file that it cannot read does not name it.
+            raise ConfigInvalid(
+                f"a file of `replica.nats` cannot be used for TLS: {fault.strerror or fault}",
+                key="replica.nats",
+                way_out="look at `tls_ca`, `tls_certificate` and `tls_key`",
+            ) from None
         return context
 
     return NatsWaker(

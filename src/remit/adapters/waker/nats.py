@@ -54,6 +54,10 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     credentials: str = ""
 
+    def __repr__(self) -> str:
+        """Tell nothing."""
+        return "Login()"
+
     def shown(self) -> dict[str, Any]:
         """Give it as the library takes it; raises `KeyUnavailable`."""
         if self.credentials:

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from remit.adapters.store.postgres import fleet_sql as sql
 from remit.adapters.store.postgres.schema import ACKS, CHANNEL
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer import PostgresWriter
@@ -36,39 +37,6 @@ AGAIN_S = 0.1
 #: Seconds for one round trip, beside two leases.
 LEAST_S = 1.0
 
-_RENEW = (
-    "update replicas set renewed = renewed + 1 where tenant = ? and id = ? and gone = 0 returning renewed"
-)
-_JOIN = "insert into replicas (tenant, id, renewed, body) values (?, ?, 0, ?)"
-_RESTATE = "update replicas set body = ? where tenant = ? and id = ? and gone = 0"
-_OWNER = "select replica from owners where tenant = ? and task = ?"
-_LEAVE = "delete from replicas where tenant = ? and id = ?"
-_ALL = "select renewed, body from replicas where tenant = ? and gone = 0"
-_TURN = "select turn from turns where tenant = ?"
-_FENCES = "select scope, epoch, turn from fences where tenant = ? and turn > ? order by turn"
-_WITHDRAWN = "select id, turn from withdrawn where tenant = ? and turn > ?"
-_AGENTS = "select name, turn from agents where tenant = ? and turn > ?"
-_PINS = "select max(turn) from pins where tenant = ? and turn > ?"
-_ACKS = "select body from fence_acks where tenant = ? and replica <> ?"
-_BUNDLE = "select body from kept_values where tenant = ? and key = 'bundle.applied'"
-_HOLDINGS = "select body from holdings where tenant = ? and upstream = ? and turn > ?"
-_PUT_ACK = (
-    "insert into fence_acks (tenant, scope, epoch, replica, body) values (?, ?, ?, ?, ?)"
-    " on conflict (tenant, scope, epoch, replica) do update set body = excluded.body"
-)
-#: What an ender that died has left.
-_OLD_ACKS = "delete from fence_acks where tenant = ? and made < now() - interval '1 hour'"
-
-#: Whoever was stopped inside a transaction holds up the others for as long as the server waits for its next
-#: word; and inside a pipeline no time-out of the server's counts. Its transaction is rolled back with this.
-_FREE = (
-    "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = current_database()"
-    " and a.application_name like 'remit writer%' and a.xact_start is not null"
-    " and a.wait_event = 'ClientRead'"
-    " and a.query_start < clock_timestamp() - interval '200 milliseconds' and exists (select 1 from"
-    " pg_stat_activity b where b.wait_event_type = 'Lock' and a.pid = any (pg_blocking_pids(b.pid)))"
-)
-
 _replica = msgspec.json.Decoder(Replica).decode
 _ack = msgspec.json.Decoder(FenceAck).decode
 
@@ -82,9 +50,9 @@ class _Applied(msgspec.Struct):
 _applied = msgspec.json.Decoder(_Applied).decode
 
 
-def _holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
-    now = sql.execute(_TURN, (tenant,)).fetchone()
-    rows = sql.execute(_HOLDINGS, (tenant, upstream, turn)).fetchall()
+def _holdings_since(session: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
+    now = session.execute(sql.TURN, (tenant,)).fetchone()
+    rows = session.execute(sql.HOLDINGS, (tenant, upstream, turn)).fetchall()
     return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
 
 
@@ -142,7 +110,7 @@ class PostgresFleet:
             self._thread = threading.Thread(target=self._run, name="remit-store-fleet", daemon=True)
             self._thread.start()
         body = msgspec.json.encode(replica).decode()
-        await self._do(lambda session: session.execute(_JOIN, (self._tenant, replica.id, body)))
+        await self._do(lambda session: session.execute(sql.JOIN, (self._tenant, replica.id, body)))
         # INVARIANT: entered before anything is permitted under its name: whoever ends something waits for it.
         await self._writer.between(lambda: self._writer.begin_anew(replica.id, self._tenant))
         self._me = replica.id
@@ -161,10 +129,10 @@ class PostgresFleet:
 
         def put(session: PostgresSession) -> None:
             with session.pipeline():
-                session.execute(_OLD_ACKS, (self._tenant,))
+                session.execute(sql.OLD_ACKS, (self._tenant,))
                 for one in acks:
                     body = msgspec.json.encode(one).decode()
-                    session.execute(_PUT_ACK, (self._tenant, one.scope, one.epoch, one.replica, body))
+                    session.execute(sql.PUT_ACK, (self._tenant, one.scope, one.epoch, one.replica, body))
 
         await self._do(put)
         self._wake(Nudge.WORD)
@@ -193,7 +161,7 @@ class PostgresFleet:
     async def restate(self, replica: Replica) -> None:
         """Tell others what this replica is now."""
         body = msgspec.json.encode(replica).decode()
-        await self._do(lambda session: session.execute(_RESTATE, (body, self._tenant, replica.id)))
+        await self._do(lambda session: session.execute(sql.RESTATE, (body, self._tenant, replica.id)))
 
     async def forget_acks(self, scope: str, epoch: int) -> None:
         """Delete what was acknowledged of an end that is on record."""
@@ -216,7 +184,7 @@ class PostgresFleet:
 
     async def owner(self, task: str) -> str:
         """Give who owns a task; empty where nobody does."""
-        row = await self._do(lambda session: session.execute(_OWNER, (self._tenant, task)).fetchone())
+        row = await self._do(lambda session: session.execute(sql.OWNER, (self._tenant, task)).fetchone())
         return row[0] if row else ""
 
     async def buried(self) -> frozenset[str]:
@@ -238,7 +206,7 @@ class PostgresFleet:
         me, self._me = self._me, ""
         with contextlib.suppress(StoreUnavailable):
             # What it owned is free with that: an owner that is not there is none.
-            await self._do(lambda session: session.execute(_LEAVE, (self._tenant, me)))
+            await self._do(lambda session: session.execute(sql.LEAVE, (self._tenant, me)))
         thread, self._thread = self._thread, None
         self._ended = True
         self._ring()
@@ -255,7 +223,7 @@ class PostgresFleet:
     def _free(self) -> None:
         """Break off whoever holds others up and says nothing."""
         if self._thread is not None and not self._ended:
-            self._jobs.append((lambda session: session.execute(_FREE).fetchall(), lambda *_: None))
+            self._jobs.append((lambda session: session.execute(sql.FREE).fetchall(), lambda *_: None))
             self._ring()
 
     async def _do(self, job: Job) -> Any:
@@ -293,12 +261,9 @@ class PostgresFleet:
         ready = [self._ear] if session is None else [self._ear, session.connection.fileno()]
         # A lost connection is made anew with the next job: nobody renews without one.
         heard, _, _ = select.select(ready, [], [], 1.0)
-        if session is not None and session.connection.fileno() in heard:
-            session.connection.pgconn.consume_input()
-            while (told := session.connection.pgconn.notifies()) is not None:
-                self._notified(told.extra)
         if self._ear in heard:
             os.read(self._ear, 4096)
+        self._hear(read=session is not None and session.connection.fileno() in heard)
         while self._jobs or (self._nudge and self._me):
             if self._nudge and self._me:
                 # Taken back before the look: what is said from here on asks for another one.
@@ -315,6 +280,18 @@ class PostgresFleet:
                 done(fault, None)
                 continue
             done(None, found)
+            self._hear()
+
+    def _hear(self, *, read: bool = False) -> None:
+        """Take in what was notified, now or in the middle of a job."""
+        try:
+            session = self._session
+            if read and session is not None:
+                session.connection.pgconn.consume_input()
+            while session is not None and (told := session.connection.pgconn.notifies()) is not None:
+                self._notified(told.extra)
+        except FAULTS:
+            self._drop()
 
     def _notified(self, table: bytes) -> None:
         self._nudge = self._nudge or table != ACKS or self._awaited > 0
@@ -331,6 +308,8 @@ class PostgresFleet:
                         lambda told: self._notified(told.payload.encode())
                     )
                     self._session.run(f"listen {CHANNEL}")
+                # What was said while nobody was listening.
+                self._nudge = True
             return job(self._session)
         finally:
             self._since = None
@@ -347,15 +326,15 @@ class PostgresFleet:
         with session.pipeline():
             # INVARIANT: each statement sees what was committed before it, and the renewal comes first: all
             # that was ended before it is known before the lease counts.
-            renewed = session.execute(_RENEW, mine) if renew else None
-            turn = session.execute(_TURN, (self._tenant,))
-            fences = self._since_seen(session, _FENCES, "fences")
-            withdrawn = self._since_seen(session, _WITHDRAWN, "withdrawn")
-            agents = self._since_seen(session, _AGENTS, "agents")
-            pins = self._since_seen(session, _PINS, "pins")
-            everybody = session.execute(_ALL, (self._tenant,))
-            acks = session.execute(_ACKS, mine)
-            bundle = session.execute(_BUNDLE, (self._tenant,)).fetchone()
+            renewed = session.execute(sql.RENEW, mine) if renew else None
+            turn = session.execute(sql.TURN, (self._tenant,))
+            fences = self._since_seen(session, sql.FENCES, "fences")
+            withdrawn = self._since_seen(session, sql.WITHDRAWN, "withdrawn")
+            agents = self._since_seen(session, sql.AGENTS, "agents")
+            pins = self._since_seen(session, sql.PINS, "pins")
+            everybody = session.execute(sql.ALL, (self._tenant,))
+            acks = session.execute(sql.ACKS, mine)
+            bundle = session.execute(sql.BUNDLE, (self._tenant,)).fetchone()
             lives = renewed is None or renewed.fetchone() is not None
             self._not_behind(turn.fetchone())
             raised, taken_back = fences.fetchall(), withdrawn.fetchall()

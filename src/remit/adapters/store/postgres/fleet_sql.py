@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What replicas ask of the database, and tell it."""
+
+from __future__ import annotations
+
+RENEW = "update replicas set renewed = renewed + 1 where tenant = ? and id = ? and gone = 0 returning renewed"
+JOIN = "insert into replicas (tenant, id, renewed, body) values (?, ?, 0, ?)"
+RESTATE = "update replicas set body = ? where tenant = ? and id = ? and gone = 0"
+OWNER = "select replica from owners where tenant = ? and task = ?"
+LEAVE = "delete from replicas where tenant = ? and id = ?"
+ALL = "select renewed, body from replicas where tenant = ? and gone = 0"
+TURN = "select turn from turns where tenant = ?"
+FENCES = "select scope, epoch, turn from fences where tenant = ? and turn > ? order by turn"
+WITHDRAWN = "select id, turn from withdrawn where tenant = ? and turn > ?"
+AGENTS = "select name, turn from agents where tenant = ? and turn > ?"
+PINS = "select max(turn) from pins where tenant = ? and turn > ?"
+ACKS = "select body from fence_acks where tenant = ? and replica <> ?"
+BUNDLE = "select body from kept_values where tenant = ? and key = 'bundle.applied'"
+HOLDINGS = "select body from holdings where tenant = ? and upstream = ? and turn > ?"
+PUT_ACK = (
+    "insert into fence_acks (tenant, scope, epoch, replica, body) values (?, ?, ?, ?, ?)"
+    " on conflict (tenant, scope, epoch, replica) do update set body = excluded.body"
+)
+#: What an ender that died has left.
+OLD_ACKS = "delete from fence_acks where tenant = ? and made < now() - interval '1 hour'"
+
+#: Whoever was stopped inside a transaction holds up the others for as long as the server waits for its next
+#: word; and inside a pipeline no time-out of the server's counts. Its transaction is rolled back with this.
+FREE = (
+    "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = current_database()"
+    " and a.application_name like 'remit writer%' and a.xact_start is not null"
+    " and a.wait_event = 'ClientRead'"
+    " and a.query_start < clock_timestamp() - interval '200 milliseconds' and exists (select 1 from"
+    " pg_stat_activity b where b.wait_event_type = 'Lock' and a.pid = any (pg_blocking_pids(b.pid)))"
+)
