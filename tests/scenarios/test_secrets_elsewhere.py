@@ -14,7 +14,9 @@ from unittest import mock
 
 import pytest
 
-from remit.compose import standing
+from remit.compose import fetched, open_records, standing
+from remit.config import load_config
+from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.finding import FindingKind, FindingState
 from tests.authorization_server import CLIENT, SECRET, authorities
@@ -168,3 +170,24 @@ async def test_the_secret_of_a_client_lies_in_the_keyring(tmp_path: Path) -> Non
     finally:
         place.remove()
         await place.close()
+
+
+async def test_what_serves_nothing_asks_nobody_for_the_secrets_of_upstreams(tmp_path: Path) -> None:
+    """A registration, or a rehearsal: where OpenBao cannot be reached, and no keyring is unlocked."""
+    upstreams = {
+        "crm": {
+            "url": "https://crm.example.com/mcp",
+            "headers": {"Authorization": "Bearer openbao:kv/crm#x"},
+        },
+        "git": {
+            "url": "https://git.example.com/mcp",
+            "headers": {"Authorization": "Bearer keyring:git/remit"},
+        },
+    }
+    secrets = {"openbao": {"address": "http://127.0.0.1:1", "token": "keyring:bao/remit"}}
+    scaffold(tmp_path)
+    (tmp_path / "remit.yaml").write_text(json.dumps({"upstreams": upstreams, "secrets": secrets}))
+    config = load_config(tmp_path)
+    with mock.patch.object(fetched, "_keyring", side_effect=AssertionError("it is asked")):
+        async with open_records(config):
+            pass

@@ -232,7 +232,7 @@ async def open_records(
     """
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
-        await fetch(config, SystemClock(), stack)
+        await fetch(config, SystemClock(), stack, config.store, config.keys)
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)

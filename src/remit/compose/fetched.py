@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from remit.adapters.runtime.system import SystemClock
 from remit.config import Config
-from remit.config.secret import ReadAhead
+from remit.config.secret import FETCHED, ReadAhead
 from remit.config.secrets import bao_of, references
 from remit.core.errors import ConfigInvalid
 from remit.ports.runtime import Clock
@@ -16,16 +17,17 @@ from remit.ports.secret_source import SecretSource
 from remit.services.fetched_secrets import FetchedSecrets
 
 
-async def fetch(config: Config, clock: Clock, stack: AsyncExitStack) -> FetchedSecrets:
-    """Read all of them; what cannot be read is refused where it is used. `stack` closes what asks.
+async def fetch(config: Config, clock: Clock, stack: AsyncExitStack, *parts: object) -> FetchedSecrets:
+    """Read those of some parts of a configuration, or all of them; what cannot be read is refused where it is
+    used. `stack` closes what asks.
 
     The keyring comes first: remit's login at OpenBao may lie there.
     """
-    fetched = FetchedSecrets(clock)
-    if wanted := _named(config, "keyring"):
-        await fetched.add(_keyring(), wanted, "keyring")
-    at = bao_of(config.secrets, config.keys)
-    if (wanted := _named(config, "openbao")) and at is not None:
+    fetched, parts = FetchedSecrets(clock), parts or (config,)
+    wanted, at = _named(parts, "openbao"), bao_of(config.secrets, config.keys)
+    if in_keyring := _named((*parts, at) if wanted else parts, "keyring"):
+        await fetched.add(_keyring(), in_keyring, "keyring")
+    if wanted and at is not None:
         from remit.adapters.broker.kv_secrets import KvSecrets
         from remit.compose.bao_brokers import source_of
 
@@ -33,14 +35,14 @@ async def fetch(config: Config, clock: Clock, stack: AsyncExitStack) -> FetchedS
     return fetched
 
 
-def fetch_now(config: Config) -> None:
-    """Read all of them once, for a command that looks at the configuration and serves nothing."""
-    if not _named(config, "keyring") and not _named(config, "openbao"):
+def fetch_now(config: Config, *parts: object) -> None:
+    """Read them once, for a command that looks at the configuration and serves nothing."""
+    if not any(_named(parts or (config,), scheme) for scheme in FETCHED):
         return
 
     async def fetched() -> None:
         async with AsyncExitStack() as stack:
-            await fetch(config, SystemClock(), stack)
+            await fetch(config, SystemClock(), stack, *parts)
 
     asyncio.run(fetched())
 
@@ -56,9 +58,9 @@ def _keyring() -> SecretSource:
     return OsKeyring()
 
 
-def _named(config: Config, scheme: str) -> dict[str, list[ReadAhead]]:
+def _named(parts: Sequence[object], scheme: str) -> dict[str, list[ReadAhead]]:
     found: dict[str, list[ReadAhead]] = {}
-    for _, ref in references(config):
+    for _, ref in references(tuple(parts)):
         if ref.scheme == scheme:
             found.setdefault(ref.name, []).append(ref.fetched)
     return found
