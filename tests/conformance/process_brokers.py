@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -30,7 +31,7 @@ class AtProcesses:
             # Never started again by a former one, which in a restart that is not played would be gone.
             return McpStdio(
                 "crm",
-                PROGRAM,
+                [sys.executable, PROGRAM],
                 entropy=entropy,
                 bound=bound,
                 env=env,
