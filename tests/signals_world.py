@@ -10,10 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from remit.adapters.attestor.issuers import Issuer, OidcIssuers
 from remit.api.app import app
 from remit.core.passkey import Link
-from remit.core.signal import SignalKind
+from remit.core.signal import Reaction, SignalKind
 from remit.ports.issuers import IssuerUse
 from remit.ports.people import PutLink
 from remit.ports.store import Unit
@@ -82,6 +84,11 @@ def user(subject: str = "lena-there") -> dict[str, Json]:
     return {"format": "iss_sub", "iss": IDP, "sub": subject}
 
 
+def _of(rules: SubjectRules, issuer: str) -> SubjectRules:
+    """Give the rules as the configuration gives them: of one's own issuer alone, unless others are named."""
+    return rules if rules.issuers else msgspec.structs.replace(rules, issuers=frozenset({issuer}))
+
+
 class SignalsWorld(CallWorld):
     """The desk; lena has signed in with the provider before."""
 
@@ -91,6 +98,7 @@ class SignalsWorld(CallWorld):
         seed: str = "house",
         rules: SubjectRules | None = None,
         on: Json = None,
+        may: frozenset[Reaction] | None = None,
         **outfit: Any,
     ) -> None:
         folder.mkdir(exist_ok=True)
@@ -116,11 +124,12 @@ class SignalsWorld(CallWorld):
                 name=name,
                 audience=HERE,
                 token=PUSH_TOKEN if name == "idp" else "",
-                subjects=rules or SubjectRules(),
+                subjects=_of(rules or SubjectRules(), one.issuer),
                 reactions=on or {},
+                may=frozenset(Reaction) if may is None else may,
                 max_age_s=3600,
             )
-            for name in ("idp", "other")
+            for name, one in (("idp", self.provider), ("other", self.stranger))
         }
         super().__init__(folder, seed=seed, issuers=issuers, transmitters=transmitters, **outfit)
         self.asgi = app(self.house, reload=a_bundle, watch_s=0)

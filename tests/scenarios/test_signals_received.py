@@ -158,7 +158,7 @@ async def test_the_last_administrator_stays(tmp_path: Path) -> None:
 
 async def test_subjects_are_found_as_the_configuration_says(tmp_path: Path) -> None:
     """By address, by name, by a task of ours; never by what is not configured."""
-    rules = SubjectRules(email_domain="acme.example", opaque="task")
+    rules = SubjectRules(email_domain="acme.example", opaque="task", tasks=frozenset({"work"}))
     async with signals_world(tmp_path, rules=rules) as world:
         for sub_id in (
             {"format": "email", "email": "Lena@ACME.example"},
@@ -206,7 +206,7 @@ async def test_a_session_that_is_unknown_here_is_about_its_person(tmp_path: Path
 
 async def test_an_agent_can_be_suspended_from_outside(tmp_path: Path) -> None:
     """Where the configuration says so."""
-    rules = SubjectRules(opaque="agent")
+    rules = SubjectRules(opaque="agent", agents=frozenset({"clerk"}))
     on = {SignalKind.RISK_LEVEL_CHANGE: (Reaction.SUSPEND,)}
     async with signals_world(tmp_path, rules=rules, on=on) as world:
         _, token = await world.open()

@@ -54,8 +54,12 @@ def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
                 names=one.subjects.names,
                 opaque=one.subjects.opaque,
                 unknown_session=one.subjects.unknown_session,
+                issuers=frozenset(one.subjects.issuers or (one.issuer,)),
+                agents=frozenset(one.subjects.agents),
+                tasks=frozenset(one.subjects.tasks),
             ),
             reactions=dict(one.on),
+            may=frozenset(one.may),
             max_age_s=int(one.max_age_s),
             leeway_s=int(config.trust.leeway_s),
         )

@@ -30,7 +30,9 @@ class PollSection(Section, frozen=True, kw_only=True):
 
 
 class SubjectsSection(Section, frozen=True, kw_only=True):
-    """Whom a transmitter's names mean here. People who signed in with the same issuer are known anyway."""
+    """Whom a transmitter's names mean here, and of whom it may speak. People who signed in with the same
+    issuer are known anyway.
+    """
 
     email_domain: Annotated[
         str, Meta(description="The addresses of this domain are people here, by what is before the `@`.")
@@ -47,6 +49,24 @@ class SubjectsSection(Section, frozen=True, kw_only=True):
         Literal["person", "ignore"],
         Meta(description="An event about a session that is unknown here is about the whole person, or not."),
     ] = "person"
+    issuers: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Issuers whose subjects it may name, `*` for all; its own `issuer` alone unless "
+            "given."
+        ),
+    ] = ()
+    agents: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Agents from which it may take something: names, `group:name`, `*` for all; none "
+            "unless given."
+        ),
+    ] = ()
+    tasks: Annotated[
+        tuple[Text, ...],
+        Meta(description="Types of the tasks that it may name by id, `*` for all; none unless given."),
+    ] = ()
 
 
 class TransmitterSection(Section, frozen=True, kw_only=True):
@@ -84,6 +104,13 @@ class TransmitterSection(Section, frozen=True, kw_only=True):
             "unless given. An empty list only records it."
         ),
     ] = {}
+
+    may: Annotated[
+        tuple[Reaction, ...],
+        Meta(
+            description="The most that follows from anything it tells; anything that `on` says unless given."
+        ),
+    ] = tuple(Reaction)
 
     @property
     def accepted(self) -> frozenset[str]:
@@ -194,6 +221,9 @@ def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str
         yield "poll.url", fault, "write `https://host/path`"
     if one.push_token is None and one.poll is None:
         yield "", "neither pushes nor is polled", "give `push_token` or `poll`"
+    for what, named in (("agent", one.subjects.agents), ("task", one.subjects.tasks)):
+        if one.subjects.opaque == what and not named:
+            yield "subjects.opaque", f"names a {what}, and it may speak of none", f"give `subjects.{what}s`"
     shown = {"push_token": one.push_token, "poll.token": one.poll.token if one.poll else None}
     for where, secret in shown.items():
         if secret is not None and not secret.secret:

@@ -121,6 +121,7 @@ SIGNAL_MEANINGS: dict[EventKind, Meaning] = {
             "people": "how many people here it is about",
             "agents": "which agents it is about",
             "tasks": "which tasks it is about, where it names them",
+            "beyond": "how many others it names, of whom the transmitter may not speak",
             "closures": "the closures of what ended",
         },
         {"sub_id": "the subject, as it was told", "jti": "the token's id", "people": "who that is here"},

@@ -169,7 +169,7 @@ def furnish(o: Outfit) -> House:
         store=o.store,
         clock=o.clock,
         issuers=o.issuers,
-        subjects=SignalSubjects(store=o.store, tenant=o.tenant),
+        subjects=SignalSubjects(store=o.store, members=o.members, tenant=o.tenant),
         taking_away=TakingAway(revocations=revocations, personnel=personnel, directory=directory),
         tenant=o.tenant,
         transmitters=o.transmitters,

@@ -49,7 +49,8 @@ AT_ONCE: Final = 8
 class Transmitter(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who tells us of events: what is believed of them, and what follows.
 
-    `token` is what they show when they push, empty where they only are polled.
+    `token` is what they show when they push, empty where they only are polled. `may` is the most that follows
+    from anything they tell.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Transmitter(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     subjects: SubjectRules = SubjectRules()
     reactions: Mapping[SignalKind, tuple[Reaction, ...]] = {}
+    may: frozenset[Reaction] = frozenset(Reaction)
     max_age_s: int = 24 * 3600
     leeway_s: int = 30
 
@@ -193,7 +195,8 @@ class HeardSignals:
             kind = kind_of(uri)
             wanted: tuple[Reaction, ...] = ()
             if kind is not None and transmitter is not None:
-                wanted = reactions(kind, payload, transmitter.reactions)
+                told = reactions(kind, payload, transmitter.reactions)
+                wanted = tuple(one for one in told if one in transmitter.may)
             rules = transmitter.subjects if transmitter else SubjectRules()
             found = await self._subjects.find(kept.told, rules)
             why = f"{kind.value if kind else 'an event'} told by {kept.transmitter}"
@@ -205,6 +208,7 @@ class HeardSignals:
                 "people": len(found.people),
                 "agents": sorted(found.agents),
                 "tasks": sorted(found.tasks),
+                "beyond": found.beyond,
                 "closures": list(done),
             }
             events.append(
