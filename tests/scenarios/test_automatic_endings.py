@@ -17,6 +17,7 @@ from remit.core.identity import AgentState
 from remit.core.revocation import Cause, ScopeKind
 from remit.core.task import TaskState
 from remit.services.directory import NewPerson
+from remit.services.spent import end_spent
 from tests.call_world import CallWorld, a_bundle, call_world
 
 
@@ -183,3 +184,22 @@ async def test_a_posture_that_dropped(tmp_path: Path) -> None:
             await world.call(token, "read")
         await caused(world, task.id, Cause.POSTURE)
         await world.open()
+
+
+@pytest.mark.parametrize("task_type", ["one-call", "purse"])
+async def test_what_was_used_up_before_a_restart_ends_at_the_start(tmp_path: Path, task_type: str) -> None:
+    """Nobody has to call for it, with credentials held until then; what has something left stays."""
+    async with call_world(tmp_path) as world:
+        task, token = await world.open(task_type)
+        other, _ = await world.open(task_type)
+        name = "read" if task_type == "one-call" else "write"
+        assert await world.outcome(token, name, amount=10) is Outcome.PERMIT
+    async with call_world(tmp_path, settle=False, seed="again") as world:
+        await world.reopen()
+        house = world.house
+        closures = await end_spent(house.store, house.live, house.revocations, house.tenant)
+        assert [(one.tasks, one.cause) for one in closures] == [((task.id,), Cause.BUDGET)]
+        assert (await house.tasks.get(other.id)).state is TaskState.ACTIVE
+        with pytest.raises(Fenced):
+            await world.call(token, name)
+        assert await end_spent(house.store, house.live, house.revocations, house.tenant) == []

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The receipt of an end: it verifies offline, it says what is still open, and nobody makes it say more."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from remit.core.checkpoint import VerifierKey
+from remit.core.errors import Busy
 from remit.core.export import ExportReport, verify_export
 from remit.core.receipt import ClosureRead
 from remit.core.revocation import Closure
 from remit.services.directory import NewPerson
+from remit.services.receipts import AT_ONCE, PER_MINUTE
 from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
 from tests.call_world import CallWorld
 from tests.credentials_world import desk_world
@@ -198,3 +201,25 @@ def test_a_receipt_is_for_whose_task_it_was_and_for_roles(gateway: LeasingGatewa
         assert "there is no closure" in said.stderr or "is not among" in said.stderr
         assert task not in said.stdout + said.stderr
     assert gateway.remit("audit", "prove", closure.id, session=gateway.session()).returncode == 0
+
+
+async def test_nobody_has_remit_read_its_log_without_end(world: CallWorld) -> None:
+    """Each receipt reads much of it: one caller gets so many in a minute, and few are looked for at once."""
+    closure = await ended(world)
+    receipts = world.house.receipts
+    for _ in range(PER_MINUTE):
+        receipts.check_pace("lena")
+    with pytest.raises(Busy) as refused:
+        receipts.check_pace("lena")
+    assert refused.value.code == "too-many-tries"
+    receipts.check_pace("omar")
+    world.clock.advance(60)
+    receipts.check_pace("lena")
+    looking = [receipts.lines(closure) for _ in range(AT_ONCE)]
+    begun = [asyncio.ensure_future(anext(one)) for one in looking]
+    await asyncio.sleep(0)
+    with pytest.raises(Busy, match="other receipts"):
+        receipts.check_pace("omar")
+    await asyncio.gather(*begun)
+    receipts.check_pace("omar")
+    assert read(world, await receipt(world, closure)).closed

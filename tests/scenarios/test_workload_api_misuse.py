@@ -234,3 +234,23 @@ print("status", status.decode() if isinstance(status, bytes) else status, flush=
         denied = f"status {grpc.StatusCode.PERMISSION_DENIED.value[0]}\n"
         assert told in {denied, "status None\n", "hung up\n"}
         assert await world.facts("svid.issued") == []
+
+
+async def test_a_user_that_asks_without_end_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request may sign something: beyond so many in a minute they come again, on any connection."""
+    monkeypatch.setattr(door_module, "REQUESTS_OF_USER", 3)
+    async with workload_world(tmp_path) as world:
+        for _ in range(3):
+            assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
+        async with grpc.aio.insecure_channel(world.endpoint) as channel:
+            call = channel.unary_unary(
+                "/SpiffeWorkloadAPI/FetchJWTSVID",
+                request_serializer=lambda one: one.SerializeToString(),
+                response_deserializer=message("JWTSVIDResponse").FromString,
+            )
+            asked = message("JWTSVIDRequest")(audience=["x"])
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call(asked, metadata=(("workload.spiffe.io", "true"),), timeout=20)
+            # SPIFFE Workload Endpoint section 6: what clients try again.
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert "asks too often" in str(refused.value.details())

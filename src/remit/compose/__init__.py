@@ -48,6 +48,7 @@ from remit.services.issuing import Issuing
 from remit.services.opening_pace import OpeningBounds
 from remit.services.outfit import Outfit
 from remit.services.rotations import Keyring
+from remit.services.spent import end_spent
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 from remit.services.vouching import Vouching
@@ -197,6 +198,8 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         stack.push_async_callback(house.leases.stop)
         await house.remains.take_back()
         await house.rebundling.look()
+        if not house.replicas.several:
+            await end_spent(house.store, house.live, house.revocations, house.tenant)
         await house.signals.resume()
         await house.streams.begin()
         await house.notifications.begin()

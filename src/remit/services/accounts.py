@@ -77,6 +77,29 @@ def own_accounts(task: Task) -> frozenset[str]:
     return frozenset(out)
 
 
+def used_up(task: Task, used: Mapping[str, Usage]) -> str:
+    """Say what of a task's own budgets lets no call through any more; empty while one can pass.
+
+    `used` is what its accounts have spent.
+    """
+    budgets, spent = task.budgets, used.get(task.id, Usage())
+    if budgets.calls is not None and spent.calls >= budgets.calls:
+        return f"its budget of {budgets.calls} calls is used up"
+    if budgets.result_bytes is not None and spent.result_bytes >= budgets.result_bytes:
+        return f"its budget of {budgets.result_bytes} result bytes is used up"
+    if task.grants and all(_drained(task, grant, used) for grant in task.grants):
+        return "the ceilings of all its grants are used up"
+    return ""
+
+
+def _drained(task: Task, grant: Grant, used: Mapping[str, Usage]) -> bool:
+    own = Drawn(account_of(task, grant), grant.calls, grant.amounts)
+    return any(
+        bound.calls is not None and used.get(account, Usage()).calls >= bound.calls
+        for account, bound in own.bounds()
+    )
+
+
 def _millionths(value: float, rounding: str) -> int:
     """Give a number in whole millionths: a sum of these never drifts as a sum of floats does."""
     return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))

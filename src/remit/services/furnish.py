@@ -308,7 +308,7 @@ def furnish(o: Outfit) -> House:
         answers=_answers(o, parts),
         evidence=evidence,
         derived=derived,
-        receipts=Receipts(store=o.store, evidence=evidence, tenant=o.tenant),
+        receipts=Receipts(store=o.store, evidence=evidence, clock=o.clock, tenant=o.tenant),
         chains=Chains(evidence),
         reports=Reports(
             store=o.store,

@@ -21,7 +21,7 @@ from remit.core.task import Budgets, Task
 from remit.core.token import AccessClaims
 from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
-from remit.services.accounts import Drawn, added, own_accounts
+from remit.services.accounts import Drawn, added, own_accounts, used_up
 from remit.services.in_hand import LiveCall
 from remit.services.met import begun
 
@@ -177,21 +177,7 @@ class LiveTask:
 
     def used_up(self) -> str:
         """Say what of the task's own budgets lets no call through any more; empty while one can pass."""
-        budgets, used = self.task.budgets, self._used.get(self.task.id, Usage())
-        if budgets.calls is not None and used.calls >= budgets.calls:
-            return f"its budget of {budgets.calls} calls is used up"
-        if budgets.result_bytes is not None and used.result_bytes >= budgets.result_bytes:
-            return f"its budget of {budgets.result_bytes} result bytes is used up"
-        if self.task.grants and all(self._drained(grant) for grant in self.task.grants):
-            return "the ceilings of all its grants are used up"
-        return ""
-
-    def _drained(self, grant: Grant) -> bool:
-        own = Drawn(account_of(self.task, grant), grant.calls, grant.amounts)
-        return any(
-            bound.calls is not None and self._used.get(account, Usage()).calls >= bound.calls
-            for account, bound in own.bounds()
-        )
+        return used_up(self.task, self._used)
 
     def spend(self, request: AccessRequest) -> None:
         """Use up what the intent states, for what a call does with it.

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.errors import NotFound
+from remit.core.errors import Busy, NotFound
 from remit.core.event import EventKind
 from remit.core.export import checkpoint_line, event_line, header_line
 from remit.core.receipt import ABOUT_LEASES
 from remit.core.revocation import Closure
+from remit.ports.runtime import Clock
 from remit.ports.store import Entry, Store
 from remit.services.evidence import Evidence
+from remit.services.pace import Pace
 
 Json = Any
 
@@ -23,13 +25,19 @@ PAGE: Final = 500
 MANY: Final = 1_000
 #: So many events before a closure something may have happened to its credentials: an end waits for seconds.
 BEFORE: Final = 100_000
+#: Receipts that one caller may ask for in a minute, and that are looked for at once: each reads much.
+PER_MINUTE: Final = 30
+AT_ONCE: Final = 2
 
 
 class Receipts:
     """Finds closures, and what the log says of them."""
 
-    def __init__(self, *, store: Store, evidence: Evidence, tenant: str) -> None:
+    def __init__(self, *, store: Store, evidence: Evidence, clock: Clock, tenant: str) -> None:
         """Take the log."""
+        self._clock = clock
+        self._pace = Pace(PER_MINUTE, 60.0)
+        self._looking = 0
         self._store = store
         self._evidence = evidence
         self._tenant = tenant
@@ -44,9 +52,24 @@ class Receipts:
             way_out="see `remit audit log --kind closure.made`",
         )
 
+    def check_pace(self, caller: str) -> None:
+        """Count a receipt that somebody asks for; raises `Busy` where that is one too many."""
+        if not self._pace.keeps(caller, self._clock.boot_s()):
+            raise Busy(
+                f"more than {PER_MINUTE} receipts were asked for in a minute",
+                code="too-many-tries",
+                way_out="wait a minute; a receipt that was fetched once holds for ever",
+            )
+        if self._looking >= AT_ONCE:
+            raise Busy("other receipts are being looked for", way_out="ask again in a second")
+
     async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
         """Give the lines of a receipt; `core.export` says what they are, and verifies them."""
-        made, found = await self._entries(closure)
+        self._looking += 1
+        try:
+            made, found = await self._entries(closure)
+        finally:
+            self._looking -= 1
         head = await self._evidence.checkpoint()
         if made.index >= head.size:
             raise _unsigned(closure)

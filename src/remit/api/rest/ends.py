@@ -189,6 +189,7 @@ async def closure(errand: Errand) -> ClosureView:
 
 async def receipt(errand: Errand) -> StreamingResponse:
     """Give the receipt of a closure, line by line."""
+    errand.house.receipts.check_pace(errand.someone.name)
     lines = errand.house.receipts.lines(await _closure(errand))
     # What can fail does so before an answer has begun.
     first = await anext(lines)

@@ -20,12 +20,15 @@ from remit.api.workload.servant import Servant
 from remit.core.errors import Unauthenticated
 from remit.ports.peers import Peer, Peers
 from remit.services.issuing import Issuing
+from remit.services.pace import Pace
 
 log = logging.getLogger("remit.workload")
 
 #: Connections at once, of everybody and of one user; one more is closed.
 MAX_CONNECTIONS: Final = 512
 MAX_CONNECTIONS_OF_USER: Final = 128
+#: Requests of one user in a minute, however many connections they have; one more is told to come again.
+REQUESTS_OF_USER: Final = 1_200
 #: Most bytes of one request; a token that is to be checked is the largest thing that comes.
 MAX_REQUEST_BYTES: Final = 64 * 1024
 #: Requests of one connection that were broken off, beyond those that were not, before it is closed.
@@ -49,6 +52,7 @@ class WorkloadDoor:
         """Take the authority, and what looks at connected sockets."""
         self._issuing = issuing
         self._peers = peers
+        self._pace = Pace(REQUESTS_OF_USER, 60.0)
         self._server: asyncio.AbstractServer | None = None
         self._place: Path | None = None
         self.connections: set[_Connection] = set()
@@ -85,7 +89,7 @@ class WorkloadDoor:
             raise Unauthenticated("too many connections", code="busy", way_out="close some of them")
         self.connections.add(connection)
         config = Configuration(http2_connection_window_size=_WINDOW * 4, http2_stream_window_size=_WINDOW)
-        servant = Servant(self._issuing, peer)
+        servant = Servant(self._issuing, peer, self._pace)
         # Without the optional codec of details: it would be whatever is installed beside.
         return _Connected([servant], codec=ProtoCodec(), config=config).protocol()
 

@@ -7,6 +7,7 @@ says changes who it is from.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -18,9 +19,10 @@ from grpclib.server import Stream
 
 from remit.api.workload.messages import SERVICE, message
 from remit.core.canonical import encode
-from remit.core.errors import Forbidden, Malformed, RemitError, Unauthenticated
+from remit.core.errors import Busy, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.ports.peers import Peer
 from remit.services.issuing import Entitled, Issuing
+from remit.services.pace import Pace
 
 log = logging.getLogger("remit.workload")
 
@@ -42,9 +44,10 @@ Method = Callable[["Stream[Any, Any]"], Awaitable[None]]
 class Servant:
     """What one connection is served with."""
 
-    def __init__(self, issuing: Issuing, peer: Peer) -> None:
-        """Take the authority, and the process that asks."""
+    def __init__(self, issuing: Issuing, peer: Peer, pace: Pace) -> None:
+        """Take the authority, the process that asks, and how often its user may ask."""
         self._issuing = issuing
+        self._pace = pace
         self._peer = peer
 
     def __mapping__(self) -> dict[str, Handler]:
@@ -66,7 +69,7 @@ class Servant:
 
     async def x509_svids(self, stream: Stream[Any, Any]) -> None:
         """Give certificates now, and again when half of their life is over or the bundle changes."""
-        await _asked(stream)
+        await self._asked(stream)
         while True:
             shown = await self._peer.shown()
             sequence = self._issuing.bundle.sequence
@@ -99,7 +102,7 @@ class Servant:
 
     async def jwt_svids(self, stream: Stream[Any, Any]) -> None:
         """Give tokens for the audiences that are asked for."""
-        asked = await _asked(stream)
+        asked = await self._asked(stream)
         made = await self._issuing.tokens(await self._peer.shown(), tuple(asked.audience), asked.spiffe_id)
         answer = message("JWTSVIDResponse")()
         for one in made:
@@ -108,7 +111,7 @@ class Servant:
 
     async def validate(self, stream: Stream[Any, Any]) -> None:
         """Check a token that somebody showed to this process."""
-        asked = await _asked(stream)
+        asked = await self._asked(stream)
         await self._given()
         try:
             held = self._issuing.checked(asked.svid, asked.audience)
@@ -119,7 +122,7 @@ class Servant:
         await stream.send_message(answer)
 
     async def _bundles(self, stream: Stream[Any, Any], kind: str, bundle: Callable[[], bytes]) -> None:
-        await _asked(stream)
+        await self._asked(stream)
         while True:
             # Only those who have an identity here: SPIFFE Workload API section 5.2.2.
             await self._given()
@@ -131,17 +134,21 @@ class Servant:
                 await self._issuing.wait(LOOK_S)
                 await self._given()
 
+    async def _asked(self, stream: Stream[Any, Any]) -> Any:
+        """Give the one message of a request; raises `Busy` where the user asks too often."""
+        if not self._pace.keeps(str(self._peer.uid), asyncio.get_running_loop().time()):
+            raise Busy(
+                "this user asks too often",
+                way_out="keep streams open, and a token for as long as it lives",
+            )
+        found = await stream.recv_message()
+        if found is None:
+            raise Malformed("the request has no message", way_out="send one, empty where nothing is asked")
+        return found
+
     async def _given(self) -> tuple[Entitled, ...]:
         """Give what the process has now; raises `Forbidden` and `Unauthenticated`."""
         return await self._issuing.entitled(await self._peer.shown())
-
-
-async def _asked(stream: Stream[Any, Any]) -> Any:
-    """Give the one message of a request."""
-    found = await stream.recv_message()
-    if found is None:
-        raise Malformed("the request has no message", way_out="send one, empty where nothing is asked")
-    return found
 
 
 def _edge(method: Method) -> Method:
