@@ -107,7 +107,9 @@ class Health:
 
     def _fails(self) -> int:
         house = self._house
-        return sum(len(one.failing) for one in (house.telling, house.notifications, house.polling))
+        return sum(
+            len(one.failing) for one in (house.telling, house.notifications, house.polling, house.silence)
+        )
 
     async def _shut(self) -> list[str]:
         try:

@@ -20,7 +20,14 @@ from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
 from remit.compose.replicas import enter, fleet_of, front, passer_of, replica_of, tended
-from remit.compose.signals import addressees_of, polled_of, receivers_of, targets_of, transmitters_of
+from remit.compose.signals import (
+    addressees_of,
+    polled_of,
+    receivers_of,
+    targets_of,
+    transmitters_of,
+    watched_of,
+)
 from remit.compose.standing import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store, pins_of
 from remit.compose.trust import Trusted, trust_of
@@ -154,6 +161,7 @@ def build(
             consent=consent_rules(config),
             transmitters=transmitters_of(config, public_url),
             polled=polled_of(config),
+            watched=watched_of(config),
             receivers=receivers_of(config),
             push_targets=targets_of(config),
             addressees=addressees_of(config),
@@ -322,6 +330,8 @@ def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str,
     upkeep.every("do what signals ask for", 5.0, tended(house, house.signals.resume))
     if house.polling.sources:
         upkeep.every("ask for signals", 1.0, tended(house, house.polling.turn))
+    if house.silence.watched:
+        upkeep.every("look who is silent", 1.0, tended(house, house.silence.turn))
     if house.notifications.addressees:
         upkeep.every("notify", 0.5, tended(house, house.notifications.turn))
     if house.streams.receivers:

@@ -15,6 +15,7 @@ from remit.services.notifications import Addressee
 from remit.services.polling import PolledSource
 from remit.services.signal_subjects import SubjectRules
 from remit.services.signals import Transmitter, issuer_name
+from remit.services.silence import Watched
 from remit.services.streams import Receiver
 from remit.services.telling import PushTarget
 
@@ -82,6 +83,27 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
                 ),
                 headers=_showing(one.poll.token),
                 every_s=float(one.poll.every_s),
+            )
+    return out
+
+
+def watched_of(config: Config) -> dict[str, Watched]:
+    """Give whose silence is told of; raises `ConfigInvalid`."""
+    out = {}
+    for name, one in config.signals.receive.items():
+        if one.alive is not None:
+            out[name] = Watched(
+                name=name,
+                silent_after_s=float(one.alive.silent_after_s),
+                url=one.alive.verify_url,
+                stream=one.alive.stream_id,
+                every_s=float(one.alive.every_s),
+                deliver=guarded_fetch(
+                    private=one.private,
+                    plain_loopback=config.trust.plain_loopback,
+                    ca_file=config.at(one.tls_ca) if one.tls_ca else None,
+                ),
+                headers=_showing(one.alive.token),
             )
     return out
 

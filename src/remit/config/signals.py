@@ -29,6 +29,27 @@ class PollSection(Section, frozen=True, kw_only=True):
     every_s: Annotated[Seconds, Meta(ge=1, le=3600, description="How long to wait between two polls.")] = 5
 
 
+class AliveSection(Section, frozen=True, kw_only=True):
+    """How long a transmitter may be silent, and how it is asked for a sign of life."""
+
+    silent_after_s: Annotated[
+        Seconds, Meta(ge=60, description="Nothing heard for so long is a finding, `signals-silent`.")
+    ] = 3600
+    verify_url: Annotated[
+        str,
+        Meta(
+            description="Its verification endpoint, at which remit asks for an event; without it the "
+            "transmitter must tell of something by itself."
+        ),
+    ] = ""
+    stream_id: Annotated[str, Meta(description="The stream that is asked about.")] = ""
+    token: Annotated[
+        SecretRef | None,
+        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+    ] = None
+    every_s: Annotated[Seconds, Meta(ge=30, description="How long to wait between two questions.")] = 900
+
+
 class SubjectsSection(Section, frozen=True, kw_only=True):
     """Whom a transmitter's names mean here, and of whom it may speak. People who signed in with the same
     issuer are known anyway.
@@ -93,6 +114,9 @@ class TransmitterSection(Section, frozen=True, kw_only=True):
         ),
     ] = None
     poll: Annotated[PollSection | None, Meta(description="Ask it for events instead.")] = None
+    alive: Annotated[
+        AliveSection | None, Meta(description="How long it may be silent; without it nobody notices.")
+    ] = None
     max_age_s: Annotated[
         Seconds, Meta(ge=60, description="How old a token may be, and for how long its id is remembered.")
     ] = 24 * 3600
@@ -219,12 +243,23 @@ def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str
         yield "jwks_uri", fault, "write `https://host/path`"
     if one.poll is not None and (fault := address_fault(one.poll.url, plain_loopback)):
         yield "poll.url", fault, "write `https://host/path`"
+    if one.alive is not None and one.alive.verify_url:
+        if fault := address_fault(one.alive.verify_url, plain_loopback):
+            yield "alive.verify_url", fault, "write `https://host/path`"
+        if not one.alive.stream_id:
+            yield "alive.stream_id", "is missing", "give the id of the stream at the transmitter"
+        if one.alive.every_s >= one.alive.silent_after_s:
+            yield "alive.every_s", "is no less than `silent_after_s`", "ask more often"
     if one.push_token is None and one.poll is None:
         yield "", "neither pushes nor is polled", "give `push_token` or `poll`"
     for what, named in (("agent", one.subjects.agents), ("task", one.subjects.tasks)):
         if one.subjects.opaque == what and not named:
             yield "subjects.opaque", f"names a {what}, and it may speak of none", f"give `subjects.{what}s`"
-    shown = {"push_token": one.push_token, "poll.token": one.poll.token if one.poll else None}
+    shown = {
+        "push_token": one.push_token,
+        "poll.token": one.poll.token if one.poll else None,
+        "alive.token": one.alive.token if one.alive else None,
+    }
     for where, secret in shown.items():
         if secret is not None and not secret.secret:
             yield where, "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"

@@ -32,6 +32,7 @@ class FindingKind(enum.StrEnum):
     OLD_SECRET = "old-secret"
     SECRET_STUCK = "secret-stuck"
     CREDENTIAL_LEAKED = "credential-leaked"
+    SIGNALS_SILENT = "signals-silent"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -128,6 +129,17 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
             "sink": "what it opens",
         },
         "rotate a standing credential at its source; ask why the upstream sends credentials back",
+    ),
+    FindingKind.SIGNALS_SILENT: FindingMeaning(
+        "Nothing was heard of a transmitter of signals for longer than it may be silent. It settles by "
+        "itself once something is heard.",
+        {
+            "transmitter": "who is silent, as the configuration calls them",
+            "since": "when what was heard last was issued; empty where nothing ever was",
+            "why": "what stands in the way of asking for a verification event, where remit asks",
+        },
+        "look at the stream at the transmitter, and at the way from there; until then what it would tell of "
+        "ends nothing here",
     ),
 }
 

@@ -51,6 +51,7 @@ from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.signal_subjects import SignalSubjects
 from remit.services.signals import HeardSignals
+from remit.services.silence import Silence
 from remit.services.sink_alarms import SinkAlarms, tell_of_leaks
 from remit.services.streams import Streams
 from remit.services.taking_away import TakingAway
@@ -334,6 +335,14 @@ def furnish(o: Outfit) -> House:
         ),
         signals=signals,
         polling=Polling(signals, o.polled, o.clock),
+        silence=Silence(
+            store=o.store,
+            clock=o.clock,
+            entropy=o.entropy,
+            findings=findings,
+            tenant=o.tenant,
+            watched=o.watched,
+        ),
         streams=streams,
         telling=Telling(
             store=o.store,

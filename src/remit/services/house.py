@@ -54,6 +54,7 @@ from remit.services.roster import Roster
 from remit.services.rotations import Rotations
 from remit.services.sightings import Sightings
 from remit.services.signals import HeardSignals
+from remit.services.silence import Silence
 from remit.services.sink_alarms import SinkAlarms
 from remit.services.streams import Streams
 from remit.services.tasks import Tasks
@@ -146,6 +147,7 @@ class House:
     who: Who
     signals: HeardSignals
     polling: Polling
+    silence: Silence
     streams: Streams
     telling: Telling
     notifications: Notifications

@@ -31,7 +31,7 @@ from remit.core.secevent import SET_TYPE, SecurityEvent, read_event
 from remit.core.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
 from remit.ports.runtime import Clock
-from remit.ports.store import PutValue, Store, Unit, UseAssertion
+from remit.ports.store import Change, PutValue, Store, Unit, UseAssertion
 from remit.services.floods import Floods
 from remit.services.signal_subjects import SignalSubjects, SubjectRules
 from remit.services.taking_away import TakingAway
@@ -42,6 +42,9 @@ Json = Any
 
 #: What was taken in and is not done yet.
 KEPT: Final = "signal:"
+#: When what was heard last of a transmitter was issued, and the state of the verification that was asked for.
+HEARD: Final = "heard:"
+ASKED: Final = "asked:"
 #: Tokens of one transmitter that are worked on at once.
 AT_ONCE: Final = 8
 
@@ -164,9 +167,10 @@ class HeardSignals:
         key = digest({"iss": told.issuer, "jti": told.token_id})
         kept = _Kept(key=key, transmitter=transmitter.name, told=told)
         until = told.issued + timedelta(seconds=transmitter.max_age_s + 2 * transmitter.leeway_s)
-        changes = (
+        changes: tuple[Change, ...] = (
             UseAssertion(self._tenant, f"signal {key}", until),
             PutValue(self._tenant, f"{KEPT}{key}", msgspec.to_builtins(kept)),
+            *await self._heard(transmitter.name, told),
         )
         try:
             await self._store.commit(Unit(changes))
@@ -176,6 +180,23 @@ class HeardSignals:
                 self.counts["known"] += 1
                 return  # it was done before
         await self._do(kept)
+
+    async def _heard(self, name: str, told: SecurityEvent) -> tuple[PutValue, ...]:
+        """Give what is kept of a transmitter's having been heard: `services.silence` looks at it."""
+        verified = [
+            payload for uri, payload in told.events.items() if kind_of(uri) is SignalKind.VERIFICATION
+        ]
+        if verified:
+            asked = await self._store.value(self._tenant, ASKED + name)
+            if asked is None or any(one.get("state") != asked["state"] for one in verified):
+                return ()
+        before = await self._store.value(self._tenant, HEARD + name)
+        at = told.issued.isoformat()
+        return (
+            ()
+            if before is not None and before["at"] >= at
+            else (PutValue(self._tenant, HEARD + name, {"at": at}),)
+        )
 
     async def _do(self, kept: _Kept) -> None:
         """4 to 6. One at a time for one token."""
