@@ -2,11 +2,13 @@
 """No bundle ever gives an open task more than it held, nor leaves it what the bundle would not give."""
 
 from datetime import timedelta
+from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.bundle import Bundle
+from remit.core.child import account_of
 from remit.core.grant import Grant, GrantTemplate
 from remit.core.task import Ancestor, Budgets, Task, TaskType
 from remit.services.opening import granted
@@ -85,13 +87,38 @@ def test_a_task_keeps_only_what_it_held_and_what_it_would_get(
     found = judged(task, new)
     if found.ends:
         return
-    assert set(found.grants) <= set(task.grants)
-    if permits(found.grants, tool, value, more=more):
+    left = found.on(task)
+    if permits(left.grants, tool, value, more=more):
         assert permits(task.grants, tool, value, more=more)
         assert permits(granted(new, {}), tool, value, more=more)
     assert found.deadline <= task.deadline
     assert found.budgets == task.budgets.narrow(new.budgets)
-    assert {one.tool for one in task.grants} - {one.tool for one in found.grants} <= set(found.lost)
+    assert {one.tool for one in task.grants} - {one.tool for one in left.grants} <= set(found.lost)
+
+
+def bound(grant: Grant) -> float:
+    """Give the ceiling on calls of a grant."""
+    return inf if grant.calls is None else grant.calls
+
+
+@given(TYPES, TYPES)
+def test_what_was_used_up_stays_so(old: TaskType, new: TaskType) -> None:
+    """Each grant that is left is counted as one that was held, under a ceiling no larger than that one's, nor
+    than what the type gives today.
+    """
+    task = task_of(old)
+    found = judged(task, new)
+    if found.ends:
+        return
+    left = found.on(task)
+    before = {account_of(task, one): one for one in task.grants}
+    for one in left.grants:
+        held = before[account_of(left, one)]
+        assert bound(one) <= bound(held)
+        assert bound(one) <= max(bound(given) for given in granted(new, {}) if given.tool == one.tool)
+        assert (one == held) is (one in task.grants)
+    # No two of them that were one account are counted apart.
+    assert len(set(left.counted_as)) == len(left.counted_as)
 
 
 @given(TYPES)
@@ -108,17 +135,28 @@ def test_judged_twice_is_judged_once(old: TaskType, new: TaskType) -> None:
     found = judged(task, new)
     if found.ends:
         return
-    left = a_task("tsk_one", type="work", grants=found.grants, budgets=found.budgets, deadline=found.deadline)
-    assert not judged(left, new).changes
+    assert not judged(found.on(task), new).changes
 
 
-@given(TYPES, TYPES)
-def test_a_child_loses_what_its_parent_loses(old: TaskType, new: TaskType) -> None:
-    """And ends with it."""
+@given(TYPES, TYPES, TOOLS, VALUES, st.booleans())
+def test_a_child_loses_what_its_parent_loses(
+    old: TaskType, new: TaskType, tool: str, value: str, more: bool
+) -> None:
+    """And ends with it; whatever it may do still, its parent may."""
     parent = task_of(old)
-    child = a_task("tsk_child", grants=parent.grants, lineage=(Ancestor("tsk_one", "contract-bot", "lena"),))
+    drawn = {one.digest: (account_of(parent, one),) for one in parent.grants}
+    lineage = (Ancestor("tsk_one", "contract-bot", "lena"),)
+    child = a_task("tsk_child", grants=parent.grants, lineage=lineage, drawn_from=drawn)
     above = judged(parent, new)
     found = below(child, {parent.id: above})
     assert bool(found.ends) or not above.ends
-    assert not {one.tool for one in found.grants} & set(above.lost)
+    if found.ends:
+        return
+    left, over = found.on(child), above.on(parent)
+    assert not {one.tool for one in left.grants} & set(above.lost)
     assert found.deadline <= above.deadline
+    if permits(left.grants, tool, value, more=more):
+        assert permits(over.grants, tool, value, more=more)
+    ceilings = {account_of(over, one): bound(one) for one in over.grants}
+    for one in left.grants:
+        assert all(bound(one) <= ceilings[name] for name in left.drawn_from[one.digest])

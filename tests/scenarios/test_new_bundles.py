@@ -2,6 +2,7 @@
 """A new bundle counts for open tasks: what it gives no more, they lose, and nothing that it adds they get."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 
 from remit.core.bundle import Bundle
 from remit.core.decision import Outcome
-from remit.core.errors import Fenced, RemitError, Unauthenticated
+from remit.core.errors import BudgetExhausted, Fenced, RemitError, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.grant import GrantTemplate
 from remit.core.revocation import Cause
-from remit.core.task import Budgets, Task, TaskState, TaskType
+from remit.core.task import Budgets, HandDown, Task, TaskState, TaskType
 from remit.ports.store import PutTask, Unit
+from remit.services.tasks import Handing
 from tests.call_world import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world
 from tests.house_world import HouseWorld, house_world
 from tests.tokens import HELD, task_token
@@ -43,6 +45,13 @@ async def applied(world: CallWorld, bundle: Bundle) -> None:
     assert [(one.task.id, one.ends, one.lost) for one in await world.house.rebundling.look()] == [
         (one.task.id, one.ends, one.lost) for one in foretold
     ]
+
+
+async def narrowings(world: CallWorld) -> list[Json]:
+    """Give what was narrowed so far: the task, and the tools."""
+    entries = await world.house.evidence.pages(limit=1000)
+    leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TASK_NARROWED]
+    return [{"task": one["task"], **one["facts"]} for one in leaves]
 
 
 async def over(world: CallWorld, task: Task, token: str) -> None:
@@ -102,12 +111,102 @@ async def test_a_grant_that_is_given_no_more_is_withdrawn(world: CallWorld) -> N
 
 
 async def test_a_narrower_grant_is_not_held_on_to(world: CallWorld) -> None:
-    """The type permits less than before: what the task holds is more than it would get today."""
-    await world.open()
+    """The type permits less than before: the task goes on with that, and with no more."""
+    task, _ = await world.open()
     narrow = (*OPEN_GRANTS[:1], GrantTemplate("desk/write", {"text": {"exact": "hello"}}))
     await applied(world, with_types(a_type(grants=narrow)))
     (told,) = await world.facts(EventKind.TASK_NARROWED)
-    assert told["lost"] == ["desk/pay", "desk/write"]
+    assert (told["lost"], told["narrowed"]) == (["desk/pay"], ["desk/write"])
+    token = await task_token(world.house, task.id, confirmation=HELD)
+    assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
+    assert await world.outcome(token, "write", text="goodbye") is Outcome.DENY
+    assert await world.outcome(token, "write", text="hello", amount=1) is Outcome.DENY
+    assert await world.house.rebundling.look() == []
+
+
+async def test_what_cannot_be_compared_is_withdrawn(world: CallWorld) -> None:
+    """Neither of two patterns is known to be the narrower: nothing is guessed."""
+    held = GrantTemplate("desk/write", {"text": {"pattern": "a.*b"}})
+    await applied(world, with_types(a_type(grants=(*OPEN_GRANTS[:1], held))))
+    await world.open()
+    for other in ({"pattern": "a.*b.?"}, {"exact": "x"}):
+        new = GrantTemplate("desk/write", {"text": other})
+        bundle = with_types(a_type(grants=(*OPEN_GRANTS[:1], new)))
+        (judged,) = await world.house.rebundling.preview(msgspec.structs.replace(bundle, digest="sha256:x"))
+        assert (judged.lost, judged.narrowed) == (("desk/write",), ())
+
+
+def writing(calls: int) -> GrantTemplate:
+    """Give a grant of `write` with a ceiling."""
+    return GrantTemplate("desk/write", other_arguments=True, ceilings={"calls": calls})
+
+
+async def test_a_smaller_ceiling_leaves_what_is_left_of_it(world: CallWorld) -> None:
+    """What was used up before counts against it: narrowing gives nothing back, however often it is done."""
+    await applied(world, with_types(a_type(grants=(*OPEN_GRANTS[:1], writing(5)))))
+    task, token = await world.open()
+    for _ in range(2):
+        assert await world.outcome(token, "write", text="x") is Outcome.PERMIT
+    for digest, calls in (("sha256:a", 4), ("sha256:b", 3)):
+        bundle = with_types(a_type(grants=(*OPEN_GRANTS[:1], writing(calls))))
+        await applied(world, msgspec.structs.replace(bundle, digest=digest))
+    told = await world.facts(EventKind.TASK_NARROWED)
+    assert [(one["lost"], one["narrowed"]) for one in told] == [([], ["desk/write"])] * 2
+    with pytest.raises(Unauthenticated):
+        await world.call(token, "write", text="x")
+    token = await task_token(world.house, task.id, confirmation=HELD)
+    assert await world.outcome(token, "write", text="x") is Outcome.PERMIT
+    assert await world.outcome(token, "write", text="x") is Outcome.DENY
+    # Nor does a process give anything back that binds the task anew.
+    world.house.live.drop(task.id)
+    assert await world.outcome(token, "write", text="x") is Outcome.DENY
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+
+
+async def test_a_call_in_hand_to_what_is_narrowed_is_cut(world: CallWorld) -> None:
+    """It was permitted under more than the task holds now."""
+    await applied(world, with_types(a_type(grants=(*OPEN_GRANTS[:1], writing(5)))))
+    _, token = await world.open()
+    world.desk.open.clear()
+    call = asyncio.create_task(world.call(token, "write", text="x"))
+    await world.until(lambda: bool(world.desk.arrived))
+    bundle = with_types(a_type(grants=(*OPEN_GRANTS[:1], writing(4))))
+    await applied(world, msgspec.structs.replace(bundle, digest="sha256:less"))
+    with pytest.raises(RemitError):
+        await call
+
+
+async def test_children_are_narrowed_with_what_they_were_handed_down_from(world: CallWorld) -> None:
+    """By the smaller ceiling, used up by both together; a child that asked for less keeps that."""
+    down = HandDown(to=("other",), max_depth=2)
+    await applied(world, with_types(a_type(delegates=down, grants=(*OPEN_GRANTS[:1], writing(5)))))
+    task, _ = await world.open()
+    child, little = [
+        await world.house.tasks.open_child(
+            task.id, await world.house.directory.agent("other"), Handing(grants=wanted)
+        )
+        for wanted in (None, (writing(1).instantiate({}),))
+    ]
+    for one in (child, little):
+        world.house.live.drop(one.id)
+        await world.house.live.load(one.id)
+    bundle = with_types(a_type(delegates=down, grants=(*OPEN_GRANTS[:1], writing(2))))
+    await applied(world, msgspec.structs.replace(bundle, digest="sha256:less"))
+    told = {one["task"]: one["narrowed"] for one in await narrowings(world)}
+    assert told == {task.id: ["desk/write"], child.id: ["desk/write"]}
+
+    async def writes(one: Task) -> Outcome:
+        token = await task_token(world.house, one.id, confirmation=HELD)
+        try:
+            return await world.outcome(token, "write", text="x")
+        except BudgetExhausted:
+            return Outcome.DENY  # the store says so, where the task above is not bound
+
+    assert [await writes(one) for one in (child, task)] == [Outcome.PERMIT] * 2
+    assert [await writes(one) for one in (child, little, task)] == [Outcome.DENY] * 3
+    for one in (task, child, little):
+        world.house.live.drop(one.id)
+    assert [await writes(one) for one in (child, little, task)] == [Outcome.DENY] * 3
 
 
 async def test_a_task_that_holds_less_than_its_type_gives_keeps_it(world: CallWorld) -> None:
@@ -165,7 +264,7 @@ async def test_what_somebody_else_took_is_taken_here_too(world: CallWorld) -> No
     assert await world.outcome(token, "write") is Outcome.PERMIT
     bundle = with_types(a_type(grants=OPEN_GRANTS[:1]))
     (judged,) = await world.house.rebundling.preview(bundle)
-    narrowed = msgspec.structs.replace(task, grants=judged.grants)
+    narrowed = judged.on(task)
     await world.house.store.commit(Unit((PutTask(narrowed, expected=TaskState.ACTIVE),)))
     await world.house.policies.apply(bundle, by="root")
     assert await world.outcome(token, "read") is Outcome.PERMIT

@@ -103,7 +103,7 @@ def _unsettled(tasks: list[Json]) -> None:
                 one["agent"],
                 one["on_behalf_of"],
                 show.text("ended", "bold red") if one["ends"] else show.text("narrower", "yellow"),
-                one["ends"] or (f"loses {', '.join(one['lost'])}" if one["lost"] else "smaller ceilings"),
+                one["ends"] or _less(one),
             )
             for one in tasks
         ),
@@ -164,3 +164,9 @@ def schema() -> None:
         show.answer(found)
     else:
         sys.stdout.write(plain(found["schema"], lines=True).rstrip() + "\n")
+
+
+def _less(task: Json) -> str:
+    """Say what a task holds less of."""
+    told = [("loses", task["lost"]), ("holds less of", task["narrowed"])]
+    return "; ".join(f"{verb} {', '.join(tools)}" for verb, tools in told if tools) or "smaller ceilings"

@@ -32,7 +32,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "task.opened": ("task_type", "tools", "parent"),
     "task.refused": ("task_type", "code", "further"),
     "plan.extended": ("tools", "trust"),
-    "task.narrowed": ("lost",),
+    "task.narrowed": ("lost", "narrowed"),
     "task.ended": ("state", "cause", "reason"),
     "consent.given": ("client", "redirect"),
     "consent.denied": ("client", "redirect"),

@@ -157,7 +157,7 @@ def _narrowed(held: Grant, wanted: tuple[Grant, ...] | None) -> list[Grant]:
 
 def account_of(task: Task, grant: Grant) -> str:
     """Name the account of a grant's ceilings within its task."""
-    return f"{task.id}#{grant.digest[7:23]}"
+    return f"{task.id}#{task.counted_as.get(grant.digest, grant.digest)[7:23]}"
 
 
 def inherited_epochs(parent: Task, child: Task, current: Mapping[str, int]) -> dict[str, int]:

@@ -104,6 +104,7 @@ NARROWED = Meaning(
     "A task holds less than before: its bundle gives it no more. Tokens from before open nothing any more.",
     {
         "lost": "the tools that were withdrawn",
+        "narrowed": "the tools whose grants permit less than before",
         "authority": "digest of what it may do now, and why",
         "deadline": "when it ends by itself",
         "bundle": "digest of the bundle in force",

@@ -178,7 +178,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     would need (`core.plan`). `delegation` is the id of the record by which the person it acts for has agreed,
     where they did not open it themselves. `delegates` says to whom it may be handed down. `drawn_from` gives,
     for each of its grants by digest, the accounts of the ancestors' grants that a call under it is also
-    counted against.
+    counted against. `counted_as` names, for a grant that was narrowed since, the one that it was opened with:
+    what was used up of that stays used up. `narrowings` is how often the task was made to hold less.
     """
 
     tenant: str
@@ -198,6 +199,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     delegation: str = ""
     delegates: tuple[HandDown, ...] = ()
     drawn_from: dict[str, tuple[str, ...]] = {}
+    counted_as: dict[str, str] = {}
+    narrowings: int = 0
     state: TaskState = TaskState.ACTIVE
     opened: datetime
     deadline: datetime

@@ -9,7 +9,7 @@ cached: the store's live mapping of epochs is looked at on each call.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -284,8 +284,15 @@ class Live:
     def catch_up(self, task: Task) -> None:
         """Show a live task that it holds less in the store: somebody else has taken that from it."""
         live = self._tasks.get(task.id)
-        if live is not None and live.task.grants != task.grants and set(task.grants) <= set(live.task.grants):
+        if live is not None and task.narrowings > live.task.narrowings:
             self.narrow(task)
+
+    def redraw(self, known: Mapping[str, Task]) -> None:
+        """Hold tasks that were handed down to the ceilings of those above them, as these are now."""
+        for live in self._tasks.values():
+            if live.task.lineage and live.task.id in known:
+                above = [known[name] for name in live.task.ancestors if name in known]
+                live.redraw(drawn_from(live.task, above))
 
     def refresh_agent(self, agent: Agent) -> None:
         """Show live tasks the new state of their agent."""

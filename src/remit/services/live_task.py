@@ -163,17 +163,22 @@ class LiveTask:
         return self.label is not decided and self.label != decided.join(own, classes)
 
     def narrow(self, task: Task) -> None:
-        """Hold less from now on: calls in hand to what is withdrawn are cut, and what was used up of what is
-        left stays so.
+        """Hold less from now on: calls in hand to what is withdrawn or narrowed are cut, and what was used up
+        of what is left stays so.
         """
-        lost = set(self.grants) - {grant.tool for grant in task.grants}
+        before, self.grants = self.grants, _by_tool(task)
+        lost = {tool for tool, grants in before.items() if self.grants.get(tool) != grants}
         self.task = task
-        self.grants = _by_tool(task)
+        self.own = own_accounts(task)
         self.bounds[task.id] = task.budgets
         self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
         for call in list(self.in_hand):
             if call.tool in lost:
                 call.stop()
+
+    def redraw(self, drawn: Mapping[Grant, tuple[Drawn, ...]]) -> None:
+        """Count against the ceilings of ancestors as they are now."""
+        self._drawn = drawn
 
     def used_up(self) -> str:
         """Say what of the task's own budgets lets no call through any more; empty while one can pass."""

@@ -84,14 +84,17 @@ class Rebundling:
         applied = self._policies.applied
         tasks = await self._open()
         found = await self._judged(applied.bundle, tasks)
+        known = {one.id: one for one in tasks}
         for task in tasks:
             self._live.catch_up(task)
         for one in found:
             if one.ends:
                 await self._revocations.end_task(one.task.id, reason=one.ends, by="remit", cause=Cause.POLICY)
         for one in found:
-            if not one.ends:
-                await self._narrow(one, applied.digest)
+            if not one.ends and (narrowed := await self._narrow(one, applied.digest)) is not None:
+                known[narrowed.id] = narrowed
+        # The ceilings of what they were handed down from bind children, too.
+        self._live.redraw(known)
         self._again = AGAIN
         # A task that was opened after this look began is none of these, and is looked at next time.
         self._stood = {applied.digest: {one.id for one in tasks} - {one.task.id for one in found}}
@@ -124,14 +127,13 @@ class Rebundling:
             self._members.of_person(person).groups if person is not None else (),
         )
 
-    async def _narrow(self, one: Judged, digest: str) -> None:
-        """3."""
+    async def _narrow(self, one: Judged, digest: str) -> Task | None:
+        """3. Give the task as it goes on; `None` where it has ended, or changed since it was judged."""
         async with self._tasks.changing(one.task.id):
             now = await self._store.task(self._tenant, one.task.id)
-            if now is None or now.state.ended:
-                return
-            kept = tuple(grant for grant in now.grants if grant in one.grants)
-            changed = msgspec.structs.replace(now, grants=kept, budgets=one.budgets, deadline=one.deadline)
+            if now is None or now.state.ended or now.narrowings != one.task.narrowings:
+                return None
+            changed = one.on(now)
             event = Event(
                 kind=EventKind.TASK_NARROWED,
                 at=self._clock.now(),
@@ -140,6 +142,7 @@ class Rebundling:
                 agent=now.agent,
                 facts={
                     "lost": list(one.lost),
+                    "narrowed": list(one.narrowed),
                     "authority": changed.authority_hash,
                     "deadline": changed.deadline.isoformat(),
                     "bundle": digest,
@@ -149,8 +152,9 @@ class Rebundling:
             try:
                 await self._store.commit(Unit((PutTask(changed, expected=TaskState.ACTIVE),), (event,)))
             except Conflict:
-                return  # it has ended meanwhile
+                return None  # it has ended meanwhile
             self._live.narrow(changed)
+            return changed
 
 
 class _Known(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ class Unsettled(View, frozen=True, kw_only=True):
     on_behalf_of: str
     ends: str
     lost: tuple[str, ...]
+    narrowed: tuple[str, ...] = ()
     deadline: Moment
 
 
@@ -134,6 +135,7 @@ def _unsettled(found: list[Judged]) -> tuple[Unsettled, ...]:
             on_behalf_of=one.task.on_behalf_of,
             ends=one.ends,
             lost=one.lost,
+            narrowed=one.narrowed,
             deadline=one.deadline,
         )
         for one in found

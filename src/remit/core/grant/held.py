@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.canonical import digest, encode
-from remit.core.constraint import Constraint, Subset, decode, is_subset, load, shown
+from remit.core.constraint import Anything, Constraint, Subset, decode, is_subset, load, shown
 from remit.core.errors import Malformed
 from remit.core.grant.layer import Ceilings, Layer, ReadyLayer, Refusal, fits, ready, refusals
 from remit.core.grant.simplify import simplified
@@ -149,6 +149,21 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
             first, *rest = layers
             return Grant(self.tool, first.arguments, first.other_arguments, first.ceilings, tuple(rest))
         return Grant(self.tool, wanted.arguments, wanted.other_arguments, wanted.ceilings, layers)
+
+    def met(self, other: Grant) -> Grant | None:
+        """Give the conjunction with another grant of the same tool; `None` unless it is decided for each
+        argument which of the two is the narrower, and no argument that one needs is closed by the other.
+        """
+        try:
+            both = other.attenuate(self).simplified()
+        except Malformed:
+            return None  # another tool, or more layers than there may be
+        for name in {name for layer in both.layers for name in layer.arguments}:
+            bound = [one for layer in both.layers if (one := _constraint(layer, name)) and one != Anything()]
+            needed = any(not one.may_be_absent for one in bound)
+            if len(bound) > 1 or (needed and not both.may_take(name)):
+                return None
+        return both
 
     def simplified(self) -> Grant:
         """Give a grant with the same verdicts and ceilings, without conditions that others imply."""
