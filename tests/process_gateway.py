@@ -16,7 +16,7 @@ from tests.live_gateway import ROOT, LiveGateway
 
 Json = Any
 
-PROGRAM = str(ROOT / "tests" / "task_mcp.py")
+PROGRAM = [sys.executable, str(ROOT / "tests" / "task_mcp.py")]
 TOOLS = """
 upstream: crm
 tools:
@@ -44,7 +44,7 @@ class ProcessGateway(LeasingGateway):
     ) -> None:
         super().__init__(folder, lease)
         self.settings = more
-        self._crm = {"command": [python, PROGRAM, *options], "sender_constraint": "optional"} | settings
+        self._crm = {"command": [python, *PROGRAM[1:], *options], "sender_constraint": "optional"} | settings
         if lease:
             self._crm["lease"] = lease
 

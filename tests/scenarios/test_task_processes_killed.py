@@ -63,7 +63,7 @@ def remit(tmp_path: Path, server: Authorities) -> Iterator[Remit]:
         },
         "env": {"API_TOKEN": "{token}"},
     }
-    notes = {"command": [sys.executable, PROGRAM, "stubborn"], "lease": lease, "process_lease_s": 1}
+    notes = {"command": [*PROGRAM, "stubborn"], "lease": lease, "process_lease_s": 1}
     (made.folder / "remit.yaml").write_text(json.dumps({"upstreams": {"notes": notes}}))
     (made.folder / "tools" / "notes.yaml").write_text(TOOLS)
     (made.folder / "tasks" / "tidy-note.yaml").write_text(TASK)
