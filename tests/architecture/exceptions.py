@@ -28,6 +28,7 @@ CATCH_ALL: dict[str, str] = {
 
 # Files outside `cli` with an import inside a function.
 LATE_IMPORTS: dict[str, str] = {
+    "src/remit/compose/programs.py": "`pwd` is not on every system",
     "src/remit/adapters/upstream/guard.py": "a folder of its own is for few programs, and each start pays",
     "src/remit/adapters/attestor/bundles.py": "`spiffe` loads gRPC: 10 MB that only its users should pay",
     "src/remit/compose/brokers.py": "brokers load an HTTP client or a database's, where no lease needs it",

@@ -16,7 +16,10 @@ import pytest
 
 from remit.adapters.upstream import apart, guard
 from remit.adapters.upstream.users import Users
-from remit.core.errors import Busy
+from remit.compose.programs import users_of
+from remit.config import load_config
+from remit.config.scaffold import scaffold
+from remit.core.errors import Busy, ConfigInvalid
 from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
 from tests.process_gateway import ProcessGateway
 
@@ -31,7 +34,7 @@ OPEN_PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or ""
 needs_open_python = pytest.mark.skipif(
     not os.geteuid() and not OPEN_PYTHON, reason="there is no interpreter that other users can run"
 )
-FIRST, LAST = 61_840, 61_843
+FIRST, LAST = 2_000_061_840, 2_000_061_843
 NOBODY = 65_534
 APART = str(Path(apart.__file__))
 GUARD = str(Path(guard.__file__))
@@ -196,6 +199,16 @@ def test_each_program_has_a_user_id_of_its_own(tmp_path: Path, server: Authoriti
     while any(of_user(user) for user in range(FIRST, LAST + 1)):
         assert time.monotonic() < end_s
         time.sleep(0.02)
+
+
+@needs_root
+def test_user_ids_of_others_are_nobodys_to_give(tmp_path: Path) -> None:
+    """All that runs under these ids is killed: a range with an account in it is refused at the start."""
+    scaffold(tmp_path)
+    config = tmp_path / "remit.yaml"
+    config.write_text(f"{config.read_text()}\nprograms: {{users: [{NOBODY - 9}, {NOBODY + 9}]}}\n")
+    with pytest.raises(ConfigInvalid, match="`nobody` has 65534"):
+        users_of(load_config(tmp_path))
 
 
 @needs_root

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from remit.api.oauth.strangers import PER_ADDRESS
-from remit.services.bodies import place_of
+from remit.gateway.asgi import counting
+from remit.services.bodies import Bodies
+from remit.services.places import Proxies, place_of
 from tests.house_world import HouseWorld, Told
 from tests.oauth_world import error_of, oauth_world
 from tests.page_world import APP, page_world
@@ -70,3 +72,38 @@ async def test_the_token_endpoint_fetches_nothing_for_strangers(tmp_path: Path) 
         told = await world.form(form | {"client_id": APP})
         assert error_of(told) == (400, "invalid_grant")
         assert documents.asked == [APP]
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "place"),
+    [
+        ("203.0.113.7", "198.51.100.9", "203.0.113.7"),
+        ("10.0.0.2", "198.51.100.9", "198.51.100.9"),
+        ("10.0.0.2", "192.0.2.1, 198.51.100.9", "198.51.100.9"),
+        ("10.0.0.2", "192.0.2.1, 198.51.100.9, 10.0.0.7", "198.51.100.9"),
+        ("10.0.0.2", "192.0.2.1, nonsense, 10.0.0.7", "10.0.0.7"),
+        ("10.0.0.2", "", "10.0.0.2"),
+        ("::ffff:10.0.0.2", "2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("10.0.0.2", ", ".join(["10.0.0.3"] * 9 + ["10.0.0.4"]), "10.0.0.3"),
+    ],
+)
+def test_a_server_in_front_says_who_is_bounded(client: str, forwarded: str, place: str) -> None:
+    """One that is configured, of the one that called it; nobody else changes for whom they count."""
+    assert Proxies(["10.0.0.0/8"]).place(client, [forwarded.encode()] if forwarded else []) == place
+    assert Proxies().place(client, [forwarded.encode()]) == place_of(client)
+
+
+async def test_behind_a_proxy_one_who_begins_without_end_holds_up_themselves_alone(tmp_path: Path) -> None:
+    """Each place has its own bound; without a configured proxy a header changes nothing."""
+    for networks, others in ((["127.0.0.1"], 400), ([], 429)):
+        folder = tmp_path / str(others)
+        folder.mkdir()
+        async with page_world(folder) as (world, _):
+            world.asgi = counting(world.asgi, Bodies(1_000_000), Proxies(networks))  # type: ignore[assignment]
+            form = {"response_type": "code", "client_id": APP, "redirect_uri": "http://127.0.0.1/callback"}
+            statuses = [
+                (await world.form(form, {"x-forwarded-for": place}, path="/oauth/par")).status
+                for place in ["192.0.2.1"] * (PER_ADDRESS + 1) + ["192.0.2.2"]
+            ]
+            assert 429 not in statuses[:PER_ADDRESS]
+            assert statuses[PER_ADDRESS:] == [429, others]

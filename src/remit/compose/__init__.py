@@ -54,6 +54,7 @@ from remit.services.house import House
 from remit.services.issuing import Issuing
 from remit.services.opening_pace import OpeningBounds
 from remit.services.outfit import Outfit
+from remit.services.places import Proxies
 from remit.services.rotations import Keyring
 from remit.services.spent import end_spent
 from remit.services.tools import as_last_seen
@@ -317,7 +318,11 @@ def application(house: House, config: Config) -> Application:
         else:
             await management(scope, receive, send)
 
-    return counting(front(house, config, serve), Bodies(config.limits.max_bodies_bytes))
+    return counting(
+        front(house, config, serve),
+        Bodies(config.limits.max_bodies_bytes),
+        Proxies(config.listen.proxies),
+    )
 
 
 def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:

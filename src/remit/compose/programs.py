@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from remit.adapters.upstream import apart
 from remit.adapters.upstream.users import Users
@@ -21,7 +22,32 @@ def users_of(config: Config) -> Users | None:
             key="programs.users",
             way_out="run remit as root, or leave it out",
         )
-    return Users(*config.programs.users)
+    first, last = config.programs.users
+    if taken := _taken(first, last):
+        # All processes of these ids are killed: nobody else may have one.
+        raise ConfigInvalid(
+            f"user ids from {first} to {last} are somebody's already: {taken}",
+            key="programs.users",
+            way_out="choose a range that neither `/etc/passwd` nor `/etc/subuid` names",
+        )
+    return Users(first, last)
+
+
+def _taken(first: int, last: int) -> str:
+    """Say whose user ids in a range are; empty where they are nobody's."""
+    import pwd
+
+    for entry in pwd.getpwall():
+        if first <= entry.pw_uid <= last:
+            return f"`{entry.pw_name}` has {entry.pw_uid}"
+    try:
+        lines = Path("/etc/subuid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    for name, start, count in (one.split(":") for one in lines if one.count(":") == 2):
+        if start.isdigit() and count.isdigit() and int(start) <= last and int(start) + int(count) > first:
+            return f"containers of `{name}` have them"
+    return ""
 
 
 def keeps_apart() -> bool:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from remit.config.lines import Node
 from remit.config.section import Section, Text
+from remit.config.shape import Problems
 
 
 class TlsSection(Section, frozen=True, kw_only=True):
@@ -47,6 +50,14 @@ class ListenSection(Section, frozen=True, kw_only=True):
         Meta(description="Who may connect to it: the user of remit, its group, or everybody here."),
     ] = "user"
 
+    proxies: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Addresses or networks of servers in front, whose `X-Forwarded-For` says who is "
+            "bounded: how often one place may begin to sign in, and how much strangers there may send. It "
+            "counts for nothing else."
+        ),
+    ] = ()
     forward_proxy: Annotated[
         bool,
         Meta(
@@ -61,3 +72,17 @@ class ListenSection(Section, frozen=True, kw_only=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = "https" if self.tls else "http"
         return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
+
+
+def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
+    """Note servers in front that are no addresses."""
+    for place, named in enumerate(listen.proxies):
+        try:
+            ip_network(named)
+        except ValueError:
+            problems.add(
+                f"`{named[:80]}` is no address and no network",
+                line=node.line_of(f"listen.proxies[{place}]"),
+                key="listen.proxies",
+                way_out="write `10.0.0.5` or `10.0.0.0/8`",
+            )

@@ -14,6 +14,7 @@ from remit.config.files import Folder
 from remit.config.keys import check_keys
 from remit.config.lease import check_lease
 from remit.config.lines import Node, read_text, read_yaml
+from remit.config.listen import check_listen
 from remit.config.nats import check_nats
 from remit.config.notify import check_notify
 from remit.config.process import check_foreign, check_programs, check_variables
@@ -101,6 +102,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
             way_out="raise it, or lower the other",
         )
     check_programs(config.programs, node, problems)
+    check_listen(config.listen, node, problems)
     check_trust(config.trust, node, problems)
     check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_signals(config.signals, config.trust.plain_loopback, node, problems)

@@ -75,7 +75,7 @@ def check_programs(programs: ProgramsSection, node: Node, problems: Problems) ->
             f"is no range of user ids from {_FIRST_USER} on",
             line=node.line_of("programs.users"),
             key="programs.users",
-            way_out="give the first and the last one, such as `[200000, 200999]`",
+            way_out="give the first and the last one, such as `[2000000000, 2000000999]`",
         )
 
 

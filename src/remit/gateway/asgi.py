@@ -10,6 +10,7 @@ from typing import Any, Final
 from remit.core.errors import Busy, Malformed
 from remit.services.alarms import Alarms
 from remit.services.bodies import BODY, Bodies
+from remit.services.places import PLACE, Proxies
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -112,15 +113,18 @@ class InHand:
             del self._by_agent[agent]
 
 
-def counting(inner: Application, bodies: Bodies) -> Application:
-    """Put before all doors what counts the bodies of their requests, each until it is answered."""
+def counting(inner: Application, bodies: Bodies, proxies: Proxies | None = None) -> Application:
+    """Put before all doors what says where requests come from, and counts their bodies until the answer."""
+    known = proxies or Proxies()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await inner(scope, receive, send)
             return
         client = scope.get("client")
-        body = scope[BODY] = bodies.begin(client[0] if client else "")
+        told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        place = scope[PLACE] = known.place(client[0] if client else "", told)
+        body = scope[BODY] = bodies.begin(place)
 
         async def counted() -> MutableMapping[str, Any]:
             message = await receive()

@@ -3,7 +3,9 @@
 
 A body counts from its first byte until its request is answered. Whoever sends may hold as much as is left
 free: one alone at most half of all, two a third each, and so on. However many are greedy, something is left
-for who comes next. Those who have not shown who they are share a quarter in the same way, by address.
+for who comes next. Those who have not shown who they are share a quarter in the same way, by address. The
+first bytes of each of their bodies are free of that: behind a proxy all have one address, and who asks for a
+token sends little.
 
 Of a known caller a body counts for what it becomes when it is read: JSON takes more in memory than on the
 wire, by its commas and brackets.
@@ -11,7 +13,6 @@ wire, by its commas and brackets.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,6 +23,8 @@ from remit.core.errors import Busy
 BODY: Final = "remit.body"
 #: Bytes that one value takes beside its text, about.
 VALUE_BYTES: Final = 64
+#: So much of each body of a stranger does not count for their address.
+SMALL: Final = 4_096
 #: One in so many bytes is for all those together who are not known.
 STRANGERS: Final = 4
 
@@ -60,22 +63,22 @@ class Bodies:
         self.all = FairShare(most)
         self.strangers = FairShare(most // STRANGERS)
 
-    def begin(self, address: str) -> BodyInHand:
-        """Give the body, still empty, of a request from an address."""
-        return BodyInHand(self, place_of(address))
+    def begin(self, place: str) -> BodyInHand:
+        """Give the body, still empty, of a request from a place."""
+        return BodyInHand(self, place)
 
 
 class BodyInHand:
     """One body: of a stranger at first, and of whoever it turns out to be."""
 
-    __slots__ = ("_bodies", "_held", "_party", "_place", "_size", "_values")
+    __slots__ = ("_at_place", "_bodies", "_held", "_party", "_place", "_size", "_values")
 
     def __init__(self, bodies: Bodies, place: str) -> None:
         """Begin without a byte."""
         self._bodies = bodies
         self._place = place
         self._party = ""
-        self._size = self._values = self._held = 0
+        self._size = self._values = self._held = self._at_place = 0
 
     def arrived(self, piece: bytes) -> None:
         """Count a piece that has come; raises `Busy` where it is too much."""
@@ -94,22 +97,23 @@ class BodyInHand:
 
     def end(self) -> None:
         """It is in hand no more."""
-        held, self._held = self._held, 0
-        if not held:
-            return
-        self._bodies.all.give(self._party, held)
-        if not self._party:
-            self._bodies.strangers.give(self._place, held)
+        held, at_place = self._held, self._at_place
+        self._held = self._at_place = 0
+        if held:
+            self._bodies.all.give(self._party, held)
+        if at_place:
+            self._bodies.strangers.give(self._place, at_place)
 
     def _hold(self) -> None:
         """Hold as much as it takes by now."""
         bodies = self._bodies
+        if not self._party and (large := max(0, self._size - SMALL) - self._at_place):
+            if not bodies.strangers.take(self._place, large):
+                raise _too_much("of those who have not shown who they are")
+            # Given back at the end, also where there is no room for it below.
+            self._at_place += large
         more = self._size + (self._values * VALUE_BYTES if self._party else 0) - self._held
-        if not self._party and not bodies.strangers.take(self._place, more):
-            raise _too_much("of those who have not shown who they are")
         if not bodies.all.take(self._party, more):
-            if not self._party:
-                bodies.strangers.give(self._place, more)
             raise _too_much("of this caller" if self._party else "of all callers")
         self._held += more
 
@@ -119,19 +123,6 @@ def body_of(scope: Mapping[str, Any], party: str) -> None:
     body = scope.get(BODY)
     if body is not None:
         body.of(party)
-
-
-def place_of(host: str) -> str:
-    """Give what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
-    if ":" not in host:
-        return host
-    try:
-        address = ipaddress.IPv6Address(host)
-    except ValueError:
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address.packed[:8] + bytes(8), 64)))
 
 
 def _too_much(whose: str) -> Busy:

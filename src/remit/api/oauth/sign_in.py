@@ -13,6 +13,7 @@ from remit.api.oauth.paths import ACCOUNT_PATH, ARRIVAL_PATH, SIGN_IN_PATH
 from remit.api.rest.session import is_loopback
 from remit.api.rest.tries import Tries
 from remit.core.errors import Forbidden, RemitError, SourceUnavailable, Unauthenticated
+from remit.services.places import seen_from
 
 
 async def show(visit: PageVisit) -> Response:
@@ -57,14 +58,14 @@ async def by_code(visit: PageVisit, tries: Tries, *, remote: bool) -> Response:
             way_out="use a passkey or your organisation's sign-in, or let `sign_in.remote_codes` be true",
         )
     if apart:
-        tries.check(client)
+        tries.check(seen_from(visit.request.scope))
     try:
         secret = await visit.house.people.browsers.by_code(
             form.get("code"), place=visit.place, replacing=visit.session_secret
         )
     except Unauthenticated as error:
         if apart:
-            tries.failed(client)
+            tries.failed(seen_from(visit.request.scope))
         return draw(visit, then, told=str(error), status=401)
     visit.signed_in(secret)
     return visit.go(then)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from remit.core.errors import Busy
 from remit.ports.runtime import Clock
-from remit.services.bodies import place_of
+from remit.services.places import seen_from
 
 #: Within `WINDOW_S`, of one address or agent, and of all strangers together. What is kept lives for minutes,
 #: so this bounds it.
@@ -38,7 +38,7 @@ class Strangers:
         if now >= self._since + WINDOW_S:
             self._since, self._all = now, 0
             self._by_address.clear()
-        address = f"agent {agent}" if agent else place_of(request.client.host if request.client else "")
+        address = f"agent {agent}" if agent else seen_from(request.scope)
         count = self._by_address.get(address, 0) + 1
         if count > PER_ADDRESS or (not agent and self._all >= OF_ALL):
             raise Busy("too many have begun and not finished", code="too-many-tries", way_out="wait a minute")
