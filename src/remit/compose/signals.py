@@ -15,7 +15,7 @@ from remit.services.notifications import Addressee
 from remit.services.polling import PolledSource
 from remit.services.signal_subjects import SubjectRules
 from remit.services.signals import Transmitter, issuer_name
-from remit.services.silence import Watched
+from remit.services.silence import Listened
 from remit.services.streams import Receiver
 from remit.services.telling import PushTarget
 
@@ -87,12 +87,12 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
     return out
 
 
-def watched_of(config: Config) -> dict[str, Watched]:
+def watched_of(config: Config) -> dict[str, Listened]:
     """Give whose silence is told of; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.alive is not None:
-            out[name] = Watched(
+            out[name] = Listened(
                 name=name,
                 silent_after_s=float(one.alive.silent_after_s),
                 url=one.alive.verify_url,

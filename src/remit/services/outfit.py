@@ -33,7 +33,7 @@ from remit.services.points import EnforcementPoint
 from remit.services.polling import PolledSource
 from remit.services.rotations import Keyring
 from remit.services.signals import Transmitter
-from remit.services.silence import Watched
+from remit.services.silence import Listened
 from remit.services.streams import Receiver
 from remit.services.telling import PushTarget
 
@@ -93,7 +93,7 @@ class Outfit:
     consent: ConsentRules = field(default_factory=ConsentRules)
     transmitters: Mapping[str, Transmitter] = field(default_factory=dict)
     polled: Mapping[str, PolledSource] = field(default_factory=dict)
-    watched: Mapping[str, Watched] = field(default_factory=dict)
+    watched: Mapping[str, Listened] = field(default_factory=dict)
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     push_targets: Mapping[str, PushTarget] = field(default_factory=dict)
     addressees: Mapping[str, Addressee] = field(default_factory=dict)

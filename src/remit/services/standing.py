@@ -24,7 +24,7 @@ from remit.core.task import NO_PERSON, Budgets, Task, TaskType
 from remit.services.opening import filled, granted, may_run
 
 
-class Held:
+class HeldStill:
     """The grants that a task goes on with; what it had used up of each, and where else it is counted."""
 
     def __init__(self, task: Task) -> None:
@@ -68,7 +68,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     ends: str = ""
     lost: tuple[str, ...] = ()
     narrowed: tuple[str, ...] = ()
-    held: Held
+    held: HeldStill
     budgets: Budgets = Budgets()
     deadline: datetime
 
@@ -97,7 +97,7 @@ def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection
     task_type = bundle.task_types.get(task.type)
     fault = _fault(task, task_type, agent, groups)
     if fault or task_type is None:
-        return Judged(task=task, ends=fault, held=Held(task), deadline=task.deadline)
+        return Judged(task=task, ends=fault, held=HeldStill(task), deadline=task.deadline)
     held = _held(task, task_type)
     ends = "its task type grants nothing of what it holds any more" if task.grants and not held.grants else ""
     return Judged(
@@ -117,7 +117,7 @@ def below(task: Task, above: Mapping[str, Judged]) -> Judged:
     """
     ancestors = [above[name] for name in task.ancestors if name in above]
     ends = next((f"the task above it ends: {one.ends}" for one in ancestors if one.ends), "")
-    held = Held(task)
+    held = HeldStill(task)
     for grant in task.grants:
         left = _below(task, grant, ancestors)
         held.keep(grant, () if left is None else (left,))
@@ -150,9 +150,9 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
     return ""
 
 
-def _held(task: Task, task_type: TaskType) -> Held:
+def _held(task: Task, task_type: TaskType) -> HeldStill:
     """Give the grants that the type would give today, or narrower ones than it would give."""
-    held = Held(task)
+    held = HeldStill(task)
     try:
         today = granted(task_type, filled(task_type, task.intent.params))
     except Malformed:
