@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 import pytest
@@ -31,7 +30,7 @@ class AtProcesses:
             # Never started again by a former one, which in a restart that is not played would be gone.
             return McpStdio(
                 "crm",
-                [sys.executable, PROGRAM],
+                PROGRAM,
                 entropy=entropy,
                 bound=bound,
                 env=env,
