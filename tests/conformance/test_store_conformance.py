@@ -320,8 +320,8 @@ async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
             )
         )
     )
-    assert [task.id for task in await store.descendants(TENANT, "a")] == ["b", "c"]
-    assert [task.id for task in await store.descendants(TENANT, "b")] == ["c"]
+    assert [task.id for task in await store.with_descendants(TENANT, "a")] == ["a", "b", "c"]
+    assert [task.id for task in await store.with_descendants(TENANT, "b")] == ["b", "c"]
     assert [task.id for task in await store.tasks(TENANT, agent="contract-bot", limit=2)] == ["c", "b"]
     assert [task.id for task in await store.tasks(TENANT, state=TaskState.PROPOSED)] == ["d"]
 

@@ -218,7 +218,7 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
         await asyncio.gather(*(_start(house, upkeep, name, one) for name, one in upstreams.items()))
-        house.revocations.on_end(partial(_forget_task, upstreams))
+        house.revocations.on_end(partial(_forget_task, upkeep, upstreams))
         await serve_keys(config, house, upkeep, stack)
         await look_after_secrets(config, house, rotated, fetched, keys.sealing, upkeep)
         _keep_up(house, config, upkeep, told)
@@ -352,9 +352,14 @@ def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str,
     upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
 
 
-async def _forget_task(upstreams: Mapping[str, Upstream], task: str) -> None:
-    for upstream in upstreams.values():
-        await upstream.end_task(task)
+async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:
+    """Let go of what upstreams keep for a task that has ended; the end waits for none of them."""
+
+    async def let_go() -> None:
+        for upstream in upstreams.values():
+            await upstream.end_task(task)
+
+    upkeep.soon(f"let go of {task}", let_go)
 
 
 async def _tell(house: House, told: list[tuple[str, bool]]) -> None:

@@ -54,6 +54,8 @@ class Cause(enum.StrEnum):
     SIGNAL = "signal"
 
 
+_UNHURRIED = frozenset({Cause.COMPLETED, Cause.DEADLINE, Cause.LEASE, Cause.IDLE, Cause.BUDGET, Cause.POLICY})
+
 EVERYTHING = "everything:*"
 
 
@@ -133,6 +135,11 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause = Cause.ASKED
     state: TaskState = TaskState.REVOKED
     lock: bool = False
+
+    @property
+    def hurried(self) -> bool:
+        """Whether calls wait for it: what has run out, or is done, permits nothing more by itself."""
+        return self.cause not in _UNHURRIED
 
 
 class Indeterminate(msgspec.Struct, frozen=True):

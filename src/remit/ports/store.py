@@ -93,9 +93,7 @@ Json = Any
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What a committed unit became: the log index of each of its events, and each raised scope's new
-    epoch.
-    """
+    """What a committed unit became: the log index of each event, and each raised scope's new epoch."""
 
     indexes: tuple[int, ...] = ()
     epochs: dict[str, int] = {}
@@ -194,9 +192,7 @@ class Store(Protocol):
         ...
 
     async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
-        """Give the agents with a binding to a workload (`workload_of`), by name; their further rules are not
-        looked at.
-        """
+        """Give the agents with a binding to a workload (`workload_of`), by name, whatever else is asked."""
         ...
 
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
@@ -253,8 +249,8 @@ class Store(Protocol):
         """
         ...
 
-    async def descendants(self, tenant: str, task: str) -> list[Task]:
-        """Give every task that has `task` among its ancestors."""
+    async def with_descendants(self, tenant: str, task: str) -> list[Task]:
+        """Give a task, and after it every task that has it among its ancestors, if it is there."""
         ...
 
     async def usage(self, tenant: str, task: str) -> Usage:
@@ -277,6 +273,10 @@ class Store(Protocol):
         """Give approvals, newest first."""
         ...
 
+    async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
+        """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        ...
+
     async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
         """Give closures, newest first."""
         ...
@@ -287,6 +287,10 @@ class Store(Protocol):
 
     async def credential(self, tenant: str, digest: str) -> Credential | None:
         """Give a credential by the digest of its secret, expired or not."""
+        ...
+
+    async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
+        """Give a credential by the digest of its secret, expired or not, and whose it is."""
         ...
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:

@@ -8,6 +8,7 @@ that call once, before it expires. No answer is a refusal.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
@@ -144,16 +145,12 @@ class Approvals:
         await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
         return answered
 
-    async def withdraw(self, task_id: str) -> list[Approval]:
-        """Give the open approvals of a task that has ended, as expired; the caller commits them."""
-        # Together: an end that is asked for under load waits its turn for each answer.
-        found = await asyncio.gather(
-            *(
-                self._store.approvals(self._tenant, task=task_id, state=state)
-                for state in (ApprovalState.PENDING, ApprovalState.APPROVED)
-            )
-        )
-        return [msgspec.structs.replace(one, state=ApprovalState.EXPIRED) for some in found for one in some]
+    async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
+        """Give the open approvals of tasks that have ended, as expired, each with the state that it was in;
+        the caller commits them.
+        """
+        found = await self._store.open_approvals(self._tenant, tasks)
+        return [(one.state, msgspec.structs.replace(one, state=ApprovalState.EXPIRED)) for one in found]
 
     def _current(self, approval: Approval) -> Approval:
         open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)

@@ -260,13 +260,13 @@ class Authenticator:
 
     async def person(self, secret: str) -> Person:
         """Give the person of a session secret; raises `Unauthenticated`."""
-        found = await self._store.credential(self._tenant, secret_digest(secret))
-        if found is None or found.kind != "session" or self._clock.now() >= found.expires:
+        found = await self._store.signed_in(self._tenant, secret_digest(secret))
+        if found is None or found[0].kind != "session" or self._clock.now() >= found[0].expires:
             raise Unauthenticated(
                 "you are not signed in", code="no-session", way_out="run `remit login`", step=1
             )
-        person = await self._store.person(self._tenant, found.person)
-        if person is None or not person.active:
+        person = found[1]
+        if not person.active:
             raise Unauthenticated("this person may not sign in", code="no-session", step=1)
         return self._members.of_person(person)
 

@@ -92,7 +92,7 @@ class Declassifications:
     async def _lower_task(
         self, live: LiveTask, lowering: Lowering, person: Person, reason: str, seen: str
     ) -> Task:
-        children = await self._store.descendants(self._tenant, live.task.id)
+        _, *children = await self._store.with_descendants(self._tenant, live.task.id)
         before, classes = live.label, self._classes
         _check_seen(task_digest(msgspec.structs.replace(live.task, label=before)), seen)
         lowered = self._lowered(lowering, before)

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from remit.core.approval import ApprovalState
+from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import Conflict
 from remit.core.revocation import Closing, risen, scopes_of
 from remit.core.task import Task
@@ -57,10 +57,7 @@ class Derived:
         """
         each = len(tasks) <= MANY
         found = [one for task in tasks for one in self._refused(task, tasks[0], started_s, each=each)]
-        # 4: together, for each waits for the store.
-        for withdrawn in await asyncio.gather(*(self._withdrawn(task, started_s) for task in tasks)):
-            found += withdrawn
-        return found
+        return found + await self._withdrawn([task.id for task in tasks], started_s)
 
     def _refused(self, task: Task, first: Task, started_s: float, *, each: bool) -> list[Closing]:
         """1 to 3; nothing is awaited. Without `each` a task stands for its tokens."""
@@ -89,19 +86,27 @@ class Derived:
             found.append(self._closing("refresh-tokens", family, started_s, shut=dead))
         return found
 
-    async def _withdrawn(self, task: Task, started_s: float) -> list[Closing]:
-        """4."""
+    async def _withdrawn(self, tasks: Sequence[str], started_s: float) -> list[Closing]:
+        """4. Together, for each waits for the store; and again where somebody answers one meanwhile."""
         closings: list[Closing] = []
-        for one in await self._approvals.withdraw(task.id):
-            try:
-                expected = await self._store.approval(self._tenant, one.id)
-                await self._store.commit(
-                    Unit((PutApproval(one, expected=expected.state if expected else ApprovalState.PENDING),))
-                )
-            except Conflict:
-                continue
-            closings.append(self._closing("approval", one.id, started_s, shut=True))
+        done = [False]
+        while tasks and not all(done):
+            found = await self._approvals.withdrawn(tasks)
+            done = await asyncio.gather(*(self._expired(*one) for one in found))
+            closings += [
+                self._closing("approval", one.id, started_s, shut=True)
+                for (_, one), expired in zip(found, done, strict=True)
+                if expired
+            ]
         return closings
+
+    async def _expired(self, before: ApprovalState, approval: Approval) -> bool:
+        """Withdraw an approval; `False` where somebody has answered or used it meanwhile."""
+        try:
+            await self._store.commit(Unit((PutApproval(approval, expected=before),)))
+        except Conflict:
+            return False
+        return True
 
     def _closing(self, kind: str, name: str, started_s: float, *, shut: bool) -> Closing:
         elapsed_ms = round((self._clock.boot_s() - started_s) * 1000, 3)

@@ -97,10 +97,13 @@ class Drive(Driver):
         machine = machine or mediate()
         need: Need = next(machine)
         self._m.authorizer.evaluations.calls += 1
-        works = self.works
+        works, precedence, waited = self.works, self._m.precedence, False
         try:
             while True:
                 try:
+                    if precedence.pause is not None and not (waited or self._ended_by):
+                        waited = True
+                        await precedence.turn()
                     answer = await works[type(need)](self, need)
                 except BaseException as fault:  # noqa: BLE001 - the machine closes the call, then raises it again
                     if isinstance(fault, RemitError) and fault.step is None:

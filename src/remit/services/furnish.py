@@ -40,6 +40,7 @@ from remit.services.plans import Plans
 from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
 from remit.services.polling import Polling
+from remit.services.precedence import Precedence
 from remit.services.proofs import Proofs
 from remit.services.rebundling import Rebundling
 from remit.services.receipts import Receipts
@@ -118,6 +119,7 @@ def furnish(o: Outfit) -> House:
     rotations.on_rewrap(leases.reseal)
     remains = remains_of(o, replicas, ownership, leases)
     derived = Derived(store=o.store, clock=o.clock, live=live, approvals=approvals, tenant=o.tenant)
+    precedence = Precedence()
     revocations = Revocations(
         store=o.store,
         clock=o.clock,
@@ -128,6 +130,7 @@ def furnish(o: Outfit) -> House:
         replicas=replicas,
         ownership=ownership,
         remains=remains,
+        precedence=precedence,
         tenant=o.tenant,
         settle_s=o.settle_s,
     )
@@ -211,6 +214,7 @@ def furnish(o: Outfit) -> House:
         clock=o.clock,
         upstreams=o.upstreams,
         leases=leases,
+        precedence=precedence,
         call_timeout_s=o.call_timeout_s,
         max_calls_per_task=o.max_calls_per_task,
     )
@@ -264,6 +268,7 @@ def furnish(o: Outfit) -> House:
         replicas=replicas,
         ownership=ownership,
         remains=remains,
+        precedence=precedence,
         reactions=reactions,
         waking=waking,
         roster=roster,

@@ -42,6 +42,7 @@ from remit.services.personnel import Personnel
 from remit.services.plans import Plans
 from remit.services.policies import Policies
 from remit.services.polling import Polling
+from remit.services.precedence import Precedence
 from remit.services.proofs import Proofs
 from remit.services.reactions import Reactions
 from remit.services.rebundling import Rebundling
@@ -122,6 +123,7 @@ class House:
     replicas: Replicas
     ownership: Ownership
     remains: Remains
+    precedence: Precedence
     reactions: Reactions
     waking: Waking
     roster: Roster

@@ -22,6 +22,7 @@ from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.observe import Observer
 from remit.services.policies import Policies
+from remit.services.precedence import Precedence
 from remit.services.refusals import Refusals
 
 #: What is said to a server that asks something by itself.
@@ -66,6 +67,7 @@ class Parts:
     upstreams: Mapping[str, Upstream]
     leases: Leases
     deferrals: Deferrals
+    precedence: Precedence
     call_timeout_s: float
     max_calls_per_task: int
     alarms: Alarms = field(default_factory=Alarms)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
@@ -20,12 +21,12 @@ import msgspec
 from remit.core.errors import Elsewhere
 from remit.core.event import CallOutcome, Event, EventKind
 from remit.core.revocation import Indeterminate, call_scopes
-from remit.ports.fleet import Fleet
+from remit.ports.fleet import Fleet, Raised
 from remit.ports.runtime import Clock
 from remit.ports.store import PutValue, Store, Unit
 from remit.services.leases import Leases
 from remit.services.ownership import Ownership
-from remit.services.replicas import Replicas
+from remit.services.replicas import Gathered, Replicas
 
 #: What is owned by whoever tends.
 CHORES = "chores"
@@ -167,33 +168,41 @@ class Remains:
 
     # For ends.
 
-    async def adrift(
-        self, target: str, heard: Collection[str], known: Iterable[Indeterminate]
-    ) -> list[Indeterminate]:
-        """Give the permits in a scope that may still reach an upstream, of replicas that have not said that
-        they will not: those without an outcome, and those that are adrift.
-
-        `heard` are the replicas that have said so, `known` what is listed already.
+    async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Gathered:
+        """Give what the other replicas made of an end (`Replicas.gathered`); of those that have not said that
+        they will not send it any more, each permit that may still reach an upstream is indeterminate, too.
         """
         if self._fleet is None:
-            return []
-        me = self._replicas.id
-        # Nothing is permitted behind the commit of the end, which this process has seen.
-        left = await self._store.unfinished(
-            self._tenant, lambda one: one != me and one not in heard, known=True
+            return Gathered()
+        # Looked for while the others are waited for: where all of them answer, nothing of theirs is left.
+        made, left = await asyncio.gather(
+            self._replicas.gathered(raised, started_s, settle_s), self._under(raised.scope)
         )
+        if made.silent:
+            left = await self._under(raised.scope)
+        unheard = _unheard(left, made.heard, made.indeterminate)
+        return msgspec.structs.replace(made, indeterminate=(*made.indeterminate, *unheard))
+
+    async def _under(self, target: str) -> list[Adrift]:
+        """Give the permits of others in a scope that may still reach an upstream: those without an outcome,
+        each with its replica, and those that are adrift, of which nobody's word counts.
+        """
+        me, writers = self._replicas.id, list[str]()
+
+        def of(writer: str) -> bool:
+            if writer == me:
+                return False
+            writers.append(writer)
+            return True
+
+        # Nothing is permitted behind the commit of the end, which this process has seen.
+        left = await self._store.unfinished(self._tenant, of, known=True)
         now = self._clock.now()
-        found = [_adrift(one, "", now) for one in left]
+        found = [_adrift(one, writer, now) for one, writer in zip(left, writers, strict=True)]
         # Read after it: a permit is in the one or in the other.
-        found += await self._all()
-        listed = {one.decision for one in known}
-        out: list[Indeterminate] = []
+        found += [msgspec.structs.replace(one, replica="") for one in await self._all()]
         lies = await self._within(target, {one.task for one in found})
-        for one in found:
-            if one.call not in listed and lies(one):
-                listed.add(one.call)
-                out.append(Indeterminate(one.call, one.tool, one.effect))
-        return out
+        return [one for one in found if lies(one)]
 
     async def _within(self, target: str, names: set[str]) -> Callable[[Adrift], bool]:
         tasks = {name: await self._store.task(self._tenant, name) for name in names}
@@ -204,6 +213,19 @@ class Remains:
             return task is None or target in call_scopes(task, one.tool)
 
         return lies
+
+
+def _unheard(
+    found: Iterable[Adrift], heard: Collection[str], known: Iterable[Indeterminate]
+) -> list[Indeterminate]:
+    """Give those of some permits whose replicas are not among the `heard`; `known` are listed already."""
+    listed = {one.decision for one in known}
+    out: list[Indeterminate] = []
+    for one in found:
+        if one.call not in listed and one.replica not in heard:
+            listed.add(one.call)
+            out.append(Indeterminate(one.call, one.tool, one.effect))
+    return out
 
 
 def _unknown(event: Event, now: datetime) -> Event:

@@ -71,6 +71,11 @@ class Gathered(msgspec.Struct, frozen=True):
         """The replicas whose word there is."""
         return frozenset(one.replica for one in self.acknowledged if one.after_ms is not None)
 
+    @property
+    def silent(self) -> bool:
+        """Whether there is one that said nothing."""
+        return any(one.after_ms is None for one in self.acknowledged)
+
 
 class Replicas:
     """This replica and what it knows of the others. For one event loop."""

@@ -58,6 +58,7 @@ from remit.services.in_hand import cut
 from remit.services.leases import Leases
 from remit.services.live import Live
 from remit.services.ownership import Ownership
+from remit.services.precedence import Going, Precedence
 from remit.services.recent_times import RecentTimes
 from remit.services.remains import Remains
 from remit.services.replicas import Replicas
@@ -83,6 +84,7 @@ class Revocations:
         replicas: Replicas,
         ownership: Ownership,
         remains: Remains,
+        precedence: Precedence,
         tenant: str,
         settle_s: float,
     ) -> None:
@@ -96,6 +98,7 @@ class Revocations:
         self._replicas = replicas
         self._ownershiphip = ownership
         self._remains = remains
+        self._precedence = precedence
         self._tenant = tenant
         self._settle_s = settle_s
         self._ending: Counter[str] = Counter()
@@ -126,23 +129,25 @@ class Revocations:
         by: str,
         state: TaskState = TaskState.REVOKED,
         cause: Cause = Cause.ASKED,
+        agreed: Callable[[Task], object] | None = None,
     ) -> Closure:
-        """End a task and all its descendants. One that was completed has that as its cause."""
-        # Together: under load an end waits its turn for each answer of the store.
-        task, known = await asyncio.gather(
-            self._store.task(self._tenant, task_id), self._store.descendants(self._tenant, task_id)
-        )
-        if task is None:
+        """End a task and all its descendants. One that was completed has that as its cause.
+
+        `agreed` raises where whoever asks may not end this task.
+        """
+        looked = [await self._store.with_descendants(self._tenant, task_id)]
+        if not looked[0]:
             raise NotFound(f"there is no task `{task_id[:80]}`", way_out="see `remit task list`")
+        task = looked[0][0]
+        if agreed is not None:
+            agreed(task)
         if task.state.ended:
             found = await self._closure_of(task_id)
             if found is not None:
                 return found
 
-        looked: list[list[Task]] = [known]
-
         async def below() -> list[Task]:
-            return [task, *(looked.pop() if looked else await self._store.descendants(self._tenant, task_id))]
+            return looked.pop() if looked else await self._store.with_descendants(self._tenant, task_id)
 
         if state is TaskState.COMPLETED and cause is Cause.ASKED:
             cause = Cause.COMPLETED
@@ -240,12 +245,13 @@ class Revocations:
     async def _end(self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending) -> Closure:
         self._ending[target] += 1
         try:
-            return await self._ended(target, found, ending)
+            with self._precedence.first(hurried=ending.hurried) as going:
+                return await self._ended(target, found, ending, going)
         finally:
             self._ending[target] -= 1
 
     async def _ended(
-        self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending
+        self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending, going: Going
     ) -> Closure:
         started_s, now = self._clock.boot_s(), self._clock.now()
         open_tasks = [task for task in await found() if not task.state.ended]
@@ -255,7 +261,7 @@ class Revocations:
         # Step 3, here and everywhere else at once.
         indeterminate = cut(self._live.all(), (target,), self._store.epochs(self._tenant))
         wait_s = self._settle_s if ending.state is not TaskState.EXPIRED else 0.0
-        others = asyncio.ensure_future(self._replicas.gathered(Raised(target, epoch), started_s, wait_s))
+        others = asyncio.ensure_future(self._remains.gathered(Raised(target, epoch), started_s, wait_s))
         # Step 4 begins behind the fence, whatever else is still to be written.
         leases = self._leases.end([task.id for task in open_tasks], upstream_of(target), started_s)
         for batch in rest:
@@ -269,10 +275,10 @@ class Revocations:
             open_tasks += missed
             leases += self._leases.end([task.id for task in missed], "", started_s)
             closings += await self._derived.closings(missed, started_s)
-        closings += await self._leases.settled(leases, wait=ending.state is not TaskState.EXPIRED)
-        elsewhere = await others
+        with going.aside() if leases or self._replicas.several else contextlib.nullcontext():
+            closings += await self._leases.settled(leases, wait=ending.state is not TaskState.EXPIRED)
+            elsewhere = await others
         indeterminate += [one for one in elsewhere.indeterminate if one not in indeterminate]
-        indeterminate += await self._remains.adrift(target, elsewhere.heard, indeterminate)
         self.times.add(target.partition(":")[0], fence_ms)
         closure = Closure(
             id=make_id("cls", self._entropy.bytes(ID_BYTES)),

@@ -117,8 +117,10 @@ async def end(errand: Errand) -> ClosureView:
     person, house = errand.someone, errand.house
     kind = await meant(house, wanted)
     if kind is ScopeKind.TASK:
-        task = end_task(await house.tasks.get(wanted.name), person)
-        return closure_view(await house.revocations.end_task(task.id, reason=wanted.reason, by=errand.by))
+        closure = await house.revocations.end_task(
+            wanted.name, reason=wanted.reason, by=errand.by, agreed=lambda task: end_task(task, person)
+        )
+        return closure_view(closure)
     require(person, Duty.END)
     return closure_view(await _end_scope(errand, kind, wanted))
 

@@ -129,6 +129,8 @@ class PostgresFleet:
 
         def put(session: PostgresSession) -> None:
             with session.pipeline():
+                # For these statements alone, which are one transaction.
+                session.execute(sql.UNHURRIED)
                 session.execute(sql.OLD_ACKS, (self._tenant,))
                 for one in acks:
                     body = msgspec.json.encode(one).decode()

@@ -23,6 +23,8 @@ PUT_ACK = (
 )
 #: What an ender that died has left.
 OLD_ACKS = "delete from fence_acks where tenant = ? and made < now() - interval '1 hour'"
+#: Nobody waits for the disk: an acknowledgement that a crash of the server loses is a lease waited out.
+UNHURRIED = "select set_config('synchronous_commit', 'off', true)"
 
 #: Whoever was stopped inside a transaction holds up the others for as long as the server waits for its next
 #: word; and inside a pipeline no time-out of the server's counts. Its transaction is rolled back with this.

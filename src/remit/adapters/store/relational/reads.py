@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,13 +15,22 @@ from remit.adapters.store.relational.subjects import Opener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
 from remit.core.approval import Approval
 from remit.core.event import Event
+from remit.core.identity import Person
 from remit.core.label import Label
 from remit.core.merkle import consistency_proof, inclusion_proof
 from remit.core.revocation import Closure, Fence
 from remit.core.task import Task
-from remit.ports.store import Entry, Pin, Usage
+from remit.ports.store import Credential, Entry, Pin, Usage
 
 T = TypeVar("T")
+
+#: More rows than there are.
+ALL: Final = 2**62
+#: Statements that are under way at once.
+AT_ONCE: Final = 100
+
+_credential = msgspec.json.Decoder(Credential).decode
+_person = msgspec.json.Decoder(Person).decode
 
 _TASK = "select body, label from tasks where tenant = ?"
 _EVENT = (
@@ -40,6 +49,16 @@ def body(connection: Sql, kind: type[T], query: str, *values: object) -> T | Non
 def bodies(connection: Sql, kind: type[T], query: str, *values: object) -> list[T]:
     """Give the rows' JSON bodies as values."""
     return [msgspec.json.decode(text, type=kind) for (text,) in connection.execute(query, values)]
+
+
+def signed_in(connection: Sql, tenant: str, digest: str) -> tuple[Credential, Person] | None:
+    """Give a credential and whose it is."""
+    row = connection.execute(
+        "select c.body, p.body from credentials c join people p on p.tenant = c.tenant and p.name = c.person"
+        " where c.tenant = ? and c.digest = ?",
+        (tenant, digest),
+    ).fetchone()
+    return (_credential(row[0]), _person(row[1])) if row else None
 
 
 def newest(
@@ -105,12 +124,18 @@ def expiring(connection: Sql, tenant: str, now_s: int) -> list[Task]:
     return _tasks(connection.execute(query, (tenant, now_s)))
 
 
-def descendants(connection: Sql, tenant: str, ancestor: str) -> list[Task]:
-    """Give every task that has `ancestor` among its ancestors."""
-    query = (
-        f"{_TASK} and id in (select task from lineage where tenant = ? and ancestor = ?) order by opened, id"  # noqa: S608
+def with_descendants(connection: Sql, tenant: str, id: str, most: int = ALL) -> list[Task]:
+    """Give a task, and after it the tasks that have it among their ancestors, `most` of these."""
+    # `cross join`: from the few to their tasks, and never through all tasks.
+    below = (
+        "select t.body, t.label from lineage l cross join tasks t where l.tenant = ? and l.ancestor = ?"
+        " and t.tenant = l.tenant and t.id = l.task order by t.opened, t.id limit ?"
     )
-    return _tasks(connection.execute(query, (tenant, tenant, ancestor)))
+    # Both are under way before either is looked at.
+    own = connection.execute(f"{_TASK} and id = ?", (tenant, id))
+    others = connection.execute(below, (tenant, id, most))
+    found = _tasks(own)
+    return found + _tasks(others) if found else found
 
 
 def usage(connection: Sql, tenant: str, id: str) -> Usage:
@@ -127,6 +152,20 @@ def approvals(connection: Sql, tenant: str, task: str, call: str, state: str, li
     return newest(
         connection, Approval, "approvals", "requested", tenant, limit, task=task, call=call, state=state
     )
+
+
+def open_approvals(connection: Sql, tenant: str, tasks: Sequence[str], most: int = ALL) -> list[Approval]:
+    """Give the approvals of some tasks that are pending, or given and not used, `most` of each."""
+    query = (
+        "select body from approvals where tenant = ? and task = ? and state in ('pending', 'approved')"
+        " order by requested desc limit ?"
+    )
+    found: list[Approval] = []
+    for start in range(0, len(tasks), AT_ONCE):
+        # All of them are under way before one is looked at.
+        asked = [connection.execute(query, (tenant, task, most)) for task in tasks[start : start + AT_ONCE]]
+        found += [msgspec.json.decode(text, type=Approval) for rows in asked for (text,) in rows]
+    return found
 
 
 def closures(connection: Sql, tenant: str, scope: str, limit: int) -> list[Closure]:

@@ -163,9 +163,9 @@ class RelationalStore:
         """Give the active tasks past their deadline, and those that end when nobody uses them."""
         return await self._pool.run(reads.expiring, tenant, int(now.timestamp()))
 
-    async def descendants(self, tenant: str, task: str) -> list[Task]:
-        """Give every task that has `task` among its ancestors."""
-        return await self._pool.run(reads.descendants, tenant, task)
+    async def with_descendants(self, tenant: str, task: str) -> list[Task]:
+        """Give a task, and after it every task that has it among its ancestors."""
+        return await self._pool.run(reads.with_descendants, tenant, task)
 
     async def usage(self, tenant: str, task: str) -> Usage:
         """Give what a task and its descendants have used."""
@@ -188,6 +188,10 @@ class RelationalStore:
         """Give approvals, newest first."""
         return await self._pool.run(reads.approvals, tenant, task, call, state.value if state else "", limit)
 
+    async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
+        """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        return await self._pool.run(reads.open_approvals, tenant, tuple(tasks))
+
     async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
         """Give closures, newest first."""
         return await self._pool.run(reads.closures, tenant, scope, limit)
@@ -200,6 +204,10 @@ class RelationalStore:
         """Give a credential by the digest of its secret, expired or not."""
         query = "select body from credentials where tenant = ? and digest = ?"
         return await self._pool.run(reads.body, Credential, query, tenant, digest)
+
+    async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
+        """Give a credential by the digest of its secret, expired or not, and whose it is."""
+        return await self._pool.run(reads.signed_in, tenant, digest)
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
         """Give the credentials of a person, newest first."""

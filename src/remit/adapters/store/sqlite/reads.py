@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
 from remit.core.errors import StoreUnavailable
 from remit.ports.store import Pin
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class SqliteReading:
@@ -44,6 +48,34 @@ class SqliteReading:
     def unavailable(self, fault: Exception) -> StoreUnavailable:
         """Give the fault that callers see."""
         return unavailable(fault, "the store cannot be read")
+
+
+class ReadHere:
+    """Reads a few rows by their key on the event loop's own thread.
+
+    That takes some tens of microseconds. To hand it to another thread takes longer, and what that one has
+    found is taken up a turn of the event loop later, behind all that is ready then.
+    """
+
+    def __init__(self, reading: SqliteReading) -> None:
+        """Take the file; the connection is opened with the first read."""
+        self._reading = reading
+        self._connection: sqlite3.Connection | None = None
+
+    def run(self, read: Callable[Concatenate[Sql, P], T], *args: P.args, **named: P.kwargs) -> T:
+        """Run `read(connection, ...)`; raises `StoreUnavailable`."""
+        try:
+            if self._connection is None:
+                self._connection = self._reading.open()
+            with self._reading.moment(self._connection) as sql:
+                return read(sql, *args, **named)
+        except sqlite3.Error as fault:
+            raise self._reading.unavailable(fault) from fault
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
 
 
 def pins_at(path: Path, tenant: str) -> list[Pin]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
 from remit.adapters.store.relational.ledger import Ledger
@@ -19,13 +20,20 @@ from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.sqlite.lock import lock_file
-from remit.adapters.store.sqlite.reads import SqliteReading
+from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
 from remit.adapters.store.sqlite.writer import SqliteWriter
+from remit.core.approval import Approval
+from remit.core.identity import Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
+from remit.core.task import Task
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
+from remit.ports.store import Credential
+
+#: Rows that are read on the event loop's thread; where there are more, another one reads them.
+FEW: Final = 16
 
 
 class SqliteStore(RelationalStore):
@@ -34,12 +42,18 @@ class SqliteStore(RelationalStore):
     _writer: SqliteWriter
 
     def __init__(
-        self, *, lock: int, connections: tuple[sqlite3.Connection, sqlite3.Connection], **parts: Any
+        self,
+        *,
+        lock: int,
+        connections: tuple[sqlite3.Connection, sqlite3.Connection],
+        here: ReadHere,
+        **parts: Any,
     ) -> None:
         """Put the parts together; `open` makes them."""
         super().__init__(**parts)
         self._lock = lock
         self._connections = connections
+        self._here = here
 
     @classmethod
     def open(
@@ -87,16 +101,36 @@ class SqliteStore(RelationalStore):
                 opened.close()
             os.close(lock)
             raise
+        reading = SqliteReading(path)
         return cls(
             lock=lock,
             connections=(connections[0], connections[1]),
+            here=ReadHere(reading),
             memory=memory,
             ledger=ledger,
             writer=writer,
-            pool=ReadPool(SqliteReading(path)),
+            pool=ReadPool(reading),
             incarnation=incarnation,
             opener=Opener(sealing),
         )
+
+    # What an end asks for, and who asks for it, is looked up without leaving the event loop's thread.
+
+    async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
+        """Give a credential by the digest of its secret, expired or not, and whose it is."""
+        return self._here.run(reads.signed_in, tenant, digest)
+
+    async def with_descendants(self, tenant: str, task: str) -> list[Task]:
+        """Give a task, and after it every task that has it among its ancestors."""
+        found = self._here.run(reads.with_descendants, tenant, task, FEW)
+        return found if len(found) <= FEW else await super().with_descendants(tenant, task)
+
+    async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
+        """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        if len(tasks) > FEW:
+            return await super().open_approvals(tenant, tasks)
+        found = self._here.run(reads.open_approvals, tenant, tuple(tasks), FEW)
+        return found if len(found) < FEW else await super().open_approvals(tenant, tasks)
 
     async def _scrub(self) -> None:
         await self._writer.scrub()
@@ -104,6 +138,7 @@ class SqliteStore(RelationalStore):
     async def close(self) -> None:
         """Commit what is in hand and close."""
         await super().close()
+        self._here.close()
         for connection in reversed(self._connections):
             connection.close()  # the last one to close copies the write-ahead log into the file
         os.close(self._lock)

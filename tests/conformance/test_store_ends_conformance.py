@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an end reads of a store: what lies under a task, what of it is open, and who asks."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from remit.core.approval import ApprovalState
+from remit.core.task import Ancestor
+from remit.ports.store import (
+    Credential,
+    PutApproval,
+    PutCredential,
+    PutPerson,
+    PutTask,
+    Store,
+    TakeCredential,
+    Unit,
+)
+from tests.conformance.stores import Open, each_store
+from tests.world import START, TENANT, a_person, a_task, an_approval
+
+pytestmark = each_store
+
+
+@pytest.fixture
+async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    opened = open_store(tmp_path)
+    yield opened
+    await opened.close()
+
+
+async def test_a_task_comes_with_all_that_descend_from_it(store: Store) -> None:
+    """The task itself first, then the others, the oldest first, however many; of another one nothing."""
+    above = (Ancestor("a", "contract-bot", "legal"),)
+    many = [a_task(f"b{n:03}", lineage=above, opened=START + timedelta(n)) for n in range(1, 60)]
+    changes = (PutTask(a_task("a", opened=START + timedelta(99))), *map(PutTask, many), PutTask(a_task("c")))
+    await store.commit(Unit(changes=changes))
+    found = await store.with_descendants(TENANT, "a")
+    assert [task.id for task in found] == ["a", *(task.id for task in many)]
+    assert [task.id for task in await store.with_descendants(TENANT, "c")] == ["c"]
+    assert await store.with_descendants(TENANT, "none") == []
+    assert await store.with_descendants("other", "a") == []
+
+
+async def test_open_approvals_are_those_that_could_still_be_used(store: Store) -> None:
+    """Pending ones, and given ones that nobody has used; of the tasks that were named, however many."""
+    names = [f"task_{n:03}" for n in range(120)]
+    put = [PutApproval(an_approval(f"of-{name}", task=name)) for name in names]
+    put += [
+        PutApproval(an_approval(state.value, task="task_x", state=state, call=state.value))
+        for state in ApprovalState
+    ]
+    await store.commit(Unit(changes=tuple(put)))
+    found = await store.open_approvals(TENANT, ["task_x"])
+    assert {one.state for one in found} == {ApprovalState.PENDING, ApprovalState.APPROVED}
+    assert len(await store.open_approvals(TENANT, names)) == 120
+    assert len(await store.open_approvals(TENANT, names[:3])) == 3
+    assert await store.open_approvals(TENANT, []) == []
+    many = [PutApproval(an_approval(f"more-{n}", task="task_y", call=f"call-{n}")) for n in range(40)]
+    await store.commit(Unit(changes=tuple(many)))
+    assert len(await store.open_approvals(TENANT, ["task_y"])) == 40
+
+
+async def test_a_credential_comes_with_whose_it_is(store: Store) -> None:
+    """In one look; a credential of nobody who is known is none."""
+    lena = a_person()
+    of_lena, of_nobody = (
+        Credential(
+            tenant=TENANT, digest=f"sha256:{who}", kind="session", person=who, created=START, expires=START
+        )
+        for who in (lena.name, "nobody")
+    )
+    changes = (PutPerson(lena, expect_new=True), PutCredential(of_lena), PutCredential(of_nobody))
+    await store.commit(Unit(changes=changes))
+    assert await store.signed_in(TENANT, of_lena.digest) == (of_lena, lena)
+    assert await store.signed_in(TENANT, of_nobody.digest) is None
+    assert await store.signed_in(TENANT, "sha256:other") is None
+    await store.commit(Unit(changes=(TakeCredential(TENANT, of_lena.digest),)))
+    assert await store.signed_in(TENANT, of_lena.digest) is None
