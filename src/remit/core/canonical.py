@@ -106,7 +106,8 @@ def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64) -> Json:
 
 def _colons_in(texts: Iterable[str], data: bytes) -> int:
     """Count the colons that parsed strings hold; -1 if the text may have written one of them as an escape."""
-    if b"\\u003a" in data or b"\\u003A" in data:
+    # (Not `in`, which takes bytes for a number first, and makes an error of that.)
+    if data.find(b"\\u003a") >= 0 or data.find(b"\\u003A") >= 0:
         return -1
     return "".join(texts).count(":")
 

@@ -28,6 +28,9 @@ class AgentState(enum.StrEnum):
     RETIRED = "retired"
 
 
+_USABLE = (AgentState.REGISTERED, AgentState.ACTIVE)
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """A governed non-human identity: one workload, one accountable owner, a purpose.
 
@@ -53,7 +56,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def usable(self) -> bool:
         """Whether the agent may act at all."""
-        return self.state in (AgentState.REGISTERED, AgentState.ACTIVE)
+        return self.state in _USABLE
 
     @property
     def keys(self) -> tuple[dict[str, str], ...]:

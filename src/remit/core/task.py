@@ -38,7 +38,10 @@ class TaskState(enum.StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing can come after it."""
-        return self not in (TaskState.PROPOSED, TaskState.ACTIVE)
+        return self not in _LIVING
+
+
+_LIVING = (TaskState.PROPOSED, TaskState.ACTIVE)
 
 
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {

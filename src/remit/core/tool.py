@@ -173,7 +173,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The name under which grants and policies speak of it."""
         return f"{self.upstream}/{self.name}"
 
-    @property
+    @functools.cached_property
     def tier(self) -> Tier:
         """The tier of a call to this tool, from what it does."""
         if self.effect is Effect.IRREVERSIBLE or self.production or self.financial:

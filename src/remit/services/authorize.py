@@ -41,6 +41,10 @@ from remit.services.policies import Policies
 from remit.services.tools import Tools
 
 Json = Any
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
+_NONE = Effect.NONE
+_CHANGED, _GONE = ToolState.CHANGED, ToolState.GONE
 
 #: The least assurance for each tier; a site may ask for more by policy.
 TIER_ASSURANCE = {
@@ -140,26 +144,26 @@ class Authorizer:
         approval: Approval | None = None
         outcome, rules = weigh(answer, frozenset())
         if reasons or answer.obligations:
-            outcome = Outcome.DENY
-        elif outcome is Outcome.DEFER:
+            outcome = _DENY
+        elif outcome is _DEFER:
             approval = await self._approval(request, rules)
             if approval is not None:
                 outcome, rules = weigh(answer, frozenset(approval.rules))
             elif denied := await self._denied(request, rules):
-                outcome = Outcome.DENY
+                outcome = _DENY
                 reasons.append(denied)
         reasons += _policy_reasons(answer, outcome)
-        if outcome is not Outcome.PERMIT and answer.flow:
+        if outcome is not _PERMIT and answer.flow:
             reasons += _flow_reasons(request, answer, live.index)
-        if outcome is not Outcome.PERMIT and request.flow.facts.plan == UNPLANNED:
+        if outcome is not _PERMIT and request.flow.facts.plan == UNPLANNED:
             reasons += _departures(request)
         takes: tuple[TakeBudget, ...] = ()
-        if outcome is Outcome.PERMIT or request.observed:
-            takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not Effect.NONE)
+        if outcome is _PERMIT or request.observed:
+            takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
             try:
                 live.reserve(takes)
             except BudgetExhausted as error:
-                takes, outcome = (), Outcome.DENY
+                takes, outcome = (), _DENY
                 reasons.append(
                     Reason(code=error.code, text=error.message, way_out=error.way_out, rule="task budget")
                 )
@@ -168,11 +172,11 @@ class Authorizer:
             outcome=outcome,
             reasons=tuple(reasons),
             rules=rules,
-            waived=approval.rules if approval and outcome is Outcome.PERMIT else (),
-            approval=approval.id if approval and outcome is Outcome.PERMIT else "",
+            waived=approval.rules if approval and outcome is _PERMIT else (),
+            approval=approval.id if approval and outcome is _PERMIT else "",
             obligations=answer.obligations,
             bundle=applied.digest,
-            observed=request.observed and outcome is not Outcome.PERMIT,
+            observed=request.observed and outcome is not _PERMIT,
         )
         return Ruling(decision, takes, approval if decision.approval else None)
 
@@ -188,11 +192,9 @@ class Authorizer:
                     way_out="open a task of a type that grants it",
                 )
             ]
-        if tool.state in (ToolState.CHANGED, ToolState.GONE):
+        if tool.state in (_CHANGED, _GONE):
             text = (
-                "has changed since it was reviewed"
-                if tool.state is ToolState.CHANGED
-                else "is not offered any more"
+                "has changed since it was reviewed" if tool.state is _CHANGED else "is not offered any more"
             )
             return None, [
                 Reason(
@@ -381,7 +383,7 @@ def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
                 way_out="ask an administrator to run `remit policy check`",
             )
         ]
-    if outcome is Outcome.PERMIT:
+    if outcome is _PERMIT:
         return []
     if answer.obligations:
         # An obligation that cannot be met is a refusal; this version meets none.
@@ -389,6 +391,6 @@ def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
         return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
     if not answer.permits and not answer.forbids and not answer.waivable:
         return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
-    if outcome is Outcome.DENY and not answer.forbids and not answer.waivable:
+    if outcome is _DENY and not answer.forbids and not answer.waivable:
         return []  # policy permits: what refuses stands in the grant's own reasons
     return list(answer.reasons)

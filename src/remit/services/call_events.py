@@ -23,6 +23,12 @@ from remit.core.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.live import LiveTask
 
 Json = Any
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
+_DATA_READ, _ACTION_EXECUTED = EventKind.DATA_READ, EventKind.ACTION_EXECUTED
+_NOT_SENT, _OK = CallOutcome.NOT_SENT, CallOutcome.OK
+_NONE = Effect.NONE
+_SELECTOR, _DESTINATION = ArgumentRole.SELECTOR, ArgumentRole.DESTINATION
 
 #: Arguments above this size are committed to by digest and not kept.
 MAX_SEALED_BYTES = 65_536
@@ -58,7 +64,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     if request.rest.writers:
         facts["rest"] = [_wrote(one) for one in request.rest.writers]
     if request.principal.method is not None:
-        facts["method"] = request.principal.method.value
+        facts["method"] = request.principal.method._value_
     if request.task.lineage:
         facts["chain"] = list(request.task.actors)
     if decision.reasons:
@@ -82,7 +88,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     if request.rest.writers:
         sealed["rest"] = [one.resource for one in request.rest.writers]
     return Event(
-        kind=EventKind.DECISION_MADE,
+        kind=_DECISION_MADE,
         at=request.now,
         tenant=request.principal.tenant,
         task=request.task.id,
@@ -254,33 +260,33 @@ def outcome_events(
         facts["observed"] = True
     if request.enforcement_point:
         facts["enforced_by"] = request.enforcement_point
-    called = Event(kind=EventKind.TOOL_CALLED, facts=facts, **common)
-    if outcome is CallOutcome.NOT_SENT:
+    called = Event(kind=_TOOL_CALLED, facts=facts, **common)
+    if outcome is _NOT_SENT:
         return (called,)
-    if tool.effect is Effect.NONE:
-        if outcome is not CallOutcome.OK:
+    if tool.effect is _NONE:
+        if outcome is not _OK:
             return (called,)
         read = Event(
-            kind=EventKind.DATA_READ,
+            kind=_DATA_READ,
             facts={
                 "tool": tool.id,
                 "class": tool.label.data_class,
                 "categories": sorted(tool.label.categories),
                 "trust": tool.label.trust._value_,
             },
-            sealed={"record": subject_of(tool, tool.record, ArgumentRole.SELECTOR, request.arguments)},
+            sealed={"record": subject_of(tool, tool.record, _SELECTOR, request.arguments)},
             **common,
         )
         return (called, read)
     executed = Event(
-        kind=EventKind.ACTION_EXECUTED,
+        kind=_ACTION_EXECUTED,
         facts={
             "tool": tool.id,
             "effect": tool.effect._value_,
             "audience": tool.audience.name,
             "outcome": outcome._value_,
         },
-        sealed={"target": subject_of(tool, tool.target, ArgumentRole.DESTINATION, request.arguments)},
+        sealed={"target": subject_of(tool, tool.target, _DESTINATION, request.arguments)},
         **common,
     )
     return (called, executed)

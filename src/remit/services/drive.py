@@ -64,6 +64,10 @@ from remit.services.parts import NOT_OFFERED, Driver, Parts, Sink
 from remit.services.scrub import NO_SCRUBBER
 
 _NO_UNIT: Final = Unit()
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_DEFER = Outcome.DEFER
+_NONE = Effect.NONE
+_REQUEST = ChunkKind.REQUEST
 
 
 class Drive(Driver):
@@ -152,7 +156,7 @@ class Drive(Driver):
     async def _decide(self, need: Decide) -> Decision:
         assert self._live is not None
         ruling = await self._m.authorizer.decide(need.request, self._live)
-        if ruling.decision.outcome is Outcome.DEFER and not ruling.decision.observed:
+        if ruling.decision.outcome is _DEFER and not ruling.decision.observed:
             turn = self._m.approvals.turn(need.request.task.id)
             await turn.acquire()
             self._turn = turn
@@ -172,7 +176,7 @@ class Drive(Driver):
             return Recorded()
         live, ruling = self._live, self._ruling
         scopes = live.call_scopes(request.tool.id)
-        call = LiveCall(decision.id, request.tool.id, request.tool.effect.value, scopes)
+        call = LiveCall(decision.id, request.tool.id, request.tool.effect._value_, scopes)
         changes = [*self._m.live.checks(live, scopes), *self._m.holdings.unchanged(request), *ruling.takes]
         if ruling.approval is not None:
             changes.append(ConsumeApproval(ruling.approval.id, request.call_digest, self._now))
@@ -230,7 +234,7 @@ class Drive(Driver):
         call, exchange = self._call, self._exchange
         self._look(call)
         tool, classes = need.request.tool, self._m.policies.applied.bundle.classes
-        if tool.effect is not Effect.NONE and self._live.rose_beside(need.request.label, tool.label, classes):
+        if tool.effect is not _NONE and self._live.rose_beside(need.request.label, tool.label, classes):
             # What another call read meanwhile may lie in the upstream, where this call could carry it on.
             raise Conflict(
                 "the task has read more since this was decided", code="label-rose", way_out="call again"
@@ -265,7 +269,7 @@ class Drive(Driver):
         """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
         chunk = need.chunk
         assert self._exchange is not None
-        if chunk.kind is ChunkKind.REQUEST:
+        if chunk.kind is _REQUEST:
             # An answer to the server's own question would be a disclosure that nobody decided: refused.
             if chunk.request_id is not None:
                 self._exchange.respond(chunk.request_id, NOT_OFFERED, error=True)

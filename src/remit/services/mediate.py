@@ -34,7 +34,7 @@ class Mediator:
         except RemitError:
             self.ends["fault"] += 1
             raise
-        self.ends[(end.outcome if isinstance(end, Answered) else end.decision.outcome).value] += 1
+        self.ends[(end.outcome if isinstance(end, Answered) else end.decision.outcome)._value_] += 1
         return end
 
     async def look(self, asked: Asked, sink: Sink, held: DeferredCall) -> End:

@@ -118,7 +118,8 @@ def notification_chunk(message: Message) -> Chunk:
 def standalone(raw: msgspec.Raw) -> bytes:
     """Copy a raw value out of its message, without line breaks (JSON has none but between its values)."""
     body = bytes(raw)
-    if b"\n" in body or b"\r" in body:
+    # (Not `in`, which takes bytes for a number first, and makes an error of that.)
+    if body.find(b"\n") >= 0 or body.find(b"\r") >= 0:
         return msgspec.json.format(body, indent=-1)
     return body
 

@@ -97,7 +97,7 @@ Form = tuple[str, str, str]
 
 
 def _form(tool: Tool) -> Form:
-    return tool.id, tool.effect.value, tool.audience.name
+    return tool.id, tool.effect._value_, tool.audience.name
 
 
 class _Kit(msgspec.Struct, frozen=True):

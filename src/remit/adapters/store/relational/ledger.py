@@ -29,6 +29,9 @@ CHUNK = 64
 
 _EVENT_COLUMNS = 10
 _NO_TASK = Counter()
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
+_PERMIT = Outcome.PERMIT
 _INSERT_EVENTS = "insert into events values "
 _PUT_COUNTERS = "insert into counters values "
 _REPLACING = replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event")
@@ -37,9 +40,9 @@ _REPLACING = replacing("tenant, task", "calls", "effectful_calls", "result_bytes
 def permits(event: Event) -> bool:
     """Whether an event is a decision after which its call goes on, so that an outcome must follow."""
     return (
-        event.kind is EventKind.DECISION_MADE
+        event.kind is _DECISION_MADE
         and bool(event.call)
-        and (event.facts.get("outcome") == Outcome.PERMIT or bool(event.facts.get("observed")))
+        and (event.facts.get("outcome") == _PERMIT or bool(event.facts.get("observed")))
     )
 
 
@@ -115,10 +118,10 @@ class Ledger:
     def _outcomes(log: _TenantLog, rows: Iterable[tuple[int, str, bytes]]) -> None:
         """Follow which permitted calls have their outcome."""
         for index, kind, leaf in rows:
-            if kind not in {EventKind.DECISION_MADE, EventKind.TOOL_CALLED}:
+            if kind not in {_DECISION_MADE, _TOOL_CALLED}:
                 continue
             event = from_leaf(leaf)
-            if kind == EventKind.TOOL_CALLED:
+            if kind == _TOOL_CALLED:
                 log.unfinished.pop(event.call, None)
             elif permits(event):
                 log.unfinished[event.call] = index
@@ -219,7 +222,9 @@ class Ledger:
                     counter.calls, counter.effectful_calls, counter.result_bytes, index, previous
                 )
             place = (tenant, index, event.kind._value_, task, counter.last_event, open_from)
-            rows += (*place, leaf, hashed, key_id, blob)
+            # Of `bytes` the binding asks whether they have an adapter, which takes longer than this copy.
+            sealed = bytearray(blob) if blob is not None else None
+            rows += (*place, bytearray(leaf), bytearray(hashed), key_id, sealed)
             hashes.append(hashed)
             index += 1
             sequence += 1
@@ -235,7 +240,7 @@ class Ledger:
         for task, counter in ends.items():
             self._memory.put_counter((tenant, task), counter)
         for event in events:
-            if event.kind is EventKind.TOOL_CALLED:
+            if event.kind is _TOOL_CALLED:
                 opened = log.unfinished.pop(event.call, None)
                 if opened is not None:
                     log.undo.append((event.call, opened))
