@@ -145,3 +145,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     lenient: bool = False
     certificates: bool = False
+
+
+def of_standard(
+    method: str, path: str, summary: str, serve: Callable[[Errand], Awaitable[Any]], **more: Any
+) -> Endpoint:
+    """Give an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
+    return Endpoint(
+        method=method, path=path, summary=summary, serve=serve, agents=True, lenient="takes" in more, **more
+    )
