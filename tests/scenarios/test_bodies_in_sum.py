@@ -177,10 +177,10 @@ def test_small_values_count_for_what_they_become() -> None:
     """A text of brackets is twenty times as large when it is read; as a stranger's it is never read so."""
     bodies = Bodies(MOST)
     body = bodies.begin(LOOPBACK)
-    body.arrived(b"[],[],[]")
-    assert bodies.all.used == 8
+    body.arrived(b"[]," * 2_000)
+    assert bodies.all.used == 6_000
     body.of("bot")
-    assert bodies.all.used == 8 + 5 * VALUE_BYTES
+    assert bodies.all.used == 6_000 + 4_000 * VALUE_BYTES
 
 
 # The doors.

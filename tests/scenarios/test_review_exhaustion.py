@@ -89,8 +89,9 @@ async def test_the_token_endpoint_fetches_nothing_for_strangers(tmp_path: Path) 
 )
 def test_a_server_in_front_says_who_is_bounded(client: str, forwarded: str, place: str) -> None:
     """One that is configured, of the one that called it; nobody else changes for whom they count."""
-    assert Proxies(["10.0.0.0/8"]).place(client, [forwarded.encode()] if forwarded else []) == place
-    assert Proxies().place(client, [forwarded.encode()]) == place_of(client)
+    headers = [(b"host", b"remit.example"), (b"x-forwarded-for", forwarded.encode())]
+    assert Proxies(["10.0.0.0/8"]).place(client, headers if forwarded else headers[:1]) == place
+    assert Proxies().place(client, headers) == place_of(client)
 
 
 async def test_behind_a_proxy_one_who_begins_without_end_holds_up_themselves_alone(tmp_path: Path) -> None:

@@ -122,8 +122,7 @@ def counting(inner: Application, bodies: Bodies, proxies: Proxies | None = None)
             await inner(scope, receive, send)
             return
         client = scope.get("client")
-        told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        place = scope[PLACE] = known.place(client[0] if client else "", told)
+        place = scope[PLACE] = known.place(client[0] if client else "", scope["headers"])
         body = scope[BODY] = bodies.begin(place)
 
         async def counted() -> MutableMapping[str, Any]:

@@ -8,12 +8,11 @@ first bytes of each of their bodies are free of that: behind a proxy all have on
 token sends little.
 
 Of a known caller a body counts for what it becomes when it is read: JSON takes more in memory than on the
-wire, by its commas and brackets.
+wire, by its commas and brackets. Small ones are bounded by their number.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,7 +22,8 @@ from remit.core.errors import Busy
 BODY: Final = "remit.body"
 #: Bytes that one value takes beside its text, about.
 VALUE_BYTES: Final = 64
-#: So much of each body of a stranger does not count for their address.
+#: So much of each body of a stranger does not count for their address, and a body that is no larger counts
+#: for its bytes alone.
 SMALL: Final = 4_096
 #: One in so many bytes is for all those together who are not known.
 STRANGERS: Final = 4
@@ -36,23 +36,24 @@ class FairShare:
         """Begin with all of them free."""
         self.most = most
         self.used = 0
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
 
     def take(self, party: str, size_bytes: int) -> bool:
         """Take some for a party; `False` where that is too much, and nothing is taken then."""
         used = self.used + size_bytes
-        if self._held[party] + size_bytes > self.most - used:
+        held = self._held.get(party, 0) + size_bytes
+        if held > self.most - used:
             return False
         self.used = used
-        self._held[party] += size_bytes
+        self._held[party] = held
         return True
 
     def give(self, party: str, size_bytes: int) -> None:
         """Give back what was taken."""
         self.used -= size_bytes
-        self._held[party] -= size_bytes
-        if not self._held[party]:
-            del self._held[party]
+        left = self._held.pop(party, 0) - size_bytes
+        if left:
+            self._held[party] = left
 
 
 class Bodies:
@@ -83,7 +84,8 @@ class BodyInHand:
     def arrived(self, piece: bytes) -> None:
         """Count a piece that has come; raises `Busy` where it is too much."""
         self._size += len(piece)
-        self._values += piece.count(b",") + piece.count(b"[") + piece.count(b"{")
+        if self._size > SMALL:
+            self._values += len(piece) - len(piece.translate(None, b",[{"))
         self._hold()
 
     def of(self, party: str) -> None:
@@ -106,14 +108,13 @@ class BodyInHand:
 
     def _hold(self) -> None:
         """Hold as much as it takes by now."""
-        bodies = self._bodies
         if not self._party and (large := max(0, self._size - SMALL) - self._at_place):
-            if not bodies.strangers.take(self._place, large):
+            if not self._bodies.strangers.take(self._place, large):
                 raise _too_much("of those who have not shown who they are")
             # Given back at the end, also where there is no room for it below.
             self._at_place += large
         more = self._size + (self._values * VALUE_BYTES if self._party else 0) - self._held
-        if not bodies.all.take(self._party, more):
+        if not self._bodies.all.take(self._party, more):
             raise _too_much("of this caller" if self._party else "of all callers")
         self._held += more
 

@@ -27,14 +27,15 @@ class Proxies:
         """Take addresses or networks; raises `ValueError` for what is neither."""
         self._networks = [ipaddress.ip_network(one) for one in networks]
 
-    def place(self, client: str, forwarded: Iterable[bytes]) -> str:
+    def place(self, client: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Give the place that a request comes from: the nearest address that is no proxy's.
 
-        `forwarded` are the values of `X-Forwarded-For`, in which each server names the one before it.
+        In `X-Forwarded-For` among the headers each server names the one before it.
         """
         if not self._networks:
             return place_of(client)
-        hops = b",".join(forwarded).decode("latin-1").split(",")
+        told = [value for name, value in headers if name == b"x-forwarded-for"]
+        hops = b",".join(told).decode("latin-1").split(",")
         for hop in reversed(hops[-MAX_HOPS:]):
             if not self._is_one(client):
                 break
