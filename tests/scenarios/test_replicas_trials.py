@@ -16,6 +16,7 @@ import pytest
 
 from tests.evidence_reading import permits
 from tests.gateway_process import Line, Refused
+from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas
 
@@ -24,13 +25,18 @@ Json = Any
 LOOPS = 6
 #: What becomes of one replica while another ends the task; a kill is rare, for it takes long to start again.
 FATES = ("nothing", "stopped", "stopped", "stopped", "cut off", "cut off", "killed")
+#: And where NATS wakes them, of one replica's way to it, or of NATS itself.
+FATES_OF_WAKES = (*FATES, "not woken", "not woken", "NATS hangs", "NATS hangs", "NATS killed", "NATS killed")
 
 
 class Trial:
     """One task, loops that use it through all replicas, and one end."""
 
-    def __init__(self, world: Replicas, dice: random.Random, name: str) -> None:
+    def __init__(
+        self, world: Replicas, dice: random.Random, name: str, nats: NatsServer | None = None
+    ) -> None:
         self.world = world
+        self.nats = nats
         self.dice = dice
         self.name = name
         self.began = 0
@@ -46,7 +52,7 @@ class Trial:
         self.began = (await ender.ask("GET", "/api/v1/events/head", by="root"))["size"]
         loops = [asyncio.create_task(self._loop(n, token)) for n in range(LOOPS)]
         await asyncio.sleep(dice.uniform(0.0, 0.3))
-        fate = dice.choice(FATES)
+        fate = dice.choice(FATES_OF_WAKES if self.nats else FATES)
         await self._befall(victim, fate)
         await asyncio.sleep(dice.choice((0.0, 0.005, 0.02, 0.2)))
         closure = await self._ended(ender, task)
@@ -80,6 +86,12 @@ class Trial:
             victim.proxy.cut_off(True)
         elif fate == "killed":
             await victim.kill()
+        elif fate == "not woken" and victim.nats is not None:
+            victim.nats.cut_off(True)
+        elif fate == "NATS hangs" and self.nats is not None:
+            self.nats.pause(True)
+        elif fate == "NATS killed" and self.nats is not None:
+            self.nats.kill()
 
     async def _mend(self, victim: Replica, fate: str) -> None:
         if fate == "stopped":
@@ -88,6 +100,12 @@ class Trial:
             victim.proxy.cut_off(False)
         elif fate == "killed":
             await victim.start()
+        elif fate == "not woken" and victim.nats is not None:
+            victim.nats.cut_off(False)
+        elif fate == "NATS hangs" and self.nats is not None:
+            self.nats.pause(False)
+        elif fate == "NATS killed" and self.nats is not None:
+            self.nats.start()
 
     async def _loop(self, me: int, token: str) -> None:
         count = 0
@@ -142,12 +160,15 @@ class Trial:
         return out
 
 
-async def trials(folder: Path, url: str, port: int, count: int, seed: int) -> None:
+async def trials(
+    folder: Path, url: str, port: int, count: int, seed: int, nats: NatsServer | None = None
+) -> None:
     """Run so many trials on one world."""
     dice = random.Random(seed)
-    async with replicas(folder, url, port, count=3, lease_ms=500) as world:
+    wakes = nats.port if nats else 0
+    async with replicas(folder, url, port, count=3, lease_ms=500, nats=wakes) as world:
         for number in range(count):
-            await Trial(world, dice, f"{seed}-{number}").run()
+            await Trial(world, dice, f"{seed}-{number}", nats).run()
 
 
 async def test_ends_hold_whatever_becomes_of_a_replica(
@@ -155,6 +176,15 @@ async def test_ends_hold_whatever_becomes_of_a_replica(
 ) -> None:
     """A dozen times."""
     await trials(tmp_path, postgres, postgres_server.port, 12, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12, 15))
+async def test_ends_hold_whatever_becomes_of_nats(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer, seed: int
+) -> None:
+    """Three times forty, where it wakes the replicas."""
+    await trials(tmp_path, postgres, postgres_server.port, 40, seed=seed, nats=nats)
 
 
 @pytest.mark.slow
