@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.destination import both, whole, within
-from remit.core.glance import AT_A_GLANCE, SHORT, Glance, glance
+from remit.core.glance import A_VALUE, AN_ADDRESS, SHORT, SOME_WORDS, Glance, glance
 
 #: Makes a text too long for a glance, and changes nothing of what it is.
 PADDING = " " * (SHORT + 1)
 
-seen_at_a_glance = st.from_regex(AT_A_GLANCE, fullmatch=True).filter(lambda text: len(text) <= SHORT)
+seen_at_a_glance = st.one_of(
+    *(st.from_regex(one, fullmatch=True) for one in (SOME_WORDS, A_VALUE, AN_ADDRESS))
+).filter(lambda text: len(text) <= SHORT)
 short = st.one_of(seen_at_a_glance, st.text("aZ09.-_@:/+ ,%=", max_size=24))
 
 

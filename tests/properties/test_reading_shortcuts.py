@@ -6,9 +6,12 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remit.core.destination import Destination, DestinationKind, both, whole
+from remit.core.destination import PLAIN_URL, Destination, DestinationKind, both, whole, within
+from remit.core.label import Label
+from remit.core.record import MAX_PATHS, PATH_BYTES, Paths, Reading
 from remit.core.remembered import Remembered
 from remit.core.spelling import folded, plain
+from remit.core.tool import FieldLabel, Tool
 from remit.core.word import bare_words, different_words, stems_among, stems_in, words_of
 
 #: Letters and what stands around words, some of it beyond ASCII.
@@ -29,6 +32,40 @@ def test_spacing_is_one_for_short_and_for_long_texts(text: str) -> None:
 def test_different_words_are_all_words(text: str) -> None:
     """Each once."""
     assert different_words(text) == set(words_of(text))
+
+
+@given(st.from_regex(PLAIN_URL, fullmatch=True).filter(lambda url: url[-1].isalnum() or url[-1] in "-/"))
+@example("https://docs.example.org/1234")
+@example("ftp://0x7f.example.org/a/")
+def test_a_plain_url_is_found_like_any_other(url: str) -> None:
+    """With a fragment behind it it is not plain, goes to the same host, and is the same but for that."""
+    marked = {Destination(one.kind, one.normal.removesuffix("#x").rstrip("/")) for one in within(f"{url}#x")}
+    assert set(within(url)) == marked
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["to", "note", "a@x.org", "7"]), st.text("ab", max_size=2))))
+def test_a_result_is_read_like_the_first_one_of_its_tool(results: list[dict[str, str]]) -> None:
+    """What is kept of paths changes no leaf, and leaves no label out."""
+    secret = Label(data_class="secret")
+    tool = Tool(upstream="u", name="t", fields=(FieldLabel("to", secret), FieldLabel("note", Label())))
+    paths = Paths()
+    for result in results:
+        first, later = Reading(result, tool), Reading(result, tool, paths)
+        assert list(first) == list(later)
+        assert (first.seen, first.above) == (later.seen, later.above)
+
+
+def test_paths_of_a_tool_that_is_described_otherwise_are_forgotten() -> None:
+    """Its fields have other labels; and ever new names fill no memory."""
+    paths, secret = Paths(), Label(data_class="secret")
+    before, after = (
+        Tool(upstream="u", name="t", fields=(FieldLabel("to", one),)) for one in (Label(), secret)
+    )
+    assert [one.label for one in Reading({"to": "a"}, before, paths)] == [Label()]
+    assert [one.label for one in Reading({"to": "a"}, after, paths)] == [secret]
+    for count in range(50):
+        list(Reading({f"name{count}_{at}": {"in": "a"} for at in range(10 * count)}, after, paths))
+        assert paths.size_bytes <= MAX_PATHS * PATH_BYTES
 
 
 @given(words, words)

@@ -56,6 +56,9 @@ class Destination(msgspec.Struct, frozen=True, gc=False):
     normal: str
 
 
+# Names of their own, as each look at a class of constants costs the interpreter a search.
+_URL, _HOST = DestinationKind.URL, DestinationKind.HOST
+_EMAIL, _PHONE, _TEXT = DestinationKind.EMAIL, DestinationKind.PHONE, DestinationKind.TEXT
 _KINDS = {Glance.ADDRESS: DestinationKind.EMAIL, Glance.TEXT: DestinationKind.TEXT}
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
 _CUT = "<>()[]{}\"'`|,;\\"
@@ -70,8 +73,14 @@ _SPACE = re.compile(r"\s")
 _MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
 _OF_URLS = re.compile(r"[/?#\\]")
+# Most URLs: nothing in them has a second form, or can be read as something else, too.
+PLAIN_URL = re.compile(
+    r"(?:https?|ftp)://((?:[a-z0-9_-]{1,63}\.){1,20}[a-z]{2,24})(?:/[a-z0-9._~-]{1,200}){0,20}/?"
+)
 # A dot that has something after it; characters beyond ASCII are question marks there.
 _DOT = re.compile(rb"\.[^ .:!*_~]")
+# No dot follows up to where the piece ends, or, as nothing is to be gone over twice, to the next colon.
+_WITHOUT_DOT = re.compile(rb"://[^ .:]*(?:[ :]|\Z)")
 _BRACKETED = re.compile(r"(?:[^\s/@\[\]]{0,64}@)?\[[0-9a-f:.]{2,45}\][^\s<>()\"'|\\]{0,1024}")
 
 
@@ -103,7 +112,7 @@ def _whole(text: str) -> Destination:
     if folded.endswith(">") and _SHOWN.match(folded):
         # RFC 5322 section 3.4: the display name says nothing of where it goes, unless it is an address too.
         folded = folded[folded.index("<") + 1 : -1].strip()
-    return _known(folded) or Destination(DestinationKind.TEXT, folded)
+    return _known(folded) or Destination(_TEXT, folded)
 
 
 def both(text: str) -> tuple[Destination, tuple[Destination, ...]]:
@@ -142,7 +151,7 @@ def pieces(text: str) -> Iterator[str]:
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
     if kind := at_a_glance(text):
-        return iter((Destination(kind, plain(text)),) if kind is DestinationKind.EMAIL else ())
+        return iter((Destination(kind, plain(text)),) if kind is _EMAIL else ())
     return iter(_inside(text)) if len(text) <= PIECE else chain.from_iterable(map(_within, pieces(text)))
 
 
@@ -179,7 +188,7 @@ def _standing(text: str, found: list[Destination]) -> None:
     folded = text.lower() if bare else text
     if dot is not None:
         _addresses(folded, cut, dot, found)
-    if scheme >= 0:
+    if scheme >= 0 and (_WITHOUT_DOT.search(cut, scheme) or b"[" in raw):
         _named_by_scheme(folded, raw, cut, scheme, found)
     if digits >= MIN_ACCOUNT_DIGITS:
         at = cut.find(b"aa00")
@@ -189,7 +198,7 @@ def _standing(text: str, found: list[Destination]) -> None:
                 found.extend([Destination(DestinationKind.IBAN, one) for one in accounts])
             at = cut.find(b"aa00", at + 1)
     if digits >= MIN_NUMBER:
-        found.extend([Destination(DestinationKind.PHONE, one) for one in phones_in(folded, raw, cut)])
+        found.extend([Destination(_PHONE, one) for one in phones_in(folded, raw, cut)])
 
 
 def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list[Destination]) -> None:
@@ -226,6 +235,10 @@ def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[D
 
 def _in_piece(piece: str, found: list[Destination]) -> None:
     """Add what one piece without spaces holds: itself, and what marks join in it."""
+    if len(piece) <= MAX_WHOLE and (plain_url := PLAIN_URL.fullmatch(piece)):
+        found.append(Destination(_URL, piece.rstrip("/")))
+        found.append(Destination(_HOST, plain_url[1]))
+        return
     if _MOMENT.fullmatch(piece):
         return
     if not _JOINTS.search(piece):
@@ -236,7 +249,7 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
             _urls(piece, found)
         elif (known := _known(piece)) is not None:
             found.append(known)
-            if known.kind is DestinationKind.URL:
+            if known.kind is _URL:
                 return
     # A name in the path of a URL is most often one of a file.
     hosts = "//" not in piece or len(piece) > MAX_WHOLE
@@ -295,7 +308,7 @@ def _known(folded: str) -> Destination | None:
             return _url(f"https://{folded}")
     if folded[0] in "+0123456789":
         phone = phone_of(folded)
-        return Destination(DestinationKind.PHONE, phone) if phone else None
+        return Destination(_PHONE, phone) if phone else None
     account = account_of(folded) if folded[2:4].isdecimal() else ""
     return Destination(DestinationKind.IBAN, account) if account else None
 
@@ -305,12 +318,12 @@ def _email(folded: str) -> Destination | None:
     host = host_of(domain)
     if not host or not _LOCAL.fullmatch(local):
         return None
-    return Destination(DestinationKind.EMAIL, f"{local}@{host}")
+    return Destination(_EMAIL, f"{local}@{host}")
 
 
 def _at_host(folded: str) -> Destination | None:
     host = host_of(folded)
-    return Destination(DestinationKind.HOST, host) if host else None
+    return Destination(_HOST, host) if host else None
 
 
 def _url(folded: str) -> Destination | None:
@@ -334,4 +347,4 @@ def _url(folded: str) -> Destination | None:
         tail = decoded(tail)
     where = f"{named}:{port}" if port else named
     path = tail.lstrip("/\\")
-    return Destination(DestinationKind.URL, f"{scheme}://{where}/{path}".rstrip("/"))
+    return Destination(_URL, f"{scheme}://{where}/{path}".rstrip("/"))

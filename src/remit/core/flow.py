@@ -88,7 +88,12 @@ class Flow(msgspec.Struct, frozen=True):
 
 NO_FLOW = Flow()
 _PLAIN = Argument()
+_WORDS = {one: one.value for one in Provenance}
+_KINDS = {one: one.value for one in ArgumentRole}
 _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
+_CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
@@ -102,7 +107,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     for one in destinations:
         spent = spent or one.spent
         near = near and (one.reached or one.near)
-        if one.provenance is Provenance.INTENT:
+        if one.provenance is _INTENT:
             if one.stated and one.stated.parameter:
                 parameters = True
             else:
@@ -111,7 +116,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     said = index.utterance
     delegated = said.delegates
     pointed = _pointed_to(selectors, delegated=delegated)
-    tainted = label.trust is Trust.UNTRUSTED
+    tainted = label.trust is _UNTRUSTED
     foreign = tainted and any(index.foreign(one, named=True) for one in contents)
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
@@ -179,7 +184,8 @@ def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[s
     worst_of: dict[str, str] = {}
     short: set[str] = set()
     for kind, ones in kinds.items():
-        worst_of[kind] = str(worst(ones) if len(ones) > 1 else ones[0].provenance)
+        found = ones[0].provenance if len(ones) == 1 else worst(ones)
+        worst_of[kind] = _WORDS[found or Provenance.UNKNOWN]
         for one in ones:
             if not one.reached:
                 short.add(kind)
@@ -214,10 +220,10 @@ def _of_arguments(
             continue
         one = index.judge(value, tool, name)
         found[name] = one
-        kinds.setdefault("secret" if spec.secret else str(role), []).append(one)
+        kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
         if spec.personal:
             kinds.setdefault("personal", []).append(one)
-        if role is ArgumentRole.CONTENT:
+        if role is _CONTENT:
             contents.append(value)
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
@@ -241,9 +247,7 @@ def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
 
 def _used(index: Index, tool: Tool) -> bool:
     """Whether a destination that the intent states was given to this tool already."""
-    return any(
-        index.used(tool, name) for name, one in tool.arguments.items() if one.role is ArgumentRole.DESTINATION
-    )
+    return any(index.used(tool, name) for name, one in tool.arguments.items() if one.role is _DESTINATION)
 
 
 def _is_amount(spec: Argument) -> bool:
@@ -259,9 +263,9 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
     """Give (argument, sentence) for each argument that is not of the intent: how it came into the task."""
     out = []
     for name, one in flow.arguments.items():
-        if one.provenance is Provenance.INTENT and not one.spent:
+        if one.provenance is _INTENT and not one.spent:
             continue
-        first = next((met for met in one.origins if met.trust is Trust.UNTRUSTED), None) or next(
+        first = next((met for met in one.origins if met.trust is _UNTRUSTED), None) or next(
             iter(one.origins), None
         )
         if one.spent:

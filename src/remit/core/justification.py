@@ -42,6 +42,10 @@ class Reach(enum.IntEnum):
     NAMED = 3
 
 
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_INTENT, _TRUSTED, _NAMED = Provenance.INTENT, Provenance.TRUSTED, Reach.NAMED
+
+
 class Met(msgspec.Struct, frozen=True):
     """A place where a value was met: the `call`th call of the task, its tool, and the field of its result.
 
@@ -106,14 +110,14 @@ class Justification(msgspec.Struct, frozen=True):
     @property
     def reached(self) -> bool:
         """Whether it is of the intent, or the one trusted value to which the intent leads."""
-        return (self.provenance is Provenance.INTENT and not self.spent) or (
-            self.provenance is Provenance.TRUSTED and self.reach is Reach.NAMED
+        return (self.provenance is _INTENT and not self.spent) or (
+            self.provenance is _TRUSTED and self.reach is _NAMED
         )
 
     @property
     def justified(self) -> bool:
         """Whether it is of the intent, and for what it was stated for, or of a trusted source."""
-        return not self.spent and self.provenance in (Provenance.INTENT, Provenance.TRUSTED)
+        return not self.spent and self.provenance in (_INTENT, _TRUSTED)
 
     @property
     def pointed(self) -> bool:

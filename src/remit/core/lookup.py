@@ -26,6 +26,9 @@ _ID_WORDS = frozenset(
 MAX_NAME = 200
 """Characters of an argument that can be a name, or words that are looked for."""
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED = Trust.UNTRUSTED
+_UNLED, _NAMED = Reach.NONE, Reach.NAMED
 
 
 class Lookup:
@@ -43,7 +46,7 @@ class Lookup:
         """Take arguments with what is known of each."""
         self.tool = tool
         self.reach = _reach(tool, arguments, given, said)
-        self.vague = self.reach is Reach.NAMED and _vague(tool, arguments, given)
+        self.vague = self.reach is _NAMED and _vague(tool, arguments, given)
         self.asked = frozenset(" ".join(words_of(text)) for text in _texts(arguments)) - {""}
         self.doubtful: frozenset[str] = frozenset(
             text
@@ -64,11 +67,11 @@ class Lookup:
         repeats what is doubtful, nor where it holds what untrusted hands had written there (`core.marking`).
         """
         trust = leaf.label.trust
-        if trust is Trust.UNTRUSTED:
+        if trust is _UNTRUSTED:
             return trust
         echoed = bool(self._echoes) and not self._echoes.isdisjoint(words_of(leaf.text))
         if echoed or (marked and not marked.isdisjoint(marks_of(leaf.text))):
-            return Trust.UNTRUSTED
+            return _UNTRUSTED
         return trust
 
 
@@ -82,7 +85,7 @@ def _vague(tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justif
     """Whether nothing but words was looked for in what others may have written: they can write those words,
     and whoever looks chooses them.
     """
-    return tool.label.trust is Trust.UNTRUSTED and not any(
+    return tool.label.trust is _UNTRUSTED and not any(
         one.reached
         and (
             one.provenance is Provenance.TRUSTED
@@ -105,16 +108,16 @@ def _reach(
 ) -> Reach:
     if tool.effect is not Effect.NONE:
         # What a permitted call has made is its own.
-        return Reach.NAMED if any(one.reached for one in given.values()) else Reach.NONE
-    reach = Reach.NONE
+        return _NAMED if any(one.reached for one in given.values()) else _UNLED
+    reach = _UNLED
     for name, one in given.items():
         value = arguments[name]
         if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
             continue
         if one.reached or (isinstance(value, str) and len(value) <= MAX_NAME and said.names(value)):
-            reach = max(reach, Reach.NAMED)
+            reach = max(reach, _NAMED)
         elif one.provenance is Provenance.UNTRUSTED:
-            return Reach.POINTED if one.pointed else Reach.NONE
+            return Reach.POINTED if one.pointed else _UNLED
         elif one.pointed:
             reach = max(reach, Reach.POINTED)
     return reach

@@ -29,6 +29,8 @@ MAX_REFERRED = 200_000
 """Records that the intent refers to, in one task; the intent leads to no further ones."""
 REFERRED_BYTES = 250
 """What a record that is referred to takes in memory, about."""
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNLED = Reach.NONE
 
 
 class Naming:
@@ -64,7 +66,7 @@ class Naming:
 
     def reach(self, record: int) -> Reach:
         """Give how the intent leads to a record."""
-        return self._reach.get(record, Reach.NONE)
+        return self._reach.get(record, _UNLED)
 
     def choice(self, record: int, path: str) -> int:
         """Count the different values that a field has in the records that are referred to like this one: 1
@@ -92,7 +94,7 @@ class Naming:
 
     def best(self, call: int) -> Reach:
         """Give how the intent leads to what it leads to best in a call's result."""
-        return self._calls.get(call, Reach.NONE)
+        return self._calls.get(call, _UNLED)
 
     def picked(self, call: int) -> bool:
         """Whether the intent picks some of the records of a call, and not all."""
@@ -101,7 +103,7 @@ class Naming:
     def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
         """Take in to which records of a result the intent refers."""
         references = one.references(len(above))
-        best = Reach.NONE
+        best = _UNLED
         covered: set[int] = set()
         for reference in references:
             number, self._count = self._count, self._count + 1
@@ -117,12 +119,12 @@ class Naming:
             best = max(best, reference.reach)
             for record in records:
                 at = one.base + record
-                self._reach[at] = max(self._reach.get(at, Reach.NONE), reference.reach)
+                self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
                 self._references[at] = (*self._references.get(at, ()), number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
                 self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
-        if best is not Reach.NONE:
+        if best is not _UNLED:
             self._calls[one.call] = best
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):

@@ -61,23 +61,29 @@ def phone_of(text: str) -> str:
 
 def _marked(text: str) -> str:
     """Give the digits of a number. A bare row of them is a number of something else just as well."""
+    if text.isdecimal() and text[:2] != "00":
+        return ""
     digits = text.encode().translate(None, _PHONE_MARKS).decode()
-    digits = "+" + digits[2:] if digits.startswith("00") else digits
-    marked = digits.startswith("+") or not text.isdecimal()
-    return digits if marked and 7 <= len(digits.lstrip("+")) <= 15 else ""
+    if digits[:2] == "00":
+        digits = "+" + digits[2:]
+    return digits if MIN_NUMBER <= len(digits) - (digits[0] == "+") <= 15 else ""
 
 
-def phones_in(folded: str, raw: bytes, cut: bytes) -> Iterator[str]:
+def phones_in(folded: str, raw: bytes, cut: bytes) -> list[str]:
     """Give what may be telephone numbers, in the runs of digits and of what stands between digits. `raw` is
     the text with a byte for each character, and in `cut` each digit is a `0`.
     """
+    found: list[str] = []
     seen: set[str] = set()
-    rows = raw.translate(_OF_PHONES)
+    # From the first digit, with what stands before it, to the last one.
+    base = max(0, cut.find(b"0") - 1)
+    rows = raw[base : cut.rfind(b"0") + 1].translate(_OF_PHONES)
     after = rows.find(_ROW)
     while after >= 0:
         start, end = after, rows.find(b" ", after)
         end = len(rows) if end < 0 else end
         after = rows.find(_ROW, end)
+        start, end = base + start, base + end
         # As most rows are dates and counts: first whether there are digits enough, then whether it is new.
         around = folded[max(0, start - 1) : end + 1]
         if cut.count(b"0", start, end) < MIN_NUMBER or around in seen:
@@ -92,19 +98,20 @@ def phones_in(folded: str, raw: bytes, cut: bytes) -> Iterator[str]:
             text, first = " ".join(folded[max(0, first - 2) : end + 1].split()), 0
         for number in _PHONE_WITHIN.finditer(text, first, end + 1):
             if not _NO_PHONE.match(number[0]):
-                yield from _readings(number)
+                _read(number, found)
+    return found
 
 
-def _readings(number: re.Match[str]) -> Iterator[str]:
-    text = number[0]
-    if number.start() and number.string[number.start() - 1] == "+":
-        text = "+" + text
-    if known := _marked(text):
-        yield known
+def _read(number: re.Match[str], found: list[str]) -> None:
+    """Add the readings of what may be a number in a text."""
+    text, at = number[0], number.start()
+    if known := _marked("+" + text if at and number.string[at - 1] == "+" else text):
+        found.append(known)
     # A number before it, as in "24/7", is not a part of it.
     for _ in range(2):
         _, _, text = text.partition(" ")
         if len(text) < MIN_NUMBER:
             return
-        if known := phone_of(text):
-            yield known
+        # What is left has the form of a number, if it begins like one and is long enough.
+        if text[0].isdecimal() and not _NO_PHONE.match(text) and (known := _marked(text)):
+            found.append(known)

@@ -39,7 +39,7 @@ from remit.core.label import Label, Trust
 from remit.core.lookup import Lookup, identifies
 from remit.core.named import Naming
 from remit.core.quotation import unquoted
-from remit.core.record import Reading
+from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
@@ -50,6 +50,10 @@ Json = Any
 
 KEY_BYTES = 32
 MAX_ARGUMENT_LEAVES = 2_000
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
+_TEXT, _HOST = DestinationKind.TEXT, DestinationKind.HOST
+_INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
 
 
 class Index:
@@ -65,6 +69,7 @@ class Index:
         self._kept = Remembered(key, capacity)
         self._stated: dict[int, Stated] = {}
         self._spent: dict[int, tuple[str, str]] = {}
+        self._paths = Paths()
         #: What the person has said.
         self.utterance = Utterance()
         self.naming = Naming(self.utterance)
@@ -85,7 +90,7 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """What is remembered of results takes so much memory, about."""
-        return self._kept.size_bytes + self.naming.size_bytes
+        return self._kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
 
     def child(self, key: bytes) -> Index:
         """Give the index of a task that is handed down from this one."""
@@ -131,7 +136,7 @@ class Index:
             name: known[name] if name in known else self.judge(value, tool, name)
             for name, value in arguments.items()
         }
-        reading = Reading(result, tool)
+        reading = Reading(result, tool, self._paths)
         lookup = Lookup(tool, arguments, given, self.utterance)
         taking = Taking(self._kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         yield from taking.take(reading)
@@ -144,7 +149,7 @@ class Index:
         spent = False
         for name, value in tool.parts(dict(arguments)).items():
             spec = tool.arguments.get(name)
-            if spec is None or spec.role is not ArgumentRole.DESTINATION:
+            if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
             for leaf in leaves(value):
@@ -189,7 +194,7 @@ class Index:
         for leaf in leaves(value):
             for found in within(leaf):
                 # A host alone looks like the name of a file; that of a new URL does not.
-                if found.kind is not DestinationKind.HOST and (
+                if found.kind is not _HOST and (
                     self.brought_by_others(found, named=named) or self._may_be_foreign(found, named=named)
                 ):
                     return True
@@ -203,7 +208,7 @@ class Index:
         kept = self._kept.spots_of(digest)
         if not kept:
             return self._above is not None and self._above.brought_by_others(found, named=named)
-        return all(self._kept.trust(one) is Trust.UNTRUSTED for one in kept) and (
+        return all(self._kept.trust(one) is _UNTRUSTED for one in kept) and (
             named or not any(self.naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
         )
 
@@ -213,19 +218,18 @@ class Index:
         if digest in self._stated or self._kept.spots_of(digest):
             return False
         return self.full or any(
-            one.kind is DestinationKind.HOST and self.brought_by_others(one, named=named)
+            one.kind is _HOST and self.brought_by_others(one, named=named)
             for one in (within(found.normal) if found.kind is DestinationKind.URL else ())
         )
 
     def used(self, tool: Tool, name: str) -> bool:
         """Whether an argument of a tool has been given a destination that the intent states."""
-        return any(
-            purpose == (tool.id, name) and digest in self._stated for digest, purpose in self._spent.items()
-        )
+        mine = (tool.id, name)
+        return any(one == mine and digest in self._stated for digest, one in self._spent.items())
 
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
-        kept = self._kept.spots(Destination(DestinationKind.TEXT, number))
+        kept = self._kept.spots(Destination(_TEXT, number))
         return any(self._kept.place_of(one).met.call == call for one in kept)
 
     def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
@@ -239,7 +243,7 @@ class Index:
         kept = self._kept.spots_of(digest)
         if self._above is not None:
             above = self._above.judge_one(text, tool, name)
-            if not kept or above.provenance is Provenance.UNTRUSTED:
+            if not kept or above.provenance is _BY_OTHERS:
                 stated = self._of_intent(found, digest, tool, name, ())
                 return stated or above
         origins = tuple([self._kept.place_of(one).met for one in kept])
@@ -249,7 +253,7 @@ class Index:
         reached = self._reached(kept, found, tool, name) if kept else None
         if reached is not None and not self.full:
             return reached
-        untrusted = bool(origins) and any(one.trust is Trust.UNTRUSTED for one in origins)
+        untrusted = bool(origins) and any(one.trust is _UNTRUSTED for one in origins)
         mention = None if untrusted else self._kept.mentioned(found)
         if mention is not None:
             # What is mentioned is mentioned by untrusted text.
@@ -272,45 +276,41 @@ class Index:
         if others brought it.
         """
         spec = None if tool is None else tool.arguments.get(name)
-        if spec is None or spec.role not in (ArgumentRole.DESTINATION, ArgumentRole.CODE):
+        if spec is None or spec.role not in (_DESTINATION, ArgumentRole.CODE):
             return None
         for one in within(text):
-            if (
-                one.kind is not DestinationKind.HOST or spec.role is ArgumentRole.DESTINATION
-            ) and self.brought_by_others(one):
+            if (one.kind is not _HOST or spec.role is _DESTINATION) and self.brought_by_others(one):
                 spots = self._kept.spots(one)
-                return Justification(
-                    Provenance.UNTRUSTED, None, tuple(self._kept.place_of(spot).met for spot in spots)
-                )
+                return Justification(_BY_OTHERS, None, tuple(self._kept.place_of(spot).met for spot in spots))
         return None
 
     def _below_host(self, found: Destination) -> Justification:
         """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
-        host = next((one for one in within(found.normal) if one.kind is DestinationKind.HOST), None)
+        host = next((one for one in within(found.normal) if one.kind is _HOST), None)
         if host is not None and self.utterance.says(host.normal):
-            return Justification(Provenance.INTENT, Stated(), reach=Reach.NAMED)
+            return Justification(_INTENT, Stated(), reach=Reach.NAMED)
         spots = () if host is None else self._kept.spots(host)
         origins = tuple(self._kept.place_of(one).met for one in spots)
-        untrusted = any(one.trust is Trust.UNTRUSTED for one in origins)
-        return Justification(Provenance.UNTRUSTED if untrusted else Provenance.UNKNOWN, None, origins)
+        untrusted = any(one.trust is _UNTRUSTED for one in origins)
+        return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins)
 
     def _of_intent(
         self, found: Destination, digest: int, tool: Tool | None, name: str, origins: tuple[Met, ...]
     ) -> Justification | None:
         stated = self._stated.get(digest)
-        if stated is None and found.kind is DestinationKind.TEXT and self._says(found.normal, tool, name):
+        if stated is None and found.kind is _TEXT and self._says(found.normal, tool, name):
             stated = Stated()
         if stated is None or (_leads_out(tool, name) and self.utterance.only_sends(found.normal)):
             return None
         spent = False
         if tool is not None and not stated.parameter:
             # Others want it used too: it is used for what it was stated for alone.
-            if any(one.trust is Trust.UNTRUSTED for one in origins):
+            if any(one.trust is _UNTRUSTED for one in origins):
                 used = self._spent.get(digest, (tool.id, name))
                 spent = used != (tool.id, name) or not self.utterance.asks_near(found.normal, *asking(tool))
             elif tool.selects(name) and self._kept.mentioned(found) is not None:
                 spent = not self.utterance.asks_for(found.normal, *asking(tool))
-        return Justification(Provenance.INTENT, stated, origins, Reach.NAMED, spent=spent)
+        return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent)
 
     def _says(self, normal: str, tool: Tool | None, name: str) -> bool:
         """Whether the person's words hold a text whole, from word to word."""
@@ -328,11 +328,11 @@ class Index:
         """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
         for one in kept:
             record, place = one & RECORD_MASK, self._kept.place_of(one)
-            if place.met.trust is Trust.UNTRUSTED or self.naming.reach(record) is not Reach.NAMED:
+            if place.met.trust is _UNTRUSTED or self.naming.reach(record) is not Reach.NAMED:
                 continue
             if not identifies(found, place.name, place.tool, tool, name):
                 continue
-            if found.kind is DestinationKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
+            if found.kind is _TEXT and not self.naming.firm(record) and _leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
             choice = self.naming.choice(record, place.met.field)
@@ -355,13 +355,13 @@ class Index:
             call = self._kept.places[mention].met.call
             if (reach := self.naming.best(call)) is not Reach.NONE:
                 where = Justification(
-                    Provenance.UNTRUSTED, None, (), Reach.MENTIONED, call, 1, near=reach is Reach.NAMED
+                    _BY_OTHERS, None, (), Reach.MENTIONED, call, 1, near=reach is Reach.NAMED
                 )
         return msgspec.structs.replace(where, origins=origins, mentioned=mention is not None)
 
     def _source(self, kept: tuple[int, ...], found: Destination) -> Justification:
         """Say how the intent leads to where a value stands, and how many like it stand there."""
-        best = Justification(Provenance.UNTRUSTED)
+        best = Justification(_BY_OTHERS)
         for one in kept:
             record, place = one & RECORD_MASK, self._kept.place_of(one)
             led = self.naming.reach(record)
@@ -376,7 +376,7 @@ class Index:
             )
             if (reach, -max(count, 1)) > (best.reach, -best.candidates):
                 best = Justification(
-                    Provenance.UNTRUSTED,
+                    _BY_OTHERS,
                     reach=reach,
                     source=place.met.call,
                     candidates=max(count, 1),
@@ -396,4 +396,4 @@ class Index:
 
 def _leads_out(tool: Tool | None, name: str) -> bool:
     spec = None if tool is None else tool.arguments.get(name)
-    return spec is not None and spec.role is ArgumentRole.DESTINATION
+    return spec is not None and spec.role is _DESTINATION

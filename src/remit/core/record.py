@@ -27,6 +27,11 @@ MAX_DEPTH = 32
 MAX_KEY = 80
 MAX_NAMES = 1_000
 """Names of an object that are kept while a result is read."""
+MAX_PATHS = 1_000
+"""Paths of one tool that are kept for its next result, and tools of which they are kept:"""
+MAX_TOOLS = 100
+PATH_BYTES = 600
+"""What a path takes in memory, about."""
 _NO_KEY = itertools.repeat(None)
 
 
@@ -41,13 +46,14 @@ class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Names(msgspec.Struct):
-    """A path of a result, and those below it: each is written, and has its label looked up, once.
+    """A path of results, and those below it: each is written, and has its label looked up, once.
 
-    `data` says that the key which it stands under is no name.
+    `data` says that a key is no name: nothing is kept of it. `tally` counts all paths of a tool.
     """
 
     path: str
     name: str
+    tally: list[int]
     data: bool = False
     label: Label | None = None
     below: dict[str, _Names] = {}
@@ -55,18 +61,56 @@ class _Names(msgspec.Struct):
     keyed: _Names | None = None
 
     def add(self, key: str) -> _Names:
-        found = _Names(f"{self.path}.{key}" if self.path else key, key, is_data(key))
+        if is_data(key):
+            return _DATA
+        found = self._new(f"{self.path}.{key}" if self.path else key, key)
         if len(self.below) < MAX_NAMES:
             self.below[key] = found
         return found
 
     def add_each(self) -> _Names:
-        self.each = _Names(f"{self.path}[]", self.name)
+        self.each = self._new(f"{self.path}[]", self.name)
         return self.each
 
     def add_keyed(self) -> _Names:
-        self.keyed = _Names(f"{self.path}{{}}", self.path.rpartition(".")[2].replace("[]", ""))
+        self.keyed = self._new(f"{self.path}{{}}", self.path.rpartition(".")[2].replace("[]", ""))
         return self.keyed
+
+    def forget(self) -> None:
+        """Forget the paths below the root."""
+        self.below, self.each, self.keyed, self.tally = {}, None, None, [0]
+
+    def _new(self, path: str, name: str) -> _Names:
+        self.tally[0] += 1
+        return _Names(path, name, self.tally)
+
+
+_DATA = _Names("", "", [0], True)
+
+
+class Paths:
+    """The paths of results that a task has met, by tool: most results have those of the one before."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known: dict[str, tuple[Tool, _Names]] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take in memory, about."""
+        return PATH_BYTES * sum(names.tally[0] for _, names in self._known.values())
+
+    def of(self, tool: Tool) -> _Names:
+        """Give the root of a tool's paths; of one that is described otherwise by now a new one."""
+        name = f"{tool.upstream}/{tool.name}"
+        found = self._known.get(name)
+        if found is not None and found[0] is tool:
+            return found[1]
+        if len(self._known) >= MAX_TOOLS:
+            self._known.clear()
+        names = _Names("", "", [0])
+        self._known[name] = (tool, names)
+        return names
 
 
 #: Where a walk stands in an object or a list: what is left of it (with keys, or None), its path, the object
@@ -107,9 +151,10 @@ class Reading:
     `above` holds for each record the one around it (the first is its own), `seen` the labels that occurred.
     """
 
-    def __init__(self, result: Json, tool: Tool) -> None:
-        """Take a result as it was parsed: JSON values only."""
+    def __init__(self, result: Json, tool: Tool, paths: Paths | None = None) -> None:
+        """Take a result as it was parsed: JSON values only; `paths` are those that were met before."""
         self._result = result
+        self._names = (paths or Paths()).of(tool)
         self._label = tool.label
         self._by_path: dict[str, list[FieldLabel]] = {}
         for field in tool.fields:
@@ -122,16 +167,21 @@ class Reading:
 
     def __iter__(self) -> Iterator[ResultLeaf]:
         """Give each leaf; numbers are given as text, booleans and nulls are not given."""
-        for body, written in bodies(self._result):
-            value = body
-            left: list[str] = []
-            if written and isinstance(body, str):
-                inner = structured(body, left)
-                value = body if inner is None else inner
-            self.above.append(len(self.above))
-            yield from self._walk(value, len(self.above) - 1)
-            if left:
-                yield from self._beside(left)
+        try:
+            for body, written in bodies(self._result):
+                value = body
+                left: list[str] = []
+                if written and isinstance(body, str):
+                    inner = structured(body, left)
+                    value = body if inner is None else inner
+                self.above.append(len(self.above))
+                yield from self._walk(value, len(self.above) - 1)
+                if left:
+                    yield from self._beside(left)
+        finally:
+            # Of a tool that gives ever new paths none are kept.
+            if self._names.tally[0] > MAX_PATHS:
+                self._names.forget()
 
     def _beside(self, left: list[str]) -> Iterator[ResultLeaf]:
         """Give what stands in a text and in no field of it: it may be read as any."""
@@ -147,7 +197,8 @@ class Reading:
 
     def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf]:
         """Go through a value, with a stack: no leaf passes through a generator for each level above it."""
-        stack: list[_Level] = [(iter(((None, root),)), _Names("", ""), {}, first, False)]
+        stack: list[_Level] = [(iter(((None, root),)), self._names, {}, first, False)]
+        seen, last = self.seen, None
         while stack:
             items, names, beside, record, several = stack[-1]
             too_deep, below_names = len(stack) > MAX_DEPTH + 1, names.below
@@ -156,23 +207,28 @@ class Reading:
                 if key is None:
                     if kind is dict and len(stack) > 1:
                         inner = self._record(record)
-                else:
-                    at = below_names.get(key) or names.add(key)
-                    if several or at.data:
-                        # What stands in a key is data just as well, and no name for what is below it.
-                        at = names.keyed or names.add_keyed()
-                        if kind is dict:
-                            inner = self._record(record)
-                        self._left -= 1
-                        yield ResultLeaf(inner, at.path, at.name, key, self._label_of(at, beside))
+                elif several or (at := below_names.get(key) or names.add(key)).data:
+                    # What stands in a key is data just as well, and no name for what is below it.
+                    at = names.keyed or names.add_keyed()
+                    if kind is dict:
+                        inner = self._record(record)
+                    self._left -= 1
+                    label = self._label_of(at, beside)
+                    seen.add(label)
+                    yield ResultLeaf(inner, at.path, at.name, key, label)
                 if self._left <= 0:
                     self._cut()
                     return
                 if too_deep:
                     self._cut()
-                elif kind is str:
+                elif kind is str or kind is int or kind is float:
                     self._left -= 1
-                    yield ResultLeaf(inner, at.path, at.name, below, at.label or self._label_of(at, beside))
+                    label = at.label or self._label_of(at, beside)
+                    if label is not last:
+                        seen.add(label)
+                        last = label
+                    text = below if kind is str else _number(below)
+                    yield ResultLeaf(inner, at.path, at.name, text, label)
                 elif kind is dict:
                     stack.append((iter(below.items()), at, below, inner, _by_name(below)))
                     break
@@ -180,10 +236,6 @@ class Reading:
                     each = at.each or at.add_each()
                     stack.append((zip(_NO_KEY, below, strict=False), each, beside, inner, False))
                     break
-                elif kind is int or kind is float:
-                    self._left -= 1
-                    label = at.label or self._label_of(at, beside)
-                    yield ResultLeaf(inner, at.path, at.name, _number(below), label)
             else:
                 stack.pop()
 
@@ -206,7 +258,6 @@ class Reading:
             at.label = label = fields[0].label if fields else self._label
         else:
             label = next((one.label for one in fields if _holds(one, beside)), self._label)
-        self.seen.add(label)
         return label
 
 

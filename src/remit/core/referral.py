@@ -29,6 +29,8 @@ MAX_PHRASES = 100
 SHORTEST_IBAN = 15
 MAX_UNSORTED = 1_000
 """Fields of one result whose destinations are not counted yet."""
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
 
 
@@ -109,8 +111,8 @@ class NamingOfResult:
         """See a short leaf of the result, with how the intent speaks of its text (`match`)."""
         self.values.append(leaf)
         if hit is not None:
-            self._hit(hit, leaf.record, trusted=trust is Trust.TRUSTED)
-        if trust is Trust.UNTRUSTED:
+            self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
+        if trust is _UNTRUSTED:
             if self._utterance.delegates:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
         elif self._utterance.superlatives:
@@ -144,7 +146,7 @@ class NamingOfResult:
         said, joined = self._utterance, words[0] if len(words) == 1 else " ".join(words)
         phrase = joined in self._asked
         # Words are said one after the other only where each of them is said.
-        if not phrase and said.says_words(words):
+        if not phrase and said.holds(joined):
             stems = stems_in(words)
             phrase = bool(stems) and stems <= said.stems and self._telling(words)
         found = _NONE

@@ -35,6 +35,8 @@ PLACE_BYTES = 280
 """What a value, a word, and a field of a call take in memory, about (`make bench` measures it)."""
 RECORD_BITS = 24
 RECORD_MASK = (1 << RECORD_BITS) - 1
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_UNTRUSTED = Trust.UNTRUSTED
 
 
 class FieldPlace(msgspec.Struct, frozen=True, gc=False):
@@ -82,7 +84,7 @@ class Remembered:
         """Give where untrusted data came from: of the first calls that brought some, one place each."""
         found: dict[int, Met] = {}
         for place in self.places:
-            if place.met.trust is Trust.UNTRUSTED and len(found) < most:
+            if place.met.trust is _UNTRUSTED and len(found) < most:
                 found.setdefault(place.met.call, place.met)
         return list(found.values())
 
@@ -117,7 +119,7 @@ class Remembered:
         if len(known) < MAX_MET:
             self._met[digest] = (*known, spot)
             self.held += 1
-        elif trust is Trust.UNTRUSTED and not self._any_untrusted(known):
+        elif trust is _UNTRUSTED and not self._any_untrusted(known):
             self._met[digest] = (*known[:-1], spot)
             self.held += 1
 
@@ -134,7 +136,7 @@ class Remembered:
     def _any_untrusted(self, spots: tuple[int, ...]) -> bool:
         # A plain loop: this is asked again and again of values that stand in many places.
         for spot in spots:  # noqa: SIM110
-            if self.places[spot >> RECORD_BITS].met.trust is Trust.UNTRUSTED:
+            if self.places[spot >> RECORD_BITS].met.trust is _UNTRUSTED:
                 return True
         return False
 
@@ -194,6 +196,6 @@ def _mark(word: str) -> int:
     INVARIANT: one from which something could still be taken off (what is left of `x.'s` is `x.`) has another
     hash than a word that is written so, so that what is written like a known word is that word.
     """
-    if word[0].isalnum() and word[-1].isalnum() and not word.endswith("s"):
+    if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
         return hash(word)
     return hash(word) if word.isalnum() or bare_word(word) == word else hash((word,))

@@ -40,6 +40,9 @@ MAX_HEARD = 20_000
 TURN = 500
 """Leaves that are taken in before others have a turn; or so many characters of a long text:"""
 TURN_CHARS = 32_768
+# Names of their own: each look at a class of constants costs the interpreter a search.
+_TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
+_EMAIL, _TEXT = DestinationKind.EMAIL, DestinationKind.TEXT
 
 
 class ShortText(msgspec.Struct, gc=False):
@@ -89,7 +92,7 @@ class Taking:
         doubted = lookup.doubts(self._marked)
         for count, leaf in enumerate(reading, start=1):
             trust = lookup.trust_of(leaf, self._marked) if doubted else leaf.label.trust
-            if kept.full and trust is Trust.TRUSTED:
+            if kept.full and trust is _TRUSTED:
                 continue
             if len(leaf.text) <= MAX_TEXT:
                 self._short(leaf, trust)
@@ -115,7 +118,7 @@ class Taking:
     def _short(self, leaf: ResultLeaf, trust: Trust) -> None:
         text = self._texts.get(leaf.text) or self._read(leaf.text)
         kept, now, record, digests = self._kept, self._now, leaf.record, text.digests
-        untrusted, held = trust is Trust.UNTRUSTED, kept.held
+        untrusted, held = trust is _UNTRUSTED, kept.held
         places = self._places[untrusted]
         place = places.get(leaf.path)
         number, at = len(kept.places) if place is None else place, now.base + record
@@ -139,7 +142,7 @@ class Taking:
     def _read(self, text: str) -> ShortText:
         kept, kind, number = self._kept, at_a_glance(text), ""
         candidates: Sequence[Destination] = ()
-        if kind is DestinationKind.EMAIL:
+        if kind is _EMAIL:
             # It is one word, with nothing around it, and all that it holds.
             words = [text.lower()]
             candidates = (Destination(kind, words[0]),)
@@ -147,21 +150,21 @@ class Taking:
         else:
             written = folded(text).split()
             words = bare_words(written)
-            if kind is DestinationKind.TEXT:
+            if kind is _TEXT:
                 digests = [kept.digest_of(kind, " ".join(written))] if written else []
             else:
                 found, inside = looked_into(text)
-                candidates = inside if found.kind is DestinationKind.TEXT else (*inside, found)
+                candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
-                digests.append(kept.digest_of(DestinationKind.TEXT, number))
+                digests.append(kept.digest_of(_TEXT, number))
         short = ShortText(digests, candidates, words, self._now.match(words, number))
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short
 
     def _long(self, leaf: ResultLeaf, trust: Trust) -> Iterator[None]:
-        kept, held, places = self._kept, self._kept.held, self._places[trust is Trust.UNTRUSTED]
+        kept, held, places = self._kept, self._kept.held, self._places[trust is _UNTRUSTED]
         known = places.get(leaf.path)
         # Others may ask in between where something stands.
         place = self._place(leaf, trust) if known is None else known
@@ -171,7 +174,7 @@ class Taking:
             self._piece(leaf.text[max(0, start - MAX_TEXT) : start + TURN_CHARS], leaf.record, spot, trust)
             if start:
                 yield
-        if trust is Trust.UNTRUSTED:
+        if trust is _UNTRUSTED:
             self._now.hear(leaf)
         if known is None:
             if kept.held > held:
@@ -181,26 +184,30 @@ class Taking:
 
     def _piece(self, text: str, record: int, spot: int, trust: Trust) -> None:
         found = list(within(text))
-        for one in found:
-            self._meet(one, spot, trust)
         if found:
+            digests = [self._kept.digest(one) for one in found if one.normal]
+            if trust is not _UNTRUSTED:
+                digests = [one for one in digests if one not in self._doubtful]
+            self._kept.meet_all(digests, spot, trust)
             self._now.meet(found, record)
-        if trust is Trust.UNTRUSTED:
+        if trust is _UNTRUSTED:
             # What was mentioned in this result needs no look at what the task remembers.
-            new = set(folded(text).split()) - self._heard
+            new = set(folded(text).split())
+            if self._heard:
+                new -= self._heard
             self._kept.mention(new, spot >> RECORD_BITS)
             if len(self._heard) < MAX_HEARD:
-                self._heard |= new
+                self._heard = self._heard | new if self._heard else new
             if self._now.pointed:
                 self._numbers(different_words(text), spot, trust)
 
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)
-        if found.normal and (trust is Trust.UNTRUSTED or digest not in self._doubtful):
+        if found.normal and (trust is _UNTRUSTED or digest not in self._doubtful):
             self._kept.meet(digest, spot, trust)
 
     def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:
         for word in words:
             # What begins with a letter is none: most words are told apart by that.
             if not word[0].isalpha() and (number := number_of(word)):
-                self._meet(Destination(DestinationKind.TEXT, number), spot, trust)
+                self._meet(Destination(_TEXT, number), spot, trust)

@@ -161,7 +161,11 @@ class Utterance:
 
     def says_words(self, words: Sequence[str]) -> bool:
         """Whether the words hold others, one after the other."""
-        return bool(words) and f" {' '.join(words[:MAX_PHRASE])} " in self._text and len(words) <= MAX_PHRASE
+        return 0 < len(words) <= MAX_PHRASE and self.holds(" ".join(words))
+
+    def holds(self, joined: str) -> bool:
+        """Whether the words hold others, which have one blank between them."""
+        return f" {joined} " in self._text
 
     def names(self, text: str) -> bool:
         """Whether everything that a text names is named, in whatever order."""

@@ -28,6 +28,7 @@ _OF_NOTHING = (
 )
 EMPTY = frozenset(_OF_NOTHING.split())
 """Words that name nothing."""
+_STEMS_OF_EMPTY = frozenset(map(stem, EMPTY))
 
 
 def words_of(text: str) -> list[str]:
@@ -44,7 +45,9 @@ def bare_words(written: Iterable[str]) -> list[str]:
 
 def bare_word(word: str) -> str:
     """Give a word in small letters without the marks around it; empty where nothing is left."""
-    if (head := word[:-1]).isalnum() and word[-1] in MARKS:
+    if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
+        return word
+    if (head := word[:-1]).isalnum() and last in MARKS:
         return head
     bare = word.strip(MARKS).lstrip("#@")
     return bare[:-2] if bare.endswith(("'s", "\u2019s")) else bare
@@ -76,15 +79,16 @@ def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]
 
     It is asked of every short text of every result, so it goes through the words in C.
     """
-    parts = set(words)
-    if odd := [word for word in words if not word.isalnum()]:
-        parts.difference_update(odd)
-        parts.update(PARTS.findall(" ".join(odd)))
-    parts -= EMPTY
-    plain = set(filter(str.isalpha, parts))
-    found = stems.intersection(map(stem, plain))
-    # What has digits in it has no ending.
-    return found | stems.intersection(parts - plain) if len(plain) < len(parts) else found
+    if "".join(words).isalpha():
+        found = stems.intersection(map(stem, words))
+    else:
+        parts = PARTS.findall(" ".join(words))
+        # What has digits in it has no ending.
+        found = stems.intersection(map(stem, filter(str.isalpha, parts)))
+        if not stems.isdisjoint(parts):
+            found |= stems.intersection([one for one in parts if not one.isalpha()])
+    # What is found may be an inflection of what names nothing, though hardly ever.
+    return found if not found or found.isdisjoint(_STEMS_OF_EMPTY) else stems & stems_in(words)
 
 
 def number_of(text: str) -> str:
