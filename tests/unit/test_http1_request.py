@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.upstream.http1.address import Origin
-from remit.adapters.upstream.http1.request import RequestHead
+from remit.adapters.upstream.http1.request import RequestHead, SteadyHeaders
 from remit.core.errors import Malformed
 
 HEAD = RequestHead(Origin.parse("http://tools.example.test"))
@@ -18,6 +18,17 @@ def test_a_control_character_in_a_value_is_refused(bad: bytes) -> None:
     for value in (bad, b"a" + bad, bad + b"a", b"a" + bad + b"x: y"):
         with pytest.raises(Malformed):
             HEAD.encode(b"POST", b"/", [(b"x-a", b"1"), (b"x-b", value), (b"x-c", b"2")], 0)
+
+
+def test_headers_that_are_remembered_are_written_as_others_are() -> None:
+    """With each request's own length; and what is bad is refused each time."""
+    headers = [(b"x-a", b"1"), (b"x-b", b"2")]
+    for size in (0, 7, 123):
+        kept = HEAD.encode(b"POST", b"/mcp", SteadyHeaders(headers), size)
+        assert kept == HEAD.encode(b"POST", b"/mcp", headers, size)
+    for _ in range(2):
+        with pytest.raises(Malformed):
+            HEAD.encode(b"POST", b"/mcp", SteadyHeaders([(b"x-a", b"1\r\nhost: other")]), 0)
 
 
 def test_tabs_and_bytes_beyond_ascii_are_values() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from remit.adapters.upstream import era
 from remit.adapters.upstream.bounds import Backoff, BufferBound, Hold
+from remit.adapters.upstream.http1 import SteadyHeaders
 from remit.adapters.upstream.jsonrpc import (
     Message,
     guess_id,
@@ -255,6 +256,23 @@ def test_header_values_are_read_back_by_the_official_sdk(value: str) -> None:
         return
     headers = dict(era.http_headers("2026-07-28", "tools/call", {"name": value}))
     assert inbound.decode_header_value(headers[b"mcp-name"].decode("ascii")) == value
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "repeated"),
+    [
+        ("resources/read", {"uri": "file:///C-42"}, ()),
+        ("prompts/get", {"name": "greet"}, ()),
+        ("tools/call", {"name": "x" * 300}, ()),
+        ("tools/call", {"name": "read", "arguments": {"id": "C-42"}}, ((("id",), b"mcp-param-id"),)),
+    ],
+)
+def test_headers_of_one_request_alone_are_not_remembered(
+    method: str, params: dict[str, Any], repeated: era.ParamHeaders
+) -> None:
+    """Else an agent could fill memory with addresses, and arguments would outlive their call."""
+    assert not isinstance(era.http_headers("2026-07-28", method, params, repeated), SteadyHeaders)
+    assert isinstance(era.http_headers("2026-07-28", "tools/call", {"name": "read"}), SteadyHeaders)
 
 
 def test_names_of_the_modern_era_are_the_official_ones() -> None:
