@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP proxy that passes on what it hears until it sees a word; then it cuts, before or after passing it."""
+"""A TCP proxy that passes on what it hears until it sees a word; then it cuts, before or after passing it.
+
+It can be slow, too; and before PostgreSQL it can keep to itself what the server tells without being asked.
+"""
 
 import contextlib
 import socket
 import threading
+import time
 from typing import Literal
 
 
 class CuttingProxy:
     """Stands before a port of this machine, at `port`."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, *, postgres: bool = False) -> None:
         self._target = target
+        self.postgres = postgres
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._word: tuple[bytes, str] | None = None
         self.cuts = 0
         self._off = False
+        #: Seconds that each piece takes.
+        self.slow_s = 0.0
+        #: Whether clients of PostgreSQL hear of what others notify.
+        self.deaf = False
         self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -62,8 +71,12 @@ class CuttingProxy:
                     thread.start()
 
     def _pass_on(self, one: socket.socket, other: socket.socket, from_client: bool) -> None:
+        unread = bytearray()
         with contextlib.suppress(OSError):
             while data := one.recv(65536):
+                time.sleep(self.slow_s)
+                if self.postgres and not from_client:
+                    data = self._heard(unread, data)
                 if from_client and self._word and self._word[0] in data:
                     when, self._word = self._word[1], None
                     self.cuts += 1
@@ -74,6 +87,16 @@ class CuttingProxy:
                 other.sendall(data)
         _shut(one)
         _shut(other)
+
+    def _heard(self, unread: bytearray, data: bytes) -> bytes:
+        """Give the whole messages of a server of PostgreSQL, without notifications where those get lost."""
+        unread += data
+        out = b""
+        while len(unread) >= 5 and len(unread) > (size := int.from_bytes(unread[1:5], "big")):
+            if not (self.deaf and unread[:1] == b"A"):
+                out += unread[: size + 1]
+            del unread[: size + 1]
+        return out
 
 
 def _shut(end: socket.socket) -> None:

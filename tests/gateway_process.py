@@ -4,7 +4,7 @@
     python -m tests.gateway_process FOLDER
 
 It governs one mailbox (`examples/servers/mail.py`, over stdio), whose outbox says what really happened, and
-when. SIGUSR1 makes its disk full, as SQLite's own bound on pages has it; SIGUSR2 makes room again.
+when. What signals do to it: `tests.gateway_faults`.
 """
 
 import asyncio
@@ -15,20 +15,22 @@ import secrets
 import shutil
 import signal
 import socket
-import sqlite3
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 
 import uvicorn
 from joserfc import jws
 from joserfc.jwk import ECKey
 
+from remit.cli.connection import BoundedConnection
+from remit.cli.serving import tls_context
 from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.checkpoint import VerifierKey
@@ -37,6 +39,8 @@ from remit.core.identity import Role
 from remit.core.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
+from tests.gateway_faults import let_tests_fill, let_tests_set_the_clock
+from tests.http_line import Line
 from tests.mail_bundle import RECIPIENT, TASK, TOOLS
 
 Json = Any
@@ -92,14 +96,16 @@ def set_up(
 async def serve(folder: Path) -> None:
     """Serve until a signal comes."""
     config = load_config(folder)
-    port = int((folder / "port").read_text())
-    async with open_house(config, address=f"http://127.0.0.1:{port}") as house:
+    port, loop = int((folder / "port").read_text()), asyncio.get_running_loop()
+    let_tests_set_the_clock(loop, folder / "ahead_s")
+    tls = tls_context(config)
+    async with open_house(config, address=f"{'https' if tls else 'http'}://127.0.0.1:{port}") as house:
         if not (folder / "cast.json").exists():
             await _bring_in(house, folder)
-        loop = asyncio.get_running_loop()
-        if config.store.kind == "sqlite":
-            _let_tests_fill(loop, house.store._connections[0])  # type: ignore[attr-defined]
-        settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error")
+        let_tests_fill(loop, house.store)
+        given = None if tls is None else lambda *_: tls
+        more: Json = {"http": BoundedConnection, "ssl_context_factory": given}
+        settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error", **more)
         settings.port, settings.timeout_graceful_shutdown = port, 5
         server = uvicorn.Server(settings)
         # uvicorn's own way would end the process before the house is closed in order.
@@ -108,15 +114,6 @@ async def serve(folder: Path) -> None:
         ready = asyncio.create_task(_tell_when_ready(server))
         await server.serve()
         await ready
-
-
-def _let_tests_fill(loop: asyncio.AbstractEventLoop, connection: sqlite3.Connection) -> None:
-    def fill() -> None:
-        (pages,) = connection.execute("pragma page_count").fetchone()
-        connection.execute(f"pragma max_page_count={pages}")
-
-    loop.add_signal_handler(signal.SIGUSR1, fill)
-    loop.add_signal_handler(signal.SIGUSR2, connection.execute, "pragma max_page_count=1000000")
 
 
 async def _tell_when_ready(server: uvicorn.Server) -> None:
@@ -153,57 +150,6 @@ class Refused(Exception):
         self.problem = problem
 
 
-class Line:
-    """One HTTP/1.1 connection, kept open. `pending` tells whether an answer lies in it unread."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._eye = socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno()))
-
-    @classmethod
-    async def to(cls, port: int) -> Self:
-        """Connect."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24))
-
-    def pending(self) -> bool:
-        """Whether bytes have come that nobody has read."""
-        if self._reader._buffer:  # type: ignore[attr-defined]
-            return True
-        with contextlib.suppress(BlockingIOError):
-            return bool(self._eye.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        return False
-
-    async def ask(
-        self, method: str, path: str, headers: dict[str, str], content: bytes = b""
-    ) -> tuple[int, bytes]:
-        """Make one exchange; raises `OSError` or `EOFError` where the other side is gone."""
-        given = {"host": "127.0.0.1", "content-length": str(len(content))} | headers
-        head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-        self._writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content)
-        await self._writer.drain()
-        first, *rest = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-        status = int(first.split(" ")[1])
-        if told.get("transfer-encoding") == "chunked":
-            return status, await self._chunks()
-        return status, await self._reader.readexactly(int(told.get("content-length", 0)))
-
-    async def _chunks(self) -> bytes:
-        out = b""
-        while True:
-            size = int((await self._reader.readuntil(b"\r\n")).split(b";")[0], 16)
-            data = await self._reader.readexactly(size + 2)
-            if not size:
-                return out
-            out += data[:-2]
-
-    def close(self) -> None:
-        """Hang up."""
-        self._eye.close()
-        self._writer.transport.abort()
-
-
 @dataclass
 class Told:
     """The answer to one MCP request: its `result`, or the code in its error."""
@@ -223,6 +169,10 @@ class GatewayProcess:
         listen: Json = json.loads((folder / "remit.yaml").read_text())["listen"]
         self.port = int((folder / "port").read_text())
         self.url: str = listen.get("public_url") or f"http://127.0.0.1:{self.port}"
+        #: How this test connects, where the gateway speaks TLS.
+        self.tls: ssl.SSLContext | None = None
+        #: How far the clock of its machine is ahead, and so that of agents there.
+        self.ahead_s = 0.0
         self.process: asyncio.subprocess.Process
         self.cast: Json = None
 
@@ -272,16 +222,16 @@ class GatewayProcess:
         headers = {"authorization": f"Bearer {bearer}"}
         if body is not None:
             headers["content-type"] = "application/json"
-        line = await Line.to(self.port)
+        line = await Line.to(self.port, self.tls)
         try:
             content = b"" if body is None else json.dumps(body).encode()
             return await line.ask(method, path, headers, content)
         finally:
             line.close()
 
-    async def agent_token(self, agent: str, task: str = "") -> str:
-        """Prove an agent by its key; gives a token for a task of its, or for none."""
-        now = int(time.time())
+    def asking_form(self, agent: str, task: str = "", **more: str) -> dict[str, str]:
+        """Give what asks for a token of an agent, for a task of its or for none; it is good once."""
+        now = int(time.time() + self.ahead_s)
         claims = {"iss": agent, "sub": agent, "aud": self.url, "exp": now + 60, "jti": secrets.token_hex(8)}
         key = ECKey.import_key(self.cast["keys"][agent])
         assertion = jws.serialize_compact({"alg": "ES256"}, json.dumps(claims).encode(), key)
@@ -289,8 +239,13 @@ class GatewayProcess:
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "client_assertion": assertion,
-        } | ({"mission_id": task} if task else {})
-        line = await Line.to(self.port)
+        }
+        return form | ({"mission_id": task} if task else {}) | more
+
+    async def agent_token(self, agent: str, task: str = "", **more: str) -> str:
+        """Prove an agent by its key; gives a token for a task of its, or for none."""
+        form = self.asking_form(agent, task, **more)
+        line = await Line.to(self.port, self.tls)
         try:
             headers = {"content-type": "application/x-www-form-urlencoded"}
             status, content = await line.ask("POST", "/oauth/token", headers, urlencode(form).encode())
@@ -318,9 +273,19 @@ class GatewayProcess:
         """Get a token of a task."""
         return await self.agent_token(agent, task)
 
-    async def mcp(self, line: Line, token: str, method: str, params: Json = None) -> Told:
-        """Make one MCP request of the newest era."""
-        params = {**(params or {}), "_meta": META}
+    async def mcp(
+        self,
+        line: Line,
+        token: str,
+        method: str,
+        params: Json = None,
+        more: dict[str, str] | None = None,
+        *,
+        meta: Json = META,
+        place: str = "mail",
+    ) -> Told:
+        """Make one MCP request of the newest era at an upstream, with `more` headers."""
+        params = {**(params or {}), "_meta": meta}
         headers = {
             "authorization": f"Bearer {token}",
             "content-type": "application/json",
@@ -330,8 +295,9 @@ class GatewayProcess:
         }
         if "name" in params:
             headers["mcp-name"] = params["name"]
+        headers |= more or {}
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        status, content = await line.ask("POST", "/mcp/mail", headers, body)
+        status, content = await line.ask("POST", f"/mcp/{place}", headers, body)
         if content.startswith((b"data:", b":")):
             content = content.decode().strip().rpartition("data: ")[2].encode()
         found = json.loads(content)
@@ -339,10 +305,12 @@ class GatewayProcess:
         code = str((error.get("data") or {}).get("code", error.get("code", "")))
         return Told(status, found.get("result"), code, error)
 
-    async def send(self, line: Line, token: str, subject: str, body: str = "-") -> Told:
+    async def send(
+        self, line: Line, token: str, subject: str, body: str = "-", more: dict[str, str] | None = None
+    ) -> Told:
         """Have the agent send one mail, known by its subject."""
         arguments = {"to": RECIPIENT, "subject": subject, "body": body}
-        return await self.mcp(line, token, "tools/call", {"name": "send", "arguments": arguments})
+        return await self.mcp(line, token, "tools/call", {"name": "send", "arguments": arguments}, more)
 
     def outbox(self) -> list[dict[str, Json]]:
         """Read what was really sent; the last line may be torn by a kill."""

@@ -5,19 +5,23 @@ They share keys, head and mailbox, as replicas of one house do; the outbox says 
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.cutting_proxy import CuttingProxy
 from tests.gateway_process import ROOT, GatewayProcess, set_up
+from tests.http_line import Line
 
 Json = Any
 
@@ -59,6 +63,24 @@ class Replica(GatewayProcess):
         assert process.returncode is not None
         return process.returncode, said.decode()
 
+    def fill_disk(self, full: bool) -> None:
+        """Let no file grow that it writes, or let them grow again."""
+        self.tell(signal.SIGUSR1 if full else signal.SIGUSR2)
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Set its time of day this much forth (now, where it runs, and at its next start)."""
+        (self.folder / "ahead_s").write_text(str(ahead_s))
+        self.ahead_s = ahead_s
+        process: asyncio.subprocess.Process | None = getattr(self, "process", None)
+        if process is not None and process.returncode is None:
+            self.tell(signal.SIGHUP)
+
+    async def counted(self, which: str) -> int:
+        """Give how many requests were passed on, `to others` or `from others`."""
+        _, told = await self.raw("GET", "/metrics")
+        found = re.search(rf'remit_requests_passed_on_total{{which="{which}"}} ([0-9]+)', told.decode())
+        return int(found[1]) if found else 0
+
     async def known(self) -> str:
         """Give its incarnation, once it is known."""
         return str((await self.ask("GET", "/api/v1/replicas", by="root"))["me"])
@@ -68,20 +90,28 @@ class Replicas:
     """All of them."""
 
     def __init__(
-        self, folder: Path, url: str, port: int, count: int, lease_ms: int, nats: int = 0, **more: Json
+        self,
+        folder: Path,
+        url: str,
+        port: int,
+        count: int,
+        lease_ms: int,
+        nats: int,
+        more: Mapping[str, Json],
     ) -> None:
         self.folder = folder
         self.shared = folder / "shared"
         self.shared.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            public = f"http://127.0.0.1:{probe.getsockname()[1]}"
+            scheme = "https" if "tls" in more.get("listen", {}) else "http"
+            public = f"{scheme}://127.0.0.1:{probe.getsockname()[1]}"
         self.all: list[Replica] = []
         for number in range(count):
             place = folder / f"replica-{number}"
             place.mkdir()
-            proxy, wakes = CuttingProxy(port), CuttingProxy(nats) if nats else None
-            own: Json = {"lease_ms": lease_ms}
+            proxy, wakes = CuttingProxy(port, postgres=True), CuttingProxy(nats) if nats else None
+            own: Json = {"lease_ms": lease_ms, **more.get("replica", {})}
             if wakes is not None:
                 own["nats"] = {"servers": [f"nats://127.0.0.1:{wakes.port}"]}
             through = url.replace(f":{port}/", f":{proxy.port}/") + "?sslmode=disable"
@@ -89,9 +119,9 @@ class Replicas:
                 place,
                 database=through,
                 shared=self.shared,
-                listen={"public_url": public},
+                listen={"public_url": public, **more.get("listen", {})},
                 replica=own,
-                **more,
+                **{name: section for name, section in more.items() if name not in ("listen", "replica")},
             )
             replica = Replica(place, self.shared / "mail")
             replica.proxy, replica.nats = proxy, wakes
@@ -110,14 +140,57 @@ class Replicas:
         return self.all[0].outbox()
 
 
+async def until(holds: Callable[[], Awaitable[bool]], within_s: float = 60) -> None:
+    """Wait until something holds of which nobody tells."""
+    async with asyncio.timeout(within_s):
+        while not await holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def sent(one: Replica, token: str, subject: str) -> str:
+    """Send one mail through a replica; gives why it was refused."""
+    with contextlib.closing(await Line.to(one.port, one.tls)) as line:
+        told = await one.send(line, token, subject)
+    return "" if told.result is not None else told.code
+
+
+async def until_sent(one: Replica, token: str, subject: str) -> None:
+    """Call until a mail is sent."""
+
+    async def done() -> bool:
+        return not await sent(one, token, subject)
+
+    await until(done)
+
+
+async def ended(by: Replica, task: str) -> Json:
+    """End a task through a replica."""
+    return await by.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
+
+
 @asynccontextmanager
 async def replicas(
-    folder: Path, url: str, port: int, *, count: int = 3, lease_ms: int = 1000, nats: int = 0, **more: Json
+    folder: Path,
+    url: str,
+    port: int,
+    *,
+    count: int = 3,
+    lease_ms: int = 1000,
+    nats: int = 0,
+    prepare: Callable[[Path], None] = lambda _: None,
+    tls: ssl.SSLContext | None = None,
+    **more: Json,
 ) -> AsyncIterator[Replicas]:
     """Give replicas that run on the database at `url`, whose server listens on `port`; woken over the NATS
-    that listens on `nats`, with `more` in their configurations.
+    that listens on `nats`.
+
+    `more` is in the configuration of each, and `prepare` changes its folder before it starts; `tls` is how
+    tests connect to them.
     """
-    world = Replicas(folder, url, port, count, lease_ms, nats, **more)
+    world = Replicas(folder, url, port, count, lease_ms, nats, more)
+    for one in world.all:
+        prepare(one.folder)
+        one.tls = tls
     async with AsyncExitStack() as stack:
         for one in world.all:
             stack.push_async_callback(_end, one)

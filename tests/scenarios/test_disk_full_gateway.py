@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.evidence_reading import permits
-from tests.gateway_process import GatewayProcess, Line, Told, gateway_process
+from tests.gateway_process import GatewayProcess, Told, gateway_process
+from tests.http_line import Line
 
 FILLING = "x" * 20_000
 

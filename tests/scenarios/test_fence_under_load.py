@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.evidence_reading import permits
-from tests.gateway_process import GatewayProcess, Line, Refused, gateway_process
+from tests.gateway_process import GatewayProcess, Refused, gateway_process
+from tests.http_line import Line
 
 Json = Any
 

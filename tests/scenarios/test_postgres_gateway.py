@@ -10,7 +10,8 @@ from remit.cli.checks import _store
 from remit.compose import open_house
 from remit.config import load_config
 from tests.evidence_reading import permits
-from tests.gateway_process import GatewayProcess, Line, gateway_process, set_up
+from tests.gateway_process import GatewayProcess, gateway_process, set_up
+from tests.http_line import Line
 from tests.postgres_server import PostgresServer
 
 LOOPS = 6

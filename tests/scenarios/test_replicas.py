@@ -11,26 +11,13 @@ from typing import Any
 import pytest
 
 from tests.evidence_reading import permits
-from tests.gateway_process import META, MODERN, GatewayProcess, Line, Refused
+from tests.gateway_process import META, MODERN, GatewayProcess, Refused
+from tests.http_line import Line
 from tests.mail_bundle import RECIPIENT
 from tests.postgres_server import PostgresServer
-from tests.replicas_world import Replica, replicas
+from tests.replicas_world import ended, replicas, sent, until_sent
 
 Json = Any
-
-
-async def sent(one: GatewayProcess, token: str, subject: str) -> str:
-    """Send one mail through a replica; gives why it was refused."""
-    with contextlib.closing(await Line.to(one.port)) as line:
-        told = await one.send(line, token, subject)
-    return "" if told.result is not None else told.code
-
-
-async def until_sent(one: Replica, token: str, subject: str) -> None:
-    """Call until a mail is sent: another replica takes its task over within moments."""
-    async with asyncio.timeout(30):
-        while await sent(one, token, subject):  # noqa: ASYNC110 - nobody tells when
-            await asyncio.sleep(0.05)
 
 
 async def subjects(one: GatewayProcess, listed: Json) -> set[str]:
@@ -39,11 +26,6 @@ async def subjects(one: GatewayProcess, listed: Json) -> set[str]:
         event["call"]: event["values"]["arguments"]["subject"] for event in permits(await one.events())
     }
     return {decided[each["decision"]] for each in listed}
-
-
-async def ended(by: Replica, task: str) -> Json:
-    """End a task through a replica."""
-    return await by.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
 
 
 async def test_a_call_is_passed_on_to_who_owns_its_task(

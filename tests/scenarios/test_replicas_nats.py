@@ -15,8 +15,7 @@ import nats as library
 
 from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
-from tests.replicas_world import Replica, replicas
-from tests.scenarios.test_replicas import ended, sent
+from tests.replicas_world import Replica, ended, replicas, sent
 
 Json = Any
 

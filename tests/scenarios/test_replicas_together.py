@@ -2,15 +2,13 @@
 """What replicas do as one: decide by one bundle, or say that they do not; do once what is done for all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from tests.hook_server import SECRET, hook_server
 from tests.mail_bundle import TASK
 from tests.postgres_server import PostgresServer
-from tests.replicas_world import Replica, replicas
-from tests.scenarios.test_replicas import sent, until_sent
+from tests.replicas_world import Replica, replicas, sent, until, until_sent
 
 Json = Any
 
@@ -18,13 +16,6 @@ Json = Any
 LEASE_MS = 10_000
 #: Who is locked, one after the other.
 WHOM = (("agent", "mail-bot"), ("agent", "other-bot"), ("person", "omar"), ("person", "lena"))
-
-
-async def until(so: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(60):
-        while not await so():  # noqa: ASYNC110 - nobody tells when
-            await asyncio.sleep(0.05)
 
 
 def lay(one: Replica, task_type: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.evidence_reading import permits
-from tests.gateway_process import Line, Refused
+from tests.gateway_process import Refused
+from tests.http_line import Line
 from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas

@@ -86,9 +86,14 @@ async def shown(
         return json.loads(answer.headers["x-told"]), await answer.read()
 
 
-def identity(folder: Path, name: str, *, host: str = "") -> tuple[Path, Path]:
-    """Make a key with a certificate that is signed by itself, for an address; gives the files of both."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def identity(
+    folder: Path, name: str, *, host: str = "", key: ec.EllipticCurvePrivateKey | None = None
+) -> tuple[Path, Path]:
+    """Make a certificate that is signed by itself, for an address, over a key or a new one.
+
+    Gives the files of both.
+    """
+    key = key if key is not None else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     builder = (

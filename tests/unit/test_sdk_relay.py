@@ -53,6 +53,8 @@ class Peer:
 class Purse:
     """Tokens `t1`, `t2`, ...; the next one only where the last was refused."""
 
+    id = "tsk_1"
+
     def __init__(self, last: int = 9) -> None:
         self.number, self.last = 1, last
 
@@ -127,6 +129,7 @@ async def test_a_request_passes_byte_for_byte_with_our_token_instead_of_the_chil
     [(method, path, headers, arrived)] = peer.seen
     assert (method, path, arrived) == ("POST", "/mcp", body)
     assert headers["authorization"] == "Bearer t1"
+    assert headers["remit-task"] == "tsk_1", "for a balancer before several replicas"
     assert not {"cookie", "x-forwarded-for", "origin"} & set(headers)
     assert [headers[name.lower()] for name in list(sent)[3:]] == list(sent.values())[3:]
 

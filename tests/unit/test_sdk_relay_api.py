@@ -72,11 +72,14 @@ async def test_an_address_passes_as_it_was_sent(
     """Encodings and dots included: the door refuses what has two readings, and it must see it to do so."""
     for below in ("/customers/a%2Fb?q=%61+b&q=2", "/a/%2e%2e/b", "/a/../b", "", "?q=1"):
         url = URL(f"{relay.api_url}/crm{below}", encoded=True)
-        async with client.get(url, headers={"Authorization": "Bearer child", "X-Region": "eu"}) as answer:
+        async with client.get(
+            url, headers={"Authorization": "Bearer child", "Remit-Task": "x", "X-Region": "eu"}
+        ) as answer:
             assert answer.status == 200
         _, target, headers, _ = peer.seen[-1]
         assert target == f"/http/crm{below}" or (not below and target == "/http/crm/")
         assert headers["authorization"] == "Bearer t1"
+        assert headers["remit-task"] == "tsk_1"
         assert headers["x-region"] == "eu"
 
 

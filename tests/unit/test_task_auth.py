@@ -19,6 +19,8 @@ NONCE = 'DPoP error="use_dpop_nonce"'
 class Purse:
     """A source of tokens that remembers what it was asked."""
 
+    id = "tsk_1"
+
     def __init__(self) -> None:
         """Begin with the first token."""
         self.number = 1
@@ -44,6 +46,7 @@ async def told(answers: list[httpx2.Response], purse: Purse) -> tuple[httpx2.Res
 
     def serve(request: httpx2.Request) -> httpx2.Response:
         proofs.append(proof_of(request) | {"authorization": request.headers["Authorization"]})
+        assert request.headers["Remit-Task"] == "tsk_1"
         return answers.pop(0)
 
     auth = TaskAuth(purse, Prover(), upstream="notes")

@@ -243,6 +243,12 @@ async def _replicas(house: House) -> list[str]:
         *(_wakes(waking) if waking is not None and waking.how != "postgres" else ()),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
         *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": owned}),
+        *_family(
+            "remit_requests_passed_on_total",
+            "counter",
+            "Requests since start that were passed on between replicas.",
+            {f'{{which="{which}"}}': count for which, count in sorted(house.passing.counts.items())},
+        ),
         *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
     ]
 

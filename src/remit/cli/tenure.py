@@ -32,6 +32,11 @@ class Tenure:
         assert self._task is not None
         return self._task
 
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.task.id
+
     async def begin(self) -> TaskSession:
         """Open the first task, or the next."""
         if self._keeping is not None:

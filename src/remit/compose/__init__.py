@@ -307,22 +307,22 @@ def application(house: House, config: Config) -> Application:
     )
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        target = scope.get(TARGET)
-        if target is not None and not http.takes(target):
-            del scope[TARGET]
-            target = None
-        if target is not None or (scope["type"] == "http" and http.owns(raw_path(scope))):
+        if TARGET in scope or (scope["type"] == "http" and http.owns(raw_path(scope))):
             await http(scope, receive, send)
         elif scope["type"] == "http" and door.owns(scope["path"]):
             await door(scope, receive, send)
         else:
             await management(scope, receive, send)
 
-    return counting(
-        front(house, config, serve),
-        Bodies(config.limits.max_bodies_bytes),
-        Proxies(config.listen.proxies),
-    )
+    doors = front(house, config, serve)
+
+    async def arrive(scope: Scope, receive: Receive, send: Send) -> None:
+        if TARGET in scope and not http.takes(scope[TARGET]):
+            # It names remit itself: a request like any other.
+            del scope[TARGET]
+        await doors(scope, receive, send)
+
+    return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
 def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:

@@ -153,7 +153,7 @@ class Fenced(Conflict):
 
 
 class Elsewhere(Conflict):
-    """The task's live state is another replica's: that one decides. `owner` is its id, empty if unknown."""
+    """The live state of `task` is another replica's, which decides. `owner` is its id, empty if unknown."""
 
     code = "task-elsewhere"
 
@@ -162,6 +162,7 @@ class Elsewhere(Conflict):
         super().__init__(
             f"task `{task}` is served by another replica", way_out="call again; it is passed on to that one"
         )
+        self.task = task
         self.owner = owner
 
 

@@ -35,17 +35,45 @@ WINDOW: Final = 4096
 _Header = tuple[bytes, bytes]
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the replica that got a request saw of it, and the owner cannot see for itself.
+
+    From whom it came (host and port), and the certificates shown in TLS (DER in base64). Of one that was made
+    to a proxy: its whole target, and the values of `Proxy-Authorization`, which no hop sends by itself. `jkt`
+    is the key of a DPoP proof that was judged, and used up, where the request was received: of an
+    enforcement point whose one request asks about tasks of several owners.
+    """
+
+    client: tuple[str, int] | None = None
+    certificates: tuple[str, ...] = ()
+    target: str = ""
+    proxy: tuple[str, ...] = ()
+    jkt: str = ""
+
+
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """What one replica tells another of a request: the `number`-th from `sender`, to `to`, under the sealing
-    key `key`; from whom it came (host and port), and the certificates shown in TLS (DER in base64).
+    key `key`.
     """
 
     sender: str
     to: str
     number: int
     key: str
-    client: tuple[str, int] | None = None
-    certificates: tuple[str, ...] = ()
+    seen: Seen = Seen()
+
+
+def written_chain(chain: Iterable[bytes]) -> tuple[str, ...]:
+    """Give certificates as they are told of."""
+    return tuple(base64.b64encode(one).decode() for one in chain)
+
+
+def read_chain(chain: Iterable[str]) -> tuple[bytes, ...]:
+    """Give certificates that were told of; raises `Malformed`."""
+    try:
+        return tuple(base64.b64decode(one, validate=True) for one in chain)
+    except binascii.Error:
+        raise Malformed("a certificate was not passed on as it is", code="passed-on") from None
 
 
 def carried(headers: Iterable[_Header]) -> list[_Header]:

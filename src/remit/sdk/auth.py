@@ -18,6 +18,7 @@ import httpx2
 
 from remit.sdk.door import Tokens
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
+from remit.sdk.wire import TASK_HEADER
 
 
 class TaskAuth(httpx2.Auth):
@@ -40,6 +41,8 @@ class TaskAuth(httpx2.Auth):
         """Send a request until it is looked at: with the nonce that the gateway wants, and a fresh token."""
         url = str(request.url)
         token, fresh = await self._tokens.token(upstream=self._upstream, door=self._door), False
+        if self._tokens.id:
+            request.headers[TASK_HEADER] = self._tokens.id
         for _ in range(PROOF_TRIES + 1):
             request.headers["Authorization"] = f"DPoP {token}"
             request.headers[HEADER] = self._prover.proof(request.method, url, token)

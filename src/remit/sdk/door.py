@@ -12,7 +12,7 @@ import aiohttp
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import GatewayRefused, GatewayUnreachable
 from remit.sdk.session import ENDED
-from remit.sdk.wire import Gateway, segment
+from remit.sdk.wire import TASK_HEADER, Gateway, segment
 
 #: Read of a refusal, to show it.
 MAX_REFUSAL_BYTES: Final = 64 * 1024
@@ -22,6 +22,11 @@ REFUSED: Final = "Remit-Refused"
 
 class Tokens(Protocol):
     """Where the token comes from."""
+
+    @property
+    def id(self) -> str:
+        """The task that its tokens are of; empty where nobody knows."""
+        ...
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
         """Give a token for one upstream at a door, or for all together; never `not_this`, which was refused.
@@ -88,6 +93,8 @@ class Door:
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, token: str
     ) -> Reply:
+        # Replicas find each other's tasks by the token; a balancer before them, by this.
+        headers = {**headers, TASK_HEADER: self._tokens.id} if self._tokens.id else headers
         if self._prover is None:
             # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
             shown = {**headers, "Authorization": f"Bearer {token}"}

@@ -28,8 +28,8 @@ _TARGET: Final = re.compile(r"[/?][\x21\x22\x24-\x7e]*")
 _NOT_PASSED_ON: Final = frozenset(
     {
         "accept-encoding", "authorization", "connection", "content-length", "dpop", "expect", "host",
-        "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
-        "upgrade", "user-agent",
+        "keep-alive", "proxy-authorization", "proxy-connection", "remit-task", "te", "trailer",
+        "transfer-encoding", "upgrade", "user-agent",
     }
 )  # fmt: skip
 #: From gateway to child: nor is what speaks of tokens, or the client would log in.

@@ -110,16 +110,21 @@ class AgentSession(_TokenSource):
             return await endpoint.ask({"grant_type": JWT_BEARER, "assertion": self._platform.read(), **more})
         return await endpoint.ask({"grant_type": "client_credentials", **more})
 
-    async def ask(self, method: str, path: str, *, body: Json = None) -> Json:
-        """Ask a management endpoint as this agent; a token that ran out on the way is replaced once."""
+    async def ask(self, method: str, path: str, *, body: Json = None, task: str = "") -> Json:
+        """Ask a management endpoint as this agent; a token that ran out on the way is replaced once.
+
+        `task` is the task that it is about, if it is about one.
+        """
         token = await self.token()
         try:
-            return await self.gateway.ask(method, path, bearer=token, body=body, prover=self.prover)
+            return await self.gateway.ask(
+                method, path, bearer=token, body=body, prover=self.prover, task=task
+            )
         except GatewayRefused as refused:
             if refused.status != 401 or refused.code in ENDED:
                 raise
         token = await self.token(not_this=token)
-        return await self.gateway.ask(method, path, bearer=token, body=body, prover=self.prover)
+        return await self.gateway.ask(method, path, bearer=token, body=body, prover=self.prover, task=task)
 
     async def open(
         self,
@@ -189,7 +194,7 @@ class TaskSession(_TokenSource):
 
     async def renew(self) -> None:
         """Renew the lease; raises `GatewayRefused` with a code of `ENDED` when the task has ended."""
-        await self.agent.ask("POST", f"{self._path}/renew")
+        await self.agent.ask("POST", f"{self._path}/renew", task=self.id)
 
     async def keep(self) -> GatewayRefused:
         """Renew the lease at a third of its length until the task has ended; give the refusal that said so.
@@ -214,7 +219,7 @@ class TaskSession(_TokenSource):
         Gives `outcome` (`permit`, `deny`, or `defer` while a human is asked, then `approval` names the
         question), `reasons`, and the `task`. The same request, made again, takes the answer.
         """
-        told = await self.agent.ask("POST", f"{self._path}/plan", body={"add": list(add)})
+        told = await self.agent.ask("POST", f"{self._path}/plan", body={"add": list(add)}, task=self.id)
         if isinstance(told, dict) and isinstance(told.get("task"), dict):
             self.facts = told["task"]
         return told
@@ -227,7 +232,9 @@ class TaskSession(_TokenSource):
         """
         for attempt in range(COMPLETE_TRIES):
             try:
-                return await self.agent.ask("POST", f"{self._path}/complete", body={"reason": reason})
+                return await self.agent.ask(
+                    "POST", f"{self._path}/complete", body={"reason": reason}, task=self.id
+                )
             except GatewayUnreachable:
                 if attempt + 1 == COMPLETE_TRIES:
                     raise

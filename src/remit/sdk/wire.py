@@ -25,6 +25,8 @@ MAX_ANSWER_BYTES: Final = 1024 * 1024
 #: Below the five seconds after which common servers close an idle connection: a request is not sent into
 #: one that is being closed, which could not be told from one that was carried out.
 IDLE_S: Final = 2
+#: Names the task of a request, for whatever stands before several replicas. It is a hint and gives nothing.
+TASK_HEADER: Final = "Remit-Task"
 #: How much of an answer is held before its sender is made to wait.
 READ_AHEAD_BYTES: Final = 64 * 1024
 
@@ -90,16 +92,19 @@ class Gateway:
         body: Json = None,
         form: Mapping[str, str] | None = None,
         prover: Prover | None = None,
+        task: str = "",
     ) -> Json:
         """Ask a management endpoint, and give its JSON answer (None for an empty one).
 
         With a prover it carries a DPoP proof: a token that is asked for is bound to its key, and `bearer` is
-        one that is.
+        one that is. `task` is the task that it is about, if it is about one.
 
         Raises `GatewayRefused` for any other status than 2xx, `GatewayUnreachable` for no usable answer.
         """
         headers = {"Accept": "application/json, application/problem+json"}
         data: bytes | None = None
+        if task:
+            headers[TASK_HEADER] = task
         if bearer:
             headers["Authorization"] = f"{'DPoP' if prover is not None else 'Bearer'} {bearer}"
         if form is not None:

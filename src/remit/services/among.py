@@ -30,7 +30,12 @@ def standing_among(o: Outfit) -> tuple[Replicas, Ownership, Passing]:
     )
     ownership = Ownership(replicas=replicas, store=o.store, clock=o.clock, tenant=o.tenant)
     passing = Passing(
-        replicas=replicas, ownership=ownership, sealing=o.keys.sealing, store=o.store, tenant=o.tenant
+        replicas=replicas,
+        ownership=ownership,
+        sealing=o.keys.sealing,
+        store=o.store,
+        tenant=o.tenant,
+        passer=o.passer,
     )
     replicas.seal = passing.seal
     return replicas, ownership, passing

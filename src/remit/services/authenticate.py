@@ -13,6 +13,7 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from remit.core.dpop import FIRST_PROOF
+from remit.core.drafts import MISSION, MISSION_ID
 from remit.core.errors import Conflict, RemitError, Unauthenticated
 from remit.core.event import Event, EventKind, person_changed
 from remit.core.identity import Memberships, Person
@@ -122,6 +123,22 @@ class Authenticator:
                 "the token has been revoked", code="token-revoked", way_out="ask for a new one", step=1
             )
         return found
+
+    def about(self, token: str, now: datetime) -> str:
+        """Give the task that a token of ours is of; empty for one of no task, or that is not ours.
+
+        Whether it is good at this moment is for the replica to say that serves the task.
+        """
+        try:
+            return self.unproven(token, now).task
+        except RemitError as refused:
+            if refused.code not in ("token-expired", "token-not-yet-valid"):
+                return ""
+        try:
+            mission = self._keys.verify(token)[1].get(MISSION)
+        except RemitError:
+            return ""
+        return str(mission.get(MISSION_ID, "")) if isinstance(mission, dict) else ""
 
     def _verified(self, token: str, now: datetime) -> AccessClaims:
         header, wire = self._keys.verify(token)

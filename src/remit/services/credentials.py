@@ -34,7 +34,8 @@ class Showing(msgspec.Struct, frozen=True, kw_only=True):
 
     `authorization` is the header's value, or None where it is missing or there twice; `proofs` are all values
     of the header `DPoP`; `url` is the address that was asked for, under the public address and without
-    query; `certificate` is the chain of the TLS client in DER, its own certificate first.
+    query; `certificate` is the chain of the TLS client in DER, its own certificate first. `judged` is the key
+    of a DPoP proof that another replica has judged, and used up, for this very request.
     """
 
     authorization: str | None
@@ -42,6 +43,7 @@ class Showing(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     proofs: Sequence[str] = ()
     certificate: Sequence[bytes] = ()
+    judged: str = ""
 
 
 class Identified(msgspec.Struct, frozen=True):
@@ -70,10 +72,8 @@ class Credentials:
         nonce = ""
         if scheme == DPOP:
             # 2
-            proof = _only(showing.proofs)
-            held, used = self._proofs.check(proof, method=showing.method, url=showing.url, token=token)
-            nonce = self._proofs.fresher(used)
-            proven = msgspec.structs.replace(proven, jkt=held.jkt)
+            jkt, nonce = (showing.judged, "") if showing.judged else self._proof(showing, token)
+            proven = msgspec.structs.replace(proven, jkt=jkt)
             if not claims.confirmation.jkt:
                 raise Unauthenticated(
                     "the token is not bound to a key of its sender",
@@ -84,6 +84,11 @@ class Credentials:
         # 3
         self._authenticator.check_proven(claims, proven)
         return Identified(token, claims, proven, nonce)
+
+    def _proof(self, showing: Showing, token: str) -> tuple[str, str]:
+        proof = _only(showing.proofs)
+        held, used = self._proofs.check(proof, method=showing.method, url=showing.url, token=token)
+        return held.jkt, self._proofs.fresher(used)
 
 
 def shown_key(chain: Sequence[bytes]) -> Confirmation:

@@ -36,8 +36,9 @@ from remit.services.tokens import AccessTokens, Asking, TokenGiven
 PREFIX = "rmr_"
 #: A family that runs out with its task is remembered this long after it.
 GRACE = timedelta(hours=1)
-#: An access token that was taken back is remembered this long after it: more than clocks are ever apart.
-TOKEN_GRACE = timedelta(minutes=2)
+#: An access token that was taken back is remembered this long after it: another replica may forget it by a
+#: clock that is set an hour forth.
+TOKEN_GRACE = timedelta(hours=2)
 
 
 class Families:

@@ -85,7 +85,8 @@ class Live:
             )
         live = self.get(claims.task)
         if live is None:
-            live = await self.load(claims.task)
+            # Who only looks takes no task over, and needs nothing of its owner.
+            live = await (self.load if used else self.view)(claims.task)
         if live.task.agent != claims.client_id or live.task.on_behalf_of != claims.principal.on_behalf_of:
             raise Unauthenticated("the token is of another task", code="token-task", step=2)
         if claims.authority_hash and claims.authority_hash != live.authority_hash:

@@ -10,16 +10,18 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import hmac
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from remit.core import passing
-from remit.core.errors import Elsewhere, Malformed, RemitError, StoreUnavailable
-from remit.core.passing import Numbers, Passage
+from remit.core.errors import Elsewhere, Malformed, RemitError, StoreUnavailable, UpstreamUnreachable
+from remit.core.passing import Numbers, Passage, Seen
 from remit.core.replica import Replica
 from remit.ports.keys import SealingKeys
+from remit.ports.passing import PassedRequest, Passer
 from remit.ports.store import Store
 from remit.services.ownership import Ownership, root_of
 from remit.services.replicas import Replicas
@@ -27,14 +29,32 @@ from remit.services.replicas import Replicas
 #: Tasks whose family is remembered, and families whose owner is.
 MOST = 20_000
 
+#: Seconds that another replica has to answer what is asked of it here, and bytes of its answer.
+ANSWER_S = 30.0
+MAX_ANSWER_BYTES = 1024 * 1024
+
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+class WholeAnswer(NamedTuple):
+    """What another replica has answered."""
+
+    status: int
+    body: bytes
 
 
 class Passing:
     """Finds owners, writes and reads the header. For one event loop."""
 
     def __init__(
-        self, *, replicas: Replicas, ownership: Ownership, sealing: SealingKeys, store: Store, tenant: str
+        self,
+        *,
+        replicas: Replicas,
+        ownership: Ownership,
+        sealing: SealingKeys,
+        store: Store,
+        tenant: str,
+        passer: Passer | None = None,
     ) -> None:
         """Take the parts."""
         self._replicas = replicas
@@ -42,10 +62,13 @@ class Passing:
         self._sealing = sealing
         self._store = store
         self._tenant = tenant
+        self._passer = passer
         self._roots: OrderedDict[str, str] = OrderedDict()
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._number = 0
         self._met: dict[str, Numbers] = {}
+        #: Requests since start: passed on to others, and served for them.
+        self.counts: Counter[str] = Counter()
 
     @property
     def several(self) -> bool:
@@ -105,9 +128,7 @@ class Passing:
         target: bytes,
         headers: Headers,
         body: bytes,
-        *,
-        client: tuple[str, int] | None,
-        certificates: Sequence[bytes],
+        seen: Seen,
     ) -> bytes:
         """3. Give the header for a request to an owner; raises `StoreUnavailable` where its address is not
         sealed.
@@ -124,16 +145,44 @@ class Passing:
                 way_out="find out who writes to the database",
             )
         self._number += 1
+        self.counts["to others"] += 1
         current = self._sealing.current
         passage = Passage(
             sender=self._replicas.id,
             to=owner.id,
             number=self._number,
             key=current,
-            client=client,
-            certificates=tuple(base64.b64encode(one).decode() for one in certificates),
+            seen=seen,
         )
         return passing.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
+
+    def others(self) -> list[Replica]:
+        """Give the other replicas."""
+        return list(self._replicas.others.values())
+
+    async def asked(
+        self, owner: Replica, path: str, headers: Headers, body: bytes, seen: Seen
+    ) -> WholeAnswer:
+        """Ask another replica something of its own, as `headers` and `seen` say on whose behalf.
+
+        Raises `StoreUnavailable` where it does not answer.
+        """
+        given, target = passing.carried(headers), path.encode("ascii")
+        told = self.written(owner, "POST", target, given, body, seen=seen)
+        assert self._passer is not None
+        request = PassedRequest("POST", target, [*given, (passing.HEADER, told)], body)
+        parts: list[bytes] = []
+        try:
+            async with asyncio.timeout(ANSWER_S), self._passer.ask(owner.address, request) as answer:
+                async for piece in answer.pieces():
+                    parts.append(piece)
+                    if sum(map(len, parts)) > MAX_ANSWER_BYTES:
+                        raise away("it answered too much")
+                return WholeAnswer(answer.status, b"".join(parts))
+        except UpstreamUnreachable as fault:
+            raise away(fault.message, sent=fault.sent) from fault
+        except TimeoutError:
+            raise away("it did not answer in time", sent=True) from None
 
     def names_both(self, value: bytes) -> None:
         """Raise `Malformed` or `Elsewhere` unless a header names a living replica, and this one."""
@@ -157,7 +206,19 @@ class Passing:
         if len(self._met) > 2 * len(self._replicas.others) + 8:
             for gone in self._met.keys() - self._replicas.others.keys() - {passage.sender}:
                 del self._met[gone]
+        self.counts["from others"] += 1
         return passage
+
+
+def away(debug: str, *, sent: bool = False) -> StoreUnavailable:
+    """Give the fault of a replica that does not answer; with `sent` it may have done what it was asked."""
+    return StoreUnavailable(
+        "the replica that serves this task does not answer"
+        + ("; the call may have taken effect" if sent else ""),
+        code="task-owner-away",
+        way_out="call again; another replica takes the task over within moments",
+        debug=debug,
+    )
 
 
 def _shorten(known: OrderedDict[str, str]) -> None:

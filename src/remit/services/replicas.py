@@ -204,7 +204,9 @@ class Replicas:
             return  # it lives after all, or another one was faster
         finally:
             self._burying.discard(one.id)
-        self.others.pop(one.id, None)
+        if self.others.pop(one.id, None) is not None:
+            # The next look does not miss it any more.
+            self._tell_of_gone(one.id)
         log.warning("replica `%s` on %s was silent for too long; others take over", one.id, one.host)
 
     async def _again(self) -> None:
@@ -253,8 +255,11 @@ class Replicas:
         for told in self.on_change:
             told(look)
         for name in gone:
-            for lost in self.on_gone:
-                self._run(lost(name))
+            self._tell_of_gone(name)
+
+    def _tell_of_gone(self, name: str) -> None:
+        for lost in self.on_gone:
+            self._run(lost(name))
 
     async def _tell(self, now: list[FenceAck], later: list[Awaitable[FenceAck]]) -> None:
         assert self._fleet is not None

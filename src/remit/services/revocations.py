@@ -96,7 +96,7 @@ class Revocations:
         self._derived = derived
         self._leases = leases
         self._replicas = replicas
-        self._ownershiphip = ownership
+        self._ownership = ownership
         self._remains = remains
         self._precedence = precedence
         self._tenant = tenant
@@ -212,10 +212,13 @@ class Revocations:
             live = self._live.get(task.id)
             if live is None and not self._remains.tends:
                 continue
-            if (task.lease_s or task.idle_s) and live is None:
+            if live is None and (task.lease_s or task.idle_s or self._replicas.several):
                 # Nobody has bound it since this process started: its lease or idle time starts now.
-                with contextlib.suppress(Elsewhere):
+                # Of one that another replica serves, that one's clock counts.
+                try:
                     live = await self._live.load(task.id)
+                except Elsewhere:
+                    continue
             if now >= task.deadline or (live is not None and boot_s >= live.ends_s):
                 due.append((task.id, "the deadline has passed", Cause.DEADLINE))
             elif live is not None and live.lapsed(boot_s):
@@ -361,7 +364,7 @@ class Revocations:
             live = self._live.get(task.id)
             label = live.label if live is not None else task.label
             ended = msgspec.structs.replace(task.moved(ending.state, now, ending.reason), label=label)
-            puts += [PutTask(ended, expected=task.state), *self._ownershiphip.ended(task)]
+            puts += [PutTask(ended, expected=task.state), *self._ownership.ended(task)]
             facts = {"state": ending.state.value, "reason": ending.reason, "cause": ending.cause.value}
             told.append(
                 Event(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 
+from remit.api.authzen import elsewhere
 from remit.api.authzen.forms import (
     EvaluationAnswer,
     EvaluationForm,
@@ -20,6 +21,7 @@ from remit.core.decision import Outcome
 from remit.core.errors import (
     Busy,
     Conflict,
+    Elsewhere,
     Forbidden,
     NotFound,
     RemitError,
@@ -50,7 +52,7 @@ def point_of(errand: Errand) -> tuple[EnforcementPoint, Principal]:
 
 async def evaluation(errand: Errand) -> EvaluationAnswer:
     """Decide one evaluation."""
-    return await _decide(errand, errand.body)
+    return await _decide(errand, errand.body, single=True)
 
 
 async def evaluations(errand: Errand) -> EvaluationsAnswer:
@@ -75,11 +77,19 @@ async def evaluations(errand: Errand) -> EvaluationsAnswer:
     return EvaluationsAnswer(evaluations=tuple(answers))
 
 
-async def _decide(errand: Errand, form: EvaluationForm) -> EvaluationAnswer:
+async def _decide(errand: Errand, form: EvaluationForm, *, single: bool = False) -> EvaluationAnswer:
     point, caller = point_of(errand)
     house = errand.house
     try:
         end = await house.answers.answer(question(form, point, caller))
+    except Elsewhere as error:
+        # An item of several may be asked on from where they were passed on to; a single one may not.
+        if errand.arrived.passed_on and single:
+            raise
+        try:
+            return await elsewhere.evaluated(errand, form, error)
+        except Elsewhere as lost:
+            return faulty(lost)
     except REFUSALS as error:
         if error.step != 5:  # what step 5 lost is in the evidence already
             await _recorded(errand, error)
@@ -103,5 +113,11 @@ async def result(errand: Errand) -> ResultAnswer:
     """Take the result of a permitted call."""
     point, _ = point_of(errand)
     form: ResultForm = errand.body
-    await errand.house.answers.report(point, form.evaluation_id, CallOutcome(form.outcome), form.result_bytes)
+    outcome = CallOutcome(form.outcome)
+    try:
+        await errand.house.answers.report(point, form.evaluation_id, outcome, form.result_bytes)
+    except NotFound as unknown:
+        if errand.arrived.passed_on:
+            raise
+        await elsewhere.reported(errand, form, unknown)
     return ResultAnswer(evaluation_id=form.evaluation_id, recorded=True)

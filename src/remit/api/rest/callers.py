@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from remit.api.rest.endpoint import Desk, Endpoint, Errand
+from remit.api.rest.endpoint import Arrived, Desk, Endpoint, Errand
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
+from remit.core.passing import Seen, written_chain
 from remit.core.token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.services.bodies import body_of
 from remit.services.credentials import Showing
@@ -81,7 +82,15 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
     client = request.client.host if request.client else ""
     proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
     place = {name: str(value) for name, value in request.path_params.items()}
-    errand = Errand(desk=desk, place=place, client=client, proxied=proxied)
+    arrived = Arrived(
+        headers=tuple(request.scope["headers"]),
+        seen=Seen(
+            client=(client, request.client.port) if request.client else None,
+            certificates=written_chain(request.scope.get("remit.peer_certificate", ())),
+        ),
+        passed_on="remit.passed_on" in request.scope,
+    )
+    errand = Errand(desk=desk, place=place, client=client, proxied=proxied, arrived=arrived)
     if endpoint.open:
         return errand
     try:
@@ -99,7 +108,7 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
         request.state.nonce = found.nonce
         body_of(request.scope, found.claims.client_id)
-        return await _agent(errand, endpoint, found.claims)
+        return await _agent(errand.proven_by(found.proven.jkt), endpoint, found.claims)
     except Unauthenticated as error:
         with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
             await desk.house.authenticator.refused(error, "api")
@@ -155,6 +164,7 @@ def shown_by(request: Request, house: House) -> Showing:
         url=house.public_url.rstrip("/") + path.decode("latin-1"),
         proofs=request.headers.getlist("dpop"),
         certificate=request.scope.get("remit.peer_certificate", ()),
+        judged=request.scope.get("remit.proven", ""),
     )
 
 

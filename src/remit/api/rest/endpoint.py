@@ -13,6 +13,7 @@ from remit.api.rest.tries import Tries
 from remit.core.bundle import Bundle
 from remit.core.errors import Forbidden, NotFound
 from remit.core.identity import Agent, Person
+from remit.core.passing import Seen
 from remit.core.task import Task
 from remit.core.token import AccessClaims
 from remit.services.duties import Duty, own_task, see_task
@@ -52,6 +53,19 @@ class Desk:
     tries: Tries
 
 
+class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request arrived, for asking another replica on its behalf: its headers, what was seen of it, and
+    whether another replica has passed it on.
+    """
+
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    seen: Seen = Seen()
+    passed_on: bool = False
+
+
+_AS_IT_CAME = Arrived()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
@@ -70,6 +84,7 @@ class Errand:
     claims: AccessClaims | None = None
     client: str = ""
     proxied: bool = False
+    arrived: Arrived = _AS_IT_CAME
 
     @property
     def house(self) -> House:
@@ -79,6 +94,11 @@ class Errand:
     def by_person(self, person: Person, secret: str) -> Errand:
         """Give the errand as a person's."""
         return replace(self, person=person, secret=secret)
+
+    def proven_by(self, jkt: str) -> Errand:
+        """Give the errand of a caller whose DPoP proof was judged here."""
+        seen = msgspec.structs.replace(self.arrived.seen, jkt=jkt)
+        return replace(self, arrived=msgspec.structs.replace(self.arrived, seen=seen))
 
     def by_agent(self, agent: Agent, claims: AccessClaims) -> Errand:
         """Give the errand as an agent's."""

@@ -219,6 +219,8 @@ class Stage:
 class OneToken:
     """A source of one token, dead or alive: the story looks at what becomes of it."""
 
+    id = ""
+
     def __init__(self, text: str) -> None:
         """Take the token."""
         self._text = text

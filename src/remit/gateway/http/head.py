@@ -28,7 +28,7 @@ _IDLE = re.compile(
     r"|proxy-connection|upgrade|http2-settings|expect|date|from|referer|pragma|cache-control|priority|dnt"
     r"|upgrade-insecure-requests|sec-[a-z-]+|x-forwarded-[a-z-]+|forwarded|via|x-real-ip|x-request-id"
     r"|x-correlation-id|x-amzn-trace-id|x-cloud-trace-context|x-b3-[a-z]+|b3|x-envoy-[a-z-]+|cdn-loop"
-    r"|max-forwards|content-md5|content-digest|repr-digest"
+    r"|max-forwards|remit-task|content-md5|content-digest|repr-digest"
 )
 
 

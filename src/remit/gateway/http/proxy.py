@@ -111,11 +111,8 @@ def _unwrapped(value: bytes) -> bytes:
     kind, _, rest = value.partition(b" ")
     if kind.lower() != b"basic":
         return value
-    try:
-        _, colon, token = base64.b64decode(rest.strip(), validate=True).partition(b":")
-    except ValueError:
-        colon = token = b""
-    if not colon or not token or re.search(rb"[^\x21-\x7e]", token):
+    token = password_of(rest.strip())
+    if not token:
         raise Unauthenticated(
             "the proxy is shown no usable token",
             code="bad-authorization",
@@ -123,3 +120,12 @@ def _unwrapped(value: bytes) -> bytes:
             step=1,
         )
     return b"Bearer " + token
+
+
+def password_of(credentials: bytes) -> bytes:
+    """Give the token that stands as the password in credentials of `Basic`; empty where none does."""
+    try:
+        token = base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
+    return b"" if re.search(rb"[^\x21-\x7e]", token) else token

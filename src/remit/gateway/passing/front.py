@@ -2,7 +2,7 @@
 """The front of all doors of a replica.
 
 1. a request that another replica passed on is believed to be that only if its header holds
-   (`services.passing`), and then served as if it had come here; it is never passed on again
+   (`services.passing`), and then served as if it had come here; it is never passed on again as it is
 2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
    back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
 3. everything else is served here
@@ -13,8 +13,6 @@ While this replica has no lease, it serves nothing but its own health.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -28,14 +26,15 @@ from remit.core.errors import (
     StoreUnavailable,
     UpstreamUnreachable,
 )
-from remit.core.passing import HEADER, HOP, carried
+from remit.core.passing import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replica import Replica
-from remit.gateway.asgi import Application, Receive, Scope, Send, read_body, respond
+from remit.gateway.asgi import TARGET, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.mcp.wire import INVALID_REQUEST, UNAVAILABLE, WireFault, error_body, error_frame
-from remit.gateway.passing.hints import MCP, TOKEN, concerns, needs_body, task_of
+from remit.gateway.passing.hints import MCP, PROXY, TOKEN, concerns, needs_body, task_of
 from remit.ports.passing import PassedRequest, Passer
 from remit.services.alarms import Alarms
 from remit.services.house import House
+from remit.services.passing import away
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
 MISDIRECTED: Final = 421
@@ -64,6 +63,9 @@ class PassingFront:
         self._passer = passer
         self._inner = inner
         self._max_body_bytes = max_body_bytes
+        #: Requests that other replicas have in hand for this one, by the replica.
+        self._asking: dict[str, set[asyncio.Future[bool]]] = {}
+        house.replicas.on_gone.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -83,8 +85,8 @@ class PassingFront:
                 receive = _Replay(body, receive)
             elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
                 raise OutOfForce
-            elif concerns(scope["path"], scope["method"]):
-                if needs_body(scope["path"]):
+            elif concerns(scope):
+                if needs_body(scope):
                     # Nobody has shown who they are yet.
                     body = await _body(receive, MAX_FORM_BYTES)
                     receive = _Replay(body, receive)
@@ -107,16 +109,10 @@ class PassingFront:
         self._house.replicas.check()
         headers = carried(scope["headers"])
         passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
+        _show(scope, passage.seen)
         task = task_of(self._house, scope, body)
         if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
             raise Elsewhere(task)
-        scope["client"] = passage.client
-        scope.pop("remit.peer", None)
-        try:
-            shown = tuple(base64.b64decode(one, validate=True) for one in passage.certificates)
-        except binascii.Error:
-            raise Malformed("a certificate was not passed on as it is", code="passed-on") from None
-        scope["remit.peer_certificate"] = shown
 
     # 2.
 
@@ -132,8 +128,7 @@ class PassingFront:
                 _target(scope),
                 headers,
                 body,
-                client=tuple(scope["client"]) if scope.get("client") else None,
-                certificates=scope.get("remit.peer_certificate", ()),
+                seen=_seen(scope),
             )
             request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
             if await self._exchanged(owner, request, receive, send):
@@ -151,6 +146,7 @@ class PassingFront:
         """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
         asking = asyncio.ensure_future(self._asked(owner, request, send))
         gone = asyncio.ensure_future(_disconnected(receive))
+        self._asking.setdefault(owner.id, set()).add(asking)
         try:
             await asyncio.wait((asking, gone), return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
@@ -160,6 +156,13 @@ class PassingFront:
             for one in (asking, gone):
                 one.cancel()
             await asyncio.gather(asking, gone, return_exceptions=True)
+            if (others := self._asking.get(owner.id)) is not None:
+                others.discard(asking)
+
+    async def _lost(self, name: str) -> None:
+        """Wait for nothing more of a replica that is gone: one that hangs closes no connection."""
+        for asking in self._asking.pop(name, ()):
+            asking.cancel()
 
     async def _asked(self, owner: Replica, request: PassedRequest, send: Send) -> bool:
         begun = False
@@ -173,16 +176,13 @@ class PassingFront:
                 async for piece in answer.pieces():
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except UpstreamUnreachable as fault:
+        except (UpstreamUnreachable, asyncio.CancelledError) as fault:
+            sent = fault.sent if isinstance(fault, UpstreamUnreachable) else True
+            if isinstance(fault, asyncio.CancelledError) and owner.id in self._house.replicas.others:
+                raise  # whoever asked has hung up
             if begun:
                 raise ConnectionResetError from fault  # the stream just ends: there is no place for an error
-            raise StoreUnavailable(
-                "the replica that serves this task does not answer"
-                + ("; the call may have taken effect" if fault.sent else ""),
-                code="task-owner-away",
-                way_out="call again; another replica takes the task over within moments",
-                debug=fault.message,
-            ) from fault
+            raise away(str(fault), sent=sent) from fault
         return True
 
 
@@ -210,9 +210,35 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _target(scope: Scope) -> bytes:
-    raw = scope.get("raw_path") or scope["path"].encode()
+    raw = scope.get("raw_path") or scope["path"].encode() or b"/"
     query: bytes = scope.get("query_string", b"")
     return raw + b"?" + query if query else bytes(raw)
+
+
+def _seen(scope: Scope) -> Seen:
+    """Give what the owner cannot see for itself."""
+    proxy = tuple(value.decode("latin-1") for name, value in scope["headers"] if name == PROXY)
+    return Seen(
+        client=tuple(scope["client"]) if scope.get("client") else None,
+        certificates=written_chain(scope.get("remit.peer_certificate", ())),
+        target=scope[TARGET].decode("latin-1") if TARGET in scope else "",
+        proxy=proxy if TARGET in scope else (),
+    )
+
+
+def _show(scope: Scope, seen: Seen) -> None:
+    """Have the doors see what the replica saw that the request came to."""
+    scope["client"] = seen.client
+    scope.pop("remit.peer", None)
+    scope["remit.peer_certificate"] = read_chain(seen.certificates)
+    scope["remit.passed_on"] = True
+    if seen.jkt:
+        scope["remit.proven"] = seen.jkt
+    proxy = [(PROXY, one.encode("latin-1")) for one in seen.proxy]
+    # The header has said what it had to say: a door would ask what it means.
+    scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != HEADER), *proxy]
+    if seen.target:
+        scope[TARGET] = seen.target.encode("latin-1")
 
 
 async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:

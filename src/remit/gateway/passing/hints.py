@@ -12,12 +12,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from remit.core.errors import RemitError
-from remit.gateway.asgi import Scope
+from remit.gateway.asgi import TARGET, Scope
+from remit.gateway.http.proxy import password_of
 from remit.services.house import House
 
 MCP: Final = "/mcp"
 HTTP: Final = "/http/"
+API: Final = "/api/v1/"
+PROXY: Final = b"proxy-authorization"
 TOKEN: Final = "/oauth/token"
 ASKING: Final = ("/access/v1/evaluation", "/access/v1/evaluations")
 _TASK: Final = re.compile(r"/api/v1/tasks/([^/]+)/(?:turn|plan|renew|complete|declassify)")
@@ -42,22 +44,28 @@ class _Asking(msgspec.Struct, frozen=True):
 _asking = msgspec.json.Decoder(_Asking).decode
 
 
-def concerns(path: str, method: str) -> bool:
+def concerns(scope: Scope) -> bool:
     """Whether a request can be about the live state of a task."""
-    if path == MCP or path.startswith((f"{MCP}/", HTTP)):
+    path: str = scope["path"]
+    if TARGET in scope:
+        # One that was made to a proxy. A tunnel is refused wherever it is asked for.
+        return bool(scope["method"] != "CONNECT")
+    if path == MCP or path.startswith((f"{MCP}/", HTTP, API)):
         return True
-    return method == "POST" and (path == TOKEN or path in ASKING or _TASK.fullmatch(path) is not None)
+    return bool(scope["method"] == "POST") and (path == TOKEN or path in ASKING)
 
 
-def needs_body(path: str) -> bool:
+def needs_body(scope: Scope) -> bool:
     """Whether the task stands in the body."""
-    return path == TOKEN or path in ASKING
+    return TARGET not in scope and (scope["path"] == TOKEN or scope["path"] in ASKING)
 
 
 def task_of(house: House, scope: Scope, body: bytes) -> str:
     """Give the task that a request seems to be about; empty where it says none."""
     path: str = scope["path"]
-    if (named := _TASK.fullmatch(path)) is not None:
+    if TARGET in scope:
+        return _of_header(house, scope, PROXY)
+    if scope["method"] == "POST" and (named := _TASK.fullmatch(path)) is not None:
         return named[1]
     if path == TOKEN:
         try:
@@ -67,17 +75,21 @@ def task_of(house: House, scope: Scope, body: bytes) -> str:
         return _of_token(house, given.get("subject_token", [""])[0])
     if path in ASKING:
         return _of_question(house, body)
-    shown = [value for name, value in scope["headers"] if name == b"authorization"]
-    return _of_token(house, shown[0].decode("latin-1").rpartition(" ")[2]) if len(shown) == 1 else ""
+    return _of_header(house, scope, b"authorization")
+
+
+def _of_header(house: House, scope: Scope, header: bytes) -> str:
+    shown = [value for name, value in scope["headers"] if name == header]
+    if len(shown) != 1:
+        return ""
+    kind, _, token = shown[0].strip().rpartition(b" ")
+    if header == PROXY and kind.strip().lower() == b"basic":
+        token = password_of(token)
+    return _of_token(house, token.decode("latin-1"))
 
 
 def _of_token(house: House, token: str) -> str:
-    if not token:
-        return ""
-    try:
-        return house.authenticator.unproven(token, house.clock.now()).task
-    except RemitError:
-        return ""
+    return house.authenticator.about(token, house.clock.now()) if token else ""
 
 
 def _of_question(house: House, body: bytes) -> str:
