@@ -68,6 +68,7 @@ async def test_a_task_stays_at_one_replica_and_a_header_is_no_authority(
         assert len(subjects) == len(set(subjects)) == 18 + count
 
 
+@pytest.mark.slow
 async def test_what_a_replica_that_dies_served_goes_to_another_one(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -93,6 +93,7 @@ async def test_a_clock_that_jumps_at_one_replica_ends_nothing_of_another(
         assert [mail["subject"] for mail in world.outbox()] == ["before", "through the wrong clock"]
 
 
+@pytest.mark.slow
 async def test_a_clock_that_jumps_brings_no_revoked_token_back(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -202,6 +203,7 @@ async def test_lost_and_made_up_notifications_change_nothing(
         assert [mail["subject"] for mail in world.outbox()] == ["deaf", "amid noise"]
 
 
+@pytest.mark.slow
 async def test_a_slow_way_to_the_store(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -228,6 +230,7 @@ async def test_a_slow_way_to_the_store(
         assert subjects == sorted(set(subjects), key=["before", "taken over", "back"].index)
 
 
+@pytest.mark.slow
 async def test_a_replica_that_is_started_again_in_its_place(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -252,6 +255,7 @@ async def test_a_replica_that_is_started_again_in_its_place(
         assert [one for one in told if one != "at once"] == ["before", "later", "later still"]
 
 
+@pytest.mark.slow
 async def test_nobody_waits_for_a_replica_that_hangs(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

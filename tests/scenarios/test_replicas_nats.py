@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nats as library
+import pytest
 
 from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
@@ -111,6 +112,7 @@ async def _more(one: Replica, before: int) -> bool:
     return (await counts(one))["heard"] > before
 
 
+@pytest.mark.slow
 async def test_a_replica_that_is_cut_from_nats_alone_keeps_up(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer
 ) -> None:
@@ -144,6 +146,7 @@ async def _seen_as(by: Replica, name: str, waking: str) -> bool:
     return any(one["id"] == name and one["waking"] == waking for one in (await by.told())["replicas"])
 
 
+@pytest.mark.slow
 async def test_what_strangers_say_changes_nothing(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer
 ) -> None:
@@ -211,6 +214,7 @@ async def _refused(one: Replica, before: int) -> bool:
     return (await counts(one)).get("refused", 0) > before
 
 
+@pytest.mark.slow
 async def test_what_is_said_tells_nothing(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer
 ) -> None:

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from remit.sdk.dpop import Prover
 from remit.sdk.key import AgentKey
 from tests.deferring_mcp import ABLE, DeferringServer
@@ -145,6 +147,7 @@ def evaluation(subject: Json, record: str = "r-1") -> Json:
     return {"subject": subject, "action": {"name": "read"}, "resource": {"type": "record", "id": record}}
 
 
+@pytest.mark.slow
 async def test_questions_of_enforcement_points_and_their_reports(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -294,6 +297,7 @@ tools:
 """
 
 
+@pytest.mark.slow
 async def test_a_call_that_goes_on_is_looked_after_through_any_replica(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
@@ -185,6 +186,7 @@ async def test_labels_at_rest_that_one_replica_writes_another_one_reads(
         assert await label(later) == "confidential"
 
 
+@pytest.mark.slow
 async def test_a_token_that_is_bound_to_a_certificate(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

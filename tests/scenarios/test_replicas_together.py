@@ -5,6 +5,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.hook_server import SECRET, hook_server
 from tests.mail_bundle import TASK
 from tests.postgres_server import PostgresServer
@@ -70,6 +72,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         assert "2 serve this database, woken by postgres" in (await second.says("doctor"))[1]
 
 
+@pytest.mark.slow
 async def test_a_bundle_that_comes_to_another_replica_counts_for_its_tasks(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
