@@ -127,6 +127,7 @@ async def begun(world: PassingWorld, one: Replica, token: str) -> str:
     return session
 
 
+@pytest.mark.slow
 async def test_management_with_the_token_of_a_task(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -95,6 +95,7 @@ def delegating(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_children_spend_what_is_their_parents_wherever_they_call(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
