@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,7 @@ class Seen(msgspec.Struct, kw_only=True):
     indeterminate: int = 0
     bystander: int = 0
     bystander_refused: int = 0
+    bystander_codes: Counter[str] = msgspec.field(default_factory=Counter)
     faults: list[str] = []
     end_ms: list[float] = []
 
@@ -235,6 +237,7 @@ def _round(made: Site, process: "subprocess.Popen[bytes]", wanted: Round, task: 
     seen.indeterminate += len(closure["indeterminate"])
     seen.bystander += tally.bystander_permitted + tally.bystander_refused
     seen.bystander_refused += tally.bystander_refused
+    seen.bystander_codes.update(tally.bystander_codes)
     seen.faults += [f"{count} times {why}" for why, count in tally.faults.items()]
 
 
@@ -276,7 +279,11 @@ def ends(quick: bool) -> list[Figure]:
         f"{seen.permitted} passed before, {seen.indeterminate} were listed as indeterminate; held against "
         "the answers, the upstream's clock and the evidence"
     )
-    beside = f"{seen.bystander} calls of a task that lives on, beside {effort.rounds} ends under load"
+    why = ", ".join(f"{count} times {code}" for code, count in sorted(seen.bystander_codes.items()))
+    beside = (
+        f"{seen.bystander} calls of a task that lives on, beside {effort.rounds} ends under load; "
+        f"refused: {why or 'none'}"
+    )
     share = 10_000 * seen.bystander_refused / seen.bystander if seen.bystander else 0.0
     return [
         Figure(name=END_P50, value=percentile(took, 0.5) / 1e6, unit="ms", how=how),
