@@ -146,11 +146,44 @@ def _agentdojo() -> list[str]:
     ]
 
 
-FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*(<!-- /figures -->)", re.DOTALL)
+FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*?(<!-- /figures -->)", re.DOTALL)
+ENDS = re.compile(r"(<!-- ends: written by `make docs` -->\n).*?(<!-- /ends -->)", re.DOTALL)
 
 
 def front_page() -> str:
-    """The README, with the figures of the last published replay of AgentDojo in their place."""
+    """The README, with the figures of the last published runs in their places."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for place, table in ((FIGURES, replayed()), (ENDS, ended())):
+        text = place.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)  # type: ignore[misc]
+    return text
+
+
+def ended() -> str:
+    """How fast authority was gone in the last published run of the bench, as a table."""
+    run = json.loads((DOCS / "reference" / "bench.json").read_text(encoding="utf-8"))
+    values = {one["name"]: one["value"] for one in run["figures"]}
+    rows = (
+        ("an end of a task returns, sixteen connections calling all the while", "end: one node under load"),
+        ("the same with three replicas on one PostgreSQL", "replicas: end on 3"),
+        ("a leased PostgreSQL login is refused", "dead: PostgreSQL role"),
+        ("a database login that OpenBao leased is refused", "dead: OpenBao database credential"),
+        ("an OAuth token is refused", "dead: OAuth token"),
+    )
+    lines = ["| from `remit end` until | p50 | p99 |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {what} | {values[f'{name}, p50']:.0f} ms | {values[f'{name}, p99']:.0f} ms |"
+        for what, name in rows
+    ]
+    passed, tried = values["end: calls permitted after the commit"], values["end: attempts after the commit"]
+    lines += [
+        "",
+        f"Of {tried:,.0f} calls that were tried after the commits of such ends, {passed:.0f} were permitted.",
+    ]
+    return "\n".join(lines)
+
+
+def replayed() -> str:
+    """What the last published replay of AgentDojo found, as a table."""
     run = json.loads((DOCS / "reference" / "agentdojo.json").read_text(encoding="utf-8"))
     values = {one["name"]: (one["with_plan"], one["without_plan"]) for one in run["figures"]}
     rows = (
@@ -169,9 +202,7 @@ def front_page() -> str:
         f"| {what} | {' | '.join(f'{value:g}{unit}' for value in values[name])} |"
         for what, name, unit in rows
     ]
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = "\n".join(lines)
-    return FIGURES.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
+    return "\n".join(lines)
 
 
 # Page below docs/ -> what writes its text.
