@@ -61,7 +61,7 @@ def judged(measured: Iterable[Figure], goals: Iterable[Goal], ratios: dict[str, 
             ratio = figure.value / base.value
             chosen = msgspec.structs.replace(chosen, yardstick=base.name, ratio=ratio)
         out.append(chosen)
-    return out + [v for v in verdicts if v.yardstick is not None]
+    return out + [v for v in verdicts if v.name not in by_name]
 
 
 def write(file: Path, figures: list[Figure], about: dict[str, Any], quick: bool) -> None:

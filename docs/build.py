@@ -164,7 +164,7 @@ def ended() -> str:
     values = {one["name"]: one["value"] for one in run["figures"]}
     rows = (
         ("an end of a task returns, sixteen connections calling all the while", "end: one node under load"),
-        ("the same with three replicas on one PostgreSQL", "replicas: end on 3"),
+        ("an end returns at one of three replicas, of a task that another one serves", "replicas: end on 3"),
         ("a leased PostgreSQL login is refused", "dead: PostgreSQL role"),
         ("a database login that OpenBao leased is refused", "dead: OpenBao database credential"),
         ("an OAuth token is refused", "dead: OAuth token"),

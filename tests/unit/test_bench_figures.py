@@ -5,6 +5,7 @@ from bench.figure import Figure, Goal
 from bench.load import Tally
 from bench.measure import Cpus, Measured, figures
 from bench.pace import PACE, PROXY, pace
+from bench.report import judged as all_judged
 
 
 def figure(name: str, value: float, unit: str = "ms") -> Figure:
@@ -88,6 +89,18 @@ def test_a_bound_at_the_goals_pace_is_judged_as_it_would_be_on_that_machine() ->
     assert without is not None
     assert (round(without.value, 6), without.met) == (0.25, True)
     assert Goal(name="ours: p50", at_most=1, pace="absent: pace").judge(FIGURES) is None
+
+
+def test_a_verdict_that_is_no_figure_of_its_own_is_shown_beside_the_figures() -> None:
+    """A bound on a value is part of its figure; one on a ratio, or at the goals' pace, is a line more."""
+    goals = [
+        Goal(name="ours: rate", at_least=3_000),
+        Goal(name="ours: rate", yardstick="theirs: rate", at_least=1 / 3),
+        Goal(name="ours: rate", at_least=3_000, pace="pace: slower"),
+    ]
+    measured = [*FIGURES.values(), figure("pace: slower", 2, "times")]
+    found = [one.name for one in all_judged(measured, goals, {})]
+    assert found == [*(one.name for one in measured), "ours: rate, against theirs", "pace: ours, rate"]
 
 
 def test_the_pace_is_what_the_plain_proxy_takes_here_to_what_it_takes_there() -> None:
