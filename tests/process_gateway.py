@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.adapters.upstream.marked import marked
+from tests.authorization_server import CLIENT, Authorities
 from tests.leasing_gateway import LeasingGateway
 from tests.live_gateway import ROOT, LiveGateway
 
@@ -27,6 +28,20 @@ tools:
     arguments:
       word: {role: selector}
 """
+
+
+def lease_at(server: Authorities) -> Json:
+    """Give what `remit.yaml` says of a program that holds a token of this server."""
+    return {
+        "oauth": {
+            "token_url": f"{server.url}/token",
+            "revoke_url": f"{server.url}/revoke",
+            "probe_url": f"{server.url}/me",
+            "client_id": CLIENT,
+            "client_secret": "env:CRM_CLIENT_SECRET",
+        },
+        "env": {"API_TOKEN": "{token}"},
+    }
 
 
 class ProcessGateway(LeasingGateway):

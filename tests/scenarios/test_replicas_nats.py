@@ -4,10 +4,8 @@
 Whatever becomes of a message: an end holds on every replica when it returns, for the database says so.
 """
 
-import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 
 from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
-from tests.replicas_world import Replica, ended, replicas, sent
+from tests.replicas_world import Replica, ended, replicas, sent, until
 
 Json = Any
 
@@ -25,13 +23,6 @@ LONG_MS = 60_000
 #: A third of it is how long an end takes without NATS; a busy machine shall not let it run out.
 SHORT_MS = 10_000
 EVERYTHING = "remit.>"
-
-
-async def until(so: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(60):
-        while not await so():  # noqa: ASYNC110 - nobody tells when
-            await asyncio.sleep(0.05)
 
 
 async def until_woken(*all_of_them: Replica, how: str = "nats") -> None:

@@ -17,8 +17,8 @@ import pytest
 
 from remit.adapters.upstream.marked import marked
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
-from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
-from tests.process_gateway import ProcessGateway
+from tests.authorization_server import SECRET, Authorities, authorities
+from tests.process_gateway import ProcessGateway, lease_at
 
 Json = Any
 
@@ -30,20 +30,6 @@ def server() -> Iterator[Authorities]:
     """The authorization server."""
     with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
         yield made
-
-
-def lease_at(server: Authorities) -> Json:
-    """Give what `remit.yaml` says."""
-    return {
-        "oauth": {
-            "token_url": f"{server.url}/token",
-            "revoke_url": f"{server.url}/revoke",
-            "probe_url": f"{server.url}/me",
-            "client_id": CLIENT,
-            "client_secret": "env:CRM_CLIENT_SECRET",
-        },
-        "env": {"API_TOKEN": "{token}"},
-    }
 
 
 @pytest.fixture
