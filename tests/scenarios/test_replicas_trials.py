@@ -7,10 +7,12 @@ that went out after the end had returned is on the closure's list, and no answer
 
 import asyncio
 import contextlib
+import functools
 import random
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,16 +24,86 @@ from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas
 
 Json = Any
+T = TypeVar("T")
 
-LOOPS = 6
+#: Tasks that are used and ended under one fault, each a trial of its own, and loops that use each.
+TASKS, LOOPS = 5, 2
 #: What becomes of one replica while another ends the task; a kill is rare, for it takes long to start again.
 FATES = ("nothing", "stopped", "stopped", "stopped", "cut off", "cut off", "killed")
 #: And where NATS wakes them, of one replica's way to it, or of NATS itself.
 FATES_OF_WAKES = (*FATES, "not woken", "not woken", "NATS hangs", "NATS hangs", "NATS killed", "NATS killed")
 
 
-class Trial:
+class Ended:
     """One task, loops that use it through all replicas, and one end."""
+
+    def __init__(self, world: Replicas, dice: random.Random, name: str) -> None:
+        self.world = world
+        self.dice = dice
+        self.name = name
+        self.task = self.token = ""
+        self.closure: Json = {}
+        self.returned_ns = 0
+        self.late_answers: list[str] = []
+        self._going = True
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def open(self, one: Replica) -> None:
+        """Open the task, and begin to use it."""
+        self.task, self.token = await insist(one.open_task, AssertionError)
+        self._loops = [asyncio.create_task(self._loop(number)) for number in range(LOOPS)]
+
+    async def end(self, one: Replica) -> None:
+        """End the task at some moment."""
+        await asyncio.sleep(self.dice.choice((0.0, 0.005, 0.02, 0.2)))
+        asked = {"kind": "task", "name": self.task}
+        self.closure = await insist(lambda: one.ask("POST", "/api/v1/end", asked, by="root"))
+        self.returned_ns = time.monotonic_ns()
+
+    async def stop(self) -> None:
+        """Use it no more."""
+        self._going = False
+        await asyncio.gather(*self._loops)
+
+    def judge(self, events: list[Json], outbox: list[Json]) -> None:
+        """Hold what happened against the closure."""
+        fence = max(
+            event["index"]
+            for event in events
+            if event["kind"] == "fence.raised" and event["facts"]["scope"] == f"task:{self.task}"
+        )
+        granted = [event for event in permits(events) if event["task"] == self.task]
+        assert all(event["index"] < fence for event in granted), "a call was permitted after the end"
+        decided = {event["call"]: event["values"]["arguments"]["subject"] for event in granted}
+        listed = {
+            decided[each["decision"]] for each in self.closure["indeterminate"] if each["decision"] in decided
+        }
+        mine = [mail for mail in outbox if mail["subject"].startswith(f"{self.name}/")]
+        late = {mail["subject"] for mail in mine if mail["monotonic_ns"] > self.returned_ns}
+        assert late <= listed, (late - listed, self.closure)
+        assert self.late_answers == []
+        assert {mail["subject"] for mail in mine} <= set(decided.values())
+
+    async def _loop(self, me: int) -> None:
+        count = 0
+        while self._going:
+            one = self.dice.choice(self.world.all)
+            with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError):
+                async with asyncio.timeout(3):
+                    with contextlib.closing(await Line.to(one.port)) as line:
+                        while self._going:
+                            count += 1
+                            subject = f"{self.name}/{me}/{count}"
+                            asked_ns = time.monotonic_ns()
+                            told = await one.send(line, self.token, subject)
+                            if told.result is not None and self.returned_ns and asked_ns > self.returned_ns:
+                                self.late_answers.append(subject)
+                            if told.result is None:
+                                await asyncio.sleep(0.01)
+
+
+class Fault:
+    """What befalls one replica, while tasks that all replicas serve are ended at the others."""
 
     def __init__(
         self, world: Replicas, dice: random.Random, name: str, nats: NatsServer | None = None
@@ -39,46 +111,27 @@ class Trial:
         self.world = world
         self.nats = nats
         self.dice = dice
-        self.name = name
-        self.began = 0
-        self.returned_ns = 0
-        self.late_answers: list[str] = []
-        self._going = True
+        self.trials = [Ended(world, dice, f"{name}-{number}") for number in range(TASKS)]
 
     async def run(self) -> None:
-        """Use the task, end it at some moment, and hold what happened against the closure."""
+        """Use the tasks, end each at some moment, and judge."""
         dice, world = self.dice, self.world
-        ender, victim = dice.sample(world.all, 2)
-        task, token = await self._opened(ender)
-        self.began = (await ender.ask("GET", "/api/v1/events/head", by="root"))["size"]
-        loops = [asyncio.create_task(self._loop(n, token)) for n in range(LOOPS)]
+        victim = dice.choice(world.all)
+        healthy = [one for one in world.all if one is not victim]
+        head = await insist(lambda: healthy[0].ask("GET", "/api/v1/events/head", by="root"))
+        await asyncio.gather(*(each.open(dice.choice(healthy)) for each in self.trials))
         await asyncio.sleep(dice.uniform(0.0, 0.3))
         fate = dice.choice(FATES_OF_WAKES if self.nats else FATES)
         await self._befall(victim, fate)
-        await asyncio.sleep(dice.choice((0.0, 0.005, 0.02, 0.2)))
-        closure = await self._ended(ender, task)
-        self.returned_ns = time.monotonic_ns()
+        await asyncio.gather(*(each.end(dice.choice(healthy)) for each in self.trials))
         await asyncio.sleep(dice.uniform(0.0, 0.1))
         await self._mend(victim, fate)
         await asyncio.sleep(0.1)
-        self._going = False
-        await asyncio.gather(*loops)
-        await self._judge(ender, task, closure)
-
-    async def _opened(self, one: Replica) -> tuple[str, str]:
-        async with asyncio.timeout(60):
-            while True:
-                # It may just be coming back from the trial before.
-                with contextlib.suppress(Refused, AssertionError):
-                    return await one.open_task()
-                await asyncio.sleep(0.05)
-
-    async def _ended(self, one: Replica, task: str) -> Json:
-        async with asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(Refused):
-                    return await one.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
-                await asyncio.sleep(0.05)
+        await asyncio.gather(*(each.stop() for each in self.trials))
+        events = await _events(healthy[0], head["size"])
+        outbox = world.outbox()
+        for each in self.trials:
+            each.judge(events, outbox)
 
     async def _befall(self, victim: Replica, fate: str) -> None:
         if fate == "stopped":
@@ -108,75 +161,43 @@ class Trial:
         elif fate == "NATS killed" and self.nats is not None:
             self.nats.start()
 
-    async def _loop(self, me: int, token: str) -> None:
-        count = 0
-        while self._going:
-            one = self.dice.choice(self.world.all)
-            with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError):
-                async with asyncio.timeout(3):
-                    with contextlib.closing(await Line.to(one.port)) as line:
-                        while self._going:
-                            count += 1
-                            subject = f"{self.name}/{me}/{count}"
-                            asked_ns = time.monotonic_ns()
-                            told = await one.send(line, token, subject)
-                            if told.result is not None and self.returned_ns and asked_ns > self.returned_ns:
-                                self.late_answers.append(subject)
-                            if told.result is None:
-                                await asyncio.sleep(0.01)
 
-    async def _judge(self, one: Replica, task: str, closure: Json) -> None:
-        events = await self._events(one)
-        fence = max(
-            event["index"]
-            for event in events
-            if event["kind"] == "fence.raised" and event["facts"]["scope"] == f"task:{task}"
-        )
-        granted = [event for event in permits(events) if event["task"] == task]
-        assert all(event["index"] < fence for event in granted), "a call was permitted after the end"
-        decided = {event["call"]: event["values"]["arguments"]["subject"] for event in granted}
-        listed = {
-            decided[each["decision"]] for each in closure["indeterminate"] if each["decision"] in decided
-        }
-        mine = [mail for mail in self.world.outbox() if mail["subject"].startswith(f"{self.name}/")]
-        late = {mail["subject"] for mail in mine if mail["monotonic_ns"] > self.returned_ns}
-        assert late <= listed, (late - listed, closure)
-        assert self.late_answers == []
-        assert {mail["subject"] for mail in mine} <= set(decided.values())
+async def insist(ask: Callable[[], Awaitable[T]], *beside: type[Exception]) -> T:
+    """Ask until there is an answer: a replica may just be coming back from the fault before."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(Refused, *beside):
+                return await ask()
+            await asyncio.sleep(0.05)
 
-    async def _events(self, one: Replica) -> list[Json]:
-        """Read what was decided and fenced since the trial began; the replica may just be coming back."""
-        out: list[Json] = []
-        start: int | None = self.began
-        async with asyncio.timeout(60):
-            while start is not None:
-                query = f"limit=1000&start={start}&kinds=decision.made,fence.raised"
-                try:
-                    page = await one.ask("GET", f"/api/v1/events?{query}", by="root")
-                except Refused:
-                    await asyncio.sleep(0.05)
-                    continue
-                out += page["items"]
-                start = page["next"]
-        return out
+
+async def _events(one: Replica, start: int | None) -> list[Json]:
+    """Read what was decided and fenced since."""
+    out: list[Json] = []
+    while start is not None:
+        query = f"limit=1000&start={start}&kinds=decision.made,fence.raised"
+        page = await insist(functools.partial(one.ask, "GET", f"/api/v1/events?{query}", by="root"))
+        out += page["items"]
+        start = page["next"]
+    return out
 
 
 async def trials(
     folder: Path, url: str, port: int, count: int, seed: int, nats: NatsServer | None = None
 ) -> None:
-    """Run so many trials on one world."""
+    """Run so many trials on one world, some under each fault."""
     dice = random.Random(seed)
     wakes = nats.port if nats else 0
     async with replicas(folder, url, port, count=3, lease_ms=500, nats=wakes) as world:
-        for number in range(count):
-            await Trial(world, dice, f"{seed}-{number}", nats).run()
+        for number in range(count // TASKS):
+            await Fault(world, dice, f"{seed}-{number}", nats).run()
 
 
 async def test_ends_hold_whatever_becomes_of_a_replica(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
-    """A dozen times."""
-    await trials(tmp_path, postgres, postgres_server.port, 12, seed=1)
+    """A few dozen times."""
+    await trials(tmp_path, postgres, postgres_server.port, 40, seed=1)
 
 
 @pytest.mark.slow
@@ -184,8 +205,8 @@ async def test_ends_hold_whatever_becomes_of_a_replica(
 async def test_ends_hold_whatever_becomes_of_nats(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer, nats: NatsServer, seed: int
 ) -> None:
-    """Three times forty, where it wakes the replicas."""
-    await trials(tmp_path, postgres, postgres_server.port, 40, seed=seed, nats=nats)
+    """Three times a hundred, where it wakes the replicas."""
+    await trials(tmp_path, postgres, postgres_server.port, 100, seed=seed, nats=nats)
 
 
 @pytest.mark.slow
