@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -26,7 +27,7 @@ class Spied:
 
     def __init__(self) -> None:
         self.found: dict[str, list[int]] = {
-            name: [] for name in ("seen", "environments", "memories", "signalled")
+            name: [] for name in ("seen", "environments", "memories", "signalled", "limited")
         }
 
     def look(self, pid: int) -> None:
@@ -42,6 +43,11 @@ class Spied:
         with contextlib.suppress(OSError):
             os.kill(pid, 0)
             self.found["signalled"].append(pid)
+        with contextlib.suppress(OSError):
+            # To what it is: with more of it a process leaves a core file, with less of another it is ended.
+            core = resource.prlimit(pid, resource.RLIMIT_CORE)
+            resource.prlimit(pid, resource.RLIMIT_CORE, core)
+            self.found["limited"].append(pid)
 
     @staticmethod
     def reads(place: str) -> bool:

@@ -64,7 +64,9 @@ def of_user(user: int) -> list[int]:
 
 @needs_landlock
 def test_a_program_looks_into_no_other(tmp_path: Path, server: Authorities) -> None:
-    """Neither into another task's, nor into remit, nor into a guard: no environment, no memory, no signal."""
+    """Neither into another task's, nor into remit, nor into a guard: no environment, memory or signal, and no
+    limits, with which another one would leave its memory in a file.
+    """
     with ProcessGateway(tmp_path, lease_at(server)) as gateway:
         _, token = gateway.open()
         _, other = gateway.open()
@@ -72,7 +74,7 @@ def test_a_program_looks_into_no_other(tmp_path: Path, server: Authorities) -> N
         told = gateway.do(token, "spy")
         assert theirs in told["seen"]
         assert os.getpid() in told["seen"]
-        assert told["environments"] == told["memories"] == []
+        assert told["environments"] == told["memories"] == told["limited"] == []
         assert apart.version() < 6 or told["signalled"] == []
         # What it starts itself is its own.
         assert told["own_child"]
@@ -87,6 +89,7 @@ def test_without_that_it_would(tmp_path: Path, server: Authorities) -> None:
         told = gateway.do(token, "spy")
         assert theirs in told["environments"]
         assert theirs in told["signalled"]
+        assert theirs in told["limited"]
 
 
 @needs_landlock

@@ -2,11 +2,13 @@
 """Keeping processes of one user of the machine apart from each other. Of the standard library alone; Linux.
 
 What is read under `/proc` of another process (its environment, its memory) the kernel grants to every process
-of the same user. Two things take that away without the rights of root:
+of the same user. Three things take that away without the rights of root:
 
 - a *Landlock* domain (Linux 5.13): who is in one looks into no process outside of it, and from 6.12 on sends
   it no signal either. It cannot be left, and holds for all that its process starts. To enter one a process
   gives up gaining rights by `setuid` programs.
+- what a domain does not shut: whoever may set the *limits* of another process lets it write a core file, and
+  has the kernel end it. So a process in a domain sets the limits of no other (seccomp), and leaves no core.
 - not being *dumpable*: nobody of the same user looks into such a process. That is lost when a process starts
   another program, so it is for remit and its guards, and not for the programs that they start.
 
@@ -19,12 +21,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
+import struct
 import sys
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
+_PR_SET_SECCOMP: Final = 22
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -35,9 +40,22 @@ _PATH_BENEATH: Final = 1
 _MAKE_BLOCK_DEVICE: Final = 1 << 11
 _REFER: Final = 1 << 13
 _SCOPE_SIGNAL: Final = 1 << 1
-#: By these rights root looks into any process, whatever its domain: SYS_MODULE, SYS_RAWIO, SYS_PTRACE,
-#: SYS_ADMIN, PERFMON and BPF (`capabilities(7)`).
-_LOOKING: Final = (16, 17, 19, 21, 38, 39)
+#: By these rights root looks into any process, whatever its domain, or raises any limit: SYS_MODULE,
+#: SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE, PERFMON and BPF (`capabilities(7)`).
+_LOOKING: Final = (16, 17, 19, 21, 24, 38, 39)
+#: Fewer bytes than any core file has, and the one limit at which none is piped to a program (`core(5)`).
+_NO_CORE: Final = 1
+#: The number of `prlimit64` on each architecture (`AUDIT_ARCH_*`): x86-64, i386, arm64, arm, riscv64,
+#: loongarch64, ppc64le, s390x.
+_PRLIMIT: Final = (
+    (0xC000003E, 302), (0x40000003, 340), (0xC00000B7, 261), (0x40000028, 369),
+    (0xC00000F3, 261), (0xC0000102, 261), (0xC0000015, 325), (0x80000016, 334),
+)  # fmt: skip
+#: Of Berkeley packet filters: load a word, and with a value, jump where equal, return.
+_LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050001
+#: All but the bit by which x86-64 marks its calls of x32.
+_NOT_X32: Final = 0xBFFFFFFF
 _CAPABILITY_VERSION: Final = 0x20080522
 _RULES_PATH: Final = getattr(os, "O_PATH", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -61,6 +79,12 @@ class _CapabilityOf(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
+class _Filter(ctypes.Structure):
+    """A program of instructions: `struct sock_fprog`."""
+
+    _fields_ = (("instructions", ctypes.c_ushort), ("program", ctypes.c_char_p))
+
+
 class _Capabilities(ctypes.Structure):
     """Half of a set of capabilities: `struct __user_cap_data_struct`."""
 
@@ -79,7 +103,7 @@ def keep_apart() -> bool:
     cannot be.
     """
     spoken = version()
-    if not spoken or _prctl(_PR_SET_NO_NEW_PRIVS, 1) or not _give_up_looking():
+    if not spoken or _prctl(_PR_SET_NO_NEW_PRIVS, 1) or not (_leave_limits() and _give_up_looking()):
         return False
     if spoken >= 6:
         made = _ruleset(_Ruleset(0, 0, _SCOPE_SIGNAL), 24)
@@ -133,8 +157,49 @@ def kill_user(user: int) -> None:
         os.waitpid(child, 0)
 
 
+def _leave_limits() -> bool:
+    """Leave no core file, and set no limits of another process; `False` where that cannot be."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    core = 0 if most == 0 else _NO_CORE
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
+    program = _limits_of_no_other()
+    made = _Filter(len(program) // 8, program)
+    return not _libc().prctl(_PR_SET_SECCOMP, 2, ctypes.byref(made), 0, 0)
+
+
+def _limits_of_no_other() -> bytes:
+    """Give a filter that lets a process read limits, and set its own alone (`pid` 0, as `setrlimit` does)."""
+    # `struct seccomp_data`: number, architecture, address (8), arguments (8 each).
+    low, high = (0, 4) if sys.byteorder == "little" else (4, 0)
+    whose, new, check, steps = 16, 32, 4 * len(_PRLIMIT) + 2, list[tuple[int, int, int, int]]()
+    allow, refuse = check + 6, check + 7
+
+    def step(what: int, value: int, then: int = 0, otherwise: int = 0) -> None:
+        # Jumps are counted from the next instruction.
+        here = len(steps) + 1
+        steps.append((what, then and then - here, otherwise and otherwise - here, value))
+
+    step(_LOAD, 4)
+    for architecture, number in _PRLIMIT:
+        following = len(steps) + 4
+        step(_EQUAL, architecture, len(steps) + 1, following)
+        step(_LOAD, 0)
+        step(_AND, _NOT_X32)
+        step(_EQUAL, number, check, allow)
+    step(_RETURN, _ALLOW)
+    step(_LOAD, whose + low)
+    step(_EQUAL, 0, allow, check + 2)
+    step(_LOAD, new + low)
+    step(_EQUAL, 0, check + 4, refuse)
+    step(_LOAD, new + high)
+    step(_EQUAL, 0, allow, refuse)
+    step(_RETURN, _ALLOW)
+    step(_RETURN, _REFUSE)
+    return b"".join(struct.pack("HBBI", *one) for one in steps)
+
+
 def _give_up_looking() -> bool:
-    """Give up the rights by which root looks into other processes; most users have none of them."""
+    """Give up the rights by which root looks into processes or raises limits; most have none."""
     for one in _LOOKING:
         _prctl(_PR_CAPBSET_DROP, one)  # whoever may not change this set gains nothing from it either
     header, held = _CapabilityOf(_CAPABILITY_VERSION, 0), (_Capabilities * 2)()
