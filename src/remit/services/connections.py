@@ -10,7 +10,8 @@
 5. each change is made to what was read, and to nothing else: where another process on the same store has
    changed it meanwhile, what that did stands, and a token that came in the end is revoked
 
-INVARIANT: a refresh token is in the store sealed under the current sealing key, and in no event.
+INVARIANT: a refresh token is in the store sealed under the current sealing key, for its person, upstream and
+server alone, and in no event.
 """
 
 from __future__ import annotations
@@ -302,7 +303,11 @@ class Connections:
 
     async def _read(self, upstream: str, person: str) -> KeptConnection | None:
         found = await self._store.values(self._tenant, _place(upstream, person))
-        return msgspec.convert(found[0], KeptConnection) if found else None
+        kept = msgspec.convert(found[0], KeptConnection) if found else None
+        if kept is not None and (kept.upstream, kept.person) != (upstream, person):
+            log.warning("the store has another's connection where that of `%s` to `%s` is", person, upstream)
+            return None
+        return kept
 
     async def _keep(self, kept: KeptConnection, change: str = "", *, before: KeptConnection | None) -> None:
         """5. Keep it in place of what was read `before`; raises `Conflict` where that stands no more."""
@@ -329,15 +334,15 @@ class Connections:
         return UseAssertion(self._tenant, secret_digest(which), self._clock.now() + TURN)
 
     def _sealed(self, one: KeptConnection, refresh: str) -> KeptConnection:
-        sealed_by, place = self._sealing.current, _place(one.upstream, one.person)
+        sealed_by = self._sealing.current
         key, nonce = self._sealing.sealing_key(sealed_by), self._entropy.bytes(NONCE_SIZE)
-        blob = seal(key, nonce, {"refresh": [refresh]}, place.encode())
+        blob = seal(key, nonce, {"refresh": [refresh]}, _bound(one))
         return msgspec.structs.replace(one, sealed=base64.b64encode(blob).decode(), sealed_by=sealed_by)
 
     def _open(self, one: KeptConnection) -> str:
         try:
             key = self._sealing.sealing_key(one.sealed_by)
-            opened = unseal(key, base64.b64decode(one.sealed), _place(one.upstream, one.person).encode())
+            opened = unseal(key, base64.b64decode(one.sealed), _bound(one))
             return str(opened["refresh"][0])
         except (RemitError, KeyError) as fault:
             raise KeyUnavailable(
@@ -351,6 +356,11 @@ class Connections:
 def _place(upstream: str, person: str) -> str:
     # A person's name may hold whatever an upstream's may not: the digest ends the key in one way only.
     return f"{PREFIX}{upstream}:{secret_digest(person)}"
+
+
+def _bound(one: KeptConnection) -> bytes:
+    """Give what a token is sealed for: it opens nowhere else, whatever a row says of it."""
+    return f"{_place(one.upstream, one.person)}\n{one.place}".encode()
 
 
 def _not_begun() -> Unauthenticated:

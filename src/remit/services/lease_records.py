@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leases as they are kept: what is known of each, and its credential sealed.
 
-INVARIANT: a credential is in the store encrypted under the current sealing key, for its lease alone, and in
-no event. What is gone from here is dead.
+INVARIANT: a credential is in the store encrypted under the current sealing key, for its lease alone and for
+the source that gave it, and in no event. What is gone from here is dead.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class LeaseRecords:
                 self._sealing.sealing_key(sealed_by),
                 self._entropy.bytes(NONCE_SIZE),
                 {"credential": [msgspec.to_builtins(credential)]},
-                _place(held.id).encode(),
+                _bound(held.record),
             )
             held.record = msgspec.structs.replace(
                 held.record,
@@ -259,7 +259,7 @@ class LeaseRecords:
             return None
         try:
             key = self._sealing.sealing_key(record.sealed_by)
-            opened = unseal(key, base64.b64decode(record.sealed), _place(record.id).encode())
+            opened = unseal(key, base64.b64decode(record.sealed), _bound(record))
             return msgspec.convert(opened["credential"][0], UpstreamCredential)
         except (RemitError, KeyError, msgspec.ValidationError):
             return None
@@ -270,3 +270,8 @@ class LeaseRecords:
 
 def _place(lease: str) -> str:
     return f"{PREFIX}{lease}"
+
+
+def _bound(record: LeaseRecord) -> bytes:
+    """Give what a credential is sealed for: no other source is shown it, whatever a row says of it."""
+    return f"{_place(record.id)}\n{record.upstream}\n{record.kind}".encode()
