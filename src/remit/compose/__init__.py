@@ -337,10 +337,10 @@ def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str,
         upkeep.every("ask for signals", 1.0, tended(house, house.polling.turn))
     if house.silence.watched:
         upkeep.every("look who is silent", 1.0, tended(house, house.silence.turn))
-    if house.notifications.addressees:
-        upkeep.every("notify", 0.5, tended(house, house.notifications.turn))
-    if house.streams.receivers:
-        upkeep.every("tell others of events", 0.5, tended(house, house.telling.turn))
+    for name in house.notifications.addressees:
+        upkeep.every(f"notify {name}", 0.5, tended(house, partial(house.notifications.turn_of, name)))
+    for name in (name for name, one in house.streams.receivers.items() if one.push):
+        upkeep.every(f"tell {name} of events", 0.5, tended(house, partial(house.telling.turn_of, name)))
     upkeep.every("look at open sinks", 1.0, house.sink_alarms.look)
     upkeep.every("close what was not reported", 1.0, house.answers.sweep)
     upkeep.every("look after deferred calls", 1.0, house.deferrals.sweep)

@@ -3,10 +3,12 @@
 
 As with shared signals the log is the outbox, over restarts too. One that fails is told again later, and later
 still, and holds up those behind it; one that its addressee refuses several times is recorded and passed over.
+An addressee that takes its time holds up no other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -74,12 +76,13 @@ class Notifications:
             await self._cursors.position(f"notify/{name}")
 
     async def turn(self) -> int:
-        """Tell whomever it is time to tell; gives how much was told. For a background loop."""
-        told = 0
-        for one in self.addressees.values():
-            if self._clock.boot_s() >= self._due_s.get(one.name, 0.0):
-                told += await self._tell(one)
-        return told
+        """Tell whomever it is time to tell, all at once; gives how much was told."""
+        return sum(await asyncio.gather(*map(self.turn_of, self.addressees)))
+
+    async def turn_of(self, name: str) -> int:
+        """Tell one addressee, if it is time to; for a background loop of its own."""
+        due = self._clock.boot_s() >= self._due_s.get(name, 0.0)
+        return await self._tell(self.addressees[name]) if due else 0
 
     async def _tell(self, one: Addressee) -> int:
         cursor, told = f"notify/{one.name}", 0
