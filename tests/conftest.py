@@ -6,10 +6,11 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
+from tests.bao_server import bao
 from tests.nats_server import nats
 from tests.postgres_server import own_postgres, postgres, postgres_server
 
-__all__ = ["nats", "own_postgres", "postgres", "postgres_server"]
+__all__ = ["bao", "nats", "own_postgres", "postgres", "postgres_server"]
 
 # No deadline: a slow machine is not a wrong program.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

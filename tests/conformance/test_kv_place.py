@@ -8,29 +8,29 @@ from remit.adapters.runtime.system import SystemClock
 from tests.bao_server import BaoServer
 
 
-async def test_others_find_the_newest_one_alone(openbao: BaoServer) -> None:
+async def test_others_find_the_newest_one_alone(bao: BaoServer) -> None:
     """In OpenBao: a new version beside fields that are others', and nothing of the versions before it."""
-    mounts = openbao.ask("GET", "sys/mounts")
+    mounts = bao.ask("GET", "sys/mounts")
     assert isinstance(mounts, dict)
     if "kept/" not in mounts["data"]:
-        openbao.ask("POST", "sys/mounts/kept", {"type": "kv", "options": {"version": "2"}})
+        bao.ask("POST", "sys/mounts/kept", {"type": "kv", "options": {"version": "2"}})
     policy = 'path "kept/data/crm" { capabilities = ["read", "create", "update"] }\n'
     policy += 'path "kept/destroy/crm" { capabilities = ["update"] }'
-    token = openbao.token_for(policy)
+    token = bao.token_for(policy)
     web = BrokerWeb("OpenBao")
     try:
         place = KvPlace(
-            BaoSource(openbao.address, lambda: token, web=web, clock=SystemClock()), "kept", "crm", "password"
+            BaoSource(bao.address, lambda: token, web=web, clock=SystemClock()), "kept", "crm", "password"
         )
         await place.put("one")
-        openbao.ask("POST", "kept/data/crm", {"data": {"password": "one", "owner": "ana"}})
+        bao.ask("POST", "kept/data/crm", {"data": {"password": "one", "owner": "ana"}})
         await place.put("two")
         await place.put("two")
-        now = openbao.ask("GET", "kept/data/crm")
+        now = bao.ask("GET", "kept/data/crm")
         assert isinstance(now, dict)
         assert now["data"]["data"] == {"password": "two", "owner": "ana"}
         version = now["data"]["metadata"]["version"]
-        told = openbao.ask("GET", "kept/metadata/crm")
+        told = bao.ask("GET", "kept/metadata/crm")
         assert isinstance(told, dict)
         gone = {number for number, one in told["data"]["versions"].items() if one["destroyed"]}
         assert gone == {str(number) for number in range(1, version)}

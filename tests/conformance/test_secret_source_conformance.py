@@ -24,7 +24,8 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if kind == "keyring":
         made = AtKeyring(tmp_path)
     else:
-        made = AtKv(request.getfixturevalue("openbao"), int(kind[-1]))
+        bao = request.getfixturevalue("bao")
+        made = AtKv(bao, int(kind[-1]))
     made.write(SECRET)
     yield made
     await made.close()

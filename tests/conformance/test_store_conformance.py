@@ -2,7 +2,6 @@
 """What every store keeps to: checks, changes, and what may be read back (`ports.store.Store`)."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,14 +39,6 @@ from tests.world import START, TENANT, a_person, a_task, an_agent, an_event
 pytestmark = each_store
 
 SCOPES = (EVERYTHING, "agent:contract-bot", "task:task_one")
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 def take(bounds: dict[str, Budgets], **counts: int) -> Unit:

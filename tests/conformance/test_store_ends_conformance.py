@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an end reads of a store: what lies under a task, what of it is open, and who asks."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from remit.core.approval import ApprovalState
 from remit.core.task import Ancestor
@@ -19,18 +15,10 @@ from remit.ports.store import (
     TakeCredential,
     Unit,
 )
-from tests.conformance.stores import Open, each_store
+from tests.conformance.stores import each_store
 from tests.world import START, TENANT, a_person, a_task, an_approval
 
 pytestmark = each_store
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 async def test_a_task_comes_with_all_that_descend_from_it(store: Store) -> None:

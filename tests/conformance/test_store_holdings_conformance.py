@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,6 @@ from tests.world import START, TENANT, a_task
 pytestmark = each_store
 
 UNTRUSTED = Label(trust=Trust.UNTRUSTED)
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 def a_holding(resource: str = "ticket/7", **changes: Any) -> Holding:

@@ -2,7 +2,6 @@
 """What every store keeps to about issued tokens: families, refresh tokens, and what was taken back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,14 +17,6 @@ from tests.world import START, TENANT, WorldClock
 pytestmark = each_store
 
 LATER = START + timedelta(hours=1)
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 def a_family(id: str = "fam_one") -> TokenFamily:

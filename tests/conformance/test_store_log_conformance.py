@@ -6,7 +6,6 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,6 @@ from tests.conformance.stores import Open, each_store
 from tests.world import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 
 pytestmark = each_store
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 def mth(leaves: list[bytes]) -> bytes:

@@ -2,9 +2,7 @@
 """What every store keeps to about people at their browsers: tickets, passkeys, links, sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,18 +12,10 @@ from remit.core.passkey import Link, Passkey
 from remit.core.ticket import Ceremony, Ticket
 from remit.ports.people import DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
 from remit.ports.store import Credential, PutCredential, Store, Unit
-from tests.conformance.stores import Open, each_store
+from tests.conformance.stores import each_store
 from tests.world import START, TENANT
 
 pytestmark = each_store
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 def a_ticket(digest: str = "d", made: datetime = START) -> Ticket:

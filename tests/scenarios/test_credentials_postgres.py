@@ -20,14 +20,14 @@ from remit.core.task import Intent
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from tests.conformance.brokers import AtPostgres
 from tests.leasing_gateway import LeasingGateway
-from tests.postgres_server import PostgresServer, own_postgres, postgres_server  # noqa: F401 - fixtures
+from tests.postgres_server import PostgresServer
 from tests.world import START, a_task
 
 Json = Any
 
 
 @pytest.fixture
-def place(postgres_server: PostgresServer) -> AtPostgres:  # noqa: F811
+def place(postgres_server: PostgresServer) -> AtPostgres:
     """A database with customers, of which a role sees the one that its task is about."""
     return AtPostgres(postgres_server)
 
@@ -38,13 +38,7 @@ def wanted(lease: str, customer: str = "C-42") -> LeaseWanted:
     return LeaseWanted(lease, "crm", a_task(intent=intent, deadline=datetime.now(UTC) + timedelta(hours=1)))
 
 
-async def roles(place: AtPostgres, server: PostgresServer) -> list[str]:
-    """Give the roles that remit has made."""
-    told = server.ask("select rolname from pg_roles where rolname like 'remit!_lse%' escape '!'")
-    return [name for (name,) in told]
-
-
-async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: PostgresServer) -> None:  # noqa: F811
+async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: PostgresServer) -> None:
     """A connection that is open, in a transaction even, is cut; nothing of the role is left."""
     broker = await place.broker()
     given = await broker.obtain(wanted("lse_sessions"))
@@ -57,7 +51,7 @@ async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: Po
         await broker.revoke(given)
         with pytest.raises(psycopg.OperationalError):
             await session.execute("select 1")
-    assert role_of("lse_sessions") not in await roles(place, postgres_server)
+    assert role_of("lse_sessions") not in place.roles()
     assert postgres_server.ask("select polname from pg_policy", database=place.database) == []
 
 
@@ -87,10 +81,7 @@ async def test_a_parameter_is_a_text_and_never_a_statement(place: AtPostgres, cu
     await broker.revoke(given)
 
 
-async def test_a_grant_that_cannot_be_filled_in_or_fails_leaves_no_role(
-    place: AtPostgres,
-    postgres_server: PostgresServer,  # noqa: F811
-) -> None:
+async def test_a_grant_that_cannot_be_filled_in_or_fails_leaves_no_role(place: AtPostgres) -> None:
     """Role and grants are one transaction; the refusal names the parameter, or the database's code."""
     for grant, told in (
         ("grant select on crm.{table} to {role}", "no parameter `table`"),
@@ -102,7 +93,7 @@ async def test_a_grant_that_cannot_be_filled_in_or_fails_leaves_no_role(
         )
         with pytest.raises(KeyUnavailable, match=told):
             await broker.obtain(wanted("lse_half"))
-    assert role_of("lse_half") not in await roles(place, postgres_server)
+    assert role_of("lse_half") not in place.roles()
 
 
 async def test_only_a_lease_names_a_role(place: AtPostgres) -> None:
@@ -113,7 +104,7 @@ async def test_only_a_lease_names_a_role(place: AtPostgres) -> None:
             await broker.revoke(UpstreamCredential(lease=name))
 
 
-async def test_no_password_is_in_the_servers_log(own_postgres: PostgresServer) -> None:  # noqa: F811
+async def test_no_password_is_in_the_servers_log(own_postgres: PostgresServer) -> None:
     """A server that logs every statement logs a verifier, with which nobody can log in."""
     place = AtPostgres(own_postgres)
     own_postgres.ask("alter system set log_statement = 'all'")
@@ -128,7 +119,7 @@ async def test_no_password_is_in_the_servers_log(own_postgres: PostgresServer) -
     assert not any(secret in log for secret in given.secrets)
 
 
-async def test_a_server_that_starts_anew_has_refused_nobody(own_postgres: PostgresServer) -> None:  # noqa: F811
+async def test_a_server_that_starts_anew_has_refused_nobody(own_postgres: PostgresServer) -> None:
     """A login that fails for another reason is no refusal: none there, no room, or no database."""
     place = AtPostgres(own_postgres)
     broker = await place.broker()

@@ -91,7 +91,7 @@ def test_an_outage_stops_what_is_signed_and_nothing_else(house: Remit, server: B
     assert house("person", "add", "ana").code == 0
     assert "ana" in house("audit", "log", "--kind", "person.added").out
     server.pause(False)
-    server.stop()
+    server.kill()
     assert "FAIL" in next(line for line in house("doctor").out.splitlines() if "openbao" in line)
     assert house.stop() == 0
     assert "signed at the next start" in house.log.read_text()

@@ -5,6 +5,7 @@ import asyncio
 import base64
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ from tests.scripted_mcp import scripted_http
 Json = Any
 
 
+@pytest.fixture
+async def world(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> AsyncIterator[PassingWorld]:
+    """Two replicas, with a door of each kind."""
+    async with passing_world(tmp_path, postgres, postgres_server) as made:
+        yield made
+
+
 async def owned(one: Replica, token: str, subject: str = "first") -> None:
     """Make a replica the owner of a task, by its first call."""
     with contextlib.closing(await Line.to(one.port, one.tls)) as line:
@@ -30,35 +40,32 @@ async def owned(one: Replica, token: str, subject: str = "first") -> None:
     assert told.code == "", told
 
 
-async def test_http_apis_and_the_proxy(
-    tmp_path: Path, postgres: str, postgres_server: PostgresServer
-) -> None:
+async def test_http_apis_and_the_proxy(world: PassingWorld) -> None:
     """As `/http/shop`, and as a proxy for its host: the owner decides, whichever was asked."""
-    async with passing_world(tmp_path, postgres, postgres_server) as world:
-        first, second = world.world.all
-        _, token = await first.open_task()
-        await owned(second, token)
-        bearer = {"authorization": f"Bearer {token}"}
+    first, second = world.world.all
+    _, token = await first.open_task()
+    await owned(second, token)
+    bearer = {"authorization": f"Bearer {token}"}
+    for one in (second, first):
+        given = await world.ask(one, "GET", "/http/shop/things/t-1", bearer)
+        assert (given.status, given.json) == (200, {"path": "/things/t-1"}), given
+    assert (await world.ask(first, "GET", "/http/shop/things/x", bearer)).status == 403
+    before = await first.counted("to others")
+    basic = base64.b64encode(f"task:{token}".encode()).decode()
+    for shown in (f"Basic {basic}", f"Bearer {token}"):
         for one in (second, first):
-            given = await world.ask(one, "GET", "/http/shop/things/t-1", bearer)
-            assert (given.status, given.json) == (200, {"path": "/things/t-1"}), given
-        assert (await world.ask(first, "GET", "/http/shop/things/x", bearer)).status == 403
-        before = await first.counted("to others")
-        basic = base64.b64encode(f"task:{token}".encode()).decode()
-        for shown in (f"Basic {basic}", f"Bearer {token}"):
-            for one in (second, first):
-                status, said = await proxied(one, f"{world.shop}/things/t-2", shown)
-                assert (status, json.loads(said)) == (200, {"path": "/things/t-2"})
-        assert await first.counted("to others") == before + 2
-        status, said = await proxied(first, f"{world.shop}/things/x", f"Basic {basic}")
-        assert (status, json.loads(said)["code"]) == (403, "argument-refused")
-        status, said = await proxied(first, "http://169.254.169.254/latest/meta-data", f"Basic {basic}")
-        assert (status, json.loads(said)["code"]) == (403, "foreign-host")
-        for shown in ("", "Basic nonsense", "Bearer nonsense"):
-            assert (await proxied(first, f"{world.shop}/things/t-2", shown))[0] == 407
-        # A target that names remit itself is a request like any other.
-        status, said = await proxied(first, f"{first.url}/http/shop/things/t-3", "", bearer)
-        assert (status, json.loads(said)) == (200, {"path": "/things/t-3"})
+            status, said = await proxied(one, f"{world.shop}/things/t-2", shown)
+            assert (status, json.loads(said)) == (200, {"path": "/things/t-2"})
+    assert await first.counted("to others") == before + 2
+    status, said = await proxied(first, f"{world.shop}/things/x", f"Basic {basic}")
+    assert (status, json.loads(said)["code"]) == (403, "argument-refused")
+    status, said = await proxied(first, "http://169.254.169.254/latest/meta-data", f"Basic {basic}")
+    assert (status, json.loads(said)["code"]) == (403, "foreign-host")
+    for shown in ("", "Basic nonsense", "Bearer nonsense"):
+        assert (await proxied(first, f"{world.shop}/things/t-2", shown))[0] == 407
+    # A target that names remit itself is a request like any other.
+    status, said = await proxied(first, f"{first.url}/http/shop/things/t-3", "", bearer)
+    assert (status, json.loads(said)) == (200, {"path": "/things/t-3"})
 
 
 async def proxied(
@@ -69,46 +76,43 @@ async def proxied(
         return await line.ask("GET", target, ({"proxy-authorization": shown} if shown else {}) | (more or {}))
 
 
-async def test_sessions_and_streams_of_older_revisions(
-    tmp_path: Path, postgres: str, postgres_server: PostgresServer
-) -> None:
+async def test_sessions_and_streams_of_older_revisions(world: PassingWorld) -> None:
     """A session lives where its task does, and is one session at whichever replica it is used; after a
     take-over it is not known any more, which tells the client to begin anew.
     """
-    async with passing_world(tmp_path, postgres, postgres_server) as world:
-        first, second = world.world.all
-        task, token = await first.open_task()
-        await owned(second, token)
-        session = await begun(world, first, token)
-        for one in (first, second):
-            call = {"name": "send", "arguments": a_mail(one.folder.name)}
-            given = await world.ask(one, "POST", "/mcp/mail", legacy(token, session), rpc("tools/call", call))
-            assert given.status == 200, given
-        url = f"http://127.0.0.1:{first.port}/mcp/mail"
-        async with world.http.get(url, headers=legacy(token, session)) as stream:
-            assert stream.status == 200
-            assert stream.headers["content-type"].startswith("text/event-stream")
-            # The end of the task is seen at a stream that is passed on.
-            await second.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
-            async with asyncio.timeout(30):
-                await stream.read()
-        assert [mail["subject"] for mail in world.world.outbox()] == ["first", "replica-0", "replica-1"]
-        task, token = await first.open_task()
-        await owned(second, token)
-        session = await begun(world, first, token)
-        await second.kill()
+    first, second = world.world.all
+    task, token = await first.open_task()
+    await owned(second, token)
+    session = await begun(world, first, token)
+    for one in (first, second):
+        call = {"name": "send", "arguments": a_mail(one.folder.name)}
+        given = await world.ask(one, "POST", "/mcp/mail", legacy(token, session), rpc("tools/call", call))
+        assert given.status == 200, given
+    url = f"http://127.0.0.1:{first.port}/mcp/mail"
+    async with world.http.get(url, headers=legacy(token, session)) as stream:
+        assert stream.status == 200
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        # The end of the task is seen at a stream that is passed on.
+        await second.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
+        async with asyncio.timeout(30):
+            await stream.read()
+    assert [mail["subject"] for mail in world.world.outbox()] == ["first", "replica-0", "replica-1"]
+    task, token = await first.open_task()
+    await owned(second, token)
+    session = await begun(world, first, token)
+    await second.kill()
 
-        async def listed() -> int:
-            shown = legacy(token, session)
-            return (await world.ask(first, "POST", "/mcp/mail", shown, rpc("tools/list", {}))).status
+    async def listed() -> int:
+        shown = legacy(token, session)
+        return (await world.ask(first, "POST", "/mcp/mail", shown, rpc("tools/list", {}))).status
 
-        async def taken_over() -> bool:
-            return await listed() != 503
+    async def taken_over() -> bool:
+        return await listed() != 503
 
-        await until(taken_over)
-        assert await listed() == 404
-        session = await begun(world, first, token)
-        assert await listed() == 200
+    await until(taken_over)
+    assert await listed() == 404
+    session = await begun(world, first, token)
+    assert await listed() == 200
 
 
 def rpc(method: str, params: Json) -> Json:
@@ -128,19 +132,16 @@ async def begun(world: PassingWorld, one: Replica, token: str) -> str:
 
 
 @pytest.mark.slow
-async def test_management_with_the_token_of_a_task(
-    tmp_path: Path, postgres: str, postgres_server: PostgresServer
-) -> None:
+async def test_management_with_the_token_of_a_task(world: PassingWorld) -> None:
     """What a task may ask of itself, it may ask of any replica."""
-    async with passing_world(tmp_path, postgres, postgres_server) as world:
-        first, second = world.world.all
-        task, token = await first.open_task()
-        await owned(second, token)
-        for one in (first, second):
-            assert (await one.ask("GET", f"/api/v1/tasks/{task}", token=token))["id"] == task
-            assert (await one.ask("GET", "/api/v1/me", token=token))["task"] == task
-            await one.ask("POST", f"/api/v1/tasks/{task}/renew", token=token)
-        assert (await first.ask("POST", f"/api/v1/tasks/{task}/complete", {}, token=token))["closed"]
+    first, second = world.world.all
+    task, token = await first.open_task()
+    await owned(second, token)
+    for one in (first, second):
+        assert (await one.ask("GET", f"/api/v1/tasks/{task}", token=token))["id"] == task
+        assert (await one.ask("GET", "/api/v1/me", token=token))["task"] == task
+        await one.ask("POST", f"/api/v1/tasks/{task}/renew", token=token)
+    assert (await first.ask("POST", f"/api/v1/tasks/{task}/complete", {}, token=token))["closed"]
 
 
 def evaluation(subject: Json, record: str = "r-1") -> Json:
@@ -149,65 +150,60 @@ def evaluation(subject: Json, record: str = "r-1") -> Json:
 
 
 @pytest.mark.slow
-async def test_questions_of_enforcement_points_and_their_reports(
-    tmp_path: Path, postgres: str, postgres_server: PostgresServer
-) -> None:
+async def test_questions_of_enforcement_points_and_their_reports(world: PassingWorld) -> None:
     """By agent or by task, one or several tasks in one question, with a proof that is good once: each is
     decided by the owner of its task; and whoever gave a permit gets its report.
     """
-    async with passing_world(tmp_path, postgres, postgres_server) as world:
-        first, second = world.world.all
-        task, token = await first.open_task()
-        await owned(second, token)
-        prover = Prover()
-        point = await point_token(world, first, prover)
+    first, second = world.world.all
+    task, token = await first.open_task()
+    await owned(second, token)
+    prover = Prover()
+    point = await point_token(world, first, prover)
 
-        async def ask(one: Replica, path: str, body: Json) -> Json:
-            given = await world.proven(one, prover, "POST", f"/access/v1/{path}", point, body)
-            assert given.status == 200, given
-            return given.json
+    async def ask(one: Replica, path: str, body: Json) -> Json:
+        given = await world.proven(one, prover, "POST", f"/access/v1/{path}", point, body)
+        assert given.status == 200, given
+        return given.json
 
-        by_agent = evaluation({"type": "agent", "id": "mail-bot"})
-        for one in (first, second):
-            told = await ask(one, "evaluation", by_agent)
-            assert told["decision"] is True, told
-        # Refused by the owner, and not for want of it.
-        told = await ask(first, "evaluation", evaluation({"type": "agent", "id": "mail-bot"}, "x"))
-        assert (told["decision"], told["context"]["reason"]) == (False, "argument-refused")
-        other, other_token = await first.open_task()
-        await owned(first, other_token)
-        several = {
-            "evaluations": [evaluation({"type": "task", "id": name}) for name in (task, other, task, "none")]
-        }
-        given: list[tuple[str, str]] = []
-        for one in (first, second):
-            told = await ask(one, "evaluations", several)
-            assert [each["decision"] for each in told["evaluations"]] == [True, True, True, False], told
-            given += [
-                (each["context"]["evaluation_id"], name)
-                for each, name in zip(told["evaluations"], (task, other, task), strict=False)
-            ]
-        found = await ask(
-            first,
-            "search/subject",
-            {
-                "subject": {"type": "task"},
-                "action": {"name": "read"},
-                "resource": {"type": "record", "id": "r-1"},
-            },
-        )
-        assert {each["id"] for each in found["results"]} == {task, other}
-        for number, (permit, _) in enumerate(given):
-            one = (first, second)[number % 2]
-            body = {"evaluation_id": permit, "outcome": "ok", "result_bytes": 10}
-            assert (await ask(one, "result", body))["recorded"] is True
-            for again in (first, second):
-                told_again = await world.proven(again, prover, "POST", "/access/v1/result", point, body)
-                assert (told_again.status, told_again.json["code"]) == (404, "no-permit")
-        outcomes = {
-            event["call"]: event["facts"]["outcome"] for event in await first.events(kinds="tool.called")
-        }
-        assert all(outcomes[permit] == "ok" for permit, _ in given)
+    by_agent = evaluation({"type": "agent", "id": "mail-bot"})
+    for one in (first, second):
+        told = await ask(one, "evaluation", by_agent)
+        assert told["decision"] is True, told
+    # Refused by the owner, and not for want of it.
+    told = await ask(first, "evaluation", evaluation({"type": "agent", "id": "mail-bot"}, "x"))
+    assert (told["decision"], told["context"]["reason"]) == (False, "argument-refused")
+    other, other_token = await first.open_task()
+    await owned(first, other_token)
+    several = {
+        "evaluations": [evaluation({"type": "task", "id": name}) for name in (task, other, task, "none")]
+    }
+    given: list[tuple[str, str]] = []
+    for one in (first, second):
+        told = await ask(one, "evaluations", several)
+        assert [each["decision"] for each in told["evaluations"]] == [True, True, True, False], told
+        given += [
+            (each["context"]["evaluation_id"], name)
+            for each, name in zip(told["evaluations"], (task, other, task), strict=False)
+        ]
+    found = await ask(
+        first,
+        "search/subject",
+        {
+            "subject": {"type": "task"},
+            "action": {"name": "read"},
+            "resource": {"type": "record", "id": "r-1"},
+        },
+    )
+    assert {each["id"] for each in found["results"]} == {task, other}
+    for number, (permit, _) in enumerate(given):
+        one = (first, second)[number % 2]
+        body = {"evaluation_id": permit, "outcome": "ok", "result_bytes": 10}
+        assert (await ask(one, "result", body))["recorded"] is True
+        for again in (first, second):
+            told_again = await world.proven(again, prover, "POST", "/access/v1/result", point, body)
+            assert (told_again.status, told_again.json["code"]) == (404, "no-permit")
+    outcomes = {event["call"]: event["facts"]["outcome"] for event in await first.events(kinds="tool.called")}
+    assert all(outcomes[permit] == "ok" for permit, _ in given)
 
 
 async def point_token(world: PassingWorld, one: Replica, prover: Prover) -> str:
@@ -232,60 +228,57 @@ async def bound_token(world: PassingWorld, one: Replica, prover: Prover, agent: 
         assert given.json["error"] == "use_dpop_nonce", given
 
 
-async def test_a_token_that_is_bound_to_a_key_is_bound_at_every_replica(
-    tmp_path: Path, postgres: str, postgres_server: PostgresServer
-) -> None:
+async def test_a_token_that_is_bound_to_a_key_is_bound_at_every_replica(world: PassingWorld) -> None:
     """The owner judges the proof, wherever it came in: once, for this request, by this key."""
-    async with passing_world(tmp_path, postgres, postgres_server) as world:
-        first, second = world.world.all
-        task, bearer = await first.open_task()
-        await owned(second, bearer)
-        prover, thief = Prover(), Prover(AgentKey.generate())
-        token = await bound_token(world, first, prover, "mail-bot", task)
-        path, url = "/mcp/mail", f"{first.url}/mcp/mail"
+    first, second = world.world.all
+    task, bearer = await first.open_task()
+    await owned(second, bearer)
+    prover, thief = Prover(), Prover(AgentKey.generate())
+    token = await bound_token(world, first, prover, "mail-bot", task)
+    path, url = "/mcp/mail", f"{first.url}/mcp/mail"
 
-        def call(subject: str) -> Json:
-            return rpc("tools/call", {"name": "send", "arguments": a_mail(subject), "_meta": META})
+    def call(subject: str) -> Json:
+        return rpc("tools/call", {"name": "send", "arguments": a_mail(subject), "_meta": META})
 
-        for one in (first, second):
-            given = await world.proven(one, prover, "POST", path, token, call(one.folder.name), **modern())
-            assert given.status == 200, given
-        # Whoever has the token, and no key, or another one.
-        for one in (first, second):
-            shown = {"authorization": f"Bearer {token}", **modern()}
-            given = await world.ask(one, "POST", path, shown, call("stolen"))
-            assert (given.status, given.json["error"]["data"]["code"]) == (401, "token-unproven")
-            given = await world.proven(one, thief, "POST", path, token, call("stolen"), **modern())
-            assert given.status == 401
-        # A proof that was good once, at the replica that passed it on, at its owner, and for another address.
-        proof = prover.proof("POST", url, token)
-        shown = {"authorization": f"DPoP {token}", "dpop": proof, **modern()}
-        given = await world.ask(first, "POST", path, shown, call("once"))
+    for one in (first, second):
+        given = await world.proven(one, prover, "POST", path, token, call(one.folder.name), **modern())
         assert given.status == 200, given
-        for one in (first, second, first):
-            given = await world.ask(one, "POST", path, shown, call("again"))
-            assert (given.status, given.json["error"]["data"]["code"]) == (401, "proof-replayed")
-        elsewhere = {**shown, "dpop": prover.proof("POST", f"{first.url}/mcp/other", token)}
-        given = await world.ask(first, "POST", path, elsewhere, call("elsewhere"))
+    # Whoever has the token, and no key, or another one.
+    for one in (first, second):
+        shown = {"authorization": f"Bearer {token}", **modern()}
+        given = await world.ask(one, "POST", path, shown, call("stolen"))
+        assert (given.status, given.json["error"]["data"]["code"]) == (401, "token-unproven")
+        given = await world.proven(one, thief, "POST", path, token, call("stolen"), **modern())
         assert given.status == 401
-        # Nobody but a replica says that a proof was judged.
-        told = base64.urlsafe_b64encode(
-            json.dumps(
-                {
-                    "sender": await first.known(), "to": await second.known(), "number": 10**6, "key": "1",
-                    "seen": {"jkt": prover.key.thumbprint},
-                }
-            ).encode()
-        ).decode()  # fmt: skip
-        forged = {"authorization": f"DPoP {token}", "remit-passed-on": f"{told}.AAAA", **modern()}
-        given = await world.ask(second, "POST", path, forged, call("forged"))
-        assert given.status == 400
-        assert [mail["subject"] for mail in world.world.outbox()] == [
-            "first",
-            "replica-0",
-            "replica-1",
-            "once",
-        ]
+    # A proof that was good once, at the replica that passed it on, at its owner, and for another address.
+    proof = prover.proof("POST", url, token)
+    shown = {"authorization": f"DPoP {token}", "dpop": proof, **modern()}
+    given = await world.ask(first, "POST", path, shown, call("once"))
+    assert given.status == 200, given
+    for one in (first, second, first):
+        given = await world.ask(one, "POST", path, shown, call("again"))
+        assert (given.status, given.json["error"]["data"]["code"]) == (401, "proof-replayed")
+    elsewhere = {**shown, "dpop": prover.proof("POST", f"{first.url}/mcp/other", token)}
+    given = await world.ask(first, "POST", path, elsewhere, call("elsewhere"))
+    assert given.status == 401
+    # Nobody but a replica says that a proof was judged.
+    told = base64.urlsafe_b64encode(
+        json.dumps(
+            {
+                "sender": await first.known(), "to": await second.known(), "number": 10**6, "key": "1",
+                "seen": {"jkt": prover.key.thumbprint},
+            }
+        ).encode()
+    ).decode()  # fmt: skip
+    forged = {"authorization": f"DPoP {token}", "remit-passed-on": f"{told}.AAAA", **modern()}
+    given = await world.ask(second, "POST", path, forged, call("forged"))
+    assert given.status == 400
+    assert [mail["subject"] for mail in world.world.outbox()] == [
+        "first",
+        "replica-0",
+        "replica-1",
+        "once",
+    ]
 
 
 FILES = """

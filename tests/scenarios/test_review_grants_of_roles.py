@@ -11,7 +11,7 @@ from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.core.task import Intent
 from remit.ports.broker import LeaseWanted
 from tests.conformance.brokers import AtPostgres
-from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401 - a fixture
+from tests.postgres_server import PostgresServer
 from tests.world import START, a_task
 
 LOOKS_WELL = "do $$ begin perform set_config('crm.customer', {id}, false); end $$"
@@ -23,9 +23,7 @@ def a_broker(address: str, *grants: str) -> PostgresBroker:
     return PostgresBroker(lambda: address, grants=grants, headers=AtPostgres.HEADERS, entropy=SystemEntropy())
 
 
-async def test_a_parameter_does_not_run_as_the_administrator(
-    postgres_server: PostgresServer,  # noqa: F811
-) -> None:
+async def test_a_parameter_does_not_run_as_the_administrator(postgres_server: PostgresServer) -> None:
     """A body between dollars takes a literal for what it looks like, until one holds the dollars."""
     place = AtPostgres(postgres_server)
     intent = Intent(goal="look up", params={"id": BREAKS_OUT}, stated_by="lena", stated_at=START)

