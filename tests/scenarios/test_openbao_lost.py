@@ -5,7 +5,7 @@ of another.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoCheckpointKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
-from tests.bao_server import TOKEN, BaoServer, bao_server
+from tests.bao_server import TOKEN, BaoServer
 from tests.conformance.key_stores import LIFE, OVERLAP, TRUST_DOMAIN
 from tests.world import WorldClock, WorldEntropy
 
@@ -32,34 +32,27 @@ path "transit/decrypt/remit-sealing" { capabilities = ["update"] }
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[BaoServer]:
-    """A real OpenBao of the test's own."""
-    with bao_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def clock() -> WorldClock:
     """A clock."""
     return WorldClock()
 
 
 @pytest.fixture
-async def bao(server: BaoServer, clock: WorldClock) -> AsyncIterator[Bao]:
+async def bao(own_bao: BaoServer, clock: WorldClock) -> AsyncIterator[Bao]:
     """A connection to it, as remit has one, with a token that may do no more than it must."""
-    token = server.token_for(POLICY)
-    made = Bao(server.address, lambda: token, clock)
+    token = own_bao.token_for(POLICY)
+    made = Bao(own_bao.address, lambda: token, clock)
     yield made
     await made.close()
 
 
 async def test_an_outage_refuses_to_sign_and_goes_on_checking(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Tokens that exist are checked; no new one is given; afterwards all is as before."""
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     token = await keys.sign(CLAIMS, token_type="at+jwt")
-    server.kill()
+    own_bao.kill()
     with pytest.raises(KeyUnavailable, match="does not answer") as refused:
         await keys.sign(CLAIMS, token_type="at+jwt")
     assert TOKEN not in str(refused.value)
@@ -70,7 +63,7 @@ async def test_an_outage_refuses_to_sign_and_goes_on_checking(
 
 
 async def test_a_slow_openbao_does_not_gather_a_queue(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first wait for the time-out, whoever comes after it is refused at once, and it is asked again
     later.
@@ -78,10 +71,10 @@ async def test_a_slow_openbao_does_not_gather_a_queue(
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     await bao.close()
     monkeypatch.setattr(bao_module, "TIMEOUT_S", 0.3)
-    token = server.token_for(POLICY)
-    slow = Bao(server.address, lambda: token, clock)
+    token = own_bao.token_for(POLICY)
+    slow = Bao(own_bao.address, lambda: token, clock)
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(slow))
-    server.pause(True)
+    own_bao.pause(True)
     try:
         tries = [asyncio.ensure_future(keys.sign(CLAIMS, token_type="at+jwt")) for _ in range(50)]
         told = await asyncio.gather(*tries, return_exceptions=True)
@@ -92,14 +85,14 @@ async def test_a_slow_openbao_does_not_gather_a_queue(
                 await keys.sign(CLAIMS, token_type="at+jwt")
         assert slow.asked == asked
     finally:
-        server.pause(False)
+        own_bao.pause(False)
     clock.advance(2)
     assert keys.verify(await keys.sign(CLAIMS, token_type="at+jwt"))[1] == CLAIMS
     await slow.close()
 
 
 async def test_without_openbao_nothing_is_unsealed_at_a_start(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """What lies in the folder does not open the evidence."""
     keys = await BaoSealingKeys.open(tmp_path / "keys", clock, Transit(bao))
@@ -107,26 +100,26 @@ async def test_without_openbao_nothing_is_unsealed_at_a_start(
     files = b"".join(one.read_bytes() for one in (tmp_path / "keys").iterdir())
     assert key not in files
     assert key.hex().encode() not in files
-    server.kill()
+    own_bao.kill()
     with pytest.raises(KeyUnavailable):
         await BaoSealingKeys.open(tmp_path / "keys", clock, Transit(bao))
 
 
 async def test_a_sealed_openbao_is_an_outage(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """It answers, and gives nothing."""
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
-    server.ask("PUT", "sys/seal", {})
+    own_bao.ask("PUT", "sys/seal", {})
     with pytest.raises(KeyUnavailable) as refused:
         await keys.sign(CLAIMS, token_type="at+jwt")
     assert refused.value.way_out
 
 
-async def test_a_policy_that_forbids_is_named(server: BaoServer, clock: WorldClock, tmp_path: Path) -> None:
+async def test_a_policy_that_forbids_is_named(own_bao: BaoServer, clock: WorldClock, tmp_path: Path) -> None:
     """The message says which path, and never the token."""
-    token = server.token_for('path "transit/keys/remit-token" { capabilities = ["read"] }')
-    bao = Bao(server.address, lambda: token, clock)
+    token = own_bao.token_for('path "transit/keys/remit-token" { capabilities = ["read"] }')
+    bao = Bao(own_bao.address, lambda: token, clock)
     with pytest.raises(KeyUnavailable, match=r"transit/keys/remit-token.*status 403") as refused:
         await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     assert token not in str(refused.value)
@@ -134,13 +127,13 @@ async def test_a_policy_that_forbids_is_named(server: BaoServer, clock: WorldClo
 
 
 async def test_a_key_that_was_exchanged_is_noticed(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Whoever deletes the key in transit and makes another under its name signs nothing as remit."""
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
-    server.ask("POST", "transit/keys/remit-token/config", {"deletion_allowed": True})
-    server.ask("DELETE", "transit/keys/remit-token")
-    server.ask("POST", "transit/keys/remit-token", {"type": "ecdsa-p256"})
+    own_bao.ask("POST", "transit/keys/remit-token/config", {"deletion_allowed": True})
+    own_bao.ask("DELETE", "transit/keys/remit-token")
+    own_bao.ask("POST", "transit/keys/remit-token", {"type": "ecdsa-p256"})
     with pytest.raises(KeyUnavailable) as refused:
         await keys.sign(CLAIMS, token_type="at+jwt")
     assert refused.value.code == "key-store-odd"
@@ -148,33 +141,33 @@ async def test_a_key_that_was_exchanged_is_noticed(
 
 @pytest.mark.parametrize("type", [{"type": "ed25519"}, {"type": "ecdsa-p256", "exportable": True}])
 async def test_a_key_that_could_leave_transit_is_refused(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, type: dict[str, object]
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path, type: dict[str, object]
 ) -> None:
     """And so is one of another type."""
-    server.ask("POST", "transit/keys/remit-token", type)
+    own_bao.ask("POST", "transit/keys/remit-token", type)
     with pytest.raises(KeyUnavailable, match="stays there"):
         await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
 
 
 async def test_versions_whose_time_is_over_are_destroyed_in_transit(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Nobody can sign with them any more, an administrator of OpenBao included."""
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     await keys.rotate()
     clock.advance(7200)
     await keys.tidy()
-    told = server.ask("GET", "transit/keys/remit-token")
+    told = own_bao.ask("GET", "transit/keys/remit-token")
     assert isinstance(told, dict)
     assert sorted(told["data"]["keys"]) == ["2", "3"]
     assert told["data"]["min_available_version"] == 2
 
 
 async def test_a_rotation_stands_although_old_versions_cannot_be_destroyed_yet(
-    server: BaoServer, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, clock: WorldClock, tmp_path: Path
 ) -> None:
     """Without leave to trim, the key is rotated all the same; with it, the next look destroys them."""
-    token = server.token_for(
+    token = own_bao.token_for(
         """
         path "transit/keys/remit-token" { capabilities = ["create", "update", "read"] }
         path "transit/keys/remit-token/rotate" { capabilities = ["update"] }
@@ -182,33 +175,33 @@ async def test_a_rotation_stands_although_old_versions_cannot_be_destroyed_yet(
         """
     )
     held = [token]
-    bao = Bao(server.address, lambda: held[0], clock)
+    bao = Bao(own_bao.address, lambda: held[0], clock)
     keys = await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
     turned = await keys.rotate()
     clock.advance(7200)
     assert len(await keys.tidy()) == 1
     assert keys.verify(await keys.sign(CLAIMS, token_type="at+jwt"))[0]["kid"] == turned.id
-    told = server.ask("GET", "transit/keys/remit-token")
+    told = own_bao.ask("GET", "transit/keys/remit-token")
     assert isinstance(told, dict)
     assert sorted(told["data"]["keys"]) == ["1", "2", "3"]
     held[0] = TOKEN
     assert await keys.tidy() == ()
-    told = server.ask("GET", "transit/keys/remit-token")
+    told = own_bao.ask("GET", "transit/keys/remit-token")
     assert isinstance(told, dict)
     assert sorted(told["data"]["keys"]) == ["2", "3"]
     await bao.close()
 
 
 async def test_a_previous_version_that_was_destroyed_does_not_keep_the_log_unsigned(
-    server: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
+    own_bao: BaoServer, bao: Bao, clock: WorldClock, tmp_path: Path
 ) -> None:
     """The current key signs alone then."""
     keys = await BaoCheckpointKeys.open(tmp_path / "keys", "remit/default", clock, Transit(bao))
     await keys.rotate()
     assert len(await keys.sign_note(b"a note\n")) == 2
     path = "transit/keys/remit-checkpoint"
-    server.ask("POST", f"{path}/config", {"min_decryption_version": 2, "min_encryption_version": 2})
-    server.ask("POST", f"{path}/trim", {"min_available_version": 2})
+    own_bao.ask("POST", f"{path}/config", {"min_decryption_version": 2, "min_encryption_version": 2})
+    own_bao.ask("POST", f"{path}/trim", {"min_available_version": 2})
     ((verifier, _),) = await keys.sign_note(b"a note\n")
     assert verifier == keys.verifier
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from remit.adapters.keys.bao_sealing import BaoSealingKeys
 from remit.adapters.keys.openbao import BaoAuthorityKeys, BaoTokenKeys
 from remit.adapters.keys.transit import Transit
 from remit.core.errors import KeyUnavailable
-from tests.bao_server import TOKEN, BaoServer, bao_server
+from tests.bao_server import TOKEN, BaoServer
 from tests.world import WorldClock, WorldEntropy
 
 Json = Any
@@ -44,16 +44,9 @@ class Untrue(Bao):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[BaoServer]:
-    """A real OpenBao of the test's own."""
-    with bao_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def bao(server: BaoServer) -> AsyncIterator[Untrue]:
+async def bao(own_bao: BaoServer) -> AsyncIterator[Untrue]:
     """A connection to it."""
-    made = Untrue(server.address, lambda: TOKEN, WorldClock())
+    made = Untrue(own_bao.address, lambda: TOKEN, WorldClock())
     yield made
     await made.close()
 
