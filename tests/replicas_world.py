@@ -176,7 +176,7 @@ async def replicas(
     port: int,
     *,
     count: int = 3,
-    lease_ms: int = 1000,
+    lease_ms: int = 5000,
     nats: int = 0,
     prepare: Callable[[Path], None] = lambda _: None,
     tls: ssl.SSLContext | None = None,
@@ -185,8 +185,9 @@ async def replicas(
     """Give replicas that run on the database at `url`, whose server listens on `port`; woken over the NATS
     that listens on `nats`.
 
-    `more` is in the configuration of each, and `prepare` changes its folder before it starts; `tls` is how
-    tests connect to them.
+    The lease is so long that none loses it because the machine is busy; tests that wait for one to run out
+    have a shorter one. `more` is in the configuration of each, and `prepare` changes its folder before it
+    starts; `tls` is how tests connect to them.
     """
     world = Replicas(folder, url, port, count, lease_ms, nats, more)
     for one in world.all:

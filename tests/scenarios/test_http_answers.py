@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from remit.core.event import EventKind
+from tests.replicas_world import until
 from tests.rest_world import SECRET, RestWorld, rest_world
 from tests.scripted_api import MAX_RESULT_BYTES
 
@@ -178,8 +179,14 @@ async def test_a_client_that_goes_away_ends_its_call(world: RestWorld) -> None:
         {"type": "http.disconnect"},
     ]
 
+    async def reached() -> bool:
+        return bool(world.api.seen)
+
     async def receive() -> MutableMapping[str, Any]:
-        return parts.pop(0)
+        part = parts.pop(0)
+        if part["type"] == "http.disconnect":
+            await until(reached)
+        return part
 
     async def send(message: MutableMapping[str, Any]) -> None:
         raise AssertionError("nobody is there")
