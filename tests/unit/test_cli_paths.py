@@ -20,7 +20,7 @@ from remit.cli.reaching.page import cut, page, picture
 from remit.cli.reaching.picture import ACTORS, MAX_BOXES, READERS, Graph, graph_of
 from remit.cli.reaching.report import ReachChoice, ReachReport
 from remit.core.label import Label, Trust
-from remit.core.reach import ReachSurvey
+from remit.core.reach import Credential, ReachSurvey
 from remit.core.tool import FieldLabel, Tool
 from tests.reach_world import FILES, INBOX, MAIL, POLICIES, TOXIC, Lenient, acts, bundle, look, reads, task
 
@@ -220,6 +220,48 @@ def test_picture_and_page_are_written_and_need_nothing_else(folder: Path, tmp_pa
     assert "<script" not in svg.read_text()
 
 
+def with_credentials(folder: Path) -> None:
+    """Have one secret open the mail, and a token of each task the files."""
+    config = json.loads((folder / "remit.yaml").read_text())
+    config["upstreams"]["mail"]["headers"] = {"Authorization": "Bearer env:MAIL_KEY"}
+    client = {"client_id": "remit", "client_secret": "env:CLIENT", "token_url": "https://idp.example/token"}
+    urls = {name: f"https://files.example.com/{name}" for name in ("revoke_url", "probe_url")}
+    config["upstreams"]["files"] |= {"headers": {"X-Key": "env:OFFERS"}, "lease": {"oauth": client | urls}}
+    (folder / "remit.yaml").write_text(json.dumps(config))
+
+
+def test_credentials_are_told_with_whose_calls_carry_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By reference, for how long each lives, and beside what; `headers` beside a lease are of no call."""
+    with_credentials(folder)
+    assert paths(folder, "--json") == 0
+    told = json.loads(capsys.readouterr().out)["credentials"]
+    assert [(one["name"], one["lifetime"], one["upstreams"]) for one in told] == [
+        ("env:MAIL_KEY", "standing", ["mail"]),
+        ("oauth: remit at https://idp.example/token", "for each task", ["files"]),
+    ]
+    (carrier,) = told[0]["carried_by"]
+    assert (carrier["task"], carrier["agents"], carrier["beside_untrusted"]) == ("triage", ["mail-bot"], True)
+    assert paths(folder) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"env:MAIL_KEY\s+mail\s+triage\s+standing\s+yes", said)
+
+
+def test_paths_to_what_a_credential_opens_can_be_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In continuous integration, too: one that stands may be kept from what others have written."""
+    with_credentials(folder)
+    assert paths(folder, "--from", "untrusted", "--to", "env:MAIL_KEY", "--fail-on", "asked") == 1
+    assert paths(folder, "--to", "env:MAIL_KEYS") == 2
+    assert "did you mean `env:MAIL_KEY`?" in capsys.readouterr().err
+    svg, html = tmp_path / "paths.svg", tmp_path / "paths.html"
+    assert paths(folder, "--svg", str(svg), "--html", str(html)) == 0
+    assert "credential that stands" in svg.read_text()
+    assert "env:MAIL_KEY" in html.read_text()
+
+
 HOSTILE = '"><script>alert(1)</script>&\x1b[31m\u202e'
 
 
@@ -231,7 +273,9 @@ def hostile() -> ReachReport:
     files = msgspec.structs.replace(FILES, label=label)
     mail = acts("up/mail", HOSTILE, resource=HOSTILE, to=HOSTILE)
     kinds = [task(name, inbox.id, files.id, mail.id, agent=HOSTILE) for name in (HOSTILE, f"{HOSTILE}2")]
-    return ReachReport(ReachSurvey(bundle((inbox, files, mail), *kinds), Lenient()), ReachChoice())
+    opens = {"up": (Credential(HOSTILE),), "files": (Credential(HOSTILE),)}
+    survey = ReachSurvey(bundle((inbox, files, mail), *kinds), Lenient(), credentials=opens)
+    return ReachReport(survey, ReachChoice())
 
 
 def test_hostile_names_stay_names() -> None:

@@ -16,6 +16,7 @@ from remit.cli.reaching.report import ReachChoice, ReachReport
 from remit.cli.reaching.told import told
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import load_bundle
+from remit.config.opens import credentials_of_upstreams
 from remit.core.reach import Openness
 from remit.services.reach import survey
 
@@ -49,8 +50,8 @@ def paths(
         Only paths from there: a tool, an upstream, a zone, a data class or category, `untrusted`, or by way
         of a task type or an agent.
     goal
-        Only paths to there: a tool, an upstream, an audience (`external`), an effect (`irreversible`), a task
-        type or an agent.
+        Only paths to there: a tool, an upstream or a credential that opens it, an audience (`external`), an
+        effect (`irreversible`), a task type or an agent.
     task
         Only paths in this task type.
     only
@@ -69,8 +70,10 @@ def paths(
     tools = {tool.id: tool for tool in last_seen_tools(config, bundle)}
     bundle = msgspec.structs.replace(bundle, tools=tools)
     observed = [name for name, upstream in config.upstreams.items() if upstream.observed]
-    found = survey(bundle, policy_engine(config), config.groups, observed)
-    choice = ReachChoice(origin, goal, task, only or "")
+    opens = credentials_of_upstreams(config.upstreams)
+    found = survey(bundle, policy_engine(config), config.groups, observed, opens)
+    opened = {one.credential.name: one.upstreams for one in found.credentials}
+    choice = ReachChoice(origin, goal, task, only or "", opened)
     choice.check(found, bundle)
     report = ReachReport(found, choice)
     _draw(report, svg, html)

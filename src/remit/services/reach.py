@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -23,7 +24,7 @@ from remit.core.identity import Actor, Agent, AgentState, Principal
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes, Trust
 from remit.core.plan import PLAN_TOOL
-from remit.core.reach import Guard, Openness, ReachSurvey, StaticCall
+from remit.core.reach import Credentials, Guard, Openness, ReachSurvey, StaticCall
 from remit.core.request import AccessRequest
 from remit.core.task import Ancestor, Intent, Task, TaskType
 from remit.core.tool import ArgumentRole, Tool
@@ -49,18 +50,19 @@ def survey(
     engine: PolicyEngine,
     groups: Mapping[str, Sequence[str]],
     observed: Iterable[str] = (),
+    credentials: Credentials = MappingProxyType({}),
 ) -> ReachSurvey:
     """Survey a bundle under its own policies; raises `ConfigInvalid` where these are not sound.
 
     `groups` are those of the configuration, agents in them as `agent:name`; `observed` names the upstreams
-    where nothing is refused.
+    where nothing is refused; `credentials` are those that open upstreams.
     """
     text = "\n".join(source.text for source in bundle.policies)
     # What no policy names is judged by what it does, so the schema needs no place for each of it.
     named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if _speaks(text, tool))]
     policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
     judge = PolicyJudge(policy, text, bundle.classes, groups, frozenset(observed))
-    return ReachSurvey(bundle, judge, observed=frozenset(observed))
+    return ReachSurvey(bundle, judge, observed=frozenset(observed), credentials=credentials)
 
 
 def _speaks(text: str, tool: Tool) -> bool:

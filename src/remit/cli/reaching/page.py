@@ -17,7 +17,7 @@ from remit.cli.plain import plain
 from remit.cli.reaching.layout import BETWEEN, MARGIN, WIDTHS, curve, lay
 from remit.cli.reaching.picture import COLUMNS, STORES, Box, graph_of
 from remit.cli.reaching.report import TALLIED, ReachReport, stands
-from remit.cli.reaching.told import TITLES, rows_of, way, ways_out
+from remit.cli.reaching.told import TITLES, carried, rows_of, way, ways_out
 from remit.core.reach import Openness, PathKind, together
 
 Json = Any
@@ -164,6 +164,16 @@ def page(report: ReachReport) -> str:
                 "readers": ", ".join(sorted({agent for _, agent in one.readers})),
             }
             for one in report.handovers
+        ],
+        credentials=[
+            {
+                "name": name,
+                "lives": lives,
+                "opens": opens,
+                "by": by,
+                "untrusted": "yes" if untrusted else "no",
+            }
+            for name, lives, opens, by, untrusted in carried(report)
         ],
         most=MOST_ROWS,
         # Both go in as they are: the picture was made by its own template, which escapes, the script is ours.

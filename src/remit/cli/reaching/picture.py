@@ -2,7 +2,8 @@
 """The graph of a report as boxes and lines, in columns from left to right.
 
 What comes in, by label; the tools that read it; the task types with their agents; the tools that act; who
-learns of it, and what cannot be taken back. Stores that task types share stand below these.
+learns of it, and what cannot be taken back. Stores that task types share stand below these, and so do the
+credentials that stand.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 from remit.cli.plain import plain
 from remit.cli.reaching.report import ReachReport
 from remit.core.label import Label, Trust
-from remit.core.reach import Inflow, Openness, ReachPath, StepKind, Waypoint
+from remit.core.reach import CredentialUse, Inflow, Lifetime, Openness, ReachPath, StepKind, Waypoint
 
 COLUMNS = ("What comes in", "Tools that read", "Task types", "Tools that act", "What they reach")
 DATA, READERS, TASKS, ACTORS, REACHED, STORES = range(6)
@@ -89,6 +90,8 @@ class Graph:
                 self._path(path)
         for key, tools in self._tools.items():
             self._joined(self.boxes[key], sorted(tools))
+        for use in report.credentials:
+            self._opened(use)
         for one in report.handovers:
             if one.handed_down:
                 start, end = f"task:{one.writers[0][0]}", f"task:{one.readers[0][0]}"
@@ -137,6 +140,19 @@ class Graph:
         reader = self._tool(source.partition(" ")[0], READERS)
         self._line(key, reader, openness, hint=source)
         self._line(reader, task, openness)
+
+    def _opened(self, use: CredentialUse) -> None:
+        """Draw a credential that stands, with the tools of the picture whose calls carry it."""
+        if use.credential.lifetime is not Lifetime.STANDING:
+            return
+        name = use.credential.name
+        for tool in dict.fromkeys(tool for one in use.holders for tool in one.tools):
+            for column in (ACTORS, READERS):
+                start = f"{column}:{tool.partition('/')[0] if self._by_upstream else tool}"
+                if start in self.boxes:
+                    end = self._box(f"credential:{name}", STORES, name, note="credential that stands")
+                    self._line(start, end, Openness.REFUSED, shared=True, hint=f"opened by {name}")
+                    break
 
     def _step(self, step: Waypoint) -> str:
         if step.kind is StepKind.TASK:

@@ -14,6 +14,7 @@ from remit.cli.faults import UsageFault
 from remit.core.bundle import Bundle
 from remit.core.label import Label
 from remit.core.reach import (
+    CredentialUse,
     Handover,
     Inflow,
     Openness,
@@ -42,14 +43,16 @@ class ReachChoice(msgspec.Struct, frozen=True):
     """Which paths are wanted; what is empty does not narrow.
 
     `origin` is a tool, an upstream, a zone, a data class or category, `untrusted`, or whose work it comes
-    through (a task type, an agent). `goal` is a tool, an upstream, an audience, an effect, a task type or an
-    agent. `task` is a task type, `kind` a `PathKind`.
+    through (a task type, an agent). `goal` is a tool, an upstream, a credential, an audience, an effect, a
+    task type or an agent. `task` is a task type, `kind` a `PathKind`. `opened` gives the upstreams of each
+    credential.
     """
 
     origin: str = ""
     goal: str = ""
     task: str = ""
     kind: str = ""
+    opened: dict[str, tuple[str, ...]] = {}
 
     @property
     def narrows(self) -> bool:
@@ -70,6 +73,7 @@ class ReachChoice(msgspec.Struct, frozen=True):
         people = {
             name for one in survey.terrain.runners for name in (one.task_type.name, one.name, *one.agents)
         }
+        places.update(self.opened)
         for word, known in ((self.origin, data | people), (self.goal, places | people)):
             if word and word not in known:
                 raise _unknown(
@@ -92,7 +96,7 @@ class ReachChoice(msgspec.Struct, frozen=True):
         return (
             (not self.kind or self.kind == path.kind.value)
             and (not self.task or self.task == runner.task_type.name)
-            and (not self.goal or self.goal in goals)
+            and (not self.goal or self.goal in goals or tool.upstream in self.opened.get(self.goal, ()))
             and (not self.origin or self.origin in _origins(path))
         )
 
@@ -152,6 +156,14 @@ class ReachReport:
             if not wanted or wanted in names:
                 yield one
 
+    @property
+    def credentials(self) -> Iterable[CredentialUse]:
+        """What opens upstreams, as far as calls of the wanted task type carry it."""
+        for use in self.survey.credentials:
+            wanted = tuple(one for one in use.holders if self.choice.task in ("", one.runner.task_type.name))
+            if wanted or not self.choice.task:
+                yield msgspec.structs.replace(use, holders=wanted)
+
     def count(self, kind: PathKind, openness: Openness) -> int:
         """Count paths: one for each source, task type and outlet."""
         return sum(
@@ -198,7 +210,26 @@ class ReachReport:
                 }
                 for one in self.handovers
             ],
+            "credentials": [_credential(use) for use in self.credentials],
         }
+
+
+def _credential(use: CredentialUse) -> Json:
+    return {
+        "name": use.credential.name,
+        "lifetime": use.credential.lifetime.value,
+        "upstreams": list(use.upstreams),
+        "carried_by": [
+            {
+                "task": one.runner.task_type.name,
+                "handed_down": one.runner.handed,
+                "agents": list(one.runner.agents),
+                "tools": list(one.tools),
+                "beside_untrusted": one.untrusted,
+            }
+            for one in use.holders
+        ],
+    }
 
 
 def _toxic(one: ToxicTask, paths: Iterable[ReachPath], broken_by: Iterable[Remedy]) -> Json:

@@ -14,6 +14,7 @@ from remit.cli.reaching.report import TALLIED, ReachReport, stands
 from remit.core.reach import (
     GRANT,
     Inflow,
+    Lifetime,
     Openness,
     PathKind,
     ReachPath,
@@ -42,6 +43,7 @@ def told(report: ReachReport) -> None:
             _single(report, kind, title)
     if not report.choice.kind:
         _handovers(report)
+        _credentials(report)
     _sum(report)
 
 
@@ -200,6 +202,38 @@ def _handovers(report: ReachReport) -> None:
         for one in report.handovers
     ]
     show.table(("  BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="  none")
+    if len(rows) > MOST_SHOWN:
+        show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
+    show.say("")
+
+
+def carried(report: ReachReport) -> list[tuple[str, str, str, str, bool]]:
+    """Give the credentials: which, for how long, what they open, whose calls carry them, and whether beside
+    what others have written.
+    """
+    return [
+        (
+            plain(use.credential.name),
+            use.credential.lifetime.value,
+            plain(_list(use.upstreams)),
+            plain(_list([one.runner.name for one in use.holders])),
+            any(one.untrusted for one in use.holders),
+        )
+        for use in report.credentials
+    ]
+
+
+def _credentials(report: ReachReport) -> None:
+    rows = carried(report)
+    if not rows:
+        return
+    _heading("Credentials", "that calls carry; the agent never sees them")
+    made = [
+        (f"  {name}", opens, by, show.text(lives, "yellow" if lives == Lifetime.STANDING else ""),
+         "yes" if untrusted else "no")
+        for name, lives, opens, by, untrusted in rows[:MOST_SHOWN]
+    ]  # fmt: skip
+    show.table(("  CREDENTIAL", "OPENS", "CARRIED BY", "LIVES", "BESIDE UNTRUSTED"), made, empty="  none")
     if len(rows) > MOST_SHOWN:
         show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
     show.say("")

@@ -2,16 +2,18 @@
 """Reach: who can get from where to what under a bundle, known before anything has happened.
 
 A static graph of sources (what tools bring in, by their labels), task types with the agents that run them or
-get them handed down, stores that some write and others read, and outlets (what can be felt outside, or not
-taken back). Three kinds of paths are told: untrusted content to effects, private data to those who may not
-learn it, and the toxic combination of both in one task type, also where it only comes together across
-hand-downs or shared stores. What grants and policies already refuse or ask is said on each path.
+get them handed down, stores that some write and others read, the credentials that open upstreams, and
+outlets (what can be felt outside, or not taken back). Three kinds of paths are told: untrusted content to
+effects, private data to those who may not learn it, and the toxic combination of both in one task type, also
+where it only comes together across hand-downs or shared stores. What grants and policies already refuse or ask
+is said on each path.
 
 It is an upper bound. What is unknown counts as the worst: every destination that a grant leaves free can be
 chosen by whoever wrote what was read. It does not follow what an agent remembers from one task to the next,
-nor two tools that reach one thing under two names.
+nor two tools that reach one thing under two names, unless one credential opens both upstreams.
 """
 
+from remit.core.reach.credential import Credential, CredentialHolder, Credentials, CredentialUse, Lifetime
 from remit.core.reach.model import (
     GRANT,
     DataSource,
@@ -34,11 +36,16 @@ from remit.core.reach.terrain import Terrain, terrain
 
 __all__ = [
     "GRANT",
+    "Credential",
+    "CredentialHolder",
+    "CredentialUse",
+    "Credentials",
     "DataSource",
     "Guard",
     "Handover",
     "Inflow",
     "Judge",
+    "Lifetime",
     "Openness",
     "Outlet",
     "PathKind",

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from types import MappingProxyType
 
 from remit.core.bundle import Bundle
 from remit.core.label import Label
+from remit.core.reach.credential import Credentials, CredentialUse, joined, uses
 from remit.core.reach.hearing import Hearing
 from remit.core.reach.model import (
     GRANT,
@@ -73,12 +75,20 @@ class ToxicTask:
 class ReachSurvey:
     """What the bundle lets happen, before anything has."""
 
-    def __init__(self, bundle: Bundle, judge: Judge, *, observed: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        judge: Judge,
+        *,
+        observed: frozenset[str] = frozenset(),
+        credentials: Credentials = MappingProxyType({}),
+    ) -> None:
         """Look at a bundle; `judge` says what policy holds of a call whose arguments are not known.
 
-        `observed` names the upstreams where grants refuse nothing either.
+        `observed` names the upstreams where grants refuse nothing either, `credentials` what opens each.
         """
-        self.terrain: Terrain = terrain(bundle, observed)
+        self._credentials = credentials
+        self.terrain: Terrain = terrain(bundle, observed, joined(credentials))
         self.asked = Hearing(self.terrain, judge)
         self.spread = Spread(self.terrain, self.asked)
 
@@ -103,6 +113,12 @@ class ReachSurvey:
         """Every path: the toxic ones, untrusted content to effects, private data to who may not learn it."""
         toxic = (path for one in self.toxic for path in one.paths)
         return (*toxic, *self._single())
+
+    @cached_property
+    def credentials(self) -> tuple[CredentialUse, ...]:
+        """What opens upstreams, and whose calls carry it."""
+        tainted = (any(one.untrusted for one in arriving) for arriving in self.spread.inflows)
+        return uses(self._credentials, self.terrain, tainted)
 
     def _single(self) -> Iterator[ReachPath]:
         numbers = self.asked.numbers

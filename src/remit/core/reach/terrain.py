@@ -2,14 +2,15 @@
 """The terrain of a bundle: which task types hold which tools, and which stores join them.
 
 A store is what a `resource` template names (`ticket/{ticket}`), by each value where a grant permits only some
-of them; of tools without a template it is their whole upstream. Whoever may write a store and whoever may
-read it are joined by it.
+of them; of tools without a template it is their whole upstream. Upstreams that one credential opens have one
+more in common. Whoever may write a store and whoever may read it are joined by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import msgspec
 
@@ -44,7 +45,9 @@ MAX_VALUES = 64
 
 
 class SharedStore(msgspec.Struct, frozen=True, order=True):
-    """A store of an upstream, or what is stored under one name in it; `store` is empty for all of it."""
+    """A store of an upstream, or what is stored under one name in it; `store` is empty for all of it.
+    `upstream` is empty for what lies in several.
+    """
 
     upstream: str
     store: str = ""
@@ -53,8 +56,8 @@ class SharedStore(msgspec.Struct, frozen=True, order=True):
     @property
     def name(self) -> str:
         """The name in reports."""
-        if not self.store:
-            return self.upstream
+        if not self.store or not self.upstream:
+            return self.upstream or self.store
         return f"{self.store if self.value == ANY else self.store + self.value} of {self.upstream}"
 
 
@@ -81,8 +84,14 @@ class Terrain(msgspec.Struct, frozen=True, eq=False):
     untrusted_tools: dict[str, bool]
 
 
-def terrain(bundle: Bundle, observed: frozenset[str] = frozenset()) -> Terrain:
-    """Read the terrain off a bundle; `observed` names the upstreams where grants refuse nothing."""
+def terrain(
+    bundle: Bundle,
+    observed: frozenset[str] = frozenset(),
+    joint: Mapping[str, tuple[SharedStore, ...]] = MappingProxyType({}),
+) -> Terrain:
+    """Read the terrain off a bundle; `observed` names the upstreams where grants refuse nothing, and `joint`
+    gives what upstreams share with others.
+    """
     runners: list[Runner] = []
     sources: dict[str, tuple[DataSource, ...]] = {}
     held: dict[str, list[tuple[TaskType, Tool, list[GrantTemplate]]]] = {}
@@ -105,6 +114,7 @@ def terrain(bundle: Bundle, observed: frozenset[str] = frozenset()) -> Terrain:
                 sources[tool.id] = tuple(_sources(tool, bundle.classes))
             variants = tuple(_variants(tool, grants))
             outlets = tuple(_outlets(variants, grants, enforced=tool.upstream not in observed))
+            shared = joint.get(tool.upstream, ())
             made.append(
                 ToolGate(
                     task_type,
@@ -113,15 +123,16 @@ def terrain(bundle: Bundle, observed: frozenset[str] = frozenset()) -> Terrain:
                     outlets,
                     variants,
                     pinned=not any(outlet.arguments for outlet in outlets),
-                    writes=stores.written(tool, grants) if _writes(variants) else (),
-                    reads=stores.read(tool, grants) if _reads(variants) else (),
+                    writes=(*stores.written(tool, grants), *shared) if _writes(variants) else (),
+                    reads=(*stores.read(tool, grants), *shared) if _reads(variants) else (),
                 )
             )
         gates[name] = tuple(made)
     untrusted = {
         gate.tool.id: gate.tool.label.trust is Trust.UNTRUSTED for made in gates.values() for gate in made
     }
-    return Terrain(bundle.classes, tuple(runners), gates, tuple(stores.shelves), untrusted)
+    shelves = (*stores.shelves, *sorted({one for shared in joint.values() for one in shared}))
+    return Terrain(bundle.classes, tuple(runners), gates, shelves, untrusted)
 
 
 class Clause(msgspec.Struct, frozen=True, eq=False):
