@@ -40,6 +40,7 @@ from remit.core.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from tests.gateway_faults import let_tests_fill, let_tests_set_the_clock
+from tests.gateway_moments import let_tests_break_calls
 from tests.http_line import Line
 from tests.mail_bundle import RECIPIENT, TASK, TOOLS
 
@@ -103,6 +104,8 @@ async def serve(folder: Path) -> None:
         if not (folder / "cast.json").exists():
             await _bring_in(house, folder)
         let_tests_fill(loop, house.store)
+        if (folder / "breaks").exists():
+            let_tests_break_calls(loop, folder)
         given = None if tls is None else lambda *_: tls
         more: Json = {"http": BoundedConnection, "ssl_context_factory": given}
         settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error", **more)
