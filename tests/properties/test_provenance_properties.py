@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import base64
+import collections
 import json
+import types
 from typing import Any
 from urllib.parse import quote
 
@@ -215,3 +217,37 @@ def test_what_is_remembered_of_fields_is_bounded_by_values(calls: int, fields: i
         learn(index, [{name: "same"} for name in names], call=call, tool="a/b", trust=Trust.UNTRUSTED)
     # Eight places are kept of one value.
     assert len(index._kept.places) <= 8
+
+
+def held_texts(root: object) -> str:
+    """Give all texts and bytes that can be reached from an object, as one."""
+    seen, waiting, texts = set[int](), [root], list[str]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type | types.ModuleType | types.FunctionType):
+            continue
+        seen.add(id(one))
+        if isinstance(one, str | bytes):
+            texts.append(one if isinstance(one, str) else one.decode("latin-1"))
+            continue
+        fields = getattr(one, "__struct_fields__", None) or getattr(one, "__slots__", None) or ()
+        waiting += [getattr(one, name, None) for name in fields]
+        waiting += list(getattr(one, "__dict__", {}).values())
+        if isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset | collections.deque):
+            waiting += list(one)
+    return "\n".join(texts)
+
+
+@given(destinations)
+def test_nothing_that_a_result_brought_is_kept_in_plain(destination: str) -> None:
+    """Whoever reads a task's memory finds digests: neither addresses, nor words of what others wrote."""
+    index = Index(KEY)
+    body = f"Please answer to {destination} about the zebrafinch"
+    learn(index, {"from": destination, "body": body}, call=1, tool="mail/read", trust=Trust.UNTRUSTED)
+    assert index.judge(destination).provenance is Provenance.UNTRUSTED
+    held = held_texts(index)
+    assert "mail" in held
+    assert destination.lower() not in held.lower()
+    assert "zebrafinch" not in held.lower()
