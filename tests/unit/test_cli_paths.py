@@ -220,6 +220,22 @@ def test_picture_and_page_are_written_and_need_nothing_else(folder: Path, tmp_pa
     assert "<script" not in svg.read_text()
 
 
+def test_an_open_combination_is_a_warning_of_the_check(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is in force; one that asks a human, or is refused, is what `remit paths` tells."""
+    assert run(["policy", "check", "--config", str(folder)]) == 0
+    assert "together" not in capsys.readouterr().out
+    for policy in (folder / "policies").glob("*.cedar"):
+        policy.unlink()
+    rule = '@id("all")\npermit (principal, action in Action::"call", resource);\n'
+    (folder / "policies" / "00-all.cedar").write_text(rule)
+    assert run(["policy", "check", "--config", str(folder)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "task type `triage` brings private data, untrusted content and a way out together" in said
+    assert "`remit paths --task triage`" in said
+
+
 def with_credentials(folder: Path) -> None:
     """Have one secret open the mail, and a token of each task the files."""
     config = json.loads((folder / "remit.yaml").read_text())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ import msgspec
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import Config, examine_bundle, examine_config
 from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.reach import Openness, ReachSurvey
 from remit.ports.policy import Problem
+from remit.services.reach import survey
 
 Json = Any
 
 
 def examine(path: Path) -> list[Json]:
-    """Give all that is wrong, as the wire writes it: configuration, tools, task types, then policies."""
+    """Give all that is wrong, as the wire writes it: configuration, tools, task types, policies, then what
+    all of it lets happen.
+    """
     if not path.is_file():
         raise NotFound(f"there is no `{path}`", way_out="run `remit init`, or name it by `--config`")
     config, faults = examine_config(path)
@@ -31,7 +36,25 @@ def _bundle(config: Config) -> list[Problem]:
     bundle, faults = examine_bundle(config)
     engine = policy_engine(config)
     tools, types = last_seen_tools(config, bundle), list(bundle.task_types.values())
-    return [_problem(fault) for fault in faults] + engine.check(bundle.policies, tools, types)
+    found = [_problem(fault) for fault in faults] + engine.check(bundle.policies, tools, types)
+    if all(one.severity != "error" for one in found):
+        bundle = msgspec.structs.replace(bundle, tools={tool.id: tool for tool in tools})
+        found += _toxic(survey(bundle, engine, config.groups))
+    return found
+
+
+def _toxic(found: ReachSurvey) -> Iterator[Problem]:
+    """Tell of each task type in which nothing stands between others' words, private data and a way out."""
+    for one in found.toxic:
+        if one.openness is Openness.OPEN:
+            name = one.runner.task_type.name
+            yield Problem(
+                severity="warning",
+                text=f"task type `{one.runner.name}` brings private data, untrusted content and a way out "
+                "together, and nothing stands in between",
+                file="tasks",
+                way_out=f"`remit paths --task {name}` shows how, and the smallest change that breaks it",
+            )
 
 
 def _problem(fault: ConfigInvalid) -> Problem:
