@@ -55,6 +55,27 @@ async def test_a_call_is_passed_on_to_who_owns_its_task(
         assert report.unfinished == ()
 
 
+async def test_whatever_is_ended_at_one_replica_is_refused_at_all(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    """An agent, an owner, a tool, an upstream, everything: the replica that serves the task has heard of it
+    when the end returns, and no mail goes out any more. Tasks that are opened afterwards work.
+    """
+    ends = {"agent": "mail-bot", "owner": "lena", "tool": "mail/send", "upstream": "mail", "everything": ""}
+    async with replicas(tmp_path, postgres, postgres_server.port, count=2) as world:
+        first, second = world.all
+        for kind, name in ends.items():
+            task, token = await first.open_task()
+            await until_sent(second, token, f"before {kind}")
+            closure = await first.ask("POST", "/api/v1/end", {"kind": kind, "name": name}, by="root")
+            assert [one["replica"] for one in closure["acknowledged"]] == [await second.known()]
+            assert (task in closure["tasks"]) is (kind not in ("tool", "upstream"))
+            assert closure["closed"]
+            codes = {await sent(one, token, f"after {kind}") for one in world.all}
+            assert codes <= {"fenced", "task-ended"}, (kind, codes)
+        assert [mail["subject"] for mail in world.outbox()] == [f"before {kind}" for kind in ends]
+
+
 async def test_what_a_killed_replica_owned_is_taken_over(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

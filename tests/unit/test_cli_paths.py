@@ -20,7 +20,7 @@ from remit.cli.reaching.page import cut, page, picture
 from remit.cli.reaching.picture import ACTORS, MAX_BOXES, READERS, Graph, graph_of
 from remit.cli.reaching.report import ReachChoice, ReachReport
 from remit.core.label import Label, Trust
-from remit.core.reach import Credential, ReachSurvey
+from remit.core.reach import CredentialSource, ReachSurvey
 from remit.core.tool import FieldLabel, Tool
 from tests.reach_world import FILES, INBOX, MAIL, POLICIES, TOXIC, Lenient, acts, bundle, look, reads, task
 
@@ -289,7 +289,7 @@ def hostile() -> ReachReport:
     files = msgspec.structs.replace(FILES, label=label)
     mail = acts("up/mail", HOSTILE, resource=HOSTILE, to=HOSTILE)
     kinds = [task(name, inbox.id, files.id, mail.id, agent=HOSTILE) for name in (HOSTILE, f"{HOSTILE}2")]
-    opens = {"up": (Credential(HOSTILE),), "files": (Credential(HOSTILE),)}
+    opens = {"up": (CredentialSource(HOSTILE),), "files": (CredentialSource(HOSTILE),)}
     survey = ReachSurvey(bundle((inbox, files, mail), *kinds), Lenient(), credentials=opens)
     return ReachReport(survey, ReachChoice())
 

@@ -14,8 +14,6 @@ from remit.core.constraint import EmailDomain
 from remit.core.label import Audience, Label, Trust
 from remit.core.reach import (
     GRANT,
-    Credential,
-    Lifetime,
     Openness,
     PathKind,
     ReachPath,
@@ -376,41 +374,6 @@ def test_a_handed_down_way_out_is_broken_by_handing_nothing_down() -> None:
     assert [each.kind for each in remedies(survey, heir)[0].repairs] == [RepairKind.HAND_DOWN]
     after = look(mended(one, remedies(survey, heir)[0].repairs[0]))
     assert not [each for each in after.toxic if each.runner.handed]
-
-
-def test_a_credential_says_whose_calls_carry_it_and_beside_what() -> None:
-    """By each task type that has a tool there; one that nobody's calls carry has no holder."""
-    key, lease = Credential("env:MAIL_KEY"), Credential("oauth: remit at idp", Lifetime.TASK)
-    reader = task("look-up", "files/read")
-    made = bundle((MAIL, INBOX, FILES), task("triage", "mail/send", "mail/inbox"), reader)
-    opens = {"mail": (key,), "files": (lease,), "other": (Credential("env:OTHER"),)}
-    by_name = {
-        one.credential.name: one for one in ReachSurvey(made, Lenient(), credentials=opens).credentials
-    }
-    (triage,) = by_name["env:MAIL_KEY"].holders
-    assert (triage.runner.name, triage.tools, triage.untrusted) == (
-        "triage", ("mail/send", "mail/inbox"), True,
-    )  # fmt: skip
-    (look_up,) = by_name["oauth: remit at idp"].holders
-    assert (look_up.runner.name, look_up.untrusted) == ("look-up", False)
-    assert by_name["env:OTHER"].holders == ()
-
-
-def test_two_upstreams_that_one_credential_opens_are_one_place() -> None:
-    """What one task type writes through the one, another may read through the other: they come together."""
-    write, read = acts("crm/note", "internal"), reads("crm-search/find", "internal")
-    types = (task("intake", "mail/inbox", "crm/note"), task("answer", "crm-search/find", "mail/send"))
-    made = bundle((INBOX, MAIL, write, read), *types)
-    apart = {"crm": (Credential("env:ONE"),), "crm-search": (Credential("env:TWO"),)}
-    assert ReachSurvey(made, Lenient(), credentials=apart).toxic == ()
-    shared = {"crm": (Credential("env:ONE"),), "crm-search": (Credential("env:ONE"),)}
-    survey = ReachSurvey(made, Lenient(), credentials=shared)
-    (found,) = survey.toxic
-    assert found.runner.name == "answer"
-    assert found.crosses
-    (inflow,) = [one for one in found.untrusted if not one.direct]
-    assert "what env:ONE opens" in [step.name for step in inflow.route if step.kind is StepKind.STORE]
-    assert "what env:ONE opens" in [one.via for one in survey.handovers]
 
 
 @pytest.mark.parametrize("library", ["networkx", "nats"])

@@ -8,23 +8,23 @@ from collections.abc import Iterator, Mapping
 from remit.config.lease import LeaseSection
 from remit.config.secrets import references
 from remit.config.settings import UpstreamSection
-from remit.core.reach import Credential, Credentials, Lifetime
+from remit.core.reach import CredentialSource, CredentialSources, Lifetime
 
 
-def credentials_of_upstreams(upstreams: Mapping[str, UpstreamSection]) -> Credentials:
+def credentials_of_upstreams(upstreams: Mapping[str, UpstreamSection]) -> CredentialSources:
     """Give the credentials that calls to each upstream carry; the same one has the same name everywhere."""
     return {name: tuple(dict.fromkeys(_of(section))) for name, section in upstreams.items()}
 
 
-def _of(section: UpstreamSection) -> Iterator[Credential]:
+def _of(section: UpstreamSection) -> Iterator[CredentialSource]:
     lease = section.lease
     # Beside a lease, `headers` are for remit's own questions, and no call carries them.
     for part in (section.env, {} if lease is not None else section.headers):
         for _, reference in references(part):
-            yield Credential(reference.where)
+            yield CredentialSource(reference.where)
     if lease is not None:
         lifetime = Lifetime.CALL if lease.per == "call" else Lifetime.TASK
-        yield Credential(_name(lease), Lifetime.STANDING if lease.password is not None else lifetime)
+        yield CredentialSource(_name(lease), Lifetime.STANDING if lease.password is not None else lifetime)
 
 
 def _name(lease: LeaseSection) -> str:

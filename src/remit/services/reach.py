@@ -24,7 +24,7 @@ from remit.core.identity import Actor, Agent, AgentState, Principal
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes, Trust
 from remit.core.plan import PLAN_TOOL
-from remit.core.reach import Credentials, Guard, Openness, ReachSurvey, StaticCall
+from remit.core.reach import CredentialSources, Guard, Openness, ReachSurvey, StaticCall
 from remit.core.request import AccessRequest
 from remit.core.task import Ancestor, Intent, Task, TaskType
 from remit.core.tool import ArgumentRole, Tool
@@ -50,7 +50,7 @@ def survey(
     engine: PolicyEngine,
     groups: Mapping[str, Sequence[str]],
     observed: Iterable[str] = (),
-    credentials: Credentials = MappingProxyType({}),
+    credentials: CredentialSources = MappingProxyType({}),
 ) -> ReachSurvey:
     """Survey a bundle under its own policies; raises `ConfigInvalid` where these are not sound.
 

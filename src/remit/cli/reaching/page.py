@@ -157,30 +157,32 @@ def page(report: ReachReport) -> str:
             for one, paths, broken_by in report.toxic
         ],
         others=[{"title": title, "groups": _others(report, kind)} for kind, title in TITLES.items()],
-        handovers=[
-            {
-                "via": one.via,
-                "writers": ", ".join(sorted({agent for _, agent in one.writers})),
-                "readers": ", ".join(sorted({agent for _, agent in one.readers})),
-            }
-            for one in report.handovers
-        ],
-        credentials=[
-            {
-                "name": name,
-                "lives": lives,
-                "opens": opens,
-                "by": by,
-                "untrusted": "yes" if untrusted else "no",
-            }
-            for name, lives, opens, by, untrusted in carried(report)
-        ],
+        handovers=_handovers(report),
+        credentials=_credentials(report),
         most=MOST_ROWS,
         # Both go in as they are: the picture was made by its own template, which escapes, the script is ours.
         picture=picture(report),
         script=script,
         digest=digest,
     )
+
+
+def _handovers(report: ReachReport) -> list[Json]:
+    return [
+        {
+            "via": one.via,
+            "writers": ", ".join(sorted({agent for _, agent in one.writers})),
+            "readers": ", ".join(sorted({agent for _, agent in one.readers})),
+        }
+        for one in report.handovers
+    ]
+
+
+def _credentials(report: ReachReport) -> list[Json]:
+    return [
+        {"name": name, "lives": lives, "opens": opens, "by": by, "untrusted": "yes" if untrusted else "no"}
+        for name, lives, opens, by, untrusted in carried(report)
+    ]
 
 
 def _others(report: ReachReport, kind: PathKind) -> list[Json]:

@@ -13,7 +13,13 @@ chosen by whoever wrote what was read. It does not follow what an agent remember
 nor two tools that reach one thing under two names, unless one credential opens both upstreams.
 """
 
-from remit.core.reach.credential import Credential, CredentialHolder, Credentials, CredentialUse, Lifetime
+from remit.core.reach.credential import (
+    CredentialHolder,
+    CredentialSource,
+    CredentialSources,
+    CredentialUse,
+    Lifetime,
+)
 from remit.core.reach.model import (
     GRANT,
     DataSource,
@@ -36,10 +42,10 @@ from remit.core.reach.terrain import Terrain, terrain
 
 __all__ = [
     "GRANT",
-    "Credential",
     "CredentialHolder",
+    "CredentialSource",
+    "CredentialSources",
     "CredentialUse",
-    "Credentials",
     "DataSource",
     "Guard",
     "Handover",

@@ -22,7 +22,7 @@ class Lifetime(enum.StrEnum):
     CALL = "for each call"
 
 
-class Credential(msgspec.Struct, frozen=True, order=True):
+class CredentialSource(msgspec.Struct, frozen=True, order=True):
     """What opens an upstream: a secret that stands, or the source of one that each task or call gets.
 
     `name` says which, by reference, and is the same wherever the same is used. It never holds a secret.
@@ -32,7 +32,7 @@ class Credential(msgspec.Struct, frozen=True, order=True):
     lifetime: Lifetime = Lifetime.STANDING
 
 
-Credentials = Mapping[str, tuple[Credential, ...]]
+CredentialSources = Mapping[str, tuple[CredentialSource, ...]]
 """The credentials of upstreams, by the upstream's name."""
 
 
@@ -47,12 +47,12 @@ class CredentialHolder(msgspec.Struct, frozen=True):
 class CredentialUse(msgspec.Struct, frozen=True):
     """A credential, the upstreams that it opens, and whose calls carry it."""
 
-    credential: Credential
+    credential: CredentialSource
     upstreams: tuple[str, ...]
     holders: tuple[CredentialHolder, ...]
 
 
-def joined(credentials: Credentials) -> dict[str, tuple[SharedStore, ...]]:
+def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]:
     """Give for each upstream what it shares with others, since one credential opens them all."""
     opened: dict[str, list[str]] = {}
     for upstream, held in credentials.items():
@@ -66,9 +66,11 @@ def joined(credentials: Credentials) -> dict[str, tuple[SharedStore, ...]]:
     return {upstream: tuple(stores) for upstream, stores in out.items()}
 
 
-def uses(credentials: Credentials, terrain: Terrain, untrusted: Iterable[bool]) -> tuple[CredentialUse, ...]:
+def uses(
+    credentials: CredentialSources, terrain: Terrain, untrusted: Iterable[bool]
+) -> tuple[CredentialUse, ...]:
     """Give each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
-    opened: dict[Credential, set[str]] = {}
+    opened: dict[CredentialSource, set[str]] = {}
     for upstream, held in credentials.items():
         for one in held:
             opened.setdefault(one, set()).add(upstream)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from remit.core.bundle import Bundle
 from remit.core.label import Label
-from remit.core.reach.credential import Credentials, CredentialUse, joined, uses
+from remit.core.reach.credential import CredentialSources, CredentialUse, joined, uses
 from remit.core.reach.hearing import Hearing
 from remit.core.reach.model import (
     GRANT,
@@ -81,7 +81,7 @@ class ReachSurvey:
         judge: Judge,
         *,
         observed: frozenset[str] = frozenset(),
-        credentials: Credentials = MappingProxyType({}),
+        credentials: CredentialSources = MappingProxyType({}),
     ) -> None:
         """Look at a bundle; `judge` says what policy holds of a call whose arguments are not known.
 
