@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import remit.core.number
 from remit.core.destination import PLAIN_URL, Destination, DestinationKind, both, whole, within
 from remit.core.label import Label
 from remit.core.record import MAX_PATHS, PATH_BYTES, Paths, Reading
@@ -100,3 +102,18 @@ def test_a_link_that_writes_to_nobody_is_a_text(text: str) -> None:
     """It is read like any other."""
     assert whole(text).kind is DestinationKind.TEXT
     assert both(text)[0] == whole(text)
+
+
+@given(st.text("0123456789 ()./-+ax", max_size=40))
+@example("call +44 20 7946 6305.")
+@example("(0) 20  7946 6305")
+@example("24/7 020 7946 6305 1234 5678")
+@example("+ 1234567 +1 2345678x")
+@example("00 44 20 7946 6305")
+@example("1 (  2 3456789")
+def test_a_telephone_number_that_stands_alone_is_read_like_any_other(text: str) -> None:
+    """What says faster that a run of digits is one number finds what the pattern finds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remit.core.number, "_is_one", lambda *_: False)
+        slow = list(within(text))
+    assert list(within(text)) == slow

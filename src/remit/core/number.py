@@ -30,6 +30,9 @@ _NO_PHONE = re.compile(
 )
 _ROW = b"x" * MIN_NUMBER
 _PHONE_MARKS = b" ()./-"
+_MOST_DIGITS = 17
+#: Parentheses are blanks, and the rest itself.
+_BETWEEN_DIGITS = bytes(32 if one in b"()" else one for one in range(256))
 _OF_PHONES = classes(x="0123456789 ()./-+")
 
 
@@ -56,16 +59,25 @@ def accounts_at(text: str) -> Iterator[str]:
 
 def phone_of(text: str) -> str:
     """Give the telephone number that a text is; empty where it is none."""
-    return "" if not _PHONE.fullmatch(text) or _NO_PHONE.match(text) else _marked(text)
+    return "" if not _PHONE.fullmatch(text) or _is_no_phone(text) else _marked(text)
+
+
+def _is_no_phone(text: str) -> bool:
+    # Each of them has one of these marks.
+    return ("-" in text or "." in text or "/" in text) and _NO_PHONE.match(text) is not None
 
 
 def _marked(text: str) -> str:
     """Give the digits of a number. A bare row of them is a number of something else just as well."""
-    if text.isdecimal() and text[:2] != "00":
-        return ""
-    digits = text.encode().translate(None, _PHONE_MARKS).decode()
+    return _of_digits(text, text.encode().translate(None, _PHONE_MARKS).decode())
+
+
+def _of_digits(text: str, digits: str) -> str:
+    """Give what `_marked` gives of a text that has these digits, and the plus sign."""
     if digits[:2] == "00":
         digits = "+" + digits[2:]
+    elif len(digits) == len(text) and digits[0] != "+":
+        return ""
     return digits if MIN_NUMBER <= len(digits) - (digits[0] == "+") <= 15 else ""
 
 
@@ -93,25 +105,48 @@ def phones_in(folded: str, raw: bytes, cut: bytes) -> list[str]:
         if run.isdecimal() and not run.startswith("00"):
             # A row of digits says nothing of what it numbers.
             continue
-        text, first = folded, cut.find(b"0", start, end)
+        first, last = cut.find(b"0", start, end), cut.rfind(b"0", start, end) + 1
+        if "  " not in around and _is_one(
+            raw[first:last], folded[first - 1 : first], folded[last : last + 1]
+        ):
+            _read(folded[first:last], found, plus=folded[first - 1 : first] == "+")
+            continue
+        text = folded
         if "  " in around:
             text, first = " ".join(folded[max(0, first - 2) : end + 1].split()), 0
         for number in _PHONE_WITHIN.finditer(text, first, end + 1):
-            if not _NO_PHONE.match(number[0]):
-                _read(number, found)
+            if not _is_no_phone(number[0]):
+                at = number.start()
+                _read(number[0], found, plus=at > 0 and text[at - 1] == "+")
     return found
 
 
-def _read(number: re.Match[str], found: list[str]) -> None:
-    """Add the readings of what may be a number in a text."""
-    text, at = number[0], number.start()
-    if known := _marked("+" + text if at and number.string[at - 1] == "+" else text):
+def _is_one(row: bytes, before: str, after: str) -> bool:
+    """Whether what stands from the first digit of a run to its last one is found as one number, and is one.
+
+    INVARIANT: so `_PHONE_WITHIN` and `_NO_PHONE` would say, too; this only says it faster.
+    """
+    marks = row.translate(None, b"0123456789")
+    return (
+        MIN_NUMBER <= len(row) - len(marks) <= _MOST_DIGITS
+        and not marks.translate(None, b" ()")
+        and b"   " not in row.translate(_BETWEEN_DIGITS)
+        and not before.isalnum()
+        and not after.isalnum()
+    )
+
+
+def _read(text: str, found: list[str], *, plus: bool) -> None:
+    """Add the readings of what may be a number in a text; `plus` where this mark stands before it."""
+    digits = text.encode().translate(None, _PHONE_MARKS).decode()
+    if known := _of_digits("+" + text, "+" + digits) if plus else _of_digits(text, digits):
         found.append(known)
     # A number before it, as in "24/7", is not a part of it.
     for _ in range(2):
-        _, _, text = text.partition(" ")
+        before, _, text = text.partition(" ")
         if len(text) < MIN_NUMBER:
             return
+        digits = digits[len(before) if before.isdecimal() else sum(map(str.isdecimal, before)) :]
         # What is left has the form of a number, if it begins like one and is long enough.
-        if text[0].isdecimal() and not _NO_PHONE.match(text) and (known := _marked(text)):
+        if text[0].isdecimal() and not _is_no_phone(text) and (known := _of_digits(text, digits)):
             found.append(known)

@@ -191,7 +191,7 @@ class Index:
         """Whether a text carries an address or link that untrusted data brought in and that stands neither
         in the intent, nor in a trusted field; with `named` also if the intent names the source.
         """
-        for leaf in leaves(value):
+        for leaf in (value,) if isinstance(value, str) else leaves(value):
             for found in within(leaf):
                 # A host alone looks like the name of a file; that of a new URL does not.
                 if found.kind is not _HOST and (
