@@ -235,8 +235,10 @@ def _show(scope: Scope, seen: Seen) -> None:
     if seen.jkt:
         scope["remit.proven"] = seen.jkt
     proxy = [(PROXY, one.encode("latin-1")) for one in seen.proxy]
-    # The header has said what it had to say: a door would ask what it means.
-    scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != HEADER), *proxy]
+    # The header has said what it had to say: a door would ask what it means. What is no part of the MAC is no
+    # part of the request: what it is to a proxy, only the header says.
+    scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] not in (HEADER, PROXY)), *proxy]
+    scope.pop(TARGET, None)
     if seen.target:
         scope[TARGET] = seen.target.encode("latin-1")
 
