@@ -299,7 +299,7 @@ class CallWorld:
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Let the others run until they have come that far."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
                 await asyncio.sleep(0.001)
 

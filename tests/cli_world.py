@@ -29,7 +29,7 @@ from remit.sdk.session import AgentSession
 Json = Any
 CODE = re.compile(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b")
 SOURCES = str(Path(remit.__file__).parents[1])
-START_S = 30
+START_S = 120
 
 
 class Said(NamedTuple):
@@ -97,7 +97,7 @@ class Remit:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return Said(told.returncode, told.stdout, told.stderr)
@@ -138,7 +138,7 @@ class Remit:
         """Send a signal and give the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def sign_in(self, name: str) -> None:
         """Sign a person in by a code that the administrator makes."""

@@ -153,7 +153,7 @@ class LiveGateway:
         """Wait until something holds."""
 
         async def wait() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
                     await asyncio.sleep(0.01)
 

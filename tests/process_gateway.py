@@ -80,7 +80,7 @@ class ProcessGateway(LeasingGateway):
 
     def eventually(self, reached: Callable[[], Any]) -> None:
         """Wait until something holds that is looked for from outside of the gateway's loop."""
-        end_s = time.monotonic() + 30
+        end_s = time.monotonic() + 60
         while not reached():
             assert time.monotonic() < end_s, "it never came to hold"
             time.sleep(0.02)

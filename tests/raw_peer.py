@@ -141,7 +141,7 @@ def each_loop(story: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., 
 
     def test(*, new_loop: Callable[[], asyncio.AbstractEventLoop], **arguments: object) -> None:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(asyncio.wait_for(story(**arguments), 30))
+            runner.run(asyncio.wait_for(story(**arguments), 60))
 
     loop = inspect.Parameter("new_loop", inspect.Parameter.KEYWORD_ONLY)
     functools.update_wrapper(test, story)

@@ -65,7 +65,7 @@ def api_server(name: str, folder: Path, **env: str) -> Iterator[int]:
         command = [sys.executable, str(EXAMPLES / "servers" / f"{name}.py"), str(folder), "--port", "0"]
         process = subprocess.Popen(command, stderr=file, stdout=file, env={"PATH": "", **env})
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not (found := _RUNNING.search(log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
@@ -73,7 +73,7 @@ def api_server(name: str, folder: Path, **env: str) -> Iterator[int]:
         yield int(found[1])
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def lay_out(folder: Path, ports: dict[str, int]) -> None:

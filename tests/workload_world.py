@@ -146,7 +146,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 @contextlib.contextmanager
 def client_of(world: WorkloadWorld) -> Iterator[WorkloadApiClient]:
     """Give the client that others wrote."""
-    with WorkloadApiClient(world.endpoint, default_timeout=20) as client:
+    with WorkloadApiClient(world.endpoint, default_timeout=60) as client:
         yield client
 
 

@@ -258,7 +258,7 @@ async def test_slow_names_delay_no_others(monkeypatch: pytest.MonkeyPatch) -> No
 
     def slow(host: str, *rest: Any, **more: Any) -> Any:
         if host == "slow.example":
-            release.wait(30)
+            release.wait(60)
         return real(host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)

@@ -161,7 +161,7 @@ def test_the_command_line_signs_in_by_the_browser(application: Application, page
 
     waiting = threading.Thread(target=run, daemon=True)
     waiting.start()
-    assert ready.wait(30)
+    assert ready.wait(60)
     page.goto(opened[0])
     sign_in_by_code(page, gateway)
     expect(page.get_by_text(told[0][1])).to_be_visible()

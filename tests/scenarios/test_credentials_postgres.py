@@ -109,7 +109,7 @@ async def test_no_password_is_in_the_servers_log(own_postgres: PostgresServer) -
     place = AtPostgres(own_postgres)
     own_postgres.ask("alter system set log_statement = 'all'")
     own_postgres.ask("select pg_reload_conf()")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while own_postgres.ask("show log_statement") != [("all",)]:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.05)
     given = await (await place.broker()).obtain(wanted("lse_logged"))

@@ -77,7 +77,7 @@ async def test_an_end_cuts_who_is_just_looking(world: DeferringWorld) -> None:
     looking = asyncio.create_task(world.ask("get", handle))
     await world.reached()
     closure = await world.house.revocations.end_task(world.gateway.task, reason="r", by="lena")
-    told = await asyncio.wait_for(looking, 5)
+    told = await asyncio.wait_for(looking, 30)
     assert told.json["error"]["code"] == -31003
     assert told.json["error"]["data"]["outcome"] == "unknown"
     assert len(closure.indeterminate) == 1

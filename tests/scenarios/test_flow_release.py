@@ -108,7 +108,7 @@ async def test_on_a_full_disk_no_label_rises_and_nothing_is_released(world: Flow
     world.office.open.clear()
     heard = Heard()
     call = asyncio.create_task(world.run("read_file", heard, path="a"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not world.office.arrived:  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0.001)
     with full_disk(world):
@@ -125,7 +125,7 @@ async def test_two_calls_at_once_raise_the_label_beside_each_other(world: FlowWo
     world.office.open.clear()
     sinks = [Watching(world), Watching(world)]
     reads = [asyncio.create_task(world.run("read_file", sink, path="a")) for sink in sinks]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(world.office.arrived) < 2:  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0.001)
     world.office.open.set()

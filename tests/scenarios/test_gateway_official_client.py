@@ -40,7 +40,7 @@ async def client(
     """An official client with the task's token, connected through a socket."""
     async with (
         served(world.door) as base,
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=20) as http,
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=60) as http,
         Client(
             streamable_http_client(base + path, http_client=http),
             mode=era,

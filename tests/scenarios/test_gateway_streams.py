@@ -64,7 +64,7 @@ class Line:
 
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait until something holds."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not ready():
                 self._heard.clear()
                 await asyncio.wait({asyncio.create_task(self._heard.wait())}, timeout=0.02)
@@ -90,7 +90,7 @@ def call(world: GatewayWorld, name: str, session: str = "", id: Json = 7) -> Lin
 
 async def ended(world: GatewayWorld, line: Line) -> Json:
     """Wait for the end of the only call, and give what the evidence says of it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await line.task
         while not (found := await world.facts(EventKind.TOOL_CALLED)):  # noqa: ASYNC110 - written behind
             await asyncio.sleep(0.01)
@@ -203,7 +203,7 @@ async def test_an_end_closes_streams(world: GatewayWorld) -> None:
     await new.until(lambda: bool(new.messages))
     await old.until(lambda: len(old.sent) >= 2)
     await world.house.revocations.end_task(world.task, reason="done", by="lena")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(new.task, old.task)
     heard = len(new.messages), len(old.messages)
     world.door.changed("files")
@@ -216,7 +216,7 @@ async def test_a_fenced_upstream_announces_nothing(world: GatewayWorld) -> None:
     await line.until(lambda: bool(line.messages))
     await world.house.revocations.end_scope(ScopeKind.UPSTREAM, "files", reason="bad", by="lena")
     world.door.changed("files")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await line.task
     assert "notifications/tools/list_changed" not in {one.get("method") for one in line.messages}
 

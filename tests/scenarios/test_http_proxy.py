@@ -207,7 +207,7 @@ async def raw(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     await writer.drain()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         got = await reader.read(65_536)
     writer.close()
     return got
@@ -222,7 +222,7 @@ async def test_clients_that_others_wrote_come_through(world: RestWorld) -> None:
 
         def fetch(url: str) -> tuple[int, bytes]:
             try:
-                with opener.open(url, timeout=20) as answer:
+                with opener.open(url, timeout=60) as answer:
                     return answer.status, answer.read()
             except urllib.error.HTTPError as refused:
                 return refused.code, refused.read()

@@ -148,7 +148,7 @@ async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult | MCPE
 
     async with (
         served(world.door) as base,
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=20) as http,
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=60) as http,
         Client(
             streamable_http_client(base + "/mcp/files", http_client=http),
             mode="legacy",

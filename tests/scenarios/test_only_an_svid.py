@@ -56,7 +56,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
 def svid(house: Remit, spiffe_id: str, audience: str) -> str:
     """Fetch a JWT-SVID as any workload does."""
     endpoint = f"unix://{house.folder / 'w.sock'}"
-    with WorkloadApiClient(endpoint, default_timeout=20) as client:
+    with WorkloadApiClient(endpoint, default_timeout=60) as client:
         found = client.fetch_jwt_svids({audience})
     return next(one.token for one in found if str(one.spiffe_id) == spiffe_id)
 

@@ -57,7 +57,7 @@ def test_everything_works_with_keys_that_are_elsewhere(house: Remit, own_bao: Ba
     for kind in KINDS:
         assert house("key", "rotate", kind).code == 0
     assert house.ask("audit", "verify")["holds"]
-    with WorkloadApiClient(f"unix://{house.folder / 'w.sock'}", default_timeout=20) as client:
+    with WorkloadApiClient(f"unix://{house.folder / 'w.sock'}", default_timeout=60) as client:
         assert str(client.fetch_x509_svid().spiffe_id) == OURS
         assert str(client.fetch_jwt_svid({"x"}).spiffe_id) == OURS
     held = house.ask("key", "list")

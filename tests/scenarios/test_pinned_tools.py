@@ -107,7 +107,7 @@ class PinnedWorld:
 
     async def until(self, state: ToolState) -> None:
         """Wait until the house has seen what the upstream said."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.state() is not state:  # noqa: ASYNC110 - the house tells nobody
                 await asyncio.sleep(0.01)
 

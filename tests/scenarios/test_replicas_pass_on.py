@@ -94,7 +94,7 @@ async def test_sessions_and_streams_of_older_revisions(world: PassingWorld) -> N
         assert stream.headers["content-type"].startswith("text/event-stream")
         # The end of the task is seen at a stream that is passed on.
         await second.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await stream.read()
     assert [mail["subject"] for mail in world.world.outbox()] == ["first", "replica-0", "replica-1"]
     task, token = await first.open_task()

@@ -152,7 +152,7 @@ def test_a_target_that_names_another_host_is_not_served(house: RestHouse) -> Non
     answers = {}
     for name in (own, "evil.example"):
         host, _, port = own.partition(":")
-        with socket.create_connection((host, int(port)), timeout=20) as line:
+        with socket.create_connection((host, int(port)), timeout=60) as line:
             request = f"GET http://{name}/health/live HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n"
             line.sendall(request.encode())
             answers[name] = line.makefile("rb").readline().split()[1]

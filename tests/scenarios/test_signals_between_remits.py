@@ -89,7 +89,7 @@ def test_what_ends_at_one_ends_at_the_other(tmp_path: Path) -> None:
         head.ask("end", opened(head))
         assert head.process is not None
         head.process.send_signal(signal.SIGKILL)
-        head.process.wait(20)
+        head.process.wait(60)
         head.start(port=ports[0])
         branch.start(port=ports[1])
         until(lambda: state(branch, there) == "revoked", branch)

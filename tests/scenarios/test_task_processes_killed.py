@@ -83,7 +83,7 @@ def remit(tmp_path: Path, server: Authorities) -> Iterator[Remit]:
 
 def until(true: Callable[[], Any]) -> None:
     """Wait until something holds."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.05)

@@ -52,7 +52,7 @@ import sys
 from spiffe import WorkloadApiClient
 from spiffe.errors import PySpiffeError
 try:
-    with WorkloadApiClient(default_timeout=20) as client:
+    with WorkloadApiClient(default_timeout=60) as client:
         print(",".join(str(one.spiffe_id) for one in client.fetch_x509_svids()))
 except PySpiffeError as fault:
     print(fault)
@@ -118,7 +118,7 @@ async def test_sources_follow_a_rotation(tmp_path: Path) -> None:
             changed = threading.Event()
             x509.subscribe_for_updates(changed.set)
             await world.rotate(at_once=True)
-            assert await in_thread(lambda: changed.wait(20))
+            assert await in_thread(lambda: changed.wait(60))
             after = x509.get_x509_context().default_svid.leaf
             assert after.issuer != before.issuer
             bundles = x509.get_x509_context().x509_bundle_set

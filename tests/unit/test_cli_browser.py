@@ -18,7 +18,7 @@ def test_it_takes_its_own_answer_once() -> None:
     """Another state, another path and a second answer are not it; and the page tells nothing on."""
     with Waiting("s" * 24) as waiting:
         told: list[dict[str, str]] = []
-        thread = threading.Thread(target=lambda: told.append(waiting.wait(30)), daemon=True)
+        thread = threading.Thread(target=lambda: told.append(waiting.wait(60)), daemon=True)
         thread.start()
         base = waiting.address
         with httpx2.Client(trust_env=False) as http:

@@ -267,7 +267,7 @@ def _on_terminal(house: Remit, words: list[str], answer: str) -> tuple[int, str]
                 os.write(ours, answer.encode())
                 answer = ""
     os.close(ours)
-    return process.wait(30), shown
+    return process.wait(60), shown
 
 
 def test_watching_shows_what_waits(house: Remit, task: str) -> None:
@@ -288,7 +288,7 @@ def test_watching_shows_what_waits(house: Remit, task: str) -> None:
             found = one["state"]
             break
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    assert process.wait(60) == 130
     process.stdout.close()
     assert found == "pending"
 

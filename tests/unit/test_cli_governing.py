@@ -80,7 +80,7 @@ def test_what_an_agent_says_it_is_made_of_is_held_against_what_is_registered(hou
         words = ("run", "--agent", "note-bot", "--task", "tidy-note", "-p", "note=a", "--manifest", digest)
         said = house.apart(*words, "--as", "ana", "--", "true")
         assert said.code == 0, said.err
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (found := house.ask("finding", "list", "--about", "agent:note-bot")["items"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)

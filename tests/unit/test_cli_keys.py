@@ -120,7 +120,7 @@ def test_a_forgotten_subject_is_read_by_nobody(house: Remit) -> None:
 def test_a_workload_of_this_machine_is_known(house: Remit) -> None:
     """By the client of others at the socket; the bundle that checks it is served to everybody."""
     endpoint = f"unix://{house.folder / 'w.sock'}"
-    with WorkloadApiClient(endpoint, default_timeout=20) as client:
+    with WorkloadApiClient(endpoint, default_timeout=60) as client:
         assert str(client.fetch_x509_svid().spiffe_id) == OURS
     with urllib.request.urlopen(f"{house.url}/spiffe/bundle") as answer:
         bundle = read_bundle("agents.laptop", answer.read())

@@ -30,7 +30,7 @@ async def run(upstream: McpHttp, call: Call, headers: dict[str, str] | None = No
     try:
         exchange.send()
         while True:
-            chunk = await asyncio.wait_for(exchange.receive(), 20)
+            chunk = await asyncio.wait_for(exchange.receive(), 60)
             if chunk.kind == "request":
                 assert chunk.request_id is not None
                 exchange.respond(chunk.request_id, b'{"code":-32601,"message":"no"}', error=True)
@@ -66,7 +66,7 @@ def posts(server: ScriptedHttp, method: str) -> list[dict[str, Any]]:
 
 async def until(true: Any) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for is a plain value
             await asyncio.sleep(0.01)
 

@@ -96,7 +96,7 @@ async def test_a_file_of_tls_that_is_not_there_is_said(tmp_path: Path) -> None:
     made = waker_of(config(tmp_path, written(f"{SERVER}, tls_ca: none.pem")))
     assert made is not None
     await made.begin("one", lambda _: None, lambda: None)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while "a file of `replica.nats`" not in made.fault:  # noqa: ASYNC110 - nobody tells when
             await asyncio.sleep(0.01)
     await made.close()

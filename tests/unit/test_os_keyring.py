@@ -26,7 +26,7 @@ class Waiting(KeyringBackend):
     def get_password(self, service: str, username: str) -> str | None:
         """Wait, and answer."""
         self.asked += 1
-        assert self.unlocked.wait(30)
+        assert self.unlocked.wait(60)
         if self.dismissed:
             raise KeyringLocked("hunter2 is not for you")
         return "hunter2"

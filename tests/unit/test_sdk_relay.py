@@ -253,7 +253,7 @@ async def test_a_stream_ends_at_the_gateway_when_the_child_goes(
         async with client.get(url) as answer:
             assert await answer.content.readexactly(10) == b"data: {}\n\n"
             answer.close()
-        await asyncio.wait_for(peer.gone.wait(), 30)
+        await asyncio.wait_for(peer.gone.wait(), 60)
 
 
 async def test_a_process_that_was_not_started_from_here_is_refused(
