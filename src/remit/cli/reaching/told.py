@@ -233,7 +233,8 @@ def _credentials(report: ReachReport) -> None:
          "yes" if untrusted else "no")
         for name, lives, opens, by, untrusted in rows[:MOST_SHOWN]
     ]  # fmt: skip
-    show.table(("  CREDENTIAL", "OPENS", "CARRIED BY", "LIVES", "BESIDE UNTRUSTED"), made, empty="  none")
+    heads = ("  CREDENTIAL", "OPENS", "CARRIED BY", "LIVES", "BESIDE UNTRUSTED")
+    show.table(heads, made, empty="  none", whole=0)
     if len(rows) > MOST_SHOWN:
         show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
     show.say("")
