@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,10 @@ class Moment:
 
 
 async def moments_of(world: Replicas) -> list[tuple[str, int]]:
-    """Give the moments of a call that nothing befalls, each by its name and the how many-th of that name."""
+    """Give the moments of a call that nothing befalls, each by its name and the how many-th of that name.
+
+    While a program starts the loop turns hundreds of times: of so many, those that lie ever further apart.
+    """
     place = world.all[1].folder / "moments"
 
     async def passed() -> bool:
@@ -152,7 +156,14 @@ async def moments_of(world: Replicas) -> list[tuple[str, int]]:
 
     await until(passed)
     met: dict[str, int] = json.loads(place.read_text())
-    return [(what, number) for what, count in met.items() for number in range(1, count + 1)]
+    return [(what, number) for what, count in met.items() for number in _apart(count)]
+
+
+def _apart(count: int) -> Iterator[int]:
+    number = 1
+    while number <= count:
+        yield number
+        number = max(number + 1, number * 5 // 4)
 
 
 async def each_moment(world: Replicas, fate: str) -> Counter[str]:
