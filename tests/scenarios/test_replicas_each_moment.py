@@ -233,4 +233,4 @@ async def test_an_end_holds_at_each_moment_in_which_a_credential_is_obtained(
     ) as world:
         came = await each_moment(world, fate)
     assert came.keys() >= STEPS | {"lease waits", "lease goes on"}, came
-    assert came["lease waits"] > 2, came
+    assert came["lease waits"] >= 2, came  # the credential, and the program
