@@ -79,6 +79,27 @@ async def until(true: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_the_last_words_of_a_program_that_does_not_start_are_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Why it ended is what it wrote itself, and whoever runs remit reads that without asking for more."""
+    words = "import sys; sys.exit('there is no module of that name')"
+    upstream = McpStdio(
+        "broken",
+        [sys.executable, "-c", words],
+        entropy=SystemEntropy(),
+        bound=BufferBound(1024),
+        on_state=Witness().on_state,
+        restart_base_s=0.05,
+    )
+    try:
+        with pytest.raises(UpstreamUnreachable, match="ended with status 1"):
+            await upstream.start(on_change=nothing, on_notification=nothing)
+    finally:
+        await upstream.stop()
+    assert "upstream broken, its last words: there is no module of that name" in caplog.text
+
+
 def tool(name: str, **arguments: Any) -> Call:
     """A call of a tool."""
     return Call(method="tools/call", params={"name": name, "arguments": arguments}, task="t1")

@@ -246,10 +246,13 @@ class McpStdio:
             )
         if isinstance(fault, UpstreamUnreachable) and not child.ended.is_set():
             return fault
+        words = " | ".join(child.last_words)
+        # For whoever runs remit: why a program ends is in what it writes, and nobody else shows that.
+        log.warning("upstream %s, its last words: %s", self.name, words or "none")
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` ended with status {status}",
-            way_out="look at its log",
-            debug=" | ".join(child.last_words),
+            way_out="look at its last words, in remit's log",
+            debug=words,
         )
 
     async def _begin(self, session: StdioSession) -> None:
