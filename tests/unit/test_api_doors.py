@@ -246,6 +246,13 @@ async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
             assert answer.status != 404 or "no-route" not in answer.json["code"]
 
 
+async def test_a_browser_at_the_root_is_led_to_its_persons_page(world: HouseWorld) -> None:
+    """Whoever opens the address that `remit up` names finds what is theirs; a program does not."""
+    led = await world.ask("GET", "/", headers={"accept": "text/html,*/*;q=0.8"})
+    assert (led.status, led.headers["location"]) == (303, "/oauth/account")
+    assert (await world.ask("GET", "/")).json["code"] == "no-route"
+
+
 async def test_nobody_holds_up_the_others_of_this_machine(world: HouseWorld) -> None:
     """Failed sign-ins lock out their own address alone, and this machine's is everybody's."""
     wrong = {"code": "aaaa-bbbb-cccc-dddd"}

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
@@ -17,7 +17,7 @@ from remit.api.bundle import BUNDLE_PATH, trust_bundle
 from remit.api.health import Health
 from remit.api.oauth import people
 from remit.api.oauth import routes as oauth
-from remit.api.oauth.paths import METADATA_PATH
+from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.callers import may_navigate, own_origins, received, refuse_cross_site
 from remit.api.rest.endpoint import Desk, Endpoint, Errand
@@ -207,4 +207,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
         headers = getattr(error, "headers", None) or {}
         response.headers.update({"Allow": headers["Allow"]} if "Allow" in headers else {})
         return response
+    if request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
+        # Somebody with a browser: what is theirs is one page.
+        return RedirectResponse(ACCOUNT_PATH, status_code=303)
     return problem(NotFound("there is nothing here", code="no-route", way_out=f"see {OPENAPI_PATH}"))
