@@ -80,6 +80,16 @@ def test_a_missing_argument_is_one_line_and_exit_two(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "error: `--agent` needs a value; see `remit run --help`\n"
 
 
+def test_an_option_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped option names the one that was meant: of the command, or of those that hold everywhere."""
+    assert run(["audit", "log", "--limt", "3"]) == 2
+    assert capsys.readouterr().err == "error: there is no option `--limt`; did you mean `--limit`?\n"
+    assert run(["audit", "log", "--jsn"]) == 2
+    assert capsys.readouterr().err == "error: there is no option `--jsn`; did you mean `--json`?\n"
+    assert run(["agent", "list", "extra"]) == 2
+    assert capsys.readouterr().err == "error: nothing takes `extra` here; see `remit agent list --help`\n"
+
+
 def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """A mistyped verb names the one that was meant; one that is like none names where all are listed."""
     assert run(["person", "lst"]) == 2

@@ -8,6 +8,7 @@ import pytest
 
 from remit.core.decision import PolicyAnswer
 from remit.core.request import AccessRequest
+from remit.ports.policy import RuleInForce
 from remit.services.evaluations import Evaluations
 
 
@@ -20,7 +21,7 @@ class ByName:
         """Nothing was asked yet."""
         self.asked: list[str] = []
 
-    def rules(self) -> list[tuple[str, str, str]]:
+    def rules(self) -> list[RuleInForce]:
         """None."""
         return []
 

@@ -77,7 +77,7 @@ def _watch(client: Client) -> None:
             elif one["state"] == "pending":
                 show.say(show.moment(one["requested"]), "  ", show.text(one["id"], "bold"), "  ", one["tool"])
                 show.say(f"  {one['agent']} for {one['requested_for']}: {'; '.join(one['reasons'])}")
-                show.say(f"  remit approve {one['id']}", style="dim")
+                show.copyable(f"  remit approve {one['id']}", style="dim")
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
                 show.say(show.text(one["id"], "dim"), "  ", show.state(one["state"]), by)

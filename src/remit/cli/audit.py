@@ -61,6 +61,7 @@ def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: 
         ),
         empty="no events",
         whole=5,
+        head=3,
     )
 
 
@@ -253,7 +254,7 @@ def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
         show.answer(fetched)
         return
     show.say(f"Wrote {fetched['events']} events to ", show.text(str(file), "bold"))
-    show.say(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
+    show.copyable(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
 
 
 @app.command(name="verify")

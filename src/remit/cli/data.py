@@ -46,6 +46,7 @@ def listed(upstream: str = "", /, *, prefix: str | None = None, limit: int = 100
             for one in found["items"]
         ),
         empty="nothing with a label was written",
+        head=2,
     )
 
 

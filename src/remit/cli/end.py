@@ -83,7 +83,7 @@ def show_proof(found: Json) -> None:
     what = f": {found['events']} events, in the log {found['origin']} as signed at {found['size']}"
     show.say(show.text("proven", "green"), what)
     if found["receipt"]:
-        show.say(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")
+        show.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")
 
 
 @lock_app.default

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ class Advance:
 def progress(what: str, total: int) -> Iterator[Advance]:
     """Show how far a long work has come, on a terminal."""
     console = show.err()
-    if not console.is_terminal or show.is_json():
+    # Not `is_terminal`: colours may be wished for where nobody sees a bar move.
+    if not sys.stderr.isatty() or show.is_json():
         yield Advance(None, total)
         return
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnknownOptionError
 
 
 class UsageFault(Exception):
@@ -96,7 +96,7 @@ def unknown(
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
     """Give the parser's complaint in the house's voice."""
-    from cyclopts import MissingArgumentError, UnknownCommandError
+    from cyclopts import MissingArgumentError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
     words = " ".join((command, *(fault.command_chain or ())))
     way_out = f"see `remit {words} --help`"
@@ -107,10 +107,28 @@ def usage(fault: CycloptsError, command: str) -> UsageFault:
         if fault.keyword:
             return UsageFault(f"`{fault.keyword}` needs a value", way_out=way_out)
         return UsageFault(f"`{fault.argument.name}` is missing", way_out=way_out)
+    if isinstance(fault, UnknownOptionError):
+        return _unknown_option(fault, way_out)
+    if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
+        return UsageFault(f"nothing takes `{fault.unused_tokens[0][:80]}` here", way_out=way_out)
     text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
     text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is no number", text)
     parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
     return UsageFault("; ".join(parts), way_out=way_out)
+
+
+def _unknown_option(fault: UnknownOptionError, way_out: str) -> UsageFault:
+    from remit.cli.commands import EVERYWHERE
+
+    word = (fault.token.keyword or fault.token.value).partition("=")[0]
+    known = [name for argument in fault.argument_collection for name in argument.names]
+    known += [name.partition(" ")[0] for names, _ in EVERYWHERE for name in names.split(", ")]
+    close = difflib.get_close_matches(word, known, n=1)
+    return UsageFault(f"there is no option `{word[:80]}`", way_out=_meant(close) or way_out)
+
+
+def _meant(close: Sequence[str]) -> str:
+    return f"did you mean `{close[0]}`?" if close else ""
 
 
 def _colour() -> bool:

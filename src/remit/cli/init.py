@@ -42,7 +42,7 @@ def init(folder: Path = Path("."), /) -> None:
     show.say("")
     show.say("Next:", style="bold")
     if folder.absolute() != Path.cwd():
-        show.say(f"  cd {folder}")
+        show.copyable(f"  cd {folder}")
     show.say("  remit policy check   ", show.text("# is all of it sound?", "dim"))
     show.say(
         "  remit up             ", show.text("# run it; the first start tells you how to sign in", "dim")

@@ -37,6 +37,7 @@ def listed() -> None:
         ),
         empty="no keys",
         whole=2,
+        head=2,
     )
 
 

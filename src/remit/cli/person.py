@@ -82,7 +82,7 @@ def code(name: str, /) -> None:
         show.answer(made)
         return
     show.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
-    show.say("  remit login --code ", show.text(made["code"], "bold"))
+    show.copyable("  remit login --code ", show.text(made["code"], "bold"))
 
 
 @app.command(name="roles")

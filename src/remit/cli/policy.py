@@ -90,7 +90,7 @@ def preview() -> None:
         return
     _unsettled(found["tasks"])
     if found["tasks"]:
-        show.say(f"  remit policy apply --seen {digest(found)}", style="dim")
+        show.copyable(f"  remit policy apply --seen {digest(found)}", style="dim")
 
 
 def _unsettled(tasks: list[Json]) -> None:
@@ -121,7 +121,7 @@ def _applied(bundle: Json, title: str) -> None:
     if show.is_json():
         show.answer(bundle)
         return
-    show.say(f"{title}: ", show.text(bundle["digest"], "bold"))
+    show.copyable(f"{title}: ", show.text(bundle["digest"], "bold"))
     names = ("rules", "tools", "task_types")
     show.picture(show.facts((name.replace("_", " "), str(bundle[name])) for name in names))
     if bundle.get("tasks"):
@@ -134,12 +134,12 @@ def _applied(bundle: Json, title: str) -> None:
 
 @app.command(name="rules")
 def rules(*, text: Switch = False) -> None:
-    """List the rules in force.
+    """List the rules in force, and what each does: permit, refuse, or have a human asked.
 
     Parameters
     ----------
     text
-        With the text of each.
+        With the digest and the text of each.
     """
     found = connect().get("policies", "rules")
     if show.is_json():
@@ -147,13 +147,24 @@ def rules(*, text: Switch = False) -> None:
         return
     if not text:
         show.table(
-            ("RULE", "DIGEST"), ((one["id"], one["digest"]) for one in found["items"]), empty="no rules"
+            ("RULE", "DOES", "WHY"),
+            ((one["id"], _does(one["does"]), one["reason"]) for one in found["items"]),
+            empty="no rules",
         )
         return
     for one in found["items"]:
         show.say(show.text(one["id"], "bold"), show.text(f"  {one['digest']}", "dim"))
         show.picture(Text(plain(one["text"].strip(), lines=True)))
         show.say("")
+
+
+def _does(word: str) -> Text:
+    told, style = {
+        "permits": ("permits", "green"),
+        "asks": ("asks a human", "yellow"),
+        "refuses": ("refuses", "red"),
+    }[word]
+    return show.text(told, style)
 
 
 @app.command(name="schema")

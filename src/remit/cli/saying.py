@@ -85,18 +85,22 @@ def saying(event: Json) -> Text:
         if value in (None, "", [], 0):
             continue
         word = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        said.append(("  " if said else "") + plain(word), style=STATES.get(word, ""))
+        said.append(_apart(said) + plain(word), style=STATES.get(word, ""))
         if name in ("rules", "recovered", "tasks", "further", "result_bytes"):
             unit = name.replace("_", " ").removeprefix("result ")
             said.append(f" {unit.removesuffix('s') if value == 1 else unit}", style="dim")
     for rule in _rules(event):
-        said.append(f"  [{plain(rule)}]", style="dim")
+        said.append(f"{_apart(said)}[{plain(rule)}]", style="dim")
     for name in _ABOUT:
         if isinstance(values.get(name), str):
-            said.append(f"  {plain(values[name])}", style="italic")
+            said.append(_apart(said) + plain(values[name]), style="italic")
     if facts.get("observed"):
-        said.append("  observed, not refused", style="bold yellow")
+        said.append(f"{_apart(said)}observed, not refused", style="bold yellow")
     return said
+
+
+def _apart(said: Text) -> str:
+    return "  " if said else ""
 
 
 def _rules(event: Json) -> list[str]:

@@ -15,15 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.invocation import current
+from remit.cli.listing import WIDE, Listing, Trimmed
 from remit.cli.plain import plain
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
 Json = Any
-
-#: Where nobody looks at a screen, lines are not broken at its edge: programs cut columns, ids stay whole.
-WIDE = 200
 
 STATES = {
     "active": "green",
@@ -82,6 +80,12 @@ def say(*parts: str | Text, style: str = "") -> None:
     )
 
 
+def copyable(*parts: str | Text, style: str = "") -> None:
+    """Write a line that people copy, such as a command: it is not broken, however narrow the terminal is."""
+    line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
+    out().print(line, style=style, soft_wrap=True)
+
+
 def remark(text: str, style: str = "dim") -> None:
     """Write a line beside the answer, to standard error."""
     err().print(Text(plain(text)), style=style)
@@ -89,7 +93,7 @@ def remark(text: str, style: str = "dim") -> None:
 
 def picture(value: RenderableType) -> None:
     """Show a table, tree or panel."""
-    out().print(value)
+    out().print(Trimmed(value))
 
 
 def text(value: object, style: str = "") -> Text:
@@ -111,7 +115,9 @@ def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
     local = when.astimezone()
     same_day = local.date() == now.astimezone().date()
     clock = local.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M")
-    return Text.assemble(clock, (f"  {span((when - now).total_seconds())}", "dim"))
+    told = Text.assemble(clock, (f"  {span((when - now).total_seconds())}", "dim"))
+    told.no_wrap = True
+    return told
 
 
 def span(seconds: float) -> str:
@@ -126,19 +132,23 @@ def span(seconds: float) -> str:
     return f"in {told}" if seconds >= 0 else f"{told} ago"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, whole: int = 1) -> None:
-    """Show rows under headings; the first `whole` columns are never broken."""
-    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        made.add_column(column, no_wrap=number < whole, overflow="fold")
-    count = 0
-    for row in rows:
-        made.add_row(*[cell if isinstance(cell, Text) else text(cell) for cell in row])
-        count += 1
-    if count:
-        picture(made)
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    whole: int = 1,
+    head: int = 1,
+    indent: int = 0,
+) -> None:
+    """Show rows under headings; the first `whole` columns are never broken. Where a table has no room, each
+    row is told as lines that begin with its first `head` cells.
+    """
+    made = [[cell if isinstance(cell, Text) else text(cell) for cell in row] for row in rows]
+    if made:
+        out().print(Listing(columns, made, whole=whole, head=head, indent=indent))
     else:
-        say(empty, style="dim")
+        say(" " * indent + empty, style="dim")
 
 
 def facts(pairs: Iterable[tuple[str, object]], *, lines: bool = False) -> Table:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import ipaddress
 from typing import NamedTuple
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,7 @@ from rich.text import Text
 import remit
 from remit.api.oauth.paths import ACCOUNT_PATH
 from remit.cli import show
+from remit.cli.listing import WIDE
 from remit.config import Config
 from remit.core.event import EventKind
 from remit.core.identity import Role
@@ -23,6 +25,8 @@ from remit.services.directory import NewPerson
 from remit.services.house import House
 
 FIRST_PERSON = "admin"
+#: Enough of a digest to know it by; `remit policy show` has all of it.
+SHORT_DIGEST = 23
 #: Not approver: who sets the rules does not also answer the questions that they ask.
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
@@ -73,23 +77,24 @@ async def show_welcome(house: House, welcome: Welcome) -> None:
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", house.policies.applied.digest),
-                ("evidence", f"{head.size} events, root {head.root.hex()}"),
-                ("its public key", house.evidence.verifier),
+                ("bundle in force", house.policies.applied.digest[:SHORT_DIGEST]),
+                ("evidence", f"{head.size} events"),
             ]
         ),
         "",
-        _upstreams(house, welcome),
+        _Upstreams(house, welcome),
     )
     title = Text.assemble((f"remit {remit.__version__}", "bold"), " is up")
     show.picture(
         Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
     )
+    show.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
+    show.copyable(f"  {house.evidence.verifier}")
     _warn(welcome)
     if welcome.code is not None:
         _invite(welcome.code, welcome)
     if welcome.moved:
-        show.say(f"Other commands find it by:  export REMIT_URL={welcome.url}")
+        show.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
     show.say("Stop with Ctrl-C.", style="dim")
 
 
@@ -98,15 +103,30 @@ def _workload_api(config: Config) -> str:
     return f"unix://{config.at(config.workload_api.socket).absolute()}" if config.workload_api else ""
 
 
-def _upstreams(house: House, welcome: Welcome) -> Table:
+class _Upstreams:
+    """The upstreams, each with its address; where that has no room, with its path."""
+
+    def __init__(self, house: House, welcome: Welcome) -> None:
+        self._house, self._welcome = house, welcome
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        made = _upstreams(self._house, self._welcome, self._welcome.url)
+        unbound = options.update(width=WIDE)
+        if Measurement.get(console, unbound, made).maximum > options.max_width:
+            made = _upstreams(self._house, self._welcome, "")
+        yield made
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, _upstreams(self._house, self._welcome, self._welcome.url))
+
+
+def _upstreams(house: House, welcome: Welcome, before: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
         made.add_column(column, overflow="fold")
     for name, section in welcome.config.upstreams.items():
         mode = show.state("observe") if section.observed else show.text("enforce", "green")
-        made.add_row(
-            show.text(name, "bold"), mode, _tools(house, name), show.text(f"{welcome.url}/mcp/{name}")
-        )
+        made.add_row(show.text(name, "bold"), mode, _tools(house, name), show.text(f"{before}/mcp/{name}"))
     return made
 
 
@@ -159,7 +179,7 @@ def _invite(code: Code, welcome: Welcome) -> None:
         show.text(code.person, "bold"),
         f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
     )
-    show.say("  remit login --code ", show.text(code.code, "bold"))
+    show.copyable("  remit login --code ", show.text(code.code, "bold"))
     show.say(f"or at {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
     show.say("")
 

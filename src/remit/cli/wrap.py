@@ -279,7 +279,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     show.say(
         "  remit up                  ", show.text("# or let the client start it when it needs it", "dim")
     )
-    show.say(f"  remit wrap {plan.file} --undo   ", show.text("# to go back", "dim"))
+    show.copyable(f"  remit wrap {plan.file} --undo   ", show.text("# to go back", "dim"))
 
 
 def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from remit.core.task import TaskType
 from remit.core.tool import Tool
 
 # `PolicySource` is at home in core; the engine's callers take it from here.
-__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem"]
+__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -30,6 +30,16 @@ class Problem(msgspec.Struct, frozen=True):
     line: int | None = None
     rule: str = ""
     way_out: str = ""
+
+
+class RuleInForce(NamedTuple):
+    """One rule: what it does with what it is about, why in its own words, and its text as it was written."""
+
+    id: str
+    digest: str
+    text: str
+    does: Literal["permits", "asks", "refuses"]
+    reason: str
 
 
 class LoadedPolicy(Protocol):
@@ -48,8 +58,8 @@ class LoadedPolicy(Protocol):
         """
         ...
 
-    def rules(self) -> Sequence[tuple[str, str, str]]:
-        """Give (id, digest, text) of every rule."""
+    def rules(self) -> Sequence[RuleInForce]:
+        """Give every rule."""
         ...
 
 

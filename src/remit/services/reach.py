@@ -87,8 +87,8 @@ class PolicyJudge:
         self._groups = groups
         self._observed = observed
         rules = policy.rules()
-        self._later = frozenset(id_ for id_, _, one in rules if _LATER.search(one))
-        self._may_permit = any(_PERMIT.search(one) for id_, _, one in rules if id_ in self._later)
+        self._later = frozenset(one.id for one in rules if _LATER.search(one.text))
+        self._may_permit = any(_PERMIT.search(one.text) for one in rules if one.id in self._later)
         self._tools_by_name = bool(_BY_NAME.search(text))
         self._types_matter = "context.task" in text or "context has task" in text
         self._agents_matter = bool(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import msgspec
 
@@ -69,11 +70,13 @@ class Preview(View, frozen=True, kw_only=True):
 
 
 class RuleView(View, frozen=True, kw_only=True):
-    """One rule in force."""
+    """One rule in force: what it does with what it is about, why in its own words, and its text."""
 
     id: str
     digest: str
     text: str
+    does: Literal["permits", "asks", "refuses"]
+    reason: str
 
 
 class SchemaText(View, frozen=True, kw_only=True):
@@ -150,7 +153,7 @@ async def applied(errand: Errand) -> AppliedView:
 async def rules(errand: Errand) -> Items[RuleView]:
     """Give every rule in force."""
     found = errand.house.policies.applied.policy.rules()
-    return Items(tuple(RuleView(id=rule, digest=digest, text=text) for rule, digest, text in found))
+    return Items(tuple(RuleView(**rule._asdict()) for rule in found))
 
 
 async def schema(errand: Errand) -> SchemaText:

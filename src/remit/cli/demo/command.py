@@ -8,13 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from remit.cli.demo.ending import step_7, step_8
 from remit.cli.demo.fire import step_6
 from remit.cli.demo.stage import Stage, stage
 from remit.cli.demo.story import step_1, step_2, step_3, step_4, step_5
-from remit.cli.demo.teller import Teller
+from remit.cli.demo.teller import Teller, stage_console
 from remit.cli.parser import verb
 
 app = verb("demo")
@@ -29,7 +27,7 @@ def demo(*, keep: Path | None = None) -> int:
     keep
         Play it in this folder and leave everything there to be looked at (default: a folder that is deleted).
     """
-    tell = Teller(Console(width=110, soft_wrap=False))
+    tell = Teller(stage_console())
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         return asyncio.run(_tell(keep.resolve(), tell))
@@ -41,8 +39,8 @@ async def _tell(folder: Path, tell: Teller) -> int:
     started = time.monotonic()
     tell.title(
         "remit: the story of contract-bot",
-        "It works for the legal team. It may summarise a contract, but not export it; draft a change,\n"
-        "but not deploy it. Of its six MCP servers one was written by others, and one is over a database.\n"
+        "It works for the legal team. It may summarise a contract, but not export it; draft a change, "
+        "but not deploy it. Of its six MCP servers one was written by others, and one is over a database. "
         "The client is the official one.",
     )
     async with stage(folder) as made:

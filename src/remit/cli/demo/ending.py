@@ -27,13 +27,13 @@ async def step_7(stage: Stage, tell: Teller, task: str) -> None:
     await show(stage, tell, "who", "contract-bot")
     await show(stage, tell, "can", task)
     file = stage.folder / "evidence.jsonl"
-    await show(stage, tell, "audit", "export", str(file))
+    await show(stage, tell, "audit", "export", file.name)
     lines = file.read_bytes().splitlines(keepends=True)
     key = json.loads(lines[0])["verifier"]
     tell.say("The file alone, and the public key: no server, no database.")
-    await show(stage, tell, "audit", "verify", str(file), "--key", key)
+    await show(stage, tell, "audit", "verify", file.name, "--key", key)
     tell.say("So does the receipt of the end alone:")
-    await show(stage, tell, "audit", "verify", str(stage.folder / "receipt.jsonl"), "--key", key)
+    await show(stage, tell, "audit", "verify", "receipt.jsonl", "--key", key)
     tell.say("Now copies of the evidence are attacked:")
     for title, attacked in attacks(lines):
         report = verify_export(attacked, VerifierKey.parse(key))
@@ -70,24 +70,31 @@ async def step_8(stage: Stage, tell: Teller) -> None:
     client_file.write_text(json.dumps(written, indent=2) + "\n")
     original = client_file.read_bytes()
     tell.command("remit wrap .mcp.json")
-    code, out = await run(stage, "wrap", str(client_file), cwd=home)
+    code, out = await run(stage, tell, "wrap", str(client_file), cwd=home)
     tell.output(out)
     tell.claim(code == 0, "the client now goes through remit, in observe mode")
     entry = json.loads(client_file.read_bytes())["mcpServers"]["tickets"]
     tell.claim("connect" in entry["args"], "its entry starts `remit connect`", " ".join(entry["args"]))
     await _use(tell, entry, home)
-    code, _ = await run(stage, "wrap", str(client_file), "--undo", cwd=home)
+    code, _ = await run(stage, tell, "wrap", str(client_file), "--undo", cwd=home)
     tell.claim(
         code == 0 and client_file.read_bytes() == original, "and `--undo` gives the file back, byte for byte"
     )
 
 
 async def _use(tell: Teller, entry: dict[str, Json], home: Path) -> None:
+    # What it says beside the protocol is shown after it, and not between the lines of the story.
+    said = home / "client.log"
     params = StdioServerParameters(
-        command=entry["command"], args=entry["args"], env={**os.environ, **entry.get("env", {})}, cwd=home
+        command="/bin/sh",
+        args=["-c", f'exec "$0" "$@" 2>{said.name}', entry["command"], *entry["args"]],
+        env={**os.environ, **entry.get("env", {})},
+        cwd=home,
     )
     async with Client(params, mode="auto", read_timeout_seconds=30) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         tell.claim("read" in names, "the client sees the tools it always saw", ", ".join(names))
         result = await client.call_tool("read", {"ticket": "T-1"})
         tell.claim(not result.is_error, "and its calls pass, decided and recorded, refused by nobody")
+    if said.read_text().strip():
+        tell.quote(said.read_text().strip())

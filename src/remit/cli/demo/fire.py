@@ -88,8 +88,7 @@ async def step_6(stage: Stage, tell: Teller, task: str, token: str) -> None:
     tell.claim(answer.status_code in (401, 403), "the token is dead at every door: it cannot even list")
     _robbed(tell, loot, started, returned)
     tell.say("Ending it once more changes nothing, and gives the same closure, proven to be in the log:")
-    receipt = str(stage.folder / "receipt.jsonl")
-    await show(stage, tell, "end", task, "--receipt", receipt, by="lena")
+    await show(stage, tell, "end", task, "--receipt", "receipt.jsonl", by="lena")
     tell.claim(closure["closed"], f"the closure {closure['id']} has nothing left open")
 
 

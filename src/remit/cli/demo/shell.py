@@ -11,12 +11,14 @@ from remit.cli.demo.stage import Stage, remit_command
 from remit.cli.demo.teller import Teller
 
 
-async def run(stage: Stage, *args: str, by: str = "admin", cwd: Path | None = None) -> tuple[int, str]:
+async def run(
+    stage: Stage, tell: Teller, *args: str, by: str = "admin", cwd: Path | None = None
+) -> tuple[int, str]:
     """Run a command of remit as a person would; gives its exit code and what it printed."""
     environment = {
         **os.environ,
+        **tell.environment,
         "REMIT_SESSION": stage.sessions.get(by, ""),
-        "COLUMNS": "100",
         "XDG_CONFIG_HOME": str(stage.folder / "home"),
         "XDG_STATE_HOME": str(stage.folder / "home"),
     }
@@ -34,7 +36,7 @@ async def run(stage: Stage, *args: str, by: str = "admin", cwd: Path | None = No
 async def show(stage: Stage, tell: Teller, *args: str, code: int = 0, by: str = "admin") -> str:
     """Run a command and show it with what it printed."""
     tell.command("remit " + " ".join(args))
-    got, out = await run(stage, *args, by=by)
+    got, out = await run(stage, tell, *args, by=by)
     tell.output(out)
     tell.claim(got == code, f"exit code {got}")
     return out

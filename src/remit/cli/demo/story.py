@@ -174,7 +174,7 @@ async def step_4(stage: Stage, tell: Teller, token: str) -> None:
             origin(error),
         )
         tell.say(
-            "Its task may mail anybody, and lena has asked it to mail. What speaks against this is where\n"
+            "Its task may mail anybody, and lena has asked it to mail. What speaks against this is where "
             "the address came from: not from her."
         )
         note = {"ticket": "T-1", "text": INJECTED}

@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
+
+#: Wider lines are harder to read, and narrower ones than a terminal's are cut by nobody.
+_WIDEST = 110
+_OUTPUT_INDENT = 4
+
+
+def stage_console() -> Console:
+    """The console of the story: as wide as the terminal, and never wider than reads well."""
+    made = Console(highlight=False, emoji=False)
+    known = made.is_terminal or "COLUMNS" in os.environ
+    made.width = min(made.width, _WIDEST) if known else _WIDEST
+    return made
 
 
 class Teller:
@@ -21,11 +32,18 @@ class Teller:
         self.claims = 0
         self.broken: list[str] = []
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands are told, so that what they print fits in here, and is coloured where this is."""
+        colour = {"FORCE_COLOR": "1"} if self._console.color_system else {}
+        return {"COLUMNS": str(self._console.width - _OUTPUT_INDENT), **colour}
+
     def title(self, text: str, below: str) -> None:
         """Open the story."""
         self._console.print()
         self._console.print(Text(text, style="bold"))
-        self._console.print(Padding(Text(below, style="dim"), (0, 0, 1, 0)))
+        self._set(below, 0, "dim")
+        self._console.print()
 
     def chapter(self, number: int, title: str) -> None:
         """Open a chapter."""
@@ -34,43 +52,46 @@ class Teller:
 
     def say(self, text: str) -> None:
         """Tell what happens next."""
-        self._console.print(Padding(Text(text), (0, 0, 0, 2)))
+        self._set(text, 2)
 
     def quote(self, text: str, by: str = "") -> None:
         """Show what somebody or something said."""
         line = Text(f"{by}: " if by else "", style="bold")
         line.append(text, style="italic")
-        self._console.print(Padding(line, (0, 0, 0, 6)))
+        self._set(line, 6)
 
     def claim(self, holds: bool, text: str, why: str = "") -> bool:
         """State what should be so, and mark whether it is."""
         self.claims += 1
         mark, style = ("✓", "green") if holds else ("✗", "bold red")
-        line = Text("  ")
-        line.append(mark, style=style)
-        line.append(f" {text}", style="" if holds else "bold red")
-        self._console.print(line)
+        line = Text.assemble((mark, style), (f" {text}", "" if holds else "bold red"))
+        self._set(line, 2, hang=2)
         if why:
-            self._console.print(Padding(Text(why, style="dim"), (0, 0, 0, 6)))
+            self._set(why, 6, "dim")
         if not holds:
             self.broken.append(text)
         return holds
 
-    def tree(self, tree: Tree) -> None:
-        """Draw a tree."""
-        self._console.print(Padding(tree, (0, 0, 0, 4)))
-
-    def table(self, table: Table) -> None:
-        """Draw a table."""
-        self._console.print(Padding(table, (0, 0, 0, 4)))
-
     def command(self, line: str) -> None:
         """Show a command as a person would type it."""
-        self._console.print(Padding(Text(f"$ {line}", style="cyan"), (0, 0, 0, 2)))
+        self._set(Text(f"$ {line}", style="cyan"), 2, hang=4)
 
     def output(self, text: str) -> None:
         """Show what a command printed."""
-        self._console.print(Padding(Text.from_ansi(text.rstrip()), (0, 0, 0, 4)))
+        for line in Text.from_ansi(text.rstrip()).split("\n", allow_blank=True):
+            begins = len(line.plain) - len(line.plain.lstrip())
+            self._set(line[begins:], _OUTPUT_INDENT + begins, hang=2)
+
+    def _set(self, text: Text | str, indent: int, style: str = "", *, hang: int = 0) -> None:
+        """Set a text `indent` columns from the left, and each line after its first one `hang` further."""
+        line = text if isinstance(text, Text) else Text(text, style=style)
+        room = self._console.width - indent
+        if line.cell_len > room:
+            room -= hang
+        for number, one in enumerate(line.wrap(self._console, room)):
+            one.rstrip()
+            before = indent + (hang if number else 0) if one else 0
+            self._console.print(Text(" " * before).append_text(one), soft_wrap=True)
 
     def end(self, seconds: float) -> int:
         """Close the story; gives the exit code."""

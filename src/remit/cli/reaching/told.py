@@ -157,11 +157,11 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
         # What is refused is told in full where somebody asks for it.
         rows = [row for row in rows if row[0] is not Openness.REFUSED]
     made = [
-        (Text.assemble("  ", (says, STYLES[openness])), task, sources, to)
+        (Text(says, STYLES[openness]), task, sources, to)
         for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
     ]
-    nothing = "  none" if not refused else "  none that is open or asks a human"
-    show.table(("  STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, whole=0)
+    nothing = "none" if not refused else "none that is open or asks a human"
+    show.table(("STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, indent=2)
     if left := len(rows) - len(made):
         show.say(f"  and {left} more: `--task`, `--from` and `--to` narrow, `--json` shows all", style="dim")
     if refused and refused[0] not in rows:
@@ -195,13 +195,13 @@ def _handovers(report: ReachReport) -> None:
     _heading("From agent to agent", "by hand-down, and by stores that some write and others read")
     rows = [
         (
-            f"  {one.via}",
+            one.via,
             _list(sorted({agent for _, agent in one.writers})),
             _list(sorted({agent for _, agent in one.readers})),
         )
         for one in report.handovers
     ]
-    show.table(("  BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="  none")
+    show.table(("BY", "FROM", "TO"), rows[:MOST_SHOWN], empty="none", indent=2)
     if len(rows) > MOST_SHOWN:
         show.say(f"  and {len(rows) - MOST_SHOWN} more: `--json` shows all", style="dim")
     show.say("")

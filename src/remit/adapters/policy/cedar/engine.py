@@ -32,7 +32,7 @@ from remit.core.plan import PLAN_TOOL
 from remit.core.request import AccessRequest
 from remit.core.task import TaskType
 from remit.core.tool import Tool
-from remit.ports.policy import PolicySource, Problem
+from remit.ports.policy import PolicySource, Problem, RuleInForce
 
 Json = Any
 
@@ -139,9 +139,18 @@ class CedarLoaded:
         named = sorted((rule.ref.id, rule.ref.digest) for rule in self._rules)
         self.digest = "sha256:" + hashlib.sha256(json.dumps([named, schema]).encode()).hexdigest()
 
-    def rules(self) -> Sequence[tuple[str, str, str]]:
-        """Give (id, digest, text) of every rule."""
-        return [(rule.ref.id, rule.ref.digest, rule.text) for rule in self._rules]
+    def rules(self) -> Sequence[RuleInForce]:
+        """Give every rule."""
+        return [
+            RuleInForce(
+                rule.ref.id,
+                rule.ref.digest,
+                rule.text,
+                "permits" if rule.permits else "asks" if rule.waivable else "refuses",
+                rule.reason,
+            )
+            for rule in self._rules
+        ]
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request, without I/O; see the port."""
