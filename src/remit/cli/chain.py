@@ -93,15 +93,15 @@ def _head(task: ChainTask) -> Text:
 
 
 def _call(call: ChainCall, wide: int, *, stopped: bool) -> Table:
-    refused = call.outcome != "permit"
-    mark = show.text("✗" if refused else "●", "bold red" if refused else "yellow" if stopped else "cyan")
+    sign, style = {"deny": ("✗", "red"), "defer": ("?", "yellow")}.get(call.outcome, ("●", ""))
+    mark = show.text(sign, f"bold {style}" if style else "yellow" if stopped else "cyan")
     name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
     about = Text("  ").join(
         show.text(told, style)
         for told, style in ((call.about, ""), (call.carries, "dim"), (call.approved, "yellow"))
         if told
     )
-    told = show.text(f" {name:<8}", "red" if refused else "")
+    told = show.text(f" {name:<8}", style)
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_column(no_wrap=True)
     # What does not fit goes on below itself, and not below the mark.

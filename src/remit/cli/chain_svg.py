@@ -41,13 +41,18 @@ _STYLE: Final = """
   .call { fill: #3b7ea1 }
   .stop { fill: #b3261e }
   .why { fill: #b3261e; font-size: 13px }
+  .ask { fill: #b07a1e }
+  .asked { fill: #8a5c0d; font-size: 13px }
   @media (prefers-color-scheme: dark) {
     svg { background: #16181b; color: #e7e4dd }
     .task { fill: #1f2226; stroke: #3a3f45 }
-    .led { fill: #e0b25a } .edge { stroke: #c9973a } .tip { fill: #c9973a }
+    .led, .asked { fill: #e0b25a } .ask { fill: #c9973a } .edge { stroke: #c9973a } .tip { fill: #c9973a }
     .why, .stop { fill: #ff8a80 } .call { fill: #7cc0e0 }
   }
 """
+
+#: How a call that did not pass is drawn, and its words.
+_CLASSES: Final = {"deny": ("stop", "why"), "defer": ("ask", "asked")}
 
 
 class _Box(msgspec.Struct):
@@ -142,17 +147,17 @@ def _box(chain: Chain, box: _Box, about_at: int) -> Sequence[str]:
         ),
     ]
     for call, at in box.calls:
-        refused = call.outcome != "permit"
+        mark, words = _CLASSES.get(call.outcome, ("call", ""))
         name = {"deny": "refused", "defer": "asked"}.get(call.outcome, f"call {call.number}")
         about = " · ".join(one for one in (call.about, call.carries, call.approved) if one)
         out += [
-            f'<circle class="{"stop" if refused else "call"}" cx="{_LEFT + 26}" cy="{at + 18}" r="7"/>',
-            f'<text class="{"why" if refused else ""}" x="{_LEFT + 46}" y="{at + 23}">{_safe(name)}</text>',
+            f'<circle class="{mark}" cx="{_LEFT + 26}" cy="{at + 18}" r="7"/>',
+            f'<text class="{words}" x="{_LEFT + 46}" y="{at + 23}">{_safe(name)}</text>',
             _line("name", _TOOL, at + 23, call.tool, _LONGEST_NAME),
             _line("dim", about_at, at + 23, about, int((WIDTH - _LEFT - 14 - about_at) / _DIM_WIDTH)),
         ]
         out += [
-            f'<text class="why" x="{_LEFT + 46}" y="{at + 45 + _LINE * number}">{line}</text>'
+            f'<text class="{words or "why"}" x="{_LEFT + 46}" y="{at + 45 + _LINE * number}">{line}</text>'
             for number, line in enumerate(_coded(_why(call)))
         ]
     return out

@@ -47,3 +47,6 @@ def init(folder: Path = Path("."), /) -> None:
     show.say(
         "  remit up             ", show.text("# run it; the first start tells you how to sign in", "dim")
     )
+    show.say("Then, in another terminal, an agent of your own in one task of the sample's kind:", style="dim")
+    show.copyable("  remit agent register note-bot --owner admin --purpose 'keeps notes tidy'")
+    show.copyable("  remit run --agent note-bot --task tidy-note -p note=shopping -- YOUR-AGENT")

@@ -80,11 +80,16 @@ def saying(event: Json) -> Text:
     """Give what an event tells, in a few words."""
     facts, values = event.get("facts", {}), event.get("values", {})
     said = Text()
+    told: list[str] = []
     for name in _TELLING.get(event["kind"], ()):
         value = facts.get(name)
         if value in (None, "", [], 0):
             continue
         word = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if word in told:
+            # A state and its cause are often the same word.
+            continue
+        told.append(word)
         said.append(_apart(said) + plain(word), style=STATES.get(word, ""))
         if name in ("rules", "recovered", "tasks", "further", "result_bytes"):
             unit = name.replace("_", " ").removeprefix("result ")

@@ -294,7 +294,7 @@ def _one(task: Json) -> None:
                 ("opened", show.moment(task["opened"])),
                 ("ended" if ended else "until", show.moment(ended or task["deadline"])),
                 ("because", task["end_reason"]),
-                ("lease", f"{task['lease_s']} s" if task["lease_s"] else ""),
+                ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
                 ("bundle", task["bundle"]),
             ]
         )

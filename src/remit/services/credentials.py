@@ -104,7 +104,7 @@ def _scheme(authorization: str | None) -> tuple[str, str]:
         raise Unauthenticated(
             "the request shows no token",
             code="no-token",
-            way_out="send `Authorization` with an access token, once",
+            way_out="send one `Authorization` header with an access token",
             step=1,
         )
     scheme, _, token = authorization.partition(" ")
@@ -113,7 +113,7 @@ def _scheme(authorization: str | None) -> tuple[str, str]:
         raise Unauthenticated(
             "the request shows no usable token",
             code="bad-authorization",
-            way_out="send `Authorization: Bearer` or `Authorization: DPoP` with an access token, once",
+            way_out="send one `Authorization: Bearer` or `Authorization: DPoP` header with an access token",
             step=1,
         )
     return scheme, token

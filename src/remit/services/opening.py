@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,7 @@ def may_run(task_type: TaskType, agent: Agent) -> None:
     if not wanted & set(task_type.run_by):
         raise Forbidden(
             f"agent `{agent.name}` may not run `{task_type.name}`",
-            way_out=f"it is run by: {', '.join(task_type.run_by)}",
+            way_out=f"it is run by: {_named(task_type.run_by)}",
         )
 
 
@@ -84,9 +84,19 @@ def may_state(task_type: TaskType, person: Person) -> str:
     if not person.active or not wanted & set(task_type.stated_by):
         raise Forbidden(
             f"`{person.name}` may not state the intent of `{task_type.name}`",
-            way_out=f"it is stated by: {', '.join(task_type.stated_by)}",
+            way_out=f"it is stated by: {_named(task_type.stated_by)}",
         )
     return person.name
+
+
+def _named(names: Sequence[str]) -> str:
+    """Give who may, and where it stands who is in a group."""
+    known = " (`groups` in remit.yaml says who that is)" if any(map(_is_group, names)) else ""
+    return ", ".join(names) + known
+
+
+def _is_group(name: str) -> bool:
+    return name.startswith("group:")
 
 
 def states_itself(task_type: TaskType, agent: Agent) -> str:
