@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.invocation import current
-from remit.cli.listing import WIDE, Listing, Trimmed
 from remit.cli.plain import plain
+from remit.cli.rows import WIDE, FittedRows, Trimmed
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -146,7 +146,7 @@ def table(
     """
     made = [[cell if isinstance(cell, Text) else text(cell) for cell in row] for row in rows]
     if made:
-        out().print(Listing(columns, made, whole=whole, head=head, indent=indent))
+        out().print(FittedRows(columns, made, whole=whole, head=head, indent=indent))
     else:
         say(" " * indent + empty, style="dim")
 

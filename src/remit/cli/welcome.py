@@ -15,7 +15,7 @@ from rich.text import Text
 import remit
 from remit.api.oauth.paths import ACCOUNT_PATH
 from remit.cli import show
-from remit.cli.listing import WIDE
+from remit.cli.rows import WIDE
 from remit.config import Config
 from remit.core.event import EventKind
 from remit.core.identity import Role

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from remit.cli.listing import WIDE, Listing, Trimmed
+from remit.cli.rows import WIDE, FittedRows, Trimmed
 
 COLUMNS = ("TASK", "TYPE", "UNTIL", "WHAT")
 ROW = ("tsk_lukxqgu76jewlgul", "summarise-contract", "18:21:49  in 30 min", "reads one contract, for lena")
@@ -19,7 +19,7 @@ def shown(
     """Show rows at a width; gives the lines."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
     cells = [[Text(cell, no_wrap=cell.endswith("min")) for cell in row] for row in rows]
-    console.print(Listing(columns, cells, **options))
+    console.print(FittedRows(columns, cells, **options))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

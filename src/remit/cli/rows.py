@@ -38,7 +38,7 @@ class Trimmed:
             yield Segment.line()
 
 
-class Listing:
+class FittedRows:
     """Rows under headings. The first `whole` columns are never broken, nor is a word of the others."""
 
     def __init__(
