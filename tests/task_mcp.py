@@ -7,6 +7,7 @@ python task_mcp.py [stubborn]
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -118,6 +119,32 @@ class TaskServer(ScriptedServer):
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         return {**told.found, "own_child": own_child}
+
+    def leave_files(self) -> Json:
+        """Leave what another program of its user could find, each where everybody may write."""
+        place = f"/tmp/left-by-{os.getuid()}"
+        os.makedirs(f"{place}/a/b", 0o700)
+        for name in (f"{place}/a/b/file", f"/dev/shm/left-by-{os.getuid()}"):
+            with open(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600), "w") as opened:
+                opened.write("of this task")
+        os.chmod(f"{place}/a/b", 0)
+        above = os.open(place, os.O_RDONLY)
+        for _ in range(300):
+            os.mkdir("deep", dir_fd=above)
+            below = os.open("deep", os.O_RDONLY, dir_fd=above)
+            os.close(above)
+            above = below
+        os.close(above)
+        libc = ctypes.CDLL(None, use_errno=True)
+        memory = libc.shmget(os.getuid(), 4096, 0o1600)
+        return {"uid": os.getuid(), "place": place, "memory": memory}
+
+    def find_files(self) -> Json:
+        """Tell what an earlier program of its user has left."""
+        names = (f"/tmp/left-by-{os.getuid()}", f"/dev/shm/left-by-{os.getuid()}")
+        libc = ctypes.CDLL(None, use_errno=True)
+        memory = libc.shmget(os.getuid(), 4096, 0o600)
+        return {"uid": os.getuid(), "found": [one for one in names if os.path.exists(one)], "memory": memory}
 
     def leave_a_stranger(self) -> Json:
         """Leave a process behind that no mark, parent, session or group tells to be of this program."""

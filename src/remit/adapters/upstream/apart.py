@@ -23,6 +23,7 @@ import ctypes
 import os
 import resource
 import signal
+import stat
 import struct
 import sys
 from typing import Final
@@ -40,6 +41,9 @@ _PATH_BENEATH: Final = 1
 _MAKE_BLOCK_DEVICE: Final = 1 << 11
 _REFER: Final = 1 << 13
 _SCOPE_SIGNAL: Final = 1 << 1
+#: Where everybody may write, and seconds for clearing it of what one user has left.
+_SHARED: Final = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")  # noqa: S108 - cleared only
+_CLEARING_S: Final = 20
 #: By these rights root looks into any process, whatever its domain, or raises any limit: SYS_MODULE,
 #: SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE, PERFMON and BPF (`capabilities(7)`).
 _LOOKING: Final = (16, 17, 19, 21, 24, 38, 39)
@@ -155,6 +159,67 @@ def kill_user(user: int) -> None:
                 pass
             os._exit(0)
         os.waitpid(child, 0)
+
+
+def clear_user(user: int) -> bool:
+    """Kill every process of a user, and remove what they have left where everybody may write; `False` where
+    some of it is left: it may be very much.
+    """
+    kill_user(user)
+    child = os.fork()
+    if not child:
+        left = 1
+        try:
+            signal.alarm(_CLEARING_S)
+            # As that user, for whom nothing else can be removed; no module can be read any more.
+            become(user)
+            _clear_shared_memory(user)
+            left = sum(not _clear(place, user) for place in _SHARED if os.path.isdir(place))
+        finally:
+            os._exit(min(left, 1))
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _clear(place: str, user: int) -> bool:
+    """Remove what a user owns in a folder. However deep folders lie, each is taken out of the other first."""
+    left = [one.path for one in os.scandir(place) if one.stat(follow_symlinks=False).st_uid == user]
+    cleared, number = True, 0
+    while left:
+        path = left.pop()
+        try:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                os.unlink(path)
+                continue
+            os.chmod(path, 0o700)
+            for one in list(os.scandir(path)):
+                if not one.is_dir(follow_symlinks=False):
+                    os.unlink(one.path)
+                    continue
+                number += 1
+                out = f"{place}/.remit-{user}-{os.getpid()}-{number}"
+                os.chmod(one.path, 0o700)
+                os.rename(one.path, out)
+                left.append(out)
+            os.rmdir(path)
+        except OSError:
+            cleared = False
+    return cleared
+
+
+def _clear_shared_memory(user: int) -> None:
+    """Remove memory, semaphores and queues of System V that a user owns."""
+    libc = _libc()
+    for kind, remove in (("shm", "shmctl"), ("sem", "semctl"), ("msg", "msgctl")):
+        try:
+            with open(f"/proc/sysvipc/{kind}", "rb") as listed:
+                names, *rows = [line.split() for line in listed]
+        except OSError:
+            continue
+        for row in rows:
+            one = dict(zip(names, row, strict=False))
+            if str(user).encode() in (one.get(b"uid"), one.get(b"cuid")):
+                # What stands first is its key; `IPC_RMID` is 0 at the place of each.
+                getattr(libc, remove)(int(row[1]), 0, 0)
 
 
 def _leave_limits() -> bool:

@@ -13,7 +13,8 @@ program's output open.
 The program is kept apart from every other process of the same user (`apart`): it reads neither their memory
 nor their environment, and ends none of them. APART says whether it starts where the machine cannot do that:
 `required`, `where-possible` or `off`. With a USER above 0, which needs the rights of root, it runs as that
-user id, whose processes are all killed before it and after it, with a folder of its own as home.
+user id, whose processes are all killed before it and after it, with a folder of its own as home. What an
+earlier program of that user id has left elsewhere is removed before.
 
 On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program
 dies with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec
@@ -111,10 +112,12 @@ def kill_all(main: int, status: int | None) -> int | None:
 
 
 def own_home(user: int) -> str:
-    """Kill what is left of a user, and give the program a home where the configuration names none."""
+    """Remove what is left of a user, and give the program a home where the configuration names none."""
     import tempfile
 
-    apart.kill_user(user)
+    if not apart.clear_user(user):
+        os.write(2, b"what an earlier program of this user id has left cannot be removed\n")
+        os._exit(CANNOT_START)
     if "HOME" in os.environ:
         return ""
     home = tempfile.mkdtemp(prefix="remit-")
@@ -188,7 +191,9 @@ def main(arguments: list[str]) -> int:
         if home:
             import shutil
 
-            shutil.rmtree(home, ignore_errors=True)
+            # What lies too deep is removed before this user id is used again.
+            with contextlib.suppress(RecursionError):
+                shutil.rmtree(home, ignore_errors=True)
     return 128 + signal.SIGKILL if status is None else status if status >= 0 else 128 - status
 
 
