@@ -2,13 +2,15 @@
 """Threat: the program of one task finds what that of another has left, for both had the same user id."""
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
+from remit.adapters.upstream import apart
 from tests.authorization_server import SECRET, Authorities, authorities
 from tests.process_gateway import ProcessGateway, lease_at
 from tests.scenarios.test_programs_apart import OPEN_PYTHON, needs_open_python, needs_root, of_user
@@ -50,3 +52,48 @@ def test_nothing_of_an_earlier_program_is_there_for_the_next_one_of_its_user(
         assert seen[left["uid"]]["found"] == []
         assert seen[left["uid"]]["memory"] == -1
     assert not Path(left["place"]).exists()
+
+
+@needs_root
+def test_no_program_can_kill_whoever_kills_all_of_its_user() -> None:
+    """Else one that sends signals without an end would at times be the faster one, and outlive its task."""
+
+    def child(act: Callable[[], None]) -> int:
+        reading, writing = os.pipe()
+        if pid := os.fork():
+            os.close(writing)
+            assert os.read(reading, 1) == b"x"
+            os.close(reading)
+            return pid
+        try:
+            act()
+            os.write(writing, b"x")
+            signal.pause()
+        finally:
+            os._exit(1)
+
+    def told_of(pid: int) -> bytes:
+        reading, writing = os.pipe()
+        if (asking := os.fork()) == 0:
+            try:
+                apart.become(FIRST)
+                os.kill(pid, 0)
+                os.write(writing, b"sent")
+            except PermissionError:
+                os.write(writing, b"refused")
+            finally:
+                os._exit(0)
+        os.waitpid(asking, 0)
+        os.close(writing)
+        return os.read(reading, 16)
+
+    killer, program = child(lambda: apart._act_as(FIRST)), child(lambda: apart.become(FIRST))
+    try:
+        assert told_of(program) == b"sent"
+        assert told_of(killer) == b"refused"
+        apart.kill_user(FIRST)
+        assert os.waitstatus_to_exitcode(os.waitpid(program, 0)[1]) == -signal.SIGKILL
+    finally:
+        os.kill(killer, signal.SIGKILL)
+        os.waitpid(killer, 0)
+    assert of_user(FIRST) == []
