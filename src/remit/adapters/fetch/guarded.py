@@ -121,7 +121,7 @@ class GuardedFetch:
         except TimeoutError:
             raise _failed(url, "did not answer in time", "fetch-timeout") from None
         except (aiohttp.ClientError, OSError, ValueError) as fault:
-            raise _failed(url, "could not be fetched", "fetch-failed", debug=repr(fault)) from None
+            raise _failed(url, "could not be fetched", "fetch-failed", debug=_why(fault)) from None
 
     async def _ask(
         self, method: str, url: str, given: Mapping[str, str], body: bytes | None, max_bytes: int
@@ -175,7 +175,7 @@ class GuardedFetch:
                 self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             )
         except (OSError, UnicodeError) as fault:
-            raise _failed(url, "has no known address", "fetch-failed", debug=repr(fault)) from None
+            raise _failed(url, "has no known address", "fetch-failed", debug=_why(fault)) from None
         addresses: list[tuple[socket.AddressFamily, str, int]] = [
             (family, str(where[0]), port) for family, _, _, _, where in found[:MAX_ADDRESSES]
         ]
@@ -252,6 +252,13 @@ async def _read(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> b
         if len(body) > max_bytes:
             raise too_large
     return bytes(body)
+
+
+def _why(fault: Exception) -> str:
+    """Say what went wrong. What the system says of an address or of TLS holds no secret; what is said of a
+    message can hold all of it, our own headers included.
+    """
+    return repr(fault) if isinstance(fault, OSError) else type(fault).__name__
 
 
 def _failed(url: str, what: str, code: str, way_out: str = "", debug: str = "") -> SourceUnavailable:

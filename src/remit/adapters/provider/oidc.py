@@ -236,7 +236,7 @@ class OidcProvider:
                     raise self._down("its answer is too large")
                 return answer.status, body
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._down("it does not answer", repr(error)) from None
+            raise self._down("it does not answer", type(error).__name__) from None
 
     def _down(self, why: str, debug: str = "") -> SourceUnavailable:
         return SourceUnavailable(
