@@ -99,6 +99,13 @@ def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.Captur
     assert capsys.readouterr().err.endswith("see `remit person --help`\n")
 
 
+def test_help_says_what_a_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first line of help names what may stand there, and the program behind `--`."""
+    for line in ("remit run [OPTIONS] -- CMD", "remit can X [TOOL] [OPTIONS]", "remit who [X] [OPTIONS]"):
+        assert run([line.split()[1], "--help"]) == 0
+        assert capsys.readouterr().out.startswith(f"Usage: {line}\n")
+
+
 def test_every_command_has_a_module_a_purpose_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     """The list of commands holds nothing that is not there, and each explains itself."""
     for command in COMMANDS:

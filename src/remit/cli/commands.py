@@ -27,7 +27,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("init", "Start", "[DIR]", "write a small working configuration", "remit.cli.init"),
+    Command("init", "Start", "[FOLDER]", "write a small working configuration", "remit.cli.init"),
     Command("up", "Start", "", "run everything in one process", "remit.cli.up"),
     Command(
         "demo", "Start", "", "watch the story, end to end, on real MCP servers", "remit.cli.demo.command"
@@ -36,10 +36,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.run"),
     Command("connect", "Agents at work", "...", "the same for interactive clients", "remit.cli.connect"),
     Command("wrap", "Agents at work", "FILE", "put remit before a client's MCP servers", "remit.cli.wrap"),
-    Command("who", "Three questions", "X", "who is it, and on whose behalf does it act", "remit.cli.who"),
+    Command("who", "Three questions", "[X]", "who is it, and on whose behalf does it act", "remit.cli.who"),
     Command("can", "Three questions", "X [TOOL]", "what may it do right now, by which rule", "remit.cli.can"),
     Command("end", "Three questions", "X", "end it, and show how fast it was gone", "remit.cli.end"),
-    Command("lock", "Three questions", "X", "end it and keep it shut", "remit.cli.end:lock_app"),
+    Command("lock", "Three questions", "[X]", "end it and keep it shut", "remit.cli.end:lock_app"),
     Command("unlock", "Three questions", "X", "let new tasks be opened again", "remit.cli.end:unlock_app"),
     Command("login", "People", "", "sign in, with a code or at the browser", "remit.cli.login"),
     Command("logout", "People", "", "sign out", "remit.cli.login:logout_app"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
+from remit.cli.commands import BY_NAME
 from remit.cli.faults import UsageFault
 
 Json = Any
@@ -32,7 +33,7 @@ def noun(name: str, summary: str) -> App:
 
 def verb(name: str) -> App:
     """Give the application of a verb that stands alone; what it does is added by `@app.default`."""
-    return _app(name, None)
+    return _app(name, None, usage=f"Usage: {usage_of(name)}")
 
 
 def _default(value: object) -> str | None:
@@ -43,9 +44,22 @@ def _default(value: object) -> str | None:
 _PLAIN = Parameter(show_env_var=False, show_default=_default)
 
 
-def _app(name: str, summary: str | None) -> App:
+def usage_of(name: str) -> str:
+    """Give how a verb is written: what it takes by name, its options, and the program that it starts."""
+    takes, dashes, program = BY_NAME[name].usage.replace("...", "").strip().partition("--")
+    return " ".join(
+        part for part in ("remit", name, takes.strip(), "[OPTIONS]", dashes, program.strip()) if part
+    )
+
+
+def _app(name: str, summary: str | None, usage: str | None = None) -> App:
     app = App(
-        name=f"remit {name}", help=summary, help_epilogue=EPILOGUE, version_flags=(), default_parameter=_PLAIN
+        name=f"remit {name}",
+        help=summary,
+        usage=usage,
+        help_epilogue=EPILOGUE,
+        version_flags=(),
+        default_parameter=_PLAIN,
     )
     app["--help"].show = False
     return app

@@ -20,7 +20,7 @@ app = verb("demo")
 
 @app.default
 def demo(*, keep: Path | None = None) -> int:
-    """Watch the story, end to end, on real MCP servers; done only if every step ended as it should.
+    """Watch the story, end to end, on real MCP servers. Exits 0 only if every step ended as it should.
 
     Parameters
     ----------
