@@ -312,7 +312,12 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     yield from _endings(told)
     if known < upstreams:
         says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
-        yield Look("remit", "fail", says, "see its log for why")
+        yield Look(
+            "remit",
+            "fail",
+            says,
+            "its log names them, and says why; `.remit/up.log` where a client has started it",
+        )
 
 
 def _endings(told: dict[str, Any]) -> Iterator[Look]:
