@@ -24,6 +24,7 @@ from remit.cli.lease_checks import lease_looks, secret_looks
 from remit.cli.look import Look, no_connection, unwarned
 from remit.cli.replica_checks import nats_looks, replica_looks
 from remit.cli.sessions import secret_for, sessions_file
+from remit.cli.whose import whose_looks
 from remit.config import Config, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
 
@@ -56,6 +57,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
     if base_url:
         findings += [
             *_running(base_url, answer),
+            *(whose_looks(config, base_url, answers=answer is not None) if config else ()),
             *_clock(answer),
             *_isolation(base_url, answer),
             *_me(base_url),
