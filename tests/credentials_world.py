@@ -17,10 +17,16 @@ Json = Any
 
 
 @asynccontextmanager
-async def desk_world(folder: Path, broker: ScriptedBroker, seed: str = "house") -> AsyncIterator[CallWorld]:
-    """Give a desk that takes a credential; on a folder of a house before it, with all that it had."""
+async def desk_world(
+    folder: Path, broker: ScriptedBroker, seed: str = "house", process: ScriptedBroker | None = None
+) -> AsyncIterator[CallWorld]:
+    """Give a desk that takes a credential; on a folder of a house before it, with all that it had. With a
+    `process` each task has one of its own there.
+    """
     again = (folder / "remit.db").exists()
     outfit: Json = {"brokers": {"desk": broker}, "settle_s": 0.2}
+    if process is not None:
+        outfit["processes"] = {"desk": process}
     async with call_world(folder, seed=seed, settle=not again, **outfit) as made:
         if again:
             await made.reopen()

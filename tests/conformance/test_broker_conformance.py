@@ -183,19 +183,23 @@ async def test_each_task_has_its_own(place: BrokerPlace) -> None:
 
 
 async def test_what_tasks_share_is_superseded_for_all_of_them(place: BrokerPlace) -> None:
-    """The end of one is known of the others' too, and what they are given next counts."""
+    """Whoever takes it back, every other one hears of it, and what it is given next counts."""
     broker = await place.broker()
     if not isinstance(broker, Shared):
         pytest.skip("each task has its own")
     first, second = await broker.obtain(wanted()), await broker.obtain(wanted("task_two"))
     assert first.secrets == second.secrets
-    assert not broker.superseded(first)
+    assert await broker.counts(first)
+    other = await place.broker()
+    assert isinstance(other, Shared)
+    assert await other.counts(second)
     await broker.revoke(first)
-    assert broker.superseded(second)
-    third = await broker.obtain(wanted("task_two"))
-    assert not broker.superseded(third)
-    await broker.revoke(second)
-    assert not broker.superseded(third)
+    assert not await broker.counts(second)
+    assert not await other.counts(second)
+    third = await other.obtain(wanted("task_two"))
+    assert await broker.counts(third)
+    await other.revoke(second)
+    assert await asyncio.gather(*(one.counts(third) for one in 8 * [broker, other])) == 16 * [True]
     assert await place.opens(third)
 
 

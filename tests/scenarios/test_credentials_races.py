@@ -49,6 +49,21 @@ class JitteryBroker(ScriptedBroker):
         return Probe.UNREACHABLE if self.down else await super().probe(credential)
 
 
+class JitteryProcesses(JitteryBroker):
+    """Starts what serves one task."""
+
+    kind = "scripted-process"
+
+
+class JitteryShared(JitteryBroker):
+    """Gives what tasks share, and finds now and then that somebody has changed it."""
+
+    async def counts(self, credential: UpstreamCredential) -> bool:
+        """Say so after a few turns of the loop."""
+        await self._turns()
+        return credential.lease in self.alive and self._dice.random() > 0.3
+
+
 async def a_task_of_its_own(world: CallWorld, dice: random.Random) -> tuple[str, int]:
     """Open a task, call from several loops, and end it at some moment; gives how many arrived after that."""
     task, token = await world.open()
@@ -68,19 +83,24 @@ async def a_task_of_its_own(world: CallWorld, dice: random.Random) -> tuple[str,
     return task.id, len(loops)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 async def test_no_credential_outlives_its_task(tmp_path: Path, seed: int) -> None:
-    """Whatever came between: the source has none, the store has none, and every closure is closed."""
+    """Whatever came between: the source has none, the store has none, and every closure is closed. So it is
+    of what tasks share too, and of programs that are begun once their credential is there.
+    """
     dice = random.Random(seed)
-    broker = JitteryBroker(dice, traceable=bool(seed % 2))
-    async with desk_world(tmp_path, broker) as world:
+    broker = (JitteryShared if seed % 3 else JitteryBroker)(dice, traceable=bool(seed % 2))
+    process = JitteryProcesses(dice, traceable=True) if seed >= 6 else None
+    async with desk_world(tmp_path, broker, process=process) as world:
         for _ in range(4):
             await asyncio.gather(*(a_task_of_its_own(world, dice) for _ in range(5)))
-        broker.fails = 0.0
+        kinds = [one for one in (broker, process) if one is not None]
+        for one in kinds:
+            one.fails = 0.0
         while await world.house.leases.sweep():
             world.clock.advance(60)
             await asyncio.sleep(0.005)
-        assert broker.alive == {}
+        assert [one.alive for one in kinds] == [{} for _ in kinds]
         assert await world.house.store.values(world.house.tenant, "lease:") == []
         for closure in await world.house.store.closures(world.house.tenant, limit=1_000):
             assert closure.closed, closure

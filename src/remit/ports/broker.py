@@ -137,8 +137,11 @@ class Replaceable(Broker, Protocol):
 class Shared(Broker, Protocol):
     """A broker whose tasks share one credential: what takes one task's back makes the others' worthless."""
 
-    def superseded(self, credential: UpstreamCredential) -> bool:
-        """Whether what was given counts no more, for all that is known here: then the next call of its task
-        gets another.
+    async def counts(self, credential: UpstreamCredential) -> bool:
+        """Whether what was given still counts, asked at the source behind this call's beginning, whoever else
+        may have changed it there: where it does not, the next call of its task gets another.
+
+        A source that is silent has changed nothing for a bounded time. Raises `KeyUnavailable` where it
+        clearly gives nothing any more, or has been silent for longer.
         """
         ...

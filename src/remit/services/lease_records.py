@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.errors import RemitError
+from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import Closing
@@ -56,7 +56,9 @@ class HeldLease:
         """Begin with nothing obtained; `wanted` is the task that asks for it."""
         self.record = record
         self.broker = broker
-        self._shared = broker if isinstance(broker, Shared) else None
+        self.shared = broker if isinstance(broker, Shared) else None
+        #: Whether its source gives another one by now to the tasks that share it.
+        self.superseded = False
         self.wanted = wanted
         #: Of a process, the credential that it has in its environment.
         self.under: HeldLease | None = None
@@ -116,13 +118,28 @@ class HeldLease:
 
     def stale(self, now: datetime) -> bool:
         """Whether it ends by itself too soon to begin another call with it, or counts no more already."""
-        shared, given = self._shared, self.credential
-        if shared is not None and given is not None and shared.superseded(given):
+        if self.superseded:
             return True
         until = self.record.until
         if until is None:
             return False
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
+
+    async def ask(self, patience_s: float) -> None:
+        """Learn from the source of what is shared, once it is there, whether it still counts; raises
+        `KeyUnavailable`.
+        """
+        assert self.shared is not None
+        assert self.obtaining is not None
+        await asyncio.shield(self.obtaining)
+        if self.credential is None or self.failed:
+            return
+        try:
+            async with asyncio.timeout(patience_s):
+                self.superseded |= not await self.shared.counts(self.credential)
+        except (KeyUnavailable, TimeoutError) as fault:
+            why = fault.message if isinstance(fault, RemitError) else "its source does not answer"
+            raise unavailable(self.record.upstream, why) from None
 
     def unused(self, since_s: float) -> bool:
         """Whether it was given, and no call has used it since then."""
@@ -266,6 +283,19 @@ class LeaseRecords:
 
     async def _commit(self, change: PutValue, *events: Event) -> None:
         await self._store.commit(Unit((change,), events, tenant=self._tenant))
+
+
+def unavailable(upstream: str, why: str) -> KeyUnavailable:
+    """Say that a call is refused for want of a credential; without a `why`, what there was is being taken
+    back.
+    """
+    why = why or "what the task had was taken back just now"
+    return KeyUnavailable(
+        f"there is no credential for upstream `{upstream}` now: {why}",
+        code="credential-unavailable",
+        way_out="call again; if it stays so, see `remit doctor` and the source of its credentials",
+        step=6,
+    )
 
 
 def _place(lease: str) -> str:

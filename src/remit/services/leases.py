@@ -14,6 +14,7 @@
 8. where an upstream has a standing secret that can be changed, the end of that upstream changes it, and shows
    when the one that was in use was refused
 9. a program that nobody uses is let go with its credential (`idle_programs`)
+10. where tasks share a credential, its source is asked before each call whether anybody has changed it
 
 INVARIANT: after the end of a task none is given for it: the call looks at its fence with nothing awaited
 before `lease`, and an end finds every lease that was begun by then.
@@ -39,7 +40,7 @@ from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store
 from remit.services.gone_broker import GoneBroker
-from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink
+from remit.services.lease_records import HeldLease, LeaseRecord, LeaseRecords, OpenSink, unavailable
 from remit.services.scrub import NO_SCRUBBER, Scrubber
 from remit.services.taking_back import TakingBack
 
@@ -239,14 +240,11 @@ class Leases:
     async def stop(self) -> None:
         """Take back all that is held, as far as it can be done now; the next start goes on with the rest."""
         self._stopped = True
-        for held in list(self._held.values()):
-            self._let_go(held, self._clock.boot_s())
+        self.abandon()
         await self._back.stop()
 
     def of(self, *, task: str = "", agent: str = "") -> list[dict[str, Json]]:
-        """Say which leases a task, or an agent in all of its tasks, holds, and which are still open after an
-        end; nothing of the credentials.
-        """
+        """Say which leases a task or an agent holds, or has still open after an end; no credentials."""
         return [
             one.told()
             for one in self._held.values()
@@ -275,6 +273,10 @@ class Leases:
     ) -> HeldLease:
         """Give what a broker gives for a call of a task: what is there already, or another one."""
         held = self._current.get((task.id, upstream, broker.kind))
+        if held is not None and held.shared is not None:
+            held = await self._still(held)
+        if under is not None and under.ending:
+            raise unavailable(upstream, under.why)
         if held is None or held.under is not under or held.stale(self._clock.now()):
             held = self._begin(task, upstream, broker, held, under)
         held.uses += 1
@@ -287,14 +289,26 @@ class Leases:
             raise
         if held.credential is None or held.failed:
             self._over(held)
-            raise _unavailable(upstream, held.why)
+            raise unavailable(upstream, held.why)
         return held
+
+    async def _still(self, held: HeldLease) -> HeldLease:
+        """10. Give it, or what has taken its place meanwhile; raises `KeyUnavailable`."""
+        held.uses += 1
+        try:
+            await held.ask(OBTAIN_S)
+        finally:
+            self._over(held)
+        if (now := self._current.get(held.key)) is None:
+            # INVARIANT: none is begun behind the end of its task, which may have come meanwhile.
+            raise unavailable(held.record.upstream, held.why)
+        return now
 
     def _begin(
         self, task: Task, upstream: str, broker: Broker, before: HeldLease | None, under: HeldLease | None
     ) -> HeldLease:
         if self._stopped:
-            raise _unavailable(upstream, "remit is stopping")
+            raise unavailable(upstream, "remit is stopping")
         held = self._records.begin(task, upstream, broker)
         held.under = under
         self._held[held.id] = held
@@ -383,12 +397,3 @@ class Leases:
             if broker is not None and broker.kind == record.kind:
                 return broker
         return GoneBroker(record.upstream, record.kind)
-
-
-def _unavailable(upstream: str, why: str) -> KeyUnavailable:
-    return KeyUnavailable(
-        f"there is no credential for upstream `{upstream}` now: {why}",
-        code="credential-unavailable",
-        way_out="call again; if it stays so, see `remit doctor` and the source of its credentials",
-        step=6,
-    )

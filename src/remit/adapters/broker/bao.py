@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.adapters.broker.web import BrokerWeb, WebAnswer
+from remit.adapters.broker.web import SILENT, BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable
 from remit.ports.runtime import Clock
 
@@ -27,6 +27,8 @@ Json = Any
 MAX_LIFE: Final = timedelta(days=366)
 #: So soon after a login a refusal is not taken for the loss of its token: each login makes a token there.
 AGAIN: Final = timedelta(seconds=30)
+#: Answers that say "not now", besides those of 500 and more.
+BUSY: Final = (412, 429)
 
 
 class BaoLogin(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class BaoSource:
         self._address = address.rstrip("/")
         self._known_by = known_by
         self._web = web
-        self._clock = clock
+        self.clock = clock
         self._namespace = namespace
         self._entering = asyncio.Lock()
         self._token = ""
@@ -63,7 +65,7 @@ class BaoSource:
         """Say when what was obtained just now ends, having a life of so many seconds."""
         ends = [self._until] if self._until is not None else []
         if type(life) is int and life > 0:
-            ends.append(self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE))
+            ends.append(self.clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE))
         return min(ends, default=None)
 
     async def ask(self, method: str, path: str, body: Json = None) -> WebAnswer:
@@ -73,7 +75,7 @@ class BaoSource:
         if not isinstance(self._known_by, BaoLogin):
             return await self.ask_as(self._known_by(), method, path, body)
         answer = await self.ask_as(await self._entered(self._known_by), method, path, body)
-        if answer.status == 403 and self._begun is not None and self._clock.now() - self._begun > AGAIN:
+        if answer.status == 403 and self._begun is not None and self.clock.now() - self._begun > AGAIN:
             # The token may have been taken from us. Nothing was done, so it is asked again.
             self._token = ""
             answer = await self.ask_as(await self._entered(self._known_by), method, path, body)
@@ -107,16 +109,27 @@ class BaoSource:
             told = answer.object.get("auth")
             token = told.get("client_token") if isinstance(told, dict) else None
             if answer.status != 200 or not isinstance(token, str) or not token:
-                raise bao_refused(login.path, f"status {answer.status}")
+                raise bao_said(login.path, answer.status)
             assert isinstance(told, dict)
-            self._token, self._begun, self._until = token, self._clock.now(), None
+            self._token, self._begun, self._until = token, self.clock.now(), None
             self._until = self.until(told.get("lease_duration"))
             return token
 
     def _old(self) -> bool:
         if self._until is None or self._begun is None:
             return False
-        return self._clock.now() >= self._begun + (self._until - self._begun) / 2
+        return self.clock.now() >= self._begun + (self._until - self._begun) / 2
+
+
+def bao_said(path: str, status: int) -> KeyUnavailable:
+    """Say that OpenBao does not do what it is asked, be it now or at all, by the status of its answer."""
+    if status < 500 and status not in BUSY:
+        return bao_refused(path, f"status {status}")
+    return KeyUnavailable(
+        f"OpenBao does not do `{path}` now: status {status}",
+        code=SILENT,
+        way_out="look whether it is sealed, a standby that is behind, or overloaded",
+    )
 
 
 def bao_refused(path: str, why: str) -> KeyUnavailable:

@@ -6,8 +6,10 @@
 2. it is taken back by having OpenBao change it (`MOUNT/rotate-role/ROLE`); one that counts no more is gone
 3. it is tried by a login at the database
 
-All tasks have one role, and so one password: what one task's end changes is dead for the others too. Their
-next calls get the new one (`superseded`); a call that is under way may fail at the database.
+All tasks have one role, and so one password: what one task's end changes is dead for the others too, those of
+other replicas among them. OpenBao is asked before each call whether what its task has still counts
+(`counts`): it alone knows, whoever has it changed, and when. A call that is under way may fail at the
+database.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.adapters.broker.bao import BaoSource, bao_refused, unreadable
+from remit.adapters.broker.bao import BaoSource, bao_refused, bao_said, unreadable
 from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import named, place_of, tried
-from remit.core.errors import KeyUnavailable, NothingDone
+from remit.adapters.broker.web import SILENT
+from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 
 Json = Any
@@ -29,6 +32,11 @@ Json = Any
 LOGIN_S: Final = 8.0
 #: A password that OpenBao changes sooner, or in a fifth of its period, is changed before it is used.
 SOON_S: Final = 60
+#: Longest wait of a call for OpenBao to say whether its password counts; the pause after it has said nothing.
+COUNTS_S: Final = 2.0
+PAUSE_S: Final = 1.0
+#: For how long a password counts that OpenBao does not confirm.
+KEEP_S: Final = 300.0
 
 
 class _Password(msgspec.Struct, frozen=True):
@@ -70,8 +78,12 @@ class OpenBaoStaticBroker:
         self._login = place_of(login)
         self._sink = named(self._login)
         self._turn = asyncio.Lock()
-        #: How often the password was changed from here.
-        self._changes = 0
+        #: Readings for calls that have begun, and what the last one found.
+        self._readings = 0
+        self._last: _Password | None = None
+        #: When OpenBao has last given the password, and until when it is not asked again, for it was silent.
+        self._heard_s = bao.clock.boot_s()
+        self._quiet_until_s = 0.0
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """1. Raises `KeyUnavailable`."""
@@ -80,7 +92,6 @@ class OpenBaoStaticBroker:
             if now.ending:
                 await self._change()
                 now = await self._now()
-            changes = self._changes
         place = self._login
         values = {
             "username": now.user,
@@ -97,7 +108,7 @@ class OpenBaoStaticBroker:
             headers=carried.headers,
             env=carried.env,
             secrets=(now.password,),
-            handle={"username": now.user, "password": now.password, "changes": str(changes)},
+            handle={"username": now.user, "password": now.password},
         )
 
     async def revoke(self, credential: UpstreamCredential) -> None:
@@ -119,9 +130,27 @@ class OpenBaoStaticBroker:
         except TimeoutError:
             return Probe.UNREACHABLE
 
-    def superseded(self, credential: UpstreamCredential) -> bool:
-        """Whether the password was changed since it was given."""
-        return credential.handle.get("changes") != str(self._changes)
+    async def counts(self, credential: UpstreamCredential) -> bool:
+        """Whether it is the password that OpenBao gives now. Calls that wait share one reading, which has
+        begun after each of them came.
+        """
+        if self._bao.clock.boot_s() < self._quiet_until_s:
+            return True
+        came = self._readings
+        try:
+            async with asyncio.timeout(COUNTS_S), self._turn:
+                if self._readings == came or self._last is None:
+                    self._readings, self._last = self._readings + 1, None
+                    self._last = await self._now()
+                return self._last.password == credential.handle.get("password")
+        except (TimeoutError, KeyUnavailable) as fault:
+            now_s = self._bao.clock.boot_s()
+            lost = KeyUnavailable("OpenBao does not answer", code=SILENT, way_out="look whether it runs")
+            why = fault if isinstance(fault, KeyUnavailable) else lost
+            if why.code != SILENT or now_s - self._heard_s > KEEP_S:
+                raise why from None
+            self._quiet_until_s = now_s + PAUSE_S
+            return True
 
     async def close(self) -> None:
         """Close all connections."""
@@ -131,27 +160,19 @@ class OpenBaoStaticBroker:
         answer = await self._bao.ask("GET", self._read)
         told = answer.object.get("data")
         if answer.status != 200 or not isinstance(told, dict):
-            raise bao_refused(self._read, f"status {answer.status}")
+            raise bao_said(self._read, answer.status)
         user, password = told.get("username"), told.get("password")
         left_s, period_s = told.get("ttl"), told.get("rotation_period")
         if not isinstance(user, str) or not isinstance(password, str) or not user or not password:
             raise bao_refused(self._read, "it gives no name and password")
         if type(left_s) is not int:
             raise bao_refused(self._read, "it does not say until when the password counts")
+        self._heard_s = self._bao.clock.boot_s()
         # By a schedule it has no period: then the bound alone counts.
         return _Password(user, password, left_s, period_s if type(period_s) is int else 5 * SOON_S)
 
     async def _change(self) -> None:
-        try:
-            answer = await self._bao.ask("POST", self._rotate, {})
-        except NothingDone:
-            raise
-        except KeyUnavailable:
-            # It may have been changed, and then the others' are dead.
-            self._changes += 1
-            raise
-        if not 400 <= answer.status < 500:
-            # What is clearly refused has changed nothing: nobody's password is asked for again and again.
-            self._changes += 1
+        self._last = None
+        answer = await self._bao.ask("POST", self._rotate, {})
         if answer.status not in (200, 204):
             raise bao_refused(self._rotate, f"status {answer.status}")

@@ -22,6 +22,8 @@ Json = Any
 MAX_ANSWER_BYTES: Final = 256 * 1024
 TIMEOUT_S: Final = 8.0
 MAX_CONNECTIONS: Final = 16
+#: The code where a source has said nothing, or that it cannot answer now.
+SILENT: Final = "source-lost"
 
 
 class WebAnswer(msgspec.Struct, frozen=True):
@@ -92,14 +94,14 @@ class BrokerWeb:
         except aiohttp.ClientConnectorError as fault:
             raise NothingDone(
                 f"{self._name} does not answer",
-                code="source-lost",
+                code=SILENT,
                 way_out="look whether it runs and can be reached from here",
                 debug=type(fault).__name__,
             ) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as fault:
             raise KeyUnavailable(
                 f"{self._name} does not answer",
-                code="source-lost",
+                code=SILENT,
                 way_out="look whether it runs and can be reached from here",
                 debug=type(fault).__name__,
             ) from None
