@@ -22,6 +22,7 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/services/evaluations.py": "a fault is told to who asked, and must not stop the others",
     "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
     "src/remit/adapters/waker/nats.py": "no defect of a library may end the waking for good",
+    "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
     "src/remit/adapters/store/postgres/fleet.py": "whatever one question meets, who asked it is told",
     "src/remit/adapters/store/sqlite/writer.py": "a defect of one batch must not stop the next one",
 }

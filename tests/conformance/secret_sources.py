@@ -20,6 +20,7 @@ from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.ports.secret_source import SecretSource
 from tests.bao_server import BaoServer
+from tests.secret_service import SecretServiceServer
 
 
 class SecretPlace(Protocol):
@@ -109,14 +110,13 @@ class NoKeyring(KeyringBackend):
 
 
 class AtKeyring:
-    """A keyring that needs no person and no session: the file of `keyrings.alt`."""
+    """A keyring that needs no person and no session, unless another is given: the file of `keyrings.alt`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, backend: KeyringBackend | None = None) -> None:
         self._before: KeyringBackend = keyring.get_keyring()
-        self._file = folder / "keyring.cfg"
-        made = PlaintextKeyring()
-        made.file_path = str(self._file)
-        keyring.set_keyring(made)
+        in_file = PlaintextKeyring()
+        in_file.file_path = str(folder / "keyring.cfg")
+        keyring.set_keyring(backend or in_file)
         self.name = "https://crm.example.com/api/remit"
         self.source: SecretSource = OsKeyring()
 
@@ -139,4 +139,24 @@ class AtKeyring:
 
     async def close(self) -> None:
         """Have the machine's own again."""
+        self.close_now()
+
+    def close_now(self) -> None:
+        """The same."""
         keyring.set_keyring(self._before)
+
+
+class AtSecretService(AtKeyring):
+    """A real Secret Service on a bus."""
+
+    def __init__(self, folder: Path, server: SecretServiceServer) -> None:
+        super().__init__(folder, server.backend)
+        self._server = server
+
+    def cut(self) -> None:
+        """End it, as a session's end does."""
+        self._server.stop_keyring()
+
+    def mend(self) -> None:
+        """Start it again, with what it had."""
+        self._server.start_keyring()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,24 +12,27 @@ import pytest
 
 from remit.core.errors import KeyUnavailable
 from remit.ports.secret_source import GONE
-from tests.conformance.secret_sources import AtKeyring, AtKv, SecretPlace
+from tests.conformance.secret_sources import AtKeyring, AtKv, AtSecretService, SecretPlace
+from tests.secret_service import secret_service
 
 SECRET = "hunter2-und-ein-ä"
 
 
-@pytest.fixture(params=["kv-1", "kv-2", "keyring"])
+@pytest.fixture(params=["kv-1", "kv-2", "keyring", "secret-service"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SecretPlace]:
     """A source's surroundings, with one secret."""
     kind: str = request.param
     made: SecretPlace
-    if kind == "keyring":
-        made = AtKeyring(tmp_path)
-    else:
-        bao = request.getfixturevalue("bao")
-        made = AtKv(bao, int(kind[-1]))
-    made.write(SECRET)
-    yield made
-    await made.close()
+    with ExitStack() as stack:
+        if kind == "keyring":
+            made = AtKeyring(tmp_path)
+        elif kind == "secret-service":
+            made = AtSecretService(tmp_path, stack.enter_context(secret_service(tmp_path)))
+        else:
+            made = AtKv(request.getfixturevalue("bao"), int(kind[-1]))
+        made.write(SECRET)
+        yield made
+        await made.close()
 
 
 async def test_what_is_stored_is_read_and_the_newest_of_it(place: SecretPlace) -> None:

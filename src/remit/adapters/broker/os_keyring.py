@@ -75,14 +75,15 @@ def _asked(service: str, user: str) -> asyncio.Future[str | None]:
 
     def ask() -> None:
         found: str | None = None
-        fault: KeyringError | None = KeyringError("it broke off")
+        fault: KeyringError | None = None
         try:
-            found, fault = keyring.get_password(service, user), None
+            found = keyring.get_password(service, user)
         except KeyringError as error:
             fault = error
-        finally:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(tell, found, fault)
+        except Exception as error:  # noqa: BLE001 - its parts raise faults of their own
+            fault = KeyringError(type(error).__name__)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell, found, fault)
 
     threading.Thread(target=ask, name="keyring", daemon=True).start()
     return answer
