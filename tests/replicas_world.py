@@ -48,11 +48,11 @@ class Replica(GatewayProcess):
         """Say what it tells of all of them."""
         return await self.ask("GET", "/api/v1/replicas", by="root")
 
-    async def says(self, *words: str) -> tuple[int, str]:
+    async def says(self, *words: str, **more: str) -> tuple[int, str]:
         """Run one command against it, as its administrator; gives the exit code and what is said."""
         env = {**os.environ, "REMIT_URL": f"http://127.0.0.1:{self.port}", "NO_COLOR": "1"}
         env["COLUMNS"] = "200"  # no sentence is broken
-        env |= {"REMIT_SESSION": self.cast["sessions"]["root"], "PYTHONPATH": str(ROOT / "src")}
+        env |= {"REMIT_SESSION": self.cast["sessions"]["root"], "PYTHONPATH": str(ROOT / "src"), **more}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "remit", *words),
             cwd=self.folder,

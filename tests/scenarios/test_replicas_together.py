@@ -2,11 +2,13 @@
 """What replicas do as one: decide by one bundle, or say that they do not; do once what is done for all."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remit.core.canonical import digest as digest_of
 from tests.hook_server import SECRET, hook_server
 from tests.mail_bundle import TASK
 from tests.postgres_server import PostgresServer
@@ -48,7 +50,16 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         await until_sent(second, token, "before")
         other = TASK.replace("send-mail", "send-letters")
         lay(first, other)
-        digest = (await first.ask("POST", "/api/v1/policies/apply", {}, by="root"))["digest"]
+        seen = digest_of(await first.ask("POST", "/api/v1/policies/preview", {}, by="root"))
+        code, said = await first.says("policy", "apply", "--seen", seen, "--json")
+        assert code == 0, said
+        applied = json.loads(said)
+        digest = applied["digest"]
+        # Who has other files is said where it was applied.
+        assert [(one["id"] == await first.known(), one["follows"]) for one in applied["replicas"]] in (
+            [(True, True), (False, False)],
+            [(False, False), (True, True)],
+        )
         assert await sent(second, token, "after") in ("fenced", "task-ended")
         await until(lambda: is_in(second, ("superseded", 1)))
         await until(lambda: is_in(first, ("applied", 1)))
@@ -62,12 +73,23 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         code, said = await first.says("who")
         assert (code, said.count("NOT THE ONE IN FORCE")) == (0, 1)
         assert digest in said
+        code, said = await first.says("policy", "apply")
+        assert code == 0
+        assert "1 of 2 replicas decide by it" in said
+        assert said.count(await second.known()) == 1
         code, said = await first.says("doctor")
         assert code == 1
         assert "1 of 2 decide by another bundle" in said
         lay(second, other)
         for one in world.all:
             await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
+        assert "all 2 replicas decide by it" in (await second.says("policy", "apply"))[1]
+        # What there is to see of them fits a narrow screen, but for long addresses.
+        code, said = await second.says("who", COLUMNS="80")
+        assert code == 0
+        rows = [line for line in said.splitlines() if line.startswith("writer_")]
+        assert {line.split()[0] for line in rows} == {await one.known() for one in world.all}
+        assert all(digest[7:19] in line and line.endswith("postgres") for line in rows)
         assert {one["bundle"] for one in (await second.told())["replicas"]} == {digest}
         assert "2 serve this database, woken by postgres" in (await second.says("doctor"))[1]
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from remit.cli import show
@@ -34,14 +34,8 @@ def show_replicas(client: Client, only: str = "") -> None:
     if not told["replicas"]:
         show.say("one process alone serves this store: it is the one enforcement point")
         return
-    made = Table.grid(padding=(0, 2, 0, 0))
-    heads = ("replica", "host", "lease", "tasks", "bundle", "woken by")
-    for _ in heads:
-        made.add_column(overflow="fold")
-    made.add_row(*(show.text(head, "dim") for head in heads))
-    for one in told["replicas"]:
-        made.add_row(*_row(one, told["me"]))
-    show.picture(made)
+    for line in _lines(told):
+        show.picture(line)
     show.say("")
     show.say(show.text("bundle in force  ", "dim"), told["bundle"])
     for name in told["gone"]:
@@ -52,22 +46,48 @@ def show_replicas(client: Client, only: str = "") -> None:
         show.say(show.text(why, "yellow"))
 
 
-def _row(one: Json, me: str) -> list[Text]:
-    age = "not seen yet" if one["silent_ms"] is None else f"{one['silent_ms']:.0f} ms old"
-    silent = f"{age}, good for {one['lease_ms']}"
-    lease = show.text(f"LATE, {silent}", "bold red") if one["late"] else show.text(silent, "green")
-    tasks = str(one["tasks"]) + (" and the chores" if one["tends"] else "")
-    digest = one["bundle"].removeprefix("sha256:")[:12] or "not said yet"
-    bundle = (
-        show.text(f"{digest}, NOT THE ONE IN FORCE", "bold red")
-        if one["differs"]
-        else show.text(digest, "green")
-    )
+def decides_by(digest: str) -> str:
+    """Give the digest of a bundle as people tell it from others."""
+    return digest.removeprefix("sha256:")[:12] or "not said yet"
+
+
+def _lines(told: Json) -> Iterator[Text]:
+    """Give what there is to see in columns that fit a narrow screen, and below each replica the rest of it in
+    words.
+    """
+    heads = [show.text(one, "dim") for one in ("replica", "lease age", "tasks", "bundle", "woken by")]
+    rows = [heads, *(_row(one) for one in told["replicas"])]
+    wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
+    for row, one in zip(rows, (None, *told["replicas"]), strict=True):
+        for cell, width in zip(row, wide, strict=True):
+            cell.pad_right(width - cell.cell_len + 2)
+        line = Text.assemble(*row)
+        line.rstrip()
+        yield line
+        if one is not None:
+            yield from _words(one, told["me"])
+
+
+def _row(one: Json) -> list[Text]:
+    age = "not seen yet" if one["silent_ms"] is None else f"{one['silent_ms']:.0f} of {one['lease_ms']} ms"
     return [
-        Text.assemble((plain(one["id"]), "bold"), (" answers" if one["id"] == me else "", "dim")),
-        show.text(f"{one['host']} {one['address']}"),
-        lease,
-        show.text(tasks),
-        bundle,
+        show.text(one["id"], "bold"),
+        show.text("LATE", "bold red") if one["late"] else show.text(age, "green"),
+        show.text(one["tasks"]),
+        show.text(decides_by(one["bundle"]), "bold red" if one["differs"] else "green"),
         show.text(one["waking"], "yellow" if one["waking"].endswith("away") else ""),
     ]
+
+
+def _words(one: Json, me: str) -> Iterator[Text]:
+    parts = [f"{one['host']} {one['address']}"]
+    if one["id"] == me:
+        parts.append("this one answers")
+    if one["tends"]:
+        parts.append("does the chores of all")
+    yield show.text(f"  {', '.join(parts)}", "dim")
+    if one["late"]:
+        silent = "" if one["silent_ms"] is None else f", silent for {one['silent_ms']:.0f} ms"
+        yield show.text(f"  LATE: its lease of {one['lease_ms']} ms is over{silent}", "bold red")
+    if one["differs"]:
+        yield show.text("  its bundle is NOT THE ONE IN FORCE", "bold red")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from remit.cli import show
 from remit.cli.client import connect
+from remit.cli.following import followers, show_followers
 from remit.cli.invocation import current
 from remit.cli.parser import Switch, noun
 from remit.cli.plain import plain
@@ -62,7 +63,7 @@ def apply(*, seen: str = "") -> int:
     """Let the running remit read its folder anew and put it in force, whole or not at all.
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
-    the terminal.
+    the terminal. Of several replicas it says which decide by it within seconds, and which have other files.
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ def apply(*, seen: str = "") -> int:
         if not looked("Put it in force, and end these?", digest(found), seen, option="--seen"):
             show.say("Left as it is.", style="yellow")
             return 1
-    _applied(client.post("policies", "apply", bundle=found["bundle"]), "In force now")
+    told = client.post("policies", "apply", bundle=found["bundle"])
+    told["replicas"] = followers(client, told["digest"])
+    _applied(told, "In force now")
     return 0
 
 
@@ -130,6 +133,7 @@ def _applied(bundle: Json, title: str) -> None:
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
         show.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")
+    show_followers(bundle.get("replicas", []))
 
 
 @app.command(name="rules")
