@@ -70,3 +70,21 @@ async def test_the_schema_follows_the_registered_tools(world: CallWorld) -> None
     world.desk.surfaces["late"] = world.desk.surfaces["read"] | {"name": "late"}
     await world.learn()
     assert "desk/late" in world.house.policies.schema()
+
+
+async def test_of_several_a_start_brings_nothing_back_that_was_replaced(world: CallWorld) -> None:
+    """What is in force is taken over, what is new is put in force, and going back takes a word."""
+    policies = world.house.policies
+    first, second = a_bundle(digest="sha256:first"), a_bundle(digest="sha256:second")
+    await policies.begin(first, by="remit", go_back=False)
+    await policies.begin(second, by="remit", go_back=False)
+    told = await world.facts(EventKind.BUNDLE_APPLIED)
+    await policies.begin(second, by="remit", go_back=False)
+    assert await world.facts(EventKind.BUNDLE_APPLIED) == told
+    with pytest.raises(ConfigInvalid) as refused:
+        await policies.begin(first, by="remit", go_back=False)
+    assert refused.value.code == "bundle-replaced"
+    assert policies.digest == await policies.in_force() == "sha256:second"
+    await policies.begin(first, by="remit", go_back=True)
+    assert policies.digest == await policies.in_force() == "sha256:first"
+    assert [await policies.replaced(one) for one in (first, second)] == [False, True]

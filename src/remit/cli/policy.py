@@ -63,7 +63,8 @@ def apply(*, seen: str = "") -> int:
     """Let the running remit read its folder anew and put it in force, whole or not at all.
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
-    the terminal. Of several replicas it says which decide by it within seconds, and which have other files.
+    the terminal. So is a bundle that was in force before and was replaced, where there are several replicas.
+    Of these it says which decide by it within seconds, and which have other files.
 
     Parameters
     ----------
@@ -72,10 +73,11 @@ def apply(*, seen: str = "") -> int:
     """
     client = connect()
     found = client.post("policies", "preview")
-    if found["tasks"]:
+    if found["tasks"] or found["replaced"]:
         if not show.is_json():
             _unsettled(found["tasks"])
-        if not looked("Put it in force, and end these?", digest(found), seen, option="--seen"):
+            _older(found)
+        if not looked(_question(found), digest(found), seen, option="--seen"):
             show.say("Left as it is.", style="yellow")
             return 1
     told = client.post("policies", "apply", bundle=found["bundle"])
@@ -92,8 +94,22 @@ def preview() -> None:
         show.answer(found)
         return
     _unsettled(found["tasks"])
-    if found["tasks"]:
+    _older(found)
+    if found["tasks"] or found["replaced"]:
         show.copyable(f"  remit policy apply --seen {digest(found)}", style="dim")
+
+
+def _older(found: Json) -> None:
+    if found["replaced"]:
+        show.say(
+            "This bundle was in force before, and was replaced: it goes back to what was.", style="yellow"
+        )
+
+
+def _question(found: Json) -> str:
+    if not found["replaced"]:
+        return "Put it in force, and end these?"
+    return "Go back to it, and end these?" if found["tasks"] else "Go back to it?"
 
 
 def _unsettled(tasks: list[Json]) -> None:

@@ -39,6 +39,7 @@ class Wish(NamedTuple):
     port: int | None = None
     ready_file: Path | None = None
     code_for: str = ""
+    go_back: bool = False
 
 
 def serve(config: Config, wish: Wish) -> int:
@@ -66,7 +67,7 @@ async def _serve(config: Config, wish: Wish) -> None:
     with listening(config, wish.port) as sock:
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
-        async with open_house(config, url, address) as house:
+        async with open_house(config, url, address, go_back=wish.go_back) as house:
             code = await first_code(house, wish.code_for)
             tls = tls_context(config)
             server = Server(

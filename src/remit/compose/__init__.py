@@ -19,7 +19,7 @@ from remit.compose.fetched import fetch
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
 from remit.compose.people import consent_rules, document_fetch_of, entrances_of
 from remit.compose.points import enforcement_points
-from remit.compose.replicas import enter, fleet_of, front, passer_of, replica_of, tended
+from remit.compose.replicas import enter, fleet_of, front, passer_of, put_in_force, replica_of, tended
 from remit.compose.signals import (
     addressees_of,
     polled_of,
@@ -171,10 +171,13 @@ def build(
 
 
 @asynccontextmanager
-async def open_house(config: Config, public_url: str = "", address: str = "") -> AsyncIterator[House]:
+async def open_house(
+    config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
+) -> AsyncIterator[House]:
     """Open everything that the configuration names, mend what a crash left, and close it all at the end.
 
-    `address` is where this very process listens, whatever stands before it.
+    `address` is where this very process listens, whatever stands before it; `go_back` puts its bundle in
+    force though other replicas have replaced it.
     Raises `ConfigInvalid`, `StoreUnavailable` or `VerificationFailed` before anything is served.
     """
     bundle = load_bundle(config)
@@ -201,7 +204,7 @@ async def open_house(config: Config, public_url: str = "", address: str = "") ->
         await house.evidence.check_head()
         await house.evidence.checkpoint()
         await house.tools.load()
-        await house.policies.apply(bundle, by="remit")
+        await put_in_force(house, bundle, go_back)
         await enter(house, stack, lambda: load_bundle(load_config(config.file)))
         recovered = await house.remains.recover()
         stack.push_async_callback(house.leases.stop)

@@ -80,6 +80,14 @@ def tended(house: House, chore: Callable[[], Awaitable[object]]) -> Callable[[],
     return where_it_is_due
 
 
+async def put_in_force(house: House, bundle: Bundle, go_back: bool) -> None:
+    """Put the bundle of the files here in force; where there can be others, unless they have replaced it."""
+    if house.replicas.several:
+        await house.policies.begin(bundle, by="remit", go_back=go_back)
+    else:
+        await house.policies.apply(bundle, by="remit")
+
+
 async def enter(house: House, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
     """Become a replica, and stay one until the stack is closed: after the last commit. `reload` reads the
     bundle anew, where another replica has applied another one.

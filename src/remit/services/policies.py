@@ -2,7 +2,8 @@
 """The bundle in force: tools, task types and policies, applied as one atomic version with a digest.
 
 A bundle is checked whole before it replaces the one in force. Every decision names the digest that it was
-made under.
+made under. The store remembers every bundle that was ever in force: where several processes serve it, one
+that was replaced does not come back because somebody starts with its files.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from remit.ports.runtime import Clock
 from remit.ports.store import PutValue, Store, Unit
 
 APPLIED_KEY = "bundle.applied"
+#: Under this and its digest is what was ever in force.
+ONCE_KEY = "bundle.once:"
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -82,7 +85,7 @@ class Policies:
         """
         agents = await self._store.agents(self._tenant)
         loaded = self._load(bundle, agents)
-        previous = self._applied.digest if self._applied else ""
+        previous = await self.in_force()
         facts = {
             "bundle": bundle.digest,
             "previous": previous,
@@ -98,9 +101,44 @@ class Policies:
             facts=facts,
             sealed={"by": by},
         )
-        await self._store.commit(Unit(changes=(PutValue(self._tenant, APPLIED_KEY, facts),), events=(event,)))
+        once = [
+            PutValue(self._tenant, f"{ONCE_KEY}{one}", {"bundle": one})
+            for one in dict.fromkeys((previous, bundle.digest))
+            if one
+        ]
+        changes = (PutValue(self._tenant, APPLIED_KEY, facts), *once)
+        await self._store.commit(Unit(changes=changes, events=(event,)))
         self._applied = Applied(bundle, loaded)
         return self._applied
+
+    async def in_force(self) -> str:
+        """Give the digest of what was applied last, by whomever; empty before the first one."""
+        found = await self._store.values(self._tenant, APPLIED_KEY)
+        return str(found[0]["bundle"]) if found else ""
+
+    async def replaced(self, bundle: Bundle) -> bool:
+        """Whether a bundle was in force once, and another one is now."""
+        once = await self._store.values(self._tenant, f"{ONCE_KEY}{bundle.digest}")
+        return bool(once) and await self.in_force() != bundle.digest
+
+    async def begin(self, bundle: Bundle, *, by: str, go_back: bool) -> None:
+        """Start with the bundle of one's files where others may serve the same store: what is in force
+        already is taken over, what never was is put in force.
+
+        Raises `ConfigInvalid` for one that was replaced, unless told to `go_back` to it.
+        """
+        if await self.in_force() == bundle.digest:
+            await self.adopt(bundle)
+            return
+        if not go_back and await self.replaced(bundle):
+            raise ConfigInvalid(
+                f"the files here are a bundle that was replaced, `{bundle.digest}`; in force is "
+                f"`{await self.in_force()}`",
+                code="bundle-replaced",
+                way_out="lay the files of the bundle in force here. To go back to this one, lay it at a "
+                "replica that runs and use `remit policy apply` there; where none runs, `remit up --go-back`",
+            )
+        await self.apply(bundle, by=by)
 
     @property
     def digest(self) -> str:

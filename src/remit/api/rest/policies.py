@@ -63,9 +63,12 @@ class ApplyPolicies(Body, frozen=True, kw_only=True):
 
 
 class Preview(View, frozen=True, kw_only=True):
-    """What applying the bundle in the server's folder would do to open tasks."""
+    """What applying the bundle in the server's folder would do to open tasks. `replaced` where it was in
+    force once, and several replicas decide by another one now.
+    """
 
     bundle: str
+    replaced: bool = False
     tasks: tuple[Unsettled, ...]
 
 
@@ -113,7 +116,9 @@ async def preview(errand: Errand) -> Preview:
     """Say which open tasks would not go on as they are; nothing changes."""
     bundle = await _reload(errand)
     found = await errand.house.rebundling.preview(bundle)
-    return Preview(bundle=bundle.digest, tasks=_unsettled(found))
+    house = errand.house
+    replaced = house.replicas.several and await house.policies.replaced(bundle)
+    return Preview(bundle=bundle.digest, replaced=replaced, tasks=_unsettled(found))
 
 
 async def apply(errand: Errand) -> AppliedView:
