@@ -17,7 +17,6 @@ from remit.core.identity import AgentState
 from remit.core.revocation import Cause, ScopeKind
 from remit.core.task import TaskState
 from remit.services.directory import NewPerson
-from remit.services.spent import end_spent
 from tests.call_world import CallWorld, a_bundle, call_world
 
 
@@ -197,9 +196,9 @@ async def test_what_was_used_up_before_a_restart_ends_at_the_start(tmp_path: Pat
     async with call_world(tmp_path, settle=False, seed="again") as world:
         await world.reopen()
         house = world.house
-        closures = await end_spent(house.store, house.live, house.revocations, house.tenant)
+        closures = await house.spent.end()
         assert [(one.tasks, one.cause) for one in closures] == [((task.id,), Cause.BUDGET)]
         assert (await house.tasks.get(other.id)).state is TaskState.ACTIVE
         with pytest.raises(Fenced):
             await world.call(token, name)
-        assert await end_spent(house.store, house.live, house.revocations, house.tenant) == []
+        assert await house.spent.end() == []

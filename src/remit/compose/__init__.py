@@ -56,7 +56,6 @@ from remit.services.opening_pace import OpeningBounds
 from remit.services.outfit import Outfit
 from remit.services.places import Proxies
 from remit.services.rotations import Keyring
-from remit.services.spent import end_spent
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 from remit.services.vouching import Vouching
@@ -211,7 +210,7 @@ async def open_house(
         await house.remains.take_back()
         await house.rebundling.look()
         if not house.replicas.several:
-            await end_spent(house.store, house.live, house.revocations, house.tenant)
+            await house.spent.end()
         await house.signals.resume()
         await house.streams.begin()
         await house.notifications.begin()

@@ -108,6 +108,7 @@ async def enter(house: House, stack: AsyncExitStack, reload: Callable[[], Bundle
     beat.every("renew the lease", pause_s, house.replicas.renew)
     beat.every("look after other replicas", pause_s, house.replicas.keep_up)
     beat.every("tend what others have left", 1.0, house.remains.tend)
+    beat.every("end what others have used up", 1.0, tended(house, house.spent.turn))
     beat.every("say what this replica is", 1.0, partial(_describe, house))
 
 

@@ -14,6 +14,7 @@ from remit.services.remains import Remains
 from remit.services.replicas import Replicas
 from remit.services.revocations import Revocations
 from remit.services.roster import Roster
+from remit.services.spent import SpentTasks
 from remit.services.tools import Tools
 from remit.services.waking import Waking
 
@@ -64,6 +65,17 @@ def remains_of(o: Outfit, replicas: Replicas, ownership: Ownership, leases: Leas
         clock=o.clock,
         tenant=o.tenant,
     )
+
+
+def spent_of(
+    o: Outfit, replicas: Replicas, ownership: Ownership, live: Live, revocations: Revocations
+) -> SpentTasks:
+    """Give what ends tasks that those who are gone have used up."""
+    spent = SpentTasks(
+        store=o.store, live=live, ownership=ownership, revocations=revocations, tenant=o.tenant
+    )
+    replicas.on_gone.append(spent.gone)
+    return spent
 
 
 def reactions_of(

@@ -7,7 +7,7 @@ from remit.core.mission import authority_hash, authority_set
 from remit.core.resource import Resources
 from remit.core.task import Task
 from remit.ports.upstream import HttpUpstream
-from remit.services.among import reactions_of, remains_of, roster_of, standing_among, waking_of
+from remit.services.among import reactions_of, remains_of, roster_of, spent_of, standing_among, waking_of
 from remit.services.answer import Answers
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
@@ -268,6 +268,7 @@ def furnish(o: Outfit) -> House:
         replicas=replicas,
         ownership=ownership,
         remains=remains,
+        spent=spent_of(o, replicas, ownership, live, revocations),
         precedence=precedence,
         reactions=reactions,
         waking=waking,

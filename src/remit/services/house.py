@@ -57,6 +57,7 @@ from remit.services.sightings import Sightings
 from remit.services.signals import HeardSignals
 from remit.services.silence import Silence
 from remit.services.sink_alarms import SinkAlarms
+from remit.services.spent import SpentTasks
 from remit.services.streams import Streams
 from remit.services.tasks import Tasks
 from remit.services.telling import Telling
@@ -123,6 +124,7 @@ class House:
     replicas: Replicas
     ownership: Ownership
     remains: Remains
+    spent: SpentTasks
     precedence: Precedence
     reactions: Reactions
     waking: Waking
