@@ -48,7 +48,7 @@ class OsKeyring:
                     code="source-refused",
                     way_out="unlock it for the user that remit runs as; `python -m keyring diagnose` shows "
                     "which one is used",
-                    debug=type(fault).__name__,
+                    debug=str(fault),
                 ) from None
         if found is None:
             raise KeyUnavailable(
@@ -64,24 +64,23 @@ def _asked(service: str, user: str) -> asyncio.Future[str | None]:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str | None] = loop.create_future()
 
-    def tell(found: str | None, fault: KeyringError | None) -> None:
+    def tell(found: str | None, fault: str) -> None:
         if answer.done():
             return
-        if fault is not None:
-            answer.set_exception(fault)
+        if fault:
+            answer.set_exception(KeyringError(fault))
             answer.exception()  # it is looked at, whoever still waits
         else:
             answer.set_result(found)
 
     def ask() -> None:
         found: str | None = None
-        fault: KeyringError | None = None
+        fault = ""
         try:
             found = keyring.get_password(service, user)
-        except KeyringError as error:
-            fault = error
         except Exception as error:  # noqa: BLE001 - its parts raise faults of their own
-            fault = KeyringError(type(error).__name__)
+            # The fault itself holds the connection that it was met on.
+            fault = type(error).__name__
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(tell, found, fault)
 
