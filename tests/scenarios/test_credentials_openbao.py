@@ -14,6 +14,7 @@ import pytest
 from remit.adapters.broker import openbao_static
 from remit.adapters.broker.bao import BaoSource
 from remit.adapters.broker.openbao import OpenBaoBroker
+from remit.adapters.broker.openbao_static import OpenBaoStaticBroker
 from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.core.errors import ConfigInvalid, KeyUnavailable
@@ -22,7 +23,7 @@ from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoStatic, AtOpenBao
 from tests.leasing_gateway import LeasingGateway
 from tests.postgres_server import PostgresServer
-from tests.world import a_task
+from tests.world import WorldClock, a_task
 
 Json = Any
 
@@ -210,3 +211,34 @@ def test_a_role_that_openbao_will_not_change_is_not_leased_again_and_again(
             gateway.call(other)
         assert len(gateway.house.leases.of(task=second)) == 1
         assert opens(gateway.shown()[-1]["x-database"])
+
+
+async def test_a_password_that_nobody_confirms_counts_for_a_while_and_a_clear_no_at_once(
+    own_bao: BaoServer,
+    postgres_server: PostgresServer,
+) -> None:
+    """OpenBao is sealed: calls go on for five minutes. It takes the leave to read away: they do not."""
+    place, clock, web = AtBaoStatic(own_bao, postgres_server), WorldClock(), BrokerWeb("OpenBao")
+    known = BaoSource(own_bao.address, lambda: place.token, web=web, clock=clock)
+    broker = OpenBaoStaticBroker(known, "database", place.role, login=place.place)
+    try:
+        given = await broker.obtain(LeaseWanted("lse_1", "crm", a_task()))
+        assert await broker.counts(given)
+        told = own_bao.ask("GET", "auth/token/lookup-self", token=place.token)
+        assert isinstance(told, dict)
+        (policy,) = [one for one in told["data"]["policies"] if one != "default"]
+        own_bao.ask("DELETE", f"sys/policies/acl/{policy}")
+        with pytest.raises(KeyUnavailable, match="status 403"):
+            await broker.counts(given)
+        own_bao.ask("PUT", f"sys/policies/acl/{policy}", {"policy": place.POLICY})
+        assert await broker.counts(given)
+        own_bao.ask("PUT", "sys/seal")
+        for _ in range(3):
+            assert await broker.counts(given)
+            clock.advance(99)
+        assert await broker.counts(given)
+        clock.advance(10)
+        with pytest.raises(KeyUnavailable, match="status 503"):
+            await broker.counts(given)
+    finally:
+        await web.close()
