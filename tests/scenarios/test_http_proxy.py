@@ -60,8 +60,12 @@ async def ask(
         TARGET: target.encode(),
     }
 
+    parts: list[Json] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Json:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not parts:
+            await asyncio.Event().wait()  # this client waits for its answer, however long it takes
+        return parts.pop()
 
     async def send(message: Json) -> None:
         if message["type"] == "http.response.start":
