@@ -99,6 +99,16 @@ def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.Captur
     assert capsys.readouterr().err.endswith("see `remit person --help`\n")
 
 
+def test_an_event_says_no_word_twice_and_no_digest_whole() -> None:
+    """State and cause of an end are often one word, and a bundle is known by the beginning of its digest."""
+    ended = {"kind": "task.ended", "facts": {"state": "completed", "cause": "completed", "reason": "done"}}
+    assert saying(ended).plain == "completed  done"
+    applied = {"kind": "bundle.applied", "facts": {"bundle": "sha256:" + "0123456789abcdef" * 4, "rules": 27}}
+    assert saying(applied).plain == "sha256:0123456789abcdef  27 rules"
+    issued = {"kind": "token.issued", "facts": {"grant": "client-credentials", "bound": "no"}}
+    assert saying(issued).plain == "client-credentials  bearer"
+
+
 def test_help_says_what_a_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
     """The first line of help names what may stand there, and the program behind `--`."""
     for line in ("remit run [OPTIONS] -- CMD", "remit can X [TOOL] [OPTIONS]", "remit who [X] [OPTIONS]"):

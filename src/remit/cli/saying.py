@@ -72,6 +72,8 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "signal.untold": ("receiver", "code"),
     "stream.changed": ("receiver", "change", "stream"),
 }
+#: Facts that are numbers, told with what they count.
+_COUNTS = ("rules", "recovered", "tasks", "further", "result_bytes")
 #: The sealed values that say what it was about, where they can still be read.
 _ABOUT = ("record", "target", "resource", "goal", "text", "person")
 
@@ -85,13 +87,15 @@ def saying(event: Json) -> Text:
         value = facts.get(name)
         if value in (None, "", [], 0):
             continue
-        word = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        if word in told:
+        word = ", ".join(map(_short, value)) if isinstance(value, list) else _short(value)
+        if name == "bound" and word == "no":
+            word = "bearer"
+        if word in told and name not in _COUNTS:
             # A state and its cause are often the same word.
             continue
         told.append(word)
         said.append(_apart(said) + plain(word), style=STATES.get(word, ""))
-        if name in ("rules", "recovered", "tasks", "further", "result_bytes"):
+        if name in _COUNTS:
             unit = name.replace("_", " ").removeprefix("result ")
             said.append(f" {unit.removesuffix('s') if value == 1 else unit}", style="dim")
     for rule in _rules(event):
@@ -102,6 +106,12 @@ def saying(event: Json) -> Text:
     if facts.get("observed"):
         said.append(f"{_apart(said)}observed, not refused", style="bold yellow")
     return said
+
+
+def _short(value: object) -> str:
+    """Give a fact as text: of a digest enough to know it by."""
+    word = str(value)
+    return word[:23] if word.startswith("sha256:") else word
 
 
 def _apart(said: Text) -> str:

@@ -54,7 +54,8 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
     tree = _PICTURES[told["kind"]](told)
     if told.get("agent") or told["kind"] == "workload":
         word, why = isolation(client.base_url)
-        if word:
+        # Of an agent that may run as remit's user that is said already, and says more.
+        if word and word != told.get("isolation"):
             tree.add(_line("isolation", f"{word} ({why})", "yellow" if word == "none" else ""))
     for lock in told.get("locks", ()):
         why = f": {lock['reason']}" if lock["reason"] else ""
