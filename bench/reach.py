@@ -3,7 +3,8 @@
 
 The bundles are made up, and shaped like real ones: upstreams of 8 to 40 tools, most of which read; one
 upstream in twenty nobody has described; task types of 5 to 50 grants, of a few upstreams, some of them with
-kept destinations, some handed down; tickets, files and channels that many task types share.
+kept destinations, some handed down; tickets, files and channels that many task types share; one credential
+opens all upstreams of a kind.
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any
 from bench.figure import Figure
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
+from remit.config.opens import credentials_of_upstreams
 from remit.core.reach import Openness, remedies
 from remit.services.reach import survey
 
@@ -112,7 +114,14 @@ def write_reach_bundle(folder: Path, tools: int, seed: int = 4) -> Path:
             "order": ["public", "internal", "confidential", "restricted"],
             "clearance": {"self": "restricted", "internal": "confidential", "external": "internal"},
         },
-        "upstreams": {name: {"url": f"https://{name}.example.com/mcp"} for name in upstreams},
+        "upstreams": {
+            # Of each kind, one credential opens all.
+            name: {
+                "url": f"https://{name}.example.com/mcp",
+                "headers": {"authorization": f"env:TOKEN_OF_{name.partition('-')[0].upper()}"},
+            }
+            for name in upstreams
+        },
         "groups": {"staff": ["ana"]},
     }
     path = folder / "remit.yaml"
@@ -136,10 +145,11 @@ def reach(quick: bool) -> list[Figure]:
         finally:
             shutil.rmtree(folder)
         took: list[float] = []
-        made, paths, cuts = survey(bundle, policy_engine(config), config.groups), 0, 0
+        opens = credentials_of_upstreams(config.upstreams)
+        made, paths, cuts = survey(bundle, policy_engine(config), config.groups, (), opens), 0, 0
         for _ in range(2 if quick else ROUNDS):
             start = time.perf_counter()
-            made = survey(bundle, policy_engine(config), config.groups)
+            made = survey(bundle, policy_engine(config), config.groups, (), opens)
             paths = sum(len(one.sources) for one in made.paths)
             cuts = sum(bool(remedies(made, one)) for one in made.toxic)
             took.append(time.perf_counter() - start)

@@ -14,6 +14,7 @@ import json
 import math
 import re
 from collections.abc import Hashable, Iterable
+from functools import cached_property
 
 import msgspec
 import networkx
@@ -23,7 +24,7 @@ from remit.core.bundle import Bundle, PolicySource
 from remit.core.label import Trust
 from remit.core.reach.model import DataSource, Inflow, Openness
 from remit.core.reach.survey import ReachSurvey, ToxicTask
-from remit.core.reach.terrain import SharedStore, ToolGate, start_of
+from remit.core.reach.terrain import SharedStore, start_of
 from remit.core.task import HandDown
 
 MAX_PLACES = 32
@@ -33,6 +34,7 @@ MAX_ID = 128
 _NO_ID = re.compile(r"[^A-Za-z0-9._:#/-]")
 
 Spot = Hashable
+_Edge = tuple[Spot, Spot]
 
 
 class RepairKind(enum.StrEnum):
@@ -213,22 +215,33 @@ class _Cut:
     def connected(self, repairs: Iterable[Repair]) -> bool:
         """Whether something still goes all the way once some changes are made."""
         self._laid()
-        closed = {(one.task_type, one.tool) for one in repairs if one.kind in _CLOSING}
-        made = set(repairs)
-        gone = {
-            edge
-            for edge, repair in self.repairs.items()
-            if repair in made or (repair.tool and (repair.task_type, repair.tool) in closed)
-        }
+        by_repair, by_tool = self._edges
+        gone: set[_Edge] = set()
+        for one in repairs:
+            gone.update(by_repair.get(one, ()))
+            if one.kind in _CLOSING and one.tool:
+                gone.update(by_tool.get((one.task_type, one.tool), ()))
         seen: set[Spot] = {"in"}
         waiting: list[Spot] = ["in"]
         while waiting:
-            one = waiting.pop()
-            for other in self.graph.successors(one):
-                if other not in seen and (one, other) not in gone:
+            spot = waiting.pop()
+            for other in self.graph.successors(spot):
+                if other not in seen and (spot, other) not in gone:
+                    if other == "out":
+                        return True
                     seen.add(other)
                     waiting.append(other)
-        return "out" in seen
+        return False
+
+    @cached_property
+    def _edges(self) -> tuple[dict[Repair, list[_Edge]], dict[tuple[str, str], list[_Edge]]]:
+        """What each change takes away, and what is of each tool of a task type."""
+        by_repair: dict[Repair, list[_Edge]] = {}
+        by_tool: dict[tuple[str, str], list[_Edge]] = {}
+        for edge, repair in self.repairs.items():
+            by_repair.setdefault(repair, []).append(edge)
+            by_tool.setdefault((repair.task_type, repair.tool), []).append(edge)
+        return by_repair, by_tool
 
     def _read_here(self, inflow: Inflow) -> bool:
         return inflow.direct and inflow.openness <= self.level and "/" in inflow.source.tool
@@ -313,7 +326,7 @@ class _Cut:
     def _into_store(self, shelf: SharedStore) -> Iterable[int]:
         for place, gate in self.survey.writers.get(shelf, ()):
             runner = self.survey.terrain.runners[place]
-            if not self._writes(place, gate):
+            if self.survey.writing(place, gate) > self.level:
                 continue
             name = runner.task_type.name
             kind = RepairKind.APPROVE if self.level is Openness.OPEN else RepairKind.DROP
@@ -322,11 +335,6 @@ class _Cut:
             self._edge(writes, wrote, 0, Repair(kind, name, gate.tool.id))
             self._edge(wrote, shelf, math.inf)
             yield place
-
-    def _writes(self, place: int, gate: ToolGate) -> bool:
-        asked = self.survey.asked
-        labels = {asked.numbers.of(one.label) for one in self.survey.spread.inflows[place]}
-        return any(asked.write(place, gate, label).openness <= self.level for label in labels)
 
     def _counts(self, source: DataSource) -> bool:
         if self.cuts == "untrusted":

@@ -91,6 +91,17 @@ class ReachSurvey:
         self.terrain: Terrain = terrain(bundle, observed, joined(credentials))
         self.asked = Hearing(self.terrain, judge)
         self.spread = Spread(self.terrain, self.asked)
+        self._writing: dict[tuple[int, int], Openness] = {}
+
+    def writing(self, place: int, gate: ToolGate) -> Openness:
+        """Give how open the most open way is to change something with a granted tool after what is read."""
+        # Gates live as long as the terrain, so their addresses are names.
+        known = self._writing.get((place, id(gate)))
+        if known is None:
+            labels = {self.asked.numbers.of(one.label) for one in self.spread.inflows[place]}
+            opens = (self.asked.write(place, gate, label).openness for label in labels)
+            known = self._writing[place, id(gate)] = min(opens, default=Openness.REFUSED)
+        return known
 
     @cached_property
     def toxic(self) -> tuple[ToxicTask, ...]:
