@@ -93,6 +93,10 @@ class WorldSealingKeys:
         self._held.append(str(int(self.current) + 1))
         return self.held()[0]
 
+    async def refresh(self) -> bool:
+        """Nobody else has these keys."""
+        return False
+
     async def tidy(self) -> tuple[HeldKey, ...]:
         """Nothing."""
         return ()

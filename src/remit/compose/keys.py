@@ -25,6 +25,10 @@ GRACE = timedelta(minutes=5)
 PERIODS_OF_LIFE = 3
 #: Seconds between two looks at what the keys need.
 KEEP_S = 30.0
+#: Seconds between two looks whether another replica has replaced one.
+LOOK_S = 1.0
+#: How long a sealing key stays beside the next one, so that each replica seals anew what it holds.
+REST = timedelta(seconds=4 * KEEP_S)
 #: Seconds between two renewals of the token for OpenBao.
 RENEW_S = 300.0
 
@@ -98,6 +102,8 @@ def issuing_of(config: Config, keys: Keyring, store: Store, clock: Clock, entrop
 
 async def serve_keys(config: Config, house: House, upkeep: Upkeep, stack: AsyncExitStack) -> None:
     """Keep the keys from now on, and serve the Workload API until `stack` is closed."""
+    house.rotations.rest = lambda: REST if house.replicas.several else timedelta()
+    upkeep.every("look at the keys", LOOK_S, house.rotations.look)
     upkeep.every("keep the keys", KEEP_S, house.rotations.keep)
     for name, chore in house.rotations.chores.items():
         upkeep.every(name, RENEW_S, chore)

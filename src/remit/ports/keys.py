@@ -4,9 +4,10 @@
 The keys of each purpose are distinct and live outside the store. No method gives a private key away, except
 those of `SealingKeys`, which wrap the per-subject keys inside this process.
 
-All of them live on one event loop. Checking never waits: public keys are in memory. Signing may wait for
-whoever holds the private key, for a bounded time; `KeyUnavailable` says that it could not be used, and then
-nothing was signed. What `rotate` has returned survives the loss of power.
+All of them live on one event loop; several processes may have the same ones. Checking never waits: public
+keys are in memory. Signing may wait for whoever holds the private key, for a bounded time; `KeyUnavailable`
+says that it could not be used, and then nothing was signed. What `rotate` has returned survives the loss of
+power.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ class RotatingKeys(Protocol):
         `at_once`: the key may be in other hands. The new key is one that was never published, and what
         earlier ones signed is refused from now on (notes of the log excepted: they say when they were
         signed). Raises `KeyUnavailable`, and then nothing has changed.
+        """
+        ...
+
+    async def refresh(self) -> bool:
+        """Take over what another process on the same keys has made of them; gives whether there was
+        something. Raises `KeyUnavailable`, and then nothing has changed.
         """
         ...
 

@@ -8,13 +8,14 @@ that one which a crash kept from being recorded, or which somebody made by hand,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.x509 import load_der_x509_certificate
 
-from remit.core.errors import NotFound
+from remit.core.errors import Conflict, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.key import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
@@ -71,6 +72,9 @@ class Rotations:
         self._tenant = tenant
         self._periods = {kind: period for kind, period in (periods or {}).items() if period}
         self._lock = asyncio.Lock()
+        #: How long a sealing key stays after another one has taken its place: other processes seal anew what
+        #: they hold meanwhile.
+        self.rest: Callable[[], timedelta] = timedelta
         self._changed: list[Callable[[KeyKind], None]] = []
         self._rewrap_too: list[Callable[[], Awaitable[None]]] = []
 
@@ -86,6 +90,16 @@ class Rotations:
         """Give every key, by kind; never a private one."""
         return tuple(one for keys in self._keys.values() for one in keys.held())
 
+    async def look(self) -> None:
+        """Take over what other processes have made of the keys; for a background loop."""
+        async with self._lock:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        for kind, keys in self._keys.items():
+            if await keys.refresh():
+                self._tell(kind)
+
     async def rotate(self, kind: KeyKind, *, by: str, reason: str = "", at_once: bool = False) -> HeldKey:
         """Let another key of a kind sign from now on; raises `NotFound` where there are none, and
         `KeyUnavailable`, after which all is as it was.
@@ -97,6 +111,7 @@ class Rotations:
                 way_out="configure `workload_api`, or see `remit key list`",
             )
         async with self._lock:
+            await self._refresh()
             before = _current(keys)
             turned = await keys.rotate(at_once=at_once)
             self._tell(kind)
@@ -109,6 +124,7 @@ class Rotations:
         anew.
         """
         async with self._lock:
+            await self._refresh()
             for kind, keys in self._keys.items():
                 await self._compare(kind, keys)
                 if self._due(kind, keys):
@@ -159,10 +175,17 @@ class Rotations:
             reached = await self._store.rewrap(reached, STEP)
         for too in self._rewrap_too:
             await too()
+        if self._clock.now() - _current(self._sealing).made < self.rest():
+            return
+        retired = []
         for one in previous:
-            await self._sealing.retire(one.id)
+            # Another process may have been first, and has told of it.
+            with contextlib.suppress(Conflict):
+                await self._sealing.retire(one.id)
+                retired.append(one)
         self._tell(KeyKind.SEALING)
-        await self._retired(tuple(previous))
+        if retired:
+            await self._retired(tuple(retired))
 
     async def _record(self, kind: KeyKind, key: str, previous: str, *, by: str, **facts: str | bool) -> None:
         said = {"kind": kind.value, "key": key, "previous": previous}

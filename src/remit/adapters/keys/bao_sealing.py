@@ -25,6 +25,7 @@ class BaoSealingKeys(ShelvedSealing):
 
     def __init__(self, folder: Path, clock: Clock, remote: Remote, opened: dict[Reference, bytes]) -> None:
         """Take a remote key and what of it was decrypted; see `open`."""
+        self._folder = folder
         self._remote = remote
         self._opened = opened
         craft: Craft[bytes] = Craft(
@@ -48,8 +49,18 @@ class BaoSealingKeys(ShelvedSealing):
             remote.keep(reference)
         return cls(folder, clock, remote, opened)
 
+    async def refresh(self) -> bool:
+        """Take over what another process has made of them; what is new is decrypted first."""
+        if not self._shelf.changed:
+            return False
+        for one in _wrapped(self._folder):
+            if one not in self._opened:
+                self._opened[one] = await self._remote.decrypt(one)
+        return self._shelf.refresh()
+
     async def rotate(self, *, at_once: bool = False) -> HeldKey:
         """Make a new key to wrap under from now on."""
+        await self.refresh()
         reference, key = await self._remote.datakey()
         self._opened[reference] = key
         self._remote.keep(reference)

@@ -70,6 +70,10 @@ class _Signing:
         await self._trim()
         return turned
 
+    async def refresh(self) -> bool:
+        """Take over what another process has made of them."""
+        return self._shelf.refresh()
+
     async def tidy(self) -> tuple[HeldKey, ...]:
         """Have the versions destroyed whose time is over."""
         gone = self._shelf.tidy()

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +21,7 @@ from remit.adapters.keys.book import (
     held,
     ordered,
     over,
+    place_of,
     read_book,
     turned,
     write_book,
@@ -45,7 +49,8 @@ class Shelf(Generic[K]):
     """The keys of one kind that are in files.
 
     `keys` has those that are not retired, by id, in the order of the book; `generation` rises when one leaves
-    it.
+    it. Other processes may have the same folder: what one makes of the book the others take over (`refresh`),
+    and each change is made to the book as it is, by one at a time.
     """
 
     def __init__(self, folder: Path, rules: Rules, craft: Craft[K], clock: Clock) -> None:
@@ -57,6 +62,7 @@ class Shelf(Generic[K]):
         self.keys: dict[str, K] = {}
         self.generation = 0
         check_folder(folder)
+        self._stamp = self._stamped()
         self.entries: Entries = read_book(folder, rules.kind) or self._begin()
         self._load()
 
@@ -74,22 +80,45 @@ class Shelf(Generic[K]):
         """Give every entry as the port has it."""
         return held(self.entries, self._rules.kind)
 
+    @property
+    def changed(self) -> bool:
+        """Whether another process has written the book since it was read here."""
+        return self._stamped() != self._stamp
+
+    def refresh(self) -> bool:
+        """Take over what another process has made of the book; gives whether there was something."""
+        if not self.changed:
+            return False
+        stamp, entries = self._stamped(), read_book(self._folder, self._rules.kind)
+        another = entries is not None and entries != self.entries
+        if entries is not None and another:
+            self._hold(entries)
+        self._stamp = stamp
+        return another
+
     def rotate(self, *, at_once: bool) -> HeldKey:
         """Let another key sign from now on, and give it."""
-        now, ahead = self._clock.now(), self._rules.ahead
-        fresh = []
-        if at_once or not ahead:
-            fresh.append(self._make(now, KeyStanding.CURRENT))
-        if ahead:
-            fresh.append(self._make(now, KeyStanding.NEXT, above=fresh))
-        # INVARIANT: what is fresh is durable before the book names it.
-        self._settle(turned(self.entries, self._rules, tuple(fresh), now, at_once=at_once))
-        if at_once:
-            self.tidy()
-        return self.held()[1 if ahead else 0]
+        with self._alone():
+            now, ahead = self._clock.now(), self._rules.ahead
+            fresh = []
+            if at_once or not ahead:
+                fresh.append(self._make(now, KeyStanding.CURRENT))
+            if ahead:
+                fresh.append(self._make(now, KeyStanding.NEXT, above=fresh))
+            # INVARIANT: what is fresh is durable before the book names it.
+            self._settle(turned(self.entries, self._rules, tuple(fresh), now, at_once=at_once))
+            if at_once:
+                self._tidy()
+            return self.held()[1 if ahead else 0]
 
     def tidy(self) -> tuple[HeldKey, ...]:
         """Destroy the previous keys whose time is over, and give them."""
+        if not over(self.entries, self._rules, self._clock.now())[1]:
+            return ()
+        with self._alone():
+            return self._tidy()
+
+    def _tidy(self) -> tuple[HeldKey, ...]:
         kept, gone = over(self.entries, self._rules, self._clock.now())
         if gone:
             self._settle(kept)
@@ -99,12 +128,31 @@ class Shelf(Generic[K]):
 
     def retire(self, id: str) -> None:
         """Destroy a previous key by name; raises `Conflict` for any other."""
-        found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
-        if not found:
-            raise Conflict(f"`{id[:80]}` is no previous key", way_out="see `remit key list`")
-        self._settle(tuple(one for one in self.entries if one not in found))
-        for one in found:
-            remove_secret(self._place(one.version))
+        with self._alone():
+            found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
+            if not found:
+                raise Conflict(f"`{id[:80]}` is no previous key", way_out="see `remit key list`")
+            self._settle(tuple(one for one in self.entries if one not in found))
+            for one in found:
+                remove_secret(self._place(one.version))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Have the book as it is, and keep it from every other process meanwhile."""
+        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.refresh()
+            yield
+        finally:
+            os.close(lock)
+
+    def _stamped(self) -> tuple[int, int, int] | None:
+        try:
+            found = place_of(self._folder, self._rules.kind).lstat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _begin(self) -> Entries:
         """Take the keys that lie there without a book, of which the highest signs, or make the first."""
@@ -182,10 +230,14 @@ class Shelf(Generic[K]):
     def _settle(self, entries: Entries) -> None:
         """Write the book, and hold the keys that it names now."""
         write_book(self._folder, self._rules.kind, entries)
-        self.entries = entries
+        self._stamp = self._stamped()
+        self._hold(entries)
+
+    def _hold(self, entries: Entries) -> None:
         keys: dict[str, K] = {}
         for one in self._living(entries):
             keys[one.id] = self.keys[one.id] if one.id in self.keys else self._read(one.version)
+        self.entries = entries
         if self.keys.keys() - keys.keys():
             self.generation += 1
         self.keys = keys

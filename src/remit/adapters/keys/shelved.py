@@ -25,6 +25,10 @@ class Shelved(Generic[K]):
         """Let the next key do the work from now on."""
         return self._shelf.rotate(at_once=at_once)
 
+    async def refresh(self) -> bool:
+        """Take over what another process has made of them."""
+        return self._shelf.refresh()
+
     async def tidy(self) -> tuple[HeldKey, ...]:
         """Destroy the previous keys whose time is over; public halves that are remembered stay known."""
         return self._shelf.tidy()
