@@ -53,10 +53,10 @@ async def test_a_question_is_passed_on_and_the_answer_is_a_call_of_its_own(world
     assert told["resultType"] == "complete"
     assert told["structuredContent"]["inputResponses"] == ANSWER
     assert told["structuredContent"]["requestState"] == "state of this call"
-    # An outcome is written with the decision after it, or soon.
+    # An outcome is written with the decision after it, or soon: the third one may be there, too.
     await ask(world)
     called = [one["outcome"] for one in await world.facts(EventKind.TOOL_CALLED)]
-    assert called == ["input-required", "ok"]
+    assert called[:2] == ["input-required", "ok"]
     assert [one["outcome"] for one in await world.facts(EventKind.DECISION_MADE)] == ["permit"] * 3
 
 
