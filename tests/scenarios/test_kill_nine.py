@@ -14,6 +14,8 @@ from tests.evidence_reading import permits
 from tests.gateway_process import GatewayProcess, gateway_process
 from tests.http_line import Line
 
+pytestmark = pytest.mark.long
+
 LOOPS = 6
 
 

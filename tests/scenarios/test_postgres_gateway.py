@@ -6,6 +6,8 @@ import contextlib
 import re
 from pathlib import Path
 
+import pytest
+
 from remit.cli.checks import _store
 from remit.compose import open_house
 from remit.config import load_config
@@ -13,6 +15,8 @@ from tests.evidence_reading import permits
 from tests.gateway_process import GatewayProcess, gateway_process, set_up
 from tests.http_line import Line
 from tests.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.long
 
 LOOPS = 6
 

@@ -17,6 +17,8 @@ from tests.mail_bundle import RECIPIENT
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import ended, replicas, sent, until_sent
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 

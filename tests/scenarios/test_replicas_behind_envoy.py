@@ -17,6 +17,8 @@ from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas, until
 from tests.unit.test_port_tls import identity
 
+pytestmark = pytest.mark.long
+
 
 async def sent(by: Replica, port: int, token: str, subject: str, task: str = "") -> Told:
     """Send one mail through Envoy, with a header that names a task."""

@@ -19,6 +19,8 @@ from tests.mail_bundle import RECIPIENT
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, ended, replicas, sent, until, until_sent
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 HOUR_S = 3600.0

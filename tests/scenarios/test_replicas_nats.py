@@ -16,6 +16,8 @@ from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, ended, replicas, sent, until
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 #: Renewals are twenty seconds apart then, and few of them come in between.

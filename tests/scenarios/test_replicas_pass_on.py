@@ -21,6 +21,8 @@ from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, until
 from tests.scripted_mcp import scripted_http
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 

@@ -24,6 +24,8 @@ from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, ended, replicas, sent, until
 from tests.unit.test_port_tls import identity
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 HOUR_S = 3600.0

@@ -14,6 +14,8 @@ from tests.mail_bundle import TASK
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, replicas, sent, until, until_sent
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 #: No lease is waited out here, and a busy machine shall not let one run out.

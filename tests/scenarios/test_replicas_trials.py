@@ -23,6 +23,8 @@ from tests.nats_server import NatsServer
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas
 
+pytestmark = pytest.mark.long
+
 Json = Any
 T = TypeVar("T")
 

@@ -11,6 +11,8 @@ import pytest
 
 from remit.cli.demo.database import programs
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
