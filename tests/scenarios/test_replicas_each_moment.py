@@ -24,6 +24,8 @@ from tests.http_line import Line
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replicas, replicas, until
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 
