@@ -19,6 +19,7 @@ import msgspec
 
 from remit.adapters.policy.cedar.check import World, problems_of, validate_alone
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
+from remit.adapters.policy.cedar.flat import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import Recent, RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.part import KEPT, Found, Kept, Part, Stand, policy_set, readers, steady
 from remit.adapters.policy.cedar.rule import CedarRule, parse
@@ -133,7 +134,7 @@ class CedarLoaded:
         self._facts = facts
         self._params = params
         self._index = RuleIndex(self._rules)
-        self._sets: Recent[tuple[int, ...], tuple[Any, Any]] = Recent(512)
+        self._sets: Recent[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = Recent(512)
         self._kits: Recent[tuple[Form, tuple[int, ...]], _Kit] = Recent(2048)
         self._places: Recent[tuple[str, str, Form], _Place] = Recent(8192)
         named = sorted((rule.ref.id, rule.ref.digest) for rule in self._rules)
@@ -213,7 +214,7 @@ class CedarLoaded:
         checked = (
             known is not None and known.input_schema == tool.input_schema and known.effect is tool.effect
         )
-        _, schema = self._read_by(tool, rules)
+        schema = _schema(tool, self._read_by(tool, rules), rules)
         parts = [
             self._part(tool, tuple(number for number in numbers if steady(self._rules[number]) is kind))
             for kind in (True, False)
@@ -231,23 +232,32 @@ class CedarLoaded:
 
     def _part(self, tool: Tool, numbers: tuple[int, ...]) -> Part:
         rules = tuple(self._rules[number] for number in numbers)
-        shape, schema = self._read_by(tool, rules)
-        compiled = self._sets.get(numbers)
+        shape = self._read_by(tool, rules)
+        policies = {rule.ref.id: rule.policy for rule in rules}
+        rewritten = {name: flattened(one) for name, one in policies.items()} if can_be_flat(shape) else {}
+        flat = bool(rewritten) and None not in rewritten.values()
+        compiled = self._sets.get((flat, numbers))
         if compiled is None:
-            whole = policy_set(rules)
-            lasting = [rule for rule in rules if not rule.waivable]
+            policies = rewritten if flat else policies
+            whole = policy_set(policies)
+            lasting = {rule.ref.id: policies[rule.ref.id] for rule in rules if not rule.waivable}
             compiled = self._sets.put(
-                numbers, (whole, whole if len(lasting) == len(rules) else policy_set(lasting))
+                (flat, numbers), (whole, whole if len(lasting) == len(rules) else policy_set(lasting))
             )
         permits = frozenset(rule.ref.id for rule in rules if rule.permits)
-        return Part(rules, shape, cedarpy.Schema.from_str(schema), *compiled, permits)
+        schema = _schema(tool, flat_shape(shape) if flat else shape, rules)
+        return Part(rules, shape, cedarpy.Schema.from_str(schema), *compiled, permits, flat)
 
-    def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> tuple[Shape, str]:
-        """Give the context that rules read, and the schema that has just that."""
+    def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
+        """Give the context that rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        shape = prune(context_shape(tool, self._params), paths)
-        named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
-        return shape, schema_of_one(tool, shape, named)
+        return prune(context_shape(tool, self._params), paths)
+
+
+def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:
+    """Give the schema that has just what rules read of the context, which is of this type."""
+    named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
+    return schema_of_one(tool, shape, named)
 
 
 def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]) -> PolicyAnswer:

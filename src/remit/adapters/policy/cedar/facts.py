@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from remit.adapters.policy.cedar.flat import ARGUMENTS, flat_name
 from remit.adapters.policy.cedar.shape import (
     BOOL,
     DECIMAL,
@@ -167,11 +168,18 @@ class Facts:
             "now": lambda request: request.now,
         }
 
-    def context(self, shape: Shape, request: AccessRequest) -> bytes:
-        """Give `context` as Cedar JSON, of the (pruned) type `shape`; raises `Misfit`."""
+    def context(self, shape: Shape, request: AccessRequest, *, flat: bool = False) -> bytes:
+        """Give `context` as Cedar JSON, of the (pruned) type `shape`; raises `Misfit`. With `flat` the
+        arguments stand in it by their flat names.
+        """
         out: dict[str, Json] = {}
         for name, below in shape.fields.items():
-            out[name] = fit(below, self._sources[name](request), name, self._limit)
+            value = fit(below, self._sources[name](request), name, self._limit)
+            if flat and name == ARGUMENTS:
+                for one, item in value.items():
+                    out[flat_name(one)] = item
+            else:
+                out[name] = value
         try:
             return msgspec.json.encode(out)
         except (UnicodeEncodeError, ValueError, TypeError):

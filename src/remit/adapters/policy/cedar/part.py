@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import cedarpy
@@ -75,7 +75,9 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Some rules with what they read, compiled. `lasting` are those that no human can waive."""
+    """Some rules with what they read, compiled. `lasting` are those that no human can waive; with `flat` they
+    read arguments by their flat names.
+    """
 
     rules: tuple[CedarRule, ...]
     shape: Shape
@@ -83,6 +85,7 @@ class Part(msgspec.Struct, frozen=True):
     policies: Any
     lasting: Any
     permits: frozenset[str]
+    flat: bool
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -137,7 +140,7 @@ class Stand(msgspec.Struct, frozen=True):
         kept = self.kept
         if kept is not None and kept.last is not None and kept.last.like(request, self.part.shape.fields):
             return kept.last.found, kept.last.asked
-        context = facts.context(self.part.shape, request)
+        context = facts.context(self.part.shape, request, flat=self.part.flat)
         asked = {**self.head, "context": context.decode()}
         if kept is None:
             return self._evaluate(asked, self.part.policies), asked
@@ -174,9 +177,9 @@ def readers(rules: Iterable[CedarRule], path: str) -> str:
     return ", ".join(f"`{name}`" for name in found) or "of this bundle"
 
 
-def policy_set(rules: Sequence[CedarRule]) -> Any:
-    """Compile rules."""
-    static = {rule.ref.id: rule.policy for rule in rules}
+def policy_set(policies: Mapping[str, Json]) -> Any:
+    """Compile policies, by the ids of their rules."""
+    static = dict(policies)
     return cedarpy.PolicySet.from_json_str(
         json.dumps({"templates": {}, "staticPolicies": static, "templateLinks": []})
     )
