@@ -42,8 +42,8 @@ def clocked(store: Store) -> None:
     """Have the store say when it has committed a fence."""
     commit = store.commit
 
-    async def noting(unit: Unit) -> Receipt:
-        receipt = await commit(unit)
+    async def noting(unit: Unit, *, at_once: bool = False) -> Receipt:
+        receipt = await commit(unit, at_once=at_once)
         at_ns = time.monotonic_ns()
         for change in unit.changes:
             if isinstance(change, RaiseFence):

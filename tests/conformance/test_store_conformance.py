@@ -192,6 +192,19 @@ async def test_units_submitted_together_stand_or_fall_alone(store: Store) -> Non
     assert await store.usage(TENANT, "task_one") == Usage(calls=3)
 
 
+async def test_what_is_committed_at_once_comes_after_what_was_submitted_before(store: Store) -> None:
+    """To wait for nobody changes neither the order nor what a refusal leaves, also where others do wait."""
+    bounds = {"task_one": Budgets(calls=3)}
+    one = Unit(changes=(TakeBudget(bounds, calls=1),), events=(an_event(task="task_one"),))
+    behind = store.submit(Unit(events=(an_event(call="behind"),)))
+    first = await store.commit(one, at_once=True)
+    assert (await behind).indexes[0] < first.indexes[0]
+    many = (store.commit(one, at_once=number > 0) for number in range(4))
+    results = await asyncio.gather(*many, return_exceptions=True)
+    assert [isinstance(result, BudgetExhausted) for result in results] == [False] * 2 + [True] * 2
+    assert await store.size(TENANT) == 4
+
+
 async def test_a_defect_in_one_unit_spares_the_others(store: Store) -> None:
     """An event that cannot be encoded refuses its own unit, with nothing of it kept."""
     bad = Unit(events=(an_event(), an_event(facts={"n": 2**60})))

@@ -93,12 +93,12 @@ class _FailsOnLabels:
         self.working = False
         self.refused = 0
 
-    async def commit(self, unit: Unit) -> Any:
+    async def commit(self, unit: Unit, *, at_once: bool = False) -> Any:
         """Commit, or refuse."""
         if not self.working and any(isinstance(one, RaiseLabel) for one in unit.changes):
             self.refused += 1
             raise StoreUnavailable("the store is away")
-        return await self._store.commit(unit)
+        return await self._store.commit(unit, at_once=at_once)
 
 
 async def test_on_a_full_disk_no_label_rises_and_nothing_is_released(world: FlowWorld) -> None:

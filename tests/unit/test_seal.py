@@ -42,6 +42,15 @@ def test_a_commitment_opens_to_nothing_else(name: str, value: object, salt: byte
     assert not seal.open_commitment("\u00e9" + commitment, name, value, salt)
 
 
+@pytest.mark.parametrize("size", range(16, 33))
+def test_a_salt_of_any_size_is_the_key_of_an_hmac(size: int) -> None:
+    """HMAC-SHA256 is made of two hashes here, and is what the library's would be."""
+    for value in ("", "x" * 40, "y" * 500):
+        salt = hashlib.sha256(f"{size} {value}".encode()).digest()[:size]
+        expected = hmac.digest(salt, canonical.encode(["name", value]), "sha256")
+        assert base64.urlsafe_b64decode(seal.commit("name", value, salt) + "=") == expected
+
+
 @pytest.mark.parametrize("size", [0, 15, 33])
 def test_a_salt_of_another_size_is_refused(size: int) -> None:
     """Fewer than 16 bytes could be guessed; more than 32 are a mistake."""

@@ -139,6 +139,7 @@ class Store(Protocol):
     tasks of one event loop may call at once; units are applied one after another in the order of the calls.
     Errors: the faults named by each check and change; `StoreUnavailable` when nothing can be committed, after
     which nothing of the unit is there. Reads see everything committed before they were called.
+    `at_once`: nobody else is known to commit in this turn of the loop. All it may spare is the wait for them.
     """
 
     @property
@@ -146,15 +147,14 @@ class Store(Protocol):
         """The incarnation that writes: a random id, new at each start."""
         ...
 
-    async def commit(self, unit: Unit) -> Receipt:
-        """Commit a unit whole or not at all. Being cancelled meanwhile does not take the unit back."""
+    async def commit(self, unit: Unit, *, at_once: bool = False) -> Receipt:
+        """Commit a unit whole or not at all, also if its caller is cancelled meanwhile."""
         ...
 
     def submit(self, unit: Unit) -> Awaitable[Receipt]:
         """Begin to commit a unit without waiting for it; order among calls is kept.
 
         A store may hold it back for some milliseconds, so that it shares the next awaited commit.
-
         If the unit is refused and nobody looks at the future, the event loop reports it.
         """
         ...

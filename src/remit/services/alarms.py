@@ -15,13 +15,6 @@ from typing import Any
 Running = asyncio.Task[Any]
 
 
-def running() -> Running:
-    """Give the task that runs."""
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
 class Alarm:
     """Something that is due at a time, unless it is put off before."""
 
@@ -76,7 +69,14 @@ class Alarms:
 
         `task` is the one that runs, where that is known already.
         """
-        return Within(self, seconds, task or running())
+        return Within(self, seconds, task or self.running())
+
+    def running(self) -> Running:
+        """Give the task that runs."""
+        # By the loop that is known: to ask for the running one takes a call to the operating system.
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        return task
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

@@ -21,7 +21,7 @@ import msgspec
 from remit.core.errors import ProofRefused, Unauthenticated
 from remit.core.token import AccessClaims
 from remit.core.workload import Confirmation
-from remit.services.authenticate import Authenticator
+from remit.services.authenticate import NOTHING_PROVEN, Authenticator
 from remit.services.proofs import Proofs
 
 #: RFC 9110 section 11.1: a scheme's name has no case.
@@ -94,7 +94,7 @@ class Credentials:
 def shown_key(chain: Sequence[bytes]) -> Confirmation:
     """Give the key of a TLS client's certificate, as RFC 8705 section 3.1 names it; none without one."""
     if not chain:
-        return Confirmation()
+        return NOTHING_PROVEN
     digest = hashlib.sha256(chain[0]).digest()
     return Confirmation(x5t_s256=base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
 

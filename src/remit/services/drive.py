@@ -52,7 +52,6 @@ from remit.core.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.ports.store import Change, ConsumeApproval, TakeBudget, Unit
 from remit.ports.upstream import Call, Exchange
-from remit.services.alarms import running
 from remit.services.asked import Asked, wire_call
 from remit.services.authorize import Ruling
 from remit.services.call_events import decision_event, ended_by, outcome_events, sanitized
@@ -94,7 +93,7 @@ class Drive(Driver):
         self._ended_by = ""
         self._held: DeferredCall | None = None
         self._deadline = 0.0
-        self._task = running()
+        self._task = parts.alarms.running()
 
     async def run(self, machine: Machine | None = None) -> End:
         """Do what the machine asks for until it ends."""
@@ -197,7 +196,9 @@ class Drive(Driver):
             # What the intent states is used up for this purpose, before another call can be described.
             live.spend(request)
             left = self._m.holdings.writes(request, decision.id, self._number)
-            await self._m.store.commit(Unit((*changes, *rise.changes, *left), events))
+            # A call that is alone has nobody to share a transaction with.
+            alone = self._m.authorizer.evaluations.calls == 1
+            await self._m.store.commit(Unit((*changes, *rise.changes, *left), events), at_once=alone)
         except BaseException as lost:
             self._settle(taken=False)
             rise.lost()

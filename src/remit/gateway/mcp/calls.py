@@ -146,8 +146,7 @@ class Calls:
     ) -> bool:
         """Do what gives `answer` its content, until the agent hangs up or takes its request back."""
         visit.answer = answer
-        call = asyncio.current_task()
-        assert call is not None
+        call = self._alarms.running()
         watch = Lookout(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:

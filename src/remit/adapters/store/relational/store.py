@@ -60,10 +60,10 @@ class RelationalStore:
         """The incarnation that writes."""
         return self._incarnation
 
-    async def commit(self, unit: Unit) -> Receipt:
+    async def commit(self, unit: Unit, *, at_once: bool = False) -> Receipt:
         """Commit a unit whole or not at all."""
         # Shielded: the batch goes on for the others when one caller stops waiting.
-        return await self._writer.submit(unit, hurry=True)
+        return await self._writer.submit(unit, hurry=True, at_once=at_once)
 
     def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
         """Begin to commit a unit without waiting for it."""

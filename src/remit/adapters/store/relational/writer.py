@@ -111,11 +111,12 @@ class GroupWriter(ABC):
     def _carried_out(self) -> None:  # noqa: B027 - most carry each statement out at once
         """Return when every statement so far was carried out; raises what refused one."""
 
-    def submit(self, unit: Unit, *, hurry: bool) -> asyncio.Future[Receipt]:
+    def submit(self, unit: Unit, *, hurry: bool, at_once: bool = False) -> asyncio.Future[Receipt]:
         """Queue a unit; the future holds its receipt, or the fault that refused it.
 
         Without `hurry` it waits up to `PATIENCE_S` for others: an outcome then costs no transaction, and no
-        wait for the disk, of its own. The order in which units were submitted is kept.
+        wait for the disk, of its own. With `at_once` nobody else is expected in this turn of the loop, and
+        the batch is formed here, unless one is being written. The order of submitting is kept.
         """
         loop = self._loop
         if loop is None:
@@ -127,7 +128,11 @@ class GroupWriter(ABC):
         self._queue.append((unit, future))
         if hurry or len(self._queue) >= MAX_BATCH:
             self._hurry = True
-            self._wake()
+            if at_once and self._idle:
+                self._idle = False
+                self._turn()
+            else:
+                self._wake()
         elif self._idle:
             self._wait_for_others()
         return future
