@@ -44,7 +44,7 @@ def test_a_commitment_opens_to_nothing_else(name: str, value: object, salt: byte
 
 @pytest.mark.parametrize("size", range(16, 33))
 def test_a_salt_of_any_size_is_the_key_of_an_hmac(size: int) -> None:
-    """HMAC-SHA256 is made of two hashes here, and is what the library's would be."""
+    """Whatever its size and that of the value, any HMAC-SHA256 gives the commitment."""
     for value in ("", "x" * 40, "y" * 500):
         salt = hashlib.sha256(f"{size} {value}".encode()).digest()[:size]
         expected = hmac.digest(salt, canonical.encode(["name", value]), "sha256")

@@ -12,7 +12,6 @@ argument.
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -34,11 +33,6 @@ _VERSION = b"\x01"
 _SEAL_CONTEXT = b"remit seal v1\x00"
 _WRAP_CONTEXT = b"remit wrap v1\x00"
 
-# RFC 2104 section 2: the key, filled up to a block, with each byte xored with `ipad`, and with `opad`.
-_BLOCK_SIZE = 64
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
-
 _SCALARS = frozenset({str, int, bool, type(None)})
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -57,7 +51,7 @@ def commit(name: str, value: object, salt: bytes) -> str:
     pair = [name, value]
     # Lists and scalars other than floats are written alike by both encoders; the check is most of the cost.
     plain = type(name) is str and type(value) in _SCALARS
-    return _text(_hmac_sha256(salt, encode_trusted(pair) if plain else encode(pair)))
+    return _text(hmac.digest(salt, encode_trusted(pair) if plain else encode(pair), "sha256"))
 
 
 def open_commitment(commitment: str, name: str, value: object, salt: bytes) -> bool:
@@ -160,17 +154,6 @@ def _decrypt(key: bytes, blob: bytes, associated_data: bytes, what: str) -> byte
         raise VerificationFailed(
             f"the {what} do not open: another key, another place, or changed", code="unseal-failed"
         ) from None
-
-
-def _hmac_sha256(key: bytes, message: bytes) -> bytes:
-    """Give HMAC-SHA256 under a key of at most one block (RFC 2104).
-
-    From two hashes: a call to the library's HMAC looks its parts up anew each time, which takes several times
-    as long as hashing so little.
-    """
-    block = key.ljust(_BLOCK_SIZE, b"\x00")
-    inner = hashlib.sha256(block.translate(_INNER) + message).digest()
-    return hashlib.sha256(block.translate(_OUTER) + inner).digest()
 
 
 def _text(data: bytes) -> str:
