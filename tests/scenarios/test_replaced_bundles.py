@@ -4,10 +4,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from remit.core.canonical import digest
 from tests.mail_bundle import TASK
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, replicas, sent, until, until_sent
+
+pytestmark = pytest.mark.long
 
 Json = Any
 

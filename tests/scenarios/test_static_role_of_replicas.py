@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import psycopg
+import pytest
 
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoStatic
@@ -17,6 +18,8 @@ from tests.gateway_world import served
 from tests.passing_world import PassingWorld, passing_world
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, ended
+
+pytestmark = pytest.mark.long
 
 Json = Any
 

@@ -16,6 +16,8 @@ from tests.passing_world import PassingWorld, prepare
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, replicas, sent, until
 
+pytestmark = pytest.mark.long
+
 Json = Any
 
 
