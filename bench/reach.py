@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figure import Figure
+from remit.cli.memory import settle_memory
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
 from remit.config.opens import credentials_of_upstreams
@@ -141,6 +142,7 @@ def reach(quick: bool) -> list[Figure]:
             start = time.perf_counter()
             config = load_config(path)
             bundle = load_bundle(config)
+            settle_memory()
             loading = time.perf_counter() - start
         finally:
             shutil.rmtree(folder)

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 
 from bench.governed_bundle import AGENT, TASK_TYPE
 from remit.cli.connection import BoundedConnection
-from remit.cli.serving import settle_memory
+from remit.cli.memory import settle_memory
 from remit.compose import application, open_house
 from remit.config import Config, load_config
 from remit.core.identity import Person, Role

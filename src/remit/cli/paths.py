@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from remit.cli import show
 from remit.cli.invocation import current
+from remit.cli.memory import settle_memory
 from remit.cli.parser import verb
 from remit.cli.reaching.report import ReachChoice, ReachReport
 from remit.cli.reaching.told import told
@@ -69,6 +70,7 @@ def paths(
     bundle = load_bundle(config)
     tools = {tool.id: tool for tool in last_seen_tools(config, bundle)}
     bundle = msgspec.structs.replace(bundle, tools=tools)
+    settle_memory()
     observed = [name for name, upstream in config.upstreams.items() if upstream.observed]
     opens = credentials_of_upstreams(config.upstreams)
     found = survey(bundle, policy_engine(config), config.groups, observed, opens)
