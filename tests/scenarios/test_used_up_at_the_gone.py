@@ -85,11 +85,19 @@ async def test_a_task_that_was_used_up_at_a_dead_replica_ends_at_once(
         async def ended() -> bool:
             return bool((await first.ask("GET", f"/api/v1/tasks/{task}", by="root"))["state"] == "expired")
 
+        async def closures() -> list[Json]:
+            items = (await first.ask("GET", "/api/v1/closures", by="root"))["items"]
+            return [one for one in items if one["scope"] == f"task:{task}"]
+
+        async def closed() -> bool:
+            return bool(await closures())
+
         await until(ended)
         told = await first.ask("GET", f"/api/v1/tasks/{task}", by="root")
         assert "used up" in told["end_reason"]
-        closures = (await first.ask("GET", "/api/v1/closures", by="root"))["items"]
-        (closure,) = [one for one in closures if one["scope"] == f"task:{task}"]
+        # The fence stands first.
+        await until(closed)
+        (closure,) = await closures()
         assert closure["cause"] == "budget"
         assert [one["tool"] for one in closure["indeterminate"]] == ["shop/getThing"]
         assert (await first.ask("GET", f"/api/v1/tasks/{other}", by="root"))["state"] == "active"
