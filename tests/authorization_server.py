@@ -108,6 +108,17 @@ class Authorities(LocalServer):
         """Give the one client."""
         return Registered()
 
+    def oauth(self, **more: Json) -> Json:
+        """Give what `lease.oauth` says of it: its secret is in the environment unless `more` says so."""
+        return {
+            "token_url": f"{self.url}/token",
+            "revoke_url": f"{self.url}/revoke",
+            "probe_url": f"{self.url}/me",
+            "client_id": CLIENT,
+            "client_secret": "env:CRM_CLIENT_SECRET",
+            **more,
+        }
+
     def take_back(self, text: str) -> bool:
         """Take back what is no access token."""
         return False

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.adapters.upstream.marked import marked
-from tests.authorization_server import CLIENT, Authorities
+from tests.authorization_server import Authorities
 from tests.leasing_gateway import LeasingGateway
 from tests.live_gateway import ROOT, LiveGateway
 
@@ -33,13 +33,7 @@ tools:
 def lease_at(server: Authorities) -> Json:
     """Give what `remit.yaml` says of a program that holds a token of this server."""
     return {
-        "oauth": {
-            "token_url": f"{server.url}/token",
-            "revoke_url": f"{server.url}/revoke",
-            "probe_url": f"{server.url}/me",
-            "client_id": CLIENT,
-            "client_secret": "env:CRM_CLIENT_SECRET",
-        },
+        "oauth": server.oauth(),
         "env": {"API_TOKEN": "{token}"},
     }
 

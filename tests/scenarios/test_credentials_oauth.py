@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from remit.core.errors import KeyUnavailable
-from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
+from tests.authorization_server import SECRET, Authorities, authorities
 from tests.leasing_gateway import LeasingGateway
 
 Json = Any
@@ -26,15 +26,9 @@ def server() -> Iterator[Authorities]:
 def lease_at(server: Authorities) -> Json:
     """Give what `remit.yaml` says."""
     return {
-        "oauth": {
-            "token_url": f"{server.url}/token",
-            "revoke_url": f"{server.url}/revoke",
-            "probe_url": f"{server.url}/me",
-            "client_id": CLIENT,
-            "client_secret": "env:CRM_CLIENT_SECRET",
-            "scopes": ["crm.read"],
-            "tool_scopes": {"echo": ["crm.echo"], "error": ["crm.error"]},
-        }
+        "oauth": server.oauth(
+            scopes=["crm.read"], tool_scopes={"echo": ["crm.echo"], "error": ["crm.error"]}
+        ),
     }
 
 

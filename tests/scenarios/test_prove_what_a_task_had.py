@@ -26,7 +26,7 @@ from remit.services.directory import NewAgent
 from remit.services.mediate import Asked
 from remit.services.opening import Handing
 from tests.architecture.tree import ROOT
-from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
+from tests.authorization_server import SECRET, Authorities, authorities
 from tests.call_world import Heard
 from tests.leasing_gateway import TASK, LeasingGateway
 from tests.tokens import task_token
@@ -54,13 +54,7 @@ def server() -> Iterator[Authorities]:
 def gateway(tmp_path: Path, server: Authorities) -> Iterator[LeasingGateway]:
     """A gateway with an agent beside, to whom tasks may be handed down."""
     lease = {
-        "oauth": {
-            "token_url": f"{server.url}/token",
-            "revoke_url": f"{server.url}/revoke",
-            "probe_url": f"{server.url}/me",
-            "client_id": CLIENT,
-            "client_secret": "env:CRM_CLIENT_SECRET",
-        }
+        "oauth": server.oauth(),
     }
     made = LeasingGateway(tmp_path, lease)
     made.further_tasks["look-up"] = WITH_MORE

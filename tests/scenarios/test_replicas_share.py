@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
 
-from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
+from tests.authorization_server import SECRET, Authorities, authorities
 from tests.gateway_process import META
 from tests.http_line import Line
 from tests.passing_world import PassingWorld, a_mail, modern, passing_world
@@ -44,14 +44,7 @@ async def test_credentials_of_a_dead_replica_are_taken_back_at_their_source(
 async def take_back(folder: Path, url: str, database: PostgresServer, server: Authorities) -> None:
     """The same, with a server that gives the credentials."""
     lease = {
-        "oauth": {
-            "token_url": f"{server.url}/token",
-            "revoke_url": f"{server.url}/revoke",
-            "probe_url": f"{server.url}/me",
-            "client_id": CLIENT,
-            "client_secret": "env:CRM_CLIENT_SECRET",
-            "scopes": ["crm.read"],
-        }
+        "oauth": server.oauth(scopes=["crm.read"]),
     }
     with mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
         async with passing_world(folder, url, database, shop={"lease": lease}, lease_ms=1000) as world:

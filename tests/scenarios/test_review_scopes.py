@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from remit.core.errors import KeyUnavailable
-from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
+from tests.authorization_server import SECRET, Authorities, authorities
 from tests.leasing_gateway import LeasingGateway
 
 
@@ -20,14 +20,7 @@ def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
     """RFC 6749 section 3.3 leaves it to the server what is given then; section 6 says: all that there is."""
     with authorities() as server:
         lease = {
-            "oauth": {
-                "token_url": f"{server.url}/token",
-                "revoke_url": f"{server.url}/revoke",
-                "probe_url": f"{server.url}/me",
-                "client_id": CLIENT,
-                "client_secret": "env:CRM_CLIENT_SECRET",
-                "tool_scopes": {"transfer": ["crm.pay"]},
-            }
+            "oauth": server.oauth(tool_scopes={"transfer": ["crm.pay"]}),
         }
         with (
             mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}),
@@ -53,15 +46,7 @@ def server() -> Iterator[Authorities]:
 def lease_at(server: Authorities, **more: Json) -> Json:
     """Give what `remit.yaml` says of a token to read."""
     return {
-        "oauth": {
-            "token_url": f"{server.url}/token",
-            "revoke_url": f"{server.url}/revoke",
-            "probe_url": f"{server.url}/me",
-            "client_id": CLIENT,
-            "client_secret": "env:CRM_CLIENT_SECRET",
-            "scopes": ["crm.read"],
-            **more,
-        }
+        "oauth": server.oauth(scopes=["crm.read"], **more),
     }
 
 

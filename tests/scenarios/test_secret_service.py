@@ -14,7 +14,7 @@ import pytest
 
 from remit.adapters.broker.os_keyring import OsKeyring
 from remit.core.errors import KeyUnavailable
-from tests.authorization_server import CLIENT, SECRET, authorities
+from tests.authorization_server import SECRET, authorities
 from tests.conformance.secret_sources import AtSecretService
 from tests.leasing_gateway import LeasingGateway
 from tests.secret_service import SecretServiceServer, secret_service
@@ -110,13 +110,7 @@ def test_what_a_person_has_stored_is_what_remit_is_known_by(
     try:
         with authorities() as authority:
             lease = {
-                "oauth": {
-                    "token_url": f"{authority.url}/token",
-                    "revoke_url": f"{authority.url}/revoke",
-                    "probe_url": f"{authority.url}/me",
-                    "client_id": CLIENT,
-                    "client_secret": f"keyring:{name}",
-                }
+                "oauth": authority.oauth(client_secret=f"keyring:{name}"),
             }
             with LeasingGateway(folder, lease) as gateway:
                 task, token = gateway.open()

@@ -19,7 +19,7 @@ from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.finding import FindingKind, FindingState
-from tests.authorization_server import CLIENT, SECRET, authorities
+from tests.authorization_server import SECRET, authorities
 from tests.bao_server import BaoServer
 from tests.conformance.secret_sources import AtKeyring, AtKv
 from tests.leasing_gateway import LeasingGateway
@@ -142,13 +142,7 @@ async def test_the_secret_of_a_client_lies_in_the_keyring(tmp_path: Path) -> Non
     try:
         with authorities() as server:
             lease = {
-                "oauth": {
-                    "token_url": f"{server.url}/token",
-                    "revoke_url": f"{server.url}/revoke",
-                    "probe_url": f"{server.url}/me",
-                    "client_id": CLIENT,
-                    "client_secret": f"keyring:{place.name}",
-                }
+                "oauth": server.oauth(client_secret=f"keyring:{place.name}"),
             }
             folder = tmp_path / "house"
             folder.mkdir()
