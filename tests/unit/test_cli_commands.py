@@ -219,6 +219,15 @@ def test_a_new_bundle_says_what_it_ends_and_asks(house: Remit, task: str) -> Non
         assert house("policy", "apply").code == 0
 
 
+def test_one_process_alone_is_everywhere(house: Remit) -> None:
+    """Nobody else decides, so nothing is waited for; a wait that cannot be is refused first."""
+    told = house.ask("policy", "apply")
+    assert (told["everywhere"], told["replicas"]) == (True, [])
+    for wait in ("-1", "nan", "3601"):
+        said = house("policy", "apply", f"--wait={wait}")
+        assert (said.code, "`--wait` is not from 0 to" in said.err) == (2, True), said
+
+
 # Approvals.
 
 

@@ -9,19 +9,21 @@ from typing import Any, Final
 from remit.cli import show
 from remit.cli.client import Client
 from remit.cli.enforcing import decides_by
+from remit.core.errors import VerificationFailed
 
 Json = Any
 
-#: So long the others are given to find the bundle in their files, and the pause between two looks at them.
-FOLLOW_S: Final = 6.0
+#: So long the others are given to find the bundle in their files, unless somebody says otherwise, and the
+#: pause between two looks at them.
+FOLLOW_S: Final = 10
 PAUSE_S: Final = 0.25
 
 
-def followers(client: Client, digest: str) -> list[Json]:
-    """Give all replicas, each with whether it `follows`, as soon as all do, or a little later. Empty where
+def followers(client: Client, digest: str, wait_s: float = FOLLOW_S) -> list[Json]:
+    """Give all replicas, each with whether it `follows`, as soon as all do, or after `wait_s`. Empty where
     one process alone serves the store.
     """
-    until_s = time.monotonic() + FOLLOW_S
+    until_s = time.monotonic() + wait_s
     while True:
         found = client.get("replicas")["replicas"]
         # What was applied is known from the answer: whoever is asked may have looked before it.
@@ -37,10 +39,10 @@ def _told(one: Json, digest: str) -> Json:
 
 
 def show_followers(found: list[Json]) -> None:
-    """Say which replicas decide by it, and what to do about the others."""
+    """Say which replicas decide by it."""
     if not found:
         return
-    others = [one for one in found if not one["follows"]]
+    others = _others(found)
     if not others:
         many = "the one replica decides" if len(found) == 1 else f"all {len(found)} replicas decide"
         show.say(f"{many} by it", style="green")
@@ -52,6 +54,23 @@ def show_followers(found: list[Json]) -> None:
         late = ", which is late and refuses everything" if one["late"] else ""
         show.say(show.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
         show.say(f"    {one['host']} {one['address']}", style="dim")
-    show.say(
-        "Lay the same files there: they follow within seconds. `remit who` says who has.", style="yellow"
+
+
+def held_back(found: list[Json]) -> VerificationFailed | None:
+    """Give what is wrong where not every replica decides by it, with the way out; nothing where all do.
+
+    What was put in force stays in force: it is what the command saw of it afterwards that did not hold.
+    """
+    others = _others(found)
+    if not others:
+        return None
+    return VerificationFailed(
+        f"in force, but {len(others)} of {len(found)} replicas decide by another bundle",
+        code="replicas-differ",
+        way_out="lay the same files there, which follow within seconds, and run `remit policy apply` again, "
+        "which looks again; `remit who` says who has which",
     )
+
+
+def _others(found: list[Json]) -> list[Json]:
+    return [one for one in found if not one["follows"]]

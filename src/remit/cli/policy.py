@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 from rich.text import Text
 
 from remit.cli import show
 from remit.cli.client import connect
-from remit.cli.following import followers, show_followers
+from remit.cli.faults import UsageFault
+from remit.cli.following import FOLLOW_S, followers, held_back, show_followers
 from remit.cli.invocation import current
 from remit.cli.parser import Switch, noun
 from remit.cli.plain import plain
@@ -18,6 +19,9 @@ from remit.cli.presence import looked
 from remit.core.canonical import digest
 
 Json = Any
+
+#: Longer nobody waits for files that are laid by something else.
+MOST_WAIT_S: Final = 3600
 
 app = noun("policy", "Policies: what anyone may ever do, checked before it is in force.")
 
@@ -59,18 +63,23 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 
 @app.command(name="apply")
-def apply(*, seen: str = "") -> int:
+def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
     """Let the running remit read its folder anew and put it in force, whole or not at all.
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
     the terminal. So is a bundle that was in force before and was replaced, where there are several replicas.
-    Of these it says which decide by it within seconds, and which have other files.
+    Of these it says which decide by it, and exits 4 where some have other files and do not: it is in force
+    nevertheless. With `--json` the answer says so as `everywhere` and `replicas`.
 
     Parameters
     ----------
     seen
         The digest of what `remit policy preview` shows, where there is no terminal.
+    wait
+        So many seconds other replicas are given to find the same bundle in their files.
     """
+    if not 0 <= wait <= MOST_WAIT_S:
+        raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", way_out="say how many seconds")
     client = connect()
     found = client.post("policies", "preview")
     if found["tasks"] or found["replaced"]:
@@ -81,8 +90,16 @@ def apply(*, seen: str = "") -> int:
             show.say("Left as it is.", style="yellow")
             return 1
     told = client.post("policies", "apply", bundle=found["bundle"])
-    told["replicas"] = followers(client, told["digest"])
-    _applied(told, "In force now")
+    if not show.is_json():
+        _applied(told, "In force now")
+    found = followers(client, told["digest"], wait)
+    fault = held_back(found)
+    if show.is_json():
+        show.answer(told | {"everywhere": fault is None, "replicas": found})
+    else:
+        show_followers(found)
+    if fault is not None:
+        raise fault
     return 0
 
 
@@ -149,7 +166,6 @@ def _applied(bundle: Json, title: str) -> None:
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
         show.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")
-    show_followers(bundle.get("replicas", []))
 
 
 @app.command(name="rules")
