@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe
-from remit.ports.rotating import Rotating
+from remit.ports.rotating import Keep, Rotating
 from remit.services.rotated_secrets import RotatedSecrets
 from tests.call_world import CallWorld
 from tests.world import TENANT, WorldEntropy, WorldSealingKeys
@@ -36,20 +36,20 @@ class Breaking:
         """Give the configured one."""
         return self._real.first
 
-    async def change(self, old: str, new: str) -> str:
+    async def change(self, old: str, new: str, keep: Keep) -> str:
         """Change it, or not, or without living to hear of it."""
         if self.breaks == "before the change":
             raise Crash
-        given = await self._real.change(old, new)
+        given = await self._real.change(old, new, keep)
         if self.breaks == "after the change":
             raise Crash
         if self.breaks == "the answer is lost":
-            raise KeyUnavailable("no answer", code="source-lost")
+            raise KeyUnavailable("no answer", code="source-lost", way_out="look at the network")
         return given
 
-    async def known(self, current: str) -> str:
+    async def known(self, current: str, keep: Keep) -> str:
         """Ask which one counts."""
-        return await self._real.known(current)
+        return await self._real.known(current, keep)
 
     async def works(self, secret: str) -> Probe:
         """Try it, or end before that."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -52,7 +53,9 @@ class Opening:
 
 class RegisteringAuthorities(Authorities):
     """`opens` is the token that opens the record: another one after each answer, unless `keeps_opens`. While
-    `stubborn` is set the server changes no secret, and while `lenient` is set it takes the old ones too.
+    `stubborn` is set the server changes no secret, and while `lenient` is set it takes the old ones too. Of
+    the methods in `loses` it loses the answers, once it has done what was asked; of those in `misses` it does
+    nothing.
     """
 
     known_by = KNOWN_BY[:1]
@@ -62,6 +65,8 @@ class RegisteringAuthorities(Authorities):
         self.metadata: dict[str, Json] = {"client_name": "remit", "grant_types": ["client_credentials"]}
         self.opens = OPENS
         self.stubborn = self.lenient = self.keeps_opens = False
+        self.loses: set[str] = set()
+        self.misses: set[str] = set()
         super().__init__()
 
     def client(self) -> Registered:
@@ -101,7 +106,18 @@ class RegisteringAuthorities(Authorities):
 
         @self._app.route("/register/<client>", methods=["GET", "PUT"])
         def record(client: str) -> Response:
-            return server.create_endpoint_response("client_configuration")  # type: ignore[no-any-return]
+            if request.method in self.misses:
+                cut_off()
+                return Response()
+            answer: Response = server.create_endpoint_response("client_configuration")
+            if request.method in self.loses:
+                cut_off()
+            return answer
+
+
+def cut_off() -> None:
+    """Cut the connection of this request, so that whatever is answered does not arrive."""
+    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 
 def registering() -> AbstractContextManager[RegisteringAuthorities]:

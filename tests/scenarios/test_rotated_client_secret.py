@@ -37,6 +37,8 @@ class Place(Rotations):
     def __init__(self, world: CallWorld, server: RegisteringAuthorities) -> None:
         super().__init__(world)
         self.server = server
+        #: What the configuration names now.
+        self.first, self.opens = SECRET, OPENS
         self.web = BrokerWeb("the authorization server")
 
     def known_by(self, secret: str) -> SourceClient:
@@ -60,8 +62,8 @@ class Place(Rotations):
         real = OAuthClientSecret(
             f"{self.server.url}/register/{CLIENT}",
             CLIENT,
-            first=lambda: SECRET,
-            opens=lambda: OPENS,
+            first=lambda: self.first,
+            opens=lambda: self.opens,
             tried=self.tried,
             web=self.web,
         )
@@ -145,19 +147,94 @@ async def test_a_secret_whose_answer_was_lost_is_in_the_record(place: Place, bre
     assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
 
 
-async def test_where_the_token_was_lost_with_the_answer_that_is_said(place: Place) -> None:
-    """Nothing is guessed: a person registers it anew, and names it, and that counts."""
-    rotated, one = await place.opened()
-    one.breaks = "the answer is lost"
+async def lost(place: Place) -> RotatedSecrets:
+    """Have a change whose answer never came, with the only token that opens the record."""
+    rotated, _ = await place.opened()
+    place.server.loses = {"PUT"}
     assert not await rotated.rotate("crm")
-    one.breaks = ""
+    assert len(place.server.secrets) == 2
+    place.server.loses = set()
+    rotated, _ = await place.opened()  # a start anew helps as little
     assert not await rotated.rotate("crm")
-    assert "cannot be had" in rotated.stuck["crm"]
+    why, way_out = rotated.stuck["crm"]
+    assert "refuses every secret that remit knows, and calls with it" in why
+    assert "the server refuses each registration token" in why
+    assert "make another registration token" in way_out
+    assert "register remit anew" in way_out
+    kept = str(await place.world.house.store.values(TENANT, "secret:"))
+    for secret in (SECRET, OPENS, *place.server.secrets, place.server.opens):
+        assert secret not in f"{kept} {why} {way_out}"
+    return rotated
+
+
+async def test_where_the_token_was_lost_another_one_may_be_laid(place: Place) -> None:
+    """remit can do nothing by itself, and says so; another token opens the record, which tells the secret."""
+    rotated = await lost(place)
+    place.server.opens = place.opens = "another-registration-token"
+    assert await rotated.rotate("crm")
+    assert rotated.stuck == {}
+    assert secret_in(rotated.reader("crm")()) == place.server.secrets[-1]
+    assert not await place.gets_a_token(SECRET)
+    # From there on it goes by itself again.
+    assert await rotated.rotate("crm")
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_where_the_token_was_lost_remit_may_be_registered_anew(place: Place, told: bool) -> None:
+    """Its new secret counts from the next try on, whether or not the new record can be read, too."""
+    rotated = await lost(place)
+    place.server.secrets.append("registered-anew")
+    place.first = "registered-anew"
+    if told:
+        place.server.opens = place.opens = "another-registration-token"
+    assert await rotated.rotate("crm")
+    assert rotated.stuck == {}
+    assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
+    assert not await place.gets_a_token(SECRET)
+
+
+async def test_the_old_secret_comes_back_where_it_is_set_anew(place: Place) -> None:
+    """It is sealed still, and tried each time."""
+    rotated = await lost(place)
     place.server.secrets.append(SECRET)
-    place.server.opens = OPENS
-    place.world.clock.advance(DAY.total_seconds())
+    place.server.opens = place.opens = "another-registration-token"
+    assert await rotated.rotate("crm")
+    assert not await place.gets_a_token(SECRET)
+
+
+@pytest.mark.parametrize("misses", [True, False])
+async def test_a_token_that_came_with_the_record_is_kept_whatever_becomes_of_the_change(
+    place: Place, misses: bool
+) -> None:
+    """The server has given the next token with the record, and was never asked to change anything, or would
+    not: with the token of before nothing could be asked again.
+    """
+    rotated, _ = await place.opened()
+    if misses:
+        place.server.misses = {"PUT"}
+    else:
+        place.server.stubborn = True
+    assert not await rotated.rotate("crm")
+    assert place.server.opens != OPENS
+    assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
+    place.server.misses, place.server.stubborn = set(), False
+    rotated, _ = await place.opened()
     await rotated.tend()
     assert rotated.stuck == {}
+    assert not await place.gets_a_token(SECRET)
+
+
+async def test_a_record_whose_token_was_lost_leaves_the_secret_as_it_was(place: Place) -> None:
+    """The record was read, its answer lost: calls go on, and another token brings the rotation through."""
+    rotated, _ = await place.opened()
+    place.server.loses = {"GET"}
+    assert not await rotated.rotate("crm")
+    place.server.loses = set()
+    assert not await rotated.rotate("crm")
+    assert "each registration token" in rotated.stuck["crm"].why
+    assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
+    place.server.opens = place.opens = "another-registration-token"
+    assert await rotated.rotate("crm")
     assert not await place.gets_a_token(SECRET)
 
 
@@ -166,7 +243,7 @@ async def test_a_server_that_gives_the_same_again_does_not_rotate_and_that_is_sa
     place.server.stubborn = True
     rotated, _ = await place.opened()
     assert not await rotated.rotate("crm")
-    assert "the same secret again" in rotated.stuck["crm"]
+    assert "the same secret again" in rotated.stuck["crm"].why
     assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
 
 
@@ -175,7 +252,7 @@ async def test_a_server_that_takes_the_old_one_too_has_not_rotated_it(place: Pla
     place.server.lenient = True
     rotated, _ = await place.opened()
     assert not await rotated.rotate("crm")
-    assert "still opens" in rotated.stuck["crm"]
+    assert "still opens" in rotated.stuck["crm"].why
     assert secret_in(rotated.reader("crm")()) == place.server.secrets[-1]
 
 

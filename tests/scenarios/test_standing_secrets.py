@@ -148,9 +148,9 @@ async def test_a_password_that_somebody_else_changed_is_said_and_mended(place: P
     assert await rotated.rotate("crm")
     place.server.ask(f"alter role {place.user} password 'by-somebody-else'")
     assert not await rotated.rotate("crm")
-    assert "refuse" in rotated.stuck["crm"] or "cannot be used" in rotated.stuck["crm"]
+    assert "refuse" in rotated.stuck["crm"].why or "cannot be used" in rotated.stuck["crm"].why
     assert not await rotated.rotate("crm")
-    assert "somebody else has changed it" in rotated.stuck["crm"]
+    assert "somebody else has changed it" in rotated.stuck["crm"].why
     place.first = "by-somebody-else"
     assert await rotated.rotate("crm")
     assert rotated.reader("crm")() == "by-somebody-else"
@@ -170,7 +170,7 @@ async def test_one_that_cannot_be_read_any_more_refuses_its_calls(place: Place) 
     await place.sealing.rotate()
     await place.sealing.retire("2")
     rotated, _ = await place.opened()
-    assert "cannot be read any more" in rotated.stuck["crm"]
+    assert "cannot be read any more" in rotated.stuck["crm"].why
     with pytest.raises(KeyUnavailable):
         rotated.reader("crm")()
     await rotated.tend()
@@ -263,6 +263,7 @@ async def test_a_rotation_that_is_stuck_is_a_finding(place: Place) -> None:
     await looking(place, rotated, secret).look()
     facts = await open_now(place)
     assert facts[FindingKind.SECRET_STUCK]["why"] == "no answer"
+    assert facts[FindingKind.SECRET_STUCK]["way_out"] == "look at the network"
     assert facts[FindingKind.STANDING_SECRET]["rotated_every_s"] == 86400
     one.breaks = ""
     await rotated.rotate("crm")

@@ -116,8 +116,8 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
     ),
     FindingKind.SECRET_STUCK: FindingMeaning(
         "A standing secret that remit rotates cannot be rotated, or the one before it still works.",
-        {**_SECRET, "why": "what stands in the way"},
-        "put right what `why` says; it is tried again every minute, and this is settled when it came through",
+        {**_SECRET, "why": "what stands in the way", "way_out": "what a person can do about it"},
+        "do what `way_out` says; it is tried again every minute, and this is settled when it came through",
     ),
     FindingKind.CREDENTIAL_LEAKED: FindingMeaning(
         "A credential of an upstream came back in a result, or was reported as compromised. One of a task "

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from remit.ports.broker import Probe
+
+#: Keeps the secret of before in another form, durably, before anything else is asked.
+Keep = Callable[[str], Awaitable[None]]
 
 
 class Rotating(Protocol):
@@ -26,15 +30,18 @@ class Rotating(Protocol):
         """
         ...
 
-    async def change(self, old: str, new: str) -> str:
+    async def change(self, old: str, new: str, keep: Keep) -> str:
         """Have `new` in the place of `old`, or what the upstream makes itself; gives the one that counts now.
         Raises `KeyUnavailable` where that is not confirmed: then either may be the one.
+
+        An upstream that lets its holder change the secret by something which is used up has `keep` keep
+        what it gives for the next time, whatever becomes of the change.
         """
         ...
 
-    async def known(self, current: str) -> str:
+    async def known(self, current: str, keep: Keep) -> str:
         """Give the secret that counts by the upstream's own word, where it tells those who hold `current`;
-        else `current`. Raises `KeyUnavailable`.
+        else `current`. Raises `KeyUnavailable`; `keep` as above.
         """
         ...
 

@@ -9,7 +9,8 @@ for ever by what somebody has once seen.
 5. where others read the secret, it is handed there
 
 An upstream may make the new secret itself: then it is kept between 2 and 3. After a crash, or where 2 was not
-confirmed, both are tried, and the one that works counts; where neither does, the upstream is asked which.
+confirmed, both are tried, and the one that works counts; where neither does, the upstream is asked which, and
+where it does not say, the configured one is tried: a person may have set it anew.
 
 INVARIANT: a secret that may count at the upstream is in the store, sealed under the current sealing key.
 """
@@ -22,7 +23,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,7 +32,7 @@ from remit.core.event import Event, EventKind
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.ports.broker import Probe
 from remit.ports.keys import SealingKeys
-from remit.ports.rotating import Rotating
+from remit.ports.rotating import Keep, Rotating
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutValue, Store, Unit
 
@@ -63,6 +64,13 @@ class KeptSecret(msgspec.Struct, frozen=True, kw_only=True):
         return f"KeptSecret(since={self.since!r})"
 
 
+class Stuck(NamedTuple):
+    """What stands in the way of a rotation, and what a person can do about it."""
+
+    why: str
+    way_out: str
+
+
 class RotatedSecrets:
     """All such secrets of one process. For one event loop."""
 
@@ -89,7 +97,7 @@ class RotatedSecrets:
         self._turns = {name: asyncio.Lock() for name in self._rotating}
         self._again: dict[str, datetime] = {}
         #: What stands in the way of a rotation, by upstream.
-        self.stuck: dict[str, str] = {}
+        self.stuck: dict[str, Stuck] = {}
 
     def reader(self, name: str) -> Callable[[], str]:
         """Give what reads the secret of an upstream that counts now."""
@@ -123,7 +131,7 @@ class RotatedSecrets:
                 first = one.first if kept is None else ""
             except KeyUnavailable as fault:
                 # Its calls are refused; the others go on.
-                self.stuck[name] = fault.message
+                self.stuck[name] = Stuck(fault.message, fault.way_out)
                 continue
             if kept is None:
                 await self._keep(name, KeptSecret(current=first, since=self._clock.now()))
@@ -149,9 +157,10 @@ class RotatedSecrets:
             try:
                 await self._rotate(name, self._rotating[name])
             except KeyUnavailable as fault:
-                if self.stuck.get(name) != fault.message:
-                    log.warning("the secret of upstream `%s` is not rotated: %s", name, fault)
-                self.stuck[name] = fault.message
+                stuck = Stuck(fault.message, fault.way_out)
+                if self.stuck.get(name) != stuck:
+                    log.warning("the secret of upstream `%s` is not rotated: %s; %s", name, *stuck)
+                self.stuck[name] = stuck
                 self._again[name] = self._clock.now() + AGAIN
                 return False
             self.stuck.pop(name, None)
@@ -206,11 +215,19 @@ class RotatedSecrets:
 
     async def _changed(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
         """2. What the upstream has made itself is kept before it is used."""
-        given = await one.change(kept.current, kept.next)
+        given = await one.change(kept.current, kept.next, self._keeping(name))
         if given != kept.next:
-            kept = msgspec.structs.replace(kept, next=given)
+            kept = msgspec.structs.replace(self._kept[name], next=given)
             await self._keep(name, kept)
         return kept
+
+    def _keeping(self, name: str) -> Keep:
+        """Give what keeps the secret of before in another form."""
+
+        async def keep(current: str) -> None:
+            await self._keep(name, msgspec.structs.replace(self._kept[name], current=current))
+
+        return keep
 
     async def _taken(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
         """3, 4. `kept.next` was set: calls carry it from here on."""
@@ -257,28 +274,48 @@ class RotatedSecrets:
             self._kept[name] = stored
             return await self._taken(name, one, await self._changed(name, one, stored))
         if new is old is Probe.REFUSED:
-            if (told := await one.known(stored.current)) != stored.current:
-                found = msgspec.structs.replace(stored, next=told)
-                await self._keep(name, found)
-                return await self._taken(name, one, found)
-            return await self._from_configuration(name, one)
+            self._kept[name] = stored
+            return await self._told(name, one)
         raise KeyUnavailable(
             f"`{one.sink}` does not say which of two secrets counts",
             code="secret-unclear",
             way_out="look whether it runs and can be reached from here",
         )
 
-    async def _from_configuration(self, name: str, one: Rotating) -> KeptSecret:
-        """Somebody has set another secret: the configured one counts if it works."""
-        if await one.works(one.first) is Probe.ACCEPTED:
-            kept = KeptSecret(current=one.first, since=self._clock.now())
+    async def _told(self, name: str, one: Rotating) -> KeptSecret:
+        """Neither of two secrets counts: have the upstream say which does, else take the configured one."""
+        silent: KeyUnavailable | None = None
+        try:
+            told = await one.known(self._kept[name].current, self._keeping(name))
+        except KeyUnavailable as fault:
+            silent, told = fault, ""
+        if told not in ("", self._kept[name].current):
+            found = msgspec.structs.replace(self._kept[name], next=told)
+            await self._keep(name, found)
+            return await self._taken(name, one, found)
+        if (first := await self._first(one)) is not None:
+            kept = KeptSecret(current=first, since=self._clock.now())
             await self._keep(name, kept)
             return kept
+        if silent is not None:
+            raise KeyUnavailable(
+                f"`{one.sink}` refuses every secret that remit knows, and calls with it: {silent.message}",
+                code="secret-lost",
+                way_out=silent.way_out,
+            )
         raise KeyUnavailable(
             f"`{one.sink}` refuses every secret that remit knows: somebody else has changed it",
             code="secret-lost",
             way_out="set it anew there, and name it by `first`",
         )
+
+    async def _first(self, one: Rotating) -> str | None:
+        """Give the configured secret, if it is there and works: somebody has set another one."""
+        try:
+            first = one.first
+        except KeyUnavailable:
+            return None
+        return first if await one.works(first) is Probe.ACCEPTED else None
 
     # Where they are kept.
 

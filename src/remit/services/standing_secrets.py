@@ -106,7 +106,7 @@ class StandingSecrets:
                 days = (self._clock.now() - since).days
                 wanted.add(await self._stands(FindingKind.OLD_SECRET, one, known | {"age_days": days}))
             if one.rotated and (why := self._rotated.stuck.get(one.upstream)):
-                wanted.add(await self._stands(FindingKind.SECRET_STUCK, one, known | {"why": why}))
+                wanted.add(await self._stands(FindingKind.SECRET_STUCK, one, known | why._asdict()))
         await self._settle(wanted)
 
     async def reseal(self) -> None:

@@ -2,10 +2,14 @@
 """remit's own secret at an authorization server, where that lets its clients have another (RFC 7592).
 
 1. the client's record is read, with the token that opens it; a server may give the next such token with each
-   answer, and then the old one opens nothing
+   answer, and then the old one opens nothing: it is kept before anything else is asked. Where it was lost
+   with an answer, the configured one is tried: somebody may have laid another one there
 2. the record is written back without its secret: a server that rotates gives another one. One that gives the
    same again does not, and that is said
 3. a secret is tried by taking back a token that never was (RFC 7009 section 2.2: 200 to the client alone)
+
+An answer to 2 that is lost with the next token leaves nothing that remit could do by itself: the secret that
+it knows is dead, and the record closed. That is said, with what a person can do.
 
 What is kept of it is one text: the secret, and the token that opens the record.
 """
@@ -22,6 +26,7 @@ import orjson
 from remit.adapters.broker.web import BrokerWeb, WebAnswer
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe
+from remit.ports.rotating import Keep
 
 Json = Any
 
@@ -33,6 +38,12 @@ _NOT_SENT: Final = (
     "registration_access_token",
     "registration_client_uri",
 )
+
+
+#: The record is closed to whoever asks with this token: 401 or 403 (RFC 7592 section 2.1), and from some
+#: servers what they say of a request that they make nothing of.
+CLOSED: Final = "record-closed"
+_CLOSED_BY: Final = {"GET": (400, 401, 403, 404), "PUT": (401, 403)}
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -82,13 +93,14 @@ class OAuthClientSecret:
         """Read both."""
         return _Kept(self._first(), self._opens()).text
 
-    async def change(self, old: str, new: str) -> str:
+    async def change(self, old: str, new: str, keep: Keep) -> str:
         """1, 2. `new` is not what counts afterwards: the server makes its own."""
-        record, opens = await self._asked("GET", self._read(old).opens, None)
+        record, kept = await self._record(self._read(old), keep)
         body = {name: one for name, one in record.items() if name not in _NOT_SENT}
-        told, opens = await self._asked("PUT", opens, body | {"client_id": self._client_id})
+        told, opens = await self._asked("PUT", kept.opens, body | {"client_id": self._client_id})
+        await self._keep(kept, opens, keep)
         given = _Kept(self._secret_of(told), opens)
-        if given.secret == secret_in(old):
+        if given.secret == kept.secret:
             raise KeyUnavailable(
                 f"the server gives `{self.sink}` the same secret again",
                 code="secret-kept",
@@ -96,10 +108,10 @@ class OAuthClientSecret:
             )
         return given.text
 
-    async def known(self, current: str) -> str:
+    async def known(self, current: str, keep: Keep) -> str:
         """1. The record holds the secret that counts."""
-        told, opens = await self._asked("GET", self._read(current).opens, None)
-        return _Kept(self._secret_of(told), opens).text
+        told, kept = await self._record(self._read(current), keep)
+        return _Kept(self._secret_of(told), kept.opens).text
 
     async def works(self, secret: str) -> Probe:
         """3."""
@@ -115,16 +127,51 @@ class OAuthClientSecret:
     async def publish(self, secret: str) -> None:
         """Nobody else has it."""
 
+    async def _record(self, kept: _Kept, keep: Keep) -> tuple[dict[str, Json], _Kept]:
+        """1. Give the record, and what is kept from now on."""
+        try:
+            told, opens = await self._asked("GET", kept.opens, None)
+        except KeyUnavailable as fault:
+            laid = self._laid()
+            if fault.code != CLOSED or laid in ("", kept.opens):
+                raise
+            told, opens = await self._asked("GET", laid, None)
+        return told, await self._keep(kept, opens, keep)
+
+    async def _keep(self, kept: _Kept, opens: str, keep: Keep) -> _Kept:
+        """Keep what opens the record from now on, with the secret of before."""
+        if opens == kept.opens:
+            return kept
+        now_is = _Kept(kept.secret, opens)
+        await keep(now_is.text)
+        return now_is
+
+    def _laid(self) -> str:
+        """Read the configured token, which somebody may have replaced; empty where it is not there."""
+        try:
+            return self._opens()
+        except KeyUnavailable:
+            return ""
+
     async def _asked(self, method: str, opens: str, body: Json) -> tuple[dict[str, Json], str]:
         """Give the record, and the token that opens it from now on."""
         headers = {"Authorization": f"Bearer {opens}", "Content-Type": "application/json"}
         answer = await self._web.ask(method, self._url, headers=headers, json=body)
         told = answer.object
+        if answer.status in _CLOSED_BY[method]:
+            raise KeyUnavailable(
+                f"the record of `{self.sink}` is closed: the server refuses each registration token that "
+                "remit knows",
+                code=CLOSED,
+                way_out="have the server make another registration token, and lay it where "
+                "`registration_token` reads it; or register remit anew, and name its id, secret, address and "
+                "token in the configuration. It is tried again every minute",
+            )
         if answer.status != 200 or told.get("client_id") != self._client_id:
             raise KeyUnavailable(
                 f"the record of `{self.sink}` cannot be had: status {answer.status}",
                 code="source-refused",
-                way_out="look whether `registration_token` opens it still",
+                way_out="look whether `registration_url` is the client's own record",
             )
         following = told.get("registration_access_token")
         return told, following if isinstance(following, str) and following else opens

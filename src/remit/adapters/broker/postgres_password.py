@@ -13,6 +13,7 @@ from remit.adapters.broker.injection import Injection
 from remit.adapters.broker.login import CONNECT_S, named, place_of, tried
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
+from remit.ports.rotating import Keep
 
 Json = Any
 
@@ -41,7 +42,7 @@ class PostgresPassword:
         """Read it."""
         return self._first()
 
-    async def change(self, old: str, new: str) -> str:
+    async def change(self, old: str, new: str, keep: Keep) -> str:
         """Log in with the old one and set the new one. The server is told a verifier, never the password."""
         try:
             async with await psycopg.AsyncConnection.connect(
@@ -66,7 +67,7 @@ class PostgresPassword:
             ) from None
         return new
 
-    async def known(self, current: str) -> str:
+    async def known(self, current: str, keep: Keep) -> str:
         """A database tells no passwords."""
         return current
 
