@@ -33,6 +33,9 @@ COMMANDS: tuple[Command, ...] = (
         "demo", "Start", "", "watch the story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
     Command("doctor", "Start", "", "look whether everything is as it should be", "remit.cli.doctor"),
+    Command(
+        "completion", "Start", "[SHELL]", "what makes your shell complete all this", "remit.cli.completion"
+    ),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.run"),
     Command("connect", "Agents at work", "...", "the same for interactive clients", "remit.cli.connect"),
     Command("wrap", "Agents at work", "FILE", "put remit before a client's MCP servers", "remit.cli.wrap"),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _CLI_HEAD = """# Commands
 
 Generated from the commands themselves. Every command speaks to a running remit through its
-[REST interface](api.md), but `init`, `up`, `doctor`, `policy check` and `audit verify FILE`, which need none.
+[REST interface](api.md), but `init`, `up`, `doctor`, `completion`, `policy check` and `audit verify
+FILE`, which need none.
 """
 _EVENTS_HEAD = """# Events
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit completion`: the scripts are read by real shells, which then complete what there is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from remit.cli.commands import COMMANDS
+from remit.cli.completion import SHELLS, place_of, script
+from remit.cli.main import run
+
+#: Completes its arguments as bash would, and prints what it would offer, one a line.
+_BASH = """
+source "$1"; shift
+complete -p remit >/dev/null || exit 9
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+_remit
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the script of each shell, by its name."""
+    made = tmp_path_factory.mktemp("scripts")
+    for shell in SHELLS:
+        (made / shell).write_text(script(shell))
+    return made
+
+
+def in_bash(scripts: Path, *words: str) -> set[str]:
+    """Say what bash offers for the last of these words."""
+    command = ["bash", "--norc", "-c", _BASH, "-", str(scripts / "bash"), "remit", *words]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    return {line for line in said.stdout.splitlines() if line}
+
+
+def verbs_of(name: str, module: str, attribute: str) -> set[str]:
+    """Give the verbs of a noun."""
+    return {word for word in getattr(importlib.import_module(module), attribute) if not word.startswith("-")}
+
+
+def test_bash_completes_every_command_and_every_verb(scripts: Path) -> None:
+    """None is missing, for all of them come from one list."""
+    assert in_bash(scripts, "") == {one.name for one in COMMANDS}
+    for one in COMMANDS:
+        if one.usage == "VERB":
+            assert in_bash(scripts, one.name, "") == verbs_of(one.name, one.module, one.attribute)
+
+
+def test_bash_completes_options_wherever_they_stand(scripts: Path, tmp_path: Path) -> None:
+    """A command's own, and what stands everywhere, which may come before the command."""
+    assert in_bash(scripts, "pol") == {"policy"}
+    own = in_bash(scripts, "policy", "apply", "--")
+    assert {"--seen", "--wait", "--json", "--config", "--as", "--help"} == own
+    assert in_bash(scripts, "--json", "policy", "apply", "--w") == {"--wait"}
+    assert in_bash(scripts, "--config", "elsewhere", "policy", "ap") == {"apply"}
+    assert {"--json", "--config", "--as", "--help", "--version"} == in_bash(scripts, "--")
+    assert in_bash(scripts, "no-such-command", "x", "") <= {one.name for one in COMMANDS}
+    (tmp_path / "remit.yaml").touch()
+    assert in_bash(scripts, "policy", "check", "--config", f"{tmp_path}/re") == {f"{tmp_path}/remit.yaml"}
+
+
+def test_bash_completes_words_of_closed_sets(scripts: Path) -> None:
+    """States, kinds, shells: whatever an argument can only be."""
+    assert in_bash(scripts, "completion", "") == set(SHELLS)
+    assert in_bash(scripts, "key", "rotate", "se") == {"sealing"}
+    assert in_bash(scripts, "approvals", "--state", "p") == {"pending"}
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+def test_fish_completes(scripts: Path) -> None:
+    """It reads the script, and offers the same."""
+    asked = ("remit policy apply --w", "remit key rotate se")
+    command = "; ".join((f"source {scripts / 'fish'}", *(f"complete -C '{one}'" for one in asked)))
+    said = subprocess.run(["fish", "-N", "-c", command], capture_output=True, text=True, check=True)
+    assert [line.partition("\t")[0] for line in said.stdout.splitlines()] == ["--wait", "sealing"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+def test_zsh_reads_it_by_either_way(scripts: Path, tmp_path: Path) -> None:
+    """As a file in `fpath`, and by `source`."""
+    shutil.copy(scripts / "zsh", tmp_path / "_remit")
+    begin = f"fpath=({tmp_path} $fpath); autoload -Uz compinit; compinit -u -D"
+    for more in ("", f"; source {scripts / 'zsh'}"):
+        command = ["zsh", "-f", "-c", f"{begin}{more}; print $_comps[remit]"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert said.stdout.strip() == ("_cyclopts_remit" if more else "_remit")
+
+
+def test_every_shell_knows_every_command() -> None:
+    """Also those that cannot be tried here."""
+    for shell in SHELLS:
+        text = script(shell)
+        for one in COMMANDS:
+            assert one.name in text, (shell, one.name)
+        assert "wait" in text
+
+
+def test_it_is_written_where_the_shell_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By `--install`, which changes no other file, and says what may be missing."""
+    for name in ("ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "BASH_COMPLETION_USER_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/usr/bin/zsh")
+    for shell in SHELLS:
+        assert run(["completion", shell, "--install"]) == 0
+        assert place_of(shell).read_text() == script(shell)
+    said = capsys.readouterr().out
+    assert f"source '{place_of('bash')}'" in said
+    assert f"fpath=('{tmp_path}/.zfunc' $fpath)" in said
+    assert {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()} == {
+        ".local/share/bash-completion/completions/remit",
+        ".zfunc/_remit",
+        ".config/fish/completions/remit.fish",
+    }
+    assert run(["completion", "--install", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["shell"], told["written"]) == ("zsh", f"{tmp_path}/.zfunc/_remit")
+
+
+def test_a_shell_that_is_not_known_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to write instead."""
+    for shell, why in (("/bin/tcsh", "`tcsh`"), ("", "$SHELL does not name")):
+        monkeypatch.setenv("SHELL", shell)
+        assert run(["completion"]) == 2
+        said = capsys.readouterr().err
+        assert why in said
+        assert "`remit completion bash`" in said
