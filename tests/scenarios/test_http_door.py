@@ -74,10 +74,29 @@ async def test_what_was_not_granted_does_not_exist(world: RestWorld) -> None:
         await world.ask("OPTIONS", "/customers/c-1"),
     ]
     assert {(told.status, told.content) for told in answers} == {(404, answers[0].content)}
-    assert answers[0].json["code"] == "unknown-route"
+    problem(answers[0], 404, "unknown-route")
     assert world.api.seen == []
     asked = {fact["tool"] for fact in await world.facts(EventKind.DECISION_MADE)}
     assert {"shop/exportCustomers", "shop/GET /no/such/thing"} <= asked
+
+
+async def test_what_does_not_exist_says_where_to_look(world: RestWorld) -> None:
+    """The address below which operations are, and where the task's own can be read; of others not a word."""
+    way_out = (await world.get("/customers/export")).json["way_out"]
+    assert f"`{world.base}/http/shop`" in way_out
+    assert f"`remit can {world.task}`" in way_out
+    assert f"`tools/list` at `{world.base}/mcp/shop`" in way_out
+    assert "export" not in way_out.lower()
+    bearer = [("authorization", f"Bearer {world.token}")]
+    for path in ("/http", "/http/", "/http/No..Name/x"):
+        assert (await exchange(world.door, "GET", path, [], b"", "127.0.0.1")).status == 401
+        told = await exchange(world.door, "GET", path, bearer, b"", "127.0.0.1")
+        problem(told, 404, "no-upstream")
+        assert f"`{world.base}/http/NAME/...`" in told.json["way_out"]
+    # A name that could be one is not tried out so: the token is not for it.
+    told = await exchange(world.door, "GET", "/http/no-such-api/x", bearer, b"", "127.0.0.1")
+    problem(told, 401, "token-audience")
+    assert "`invalid_target` where nothing is called so" in told.json["way_out"]
 
 
 async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:

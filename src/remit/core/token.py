@@ -287,7 +287,10 @@ def wrong_audience(resource: str = "") -> Unauthenticated:
     return Unauthenticated(
         "the token is for another audience",
         code="token-audience",
-        way_out=f"ask for one with resource `{resource}`" if resource else "ask for one with this resource",
+        way_out=f"ask for one with resource `{resource}`; the token endpoint answers `invalid_target` where "
+        "nothing is called so"
+        if resource
+        else "ask for one with this resource",
         step=1,
     )
 

@@ -97,7 +97,9 @@ class AccessTokens:
                 raise Malformed(
                     f"`{one[:200]}` is no resource of this server",
                     code="invalid_target",
-                    way_out=f"ask for `{self.resources.joined}`, or one of its upstreams",
+                    way_out=f"ask for `{self.resources.joined}`, `{self.resources.of('NAME')}` of an "
+                    f"upstream, or `{self.resources.api_of('NAME')}` of an HTTP API, by its name in remit's "
+                    "configuration",
                 )
         return tuple(dict.fromkeys(wanted))
 

@@ -34,7 +34,7 @@ from remit.core.errors import (
 )
 from remit.core.ids import NAME
 from remit.core.mediation import Refused, Step
-from remit.core.resource import HTTP_PATH
+from remit.core.resource import HTTP_PATH, JOINED_PATH
 from remit.core.route import REQUEST, ApiRequest, Route, found_route, read_arguments
 from remit.gateway.asgi import (
     TARGET,
@@ -57,6 +57,7 @@ from remit.gateway.http.problems import (
     for_proxies,
     problem_of,
     refusal,
+    unknown_api,
     unknown_route,
 )
 from remit.gateway.http.proxy import ForwardProxy, foreign_host
@@ -156,8 +157,8 @@ class HttpDoor:
             raise HttpProblem("this origin may not call", 403, code="origin")
         self._in_hand.check()
         arrival = visit.arrival = self._arrival(scope, visit.head)
-        # Where a proxy is asked for a foreign host, who asks is still to be known.
-        resource = f"{PREFIX}/{visit.upstream}" if visit.upstream or not arrival.proxied else ""
+        # Where a proxy is asked for a foreign host, or no API is named, who asks is still to be known.
+        resource = f"{PREFIX}/{visit.upstream}" if visit.upstream else ""
         found = self._resource.identify(
             scope,
             authorization=arrival.authorization,
@@ -177,9 +178,7 @@ class HttpDoor:
             raise foreign_host()
         api = self._apis.get(visit.upstream)
         if api is None:
-            raise HttpProblem(
-                "there is no such API", 404, code="no-upstream", way_out="see `remit tool list`"
-            )
+            raise unknown_api(self._base + PREFIX, visit.claims.task)
         matched = found_route(api.api, scope["method"], visit.path)
         if matched is None:
             name = f"{scope['method']} {visit.path.decode('ascii', 'backslashreplace')}"
@@ -192,7 +191,7 @@ class HttpDoor:
             fault.step = Step.DESCRIBE
             # Of an operation that the task does not see nothing is told, not even what it takes.
             if not await self._sees(visit, route):
-                raise unknown_route() from None
+                raise self._unknown(visit) from None
             raise
         await self._call(visit, route.name, arguments)
 
@@ -271,21 +270,25 @@ class HttpDoor:
             return
         except NotFound as error:
             if error.code in ("no-upstream", "unknown-route"):
-                raise unknown_route() from None
+                raise self._unknown(visit) from None
             raise
         finally:
             self._alarms.put_off(watch)
             watch.end()
         if isinstance(end, Refused):
-            raise await self._refusal(end)
+            raise await self._refusal(visit, end)
 
     def _locating(self, visit: ApiVisit) -> Callable[[str], str]:
         return lambda below_api: visit.arrival.where + below_api
 
-    async def _refusal(self, end: Refused) -> HttpProblem:
+    def _unknown(self, visit: ApiVisit) -> HttpProblem:
+        tools = f"{self._base}{JOINED_PATH}/{visit.upstream}"
+        return unknown_route(visit.arrival.where, tools, visit.claims.task)
+
+    async def _refusal(self, visit: ApiVisit, end: Refused) -> HttpProblem:
         if not end.request.grants:
             # What a task was not granted does not exist on the wire; the reason stands in the evidence.
-            return unknown_route()
+            return self._unknown(visit)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
         approval = await self._house.store.approval(self._house.tenant, end.decision.approval)

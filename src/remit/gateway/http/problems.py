@@ -78,9 +78,29 @@ class HttpProblem(RemitError):
         return orjson.dumps({**out, **self.told})
 
 
-def unknown_route() -> HttpProblem:
-    """The problem of an operation that does not exist, as far as this task can tell: always the same."""
-    return HttpProblem("there is no such operation", 404, code="unknown-route")
+def unknown_route(where: str, tools: str, task: str) -> HttpProblem:
+    """The problem of an operation that does not exist, as far as this task can tell: always the same for one
+    task and API. `where` is the API's address for the agent, and `tools` where its tools are listed.
+    """
+    return HttpProblem(
+        "there is no such operation for this task",
+        404,
+        code="unknown-route",
+        way_out=f"an operation is a method and a path below `{where}`, as the API's document writes them, "
+        f"that the task was granted; `remit can {task or 'TASK'}` says which these are, and so does "
+        f"`tools/list` at `{tools}` to the task itself",
+    )
+
+
+def unknown_api(base: str, task: str) -> HttpProblem:
+    """The problem of an address below which there is no API."""
+    return HttpProblem(
+        "there is no such API",
+        404,
+        code="no-upstream",
+        way_out=f"an API is at `{base}/NAME/...`, NAME being what remit's configuration calls it; "
+        f"`remit can {task or 'TASK'}` says which tools the task may call, as `NAME/OPERATION`",
+    )
 
 
 def problem_of(error: RemitError) -> HttpProblem:
