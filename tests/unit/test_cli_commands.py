@@ -7,9 +7,11 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -260,6 +262,22 @@ def test_on_a_terminal_the_answer_is_asked_for(house: Remit, task: str) -> None:
     assert code == 0
     assert "Refuse this call?" in shown
     assert house.ask("approvals", "--state", "denied", "--task", task)["items"][0]["id"] == approval
+
+
+def test_what_has_expired_or_was_answered_names_no_time_to_come(house: Remit, task: str) -> None:
+    """A question whose task has ended is over at that time; a denied one is good at no time."""
+    for text in ("x", "y"):
+        assert "error" in house.call(task, "write_note", {"name": "shopping", "text": text})
+    denied, expired = house.ask("approvals", "--task", task, by="omar")["items"]
+    looked = ("--yes-i-looked", denied["call"])
+    assert house("deny", denied["id"], *looked, by="omar").code == 0
+    house.ask("end", task)
+    (one,) = house.ask("approvals", "--task", task, "--state", "expired", by="omar")["items"]
+    assert one["id"] == expired["id"]
+    assert datetime.fromisoformat(one["expires"]) <= datetime.now(UTC)
+    listed = house("approvals", "--task", task, "--state", "all", by="omar").out
+    assert denied["id"] in listed
+    assert not re.search(r"\bin \d", listed)
 
 
 def _on_terminal(house: Remit, words: list[str], answer: str) -> tuple[int, str]:

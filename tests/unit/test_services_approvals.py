@@ -124,6 +124,11 @@ async def test_a_task_that_ends_takes_its_questions_with_it(world: CallWorld) ->
     assert [await state(world, one) for one in (asked, given)] == [ApprovalState.EXPIRED] * 2
     with pytest.raises(Conflict):
         await world.approve(asked)
+    # It is over now, and not at the time that it once had.
+    ended = world.clock.now()
+    world.clock.advance(1)
+    for one in (asked, given):
+        assert (await world.house.approvals.get(one)).expires == ended
 
 
 async def test_what_is_shown_is_what_is_asked(world: CallWorld) -> None:

@@ -60,8 +60,13 @@ def _row(one: Json) -> tuple[object, ...]:
         one["agent"],
         one["requested_for"],
         show.moment(one["requested"]),
-        show.moment(one["expires"]),
+        _until(one),
     )
+
+
+def _until(one: Json) -> Text:
+    """Say until when it may be answered or used, or when it expired; of what was used or refused nothing."""
+    return show.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
 
 
 def _watch(client: Client) -> None:
@@ -146,7 +151,7 @@ def _show(asked: Json) -> None:
             *(("because", reason) for reason in asked["reasons"]),
             ("waives", ", ".join(f"{rule}" for rule, _ in asked["rules"])),
             ("asked", show.moment(asked["requested"])),
-            ("until", show.moment(asked["expires"])),
+            ("expired" if asked["state"] == "expired" else "until", _until(asked)),
             ("state", show.state(asked["state"])),
             ("digest", asked["call"]),
         ],

@@ -30,6 +30,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a human's answer, and the answer.
 
     `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown.
+    `expires` is until when it may be answered and used, or when it has expired.
     `requested_for` is the person behind the task, `stated_by` who stated its intent: neither ever answers.
     """
 
@@ -70,6 +71,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             decided_by=person.name,
             comment=comment,
         )
+
+    def expired(self, at: datetime) -> Approval:
+        """Give it as one that has expired, by its time or before it: then `expires` is when it did."""
+        return msgspec.structs.replace(self, state=ApprovalState.EXPIRED, expires=min(at, self.expires))
 
     def usable_for(self, call: str, now: datetime) -> bool:
         """Whether it permits exactly this call at `now`."""

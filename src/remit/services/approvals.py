@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from remit.core.approval import Approval, ApprovalState
 from remit.core.decision import Decision
 from remit.core.errors import Busy, NotFound
@@ -146,14 +144,14 @@ class Approvals:
         return answered
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
-        """Give the open approvals of tasks that have ended, as expired, each with the state that it was in;
-        the caller commits them.
+        """Give the open approvals of tasks that have ended, as expired now, each with the state that it was
+        in; the caller commits them.
         """
-        found = await self._store.open_approvals(self._tenant, tasks)
-        return [(one.state, msgspec.structs.replace(one, state=ApprovalState.EXPIRED)) for one in found]
+        found, now = await self._store.open_approvals(self._tenant, tasks), self._clock.now()
+        return [(one.state, one.expired(now)) for one in found]
 
     def _current(self, approval: Approval) -> Approval:
         open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)
         if approval.state in open_states and self._clock.now() >= approval.expires:
-            return msgspec.structs.replace(approval, state=ApprovalState.EXPIRED)
+            return approval.expired(approval.expires)
         return approval

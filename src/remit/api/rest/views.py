@@ -159,7 +159,9 @@ class ToolView(View, frozen=True, kw_only=True):
 
 
 class ApprovalView(View, frozen=True, kw_only=True):
-    """A question to a human about one exact call, and the answer; `rules` are pairs of id and digest."""
+    """A question to a human about one exact call, and the answer; `rules` are pairs of id and digest.
+    `expires` is until when it may be answered and used; of an expired one, when that was over.
+    """
 
     id: str
     task: str
