@@ -1,25 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the guide to rehearsing shows works on the folder that it speaks of."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from remit.config.scaffold import scaffold
 from tests.architecture.tree import ROOT
 
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def test_the_tests_of_the_guide_pass_in_a_folder_that_init_made(tmp_path: Path) -> None:
-    """As they stand there."""
-    (shown,) = PYTHON.findall((ROOT / "docs" / "howto" / "rehearse-a-bundle.md").read_text(encoding="utf-8"))
-    scaffold(tmp_path)
-    (tmp_path / "test_bundle.py").write_text(shown, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-    done = subprocess.run(
-        [*command, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+SHELL = re.compile(r"^    ((?:remit|python) .*)$", re.MULTILINE)
+PAGE = (ROOT / "docs" / "howto" / "rehearse-a-bundle.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_guide_work_in_an_empty_folder(tmp_path: Path) -> None:
+    """As they stand there, with this Python, but for what is installed here already."""
+    (shown,) = PYTHON.findall(PAGE)
+    begin, install, test = SHELL.findall(PAGE)
+    assert install == "python -m pip install pytest"
+    here = tmp_path / "bin"
+    here.mkdir()
+    for name, words in (("python", ""), ("remit", "-m remit ")):
+        (here / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words}"$@"\n')
+        (here / name).chmod(0o755)
+    # Plugins that are here for the sake of other tests stay out of it.
+    env = {
+        **os.environ,
+        "PATH": f"{here}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    for command, folder in ((begin, tmp_path), (test, tmp_path / "rehearsed")):
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        if command == begin:
+            (tmp_path / "rehearsed" / "test_bundle.py").write_text(shown, encoding="utf-8")
+        else:
+            assert "2 passed" in done.stdout
