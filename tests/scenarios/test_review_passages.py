@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from remit.core.passing import HEADER
 from tests.http_line import Line
@@ -90,9 +90,19 @@ def length_of(body: bytes, request: bytes) -> bytes:
     return head[:at] + new + head[at + len(old) :] + b"\r\n\r\n" + body
 
 
+class Tapped(NamedTuple):
+    """Two replicas, a tap before the second, and the token of a task that the second owns, which has sent one
+    mail, `before`.
+    """
+
+    world: Replicas
+    tap: Tap
+    token: str
+
+
 @asynccontextmanager
-async def tapped(folder: Path, url: str, server: PostgresServer) -> AsyncIterator[tuple[Replicas, Tap]]:
-    """Give two replicas, with a tap before the second."""
+async def tapped(folder: Path, url: str, server: PostgresServer) -> AsyncIterator[Tapped]:
+    """Open them."""
     tap = Tap()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -107,8 +117,11 @@ async def tapped(folder: Path, url: str, server: PostgresServer) -> AsyncIterato
             file.write_text(json.dumps(config))
 
     async with tap.listening(), replicas(folder, url, server.port, count=2, prepare=prepared) as world:
-        tap.target = world.all[1].port
-        yield world, tap
+        first, second = world.all
+        tap.target = second.port
+        _, token = await first.open_task()
+        await until_sent(second, token, "before")
+        yield Tapped(world, tap, token)
 
 
 async def kept_by(tap: Tap, first: Replica, token: str, subject: str) -> bytes:
@@ -124,10 +137,8 @@ async def test_a_passage_is_for_one_request_and_good_once(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
     """Changed in any place it is refused; as it was made it is good once, at the one that it is for."""
-    async with tapped(tmp_path, postgres, postgres_server) as (world, tap):
+    async with tapped(tmp_path, postgres, postgres_server) as (world, tap, token):
         first, second = world.all
-        _, token = await first.open_task()
-        await until_sent(second, token, "before")
         _, other = await first.open_task()
         await until_sent(second, other, "before too")
         request = await kept_by(tap, first, token, "kept")
@@ -173,10 +184,8 @@ async def test_headers_of_one_hop_change_nothing_of_a_request_that_was_passed_on
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
     """They are no part of the MAC: neither a host, nor what is for a proxy, makes another request of it."""
-    async with tapped(tmp_path, postgres, postgres_server) as (world, tap):
+    async with tapped(tmp_path, postgres, postgres_server) as (world, tap, token):
         first, second = world.all
-        _, token = await first.open_task()
-        await until_sent(second, token, "before")
         for subject in ("host", "proxy"):
             request = await kept_by(tap, first, token, subject)
             line, _, rest = request.partition(b"\r\n")
