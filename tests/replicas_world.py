@@ -114,7 +114,10 @@ class Replicas:
             proxy, wakes = CuttingProxy(port, postgres=True), CuttingProxy(nats) if nats else None
             own: Json = {"lease_ms": lease_ms, **more.get("replica", {})}
             if wakes is not None:
-                own["nats"] = {"servers": [f"nats://127.0.0.1:{wakes.port}"]}
+                # By reference: replicas that differ in a file would decide by different bundles.
+                (place / "nats").write_text(f"nats://127.0.0.1:{wakes.port}")
+                (place / "nats").chmod(0o600)
+                own["nats"] = {"servers": ["file:nats"]}
             through = url.replace(f":{port}/", f":{proxy.port}/") + "?sslmode=disable"
             set_up(
                 place,

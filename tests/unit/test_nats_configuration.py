@@ -2,6 +2,7 @@
 """`replica.nats`: what may be written there, and what `remit doctor` says of it."""
 
 import asyncio
+import re
 import socket
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from remit.cli.replica_checks import nats_looks, replica_looks
 from remit.compose.waking import waker_of
 from remit.config import Config, load_config
+from remit.config.nats import nats_servers
+from remit.core.errors import ConfigInvalid, KeyUnavailable
 from tests.unit.test_config import UPSTREAM, config, refusals
 
 POSTGRES = UPSTREAM + "store: {kind: postgres, url: 'file:db'}\n"
@@ -28,6 +31,7 @@ def written(nats: str, before: str = POSTGRES) -> str:
         "servers: ['tls://a.example:4222', 'tls://b.example:4222'], subject: remit.production",
         "servers: ['nats://127.0.0.1:4222']",
         "servers: ['nats://localhost:4222', 'nats://[::1]:4222']",
+        "servers: ['env:REMIT_NATS']",
         f"{SERVER}, user: remit, password: 'env:P'",
         f"{SERVER}, token: 'file:t'",
         f"{SERVER}, credentials: 'file:remit.creds'",
@@ -51,8 +55,12 @@ def test_what_may_be_written(tmp_path: Path, nats: str) -> None:
         ("servers: ['tls://nats.example:0']", "is not an address"),
         ("servers: ['tls://nats.example:x']", "is not an address"),
         ("servers: ['tls://nats.example:4222/path']", "is not an address"),
-        ("servers: ['tls://remit:s3cret@nats.example:4222']", "`replica.nats.servers`"),
+        (
+            "servers: ['tls://remit:s3cret@nats.example:4222']",
+            "`replica.nats.servers[0]`: looks like a secret",
+        ),
         ("servers: ['tls://a.example:4222', 'nats://127.0.0.1:4222']", "mixes addresses"),
+        ("servers: ['Bearer env:REMIT_NATS']", "`replica.nats.servers`: is no reference"),
         (f"{SERVER}, subject: 'remit.>'", "is no subject"),
         (f"{SERVER}, subject: 'remit.'", "is no subject"),
         (f"{SERVER}, subject: 'a b'", "is no subject"),
@@ -89,6 +97,41 @@ def test_subjects_are_those_of_the_tenant(tmp_path: Path) -> None:
     assert made is not None
     assert made.channel == "remit.test.acme_eu"
     assert waker_of(config(tmp_path, POSTGRES)) is None
+
+
+def test_each_replica_may_have_servers_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a reference, which leaves the file the same on all of them; it may hold several."""
+    section = config(tmp_path, written("servers: ['env:REMIT_NATS', 'tls://c.example:4222']")).replica.nats
+    assert section is not None
+    monkeypatch.setenv("REMIT_NATS", "tls://a.example:4222, tls://b.example:4222")
+    assert nats_servers(section) == ("tls://a.example:4222", "tls://b.example:4222", "tls://c.example:4222")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("nats://a.example:4222", "is not a `tls` address"),
+        ("tls://a.example:4222,", "is not an address"),
+        ("tls://remit:s3cret@a.example:4222", "holds a name or password"),
+        ("nats://127.0.0.1:4222", "mixes addresses"),
+        (",".join(["tls://a.example:4222"] * 16), "are 17"),
+        (None, "`REMIT_NATS` is not set"),
+    ],
+)
+def test_what_a_reference_holds_is_looked_at_like_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, said: str
+) -> None:
+    """Nothing starts with it, doctor says the same, and neither repeats what may be secret."""
+    made = config(tmp_path, written("servers: ['env:REMIT_NATS', 'tls://c.example:4222']"))
+    if value is not None:
+        monkeypatch.setenv("REMIT_NATS", value)
+    with pytest.raises((ConfigInvalid, KeyUnavailable), match=re.escape(said)) as refused:
+        waker_of(made)
+    (look,) = nats_looks(made)
+    assert look.state == "fail"
+    assert said in look.says
+    assert look.way_out
+    assert "s3cret" not in str(refused.value) + look.says + look.way_out
 
 
 async def test_a_file_of_tls_that_is_not_there_is_said(tmp_path: Path) -> None:

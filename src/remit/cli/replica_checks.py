@@ -8,7 +8,8 @@ from typing import Any
 
 from remit.cli.look import Look, no_connection
 from remit.config import Config
-from remit.core.errors import KeyUnavailable
+from remit.config.nats import nats_servers
+from remit.core.errors import ConfigInvalid, KeyUnavailable
 
 Json = Any
 
@@ -58,7 +59,12 @@ def nats_looks(config: Config) -> Iterator[Look]:
             secret.resolve_lines()
         except KeyUnavailable as fault:
             yield Look("nats", "fail", fault.message, fault.way_out)
-    for address in section.servers:
+    try:
+        servers = nats_servers(section)
+    except (ConfigInvalid, KeyUnavailable) as fault:
+        yield Look("nats", "fail", fault.message, fault.way_out)
+        return
+    for address in servers:
         if why := no_connection(address):
             way_out = "is it running? without it ends take until the next renewals"
             yield Look("nats", "fail", f"`{address}` is not reachable: {why}", way_out)

@@ -8,6 +8,7 @@ import ssl
 from remit.compose.replicas import several
 from remit.compose.sources import tls_of
 from remit.config import Config
+from remit.config.nats import nats_servers
 from remit.core.errors import ConfigInvalid
 from remit.ports.waker import Waker
 
@@ -19,6 +20,8 @@ def waker_of(config: Config) -> Waker | None:
         return None
     from remit.adapters.waker.nats import Login, NatsWaker
 
+    servers = nats_servers(section)
+
     def login() -> Login:
         return Login(
             user=section.user,
@@ -28,7 +31,7 @@ def waker_of(config: Config) -> Waker | None:
         )
 
     def tls() -> ssl.SSLContext | None:
-        if not section.servers[0].startswith("tls://"):
+        if not servers[0].startswith("tls://"):
             return None
         try:
             context = tls_of(section.tls_ca, config) or ssl.create_default_context()
@@ -43,6 +46,4 @@ def waker_of(config: Config) -> Waker | None:
             ) from None
         return context
 
-    return NatsWaker(
-        section.servers, f"{section.subject}.{config.tenant.replace('.', '_')}", login=login, tls=tls
-    )
+    return NatsWaker(servers, f"{section.subject}.{config.tenant.replace('.', '_')}", login=login, tls=tls)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,11 @@ from remit.config.lines import Node
 from remit.config.secret import SecretRef
 from remit.config.section import Section, Text
 from remit.config.shape import Problems
+from remit.core.errors import ConfigInvalid
 
+MAX_SERVERS: Final = 16
+
+_KEY: Final = "replica.nats"
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,64}){0,7}")
 #: What is shown to the server: one of these ways.
 _WAYS: Final = (("user", "password"), ("token",), ("credentials",))
@@ -23,12 +28,13 @@ class NatsSection(Section, frozen=True, kw_only=True):
     """NATS servers that carry wakes between replicas. What is so stands in the database alone."""
 
     servers: Annotated[
-        tuple[Text, ...],
+        tuple[SecretRef, ...],
         Meta(
             min_length=1,
-            max_length=16,
+            max_length=MAX_SERVERS,
             description="Addresses, as `tls://host:4222`; `nats://` for a server of this machine alone. Over "
-            "`tls://` the handshake comes first (`handshake_first` in the server's configuration).",
+            "`tls://` the handshake comes first (`handshake_first` in the server's configuration). Where "
+            "each replica has others, as `env:X` or `file:path`, which may hold several with commas between.",
         ),
     ]
     subject: Annotated[
@@ -58,19 +64,17 @@ class NatsSection(Section, frozen=True, kw_only=True):
 
 def check_nats(section: NatsSection, postgres: bool, node: Node, problems: Problems) -> None:
     """Note what no single value can say of itself."""
-    key = "replica.nats"
 
     def note(name: str, says: str, way_out: str) -> None:
-        at = f"{key}.{name}" if name else key
+        at = f"{_KEY}.{name}" if name else _KEY
         problems.add(says, line=node.line_of(at), key=at, way_out=way_out)
 
     if not postgres:
         note("", "has no effect with a file", "write `store.kind: postgres`, or leave it out")
-    for address in section.servers:
-        if fault := _address_fault(address):
-            note("servers", fault, "write `tls://host:4222`")
-    if len({address.partition(":")[0] for address in section.servers}) > 1:
-        note("servers", "mixes addresses with and without TLS", "use one of the two")
+    if any(one.lead for one in section.servers):
+        note("servers", "is no reference", "write `env:NAME` or `file:path`")
+    for fault, way_out in _faults([one.name for one in section.servers if not one.secret]):
+        note("servers", fault, way_out)
     if not _SUBJECT.fullmatch(section.subject):
         note("subject", "is no subject", "use words of letters, digits, `_` and `-`, with dots between")
     given = [[name for name in way if getattr(section, name)] for way in _WAYS]
@@ -89,6 +93,29 @@ def check_nats(section: NatsSection, postgres: bool, node: Node, problems: Probl
         secret: SecretRef | None = getattr(section, name)
         if secret is not None and (not secret.secret or secret.lead):
             note(name, "is no reference", "write `env:NAME` or `file:path`")
+
+
+def nats_servers(section: NatsSection) -> tuple[str, ...]:
+    """Give the addresses, those of references read now; raises `ConfigInvalid`, or `KeyUnavailable`."""
+    out: list[str] = []
+    for one in section.servers:
+        out += [part.strip() for part in one.resolve().split(",")] if one.secret else [one.name]
+    if len(out) > MAX_SERVERS:
+        raise ConfigInvalid(
+            f"`{_KEY}.servers` are {len(out)}", key=_KEY, way_out=f"name {MAX_SERVERS} at most"
+        )
+    for fault, way_out in _faults(out):
+        raise ConfigInvalid(f"`{_KEY}.servers`: a value {fault}", key=_KEY, way_out=way_out)
+    return tuple(out)
+
+
+def _faults(addresses: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with addresses, and what to do; never an address itself, which may hold a secret."""
+    for address in addresses:
+        if fault := _address_fault(address):
+            yield fault, "write `tls://host:4222`"
+    if len({address.partition(":")[0] for address in addresses}) > 1:
+        yield "mixes addresses with and without TLS", "use one of the two"
 
 
 def _address_fault(address: str) -> str:
