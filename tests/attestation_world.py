@@ -256,6 +256,10 @@ class WorldAuthority:
             .not_valid_after(until or self.until)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         )
+        if subject != issuer:
+            # RFC 5280 section 4.2.1.1; Python 3.13 takes no other.
+            authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+            builder = builder.add_extension(authority, critical=False)
         if constraints:
             builder = builder.add_extension(x509.BasicConstraints(ca, path_length), critical=True)
         names = [*map(x509.UniformResourceIdentifier, uris), *map(x509.DNSName, dns)]

@@ -83,7 +83,6 @@ def test_what_stands_in_no_field_is_as_bad_as_any_field(written: str) -> None:
 
 
 def test_nesting_without_end_is_left_as_text() -> None:
-    """What cannot be compared counts as not read."""
-    deep = b"[" * 1000 + b'"m@evil.example.org"' + b"]" * 1000
-    (left,) = unread(deep, orjson.loads(deep))
-    assert "m@evil.example.org" in left
+    """What cannot be compared counts as not read; an interpreter that can compare it finds what is hidden."""
+    deep = b"[" * 1000 + b'{"to":"m@evil.example.org","to":"m@good.example.org"}' + b"]" * 1000
+    assert "m@evil.example.org" in " ".join(unread(deep, orjson.loads(deep)))
