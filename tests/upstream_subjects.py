@@ -47,7 +47,7 @@ class Told:
         """Keep a notification."""
         self.notifications.append((method, params))
 
-    def on_state(self, name: str, up: bool) -> None:
+    def on_state(self, name: str, up: bool, why: str) -> None:
         """Keep a change of state."""
         self.states.append(up)
 

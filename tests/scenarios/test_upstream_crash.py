@@ -39,7 +39,7 @@ class Witness:
         self.states: list[bool] = []
         self.changes = 0
 
-    def on_state(self, name: str, up: bool) -> None:
+    def on_state(self, name: str, up: bool, why: str) -> None:
         """Keep a change of state."""
         self.states.append(up)
 

@@ -194,7 +194,7 @@ async def test_a_server_that_is_not_there_at_the_start_is_tried_again() -> None:
         bound=BufferBound(1 << 20),
         retry_base_s=0.02,
         retry_max_s=0.05,
-        on_state=lambda name, up: told.append(up),
+        on_state=lambda name, up, why: told.append(up),
     )
     try:
         with pytest.raises(UpstreamUnreachable) as fault:

@@ -21,9 +21,10 @@ import httpx2 as httpx
 from remit.cli.invocation import Invocation
 from remit.cli.isolation import isolation
 from remit.cli.lease_checks import lease_looks, secret_looks
-from remit.cli.look import Look, no_connection, unwarned
+from remit.cli.look import Look, unwarned
 from remit.cli.replica_checks import nats_looks, replica_looks
 from remit.cli.sessions import secret_for, sessions_file
+from remit.cli.upstream_checks import told_of_upstreams, upstream_looks
 from remit.cli.whose import whose_looks
 from remit.config import Config, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
@@ -44,20 +45,21 @@ def examine_all(invocation: Invocation) -> list[Look]:
     findings += _configuration(path)
     base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
     answer = _ask(base_url)
+    others = whose_looks(config, base_url, answers=answer is not None) if config else []
     if config is not None:
         findings += [
             *secret_looks(config),
             *_keys(config),
             *_openbao(config),
             *_store(config),
-            *_upstreams(config),
+            *upstream_looks(config, told_of_upstreams(base_url) if answer is not None and not others else {}),
         ]
         findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url:
         findings += [
             *_running(base_url, answer),
-            *(whose_looks(config, base_url, answers=answer is not None) if config else ()),
+            *others,
             *_clock(answer),
             *_isolation(base_url, answer),
             *_me(base_url),
@@ -215,38 +217,6 @@ def _store(config: Config) -> Iterator[Look]:
         yield Look("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
 
 
-def _upstreams(config: Config) -> Iterator[Look]:
-    for name, section in config.upstreams.items():
-        subject = f"upstream {name}"
-        if section.command:
-            program = section.command[0]
-            place = config.at(section.cwd)
-            found = shutil.which(program) or ((place / program).is_file() and program)
-            if not found:
-                yield Look(
-                    subject, "fail", f"there is no program `{program}`", "install it, or name its path"
-                )
-                continue
-            says = f"starts {' '.join(section.command)}"
-        else:
-            fault = no_connection(section.url)
-            if fault:
-                yield Look(subject, "fail", f"{section.url} is not reachable: {fault}", "is it running?")
-                continue
-            says = section.url
-        if section.observed:
-            yield Look(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
-        elif section.sender_constraint == "optional":
-            yield Look(
-                subject,
-                "note",
-                f"{says}; takes calls of every tier from whoever shows a token, stolen or not",
-                "set `sender_constraint: required`",
-            )
-        else:
-            yield Look(subject, "ok", says)
-
-
 def _programs(config: Config) -> Iterator[Look]:
     started = [one for one in config.upstreams.values() if one.command and one.apart != "off"]
     if not started:
@@ -318,7 +288,8 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
             "remit",
             "fail",
             says,
-            "its log names them, and says why; `.remit/up.log` where a client has started it",
+            "where you are signed in (`remit login`) each is named above; its log says why, too "
+            "(`.remit/up.log` where a client has started it)",
         )
 
 

@@ -19,7 +19,8 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "b
 def doctor() -> int:
     """Look whether everything is as it should be: program, configuration, keys, store, upstreams, isolation.
 
-    Changes nothing. Exits 1 if anything fails; a note is worth knowing, and no failure.
+    A running remit is asked, too: where you are signed in, it says of each upstream since when it reaches it,
+    or does not, and why. Changes nothing. Exits 1 if anything fails; a note is worth knowing, and no failure.
     """
     from remit.cli.checks import examine_all
 

@@ -45,7 +45,7 @@ from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store import Store, Unit
-from remit.ports.upstream import Upstream
+from remit.ports.upstream import HttpUpstream, Upstream
 from remit.services.attestors import Attestors, NoIssuers
 from remit.services.bodies import Bodies
 from remit.services.connections import Connections
@@ -55,6 +55,7 @@ from remit.services.issuing import Issuing
 from remit.services.opening_pace import OpeningBounds
 from remit.services.outfit import Outfit
 from remit.services.places import Proxies
+from remit.services.reached import Reached
 from remit.services.rotations import Keyring
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
@@ -98,6 +99,7 @@ def build(
     brokers: Mapping[str, Broker] | None = None,
     connections: Connections | None = None,
     address: str = "",
+    reached: Reached | None = None,
 ) -> House:
     """Put the services together; nothing is started and nothing is applied yet. `address` is where other
     replicas reach this process.
@@ -121,6 +123,7 @@ def build(
             key_periods=periods_of(config.keys, config.workload_api),
             engine=policy_engine(config),
             upstreams=upstreams,
+            reached=reached,
             brokers=brokers or {},
             connections=connections,
             processes=starters_of(upstreams),
@@ -187,8 +190,8 @@ async def open_house(
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
         upkeep = Upkeep()
-        told: list[tuple[str, bool]] = []
-        upstreams = upstreams_of(config, bundle, lambda one, up: told.append((one, up)))
+        reached = Reached(SystemClock())
+        upstreams = upstreams_of(config, bundle, reached.tell)
         url = public_url or config.listen.url
         issuing = issuing_of(config, keys, store, SystemClock(), SystemEntropy())
         own = {issuing.trust_domain: issuing.anchors} if issuing else {}
@@ -197,7 +200,7 @@ async def open_house(
         voucher = Vouching(keys.tokens, SystemClock(), SystemEntropy(), url)
         rotated, connections, brokers = credentials_of(config, store, keys.sealing, voucher, stack)
         house = build(
-            config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections, address
+            config, keys, store, heads, upstreams, url, trust, issuing, brokers, connections, address, reached
         )
         # A new log's head is signed while it is empty, so that no log with events is ever without one.
         await house.evidence.check_head()
@@ -223,7 +226,7 @@ async def open_house(
         house.revocations.on_end(partial(_forget_task, upkeep, upstreams))
         await serve_keys(config, house, upkeep, stack)
         await look_after_secrets(config, house, rotated, fetched, keys.sealing, upkeep)
-        _keep_up(house, config, upkeep, told)
+        _keep_up(house, config, upkeep)
         stack.push_async_callback(upkeep.close)
         yield house
         await upkeep.close()
@@ -261,7 +264,10 @@ async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) ->
     """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
 
     async def learn() -> None:
-        await house.tools.learned(name, await upstream.catalogue())
+        catalogue = await upstream.catalogue()
+        if not isinstance(upstream, HttpUpstream):  # of an API it is its document that was read
+            house.reached.tell(name, True)
+        await house.tools.learned(name, catalogue)
         house.announcements.changed(name)
 
     try:
@@ -272,6 +278,7 @@ async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) ->
         await learn()
     except UpstreamUnreachable as error:
         # The others serve; this one is learned of when it comes, and is refused until then.
+        house.reached.tell(name, False, error.message)
         log.warning("upstream `%s`: %s", name, error)
 
 
@@ -327,7 +334,7 @@ def application(house: House, config: Config) -> Application:
     return counting(arrive, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
-def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str, bool]]) -> None:
+def _keep_up(house: House, config: Config, upkeep: Upkeep) -> None:
     """Begin all that goes on beside the calls."""
     upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
     upkeep.every("end what has run out", 1.0, house.revocations.expire)
@@ -351,7 +358,7 @@ def _keep_up(house: House, config: Config, upkeep: Upkeep, told: list[tuple[str,
     upkeep.every("write what was seen", 1.0, house.sightings.flush)
     upkeep.every("look who answers for agents", 60.0, tended(house, house.directory.look_at_owners))
     upkeep.every("look what HTTP APIs offer", 0.5, partial(offer_apis, house, house.upstreams))
-    upkeep.every("tell of upstreams", 0.5, partial(_tell, house, told))
+    upkeep.every("tell of upstreams", 0.5, partial(house.reached.record, house.store, house.tenant))
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:
@@ -362,15 +369,6 @@ async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: 
             await upstream.end_task(task)
 
     upkeep.soon(f"let go of {task}", let_go)
-
-
-async def _tell(house: House, told: list[tuple[str, bool]]) -> None:
-    """Write to the evidence that upstreams were lost or came back."""
-    while told:
-        name, up = told[0]
-        kind = EventKind.UPSTREAM_RESTORED if up else EventKind.UPSTREAM_LOST
-        await _record(house, kind, {"upstream": name})
-        told.pop(0)
 
 
 async def _sign_last(house: House) -> None:

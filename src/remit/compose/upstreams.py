@@ -26,7 +26,7 @@ from remit.services.house import House
 from remit.services.idle_programs import KIND, IdlePrograms
 from remit.services.scrub import cleaned
 
-OnState = Callable[[str, bool], None]
+OnState = Callable[[str, bool, str], None]
 #: How long a process of a task that has ended may take to end by itself once it is asked to.
 GRACE_S = 0.25
 

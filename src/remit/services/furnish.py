@@ -42,6 +42,7 @@ from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.precedence import Precedence
 from remit.services.proofs import Proofs
+from remit.services.reached import Reached
 from remit.services.rebundling import Rebundling
 from remit.services.receipts import Receipts
 from remit.services.refusals import Refusals
@@ -309,6 +310,7 @@ def furnish(o: Outfit) -> House:
             tenant=o.tenant,
         ),
         findings=findings,
+        reached=o.reached or Reached(o.clock),
         sightings=Sightings(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
         mediator=Mediator(parts),
         deferrals=deferrals,

@@ -44,6 +44,7 @@ from remit.services.policies import Policies
 from remit.services.polling import Polling
 from remit.services.precedence import Precedence
 from remit.services.proofs import Proofs
+from remit.services.reached import Reached
 from remit.services.reactions import Reactions
 from remit.services.rebundling import Rebundling
 from remit.services.receipts import Receipts
@@ -108,6 +109,7 @@ class House:
     issuers: TrustedIssuers
     upstreams: Mapping[str, Upstream]
     policies: Policies
+    reached: Reached
     tools: Tools
     live: Live
     authenticator: Authenticator

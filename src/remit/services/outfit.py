@@ -31,6 +31,7 @@ from remit.services.notifications import Addressee
 from remit.services.opening_pace import OpeningBounds
 from remit.services.points import EnforcementPoint
 from remit.services.polling import PolledSource
+from remit.services.reached import Reached
 from remit.services.rotations import Keyring
 from remit.services.signals import Transmitter
 from remit.services.silence import Listened
@@ -57,6 +58,8 @@ class Outfit:
     passer: Passer | None = None
     waker: Waker | None = None
     upstreams: Mapping[str, Upstream]
+    #: What these tell of themselves, which begins before there are services.
+    reached: Reached | None = None
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     connections: Connections | None = None
     processes: Mapping[str, Broker] = field(default_factory=dict)

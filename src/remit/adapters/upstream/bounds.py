@@ -82,7 +82,8 @@ class Backoff:
         self.failures = 0
 
 
-OnState = Callable[[str, bool], None]
+#: Is told which upstream, whether it is there, and if not, why.
+OnState = Callable[[str, bool, str], None]
 
 
 class Reachability:
@@ -94,9 +95,9 @@ class Reachability:
         self._on_state = on_state
         self.up = True
 
-    def tell(self, up: bool) -> None:
-        """Say what was found."""
+    def tell(self, up: bool, fault: Exception | None = None) -> None:
+        """Say what was found, and by which fault it is away."""
         if up != self.up:
             self.up = up
             if self._on_state is not None:
-                self._on_state(self._name, up)
+                self._on_state(self._name, up, getattr(fault, "message", ""))

@@ -158,8 +158,8 @@ class HttpApi:
             pool = await self._shown.of(call.task, call.lease, call.certificate)
         try:
             return await pool.acquire()
-        except UpstreamUnreachable:
-            self._reachability.tell(False)
+        except UpstreamUnreachable as fault:
+            self._reachability.tell(False, fault)
             raise
 
     def reached(self) -> None:

@@ -84,8 +84,8 @@ class HttpPosts:
         """Put a connection in hand; notes it if there is none to be had."""
         try:
             return await pool.acquire()
-        except UpstreamUnreachable:
-            self.reachability.tell(False)
+        except UpstreamUnreachable as fault:
+            self.reachability.tell(False, fault)
             self.on_lost()
             raise
 

@@ -288,7 +288,7 @@ class McpHttp(HttpSessions):
                 # Whoever answers next may be another, of another era.
                 self.known = self.own = None
                 if not isinstance(fault, UpstreamFault):
-                    self.reachability.tell(False)
+                    self.reachability.tell(False, fault)
             missed = True
             if loop.time() - began > self._backoff.max_s:
                 self._backoff.reset()

@@ -197,7 +197,7 @@ class McpStdio:
         while True:
             self._retry_at = None
             fault = await self._one_life()
-            self._reachability.tell(False)
+            self._reachability.tell(False, fault)
             self._settle_start(fault)
             if self._up_since and loop.time() - self._up_since > self._restart_max_s:
                 # It served for long enough not to be one that ends again and again.

@@ -21,6 +21,7 @@ from remit.api.rest import (
     session,
     tasks,
     tools,
+    upstreams,
 )
 from remit.api.rest.endpoint import Endpoint
 
@@ -36,6 +37,7 @@ _PARTS = {
     "Data at rest": data.ENDPOINTS,
     "Questions": reports.ENDPOINTS,
     "Tools": tools.ENDPOINTS,
+    "Upstreams": upstreams.ENDPOINTS,
     "Policies": policies.ENDPOINTS,
     "Evidence": events.ENDPOINTS,
     "Keys": keys.ENDPOINTS,
