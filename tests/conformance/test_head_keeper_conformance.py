@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every keeper of log heads keeps to (`ports.log.HeadKeeper`)."""
 
+import asyncio
 import hashlib
 import multiprocessing
 import stat
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.log import file
 from remit.adapters.log.file import FileHeadKeeper
 from remit.core.errors import Conflict, StoreUnavailable
 from remit.ports.log import Head, HeadKeeper
+from tests.held_lock import held_elsewhere
 
 Keep = Callable[[Path], HeadKeeper]
 
@@ -32,34 +35,34 @@ def test_a_log_without_a_head_has_none(keep: Keep, tmp_path: Path) -> None:
 
 
 @each_keeper
-def test_a_head_outlives_its_keeper(keep: Keep, tmp_path: Path) -> None:
+async def test_a_head_outlives_its_keeper(keep: Keep, tmp_path: Path) -> None:
     """What was swapped in is read back, note and all, by another keeper of the same place."""
     head = a_head(3, "remit.example/default\n3\nabc=\n\n\N{EM DASH} remit.example/default xyz\n")
-    keep(tmp_path).swap(ORIGIN, None, head)
+    await keep(tmp_path).swap(ORIGIN, None, head)
     assert keep(tmp_path).read(ORIGIN) == head
 
 
 @each_keeper
-def test_a_head_changes_only_from_what_was_expected(keep: Keep, tmp_path: Path) -> None:
+async def test_a_head_changes_only_from_what_was_expected(keep: Keep, tmp_path: Path) -> None:
     """A stale, a missing and an invented expectation are conflicts, and change nothing."""
     heads = keep(tmp_path)
     with pytest.raises(Conflict):
-        heads.swap(ORIGIN, a_head(1), a_head(2))
-    heads.swap(ORIGIN, None, a_head(1))
-    heads.swap(ORIGIN, a_head(1), a_head(2))
+        await heads.swap(ORIGIN, a_head(1), a_head(2))
+    await heads.swap(ORIGIN, None, a_head(1))
+    await heads.swap(ORIGIN, a_head(1), a_head(2))
     for expected in (None, a_head(1), a_head(2, "another note\n")):
         with pytest.raises(Conflict):
-            heads.swap(ORIGIN, expected, a_head(5))
+            await heads.swap(ORIGIN, expected, a_head(5))
     assert heads.read(ORIGIN) == a_head(2)
 
 
 @each_keeper
-def test_a_head_never_becomes_smaller(keep: Keep, tmp_path: Path) -> None:
+async def test_a_head_never_becomes_smaller(keep: Keep, tmp_path: Path) -> None:
     """A log only grows, whoever asks."""
     heads = keep(tmp_path)
-    heads.swap(ORIGIN, None, a_head(7))
+    await heads.swap(ORIGIN, None, a_head(7))
     with pytest.raises(Conflict):
-        heads.swap(ORIGIN, a_head(7), a_head(6))
+        await heads.swap(ORIGIN, a_head(7), a_head(6))
     assert heads.read(ORIGIN) == a_head(7)
 
 
@@ -67,23 +70,27 @@ def test_a_head_never_becomes_smaller(keep: Keep, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other", ["remit.example/default2", "remit.example_default", "REMIT.example/default"]
 )
-def test_logs_have_heads_of_their_own(keep: Keep, tmp_path: Path, other: str) -> None:
+async def test_logs_have_heads_of_their_own(keep: Keep, tmp_path: Path, other: str) -> None:
     """Origins that look alike do not share a place."""
     heads = keep(tmp_path)
-    heads.swap(ORIGIN, None, a_head(1))
+    await heads.swap(ORIGIN, None, a_head(1))
     assert heads.read(other) is None
-    heads.swap(other, None, a_head(2))
+    await heads.swap(other, None, a_head(2))
     assert heads.read(ORIGIN) == a_head(1)
 
 
 def _race(keep: Keep, folder: Path, mine: int) -> int:
     """Advance the head fifty times against another process; give how often it was this one."""
+    return asyncio.run(_advance(keep, folder, mine))
+
+
+async def _advance(keep: Keep, folder: Path, mine: int) -> int:
     won = 0
     heads = keep(folder)
     for _ in range(50):
         present = heads.read(ORIGIN)
         try:
-            heads.swap(ORIGIN, present, a_head(present.size + 1 if present else 1, f"by {mine}\n"))
+            await heads.swap(ORIGIN, present, a_head(present.size + 1 if present else 1, f"by {mine}\n"))
             won += 1
         except Conflict:
             pass
@@ -100,10 +107,10 @@ def test_of_two_processes_only_one_wins_each_swap(keep: Keep, tmp_path: Path) ->
     assert head.size == sum(won)
 
 
-def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+async def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Mode 0600 in a folder of mode 0700."""
     folder = tmp_path / "heads"
-    FileHeadKeeper(folder).swap(ORIGIN, None, a_head(1))
+    await FileHeadKeeper(folder).swap(ORIGIN, None, a_head(1))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
 
@@ -111,12 +118,34 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"null", b'{"origin":"x","size":1,"root":"","note":""}', b"\xff\x00"]
 )
-def test_a_damaged_file_is_a_fault_and_not_a_log_without_a_head(tmp_path: Path, damage: bytes) -> None:
+async def test_a_damaged_file_is_a_fault_and_not_a_log_without_a_head(tmp_path: Path, damage: bytes) -> None:
     """Else whoever can write to the file could make start-up forget what was signed."""
     heads = FileHeadKeeper(tmp_path)
-    heads.swap(ORIGIN, None, a_head(1))
-    next(tmp_path.glob("*.head")).write_bytes(damage)
+    await heads.swap(ORIGIN, None, a_head(1))
+    next(tmp_path.glob("*.head")).write_bytes(damage)  # noqa: ASYNC240
     with pytest.raises(StoreUnavailable):
         heads.read(ORIGIN)
     with pytest.raises(StoreUnavailable):
-        heads.swap(ORIGIN, None, a_head(2))
+        await heads.swap(ORIGIN, None, a_head(2))
+
+
+async def test_a_process_that_was_stopped_while_it_swaps_holds_up_swaps_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others read on, do what else they have to do meanwhile, and are told after a while; then they go on."""
+    monkeypatch.setattr(file, "PATIENCE_S", 0.2)
+    heads, turns = FileHeadKeeper(tmp_path), 0
+    await heads.swap(ORIGIN, None, a_head(1))
+    (lock,) = tmp_path.glob("*.lock")  # noqa: ASYNC240
+    with held_elsewhere(lock):
+        swap = asyncio.create_task(heads.swap(ORIGIN, a_head(1), a_head(2)))
+        while not swap.done():
+            turns += 1
+            await asyncio.sleep(0.01)
+        with pytest.raises(StoreUnavailable, match="another process holds") as told:
+            await swap
+        assert told.value.code == "head-held"
+        assert turns > 1
+        assert heads.read(ORIGIN) == a_head(1)
+    await heads.swap(ORIGIN, a_head(1), a_head(2))
+    assert heads.read(ORIGIN) == a_head(2)

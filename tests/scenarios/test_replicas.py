@@ -12,6 +12,7 @@ import pytest
 
 from tests.evidence_reading import permits
 from tests.gateway_process import META, MODERN, GatewayProcess, Refused
+from tests.held_lock import held_elsewhere
 from tests.http_line import Line
 from tests.mail_bundle import RECIPIENT
 from tests.postgres_server import PostgresServer
@@ -145,6 +146,26 @@ async def test_a_replica_that_was_stopped_in_its_turn_holds_nobody_up(
             await asyncio.gather(*calls)
             late = {mail["subject"] for mail in world.outbox()[count:]}
             assert late <= await subjects(first, closure["indeterminate"])
+
+
+async def test_a_replica_that_was_stopped_with_a_lock_on_shared_files_holds_nobody_up(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    """Of the log's head and of the keys: calls and ends go on, and what needs the file says who has it."""
+    async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=1000) as world:
+        first, second = world.all
+        task, token = await first.open_task()
+        await until_sent(second, token, "before")
+        (head,) = (world.shared / "head").glob("*.lock")
+        with held_elsewhere(head), held_elsewhere(world.shared / "keys" / ".lock"):
+            with pytest.raises(Refused, match="keys-held"):
+                await first.ask("POST", "/api/v1/keys/token/rotate", {"reason": "test"}, by="root")
+            with pytest.raises(Refused, match="head-held"):
+                await first.ask("GET", "/api/v1/events/head", by="root")
+            await until_sent(second, token, "meanwhile")
+            assert (await ended(first, task))["closed"]
+            assert await sent(second, token, "after") in ("fenced", "task-ended")
+        assert (await first.verified()).holds
 
 
 async def test_a_replica_that_is_cut_from_the_store_refuses_everything_until_it_is_back(

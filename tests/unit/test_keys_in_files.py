@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the keeper of keys in files adds to `tests/conformance/test_keys_conformance.py`."""
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from remit.adapters.keys import files as files_of_keys
 from remit.adapters.keys import shelf
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.core.errors import KeyUnavailable, Unauthenticated
 from remit.core.key import KeyKind
+from tests.held_lock import held_elsewhere
 from tests.world import WorldClock, WorldEntropy
 
 CLAIMS = {"iss": "https://remit.example", "sub": "contract-bot", "exp": 1800000000}
@@ -195,3 +198,25 @@ async def test_a_crash_before_the_book_changes_nothing(
     turned = await again.rotate(at_once=at_once)
     assert again.verify(await again.sign(CLAIMS, token_type="at+jwt"))[0]["kid"] == turned.id
     assert FileTokenKeys(folder, WorldClock()).held() == again.held()
+
+
+async def test_a_process_that_was_stopped_while_it_changes_keys_holds_up_nothing_but_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others sign on, do what else they have to do meanwhile, and are told after a while; then they go on."""
+    monkeypatch.setattr(files_of_keys, "PATIENCE_S", 0.2)
+    keys, turns = FileSealingKeys(tmp_path, WorldEntropy(), WorldClock()), 0
+    before = keys.current
+    with held_elsewhere(tmp_path / ".lock"):
+        rotation = asyncio.create_task(keys.rotate())
+        while not rotation.done():
+            turns += 1
+            assert keys.sealing_key(before)
+            await asyncio.sleep(0.01)
+        with pytest.raises(KeyUnavailable, match="another process holds") as told:
+            await rotation
+        assert told.value.code == "keys-held"
+        assert turns > 1
+        assert keys.current == before
+    await keys.rotate()
+    assert keys.current != before

@@ -35,7 +35,7 @@ from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, u
 from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.core.bundle import Bundle
-from remit.core.errors import KeyUnavailable, UpstreamUnreachable
+from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
 from remit.core.tool import Tool
@@ -375,7 +375,7 @@ async def _sign_last(house: House) -> None:
     """Sign the log once more at the end; where nobody signs now, the next start does."""
     try:
         await house.evidence.checkpoint()
-    except KeyUnavailable as error:
+    except (KeyUnavailable, StoreUnavailable) as error:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 

@@ -24,13 +24,15 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class HeadKeeper(Protocol):
-    """Keeps one head per log origin. Durable before `swap` returns; one writer at a time per origin."""
+    """Keeps one head per log origin. Durable before `swap` returns; one writer at a time per origin, and
+    nobody waits for another one without end.
+    """
 
     def read(self, origin: str) -> Head | None:
         """Give the head of a log, or `None` if it never had one; raises `StoreUnavailable`."""
         ...
 
-    def swap(self, origin: str, expected: Head | None, new: Head) -> None:
+    async def swap(self, origin: str, expected: Head | None, new: Head) -> None:
         """Replace the head if it is still `expected`; raises `Conflict` if it is not, `StoreUnavailable` if
         it cannot.
         """

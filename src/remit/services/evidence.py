@@ -83,7 +83,7 @@ class Evidence:
             checkpoint = Checkpoint(self.origin, size, root)
             head = Head(size, root, (await self._signed(checkpoint)).encode().decode())
             try:
-                self._heads.swap(self.origin, previous, head)
+                await self._heads.swap(self.origin, previous, head)
             except Conflict:
                 # Another replica that keeps its head in the same place was faster; its word is as good.
                 ahead = self._heads.read(self.origin)

@@ -64,7 +64,7 @@ class BaoSealingKeys(ShelvedSealing):
         reference, key = await self._remote.datakey()
         self._opened[reference] = key
         self._remote.keep(reference)
-        return self._shelf.rotate(at_once=at_once)
+        return await self._shelf.rotate(at_once=at_once)
 
 
 def _wrapped(folder: Path) -> list[Reference]:

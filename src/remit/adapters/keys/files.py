@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that hold secrets: made whole, readable by this user alone, and refused when they are not."""
 
+import asyncio
 import contextlib
+import fcntl
 import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Final
 
 from remit.core.errors import KeyUnavailable
 
 MAX_BYTES = 64 * 1024
+#: Seconds to wait for another process that changes the same keys, and between two tries.
+PATIENCE_S: Final = 2.0
+AGAIN_S: Final = 0.02
 
 
 def check_folder(folder: Path) -> None:
@@ -122,3 +129,35 @@ def _unavailable(place: Path, fault: OSError) -> KeyUnavailable:
         way_out="make it readable for the user that runs remit, or restore it from a copy",
         debug=str(fault),
     )
+
+
+@contextlib.asynccontextmanager
+async def alone(lock: Path) -> AsyncIterator[None]:
+    """Hold a lock that processes share while the block runs; raises `KeyUnavailable` where another one does
+    not let go of it.
+    """
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise _unavailable(lock, fault) from fault
+    try:
+        until_s = time.monotonic() + PATIENCE_S
+        while not _taken(descriptor):
+            if time.monotonic() >= until_s:
+                raise KeyUnavailable(
+                    f"another process holds `{lock}`",
+                    code="keys-held",
+                    way_out="find it (`fuser` names it), and let it go on or end it: it was stopped",
+                )
+            await asyncio.sleep(AGAIN_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -65,7 +65,7 @@ class _Signing:
         """Let another version sign from now on."""
         await self._remote.stock(2 if at_once and self._ahead else 1)
         await self._prepare()
-        turned = self._shelf.rotate(at_once=at_once)
+        turned = await self._shelf.rotate(at_once=at_once)
         self._trim_due = True
         await self._trim()
         return turned
@@ -76,7 +76,7 @@ class _Signing:
 
     async def tidy(self) -> tuple[HeldKey, ...]:
         """Have the versions destroyed whose time is over."""
-        gone = self._shelf.tidy()
+        gone = await self._shelf.tidy()
         self._trim_due = self._trim_due or bool(gone)
         await self._trim()
         return gone

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +24,7 @@ from remit.adapters.keys.book import (
     turned,
     write_book,
 )
-from remit.adapters.keys.files import check_folder, create_secret, numbered, read_secret, remove_secret
+from remit.adapters.keys.files import alone, check_folder, create_secret, numbered, read_secret, remove_secret
 from remit.core.errors import Conflict, KeyUnavailable
 from remit.core.key import HeldKey, KeyStanding
 from remit.ports.runtime import Clock
@@ -96,9 +94,9 @@ class Shelf(Generic[K]):
         self._stamp = stamp
         return another
 
-    def rotate(self, *, at_once: bool) -> HeldKey:
+    async def rotate(self, *, at_once: bool) -> HeldKey:
         """Let another key sign from now on, and give it."""
-        with self._alone():
+        async with self._alone():
             now, ahead = self._clock.now(), self._rules.ahead
             fresh = []
             if at_once or not ahead:
@@ -111,11 +109,11 @@ class Shelf(Generic[K]):
                 self._tidy()
             return self.held()[1 if ahead else 0]
 
-    def tidy(self) -> tuple[HeldKey, ...]:
+    async def tidy(self) -> tuple[HeldKey, ...]:
         """Destroy the previous keys whose time is over, and give them."""
         if not over(self.entries, self._rules, self._clock.now())[1]:
             return ()
-        with self._alone():
+        async with self._alone():
             return self._tidy()
 
     def _tidy(self) -> tuple[HeldKey, ...]:
@@ -126,9 +124,9 @@ class Shelf(Generic[K]):
                 remove_secret(self._place(one.version))
         return held(gone, self._rules.kind)
 
-    def retire(self, id: str) -> None:
+    async def retire(self, id: str) -> None:
         """Destroy a previous key by name; raises `Conflict` for any other."""
-        with self._alone():
+        async with self._alone():
             found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
             if not found:
                 raise Conflict(f"`{id[:80]}` is no previous key", way_out="see `remit key list`")
@@ -136,16 +134,12 @@ class Shelf(Generic[K]):
             for one in found:
                 remove_secret(self._place(one.version))
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Have the book as it is, and keep it from every other process meanwhile."""
-        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Have the book as it is, and keep it from every other process meanwhile: nothing is awaited."""
+        async with alone(self._folder / ".lock"):
             self.refresh()
             yield
-        finally:
-            os.close(lock)
 
     def _stamped(self) -> tuple[int, int, int] | None:
         try:

@@ -23,7 +23,7 @@ class Shelved(Generic[K]):
 
     async def rotate(self, *, at_once: bool = False) -> HeldKey:
         """Let the next key do the work from now on."""
-        return self._shelf.rotate(at_once=at_once)
+        return await self._shelf.rotate(at_once=at_once)
 
     async def refresh(self) -> bool:
         """Take over what another process has made of them."""
@@ -31,7 +31,7 @@ class Shelved(Generic[K]):
 
     async def tidy(self) -> tuple[HeldKey, ...]:
         """Destroy the previous keys whose time is over; public halves that are remembered stay known."""
-        return self._shelf.tidy()
+        return await self._shelf.tidy()
 
 
 class ShelvedVerifiers(Generic[K]):
@@ -59,7 +59,7 @@ class ShelvedSealing(Shelved[bytes]):
 
     async def retire(self, id: str) -> None:
         """Destroy a previous key."""
-        self._shelf.retire(id)
+        await self._shelf.retire(id)
 
     @property
     def current(self) -> str:

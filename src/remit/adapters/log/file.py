@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from remit.core.errors import Conflict, StoreUnavailable
 from remit.ports.log import Head
+
+#: Seconds to wait for another process that is about to swap, and between two tries.
+PATIENCE_S: Final = 2.0
+AGAIN_S: Final = 0.02
 
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -33,7 +40,8 @@ class FileHeadKeeper:
     """`ports.log.HeadKeeper` on a folder (mode 0700) with one file (mode 0600) for each origin.
 
     Compare-and-swap holds among all processes of this machine: every swap reads, compares and renames under a
-    lock. The new file and the folder's entry for it are on the disk before `swap` returns.
+    lock. The new file and the folder's entry for it are on the disk before `swap` returns. A process that was
+    stopped while it has the lock holds up swaps of others, and nothing else of theirs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,11 +73,11 @@ class FileHeadKeeper:
             )
         return Head(record.size, root, record.note)
 
-    def swap(self, origin: str, expected: Head | None, new: Head) -> None:
+    async def swap(self, origin: str, expected: Head | None, new: Head) -> None:
         """Replace the head if it is still `expected`; a head never becomes smaller."""
         place = self._place(origin)
         try:
-            with self._locked(place):
+            async with self._locked(place):
                 present = self.read(origin)
                 if present != expected or (present is not None and new.size < present.size):
                     raise Conflict(
@@ -85,12 +93,21 @@ class FileHeadKeeper:
         digest = hashlib.sha256(origin.encode()).hexdigest()[:16]
         return self._folder / f"{_PLAIN.sub('_', origin)[:80]}-{digest}.head"
 
-    @contextmanager
-    def _locked(self, place: Path) -> Iterator[None]:
+    @asynccontextmanager
+    async def _locked(self, place: Path) -> AsyncIterator[None]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = place.with_suffix(".lock")
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            until_s = time.monotonic() + PATIENCE_S
+            while not _taken(lock):
+                if time.monotonic() >= until_s:
+                    raise StoreUnavailable(
+                        f"another process holds `{file}`",
+                        code="head-held",
+                        way_out="find it (`fuser` names it), and let it go on or end it: it was stopped",
+                    )
+                await asyncio.sleep(AGAIN_S)
             yield
         finally:
             os.close(lock)
@@ -111,6 +128,14 @@ class FileHeadKeeper:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _unavailable(place: Path, fault: OSError) -> StoreUnavailable:
