@@ -19,6 +19,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8BinaryDumper
 
+from remit.adapters.store.postgres.arrays import teach
 from remit.adapters.store.relational.tables import Durability
 from remit.core.errors import ConfigInvalid, Conflict, Malformed, StoreUnavailable
 
@@ -192,6 +193,7 @@ def connect(
     try:
         # One width for whole numbers, so that a statement is one statement whatever the numbers are.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
+        teach(connection)
         connection.execute(
             f"set search_path = {SCHEMA}; set statement_timeout = {STATEMENT_TIMEOUT_MS};"
             f" set idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS};"

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from remit.adapters.store.postgres.arrays import put
 from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.postgres.reads import PostgresReading, size, tree
 from remit.adapters.store.postgres.schema import migrate
@@ -157,4 +158,4 @@ def _read(
     session.run("begin isolation level repeatable read")
     turns = dict(session.execute("select tenant, turn from turns").fetchall())
     memory = Memory(line)
-    return turns, memory, Ledger(line, memory, subjects, incarnation)
+    return turns, memory, Ledger(line, memory, subjects, incarnation, put)

@@ -8,9 +8,9 @@ processes write, the database lets one of them at a time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -27,14 +27,59 @@ from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 #: Rows in one statement. Larger ones gain nothing, and each size is a statement to prepare and keep.
 CHUNK = 64
 
-_EVENT_COLUMNS = 10
+
+class Table(NamedTuple):
+    """A table that batches put rows into: what its columns hold, and the end of the statement."""
+
+    name: str
+    kinds: tuple[str, ...]
+    """`int`, `text` or `bytes`, in the order of the columns."""
+    end: str = ""
+
+
+EVENTS: Final = Table(
+    "events", ("text", "int", "text", "text", "int", "int", "bytes", "bytes", "int", "bytes")
+)
+COUNTERS: Final = Table(
+    "counters",
+    ("text", "text", "int", "int", "int", "int"),
+    replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event"),
+)
+
+Insert = Callable[[Sql, Table, list[Any]], None]
+"""Puts rows into a table; they come flat, one value after the other."""
+
+_EVENT_COLUMNS = len(EVENTS.kinds)
 _NO_TASK = Counter()
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
 _PERMIT = Outcome.PERMIT
-_INSERT_EVENTS = "insert into events values "
-_PUT_COUNTERS = "insert into counters values "
-_REPLACING = replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event")
+
+
+PUT_NODE: Final = "insert into nodes values (?, ?, ?, ?)"
+
+
+class ManyValues:
+    """One statement with many rows (`Insert`): half of what `executemany` costs, which steps row by row."""
+
+    def __init__(self) -> None:
+        """Begin with no statement made."""
+        self._statements: dict[tuple[str, int], str] = {}
+
+    def __call__(self, sql: Sql, table: Table, flat: list[Any]) -> None:
+        """Put rows into a table."""
+        columns = len(table.kinds)
+        step = CHUNK * columns
+        for start in range(0, len(flat), step):
+            part = flat[start : start + step]
+            count = len(part) // columns
+            statement = self._statements.get((table.name, count))
+            if statement is None:
+                row = f"({', '.join('?' * columns)})"
+                rows = ", ".join([row] * count)
+                statement = f"insert into {table.name} values {rows}{table.end}"  # noqa: S608 - names of ours
+                self._statements[table.name, count] = statement
+            sql.execute(statement, part)
 
 
 def permits(event: Event) -> bool:
@@ -86,16 +131,18 @@ class _TenantLog:
 class Ledger:
     """The logs of all tenants, as of the batch in hand and as of the last commit."""
 
-    def __init__(self, connection: Sql, memory: Memory, subjects: Subjects, writer: str) -> None:
-        """Load every tenant's frontier and unfinished calls."""
+    def __init__(
+        self, connection: Sql, memory: Memory, subjects: Subjects, writer: str, insert: Insert | None = None
+    ) -> None:
+        """Load every tenant's frontier and unfinished calls; `insert` where the database has its own way."""
         self._sql = connection
+        self._insert = insert or ManyValues()
         self._memory = memory
         self._subjects = subjects
         self._writer = writer
         self._logs: dict[str, _TenantLog] = {}
         self._touched: dict[str, _TenantLog] = {}
         self._rows: list[Any] = []  # flat, _EVENT_COLUMNS a row
-        self._statements: dict[tuple[str, int, int], str] = {}
         for tenant in tenants(connection):
             self._load(tenant)
 
@@ -251,33 +298,38 @@ class Ledger:
 
     def write(self) -> int:
         """Write the batch's rows, in as few statements as there can be; give their number."""
-        execute, memory = self._sql.execute, self._memory
+        execute = self._sql.execute
         for row in self._subjects.created():
             execute("insert into subject_keys values (?, ?, ?, ?, ?)", row)
-        self._insert(_INSERT_EVENTS, _EVENT_COLUMNS, self._rows)
-        if memory.changed:
-            flat: list[Any] = []
-            for key in memory.changed:
-                one = memory.counters[key]
-                flat += (*key, one.calls, one.effectful_calls, one.result_bytes, one.last_event)
-            self._insert(_PUT_COUNTERS, 6, flat, _REPLACING)
-        for tenant, log in self._touched.items():
-            log.next_tree, born = new_tile_nodes(log.tree, log.hashes)
-            for node in born:
-                execute("insert into nodes values (?, ?, ?, ?)", (tenant, node.level, node.index, node.hash))
+        if self._rows:
+            self._insert(self._sql, EVENTS, self._rows)
+        if counters := self.counters():
+            self._insert(self._sql, COUNTERS, counters)
+        for node in self.grow():
+            execute(PUT_NODE, node)
         return len(self._rows) // _EVENT_COLUMNS
 
-    def _insert(self, verb: str, columns: int, flat: list[Any], end: str = "") -> None:
-        # One statement with many rows costs half of what `executemany` does, which steps row by row.
-        step = CHUNK * columns
-        for start in range(0, len(flat), step):
-            part = flat[start : start + step]
-            count = len(part) // columns
-            statement = self._statements.get((verb, columns, count))
-            if statement is None:
-                row = f"({', '.join('?' * columns)})"
-                statement = self._statements[verb, columns, count] = verb + ", ".join([row] * count) + end
-            self._sql.execute(statement, part)
+    @property
+    def rows(self) -> list[Any]:
+        """The batch's rows of `EVENTS`, flat."""
+        return self._rows
+
+    def counters(self) -> list[Any]:
+        """Give the batch's rows of `COUNTERS`, flat."""
+        flat: list[Any] = []
+        counters = self._memory.counters
+        for key in self._memory.changed:
+            one = counters[key]
+            flat += (*key, one.calls, one.effectful_calls, one.result_bytes, one.last_event)
+        return flat
+
+    def grow(self) -> list[tuple[str, int, int, bytes]]:
+        """Let the trees grow by the batch's leaves; give the rows of nodes that this completes."""
+        rows = []
+        for tenant, log in self._touched.items():
+            log.next_tree, born = new_tile_nodes(log.tree, log.hashes)
+            rows += [(tenant, node.level, node.index, node.hash) for node in born]
+        return rows
 
     def settle(self) -> None:
         """The batch is committed."""
