@@ -13,10 +13,11 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+from remit.adapters.store.postgres.onloop import BEGIN, Answer, Done, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.core.mediation import Forward, Lease, Need, Record
 from remit.services.drive import Drive
@@ -125,6 +126,28 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
         return execute(self, query, values)
 
     PostgresSession.execute = executed  # type: ignore[method-assign]
+    send = OnLoop.send
+
+    def sent(
+        self: OnLoop,
+        on: asyncio.AbstractEventLoop,
+        session: PostgresSession,
+        statements: Sequence[Statement],
+        done: Done,
+    ) -> None:
+        def told(answer: Answer) -> None:
+            moments.here("answered")
+            done(answer)
+
+        if moments.step != "record" or statements[0] is not BEGIN:
+            send(self, on, session, statements, done)
+            return
+        # A batch that goes as a whole: nothing of it is there before, and all of it is on its way after.
+        moments.here("begin")
+        send(self, on, session, statements, told)
+        moments.here("commit")
+
+    OnLoop.send = sent  # type: ignore[method-assign]
     turn = loop._run_once  # type: ignore[attr-defined]
 
     def turned() -> None:

@@ -266,7 +266,8 @@ async def test_a_connection_that_broke_between_two_commits_costs_no_call(
     store = opened(url)
     await store.commit(Unit(events=(an_event(),)))
     proxy.cut_at(b"for update", "before")
-    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (1,)
+    looks_at_tables = PutTask(a_task("task_one"))
+    assert (await store.commit(Unit((looks_at_tables,), (an_event(),)))).indexes == (1,)
     assert proxy.cuts == 1
     proxy.cut_at(b"from agents", "before")
     assert await store.agents(TENANT) == []

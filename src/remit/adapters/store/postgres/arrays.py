@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of a batch as one statement, always the same: a column is one array.
 
-A statement with a mark for each value is another one for each number of rows, and for each place where a value
-is null; so the driver took it apart and the server planned it anew for nearly every batch. Arrays go in the
-server's binary form (https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES).
+A statement with a mark for each value is another one for each number of rows, and for each place where a
+value is null; so the driver took it apart and the server planned it anew for nearly every batch. Arrays go in
+the server's binary form (https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from remit.adapters.store.relational.ledger import COUNTERS, EVENTS, Table
+from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, Table
 from remit.adapters.store.relational.sql import Sql
 
 #: Of an array: dimensions, whether there are nulls, the element's type, how many, and where they begin.
@@ -113,5 +113,5 @@ def packed(table: Table, flat: list[Any]) -> list[bytes]:
 
 
 def put(sql: Sql, table: Table, flat: list[Any]) -> None:
-    """Put rows into a table by one statement (`relational.ledger.Insert`)."""
+    """Put rows into a table by one statement (`relational.inserts.Insert`)."""
     sql.execute(PUT[table.name], packed(table, flat))

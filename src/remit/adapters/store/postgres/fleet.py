@@ -19,12 +19,11 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.postgres import fleet_sql as sql
+from remit.adapters.store.postgres.at_rest import AtRest
 from remit.adapters.store.postgres.schema import ACKS, CHANNEL
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.memory import Memory
-from remit.adapters.store.relational.pool import ReadPool
-from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.holding import Holding
 from remit.core.replica import Replica
@@ -50,12 +49,6 @@ class _Applied(msgspec.Struct):
 _applied = msgspec.json.Decoder(_Applied).decode
 
 
-def _holdings_since(session: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
-    now = session.execute(sql.TURN, (tenant,)).fetchone()
-    rows = session.execute(sql.HOLDINGS, (tenant, upstream, turn)).fetchall()
-    return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
-
-
 class PostgresFleet:
     """One process among the replicas of a tenant. For one event loop; `join` begins it."""
 
@@ -67,7 +60,7 @@ class PostgresFleet:
         clock: Clock,
         memory: Memory,
         writer: PostgresWriter,
-        pool: ReadPool[PostgresSession],
+        at_rest: AtRest,
         began: dict[str, int],
         wakes: bool,
         unavailable: Callable[[Exception], StoreUnavailable],
@@ -78,7 +71,7 @@ class PostgresFleet:
         self._clock = clock
         self._memory = memory
         self._writer = writer
-        self._pool = pool
+        self._at_rest = at_rest
         self._began = began.get(tenant, 0)
         self._unavailable = unavailable
         #: Up to which turn of each table everything was seen.
@@ -177,7 +170,7 @@ class PostgresFleet:
 
     async def holdings_since(self, upstream: str, turn: int) -> tuple[list[Holding], int]:
         """Give the labels at rest that were written to an upstream after a turn."""
-        return await self._pool.run(_holdings_since, self._tenant, upstream, turn)
+        return await self._at_rest.since(self._tenant, upstream, turn)
 
     async def owned(self) -> dict[str, int]:
         """Give how many tasks each replica owns."""

@@ -43,6 +43,10 @@ class OwnerBook:
         if len(self._known) > MOST:
             self._known.clear()
 
+    def knows(self, tenant: str, changes: Iterable[object]) -> bool:
+        """Whether the owners that changes look at are in memory."""
+        return all(type(one) is not HoldTask or (tenant, one.task) in self._known for one in changes)
+
     def _owner(self, tenant: str, task: str) -> tuple[str, int]:
         found = self._known.get((tenant, task))
         if found is None:

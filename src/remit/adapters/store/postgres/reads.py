@@ -9,13 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import psycopg
 
+from remit.adapters.store.postgres import fleet_sql
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, place_of, unavailable
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
+from remit.core.holding import Holding
 from remit.core.merkle import Frontier
 from remit.ports.store import Pin
 
@@ -89,6 +92,13 @@ def tree(sql: Sql, tenant: str) -> Frontier:
 def size(sql: Sql, tenant: str) -> int:
     """Give the number of events, whoever wrote them."""
     return stored_size(sql, tenant)
+
+
+def holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
+    """Give the labels at rest that were written to an upstream after a turn, and the turn as of now."""
+    now = sql.execute(fleet_sql.TURN, (tenant,)).fetchone()
+    rows = sql.execute(fleet_sql.HOLDINGS, (tenant, upstream, turn)).fetchall()
+    return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
 
 
 def described(url: str) -> tuple[str, bool]:

@@ -119,9 +119,12 @@ class PostgresSession:
         """Take over an open connection in autocommit mode."""
         self.connection = connection
         self._pipeline: psycopg.Pipeline | None = None
+        #: Set with each rollback, also of a savepoint.
+        self.rolled_back = False
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> PostgresRows:
         """Run one statement."""
+        self.rolled_back = self.rolled_back or query.startswith("rollback")
         with _translated():
             cursor = self.connection.cursor(binary=True)
             cursor.execute(_placed(query), values or None)
@@ -129,6 +132,7 @@ class PostgresSession:
 
     def run(self, script: str) -> None:
         """Run statements without values, several at once."""
+        self.rolled_back = self.rolled_back or script.startswith("rollback")
         self.connection.execute(script.encode())
 
     @contextmanager
@@ -146,6 +150,12 @@ class PostgresSession:
         if self._pipeline is not None:
             with _translated():
                 self._pipeline.sync()
+
+    def tidy(self) -> None:
+        """Have the driver drop now what it drops after a rollback: all statements that are prepared."""
+        if self.rolled_back:
+            with contextlib.suppress(psycopg.Error):
+                self.run("select 1")
 
     @property
     def lost(self) -> bool:

@@ -9,11 +9,13 @@ from typing import Any
 import psycopg
 
 from remit.adapters.store.postgres.arrays import put
+from remit.adapters.store.postgres.at_rest import AtRest
 from remit.adapters.store.postgres.fleet import PostgresFleet
-from remit.adapters.store.postgres.reads import PostgresReading, size, tree
+from remit.adapters.store.postgres.line import WritingLine
+from remit.adapters.store.postgres.reads import PostgresReading, holdings_since, size, tree
 from remit.adapters.store.postgres.schema import migrate
 from remit.adapters.store.postgres.session import PostgresSession, connect, place_of, unavailable
-from remit.adapters.store.postgres.writer import PostgresWriter, WritingLine
+from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
 from remit.adapters.store.relational.ledger import Ledger
@@ -23,6 +25,7 @@ from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
+from remit.core.holding import Holding
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
@@ -51,6 +54,7 @@ class PostgresStore(RelationalStore):
         self._dial = dial
         self._began = began
         self._wakes = wakes
+        self._at_rest: list[AtRest] = []
 
     @property
     def writer(self) -> str:
@@ -126,13 +130,18 @@ class PostgresStore(RelationalStore):
 
     def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
         """Give the replicas of a tenant, of which this process may become one."""
+
+        async def slowly(tenant: str, upstream: str, turn: int) -> tuple[list[Holding], int]:
+            return await self._pool.run(holdings_since, tenant, upstream, turn)
+
+        self._at_rest.append(at_rest := AtRest(self._reading.open, slowly))
         return PostgresFleet(
             dial=self._dial,
             tenant=tenant,
             clock=clock,
             memory=self._memory,
             writer=self._writer,
-            pool=self._pool,
+            at_rest=at_rest,
             began=self._began,
             wakes=self._wakes,
             unavailable=self._reading.unavailable,
@@ -141,6 +150,8 @@ class PostgresStore(RelationalStore):
     async def close(self) -> None:
         """Commit what is in hand and close."""
         await super().close()
+        for one in self._at_rest:
+            one.end()
         self._reading.end()
         self._line.drop()
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group commit on PostgreSQL.
 
-A batch is one transaction on a thread of its own:
+An ordinary batch, of calls whose tasks are in use, is judged by what is in memory and sent as one transaction
+(`onloop`). Its first statement counts the turn up, if it is the one as of which memory is the truth, and
+refuses everything otherwise. Where that refuses, where others write too, and where a unit looks at tables, a
+batch is a transaction on a thread of its own:
 
 1. the turn of each tenant is locked, and what others have committed since is taken in;
 2. every unit is judged, on memory that now is the truth, or on tables that nobody else changes meanwhile;
@@ -9,28 +12,38 @@ A batch is one transaction on a thread of its own:
 
 Steps 1 and 3 are one round trip each; step 2 makes one for each look at a table, and none for an ordinary
 call. When the connection is lost before COMMIT was sent, nothing of the batch is there, and it is tried once
-more. When it is lost after, the database is asked what became of the transaction, so that a unit is not
-called lost that was committed.
+more. When it is lost after, or in the one round trip, the database is asked what became of the transaction
+(`fate`), so that a unit is not called lost that was committed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import psycopg
 
+from remit.adapters.store.postgres.arrays import PUT, packed
+from remit.adapters.store.postgres.fate import asked, by_number, by_turn
+from remit.adapters.store.postgres.line import WritingLine
+from remit.adapters.store.postgres.onloop import (
+    BEGIN,
+    COMMIT,
+    MOVED_ON,
+    TAKE_TURN,
+    Answer,
+    OnLoop,
+    Statement,
+    committed,
+)
 from remit.adapters.store.postgres.owners import OwnerBook
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, unavailable
 from remit.adapters.store.relational.changes import ForgetSubject
+from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE
 from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Memory
-from remit.adapters.store.relational.sql import Rows
-from remit.adapters.store.relational.writer import GroupWriter, Worker
-from remit.core.errors import Malformed, StoreUnavailable
+from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
+from remit.core.errors import StoreUnavailable
 from remit.ports.store import TakeBudget, Unit
 
 #: Seconds for a whole batch. A server that has stopped answering is broken off then.
@@ -41,6 +54,9 @@ STUCK_S = 0.25
 
 #: Seconds in which the fate of a commit is asked for, before its callers are told that nobody knows.
 DOUBT_S = 5.0
+
+#: Batches without another writer's turn between them, before one is judged again by what is in memory.
+CALM = 8
 
 _TURNS = (
     "select tenant, turn, forgot, pg_current_xact_id()::text from turns where tenant = any(?)"
@@ -55,50 +71,13 @@ _COUNT_TURN = (
 )
 
 
-class WritingLine:
-    """The writer's connection, made anew when it was lost (`relational.sql.Sql`)."""
+def _numbered(query: str) -> str:
+    """Give a statement with the server's own marks for values."""
+    first, *rest = query.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
-    def __init__(self, dial: Callable[[], PostgresSession]) -> None:
-        """`dial` opens a connection that may write; the first is opened at once."""
-        self._dial = dial
-        self._session: PostgresSession | None = dial()
 
-    @property
-    def session(self) -> PostgresSession:
-        """The connection; raises a fault of the database or `StoreUnavailable` where none is to be had."""
-        if self._session is None or self._session.lost:
-            self.drop()
-            self._session = self._dial()
-        return self._session
-
-    @property
-    def lost(self) -> bool:
-        """Whether there is no connection now."""
-        return self._session is None or self._session.lost
-
-    def execute(self, query: str, values: Sequence[Any] = (), /) -> Rows:
-        """Run one statement; where the connection was lost, that is its fault and not mended here."""
-        if self._session is None:
-            raise psycopg.OperationalError("the connection was lost")
-        return self._session.execute(query, values)
-
-    def carried_out(self) -> None:
-        """Return when every statement so far was carried out; raises what refused one."""
-        if self._session is not None:
-            self._session.carried_out()
-
-    def drop(self) -> None:
-        """Close the connection, if there is one."""
-        session, self._session = self._session, None
-        if session is not None:
-            with contextlib.suppress(psycopg.Error):
-                session.close()
-
-    def cut(self) -> None:
-        """Break it off, from any thread."""
-        session = self._session
-        if session is not None:
-            session.cut()
+_PUT_EVENTS, _PUT_COUNTERS, _PUT_NODE = map(_numbered, (PUT["events"], PUT["counters"], PUT_NODE))
 
 
 class PostgresWriter(GroupWriter):
@@ -138,6 +117,11 @@ class PostgresWriter(GroupWriter):
         #: Told of commits that others should look at, where the database wakes nobody.
         self.on_woke: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is under way
+        self._trip = OnLoop(expected=(MOVED_ON,))
+        #: Batches for which the turn is taken before anything is judged: others have written just now.
+        self._wary = 0
+        #: Of a batch that was sent as a whole: its tenant, and its first event (index and leaf hash).
+        self._sent: tuple[str, tuple[int, bytes] | None] | None = None
 
     @property
     def incarnation(self) -> str:
@@ -150,6 +134,11 @@ class PostgresWriter(GroupWriter):
             self._ledger.begin_anew(incarnation)
         self._incarnation, self._member = incarnation, tenant
 
+    async def close(self) -> None:
+        """Commit what is in hand, take no more, and end the threads."""
+        await super().close()
+        self._trip.let_go()
+
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         self._limit = loop.call_later(BATCH_S, self._cut, loop)
         self._stuck = loop.call_later(STUCK_S, self._held_up, loop)
@@ -159,7 +148,90 @@ class PostgresWriter(GroupWriter):
             self._stuck.cancel()
             self._finish(fault)
 
+        def told(answer: Answer) -> None:
+            if committed(answer):
+                self._turns[tenant] += 1
+                done(None)
+                return
+            self._trip.let_go()
+            self._worker.do(loop, lambda: self._begin_again(answer), done)
+
+        tenant = self._ordinary()
+        if tenant and self._send(loop, tenant, told):
+            return
+        self._trip.let_go()
         self._worker.do(loop, self._transact, done)
+
+    def _ordinary(self) -> str:
+        """Give the tenant of a batch that memory alone can judge; empty where there is no such one."""
+        if self._wary or self._line.lost:
+            return ""
+        memory, ledger, owners = self._memory, self._ledger, self._owners
+        one = ""
+        for (unit, _), _ in self._batch:
+            tenant = _tenant(unit)
+            if (
+                not tenant
+                or (one and tenant != one)
+                or not in_memory(unit)
+                or not all(memory.knows((tenant, task)) for task in _touched(unit))
+                or not ledger.can_seal(unit.events)
+                or not owners.knows(tenant, unit.changes)
+            ):
+                return ""
+            one = tenant
+        return one if one in self._turns else ""
+
+    def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Answer], None]) -> bool:
+        """Judge the batch and send it as a whole, if it can be."""
+        self._woke = False
+        try:
+            self._judge_all()
+            if statements := self._statements_of(tenant):
+                self._trip.send(loop, self._line.session, statements, told)
+                return True
+        except Exception:  # noqa: BLE001 - whatever it is, the thread will meet it and tell who waits
+            self._take_back()
+            return False
+        self._take_back()
+        return False
+
+    def _statements_of(self, tenant: str) -> list[Statement]:
+        """Give what writes the batch that was judged; nothing where its fate could not be asked for."""
+        rows, counters = self._ledger.rows, self._ledger.counters()
+        if counters and not rows:
+            return []
+        # INVARIANT: who was buried is not there, and commits nothing.
+        me = self._incarnation if tenant == self._member else ""
+        turn = (tenant, str(self._turns[tenant]), self._incarnation, me)
+        statements: list[Statement] = [BEGIN, (TAKE_TURN, [one.encode() for one in turn], False)]
+        if rows:
+            statements.append((_PUT_EVENTS, packed(EVENTS, rows), True))
+        if counters:
+            statements.append((_PUT_COUNTERS, packed(COUNTERS, counters), True))
+        for _, *numbers, hashed in self._ledger.grow():
+            row = (tenant.encode(), *(int(one).to_bytes(8) for one in numbers), hashed)
+            statements.append((_PUT_NODE, row, True))
+        self._sent = (tenant, (rows[1], bytes(rows[7])) if rows else None)
+        statements.append(COMMIT)
+        return statements
+
+    def _begin_again(self, answer: Answer) -> None:
+        """See to a batch that was sent as a whole and is not committed, or nobody knows."""
+        assert self._sent is not None
+        tenant, first = self._sent
+        if not answer.lost:
+            self._wary = CALM
+            self._line.rollback()
+        elif asked(self._line, by_turn(tenant, self._turns[tenant], first), DOUBT_S):
+            self._turns[tenant] += 1
+            return
+        self._take_back()
+        self._transact()
+
+    def _take_back(self) -> None:
+        self._memory.restore()
+        self._ledger.restore()
 
     def _held_up(self, loop: asyncio.AbstractEventLoop) -> None:
         self.on_stuck()
@@ -209,10 +281,16 @@ class PostgresWriter(GroupWriter):
                     raise psycopg.OperationalError("the server has rolled the transaction back")
                 self._woke = woke is not None and bool(woke.fetchone()[0])
         except self.faults:
-            if not (self._transaction and self._line.lost and self._was_committed(self._transaction)):
+            if not (
+                self._transaction
+                and self._line.lost
+                and asked(self._line, by_number(self._transaction), DOUBT_S)
+            ):
                 raise
         for tenant in tenants:
             self._turns[tenant] += 1
+        self._wary = max(0, self._wary - 1)
+        session.tidy()
 
     def _take_turns(self, session: PostgresSession, tenants: list[str]) -> str:
         """Lock the tenants' turns and take in what others have committed; give the transaction's number."""
@@ -231,6 +309,7 @@ class PostgresWriter(GroupWriter):
                     way_out="let the server that has them answer, then start remit again",
                 )
             if turn > known:
+                self._wary = CALM + 1
                 self._catch_up(session, tenant, known)
                 if forgot > known:
                     self._ledger.let_go_keys(tenant)
@@ -258,31 +337,8 @@ class PostgresWriter(GroupWriter):
         self._owners.learn(tenant, owners)
         self._ledger.catch_up(tenant)
 
-    def _was_committed(self, transaction: str) -> bool:
-        """Ask the database what became of a transaction whose COMMIT was not answered."""
-        deadline = time.monotonic() + DOUBT_S
-        while time.monotonic() < deadline:
-            try:
-                (state,) = self._line.session.execute(
-                    "select pg_xact_status(?::xid8)", (transaction,)
-                ).fetchone()
-            except Malformed:
-                return False  # a server that has never heard of it
-            except (*self.faults, StoreUnavailable):
-                self._line.drop()
-                time.sleep(0.1)
-                continue
-            if state != "in progress":
-                return bool(state == "committed")
-            time.sleep(0.05)  # the server has not noticed yet that the old connection is gone
-        raise StoreUnavailable(
-            "the connection was lost while a commit was under way, and nobody knows yet what became of it",
-            way_out="look whether PostgreSQL is up; the log will show it (`remit audit log`)",
-        )
-
     def _undo(self) -> None:
-        self._memory.restore()
-        self._ledger.restore()
+        self._take_back()
         # Whatever is half-way on it: a new connection begins with nothing.
         self._line.drop()
 
@@ -303,6 +359,15 @@ def _tenant(unit: Unit) -> str:
         return unit.of_tenant
     except ValueError:
         return ""
+
+
+def _touched(unit: Unit) -> list[str]:
+    """Give the tasks whose counters a unit that is judged in memory looks at."""
+    tasks = [event.task for event in unit.events if event.task]
+    for change in unit.changes:
+        if type(change) is TakeBudget:
+            tasks += change.bounds
+    return tasks
 
 
 def _forgets(change: object) -> bool:

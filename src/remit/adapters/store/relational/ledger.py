@@ -8,15 +8,16 @@ processes write, the database lets one of them at a time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import msgspec
 
+from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE, Insert, ManyValues
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.nodes import frontier, stored_size, tenants
-from remit.adapters.store.relational.sql import Sql, replacing
+from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.subjects import Subjects
 from remit.core.canonical import encode_trusted
 from remit.core.decision import Outcome
@@ -24,62 +25,11 @@ from remit.core.errors import Malformed, VerificationFailed
 from remit.core.event import Event, EventKind, leaf_record
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 
-#: Rows in one statement. Larger ones gain nothing, and each size is a statement to prepare and keep.
-CHUNK = 64
-
-
-class Table(NamedTuple):
-    """A table that batches put rows into: what its columns hold, and the end of the statement."""
-
-    name: str
-    kinds: tuple[str, ...]
-    """`int`, `text` or `bytes`, in the order of the columns."""
-    end: str = ""
-
-
-EVENTS: Final = Table(
-    "events", ("text", "int", "text", "text", "int", "int", "bytes", "bytes", "int", "bytes")
-)
-COUNTERS: Final = Table(
-    "counters",
-    ("text", "text", "int", "int", "int", "int"),
-    replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event"),
-)
-
-Insert = Callable[[Sql, Table, list[Any]], None]
-"""Puts rows into a table; they come flat, one value after the other."""
-
 _EVENT_COLUMNS = len(EVENTS.kinds)
 _NO_TASK = Counter()
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
 _PERMIT = Outcome.PERMIT
-
-
-PUT_NODE: Final = "insert into nodes values (?, ?, ?, ?)"
-
-
-class ManyValues:
-    """One statement with many rows (`Insert`): half of what `executemany` costs, which steps row by row."""
-
-    def __init__(self) -> None:
-        """Begin with no statement made."""
-        self._statements: dict[tuple[str, int], str] = {}
-
-    def __call__(self, sql: Sql, table: Table, flat: list[Any]) -> None:
-        """Put rows into a table."""
-        columns = len(table.kinds)
-        step = CHUNK * columns
-        for start in range(0, len(flat), step):
-            part = flat[start : start + step]
-            count = len(part) // columns
-            statement = self._statements.get((table.name, count))
-            if statement is None:
-                row = f"({', '.join('?' * columns)})"
-                rows = ", ".join([row] * count)
-                statement = f"insert into {table.name} values {rows}{table.end}"  # noqa: S608 - names of ours
-                self._statements[table.name, count] = statement
-            sql.execute(statement, part)
 
 
 def permits(event: Event) -> bool:
@@ -223,6 +173,10 @@ class Ledger:
     def rewrap_keys(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
         """Wrap the next keys of subjects under the current sealing key."""
         return self._subjects.rewrap(after, limit)
+
+    def can_seal(self, events: Iterable[Event]) -> bool:
+        """Whether the keys of all subjects that events seal for are in memory."""
+        return all(not event.sealed or self._subjects.holds(event.tenant, event.subject) for event in events)
 
     def drop_key(self, tenant: str, subject: str) -> bool:
         """Forget a subject's key that is not written yet, or was cached."""

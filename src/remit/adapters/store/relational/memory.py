@@ -161,6 +161,10 @@ class Memory:
         for task, *row in self.connection.execute(f"{_COUNTERS} and c.task in ({some})", (tenant, *missing)):
             self.counters[tenant, task] = _counter(row)
 
+    def knows(self, key: Key) -> bool:
+        """Whether a task's row is in memory."""
+        return key in self.counters
+
     def counter(self, key: Key) -> Counter:
         """Give a task's row, from memory or from the table."""
         found = self.counters.get(key)

@@ -57,6 +57,11 @@ class Subjects:
         key_id, key = self._key((event.tenant, event.subject))
         return key_id, seal(key, nonce, openings, leaf_hash)
 
+    def holds(self, tenant: str, subject: str) -> bool:
+        """Whether a subject's key is in memory, and in the table."""
+        name = (tenant, subject)
+        return name in self._keys and name not in self._created
+
     def _key(self, name: Key) -> Held:
         held = self._keys.get(name)
         if held is not None:

@@ -155,7 +155,7 @@ class GroupWriter(ABC):
         INVARIANT: only what is changed in memory alone, and undone with the batch that it becomes part of.
         """
         try:
-            while self._idle and self._queue and self._ahead < MAX_BATCH and _in_memory(self._queue[0][0]):
+            while self._idle and self._queue and self._ahead < MAX_BATCH and in_memory(self._queue[0][0]):
                 item = self._queue.pop(0)
                 self._batch.append((item, NOTHING))
                 self._batch[-1] = (item, self._judge(item[0]))
@@ -224,7 +224,7 @@ class GroupWriter(ABC):
     def _judge(self, unit: Unit) -> Receipt | Exception:
         """Apply one unit whole, or leave nothing of it and give what refused it."""
         mark = self._memory.mark()
-        sql = not _in_memory(unit)
+        sql = not in_memory(unit)
         if sql:
             self._connection.execute("savepoint unit")
         try:
@@ -287,6 +287,6 @@ class GroupWriter(ABC):
             self._quiet.set_result(None)
 
 
-def _in_memory(unit: Unit) -> bool:
+def in_memory(unit: Unit) -> bool:
     """Whether a unit changes nothing in the database itself, its events apart."""
     return IN_MEMORY.issuperset(map(type, unit.changes))

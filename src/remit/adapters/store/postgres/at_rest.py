@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels at rest, asked for by every call before its result is released.
+
+On a connection of its own that the event loop speaks over. INVARIANT: a read is sent after it was asked for,
+so it sees all that was committed by then. Whoever asks while one is under way shares the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from remit.adapters.store.postgres.onloop import Answer, OnLoop
+from remit.adapters.store.postgres.reads import READ_S
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession
+from remit.core.holding import Holding
+
+Found = tuple[list[Holding], int]
+Slowly = Callable[[str, str, int], Awaitable[Found]]
+"""Reads the same (tenant, upstream, turn) by way of a thread."""
+
+#: The turn and what was written after another one, of one snapshot.
+_QUERY: Final = (
+    "select t.turn, h.body from turns t left join holdings h"
+    " on h.tenant = t.tenant and h.upstream = $2 and h.turn > $3::bigint where t.tenant = $1"
+)
+
+_holding = msgspec.json.Decoder(Holding).decode
+
+
+class _Asked:
+    """Those who wait for one read."""
+
+    __slots__ = ("turn", "waiting")
+
+    def __init__(self, turn: int) -> None:
+        self.turn = turn
+        self.waiting: list[asyncio.Future[Found | None]] = []
+
+
+class AtRest:
+    """Reads what lies in upstreams. For one event loop."""
+
+    def __init__(self, dial: Callable[[], PostgresSession], slowly: Slowly) -> None:
+        """Take what opens a connection, on a thread; without one, reads go `slowly`."""
+        self._dial = dial
+        self._slowly = slowly
+        self._line = OnLoop()
+        self._session: PostgresSession | None = None
+        self._opening: asyncio.Future[PostgresSession] | None = None
+        #: By tenant and upstream, in the order of asking: what is to be read next.
+        self._next: dict[tuple[str, str], _Asked] = {}
+        self._busy = False
+        self._ended = False
+
+    async def since(self, tenant: str, upstream: str, turn: int) -> Found:
+        """Give what was written to an upstream after a turn, and the turn up to which that is all."""
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._session.lost:
+            self._open(loop)  # for those to come
+            return await self._slowly(tenant, upstream, turn)
+        asked = self._next.get((tenant, upstream))
+        if asked is None:
+            asked = self._next[tenant, upstream] = _Asked(turn)
+        asked.turn = min(asked.turn, turn)
+        future: asyncio.Future[Found | None] = loop.create_future()
+        asked.waiting.append(future)
+        if not self._busy:
+            self._read(loop)
+        found = await future
+        # Its connection was lost: what the server says on another one counts.
+        return found if found is not None else await self._slowly(tenant, upstream, turn)
+
+    def end(self) -> None:
+        """Read no more on a connection of its own, and close it."""
+        self._ended = True
+        self._line.let_go()
+        if self._session is not None:
+            self._session.close()
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._opening is not None or self._ended:
+            return
+
+        def opened(done: asyncio.Future[PostgresSession]) -> None:
+            self._opening = None
+            if done.cancelled() or done.exception() is not None:
+                return  # the reads that go slowly say what it is, and the next one tries again
+            self._session = done.result()
+            if self._ended:
+                self._session.close()
+
+        self._opening = opening = loop.run_in_executor(None, self._dial)
+        opening.add_done_callback(opened)
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        session = self._session
+        if session is None or session.lost:
+            everybody, self._next = self._next, {}
+            for asked in everybody.values():
+                _tell(asked, None)
+            return
+        (tenant, upstream), asked = next(iter(self._next.items()))
+        del self._next[tenant, upstream]
+        self._busy = True
+        limit = loop.call_later(READ_S, session.cut)
+
+        def done(answer: Answer) -> None:
+            limit.cancel()
+            self._busy = False
+            if self._next:
+                self._read(loop)
+            _tell(asked, None if answer.lost or answer.refused else _found(answer))
+
+        values = (tenant.encode(), upstream.encode(), b"%d" % asked.turn)
+        try:
+            self._line.send(loop, session, [(_QUERY, values, False)], done)
+        except (NotImplementedError, *FAULTS) as fault:
+            self._ended = self._ended or isinstance(fault, NotImplementedError)
+            session.close()
+            done(_NOTHING)
+
+
+def _tell(asked: _Asked, found: Found | None) -> None:
+    for future in asked.waiting:
+        if not future.done():
+            future.set_result(found)
+
+
+_NOTHING = Answer()
+_NOTHING.lost = True
+
+
+def _found(answer: Answer) -> Found:
+    (rows,) = answer.results
+    turn = int(rows.get_value(0, 0)) if rows.ntuples else 0
+    bodies = [rows.get_value(number, 1) for number in range(rows.ntuples)]
+    return [_holding(body) for body in bodies if body is not None], turn

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of a transaction whose answer was lost, asked over a new connection.
+
+For the writer's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from remit.adapters.store.postgres.line import WritingLine
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession
+from remit.core.errors import Malformed, StoreUnavailable
+
+#: Milliseconds for which one look waits for whoever has the turn.
+_LOOK_MS = 500
+
+
+def asked(line: WritingLine, look: Callable[[PostgresSession], bool | None], doubt_s: float) -> bool:
+    """Look until it is known whether it was committed; raises `StoreUnavailable` if it is not in `doubt_s`.
+
+    `look` gives `None` where the server does not know yet.
+    """
+    deadline = time.monotonic() + doubt_s
+    while time.monotonic() < deadline:
+        try:
+            found = look(line.session)
+        except (*FAULTS, StoreUnavailable):
+            line.drop()
+            time.sleep(0.1)
+            continue
+        if found is not None:
+            return found
+        time.sleep(0.05)  # the server has not noticed yet that the old connection is gone
+    raise StoreUnavailable(
+        "the connection was lost while a commit was under way, and nobody knows yet what became of it",
+        way_out="look whether PostgreSQL is up; the log will show it (`remit audit log`)",
+    )
+
+
+def by_number(transaction: str) -> Callable[[PostgresSession], bool | None]:
+    """Ask by the number that the server gave it."""
+
+    def look(session: PostgresSession) -> bool | None:
+        try:
+            (state,) = session.execute("select pg_xact_status(?::xid8)", (transaction,)).fetchone()
+        except Malformed:
+            return False  # a server that has never heard of it
+        return None if state == "in progress" else bool(state == "committed")
+
+    return look
+
+
+def by_turn(tenant: str, turn: int, first: tuple[int, bytes] | None) -> Callable[[PostgresSession], bool]:
+    """Ask for one that was sent as a whole, to take this turn, with this first event (index and leaf hash).
+
+    Where the turn is still there, the transaction may lie in front of a server that has not read it. So the
+    turn is taken here. INVARIANT: what is said not to be committed will never be.
+    """
+
+    def look(session: PostgresSession) -> bool:
+        session.run(f"begin; set local lock_timeout = {_LOOK_MS}")
+        found = session.execute("select turn from turns where tenant = ? for update", (tenant,)).fetchone()
+        committed = False
+        if found is not None and found[0] == turn:
+            session.execute("update turns set turn = turn + 1 where tenant = ?", (tenant,))
+        elif found is not None and found[0] > turn and first is not None:
+            row = session.execute(
+                "select leaf_hash from events where tenant = ? and idx = ?", (tenant, first[0])
+            ).fetchone()
+            # A leaf names its writer and its place in that writer's chain.
+            committed = row is not None and row[0] == first[1]
+        session.run("commit")
+        return committed
+
+    return look

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection that the event loop speaks over: what is to be done is sent at once, and the loop is told when
+the answer is there.
+
+No thread, and nothing that waits. Statements go in libpq's pipeline, prepared, with a sync at their end. What
+the driver's cursors do for each statement is not done here: few statements go this way, thousands of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg.pq import DiagnosticField, ExecStatus
+
+from remit.adapters.store.postgres.session import PostgresSession
+
+Statement = tuple[str, Sequence[bytes | None], bool]
+"""A statement with the server's own marks (`$1`), what stands for them, and whether that is binary."""
+
+# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+_SYNC, _ERROR = ExecStatus.PIPELINE_SYNC, ExecStatus.FATAL_ERROR
+
+
+class Answer:
+    """What the server made of statements: a result for each that it carried out, in text.
+
+    `refused` is the state with which it refused one, and with it all behind it. Where the connection was
+    `lost`, nobody knows what it made of them.
+    """
+
+    __slots__ = ("lost", "refused", "results")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.results: list[Any] = []
+        self.refused = b""
+        self.lost = False
+
+
+Done = Callable[[Answer], None]
+
+
+class OnLoop:
+    """Speaks over one connection at a time, which only the event loop uses meanwhile."""
+
+    def __init__(self, *, expected: Sequence[bytes] = ()) -> None:
+        """Begin without a connection; `expected` are refusals after which what was prepared still is."""
+        self._expected = expected
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: PostgresSession | None = None
+        self._fd = -1
+        #: Statements that are prepared on it, and how many ever were: no name is given twice.
+        self._names: dict[str, bytes] = {}
+        self._named = 0
+        #: Results of what was prepared, which come first.
+        self._preparing = 0
+        self._done: Done | None = None
+        self._answer = Answer()
+        self._writing = False
+
+    def send(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: PostgresSession,
+        statements: Sequence[Statement],
+        done: Done,
+    ) -> None:
+        """Send statements, when all that was sent before is answered; `done` is called on the loop, later.
+
+        Raises `NotImplementedError` where the loop cannot watch a connection; then nothing was sent.
+        """
+        self._watch(loop, session)
+        self._done, self._answer, self._preparing = done, Answer(), 0
+        line, names = session.connection.pgconn, self._names
+        try:
+            line.enter_pipeline_mode()
+            for query, _, _ in statements:
+                if query not in names:
+                    # Ahead of all others, so that what is refused leaves them prepared.
+                    self._named += 1
+                    self._preparing += 1
+                    name = names[query] = b"remit_%d" % self._named
+                    line.send_prepare(name, query.encode())
+            for query, values, binary in statements:
+                line.send_query_prepared(names[query], values, [1] * len(values) if binary else None)
+            line.pipeline_sync()
+            self._flush()
+        except Exception:  # noqa: BLE001 - whatever it is, part of it may have been sent
+            loop.call_soon(self._lost)
+
+    def let_go(self) -> None:
+        """Watch no connection, so that another thread may use it."""
+        if self._loop is not None and self._fd >= 0 and not self._loop.is_closed():
+            self._loop.remove_reader(self._fd)
+            if self._writing:
+                self._loop.remove_writer(self._fd)
+        self._fd, self._writing = -1, False
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, session: PostgresSession) -> None:
+        if session is not self._session:
+            self.let_go()
+            self._loop, self._session = loop, session
+            self._names.clear()
+        if session.rolled_back:
+            # With a rollback the driver drops all statements that are prepared.
+            session.rolled_back = False
+            self._names.clear()
+        if self._fd < 0:
+            fd = session.connection.fileno()
+            loop.add_reader(fd, self._ready)
+            self._fd = fd
+
+    def _flush(self) -> None:
+        """Write what the connection takes; what is left, when it takes more."""
+        assert self._session is not None
+        assert self._loop is not None
+        left = self._session.connection.pgconn.flush()
+        if left and not self._writing:
+            self._loop.add_writer(self._fd, self._writable)
+        elif not left and self._writing:
+            self._loop.remove_writer(self._fd)
+        self._writing = bool(left)
+
+    def _writable(self) -> None:
+        try:
+            self._flush()
+        except psycopg.Error:
+            self._lost()
+
+    def _ready(self) -> None:
+        assert self._session is not None
+        line = self._session.connection.pgconn
+        try:
+            line.consume_input()
+            if self._writing:
+                # The server may wait until its answers are read, before it reads on.
+                self._flush()
+            while self._done is not None and not line.is_busy():
+                result = line.get_result()
+                if result is None:
+                    continue
+                status = result.status
+                if status == _SYNC:
+                    line.exit_pipeline_mode()
+                    self._tell()
+                elif status == _ERROR:
+                    self._take_refusal(result)
+                elif self._preparing:
+                    self._preparing -= 1
+                else:
+                    self._answer.results.append(result)
+        except psycopg.Error:
+            self._lost()
+
+    def _take_refusal(self, result: Any) -> None:
+        if not self._answer.refused:
+            self._answer.refused = result.error_field(DiagnosticField.SQLSTATE) or b"?"
+            if self._answer.refused not in self._expected:
+                # Perhaps one of them is not prepared any more, or never was.
+                self._names.clear()
+
+    def _tell(self) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(self._answer)
+
+    def _lost(self) -> None:
+        """The connection is gone, whether or not something is under way."""
+        self.let_go()
+        if self._session is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._session.close()
+        self._answer.lost = True
+        self._tell()
+
+
+#: What the server calls a division by zero, which is how `TAKE_TURN` refuses.
+MOVED_ON: Final = b"22012"
+
+#: Counts a tenant's turn up, if it is the one that is known and this writer may still write. The transaction
+#: is refused otherwise, by the only fault that a statement can make of what it finds.
+TAKE_TURN: Final = (
+    "with taken as (update turns set turn = turn + 1, writer = $3 where tenant = $1 and turn = $2::bigint"
+    " and ($4 = '' or exists (select 1 from replicas where tenant = $1 and id = $4 and gone = 0))"
+    " returning 1) select 1 / count(*) as refused_if_another_writer_came_first from taken"
+)
+
+BEGIN: Final[Statement] = ("begin", (), False)
+COMMIT: Final[Statement] = ("commit", (), False)
+
+
+def committed(answer: Answer) -> bool:
+    """Whether a transaction is on record: `COMMIT` was its last statement and was carried out as such."""
+    return (
+        not answer.lost
+        and not answer.refused
+        and bool(answer.results)
+        and answer.results[-1].command_status == b"COMMIT"
+    )

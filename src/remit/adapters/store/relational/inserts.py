@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables that each batch puts rows into, and how that is done by many values in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from remit.adapters.store.relational.sql import Sql, replacing
+
+#: Rows in one statement. Larger ones gain nothing, and each size is a statement to prepare and keep.
+CHUNK = 64
+
+
+class Table(NamedTuple):
+    """A table that batches put rows into: what its columns hold, and the end of the statement."""
+
+    name: str
+    kinds: tuple[str, ...]
+    """`int`, `text` or `bytes`, in the order of the columns."""
+    end: str = ""
+
+
+EVENTS: Final = Table(
+    "events", ("text", "int", "text", "text", "int", "int", "bytes", "bytes", "int", "bytes")
+)
+COUNTERS: Final = Table(
+    "counters",
+    ("text", "text", "int", "int", "int", "int"),
+    replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event"),
+)
+
+Insert = Callable[[Sql, Table, list[Any]], None]
+"""Puts rows into a table; they come flat, one value after the other."""
+
+PUT_NODE: Final = "insert into nodes values (?, ?, ?, ?)"
+
+
+class ManyValues:
+    """One statement with many rows (`Insert`): half of what `executemany` costs, which steps row by row."""
+
+    def __init__(self) -> None:
+        """Begin with no statement made."""
+        self._statements: dict[tuple[str, int], str] = {}
+
+    def __call__(self, sql: Sql, table: Table, flat: list[Any]) -> None:
+        """Put rows into a table."""
+        columns = len(table.kinds)
+        step = CHUNK * columns
+        for start in range(0, len(flat), step):
+            part = flat[start : start + step]
+            count = len(part) // columns
+            statement = self._statements.get((table.name, count))
+            if statement is None:
+                row = f"({', '.join('?' * columns)})"
+                rows = ", ".join([row] * count)
+                statement = f"insert into {table.name} values {rows}{table.end}"  # noqa: S608 - names of ours
+                self._statements[table.name, count] = statement
+            sql.execute(statement, part)
