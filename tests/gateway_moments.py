@@ -130,7 +130,7 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
 
     def sent(
         self: OnLoop,
-        on: asyncio.AbstractEventLoop,
+        loop: asyncio.AbstractEventLoop,
         session: PostgresSession,
         statements: Sequence[Statement],
         done: Done,
@@ -140,11 +140,11 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
             done(answer)
 
         if moments.step != "record" or statements[0] is not BEGIN:
-            send(self, on, session, statements, done)
+            send(self, loop, session, statements, done)
             return
         # A batch that goes as a whole: nothing of it is there before, and all of it is on its way after.
         moments.here("begin")
-        send(self, on, session, statements, told)
+        send(self, loop, session, statements, told)
         moments.here("commit")
 
     OnLoop.send = sent  # type: ignore[method-assign]
