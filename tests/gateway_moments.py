@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.postgres.onloop import BEGIN, Answer, Done, OnLoop, Statement
+from remit.adapters.store.postgres.onloop import BEGIN, Done, Heard, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession
 from remit.core.mediation import Forward, Lease, Need, Record
 from remit.services.drive import Drive
@@ -135,7 +135,7 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
         statements: Sequence[Statement],
         done: Done,
     ) -> None:
-        def told(answer: Answer) -> None:
+        def told(answer: Heard) -> None:
             moments.here("answered")
             done(answer)
 

@@ -24,6 +24,8 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/adapters/waker/nats.py": "no defect of a library may end the waking for good",
     "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
     "src/remit/adapters/store/postgres/fleet.py": "whatever one question meets, who asked it is told",
+    "src/remit/adapters/store/postgres/writer.py": "what forming a batch meets is told by its second forming",
+    "src/remit/adapters/store/postgres/onloop.py": "part of it may have been sent: its fate is asked for",
     "src/remit/adapters/store/sqlite/writer.py": "a defect of one batch must not stop the next one",
 }
 

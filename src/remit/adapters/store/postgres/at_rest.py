@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.store.postgres.onloop import Answer, OnLoop
+from remit.adapters.store.postgres.onloop import Heard, OnLoop
 from remit.adapters.store.postgres.reads import READ_S
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.core.holding import Holding
@@ -108,7 +108,7 @@ class AtRest:
         self._busy = True
         limit = loop.call_later(READ_S, session.cut)
 
-        def done(answer: Answer) -> None:
+        def done(answer: Heard) -> None:
             limit.cancel()
             self._busy = False
             if self._next:
@@ -130,11 +130,11 @@ def _tell(asked: _Asked, found: Found | None) -> None:
             future.set_result(found)
 
 
-_NOTHING = Answer()
+_NOTHING = Heard()
 _NOTHING.lost = True
 
 
-def _found(answer: Answer) -> Found:
+def _found(answer: Heard) -> Found:
     (rows,) = answer.results
     turn = int(rows.get_value(0, 0)) if rows.ntuples else 0
     bodies = [rows.get_value(number, 1) for number in range(rows.ntuples)]

@@ -25,7 +25,7 @@ Statement = tuple[str, Sequence[bytes | None], bool]
 _SYNC, _ERROR = ExecStatus.PIPELINE_SYNC, ExecStatus.FATAL_ERROR
 
 
-class Answer:
+class Heard:
     """What the server made of statements: a result for each that it carried out, in text.
 
     `refused` is the state with which it refused one, and with it all behind it. Where the connection was
@@ -41,7 +41,7 @@ class Answer:
         self.lost = False
 
 
-Done = Callable[[Answer], None]
+Done = Callable[[Heard], None]
 
 
 class OnLoop:
@@ -59,7 +59,7 @@ class OnLoop:
         #: Results of what was prepared, which come first.
         self._preparing = 0
         self._done: Done | None = None
-        self._answer = Answer()
+        self._answer = Heard()
         self._writing = False
 
     def send(
@@ -74,7 +74,7 @@ class OnLoop:
         Raises `NotImplementedError` where the loop cannot watch a connection; then nothing was sent.
         """
         self._watch(loop, session)
-        self._done, self._answer, self._preparing = done, Answer(), 0
+        self._done, self._answer, self._preparing = done, Heard(), 0
         line, names = session.connection.pgconn, self._names
         try:
             line.enter_pipeline_mode()
@@ -193,7 +193,7 @@ BEGIN: Final[Statement] = ("begin", (), False)
 COMMIT: Final[Statement] = ("commit", (), False)
 
 
-def committed(answer: Answer) -> bool:
+def committed(answer: Heard) -> bool:
     """Whether a transaction is on record: `COMMIT` was its last statement and was carried out as such."""
     return (
         not answer.lost

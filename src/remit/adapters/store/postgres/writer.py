@@ -31,7 +31,7 @@ from remit.adapters.store.postgres.onloop import (
     COMMIT,
     MOVED_ON,
     TAKE_TURN,
-    Answer,
+    Heard,
     OnLoop,
     Statement,
     committed,
@@ -148,7 +148,7 @@ class PostgresWriter(GroupWriter):
             self._stuck.cancel()
             self._finish(fault)
 
-        def told(answer: Answer) -> None:
+        def told(answer: Heard) -> None:
             if committed(answer):
                 self._turns[tenant] += 1
                 done(None)
@@ -182,7 +182,7 @@ class PostgresWriter(GroupWriter):
             one = tenant
         return one if one in self._turns else ""
 
-    def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Answer], None]) -> bool:
+    def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Heard], None]) -> bool:
         """Judge the batch and send it as a whole, if it can be."""
         self._woke = False
         try:
@@ -216,7 +216,7 @@ class PostgresWriter(GroupWriter):
         statements.append(COMMIT)
         return statements
 
-    def _begin_again(self, answer: Answer) -> None:
+    def _begin_again(self, answer: Heard) -> None:
         """See to a batch that was sent as a whole and is not committed, or nobody knows."""
         assert self._sent is not None
         tenant, first = self._sent
