@@ -16,6 +16,7 @@ from yarl import URL
 
 from remit.sdk.dpop import HEADER, PROOF_TRIES, Prover
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
+from remit.sdk.once import once
 
 Json = Any
 
@@ -47,6 +48,7 @@ class Gateway:
             tls = ssl.create_default_context(cafile=ca_file or None)
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=0, keepalive_timeout=IDLE_S),
+            middlewares=(once,),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             auto_decompress=False,

@@ -42,6 +42,20 @@ class WebAnswer(msgspec.Struct, frozen=True):
         return found if isinstance(found, dict) else {}
 
 
+class _Broken(aiohttp.ClientConnectionError):
+    """The connection broke before there was an answer."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep the client from sending anew what may have been done: a secret that was replaced would be lost."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as fault:
+        raise _Broken from fault
+
+
 class BrokerWeb:
     """A connection pool to one source. Lives on one event loop; connects when first asked."""
 
@@ -69,6 +83,7 @@ class BrokerWeb:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=self._tls or True),
+                middlewares=(_once,),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept": "application/json"},
                 trust_env=False,

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from remit.sdk.faults import AgentFault, GatewayUnreachable
+from remit.sdk.once import once
 from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, IDLE_S, MAX_ANSWER_BYTES, is_loopback
 
 Json = Any
@@ -47,6 +48,7 @@ class Web:
             connector=aiohttp.TCPConnector(
                 ssl=ssl.create_default_context(cafile=ca_file or None), limit=0, keepalive_timeout=IDLE_S
             ),
+            middlewares=(once,),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             trust_env=False,
