@@ -275,6 +275,27 @@ async def test_a_connection_that_broke_between_two_commits_costs_no_call(
     await store.close()
 
 
+async def test_a_connection_that_broke_over_counters_refills_no_budget(
+    postgres: str, proxied: tuple[str, CuttingProxy]
+) -> None:
+    """What a task has used up, and its last event, are read again, not taken for none."""
+    url, proxy = proxied
+    store, other = opened(url), opened(postgres, "other")
+    take = TakeBudget({"task_one": Budgets(calls=2)}, calls=1)
+    await store.commit(Unit((take,), (a_permit("call_one", "task_one"),)))
+    await other.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"from counters", "before")
+    await store.commit(Unit((take,), (a_permit("call_two", "task_one"),)))
+    assert proxy.cuts == 1
+    assert (await store.usage(TENANT, "task_one")).calls == 2
+    first, second = await store.entries(TENANT, task="task_one")
+    assert json.loads(second.leaf)["task_prev"] == first.leaf_hash.hex()
+    with pytest.raises(BudgetExhausted):
+        await store.commit(Unit((take,), (a_permit("call_three", "task_one"),)))
+    for one in (store, other):
+        await one.close()
+
+
 async def test_pins_are_read_while_others_write(postgres: str) -> None:
     """And of a database that holds no store, or is not there, there are none."""
     assert pins_at(postgres, TENANT) == []

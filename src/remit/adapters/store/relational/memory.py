@@ -155,11 +155,12 @@ class Memory:
         missing = [task for task in tasks if (tenant, task) not in self.counters]
         if not missing:
             return
-        for task in missing:
-            self.counters[tenant, task] = Counter()
         some = ", ".join("?" * len(missing))
-        for task, *row in self.connection.execute(f"{_COUNTERS} and c.task in ({some})", (tenant, *missing)):
-            self.counters[tenant, task] = _counter(row)
+        query = f"{_COUNTERS} and c.task in ({some})"
+        found = {task: _counter(row) for task, *row in self.connection.execute(query, (tenant, *missing))}
+        # Not before they were read: a task is not taken for a new one because a connection was lost.
+        for task in missing:
+            self.counters[tenant, task] = found.get(task) or Counter()
 
     def knows(self, key: Key) -> bool:
         """Whether a task's row is in memory."""
