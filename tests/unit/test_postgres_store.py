@@ -296,6 +296,24 @@ async def test_a_connection_that_broke_over_counters_refills_no_budget(
         await one.close()
 
 
+async def test_a_connection_that_broke_over_the_first_turn_leaves_no_log_without_turns(
+    postgres: str, proxied: tuple[str, CuttingProxy]
+) -> None:
+    """The row that writers lock is made again with the next transaction, and counted up by it."""
+    url, proxy = proxied
+    store = opened(url)
+    proxy.cut_at(b"insert into turns", "before")
+    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (0,)
+    assert proxy.cuts == 1
+    with psycopg.connect(postgres) as aside:
+        assert aside.execute("select turn from remit.turns").fetchall() == [(1,)]
+    other = opened(postgres, "other")
+    assert (await other.commit(Unit(events=(an_event(),)))).indexes == (1,)
+    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (2,)
+    for one in (store, other):
+        await one.close()
+
+
 async def test_pins_are_read_while_others_write(postgres: str) -> None:
     """And of a database that holds no store, or is not there, there are none."""
     assert pins_at(postgres, TENANT) == []

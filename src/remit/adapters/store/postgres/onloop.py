@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import psycopg
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 
 from remit.adapters.store.postgres.session import PostgresSession
 
@@ -23,6 +23,7 @@ Statement = tuple[str, Sequence[bytes | None], bool]
 
 # Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _SYNC, _ERROR = ExecStatus.PIPELINE_SYNC, ExecStatus.FATAL_ERROR
+_BAD = ConnStatus.BAD
 
 
 class Heard:
@@ -142,6 +143,9 @@ class OnLoop:
             while self._done is not None and not line.is_busy():
                 result = line.get_result()
                 if result is None:
+                    if line.status == _BAD:
+                        # It has no more to say, not even what was asked for.
+                        self._lost()
                     continue
                 status = result.status
                 if status == _SYNC:

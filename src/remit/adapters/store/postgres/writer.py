@@ -180,7 +180,7 @@ class PostgresWriter(GroupWriter):
             ):
                 return ""
             one = tenant
-        return one if one in self._turns else ""
+        return one if self._turns.get(one) else ""
 
     def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Heard], None]) -> bool:
         """Judge the batch and send it as a whole, if it can be."""
@@ -260,9 +260,9 @@ class PostgresWriter(GroupWriter):
         try:
             with session.pipeline():
                 for tenant in tenants:
-                    if tenant not in self._turns:
+                    if not self._turns.setdefault(tenant, 0):
+                        # As long as none was counted: the row may be gone with a transaction that was lost.
                         session.execute(_FIRST_TURN, (tenant,))
-                        self._turns[tenant] = 0
                 session.execute("begin")
                 transaction = self._take_turns(session, tenants)
                 for tenant in tenants:
@@ -300,20 +300,22 @@ class PostgresWriter(GroupWriter):
         alive = (
             session.execute(_ALIVE, (self._member, self._incarnation)) if self._member in tenants else None
         )
+        met = 0
         for tenant, turn, forgot, transaction in turns:  # noqa: B007
+            met += 1
             known = self._turns[tenant]
             if turn < known:
                 # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences.
-                raise StoreUnavailable(
-                    f"`{self._place}` is behind what was committed to it: transactions are missing",
-                    way_out="let the server that has them answer, then start remit again",
-                )
+                raise self._behind()
             if turn > known:
                 self._wary = CALM + 1
                 self._catch_up(session, tenant, known)
                 if forgot > known:
                     self._ledger.let_go_keys(tenant)
                 self._turns[tenant] = turn
+        if met < len(tenants):
+            # INVARIANT: nothing is judged without the turn.
+            raise self._behind()
         if alive is not None and alive.fetchone() is None:
             raise StoreUnavailable(
                 "this replica was silent for too long, and others have taken over",
@@ -321,6 +323,12 @@ class PostgresWriter(GroupWriter):
                 way_out="call again; it comes back as a new one within moments",
             )
         return str(transaction)
+
+    def _behind(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"`{self._place}` is behind what was committed to it: transactions are missing",
+            way_out="let the server that has them answer, then start remit again",
+        )
 
     def _catch_up(self, session: PostgresSession, tenant: str, known: int) -> None:
         since = (tenant, known)
