@@ -4,7 +4,9 @@
 import asyncio
 import hashlib
 import multiprocessing
+import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,3 +151,27 @@ async def test_a_process_that_was_stopped_while_it_swaps_holds_up_swaps_and_noth
         assert heads.read(ORIGIN) == a_head(1)
     await heads.swap(ORIGIN, a_head(1), a_head(2))
     assert heads.read(ORIGIN) == a_head(2)
+
+
+async def test_a_slow_disk_holds_up_a_swap_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives up waiting for it leaves it to its end: the next one finds it done."""
+    heads, synced, goes_on = FileHeadKeeper(tmp_path), os.fsync, threading.Event()
+
+    def slow(descriptor: int) -> None:
+        goes_on.wait(60)
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    swap = asyncio.create_task(heads.swap(ORIGIN, None, a_head(1)))
+    for _ in range(100):
+        await asyncio.sleep(0.001)
+    assert heads.read(ORIGIN) is None
+    swap.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await swap
+    goes_on.set()
+    with pytest.raises(Conflict):
+        await heads.swap(ORIGIN, None, a_head(2))
+    assert heads.read(ORIGIN) == a_head(1)

@@ -10,8 +10,6 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +38,8 @@ class FileHeadKeeper:
     """`ports.log.HeadKeeper` on a folder (mode 0700) with one file (mode 0600) for each origin.
 
     Compare-and-swap holds among all processes of this machine: every swap reads, compares and renames under a
-    lock. The new file and the folder's entry for it are on the disk before `swap` returns. A process that was
-    stopped while it has the lock holds up swaps of others, and nothing else of theirs.
+    lock. The new file and the folder's entry for it are on the disk before `swap` returns; a thread waits for
+    that. A process that was stopped while it has the lock holds up the swaps of others, and nothing else.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,24 +75,37 @@ class FileHeadKeeper:
         """Replace the head if it is still `expected`; a head never becomes smaller."""
         place = self._place(origin)
         try:
-            async with self._locked(place):
-                present = self.read(origin)
-                if present != expected or (present is not None and new.size < present.size):
-                    raise Conflict(
-                        f"the head of log `{origin}` is at {present.size if present else 0} events by now",
-                        way_out="read it again; if another process signs this log, stop one of them",
-                    )
-                self._replace(place, _Record(origin, new.size, base64.b64encode(new.root).decode(), new.note))
+            lock = await self._locked(place)
+            swapping = asyncio.get_running_loop().run_in_executor(
+                None, self._swap, lock, origin, expected, new
+            )
         except OSError as fault:
             raise _unavailable(place, fault) from fault
+        # The thread goes on to its end whatever becomes of its caller, and lets go of the lock then.
+        await asyncio.shield(swapping)
+
+    def _swap(self, lock: int, origin: str, expected: Head | None, new: Head) -> None:
+        place = self._place(origin)
+        try:
+            present = self.read(origin)
+            if present != expected or (present is not None and new.size < present.size):
+                raise Conflict(
+                    f"the head of log `{origin}` is at {present.size if present else 0} events by now",
+                    way_out="read it again; if another process signs this log, stop one of them",
+                )
+            self._replace(place, _Record(origin, new.size, base64.b64encode(new.root).decode(), new.note))
+        except OSError as fault:
+            raise _unavailable(place, fault) from fault
+        finally:
+            os.close(lock)
 
     def _place(self, origin: str) -> Path:
         # Readable, and different for different origins whatever characters they hold.
         digest = hashlib.sha256(origin.encode()).hexdigest()[:16]
         return self._folder / f"{_PLAIN.sub('_', origin)[:80]}-{digest}.head"
 
-    @asynccontextmanager
-    async def _locked(self, place: Path) -> AsyncIterator[None]:
+    async def _locked(self, place: Path) -> int:
+        """Give the lock, which whoever has it closes."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = place.with_suffix(".lock")
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -108,9 +119,10 @@ class FileHeadKeeper:
                         way_out="find it (`fuser` names it), and let it go on or end it: it was stopped",
                     )
                 await asyncio.sleep(AGAIN_S)
-            yield
-        finally:
+        except BaseException:
             os.close(lock)
+            raise
+        return lock
 
     def _replace(self, place: Path, record: _Record) -> None:
         fresh = place.with_suffix(".new")
