@@ -196,11 +196,35 @@ async def test_a_body_in_parts_is_bounded_as_it_comes(world: GatewayWorld) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/json-rpc", "application/xml; application/json"]
+    "kind",
+    [
+        "",
+        "text/plain",
+        "application/json-rpc",
+        "application/xml; application/json",
+        "application/json; charset=utf-16",
+    ],
 )
 async def test_another_content_type(world: GatewayWorld, kind: str) -> None:
-    """Only JSON is read: 415."""
+    """Only JSON is read, and only in UTF-8: 415."""
     assert (await world.send(b"{}", {"content-type": kind})).status == 415
+
+
+async def test_a_body_that_another_would_decode(world: GatewayWorld) -> None:
+    """A body that is said to be compressed is 415 and goes nowhere: who decodes it would read another one."""
+    params = {"name": "echo", "arguments": {"text": "ok"}, "_meta": ENVELOPE}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+    headers = {
+        "mcp-protocol-version": MODERN,
+        "mcp-method": "tools/call",
+        "mcp-name": "echo",
+        "mcp-param-text": "ok",
+        "content-type": 'application/json; charset="UTF-8"',
+    }
+    for coding in ("gzip", "identity, br"):
+        told = await world.send(body, {**headers, "content-encoding": coding})
+        assert (told.status, told.json["error"]["data"]["code"]) == (415, "content-encoding")
+    assert (await world.send(b"{}", {**headers, "content-encoding": "identity"})).status == 400
 
 
 @pytest.mark.parametrize("accept", ["", "application/json", "text/event-stream", "text/html"])

@@ -68,6 +68,8 @@ Json = Any
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
 
+#: Headers that say how the body is read.
+_OF_BODY: Final = frozenset((b"content-type", b"content-encoding"))
 _BOTH: Final = (True, True)
 _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
@@ -295,9 +297,21 @@ class McpDoor:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
     def _check_post(self, head: DoorHeaders) -> None:
-        if b"content-type" in head.twice or not is_json(head.values.get(b"content-type", b"")):
+        if not head.twice.isdisjoint(_OF_BODY) or not is_json(head.values.get(b"content-type", b"")):
             raise WireFault(
-                "the body must be `application/json`", INVALID_REQUEST, status=415, code="content-type"
+                "the body must be `application/json`, in UTF-8",
+                INVALID_REQUEST,
+                status=415,
+                code="content-type",
+            )
+        if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+            # Whoever stands before this door and decodes it would read another body than the one decided on.
+            raise WireFault(
+                "the body is compressed",
+                INVALID_REQUEST,
+                status=415,
+                code="content-encoding",
+                way_out="send it without Content-Encoding",
             )
         if accepted(head.values.get(b"accept", b"")) != _BOTH:
             raise _not_acceptable("application/json, text/event-stream")

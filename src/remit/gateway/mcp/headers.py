@@ -35,8 +35,8 @@ SESSION: Final = b"mcp-session-id"
 _PARAM: Final = b"mcp-param-"
 _READ: Final = frozenset(
     (
-        b"authorization", b"content-type", b"content-length", b"accept", b"origin", b"host",
-        VERSION, METHOD, NAME, SESSION,
+        b"authorization", b"content-type", b"content-length", b"content-encoding", b"accept", b"origin",
+        b"host", VERSION, METHOD, NAME, SESSION,
     )
 )  # fmt: skip
 #: Methods whose `Mcp-Name` repeats a param, and which.
@@ -98,8 +98,13 @@ def accepted(value: bytes) -> tuple[bool, bool]:
 
 @lru_cache(maxsize=256)
 def is_json(content_type: bytes) -> bool:
-    """Say whether a `Content-Type` is JSON."""
-    return content_type.partition(b";")[0].strip().lower() == b"application/json"
+    """Say whether a `Content-Type` is JSON, in the only charset that JSON has (RFC 8259 section 8.1)."""
+    kind, _, parameters = content_type.lower().partition(b";")
+    for one in parameters.split(b";"):
+        name, _, value = one.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"us-ascii"):
+            return False
+    return kind.strip() == b"application/json"
 
 
 def decoded(value: bytes | None) -> str | None:
