@@ -116,7 +116,14 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
         ),
         ({"policies/x.rego": "package x"}, "policies/x.rego: would not be read; name it `*.cedar`"),
         ({"policies/x.Cedar": "x"}, "policies/x.Cedar: would not be read"),
-        ({"remit.yaml": FILES["remit.yaml"] + "tools: missing\n"}, "`tools`: there is no folder `missing`"),
+        (
+            {"remit.yaml": FILES["remit.yaml"] + "tools: missing\n"},
+            "remit.yaml:3: `tools`: there is no folder `missing`; create `missing/`, or run `remit init`",
+        ),
+        (
+            {"remit.yaml": "upstreams:\n  bills:\n    url: http://x.example\n    openapi: bills.json\n"},
+            "remit.yaml:4: `upstreams.bills.openapi`: there is no file `bills.json`; put the document there",
+        ),
         ({"remit.yaml": FILES["remit.yaml"] + "tasks: ../t\n"}, "`tasks`: `../t` is not below the folder"),
         (
             {"tools/again.yaml": "upstream: files\ntools:\n  read: {}\n"},

@@ -75,6 +75,25 @@ def test_without_a_running_remit_it_says_what_is_found_from_here(tmp_path: Path,
     assert found["mail"][0] == "ok"
 
 
+def test_a_secret_without_which_remit_would_not_start_is_named(tmp_path: Path) -> None:
+    """A missing file fails, with where it is named; a variable may be set where remit runs."""
+    (tmp_path / "remit.yaml").write_text(
+        "upstreams:\n"
+        "  notes:\n"
+        f"    command: [{sys.executable}]\n"
+        "    env: {DESK: 'file:none', ROOM: 'env:NO_SUCH_NAME', FLOOR: '3'}\n"
+    )
+    config = load_config(tmp_path / "remit.yaml")
+    at = "remit.yaml:4: `upstreams.notes.env"
+    starts, lost, unset = upstream_looks(config, {})
+    assert starts.state == "ok"
+    assert (lost.state, unset.state) == ("fail", "note")
+    assert lost.says.startswith(f"{at}.DESK`: secret file `{tmp_path / 'none'}` cannot be read")
+    assert unset.says == f"{at}.ROOM`: environment variable `NO_SUCH_NAME` is not set"
+    _, lost = upstream_looks(config, {"notes": seen(reachable=True)})
+    assert lost.state == "fail"
+
+
 def test_what_remit_does_not_reach_is_named_with_since_when_and_why(tmp_path: Path, open_port: int) -> None:
     """Though its program is installed, and its port takes connections."""
     away = seen(reachable=False, why="it ended with status 7")

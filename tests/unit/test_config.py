@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.cli.faults import exit_code, told
 from remit.config import Config, load_config, problems
 from remit.config.lines import read_yaml
 from remit.config.load import examine_config
@@ -250,6 +251,25 @@ def test_a_secret_that_is_not_there_is_named_not_shown(tmp_path: Path) -> None:
     with pytest.raises(KeyUnavailable, match="more than one line") as caught:
         SecretRef("env", "TOKEN").resolve({"TOKEN": "hush\r\nX-Evil: 1"})
     assert "hush" not in str(caught.value)
+
+
+def test_a_secret_that_is_not_there_says_where_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever starts remit is told file, line and key, the way out, and exit code 2; a caller is not."""
+    (tmp_path / "remit.yaml").write_text(
+        "upstreams:\n  wiki:\n    url: https://wiki.example/mcp\n    headers:\n"
+        "      Authorization: Bearer file:none\n      X-Desk: env:NO_SUCH_NAME\n"
+    )
+    headers = load_config(tmp_path).upstreams["wiki"].headers
+    for name, line in (("Authorization", 5), ("X-Desk", 6)):
+        with pytest.raises(KeyUnavailable) as caught:
+            headers[name].resolve()
+        assert "remit.yaml" not in str(caught.value)
+        assert told(caught.value, exit_code(caught.value, 3)) == 2
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith(f"error: remit.yaml:{line}: `upstreams.wiki.headers.{name}`: ")
+        assert caught.value.way_out in said
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="mode bits mean nothing on this platform")

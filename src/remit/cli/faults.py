@@ -76,6 +76,8 @@ def told(fault: BaseException, code: int) -> int:
         way_out = "set REMIT_DEBUG=1 to see where, and report it"
     else:
         way_out = getattr(fault, "way_out", "") or ("name another" if isinstance(fault, OSError) else "")
+    if place := getattr(fault, "place", ""):
+        message = f"{place}: {message}"
     red, dim, end = ("\033[31m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
     line = f"{red}error:{end} {plain(message)}"
     sys.stderr.write(line + (f"; {dim}{plain(way_out)}{end}" if way_out else "") + "\n")

@@ -53,10 +53,12 @@ def _problems(found: list[Json], sound: bool) -> None:
     for one in found:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         colour = "red" if one["severity"] == "error" else "yellow"
-        rule = f"[{one['rule']}] " if one["rule"] else ""
-        show.say(show.text(one["severity"], colour), f": {place}: " if place else ": ", rule, one["text"])
-        if one["way_out"]:
-            show.say(f"  {one['way_out']}", style="dim")
+        rule = f"`{one['rule']}`: " if one["rule"] else ""
+        way_out = show.text(f"; {one['way_out']}" if one["way_out"] else "", "dim")
+        # One line for each, as at the start of remit: what searches or counts lines can go by it.
+        show.copyable(
+            show.text(one["severity"], colour), f": {place}: " if place else ": ", rule, one["text"], way_out
+        )
     if sound:
         more = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
         show.say(show.text("sound", "green"), more)

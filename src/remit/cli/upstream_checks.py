@@ -14,7 +14,7 @@ from remit.cli.sessions import secret_for
 from remit.cli.show import span
 from remit.config import Config
 from remit.config.settings import UpstreamSection
-from remit.core.errors import RemitError
+from remit.core.errors import KeyUnavailable, RemitError
 
 Json = Any
 
@@ -32,6 +32,19 @@ def upstream_looks(config: Config, told: dict[str, Json]) -> Iterator[Look]:
     """Say of each whether it is there; `told` is what the running remit says of them, where it says so."""
     for name, section in config.upstreams.items():
         yield _look(f"upstream {name}", config, section, told.get(name))
+        yield from _unread(f"upstream {name}", section, told.get(name))
+
+
+def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Look]:
+    """Name the secrets without which remit does not start; a variable may be set where it runs."""
+    for ref in (*section.env.values(), *section.headers.values()):
+        if ref.scheme not in ("env", "file") or (ref.scheme == "env" and told is not None):
+            continue
+        try:
+            ref.resolve()
+        except KeyUnavailable as fault:
+            state = "fail" if ref.scheme == "file" else "note"
+            yield Look(subject, state, f"{fault.place}: {fault.message}", fault.way_out)
 
 
 def _look(subject: str, config: Config, section: UpstreamSection, told: Json) -> Look:

@@ -83,18 +83,20 @@ class _Reading:
         self.config = config
         self.classes: Classes = config.data_classes
         self.words = Vocabulary(self.classes, config.zones, config.groups)
-        self.folder = Folder(config.folder)
+        self.folder = Folder(config.folder, self._line_of)
         self.found: list[ConfigInvalid] = []
         self.files: dict[str, str] = {}
         self.tools: dict[str, Tool] = {}
         self.task_types: dict[str, TaskType] = {}
         self.apis: dict[str, Api] = {}
         self._homes: dict[str, str] = {}
+        self._own: bytes | None = None
 
     def config_file(self) -> None:
         """Take `remit.yaml` into the digest, if it is still the file that the configuration was read from."""
         path = Path(self.config.file)
-        if self._content(path) is not None and self.files[path.name] != self.config.file_sha256:
+        self._own = self._content(path)
+        if self._own is not None and self.files[path.name] != self.config.file_sha256:
             self.found.append(
                 ConfigInvalid("has changed while it was read", file=path.name, way_out="try again")
             )
@@ -102,15 +104,16 @@ class _Reading:
     def api(self, upstream: str, section: UpstreamSection) -> None:
         """Read the OpenAPI document of one upstream."""
         path = Path(os.path.abspath(self.config.at(section.openapi)))
+        key = f"upstreams.{upstream}.openapi"
         if not path.is_relative_to(self.folder.root):
-            self.found.append(
-                ConfigInvalid(
-                    f"`{section.openapi}` is not below the folder of `remit.yaml`",
-                    file=CONFIG_NAME,
-                    key=f"upstreams.{upstream}.openapi",
-                    way_out="put the document there: a bundle is one folder",
-                )
+            self._note(
+                f"`{section.openapi}` is not below the folder of `remit.yaml`",
+                key,
+                "put the document there: a bundle is one folder",
             )
+            return
+        if not path.exists():
+            self._note(f"there is no file `{section.openapi}`", key, "put the document there")
             return
         content = self._content(path, MAX_DOCUMENT_BYTES)
         if content is None:
@@ -132,13 +135,10 @@ class _Reading:
         ]
         sources = [source for source in texts if source.file.endswith(".cedar")]
         if not any(path.suffix == ".cedar" for path in paths) and not self.folder.problems:
-            self.found.append(
-                ConfigInvalid(
-                    f"`{where}` holds no policy, so nothing would be permitted",
-                    file=CONFIG_NAME,
-                    key="policy.path",
-                    way_out="add a `.cedar` file, or run `remit init`",
-                )
+            self._note(
+                f"`{where}` holds no policy, so nothing would be permitted",
+                "policy.path",
+                "add a `.cedar` file, or run `remit init`",
             )
         return sources
 
@@ -223,6 +223,21 @@ class _Reading:
         except ConfigInvalid as fault:
             self.found.append(fault)
             return None
+
+    def _note(self, message: str, key: str, way_out: str) -> None:
+        """Note what is wrong with a key of `remit.yaml`."""
+        line = self._line_of(key)
+        self.found.append(ConfigInvalid(message, file=CONFIG_NAME, line=line, key=key, way_out=way_out))
+
+    def _line_of(self, key: str) -> int | None:
+        """Give the line of a key of `remit.yaml`, or of the last part of it that is written there."""
+        name = Path(self.config.file).name
+        try:
+            node = read_yaml(read_text(self._own or b"", name), name)
+        except ConfigInvalid:  # it has changed since it was read
+            return None
+        written = isinstance(node.value, dict) and key.partition(".")[0] in node.value
+        return node.line_of(key) if written else None
 
     def _content(self, path: Path, most_bytes: int = MAX_FILE_BYTES) -> bytes | None:
         if any(fault.code == "bundle-too-large" for fault in self.found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +25,12 @@ _BESIDE: Final = (".md", ".txt", ".json", ".bak", ".swp", ".orig", "~")
 class Folder:
     """One reading of the files of a bundle; the bounds hold for all of them together."""
 
-    def __init__(self, root: Path) -> None:
-        """`root` is the folder of `remit.yaml`, and nothing outside of it is read."""
+    def __init__(self, root: Path, line_of: Callable[[str], int | None] = lambda key: None) -> None:
+        """`root` is the folder of `remit.yaml`, and nothing outside of it is read.
+
+        `line_of` gives the line of a key of that file, where it is written there.
+        """
+        self._line_of = line_of
         self.root = Path(os.path.abspath(root))
         self._real = self.root.resolve()
         self._bytes = 0
@@ -163,7 +167,8 @@ class Folder:
             )
 
     def _note(self, message: str, *, file: str = "remit.yaml", key: str = "", way_out: str = "") -> None:
-        self.problems.append(ConfigInvalid(message, file=file, key=key, way_out=way_out))
+        line = self._line_of(key) if key else None
+        self.problems.append(ConfigInvalid(message, file=file, line=line, key=key, way_out=way_out))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

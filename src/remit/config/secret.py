@@ -79,13 +79,15 @@ class SecretRef:
 
     `scheme` is `env`, `file`, `openbao`, `keyring` or `plain`; `name` the variable, the absolute path, the
     place there, or the literal itself. `lead` is put before the resolved value with a blank between:
-    `Bearer env:GIT_TOKEN`. `fetched` is where one of OpenBao or a keyring is put by whoever reads it.
+    `Bearer env:GIT_TOKEN`. `fetched` is where one of OpenBao or a keyring is put by whoever reads it. `place`
+    is where it is written: file, line and key.
     """
 
     scheme: str
     name: str
     lead: str = ""
     fetched: ReadAhead = field(default_factory=ReadAhead, compare=False)
+    place: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
         """Name the reference; a literal is not shown, in case it should not have been one."""
@@ -107,18 +109,24 @@ class SecretRef:
         if self.scheme == "plain":
             return value
         if not value or any(ch in value for ch in "\r\n\0"):
-            raise KeyUnavailable(
+            fault = KeyUnavailable(
                 f"secret `{self.where}` is empty or has more than one line", way_out="store one line in it"
             )
+            fault.place = self.place
+            raise fault
         return f"{self.lead} {value}" if self.lead else value
 
     def resolve_lines(self, environ: Mapping[str, str] | None = None) -> str:
         """Give the value with all of its lines, such as a key's as PEM; raises `KeyUnavailable`."""
         if self.scheme == "plain":
             return self.name
-        if self.scheme in FETCHED:
-            return self.fetched.read()
-        return self._from_file() if self.scheme == "file" else self._from_environment(environ)
+        try:
+            if self.scheme in FETCHED:
+                return self.fetched.read()
+            return self._from_file() if self.scheme == "file" else self._from_environment(environ)
+        except KeyUnavailable as fault:
+            fault.place = self.place
+            raise
 
     def _from_environment(self, environ: Mapping[str, str] | None) -> str:
         value = (os.environ if environ is None else environ).get(self.name)
@@ -164,8 +172,8 @@ def _unsafe(status: os.stat_result) -> str:
     return ""
 
 
-def read_secret(written: str, *, name: str, folder: Path) -> SecretRef:
-    """Read what stands for a header or variable called `name`.
+def read_secret(written: str, *, name: str, folder: Path, place: str = "") -> SecretRef:
+    """Read what stands for a header or variable called `name`; `place` is where it is written, for people.
 
     Raises `ConfigInvalid`, which never repeats the value.
     """
@@ -179,7 +187,7 @@ def read_secret(written: str, *, name: str, folder: Path) -> SecretRef:
             )
         if scheme == "keyring" and not (rest.isprintable() and _IN_KEYRING.fullmatch(rest)):
             raise ConfigInvalid("names no secret of a keyring", way_out=f"write `{WRITTEN['keyring']}`")
-        return SecretRef(scheme, str(folder / rest) if scheme == "file" else rest, lead)
+        return SecretRef(scheme, str(folder / rest) if scheme == "file" else rest, lead, place=place)
     if _SECRET_NAME.search(name) or looks_secret(written):
         raise ConfigInvalid(
             "looks like a secret written out",

@@ -222,7 +222,8 @@ class _Reader:
         if not isinstance(value, str):
             return self._refuse("must be a text", line, key, "put it in quotes")
         try:
-            return read_secret(value, name=key.rpartition(".")[2], folder=self._problems.folder)
+            place = f"{self._problems.file}:{line}: `{key}`"
+            return read_secret(value, name=key.rpartition(".")[2], folder=self._problems.folder, place=place)
         except ConfigInvalid as fault:
             return self._refuse(fault.message, line, key, fault.way_out)
 

@@ -222,9 +222,13 @@ class PolicyUnavailable(RemitError):
 
 
 class KeyUnavailable(RemitError):
-    """A signing or sealing key cannot be read or used."""
+    """A key or a secret cannot be read or used.
+
+    `place` is where the configuration names it, for whoever runs remit; callers are told the message alone.
+    """
 
     code = "key-unavailable"
+    place = ""
 
 
 class NothingDone(KeyUnavailable):
