@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -56,8 +58,48 @@ def test_events_are_read_filtered_and_shown(house: Remit, task: str) -> None:
 
 
 def test_a_receipt_is_verified_before_it_is_given(house: Remit) -> None:
-    """The proof of an event is a C2SP tlog-proof."""
-    assert house("audit", "prove", "3").out.startswith("c2sp.org/tlog-proof@v1\nindex 3\n")
+    """The proof of an event is a C2SP tlog-proof that holds the event."""
+    header, extra, index = house("audit", "prove", "3").out.splitlines()[:3]
+    assert (header, index) == ("c2sp.org/tlog-proof@v1", "index 3")
+    held = json.loads(base64.b64decode(extra.removeprefix("extra ")))
+    shown = house.ask("audit", "show", "3")
+    assert held == {name: value for name, value in shown.items() if name in held}
+
+
+def test_the_receipt_of_an_event_verifies_offline(house: Remit, task: str, tmp_path: Path) -> None:
+    """With file and key alone, on a machine that has never seen the log; a changed receipt is named."""
+    index = house.ask("audit", "log", "--task", task, "--kind", "task.opened")["items"][0]["index"]
+    place = tmp_path / "it.tlog-proof"
+    verifier = house.ask("audit", "prove", str(index), "--out", str(place))["verifier"]
+    assert house("audit", "verify", str(place)).code == 0
+
+    def elsewhere(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            house.command("audit", "verify", str(place), *words),
+            env={**house.env, "XDG_CONFIG_HOME": str(tmp_path), "REMIT_URL": "http://127.0.0.1:1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    unknown = elsewhere()
+    assert (unknown.returncode, "no key to verify with" in unknown.stderr) == (2, True)
+    said = elsewhere("--key", verifier)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(f"verified: event {index}  task.opened")
+    assert task in said.stdout
+    assert elsewhere("--key", verifier, "--at-least", "100000").returncode == 4
+    sound = place.read_bytes()
+    extra = sound.split(b"\n")[1].removeprefix(b"extra ")
+    other = base64.b64encode(base64.b64decode(extra).replace(b"note-bot", b"nota-bot"))
+    for changed in (sound.replace(extra, other), sound.replace(b"index ", b"index 1"), sound[:-30]):
+        place.write_bytes(changed)
+        said = elsewhere("--key", verifier)
+        assert said.returncode == 4
+        assert said.stdout.startswith("DOES NOT HOLD")
+    place.write_bytes(sound.replace(b"extra " + extra + b"\n", b""))
+    assert elsewhere("--key", verifier).returncode == 2
 
 
 def test_the_evidence_verifies_offline_and_an_attack_is_named(house: Remit, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def chain(call: str, /, *, file: Path | None = None, svg: Path | None = None) ->
 def prove(what: str, /, *, out: Path | None = None) -> None:
     """Give a receipt that an event, or what tells of an end, is in the signed log, after verifying it here.
 
-    Of an event it is a C2SP tlog-proof; of a closure it is what `remit audit verify` reads.
+    Of an event it is a C2SP tlog-proof that holds the event. `remit audit verify` reads both.
 
     Parameters
     ----------
@@ -269,13 +269,13 @@ def verify(
 ) -> int:
     """Verify evidence: every hash, chain, value and the signature; exits 4 and says which event if not.
 
-    An exported file is verified offline. Without one, the running remit's evidence is fetched, and then
-    verified here.
+    An exported file, or a receipt, is verified offline. Without one, the running remit's evidence is
+    fetched, and then verified here.
 
     Parameters
     ----------
     file
-        What `remit audit export` wrote.
+        What `remit audit export` or `remit audit prove` wrote.
     key
         The log's public key, or a file that holds it, from a source that you trust; `remit up` prints it.
         Without it the key must be one that was seen from here before.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts, verified here against the log's key that was seen first: of one event, or of one end."""
+"""Receipts of one event or one end: verified here before they are given, and read again elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from remit.cli.client import Client
-from remit.core.checkpoint import LogProof, VerifierKey
-from remit.core.errors import NotFound, VerificationFailed
+from remit.core.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
+from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
 from remit.core.export import ExportReport, verify_export
 
 Json = Any
@@ -44,6 +44,51 @@ def prove_event(client: Client, event: Json) -> Json:
         "verifier": str(key),
         "proof": text,
     }
+
+
+def is_event_receipt(first: bytes) -> bool:
+    """Whether a file with this first line is the receipt of one event."""
+    return first.strip() == PROOF_HEADER.encode()
+
+
+def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int) -> Json:
+    """Say what the receipt of an event shows, offline: the event, where it stands, and what does not hold.
+
+    Raises `NotVerifiable` where there is no key to verify with, or no event in the receipt.
+    """
+    told: Json = {"holds": False, "faults": []}
+    try:
+        proof = LogProof.parse(content)
+        key = given or _signer(Note.parse(proof.checkpoint))
+        if not proof.extra:
+            raise NotVerifiable(
+                "the receipt does not hold its event", way_out="have it made anew by `remit audit prove`"
+            )
+        told |= {"index": proof.index, "key": str(key)}
+        head = proof.verify(proof.extra, key).checkpoint
+        told |= {"size": head.size, "origin": head.origin, "root": head.root.hex()}
+        if head.size < at_least:
+            raise VerificationFailed(f"{head.size} events were signed, not {at_least}", code="too-few")
+        told["event"] = msgspec.json.decode(proof.extra)
+    except (Malformed, VerificationFailed, msgspec.DecodeError) as fault:
+        code = getattr(fault, "code", "not-json")
+        told["faults"] = [{"index": told.get("index", -1), "code": code, "text": str(fault)}]
+        return told
+    return told | {"holds": True}
+
+
+def _signer(note: Note) -> VerifierKey:
+    """Give the key that was seen from here before and by which a checkpoint says that it is signed."""
+    from remit.cli.trust import known_keys
+
+    named = {(line.name, line.key_id) for line in note.signatures}
+    for key in known_keys():
+        if (key.name, key.key_id) in named:
+            return key
+    raise NotVerifiable(
+        "there is no key to verify with: the receipt is signed by none that was seen from here",
+        way_out="give the log's public key by `--key`; `remit up` prints it where it runs",
+    )
 
 
 def prove_closure(client: Client, closure: str, place: Path | None = None) -> tuple[ExportReport, Json]:

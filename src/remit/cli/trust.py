@@ -72,6 +72,11 @@ def is_known(verifier: str) -> bool:
     return verifier in read().keys.values()
 
 
+def known_keys() -> list[VerifierKey]:
+    """Give the keys that were seen at addresses before."""
+    return [VerifierKey.parse(verifier) for verifier in dict.fromkeys(read().keys.values())]
+
+
 def last_head(verifier: str) -> SeenHead | None:
     """Give the last head of a log that held here."""
     return read().heads.get(verifier)

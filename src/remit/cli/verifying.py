@@ -15,8 +15,9 @@ from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.closure import show_read
 from remit.cli.exporting import Advance, fetch, progress
+from remit.cli.receipt import is_event_receipt, read_event_receipt
 from remit.cli.trust import SeenHead, is_known, last_head, remember_head, seen_key, succeed
-from remit.core.checkpoint import VerifierKey
+from remit.core.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.errors import NotVerifiable
 from remit.core.export import ExportReport, verify_export
 from remit.core.merkle import Frontier, leaf_hash
@@ -97,7 +98,11 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool) -> int:
 
 
 def verify_file(place: Path, *, key: str, at_least: int) -> int:
-    """Verify a file, say what was found, and give the exit code."""
+    """Verify a file, an export or the receipt of an event; say what was found, and give the exit code."""
+    with place.open("rb") as opened:
+        if is_event_receipt(opened.readline(200)):
+            opened.seek(0)
+            return _verify_receipt(opened.read(4 * MAX_NOTE_BYTES), str(place), key, at_least)
     return _verify(place, key, at_least, str(place))[1]
 
 
@@ -121,6 +126,25 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
         remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
     _tell(verdict, shown)
     return verdict, 0 if verdict.holds else FAILED
+
+
+def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
+    told = read_event_receipt(content, trusted_for(_Named(), key) if key else None, at_least)
+    if show.is_json():
+        show.answer(told)
+    elif not told["holds"]:
+        _bad(shown, told["faults"])
+    else:
+        event = told["event"]
+        pairs = [(name, str(event.get(name, ""))) for name in ("at", "agent", "task", "call")]
+        pairs += [
+            (name, value if isinstance(value, str) else show.compact(value))
+            for name, value in event["facts"].items()
+        ]
+        signed = [("log", told["origin"]), ("signed at", str(told["size"])), ("key", told["key"])]
+        show.say(show.text("verified", "bold green"), f": event {told['index']}  {event['kind']}")
+        show.picture(show.facts(pairs + signed))
+    return 0 if told["holds"] else FAILED
 
 
 def _watched(lines: Iterable[bytes], beginning: Beginning, advance: Advance) -> Iterator[bytes]:
@@ -168,6 +192,10 @@ def _tell(verdict: Checked, what: str) -> None:
     if verdict.holds:
         _good(verdict, what)
         return
+    _bad(what, faults)
+
+
+def _bad(what: str, faults: list[Json]) -> None:
     show.say(show.text("DOES NOT HOLD", "bold red"), f": {what}")
     for fault in faults:
         show.say(show.text(f"  {fault['code']}", "red"), f"  {fault['text']}")

@@ -37,7 +37,7 @@ MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _MAX_SIZE = 2**63 - 1
 _DASH = "\u2014 "
-_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 
 
 class VerifierKey(msgspec.Struct, frozen=True):
@@ -275,7 +275,7 @@ class LogProof(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Write the receipt as c2sp.org/tlog-proof@v1 (file extension `.tlog-proof`)."""
-        lines = [_PROOF_HEADER, *([f"extra {_b64(self.extra)}"] if self.extra else []), f"index {self.index}"]
+        lines = [PROOF_HEADER, *([f"extra {_b64(self.extra)}"] if self.extra else []), f"index {self.index}"]
         lines += map(_b64, self.path)
         return "\n".join([*lines, "", ""]).encode() + self.checkpoint
 
@@ -289,8 +289,8 @@ class LogProof(msgspec.Struct, frozen=True):
             lines = head.decode("ascii").split("\n")
         except UnicodeDecodeError:
             raise Malformed("the head of a receipt is ASCII text") from None
-        if lines[0] != _PROOF_HEADER or not blank:
-            raise Malformed(f"a receipt begins with the line `{_PROOF_HEADER}`")
+        if lines[0] != PROOF_HEADER or not blank:
+            raise Malformed(f"a receipt begins with the line `{PROOF_HEADER}`")
         rest = lines[1:]
         extra = b""
         if rest and rest[0].startswith("extra "):

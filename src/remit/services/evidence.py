@@ -105,12 +105,16 @@ class Evidence:
         return first
 
     async def prove(self, index: int) -> LogProof:
-        """Give a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof)."""
+        """Give a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof).
+
+        Its `extra` is the leaf, which the path authenticates: facts and commitments, nothing that is sealed.
+        """
         head = await self.checkpoint()
         if not 0 <= index < head.size:
             raise NotFound(f"there is no event {index}", way_out=f"the log has {head.size} events")
+        (entry,) = await self._store.entries(self._tenant, start=index, limit=1, opened=False)
         path = await self._store.inclusion(self._tenant, index, head.size)
-        return LogProof(index, tuple(path), head.note.encode())
+        return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
 
     async def entry(self, index: int) -> Entry:
         """Give one event with its values, where they can still be read."""
