@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,7 @@ class BaoSealingKeys(ShelvedSealing):
             what="a sealing key that OpenBao has encrypted",
             suffix=SUFFIX,
             make=lambda _: msgspec.json.encode(remote.take()),
-            read=lambda data: self._opened[decode(data)],
+            read=self._known,
             name=sealing_id,
         )
         self._shelf = Shelf(folder, SEALING_RULES, craft, clock)
@@ -42,12 +43,15 @@ class BaoSealingKeys(ShelvedSealing):
         """Have the keys decrypted, or make the first; raises `KeyUnavailable`."""
         remote = Remote(place, KeyKind.SEALING, "aes256-gcm96")
         check_folder(folder)
-        opened = {one: await remote.decrypt(one) for one in _wrapped(folder)}
-        if not opened:
-            reference, key = await remote.datakey()
-            opened[reference] = key
-            remote.keep(reference)
-        return cls(folder, clock, remote, opened)
+        async with contextlib.AsyncExitStack() as stack:
+            if not _wrapped(folder):
+                await stack.enter_async_context(remote.alone(folder))
+            opened = {one: await remote.decrypt(one) for one in _wrapped(folder)}
+            if not opened:
+                reference, key = await remote.datakey()
+                opened[reference] = key
+                remote.keep(reference)
+            return cls(folder, clock, remote, opened)
 
     async def refresh(self) -> bool:
         """Take over what another process has made of them; what is new is decrypted first."""
@@ -58,13 +62,30 @@ class BaoSealingKeys(ShelvedSealing):
                 self._opened[one] = await self._remote.decrypt(one)
         return self._shelf.refresh()
 
+    def _known(self, data: bytes) -> bytes:
+        reference = decode(data)
+        if reference not in self._opened:
+            raise KeyUnavailable(
+                "another process has made a sealing key that is not decrypted here yet",
+                way_out="try again in a second",
+            )
+        return self._opened[reference]
+
     async def rotate(self, *, at_once: bool = False) -> HeldKey:
         """Make a new key to wrap under from now on."""
-        await self.refresh()
-        reference, key = await self._remote.datakey()
-        self._opened[reference] = key
-        self._remote.keep(reference)
-        return await self._shelf.rotate(at_once=at_once)
+        async with self._remote.alone(self._folder):
+            await self.refresh()
+            reference, key = await self._remote.datakey()
+            self._opened[reference] = key
+            self._remote.keep(reference)
+            return await self._shelf.rotate(at_once=at_once)
+
+    async def retire(self, id: str) -> None:
+        """Destroy a previous key."""
+        async with self._remote.alone(self._folder):
+            # The shelf takes over what another process has put there, and that has to be decrypted before.
+            await self.refresh()
+            await self._shelf.retire(id)
 
 
 def _wrapped(folder: Path) -> list[Reference]:

@@ -132,16 +132,16 @@ def _unavailable(place: Path, fault: OSError) -> KeyUnavailable:
 
 
 @contextlib.asynccontextmanager
-async def alone(lock: Path) -> AsyncIterator[None]:
+async def alone(lock: Path, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
     """Hold a lock that processes share while the block runs; raises `KeyUnavailable` where another one does
-    not let go of it.
+    not let go of it for `patience_s` seconds.
     """
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as fault:
         raise _unavailable(lock, fault) from fault
     try:
-        until_s = time.monotonic() + PATIENCE_S
+        until_s = time.monotonic() + patience_s
         while not _taken(descriptor):
             if time.monotonic() >= until_s:
                 raise KeyUnavailable(

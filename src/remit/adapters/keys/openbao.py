@@ -7,6 +7,7 @@ Every signature that comes back is checked under the public half that is known h
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,6 +52,7 @@ class _Signing:
     """What the three kinds that sign share."""
 
     kind: KeyKind
+    _folder: Path
     _shelf: Shelf[Any]
     _remote: Remote
     _ahead = True
@@ -63,11 +65,14 @@ class _Signing:
 
     async def rotate(self, *, at_once: bool = False) -> HeldKey:
         """Let another version sign from now on."""
-        await self._remote.stock(2 if at_once and self._ahead else 1)
-        await self._prepare()
-        turned = await self._shelf.rotate(at_once=at_once)
-        self._trim_due = True
-        await self._trim()
+        async with self._remote.alone(self._folder):
+            self._shelf.refresh()
+            newest = max(one.reference.version for one in self._shelf.keys.values())
+            await self._remote.stock(2 if at_once and self._ahead else 1, newest)
+            await self._prepare()
+            turned = await self._shelf.rotate(at_once=at_once)
+            self._trim_due = True
+            await self._trim()
         return turned
 
     async def refresh(self) -> bool:
@@ -78,7 +83,11 @@ class _Signing:
         """Have the versions destroyed whose time is over."""
         gone = await self._shelf.tidy()
         self._trim_due = self._trim_due or bool(gone)
-        await self._trim()
+        if self._trim_due:
+            # Where another process is at it for too long: at the next look.
+            with contextlib.suppress(KeyUnavailable):
+                async with self._remote.alone(self._folder):
+                    await self._trim()
         return gone
 
     async def _prepare(self) -> None:
@@ -90,8 +99,6 @@ class _Signing:
         By now the rotation has happened, so a fault is no refusal: what could not be done is tried again at
         each look.
         """
-        if not self._trim_due:
-            return
         try:
             await self._remote.trim(min(one.reference.version for one in self._shelf.keys.values()))
         except KeyUnavailable as fault:
@@ -108,6 +115,7 @@ class BaoTokenKeys(_Signing):
     ) -> None:
         """Take a remote key with its first versions in stock; see `open`."""
         self.kind = kind
+        self._folder = folder
         self._remote = remote
         self._shelf = Shelf(
             folder,
@@ -130,8 +138,8 @@ class BaoTokenKeys(_Signing):
     ) -> BaoTokenKeys:
         """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
         remote = Remote(place, kind, "ecdsa-p256")
-        await first_versions(remote, folder, jwt_rules(kind, overlap))
-        return cls(folder, clock, remote, kind, overlap)
+        async with first_versions(remote, folder, jwt_rules(kind, overlap)):
+            return cls(folder, clock, remote, kind, overlap)
 
     @property
     def generation(self) -> int:
@@ -180,6 +188,7 @@ class BaoCheckpointKeys(_Signing, ShelvedVerifiers[RemoteKey]):
             return VerifierKey(name, base64.b64decode(reference.public, validate=True))
 
         self._silent: set[str] = set()
+        self._folder = folder
         self._remote = remote
         self._shelf = Shelf(
             folder, CHECKPOINT_RULES, remote_craft(remote, read, lambda one: str(one.public)), clock
@@ -189,8 +198,8 @@ class BaoCheckpointKeys(_Signing, ShelvedVerifiers[RemoteKey]):
     async def open(cls, folder: Path, name: str, clock: Clock, place: Transit) -> BaoCheckpointKeys:
         """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
         remote = Remote(place, KeyKind.CHECKPOINT, "ed25519")
-        await first_versions(remote, folder, CHECKPOINT_RULES)
-        return cls(folder, name, clock, remote)
+        async with first_versions(remote, folder, CHECKPOINT_RULES):
+            return cls(folder, name, clock, remote)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the current key's signature over a note's body, and those of previous keys."""
@@ -233,6 +242,7 @@ class BaoAuthorityKeys(_Signing):
     ) -> None:
         """Take a remote key with its first versions in stock, certified; see `open`."""
         self._certify = _Certify(remote, trust_domain, entropy, clock, life)
+        self._folder = folder
         self._remote = remote
         craft = remote_craft(remote, _read_certificate, lambda one: key_id(one.public[0]))
         self._shelf = Shelf(folder, authority_rules(overlap), craft, clock)
@@ -251,9 +261,9 @@ class BaoAuthorityKeys(_Signing):
     ) -> BaoAuthorityKeys:
         """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
         remote = Remote(place, KeyKind.CA, "ecdsa-p256")
-        await first_versions(remote, folder, authority_rules(overlap))
-        await _Certify(remote, trust_domain, entropy, clock, life)()
-        return cls(folder, trust_domain, entropy, clock, remote, life=life, overlap=overlap)
+        async with first_versions(remote, folder, authority_rules(overlap)):
+            await _Certify(remote, trust_domain, entropy, clock, life)()
+            return cls(folder, trust_domain, entropy, clock, remote, life=life, overlap=overlap)
 
     async def _prepare(self) -> None:
         await self._certify()

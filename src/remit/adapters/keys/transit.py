@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ import msgspec
 from remit.adapters.keys.bao import Bao
 from remit.adapters.keys.book import Rules, read_book
 from remit.adapters.keys.file import SEALING_BYTES
-from remit.adapters.keys.files import check_folder
+from remit.adapters.keys.files import alone, check_folder
 from remit.adapters.keys.shelf import Craft
 from remit.core.errors import KeyUnavailable
 from remit.core.key import KeyKind
 from remit.ports.keys import Json
 
 SUFFIX = "bao"
+#: For how long a change waits for that of another process: some requests to OpenBao.
+PATIENCE_S = 5.0
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,8 +66,20 @@ class Remote:
         self._stock: list[Reference] = []
         self._newest = 0
 
-    async def stock(self, count: int) -> None:
-        """Have `count` fresh versions ready; raises `KeyUnavailable`."""
+    def alone(self, folder: Path) -> AbstractAsyncContextManager[None]:
+        """Keep every other process with the same folder from changing this key meanwhile.
+
+        INVARIANT: it is changed by one process at a time. What one has made and not put on the shelf yet, the
+        other would have destroyed; and OpenBao refuses every later version of a key that is rotated while it
+        is trimmed.
+        """
+        return alone(folder / f".{self.name}.lock", PATIENCE_S)
+
+    async def stock(self, count: int, shelved: int = 0) -> None:
+        """Have `count` fresh versions ready, none of them older than `shelved`, for what is older another
+        process may have had destroyed; raises `KeyUnavailable`.
+        """
+        self._stock = [one for one in self._stock if one.version > shelved]
         while len(self._stock) < count:
             self._stock.append(await self._fresh())
 
@@ -185,11 +200,17 @@ class RemoteKey:
     public: Any
 
 
-async def first_versions(remote: Remote, folder: Path, rules: Rules) -> None:
-    """Have the first versions in stock where no book was begun."""
+@asynccontextmanager
+async def first_versions(remote: Remote, folder: Path, rules: Rules) -> AsyncIterator[None]:
+    """Have the first versions in stock where no book was begun; the book is begun in the block."""
     check_folder(folder)
-    if read_book(folder, rules.kind) is None:
-        await remote.stock(2 if rules.ahead else 1)
+    if read_book(folder, rules.kind) is not None:
+        yield
+        return
+    async with remote.alone(folder):
+        if read_book(folder, rules.kind) is None:
+            await remote.stock(2 if rules.ahead else 1)
+        yield
 
 
 def remote_craft(
