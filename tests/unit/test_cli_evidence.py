@@ -102,6 +102,35 @@ def test_the_receipt_of_an_event_verifies_offline(house: Remit, task: str, tmp_p
     assert elsewhere("--key", verifier).returncode == 2
 
 
+def test_a_log_that_only_grew_is_shown_without_its_events(house: Remit) -> None:
+    """What held here is what the log begins with; a head of another log, or a longer one, does not hold."""
+    assert "--growth" in house("audit", "verify", "--growth", "--task", "tsk_x").err
+    before = house.ask("audit", "verify")["size"]
+    house.ask("person", "code", "ana")
+    told = house.ask("audit", "verify", "--growth")
+    assert (told["holds"], told["old"]) == (True, before)
+    assert told["size"] > before
+    again = house("audit", "verify", "--growth")
+    assert again.out.startswith(f"verified: the running remit; it begins with the {told['size']} events")
+    assert house("audit", "verify", "--growth", "--at-least", "100000").code == 4
+    logs = Path(house.env["XDG_CONFIG_HOME"]) / "remit" / "logs.json"
+    sound = logs.read_text()
+    seen = json.loads(sound)
+    try:
+        for other in ({"root": "00" * 32}, {"size": 1_000_000}):
+            forged = {key: head | other for key, head in seen["heads"].items()}
+            logs.write_text(json.dumps(seen | {"heads": forged}))
+            said = house("audit", "verify", "--growth")
+            assert said.code == 4, other
+            assert said.out.startswith("DOES NOT HOLD: the running remit")
+        logs.write_text(json.dumps(seen | {"heads": {}}))
+        unknown = house("audit", "verify", "--growth")
+        assert unknown.code == 2
+        assert "run `remit audit verify` once" in unknown.err
+    finally:
+        logs.write_text(sound)
+
+
 def test_the_evidence_verifies_offline_and_an_attack_is_named(house: Remit, tmp_path: Path) -> None:
     """An export verifies under the log's key; a changed event and a cut-back log exit 4 and are named."""
     file = tmp_path / "evidence.jsonl"

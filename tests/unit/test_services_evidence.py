@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from remit.core.checkpoint import LogProof, VerifierKey, open_checkpoint
-from remit.core.errors import NotFound, RemitError
+from remit.core.errors import NotFound, RemitError, VerificationFailed
 from remit.core.event import EventKind
+from remit.core.merkle import verify_consistency
 from remit.services.evidence import readable
 from tests.call_world import CallWorld, call_world
 
@@ -63,6 +64,22 @@ async def test_every_event_can_be_proven(world: CallWorld) -> None:
             await evidence.prove(index)
         with pytest.raises(NotFound):
             await evidence.entry(index)
+
+
+async def test_the_log_is_proven_to_begin_with_what_it_was(world: CallWorld) -> None:
+    """From each size that it had, and from no other root; what it never had is not there."""
+    await world.open()
+    evidence = world.house.evidence
+    before = await evidence.checkpoint()
+    await world.open()
+    after, proof = await evidence.growth(before.size)
+    assert after.size > before.size
+    verify_consistency(before.size, after.size, proof, before.root, after.root)
+    with pytest.raises(VerificationFailed):
+        verify_consistency(before.size, after.size, proof, bytes(32), after.root)
+    for size in (0, -1, after.size + 1):
+        with pytest.raises(NotFound):
+            await evidence.growth(size)
 
 
 async def test_events_are_read_in_pages(world: CallWorld) -> None:

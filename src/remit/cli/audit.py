@@ -266,6 +266,7 @@ def verify(
     at_least: int = 0,
     task: str = "",
     no_values: Switch = False,
+    growth: Switch = False,
 ) -> int:
     """Verify evidence: every hash, chain, value and the signature; exits 4 and says which event if not.
 
@@ -285,9 +286,19 @@ def verify(
         Without a file: verify only this task's events.
     no_values
         Without a file: do not fetch what was said.
+    growth
+        Without a file: fetch no events, but the proof that the log begins with those that held here last.
     """
     from remit.cli.verifying import verify_file, verify_running
 
+    if growth:
+        if file is not None or task or no_values:
+            raise UsageFault(
+                "`--growth` asks the running remit for its head alone", way_out="leave out what to fetch"
+            )
+        from remit.cli.growth import verify_growth
+
+        return verify_growth(key=key, at_least=at_least)
     if file is not None:
         return verify_file(file, key=key, at_least=at_least)
     return verify_running(key=key, at_least=at_least, task=task, values=not no_values)

@@ -129,7 +129,7 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
 
 
 def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
-    told = read_event_receipt(content, trusted_for(_Named(), key) if key else None, at_least)
+    told = read_event_receipt(content, trusted_for(None, key) if key else None, at_least)
     if show.is_json():
         show.answer(told)
     elif not told["holds"]:
@@ -161,7 +161,7 @@ def _named(first: bytes) -> _Named:
         return _Named()
 
 
-def trusted_for(named: _Named, given: str) -> VerifierKey:
+def trusted_for(named: _Named | None, given: str) -> VerifierKey:
     """Give the key to verify with: the given one, or the one that the file names if it is known here.
 
     INVARIANT: a key that only the file itself vouches for verifies nothing.
@@ -170,7 +170,7 @@ def trusted_for(named: _Named, given: str) -> VerifierKey:
         place = Path(given)
         text = place.read_text(encoding="utf-8").strip() if len(given) < 4096 and place.is_file() else given
         return VerifierKey.parse(text)
-    if named.verifier and is_known(named.verifier):
+    if named is not None and named.verifier and is_known(named.verifier):
         return VerifierKey.parse(named.verifier)
     raise NotVerifiable(
         "there is no key to verify with: the one that the file names was never seen from here",

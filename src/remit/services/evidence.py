@@ -116,6 +116,17 @@ class Evidence:
         path = await self._store.inclusion(self._tenant, index, head.size)
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
 
+    async def growth(self, old: int) -> tuple[Head, list[bytes]]:
+        """Give the signed head, and the proof that the log begins with what it was at `old` events (RFC 6962
+        section 2.1.2).
+        """
+        head = await self.checkpoint()
+        if not 0 < old <= head.size:
+            raise NotFound(
+                f"the log has no {old} events", code="log-shorter", way_out=f"the log has {head.size} events"
+            )
+        return head, await self._store.consistency(self._tenant, old, head.size)
+
     async def entry(self, index: int) -> Entry:
         """Give one event with its values, where they can still be read."""
         found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)

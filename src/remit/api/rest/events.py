@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -15,8 +16,9 @@ from remit.api.wire import HEADERS
 from remit.core.chain import Chain
 from remit.core.errors import Malformed
 from remit.core.event import EventKind
+from remit.ports.log import Head
 from remit.services.duties import Duty
-from remit.services.evidence import readable
+from remit.services.evidence import Evidence, readable
 
 Json = Any
 
@@ -54,6 +56,21 @@ class HeadView(View, frozen=True, kw_only=True):
     root: str
     checkpoint: str
     verifier: str
+
+
+class GrowthFilter(Body, frozen=True, kw_only=True):
+    """`old` is how many events the log had when it was looked at before."""
+
+    old: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class GrowthView(HeadView, frozen=True, kw_only=True):
+    """The signed head, and the hashes (base64) that lead from the root over the first `old` events to its
+    own (RFC 6962 section 2.1.2).
+    """
+
+    old: int
+    proof: tuple[str, ...]
 
 
 class ExportFilter(Body, frozen=True, kw_only=True):
@@ -116,14 +133,26 @@ async def export(errand: Errand) -> StreamingResponse:
 async def head(errand: Errand) -> HeadView:
     """Give the signed head."""
     evidence = errand.house.evidence
-    signed = await evidence.checkpoint()
-    return HeadView(
-        origin=evidence.origin,
-        size=signed.size,
-        root=signed.root.hex(),
-        checkpoint=signed.note,
-        verifier=evidence.verifier,
-    )
+    return HeadView(**_head(evidence, await evidence.checkpoint()))
+
+
+async def growth(errand: Errand) -> GrowthView:
+    """Prove that the log still begins with what it was."""
+    wanted: GrowthFilter = errand.query
+    evidence = errand.house.evidence
+    signed, hashes = await evidence.growth(wanted.old)
+    proof = tuple(base64.b64encode(one).decode() for one in hashes)
+    return GrowthView(**_head(evidence, signed), old=wanted.old, proof=proof)
+
+
+def _head(evidence: Evidence, signed: Head) -> dict[str, Any]:
+    return {
+        "origin": evidence.origin,
+        "size": signed.size,
+        "root": signed.root.hex(),
+        "checkpoint": signed.note,
+        "verifier": evidence.verifier,
+    }
 
 
 ENDPOINTS = (
@@ -143,6 +172,15 @@ ENDPOINTS = (
         serve=head,
         people=Duty.OVERSEE,
         gives=HeadView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/events/growth",
+        summary="Prove that the log begins with its first events as they were (RFC 6962 consistency proof)",
+        serve=growth,
+        people=Duty.OVERSEE,
+        asks=GrowthFilter,
+        gives=GrowthView,
     ),
     Endpoint(
         method="GET",
