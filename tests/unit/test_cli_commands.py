@@ -158,7 +158,9 @@ def test_who_says_who_owns_for_whom_and_how_it_was_proven(house: Remit, task: st
 def test_can_says_what_would_be_permitted_and_why_not(house: Remit, task: str) -> None:
     """The very decision is made: permitted exits 0, denied and deferred exit 1; each says by which rule."""
     read = ("can", task, "notes/read_note", "-a")
-    assert "notes/read_note" in house("can", task).out
+    overview = house("can", task).out
+    assert "notes/read_note" in overview
+    assert "granted by task type `tidy-note`; the rules are asked at each call" in overview
     assert house(*read, "name=shopping").code == 0
     denied = house(*read, "name=secrets")
     assert denied.code == 1

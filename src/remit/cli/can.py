@@ -73,6 +73,13 @@ def _people(told: Json, tool: str) -> None:
                 _decision(one)
         else:
             _grants(task["tools"])
+            if any(one["granted"] for one in task["tools"]):
+                # What the rules say rests on the arguments: a grant alone permits nothing.
+                show.say(
+                    f"granted by task type `{task['task_type']}`; the rules are asked at each call, "
+                    "and here with a tool and its arguments",
+                    style="dim",
+                )
 
 
 def _grants(tools: Json) -> None:
