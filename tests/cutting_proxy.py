@@ -41,12 +41,12 @@ class CuttingProxy:
         self._off = cut
         if cut:
             for end in self._ends:
-                _shut(end)
+                shut(end)
 
     def close(self) -> None:
         """Cut everything, and take no more connections."""
         for end in (self._listener, *self._ends):
-            _shut(end)
+            shut(end)
         for thread in self._threads:
             thread.join(10)
         for end in (self._listener, *self._ends):
@@ -80,13 +80,13 @@ class CuttingProxy:
                 if from_client and self._word and self._word[0] in data:
                     when, self._word = self._word[1], None
                     self.cuts += 1
-                    _shut(one)  # it hears nothing more
+                    shut(one)  # it hears nothing more
                     if when == "after":
                         other.sendall(data)
                     break
                 other.sendall(data)
-        _shut(one)
-        _shut(other)
+        shut(one)
+        shut(other)
 
     def _heard(self, unread: bytearray, data: bytes) -> bytes:
         """Give the whole messages of a server of PostgreSQL, without notifications where those get lost."""
@@ -99,6 +99,7 @@ class CuttingProxy:
         return out
 
 
-def _shut(end: socket.socket) -> None:
+def shut(end: socket.socket) -> None:
+    """End a connection for whoever speaks or listens over it."""
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)

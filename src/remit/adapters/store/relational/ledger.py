@@ -44,8 +44,9 @@ def permits(event: Event) -> bool:
 class _TenantLog:
     """One tenant's log: the tree as committed, the chain of this writer, the calls without outcome."""
 
-    def __init__(self, tree: Frontier) -> None:
+    def __init__(self, tree: Frontier, last: bytes = b"") -> None:
         self.tree = tree
+        self.last = last  # the hash of its last leaf
         self.size = tree.size  # with the batch in hand
         self.sequence = 0
         self.previous = ""
@@ -58,6 +59,7 @@ class _TenantLog:
 
     def settle(self) -> None:
         self.tree = self.next_tree
+        self.last = self.hashes[-1] if self.hashes else self.last
         self.hashes.clear()
         self.undo.clear()
         self.before = (self.size, self.sequence, self.previous)
@@ -98,10 +100,10 @@ class Ledger:
 
     def _load(self, tenant: str) -> None:
         size = stored_size(self._sql, tenant)
-        log = self._logs[tenant] = _TenantLog(frontier(self._sql, tenant, size))
-        (since,) = self._sql.execute(
-            "select open_from from events where tenant = ? and idx = ?", (tenant, size - 1)
+        since, last = self._sql.execute(
+            "select open_from, leaf_hash from events where tenant = ? and idx = ?", (tenant, size - 1)
         ).fetchone()
+        log = _TenantLog(frontier(self._sql, tenant, size), last)
         self._outcomes(
             log,
             self._sql.execute(
@@ -110,6 +112,8 @@ class Ledger:
                 (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
             ),
         )
+        # Not before all was read: no log is taken for one without open calls because a connection was lost.
+        self._logs[tenant] = log
 
     @staticmethod
     def _outcomes(log: _TenantLog, rows: Iterable[tuple[int, str, bytes]]) -> None:
@@ -123,19 +127,22 @@ class Ledger:
             elif permits(event):
                 log.unfinished[event.call] = index
 
-    def catch_up(self, tenant: str) -> None:
+    def catch_up(self, tenant: str) -> bool:
         """Take in what was added to a tenant's log since, by another writer or by a commit of this one whose
-        answer was lost.
+        answer was lost; say whether it goes on from what is known.
         """
         log = self._logs.get(tenant)
         if log is None:
             if stored_size(self._sql, tenant):
                 self._load(tenant)
-            return
+            return True
+        known = log.size
         rows = self._sql.execute(
             "select idx, kind, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx",
-            (tenant, log.size),
+            (tenant, max(0, known - 1)),
         ).fetchall()
+        if known and (not rows or rows.pop(0)[3] != log.last):
+            return False
         log.tree, _ = new_tile_nodes(log.tree, [row[3] for row in rows])
         self._outcomes(log, (row[:3] for row in rows))
         for *_, leaf, hashed in rows:
@@ -143,7 +150,9 @@ class Ledger:
             if chained.writer == self._writer:
                 log.sequence, log.previous = chained.seq + 1, hashed.hex()
         log.size, log.next_tree = log.tree.size, log.tree
+        log.last = rows[-1][3] if rows else log.last
         log.before = (log.size, log.sequence, log.previous)
+        return True
 
     def let_go_keys(self, tenant: str) -> None:
         """Hold no key of a tenant's subjects any longer."""
