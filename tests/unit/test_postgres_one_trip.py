@@ -176,10 +176,11 @@ async def test_a_whole_that_was_not_committed_never_will_be(postgres: str, store
     """It may lie before a server that has not read it yet: its turn is taken before it is told as lost."""
     session = connect(postgres, "asks")
     (turn,) = session.execute("select turn from turns").fetchone()
-    assert not by_turn(TENANT, turn, (1, b"hash"))(session)
+    assert not by_turn(TENANT, turn, (1, b"hash"), "asks")(session)
     late = connect(postgres, "late")
+    taken = (TENANT, turn, "late", "", store.writer)
     with pytest.raises(psycopg.errors.DivisionByZero):
-        psycopg.RawCursor(late.connection).execute(TAKE_TURN.encode(), (TENANT, turn, "late", ""))
+        psycopg.RawCursor(late.connection).execute(TAKE_TURN.encode(), taken)
     assert (await store.commit(a_call(1))).indexes == (1,)
     session.close()
     late.close()

@@ -39,24 +39,15 @@ def asked(line: WritingLine, look: Callable[[PostgresSession], bool | None], dou
     )
 
 
-def by_number(transaction: str) -> Callable[[PostgresSession], bool | None]:
-    """Ask by the number that the server gave it."""
+def by_turn(
+    tenant: str, turn: int, first: tuple[int, bytes] | None, asker: str, number: str = ""
+) -> Callable[[PostgresSession], bool]:
+    """Ask for one that was to count this turn up, with this first event (index and leaf hash).
 
-    def look(session: PostgresSession) -> bool | None:
-        try:
-            (state,) = session.execute("select pg_xact_status(?::xid8)", (transaction,)).fetchone()
-        except Malformed:
-            return False  # a server that has never heard of it
-        return None if state == "in progress" else bool(state == "committed")
-
-    return look
-
-
-def by_turn(tenant: str, turn: int, first: tuple[int, bytes] | None) -> Callable[[PostgresSession], bool]:
-    """Ask for one that was sent as a whole, to take this turn, with this first event (index and leaf hash).
-
-    Where the turn is still there, the transaction may lie in front of a server that has not read it. So the
-    turn is taken here. INVARIANT: what is said not to be committed will never be.
+    Only one without events is asked for by its number as well: a copy of the database that lacks commits
+    gives numbers anew. Where the turn is still there, the transaction may lie in front of a server that has
+    not read it. So the turn is taken here, by the `asker`. INVARIANT: what is said not to be committed will
+    never be.
     """
 
     def look(session: PostgresSession) -> bool:
@@ -64,14 +55,25 @@ def by_turn(tenant: str, turn: int, first: tuple[int, bytes] | None) -> Callable
         found = session.execute("select turn from turns where tenant = ? for update", (tenant,)).fetchone()
         committed = False
         if found is not None and found[0] == turn:
-            session.execute("update turns set turn = turn + 1 where tenant = ?", (tenant,))
+            session.execute("update turns set turn = turn + 1, writer = ? where tenant = ?", (asker, tenant))
         elif found is not None and found[0] > turn and first is not None:
             row = session.execute(
                 "select leaf_hash from events where tenant = ? and idx = ?", (tenant, first[0])
             ).fetchone()
             # A leaf names its writer and its place in that writer's chain.
             committed = row is not None and row[0] == first[1]
+        elif found is not None and found[0] > turn and number:
+            committed = _by_number(session, number)
         session.run("commit")
         return committed
 
     return look
+
+
+def _by_number(session: PostgresSession, number: str) -> bool:
+    """Ask for a transaction that has ended, by the number that the server gave it."""
+    try:
+        (state,) = session.execute("select pg_xact_status(?::xid8)", (number,)).fetchone()
+    except Malformed:
+        return False  # a server that has never heard of it
+    return bool(state == "committed")

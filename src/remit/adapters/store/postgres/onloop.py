@@ -185,10 +185,12 @@ class OnLoop:
 #: What the server calls a division by zero, which is how `TAKE_TURN` refuses.
 MOVED_ON: Final = b"22012"
 
-#: Counts a tenant's turn up, if it is the one that is known and this writer may still write. The transaction
-#: is refused otherwise, by the only fault that a statement can make of what it finds.
+#: Counts a tenant's turn up, if it is the one that is known, was taken by whom it is known of, and this
+#: writer may still write. The transaction is refused otherwise, by the only fault that a statement can make
+#: of what it finds.
 TAKE_TURN: Final = (
     "with taken as (update turns set turn = turn + 1, writer = $3 where tenant = $1 and turn = $2::bigint"
+    " and writer = $5"
     " and ($4 = '' or exists (select 1 from replicas where tenant = $1 and id = $4 and gone = 0))"
     " returning 1) select 1 / count(*) as refused_if_another_writer_came_first from taken"
 )

@@ -209,7 +209,9 @@ def connect(
             f" set idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS};"
             # The server, too, notices within seconds that a client has vanished, and frees what it holds.
             " set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3;"
-            f" set default_transaction_read_only = {'on' if reads else 'off'};".encode()
+            f" set default_transaction_read_only = {'on' if reads else 'off'};"
+            # Whoever waited for a turn sees what was committed meanwhile.
+            " set default_transaction_isolation = 'read committed';".encode()
         )
         if not wakes:
             connection.execute("set remit.waking = 'elsewhere'")

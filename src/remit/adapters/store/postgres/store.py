@@ -108,7 +108,7 @@ class PostgresStore(RelationalStore):
         return cls(
             line=line,
             dial=dial,
-            began=dict(turns),
+            began={tenant: turn for tenant, (turn, _) in turns.items()},
             wakes=wakes,
             memory=memory,
             ledger=ledger,
@@ -158,7 +158,7 @@ class PostgresStore(RelationalStore):
 
 def _read(
     line: WritingLine, clock: Clock, subjects: Subjects, incarnation: str
-) -> tuple[dict[str, int], Memory, Ledger]:
+) -> tuple[dict[str, tuple[int, str]], Memory, Ledger]:
     """Drop what has run out, and take into memory what is there: turns, fences, logs, all of one moment.
 
     The transaction of that moment stays open.
@@ -167,6 +167,7 @@ def _read(
     session.execute("delete from assertions where expires < ?", (micros(clock.now() - ASSERTION_GRACE),))
     session.execute("delete from withdrawn where expires < ?", (micros(clock.now()),))
     session.run("begin isolation level repeatable read")
-    turns = dict(session.execute("select tenant, turn from turns").fetchall())
+    rows = session.execute("select tenant, turn, writer from turns").fetchall()
+    turns = {tenant: (turn, taker) for tenant, turn, taker in rows}
     memory = Memory(line)
     return turns, memory, Ledger(line, memory, subjects, incarnation, put)

@@ -24,7 +24,7 @@ from collections.abc import Callable
 import psycopg
 
 from remit.adapters.store.postgres.arrays import PUT, packed
-from remit.adapters.store.postgres.fate import asked, by_number, by_turn
+from remit.adapters.store.postgres.fate import asked, by_turn
 from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.onloop import (
     BEGIN,
@@ -38,13 +38,12 @@ from remit.adapters.store.postgres.onloop import (
 )
 from remit.adapters.store.postgres.owners import OwnerBook
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, unavailable
-from remit.adapters.store.relational.changes import ForgetSubject
+from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
 from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE
 from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
 from remit.core.errors import StoreUnavailable
-from remit.ports.store import TakeBudget, Unit
 
 #: Seconds for a whole batch. A server that has stopped answering is broken off then.
 BATCH_S = 15.0
@@ -59,7 +58,7 @@ DOUBT_S = 5.0
 CALM = 8
 
 _TURNS = (
-    "select tenant, turn, forgot, pg_current_xact_id()::text from turns where tenant = any(?)"
+    "select tenant, turn, writer, forgot, pg_current_xact_id()::text from turns where tenant = any(?)"
     " order by tenant for update"
 )
 _ALIVE = "select 1 from replicas where tenant = ? and id = ? and gone = 0"
@@ -94,7 +93,7 @@ class PostgresWriter(GroupWriter):
         memory: Memory,
         ledger: Ledger,
         incarnation: str,
-        turns: dict[str, int],
+        turns: dict[str, tuple[int, str]],
         place: str,
         *,
         wakes: bool = True,
@@ -104,7 +103,9 @@ class PostgresWriter(GroupWriter):
         super().__init__(line, memory, ledger, self._worker)
         self._line = line
         self._incarnation = incarnation
-        self._turns = turns
+        #: By tenant, the turn as of which memory is the truth, and who took it.
+        self._turns = {tenant: turn for tenant, (turn, _) in turns.items()}
+        self._takers = {tenant: taker for tenant, (_, taker) in turns.items()}
         self._place = place
         self._owners = OwnerBook(line, memory)
         self._changes.also(self._owners.apply)
@@ -150,7 +151,7 @@ class PostgresWriter(GroupWriter):
 
         def told(answer: Heard) -> None:
             if committed(answer):
-                self._turns[tenant] += 1
+                self._took(tenant)
                 done(None)
                 return
             self._trip.let_go()
@@ -169,12 +170,12 @@ class PostgresWriter(GroupWriter):
         memory, ledger, owners = self._memory, self._ledger, self._owners
         one = ""
         for (unit, _), _ in self._batch:
-            tenant = _tenant(unit)
+            tenant = tenant_of(unit)
             if (
                 not tenant
                 or (one and tenant != one)
                 or not in_memory(unit)
-                or not all(memory.knows((tenant, task)) for task in _touched(unit))
+                or not all(memory.knows((tenant, task)) for task in touched_by(unit))
                 or not ledger.can_seal(unit.events)
                 or not owners.knows(tenant, unit.changes)
             ):
@@ -203,7 +204,7 @@ class PostgresWriter(GroupWriter):
             return []
         # INVARIANT: who was buried is not there, and commits nothing.
         me = self._incarnation if tenant == self._member else ""
-        turn = (tenant, str(self._turns[tenant]), self._incarnation, me)
+        turn = (tenant, str(self._turns[tenant]), self._incarnation, me, self._takers[tenant])
         statements: list[Statement] = [BEGIN, (TAKE_TURN, [one.encode() for one in turn], False)]
         if rows:
             statements.append((_PUT_EVENTS, packed(EVENTS, rows), True))
@@ -212,7 +213,7 @@ class PostgresWriter(GroupWriter):
         for _, *numbers, hashed in self._ledger.grow():
             row = (tenant.encode(), *(int(one).to_bytes(8) for one in numbers), hashed)
             statements.append((_PUT_NODE, row, True))
-        self._sent = (tenant, (rows[1], bytes(rows[7])) if rows else None)
+        self._sent = (tenant, first_of(rows))
         statements.append(COMMIT)
         return statements
 
@@ -223,11 +224,16 @@ class PostgresWriter(GroupWriter):
         if not answer.lost:
             self._wary = CALM
             self._line.rollback()
-        elif asked(self._line, by_turn(tenant, self._turns[tenant], first), DOUBT_S):
-            self._turns[tenant] += 1
+        elif asked(self._line, by_turn(tenant, self._turns[tenant], first, self._incarnation), DOUBT_S):
+            self._took(tenant)
             return
         self._take_back()
         self._transact()
+
+    def _took(self, tenant: str) -> None:
+        """This writer has counted the turn up, and memory is the truth as of that."""
+        self._turns[tenant] += 1
+        self._takers[tenant] = self._incarnation
 
     def _take_back(self) -> None:
         self._memory.restore()
@@ -254,8 +260,8 @@ class PostgresWriter(GroupWriter):
     def _once(self) -> None:
         self._transaction, self._woke = "", False
         units = [item[0] for item, _ in self._batch]
-        tenants = sorted({tenant for unit in units if (tenant := _tenant(unit))})
-        forgot = {unit.of_tenant for unit in units if any(map(_forgets, unit.changes))}
+        tenants = sorted({tenant for unit in units if (tenant := tenant_of(unit))})
+        forgot = {unit.of_tenant for unit in units if any(map(forgets, unit.changes))}
         session = self._line.session
         try:
             with session.pipeline():
@@ -266,31 +272,37 @@ class PostgresWriter(GroupWriter):
                 session.execute("begin")
                 transaction = self._take_turns(session, tenants)
                 for tenant in tenants:
-                    self._memory.fetch(tenant, _tasks(units, tenant))
+                    self._memory.fetch(tenant, tasks_of(units, tenant))
                 self._judge_all()
                 self._ledger.write()
                 for tenant in tenants:
                     values = (self._incarnation, int(tenant in forgot), tenant)
                     session.execute(_COUNT_TURN, values)
                 woke = None if self._wakes else session.execute(_WOKE)
-                committed = session.execute("commit")
-                # From here on only the database knows.
+                # From here on only the database knows: where sending fails, it may have heard all the same.
                 self._transaction = transaction
+                committed = session.execute("commit")
                 if committed.status != "COMMIT":
                     self._transaction = ""
                     raise psycopg.OperationalError("the server has rolled the transaction back")
                 self._woke = woke is not None and bool(woke.fetchone()[0])
         except self.faults:
-            if not (
-                self._transaction
-                and self._line.lost
-                and asked(self._line, by_number(self._transaction), DOUBT_S)
-            ):
+            if not (self._transaction and self._line.lost):
+                raise
+            if not asked(self._line, self._fate(tenants), DOUBT_S):
+                self._transaction = ""
+                self._line.drop()
                 raise
         for tenant in tenants:
-            self._turns[tenant] += 1
+            self._took(tenant)
         self._wary = max(0, self._wary - 1)
         session.tidy()
+
+    def _fate(self, tenants: list[str]) -> Callable[[PostgresSession], bool]:
+        """Give what asks for the transaction whose COMMIT was under way."""
+        rows = self._ledger.rows
+        tenant = rows[0] if rows else tenants[0]
+        return by_turn(tenant, self._turns[tenant], first_of(rows), self._incarnation, self._transaction)
 
     def _take_turns(self, session: PostgresSession, tenants: list[str]) -> str:
         """Lock the tenants' turns and take in what others have committed; give the transaction's number."""
@@ -301,18 +313,19 @@ class PostgresWriter(GroupWriter):
             session.execute(_ALIVE, (self._member, self._incarnation)) if self._member in tenants else None
         )
         met = 0
-        for tenant, turn, forgot, transaction in turns:  # noqa: B007
+        for tenant, turn, taker, forgot, transaction in turns:  # noqa: B007
             met += 1
             known = self._turns[tenant]
-            if turn < known:
-                # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences.
+            if turn < known or (turn == known and taker != self._takers.get(tenant, "")):
+                # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences, also one that
+                # was written on since.
                 raise self._behind()
             if turn > known:
                 self._wary = CALM + 1
                 self._catch_up(session, tenant, known)
                 if forgot > known:
                     self._ledger.let_go_keys(tenant)
-                self._turns[tenant] = turn
+                self._turns[tenant], self._takers[tenant] = turn, taker
         if met < len(tenants):
             # INVARIANT: nothing is judged without the turn.
             raise self._behind()
@@ -343,7 +356,8 @@ class PostgresWriter(GroupWriter):
         ).fetchall()
         self._memory.learn(tenant, fences, [name for (name,) in withdrawn])
         self._owners.learn(tenant, owners)
-        self._ledger.catch_up(tenant)
+        if not self._ledger.catch_up(tenant):
+            raise self._behind()
 
     def _undo(self) -> None:
         self._take_back()
@@ -359,36 +373,3 @@ class PostgresWriter(GroupWriter):
 
     def _unavailable(self, fault: Exception) -> StoreUnavailable:
         return unavailable(fault, place=self._place)
-
-
-def _tenant(unit: Unit) -> str:
-    """Whose unit it is; empty where it does not say, which refuses it later."""
-    try:
-        return unit.of_tenant
-    except ValueError:
-        return ""
-
-
-def _touched(unit: Unit) -> list[str]:
-    """Give the tasks whose counters a unit that is judged in memory looks at."""
-    tasks = [event.task for event in unit.events if event.task]
-    for change in unit.changes:
-        if type(change) is TakeBudget:
-            tasks += change.bounds
-    return tasks
-
-
-def _forgets(change: object) -> bool:
-    return isinstance(change, ForgetSubject)
-
-
-def _tasks(units: list[Unit], tenant: str) -> list[str]:
-    """Give the tasks of a tenant whose rows a batch looks at."""
-    named = dict[str, None]()
-    for unit in units:
-        if _tenant(unit) == tenant:
-            named.update((event.task, None) for event in unit.events if event.task)
-            for change in unit.changes:
-                if type(change) is TakeBudget:
-                    named.update(dict.fromkeys(change.bounds))
-    return [task for task in named if "\0" not in task]  # such a unit is refused when it is judged

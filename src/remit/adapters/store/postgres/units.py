@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What units of a batch touch, as far as the writer has to know it before they are judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.adapters.store.relational.changes import ForgetSubject
+from remit.ports.store import TakeBudget, Unit
+
+
+def tenant_of(unit: Unit) -> str:
+    """Whose unit it is; empty where it does not say, which refuses it later."""
+    try:
+        return unit.of_tenant
+    except ValueError:
+        return ""
+
+
+def touched_by(unit: Unit) -> list[str]:
+    """Give the tasks whose counters a unit that is judged in memory looks at."""
+    tasks = [event.task for event in unit.events if event.task]
+    for change in unit.changes:
+        if type(change) is TakeBudget:
+            tasks += change.bounds
+    return tasks
+
+
+def first_of(rows: list[Any]) -> tuple[int, bytes] | None:
+    """Give index and leaf hash of the first of a batch's events, if it has any."""
+    return (rows[1], bytes(rows[7])) if rows else None
+
+
+def forgets(change: object) -> bool:
+    """Whether a change forgets a subject's key, which other writers may hold."""
+    return isinstance(change, ForgetSubject)
+
+
+def tasks_of(units: list[Unit], tenant: str) -> list[str]:
+    """Give the tasks of a tenant whose rows a batch looks at."""
+    named = dict[str, None]()
+    for unit in units:
+        if tenant_of(unit) == tenant:
+            named.update((event.task, None) for event in unit.events if event.task)
+            for change in unit.changes:
+                if type(change) is TakeBudget:
+                    named.update(dict.fromkeys(change.bounds))
+    return [task for task in named if "\0" not in task]  # such a unit is refused when it is judged
