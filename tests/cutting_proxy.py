@@ -64,6 +64,9 @@ class CuttingProxy:
                 except OSError:
                     client.close()  # nobody is there now
                     continue
+                for end in (client, server):
+                    # What is sent in pieces would wait 40 ms for the word that the first one has come.
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._ends += (client, server)
                 for ends in ((client, server, True), (server, client, False)):
                     thread = threading.Thread(target=self._pass_on, args=ends, daemon=True)
