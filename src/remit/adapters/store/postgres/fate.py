@@ -13,6 +13,9 @@ from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.core.errors import Malformed, StoreUnavailable
 
+#: Makes a tenant's row of turns.
+FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
+
 #: Milliseconds for which one look waits for whoever has the turn.
 _LOOK_MS = 500
 
@@ -52,6 +55,9 @@ def by_turn(
 
     def look(session: PostgresSession) -> bool:
         session.run(f"begin; set local lock_timeout = {_LOOK_MS}")
+        if not turn:
+            # A first transaction may have made the row, which is not to be seen before it is committed.
+            session.execute(FIRST_TURN, (tenant,))
         found = session.execute("select turn from turns where tenant = ? for update", (tenant,)).fetchone()
         committed = False
         if found is not None and found[0] == turn:

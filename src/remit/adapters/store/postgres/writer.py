@@ -24,7 +24,7 @@ from collections.abc import Callable
 import psycopg
 
 from remit.adapters.store.postgres.arrays import PUT, packed
-from remit.adapters.store.postgres.fate import asked, by_turn
+from remit.adapters.store.postgres.fate import FIRST_TURN, asked, by_turn
 from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.onloop import (
     BEGIN,
@@ -63,7 +63,6 @@ _TURNS = (
 )
 _ALIVE = "select 1 from replicas where tenant = ? and id = ? and gone = 0"
 _WOKE = "select current_setting('remit.woke', true)"
-_FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 _COUNT_TURN = (
     "update turns set turn = turn + 1, writer = ?, forgot = case when ? = 1 then turn + 1 else forgot end"
     " where tenant = ?"
@@ -268,7 +267,7 @@ class PostgresWriter(GroupWriter):
                 for tenant in tenants:
                     if not self._turns.setdefault(tenant, 0):
                         # As long as none was counted: the row may be gone with a transaction that was lost.
-                        session.execute(_FIRST_TURN, (tenant,))
+                        session.execute(FIRST_TURN, (tenant,))
                 session.execute("begin")
                 transaction = self._take_turns(session, tenants)
                 for tenant in tenants:
