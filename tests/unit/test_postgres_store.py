@@ -4,6 +4,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any, Literal
 
 import psycopg
@@ -15,15 +16,17 @@ from remit.adapters.store.postgres.reads import pins_at
 from remit.core.errors import (
     BudgetExhausted,
     ConfigInvalid,
+    Conflict,
     Fenced,
     Malformed,
     StoreUnavailable,
     VerificationFailed,
 )
+from remit.core.issued import RefreshToken
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.revocation import EVERYTHING
 from remit.core.task import Budgets
-from remit.ports.issued import Withdraw
+from remit.ports.issued import PutRefreshToken, Withdraw
 from remit.ports.store import CheckFence, CheckUnlocked, Pin, PutPin, PutTask, RaiseFence, TakeBudget, Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PASSWORD, PostgresServer
@@ -147,6 +150,22 @@ async def test_a_zero_character_refuses_its_own_unit_alone(postgres: str) -> Non
     )
     assert [type(one) for one in outcomes if isinstance(one, BaseException)] == [Malformed] * 3
     assert await store.size(TENANT) == 2
+    await store.close()
+
+
+async def test_what_the_server_refuses_leaves_no_event(postgres: str) -> None:
+    """It says so after the unit's other statements were sent; the units beside it are committed."""
+    store = opened(postgres)
+    expires = START + timedelta(hours=1)
+    token = RefreshToken(tenant=TENANT, digest="one", family="f", made=START, expires=expires)
+    outcomes = await asyncio.gather(
+        store.commit(Unit((PutRefreshToken(token),), (an_event(facts={"n": 1}),))),
+        store.commit(Unit((PutRefreshToken(token),), (an_event(facts={"n": 2}),))),
+        store.commit(Unit(events=(an_event(facts={"n": 3}),))),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[1], Conflict)
+    assert [json.loads(one.leaf)["facts"]["n"] for one in await store.entries(TENANT)] == [1, 3]
     await store.close()
 
 

@@ -228,9 +228,8 @@ class GroupWriter(ABC):
         if sql:
             self._connection.execute("savepoint unit")
         try:
-            outcome: Receipt | Exception = self._apply(unit)
+            outcome: Receipt | Exception = self._apply(unit, sql=sql)
             if sql:
-                self._carried_out()
                 self._connection.execute("release unit")
         except self.faults:
             raise  # of the database, so of the whole batch
@@ -242,11 +241,14 @@ class GroupWriter(ABC):
                 self._connection.execute("release unit")
         return outcome
 
-    def _apply(self, unit: Unit) -> Receipt:
+    def _apply(self, unit: Unit, *, sql: bool) -> Receipt:
         tenant = unit.of_tenant
         epochs: dict[str, int] = {}
         for change in unit.changes:
             self._changes.apply(tenant, change, epochs)
+        if sql:
+            # INVARIANT: before its events are appended. What is refused leaves none.
+            self._carried_out()
         return Receipt(self._ledger.append(tenant, unit.events) if unit.events else (), epochs)
 
     def _finish(self, fault: Exception | None) -> None:
