@@ -5,12 +5,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Literal
 
+import msgspec
 import psycopg
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.arrays import IntArray, blobs, ints, texts
 from remit.adapters.store.postgres.fate import by_turn
+from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.postgres.onloop import BEGIN, TAKE_TURN, Done, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.writer import CALM
@@ -186,6 +188,21 @@ async def test_a_whole_that_was_not_committed_never_will_be(postgres: str, store
     late.close()
 
 
+async def test_a_first_batch_that_may_yet_be_committed_is_not_told_as_lost(postgres: str) -> None:
+    """Its row of turns is not to be seen yet: whoever asks waits for it, as for any other."""
+    await opened(postgres).close()
+    first, session = connect(postgres, "first"), connect(postgres, "asks")
+    first.run(f"begin; insert into turns values ('{TENANT}', 0, '', 0); update turns set turn = 1")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        by_turn(TENANT, 0, (0, b"hash"), "asks")(session)
+    first.run("rollback")
+    session.run("rollback")
+    assert not by_turn(TENANT, 0, (0, b"hash"), "asks")(session)
+    assert session.execute("select turn, writer from turns").fetchall() == [(1, "asks")]
+    session.close()
+    first.close()
+
+
 async def test_a_buried_replica_commits_nothing_as_a_whole(postgres: str) -> None:
     """Also where nobody else has taken a turn since: the row is looked at in the same statement."""
     store = opened(postgres)
@@ -245,6 +262,13 @@ def test_columns_are_what_the_server_reads(postgres: str) -> None:
     session.close()
 
 
+async def reading_on_the_loop(store: PostgresStore, fleet: PostgresFleet) -> None:
+    """Return when what lies at rest is read over a connection of its own."""
+    async with asyncio.timeout(20):
+        while store._at_rest[0]._session is None:
+            await fleet.holdings_since("files", 0)
+
+
 async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store: PostgresStore) -> None:
     """By many at once, who share reads, and each sees what was committed before it asked."""
     fleet = store.fleet(TENANT, WorldClock())
@@ -265,6 +289,40 @@ async def test_what_lies_at_rest_is_read_as_of_the_question(postgres: str, store
     _, turn = await fleet.holdings_since("files", began)
     assert await fleet.holdings_since("files", turn) == ([], turn)
     assert await fleet.holdings_since("mail", began) == ([], turn)
+
+
+async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
+    postgres: str, store: PostgresStore
+) -> None:
+    """Also while the server says nothing: nobody waits for an answer that nobody listens to any more."""
+    other = opened(postgres, "other")
+    await other.commit(Unit(events=(an_event(),)))
+    fleet = other.fleet(TENANT, WorldClock())
+    await reading_on_the_loop(other, fleet)
+    with psycopg.connect(postgres) as aside:
+        aside.execute("lock table remit.holdings")
+        waiting = [asyncio.create_task(fleet.holdings_since("files", n)) for n in range(2)]
+        await asyncio.sleep(0)
+        await other.close()
+        for one in waiting:
+            with pytest.raises(StoreUnavailable, match="closed"):
+                await asyncio.wait_for(one, 10)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await fleet.holdings_since("files", 0)
+
+
+async def test_a_label_at_rest_that_cannot_be_read_is_told(postgres: str, store: PostgresStore) -> None:
+    """As it is by way of a thread; those who ask afterwards are answered."""
+    fleet = store.fleet(TENANT, WorldClock())
+    await reading_on_the_loop(store, fleet)
+    holding = Holding(tenant=TENANT, upstream="files", resource="files/1", changed=START)
+    await store.commit(Unit((PutHolding(holding),)))
+    with psycopg.connect(postgres, autocommit=True) as aside:
+        aside.execute("update remit.holdings set body = '[]'")
+    for _ in range(2):
+        with pytest.raises(msgspec.ValidationError):
+            await asyncio.wait_for(fleet.holdings_since("files", 0), 10)
+    assert await fleet.holdings_since("mail", 10**6) == ([], (await fleet.holdings_since("mail", 0))[1])
 
 
 async def test_a_lost_connection_of_such_reads_costs_none(proxied: tuple[str, CuttingProxy]) -> None:

@@ -8,6 +8,7 @@ so it sees all that was committed by then. Whoever asks while one is under way s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,6 +17,7 @@ import msgspec
 from remit.adapters.store.postgres.onloop import Heard, OnLoop
 from remit.adapters.store.postgres.reads import READ_S
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
+from remit.core.errors import StoreUnavailable
 from remit.core.holding import Holding
 
 Found = tuple[list[Holding], int]
@@ -54,10 +56,13 @@ class AtRest:
         #: By tenant and upstream, in the order of asking: what is to be read next.
         self._next: dict[tuple[str, str], _Asked] = {}
         self._busy = False
+        #: No connection of its own: the loop can watch none, or the store is closed.
         self._ended = False
+        self._closed = False
 
     async def since(self, tenant: str, upstream: str, turn: int) -> Found:
         """Give what was written to an upstream after a turn, and the turn up to which that is all."""
+        self._check_open()
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.lost:
             self._open(loop)  # for those to come
@@ -71,15 +76,20 @@ class AtRest:
         if not self._busy:
             self._read(loop)
         found = await future
+        self._check_open()
         # Its connection was lost: what the server says on another one counts.
         return found if found is not None else await self._slowly(tenant, upstream, turn)
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed", way_out="start remit again")
+
     def end(self) -> None:
-        """Read no more on a connection of its own, and close it."""
-        self._ended = True
-        self._line.let_go()
+        """Read no more, close the connection, and tell those who wait."""
+        self._ended = self._closed = True
         if self._session is not None:
-            self._session.close()
+            self._line.give_up(self._session)
+        self._answer_nobody()
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._opening is not None or self._ended:
@@ -96,12 +106,15 @@ class AtRest:
         self._opening = opening = loop.run_in_executor(None, self._dial)
         opening.add_done_callback(opened)
 
+    def _answer_nobody(self) -> None:
+        everybody, self._next = self._next, {}
+        for asked in everybody.values():
+            _tell(asked, None)
+
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         session = self._session
         if session is None or session.lost:
-            everybody, self._next = self._next, {}
-            for asked in everybody.values():
-                _tell(asked, None)
+            self._answer_nobody()
             return
         (tenant, upstream), asked = next(iter(self._next.items()))
         del self._next[tenant, upstream]
@@ -113,7 +126,12 @@ class AtRest:
             self._busy = False
             if self._next:
                 self._read(loop)
-            _tell(asked, None if answer.lost or answer.refused else _found(answer))
+            found: Found | None = None
+            if not answer.lost and not answer.refused:
+                # What is not understood is said by the read that goes slowly.
+                with contextlib.suppress(msgspec.MsgspecError):
+                    found = _found(answer)
+            _tell(asked, found)
 
         values = (tenant.encode(), upstream.encode(), b"%d" % asked.turn)
         try:

@@ -101,6 +101,12 @@ class OnLoop:
                 self._loop.remove_writer(self._fd)
         self._fd, self._writing = -1, False
 
+    def give_up(self, session: PostgresSession) -> None:
+        """Close a connection; whoever waits for an answer over it is told that it is lost."""
+        if session is self._session:
+            self._lost()
+        session.close()
+
     def _watch(self, loop: asyncio.AbstractEventLoop, session: PostgresSession) -> None:
         if session is not self._session:
             self.let_go()
