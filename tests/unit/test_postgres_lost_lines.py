@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to PostgreSQL that break at a certain word: what is on record then, and what was told."""
+
+import json
+from collections.abc import Iterator
+from typing import Literal
+
+import psycopg
+import pytest
+
+from remit.adapters.store.postgres import writer
+from remit.core.errors import (
+    BudgetExhausted,
+)
+from remit.core.task import Budgets
+from remit.ports.store import PutTask, TakeBudget, Unit
+from tests.cutting_proxy import CuttingProxy
+from tests.postgres_server import PostgresServer
+from tests.unit.test_postgres_store import opened
+from tests.world import (
+    TENANT,
+    a_permit,
+    a_task,
+    an_event,
+)
+
+
+@pytest.fixture
+def proxied(postgres: str, postgres_server: PostgresServer) -> Iterator[tuple[str, CuttingProxy]]:
+    """A database behind a proxy, and the proxy."""
+    proxy = CuttingProxy(postgres_server.port)
+    yield postgres.replace(f":{postgres_server.port}/", f":{proxy.port}/") + "?sslmode=disable", proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_commit_whose_answer_is_lost_is_asked_for(
+    proxied: tuple[str, CuttingProxy], when: Literal["before", "after"]
+) -> None:
+    """What was committed is answered as such; what was not is formed once more. It is there once."""
+    url, proxy = proxied
+    store = opened(url)
+    await store.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"commit", when)
+    unit = Unit(
+        changes=(TakeBudget({"task_one": Budgets()}, calls=1),), events=(a_permit("call_one", "task_one"),)
+    )
+    assert (await store.commit(unit)).indexes == (1,)
+    assert proxy.cuts == 1
+    assert await store.size(TENANT) == 2
+    assert (await store.usage(TENANT, "task_one")).calls == 1
+    await store.commit(Unit(events=(an_event(task="task_one"),)))
+    await store.close()
+    await opened(url).close()
+
+
+async def test_a_connection_that_broke_between_two_commits_costs_no_call(
+    proxied: tuple[str, CuttingProxy],
+) -> None:
+    """The batch is formed once more on a new one; nothing of it was there yet."""
+    url, proxy = proxied
+    store = opened(url)
+    await store.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"for update", "before")
+    looks_at_tables = PutTask(a_task("task_one"))
+    assert (await store.commit(Unit((looks_at_tables,), (an_event(),)))).indexes == (1,)
+    assert proxy.cuts == 1
+    proxy.cut_at(b"from agents", "before")
+    assert await store.agents(TENANT) == []
+    assert proxy.cuts == 2
+    await store.close()
+
+
+async def test_a_connection_that_broke_over_counters_refills_no_budget(
+    postgres: str, proxied: tuple[str, CuttingProxy]
+) -> None:
+    """What a task has used up, and its last event, are read again, not taken for none."""
+    url, proxy = proxied
+    store, other = opened(url), opened(postgres, "other")
+    take = TakeBudget({"task_one": Budgets(calls=2)}, calls=1)
+    await store.commit(Unit((take,), (a_permit("call_one", "task_one"),)))
+    await other.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"from counters", "before")
+    await store.commit(Unit((take,), (a_permit("call_two", "task_one"),)))
+    assert proxy.cuts == 1
+    assert (await store.usage(TENANT, "task_one")).calls == 2
+    first, second = await store.entries(TENANT, task="task_one")
+    assert json.loads(second.leaf)["task_prev"] == first.leaf_hash.hex()
+    with pytest.raises(BudgetExhausted):
+        await store.commit(Unit((take,), (a_permit("call_three", "task_one"),)))
+    for one in (store, other):
+        await one.close()
+
+
+async def test_a_connection_that_broke_over_the_first_turn_leaves_no_log_without_turns(
+    postgres: str, proxied: tuple[str, CuttingProxy]
+) -> None:
+    """The row that writers lock is made again with the next transaction, and counted up by it."""
+    url, proxy = proxied
+    store = opened(url)
+    proxy.cut_at(b"insert into turns", "before")
+    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (0,)
+    assert proxy.cuts == 1
+    with psycopg.connect(postgres) as aside:
+        assert aside.execute("select turn from remit.turns").fetchall() == [(1,)]
+    other = opened(postgres, "other")
+    assert (await other.commit(Unit(events=(an_event(),)))).indexes == (1,)
+    assert (await store.commit(Unit(events=(an_event(),)))).indexes == (2,)
+    for one in (store, other):
+        await one.close()
+
+
+async def test_a_connection_that_broke_over_open_calls_forgets_none(
+    proxied: tuple[str, CuttingProxy], postgres: str
+) -> None:
+    """Of a log that another writer has begun; whoever starts later goes by what this one writes."""
+    url, proxy = proxied
+    store, other = opened(url, "first"), opened(postgres, "other")
+    await other.commit(Unit(events=(a_permit("call_one"),)))
+    await other.commit(Unit(events=(an_event(),)))
+    proxy.cut_at(b"select idx, kind, leaf from events", "before")
+    await store.commit(Unit(events=(an_event(),)))
+    assert proxy.cuts == 1
+    for one in (store, other):
+        await one.close()
+    after = opened(postgres, "after")
+    assert [event.call for event in await after.unfinished(TENANT)] == ["call_one"]
+    await after.close()
+
+
+async def test_a_lost_commit_is_known_by_its_events_and_not_by_a_number_given_anew(
+    proxied: tuple[str, CuttingProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a server that took over without the last commits; it is formed once more."""
+    url, proxy = proxied
+    store = opened(url)
+    await store.commit(Unit(events=(an_event(),)))
+    with psycopg.connect(url) as aside:
+        (number,) = aside.execute("select pg_current_xact_id()::text").fetchone() or ("",)
+    given = writer._TURNS.replace("pg_current_xact_id()::text", f"'{number}'")
+    monkeypatch.setattr(writer, "_TURNS", given)
+    proxy.cut_at(b"commit", "before")
+    assert (await store.commit(Unit((PutTask(a_task()),), (an_event(),)))).indexes == (1,)
+    assert proxy.cuts == 1
+    assert await store.size(TENANT) == 2
+    await store.close()
