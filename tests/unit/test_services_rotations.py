@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from remit.adapters.keys.file import FileSealingKeys
 from remit.core.errors import NotFound, StoreUnavailable, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.key import KeyKind, KeyStanding
 from remit.services.rotations import STEP, Keyring, Rotations
 from tests.keys_world import WEEK, Kept
-from tests.world import TENANT, WorldClock
+from tests.world import TENANT, WorldClock, WorldEntropy
 
 
 @pytest.fixture
@@ -173,6 +174,32 @@ async def test_a_crash_while_wrapping_anew_loses_nothing(
     assert len(await kept.said()) == len(names)
     await kept.rotations.keep()
     assert len(kept.keys.sealing.held()) == 1
+    assert len(await kept.said()) == len(names)
+
+
+async def test_a_key_that_another_process_replaces_in_the_middle_of_the_walk_is_wrapped_under_no_more(
+    kept: Kept[WorldClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That walk breaks off, the next one wraps everything under the newest, and only then the others go."""
+    names = [f"subject-{number}" for number in range(3 * STEP)]
+    await kept.say(*names)
+    await kept.rotations.rotate(KeyKind.SEALING, by="root")
+    another = FileSealingKeys(kept.folder / "keys", WorldEntropy("another"), kept.clock)
+    true_rewrap, under = kept.store.rewrap, []
+
+    async def watched(*arguments: Any, **named: Any) -> Any:
+        under.append(kept.keys.sealing.current)
+        if len(under) == 1:
+            await another.rotate()
+        return await true_rewrap(*arguments, **named)
+
+    monkeypatch.setattr(kept.store, "rewrap", watched)
+    await kept.rotations.keep()
+    assert len(under) == 1
+    assert len(kept.keys.sealing.held()) == 3
+    await kept.rotations.keep()
+    assert set(under[1:]) == {another.current}
+    assert [one.id for one in kept.keys.sealing.held()] == [another.current]
     assert len(await kept.said()) == len(names)
 
 

@@ -171,7 +171,12 @@ class Rotations:
             return
         reached = await self._store.rewrap(limit=STEP)
         while reached is not None:
-            # INVARIANT: the lock is held, so that the current key is the same through the whole walk.
+            # INVARIANT: the current key is the same through the whole walk. The lock is held in this process;
+            # where another one has replaced it, the next look walks anew: nothing may be wrapped under the
+            # one of before when the other destroys it.
+            if await self._sealing.refresh():
+                self._tell(KeyKind.SEALING)
+                return
             reached = await self._store.rewrap(reached, STEP)
         for too in self._rewrap_too:
             await too()
