@@ -20,22 +20,15 @@ FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 _LOOK_MS = 500
 
 
-def asked(line: WritingLine, look: Callable[[PostgresSession], bool | None], doubt_s: float) -> bool:
-    """Look until it is known whether it was committed; raises `StoreUnavailable` if it is not in `doubt_s`.
-
-    `look` gives `None` where the server does not know yet.
-    """
+def asked(line: WritingLine, look: Callable[[PostgresSession], bool], doubt_s: float) -> bool:
+    """Look until it is known whether it was committed; raises `StoreUnavailable` if that takes longer."""
     deadline = time.monotonic() + doubt_s
     while time.monotonic() < deadline:
         try:
-            found = look(line.session)
+            return look(line.session)
         except (*FAULTS, StoreUnavailable):
             line.drop()
             time.sleep(0.1)
-            continue
-        if found is not None:
-            return found
-        time.sleep(0.05)  # the server has not noticed yet that the old connection is gone
     raise StoreUnavailable(
         "the connection was lost while a commit was under way, and nobody knows yet what became of it",
         way_out="look whether PostgreSQL is up; the log will show it (`remit audit log`)",

@@ -18,7 +18,7 @@ def tenant_of(unit: Unit) -> str:
 
 
 def touched_by(unit: Unit) -> list[str]:
-    """Give the tasks whose counters a unit that is judged in memory looks at."""
+    """Give the tasks whose counters a unit looks at."""
     tasks = [event.task for event in unit.events if event.task]
     for change in unit.changes:
         if type(change) is TakeBudget:
@@ -38,11 +38,6 @@ def forgets(change: object) -> bool:
 
 def tasks_of(units: list[Unit], tenant: str) -> list[str]:
     """Give the tasks of a tenant whose rows a batch looks at."""
-    named = dict[str, None]()
-    for unit in units:
-        if tenant_of(unit) == tenant:
-            named.update((event.task, None) for event in unit.events if event.task)
-            for change in unit.changes:
-                if type(change) is TakeBudget:
-                    named.update(dict.fromkeys(change.bounds))
+    mine = [unit for unit in units if tenant_of(unit) == tenant]
+    named = dict.fromkeys(task for unit in mine for task in touched_by(unit))
     return [task for task in named if "\0" not in task]  # such a unit is refused when it is judged
