@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import json
 import re
-import socket
 import textwrap
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from tests.architecture.tree import ROOT
+from tests.ports import free_port
 from tests.replicas_world import until
 
 Json = Any
@@ -67,13 +67,6 @@ def before(config: Json, port: int, ports: Sequence[int], issuer: str) -> Json:
 
 def _address(port: int) -> Json:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-
-
-def free_port() -> int:
-    """Give a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

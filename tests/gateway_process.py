@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import sys
 import time
@@ -43,6 +42,7 @@ from tests.gateway_faults import let_tests_fill, let_tests_set_the_clock
 from tests.gateway_moments import let_tests_break_calls
 from tests.http_line import Line
 from tests.mail_bundle import RECIPIENT, TASK, TOOLS
+from tests.ports import free_port
 
 Json = Any
 
@@ -72,9 +72,7 @@ def set_up(
         (folder / place).mkdir(exist_ok=True)
     (folder / "tools" / "mail.yaml").write_text(TOOLS)
     (folder / "tasks" / "send-mail.yaml").write_text(TASK)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = [sys.executable, str(ROOT / "examples/servers/mail.py"), str((shared or folder) / "mail")]
     # What senders must prove is another test's: these loops show their tokens as bearers.
     mail = {"command": server, "sender_constraint": "optional"}

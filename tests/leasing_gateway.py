@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from remit.services.mediate import Asked
 from remit.services.tasks import Opening
 from tests.call_world import Heard
 from tests.live_gateway import LiveGateway
+from tests.ports import free_port
 from tests.scripted_mcp import ScriptedHttp, scripted_http
 from tests.tokens import HELD, task_token
 
@@ -51,9 +51,7 @@ class LeasingGateway(LiveGateway):
         self.crm: ScriptedHttp
 
     async def _begin(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.crm = await self._stack.enter_async_context(scripted_http("modern", port))
         crm = json.dumps({"url": self.crm.url, "sender_constraint": "optional"} | self._section)
         written = (self.folder / "remit.yaml").read_text()

@@ -4,12 +4,13 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from tests.ports import free_port
 
 
 def installed(name: str) -> str:
@@ -22,9 +23,7 @@ class LocalProgram:
     """A program on a free port of this machine, which it keeps over a kill; its log is in a folder."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._folder = folder
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None

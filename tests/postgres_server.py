@@ -12,8 +12,11 @@ from typing import Literal
 import pytest
 
 from remit.cli.demo.database import Database, programs
+from tests.ports import free_port
 
 PASSWORD = "of-the-tests"
+#: Of all servers: an OpenBao that several tests share knows a database by its name alone.
+_NAMES = itertools.count(1)
 
 
 class PostgresServer(Database):
@@ -21,8 +24,7 @@ class PostgresServer(Database):
 
     def __init__(self, *, durable: bool = False) -> None:
         """Lay out the data."""
-        super().__init__(PASSWORD, durable=durable)
-        self._names = itertools.count(1)
+        super().__init__(PASSWORD, port=free_port(), durable=durable)
 
     def stop(self, how: Literal["at once", "killed"] = "at once") -> None:
         """Stop it: `at once` breaks off what is under way and rolls it back, `killed` is a crash."""
@@ -47,7 +49,7 @@ class PostgresServer(Database):
 
     def fresh(self) -> str:
         """Make an empty database, and give its address."""
-        name = f"test_{next(self._names)}"
+        name = f"test_{next(_NAMES)}"
         self.ask(f"create database {name}")
         return self.url(name)
 

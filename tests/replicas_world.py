@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,6 +21,7 @@ from typing import Any
 from tests.cutting_proxy import CuttingProxy
 from tests.gateway_process import ROOT, GatewayProcess, set_up
 from tests.http_line import Line
+from tests.ports import free_port
 
 Json = Any
 
@@ -103,10 +103,8 @@ class Replicas:
         self.folder = folder
         self.shared = folder / "shared"
         self.shared.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            scheme = "https" if "tls" in more.get("listen", {}) else "http"
-            public = f"{scheme}://127.0.0.1:{probe.getsockname()[1]}"
+        scheme = "https" if "tls" in more.get("listen", {}) else "http"
+        public = f"{scheme}://127.0.0.1:{free_port()}"
         self.all: list[Replica] = []
         for number in range(count):
             place = folder / f"replica-{number}"

@@ -21,9 +21,9 @@ from remit.core.workload import ClientBinding
 from remit.services.directory import NewAgent
 from tests.attestation_world import WorldAuthority
 from tests.interop import suite
-from tests.interop.stage import free_port
 from tests.live_gateway import LiveGateway
 from tests.page_world import Browsing, Page
+from tests.ports import free_port
 from tests.tls_server import local_server, reply
 
 Json = Any

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live_gateway import ROOT, LiveGateway
+from tests.ports import free_port
 
 Json = Any
 
@@ -26,14 +27,6 @@ POLICY = """
 @id("the-interop-task-may-call-everything")
 permit (principal, action, resource);
 """
-
-
-def free_port() -> int:
-    """Give a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

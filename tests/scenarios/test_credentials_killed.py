@@ -4,7 +4,6 @@
 import asyncio
 import json
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from tests.cli_world import CODE, Remit
 from tests.conformance.brokers import AtPostgres
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 from tests.scripted_mcp import scripted_http
 
@@ -45,9 +45,7 @@ grants:
 def upstream() -> Iterator[str]:
     """Serve an MCP server in a thread of its own; gives its address."""
     loop, over, place = asyncio.new_event_loop(), asyncio.Event(), []
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     ready = threading.Event()
 
     async def serve() -> None:

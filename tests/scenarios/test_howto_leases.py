@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import sys
 import textwrap
 from pathlib import Path
@@ -29,6 +28,7 @@ from tests.github_server import APP, github_server
 from tests.kubernetes_server import OURS, kubernetes_server
 from tests.leasing_gateway import TASK, TOOLS
 from tests.live_gateway import LiveGateway
+from tests.ports import free_port
 from tests.scripted_mcp import scripted_http
 from tests.tokens import HELD, task_token
 
@@ -62,9 +62,7 @@ class Walked(LiveGateway):
         self._upstream = upstream
 
     async def _begin(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.server = await self._stack.enter_async_context(scripted_http("modern", port))
         section = yaml.safe_load(self._upstream)["upstreams"][self.name] | {"sender_constraint": "optional"}
         if "url" in section:

@@ -6,7 +6,6 @@ it again, changed, to another one, or later.
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from remit.core.passing import HEADER
 from tests.http_line import Line
 from tests.passing_world import prepare
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 from tests.replicas_world import Replica, Replicas, replicas, sent, until_sent
 
@@ -104,9 +104,7 @@ class Tapped(NamedTuple):
 async def tapped(folder: Path, url: str, server: PostgresServer) -> AsyncIterator[Tapped]:
     """Open them."""
     tap = Tap()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        tap.port = probe.getsockname()[1]
+    tap.port = free_port()
 
     def prepared(one: Path) -> None:
         prepare(one, {"url": "http://127.0.0.1:9"}, {}, {})

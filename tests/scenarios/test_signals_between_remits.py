@@ -2,7 +2,6 @@
 """Two remits, each a process of its own: what ends at one ends at the other, pushed and polled."""
 
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_world import Remit, furnished
+from tests.ports import free_port
 
 #: Longest wait for a signal to arrive; nothing is concluded from how long it took.
 ARRIVES_S = 30
@@ -36,13 +36,6 @@ signals:
       on: {{session-revoked: [end-tasks]}}
 """
 SECRET = {"BETWEEN": "between-the-two"}
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def opened(remit: Remit) -> str:

@@ -62,11 +62,18 @@ def _as_whom() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Database:
     """One server and its data, which is gone with it. Blocking: ask from a thread."""
 
-    def __init__(self, password: str, *, durable: bool = False) -> None:
-        """Lay out the data; raises `ConfigInvalid` where there is no PostgreSQL.
+    def __init__(self, password: str, *, port: int = 0, durable: bool = False) -> None:
+        """Lay out the data; raises `ConfigInvalid` where there is no PostgreSQL. Without a `port` it takes a
+        free one.
 
         Without `durable` it does not wait for the disk, and survives a `kill` all the same.
         """
@@ -80,9 +87,7 @@ class Database:
         self.password = password
         self._whom = _as_whom()
         self._bin = found
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = port or _free_port()
         secret = self.folder / "password"
         secret.write_text(password)
         if self._whom:
