@@ -54,6 +54,24 @@ def test_nothing_of_an_earlier_program_is_there_for_the_next_one_of_its_user(
     assert not Path(left["place"]).exists()
 
 
+def test_what_others_remove_while_it_is_looked_through_hinders_nobody(tmp_path: Path) -> None:
+    """In folders where everybody may write files come and go: a program that starts must not rest on them."""
+    mine = tmp_path / "mine"
+    (mine / "inside").mkdir(parents=True)
+    for gone in (tmp_path / "gone", mine / "gone"):
+        gone.touch()
+    listed = os.scandir
+
+    def slowly(place: str) -> Iterator[os.DirEntry[str]]:
+        found = list(listed(place))
+        Path(place, "gone").unlink(missing_ok=True)
+        return iter(found)
+
+    with mock.patch.object(os, "scandir", slowly):
+        assert apart._clear(str(tmp_path), os.geteuid())
+    assert list(tmp_path.iterdir()) == []
+
+
 @needs_root
 def test_no_program_can_kill_whoever_kills_all_of_its_user() -> None:
     """Else one that sends signals without an end would at times be the faster one, and outlive its task."""

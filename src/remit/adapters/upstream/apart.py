@@ -194,7 +194,7 @@ def clear_user(user: int) -> bool:
 
 def _clear(place: str, user: int) -> bool:
     """Remove what a user owns in a folder. However deep folders lie, each is taken out of the other first."""
-    left = [one.path for one in os.scandir(place) if one.stat(follow_symlinks=False).st_uid == user]
+    left = [one.path for one in os.scandir(place) if _owner(one) == user]
     cleared, number = True, 0
     while left:
         path = left.pop()
@@ -213,9 +213,21 @@ def _clear(place: str, user: int) -> bool:
                 os.rename(one.path, out)
                 left.append(out)
             os.rmdir(path)
+        except FileNotFoundError:
+            # Somebody else has removed it, or something in it.
+            if os.path.lexists(path):
+                left.append(path)
         except OSError:
             cleared = False
     return cleared
+
+
+def _owner(one: os.DirEntry[str]) -> int:
+    """Give whose it is, or -1 where it is gone meanwhile: everybody makes and removes files there."""
+    try:
+        return one.stat(follow_symlinks=False).st_uid
+    except FileNotFoundError:
+        return -1
 
 
 def _clear_shared_memory(user: int) -> None:

@@ -238,17 +238,17 @@ class McpStdio:
             self._kept.clear()
             session.end()
             status = await asyncio.shield(asyncio.ensure_future(self._bury(session, user)))
-        if status == CANNOT_START:
-            return UpstreamUnreachable(
-                f"the program `{self._command[0]}` of upstream `{self.name}` cannot be started",
-                way_out="check that it is installed and that its `command` is right",
-                debug=" | ".join(child.last_words),
-            )
-        if isinstance(fault, UpstreamUnreachable) and not child.ended.is_set():
+        if isinstance(fault, UpstreamUnreachable) and status != CANNOT_START and not child.ended.is_set():
             return fault
         words = " | ".join(child.last_words)
         # For whoever runs remit: why a program ends is in what it writes, and nobody else shows that.
         log.warning("upstream %s, its last words: %s", self.name, words or "none")
+        if status == CANNOT_START:
+            return UpstreamUnreachable(
+                f"the program `{self._command[0]}` of upstream `{self.name}` cannot be started",
+                way_out="check its `command`, and its last words in remit's log",
+                debug=words,
+            )
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` ended with status {status}",
             way_out="look at its last words, in remit's log",
