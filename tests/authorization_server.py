@@ -85,9 +85,7 @@ class GivenToken(TokenMixin):  # type: ignore[misc]
 
 
 class Authorities(LocalServer):
-    """The server. `lag_s` is for how long the resource goes on accepting what was taken back; while `broken`
-    is set it answers 503 everywhere.
-    """
+    """The server. Its resource lags (`lag`); while `broken` is set it answers 503 everywhere."""
 
     #: How clients may be known at its endpoints beside that for tokens.
     known_by = KNOWN_BY
@@ -96,7 +94,6 @@ class Authorities(LocalServer):
         super().__init__("authorities")
         self.tokens: dict[str, GivenToken] = {}
         self.life_s = 3600
-        self.lag_s = 0.0
         self.broken = False
         #: The scopes that it gives whatever it was asked for, where it gives others.
         self.gives: str | None = None
@@ -154,7 +151,7 @@ class Authorities(LocalServer):
         class Validator(BearerTokenValidator):  # type: ignore[misc]
             def authenticate_token(self, text: str) -> GivenToken | None:
                 found = world.tokens.get(text)
-                if found is None or found.revoked_at is None or time.time() - found.revoked_at >= world.lag_s:
+                if found is None or found.revoked_at is None or not world.lags():
                     return found
                 return GivenToken({"access_token": text, "scope": found.scope, "expires_in": 60})
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import time
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,17 +66,16 @@ class Session:
 
 
 class AwsServer(LocalServer):
-    """The server. `lag_s`: how long a new policy of the role is not heeded yet. While `broken` is set it
-    answers 503 everywhere.
+    """The server. While it lags no policy of the role is heeded yet, and while `broken` is set it answers 503
+    everywhere.
     """
 
     def __init__(self) -> None:
         super().__init__("aws")
         self.sessions: dict[str, Session] = {}
-        #: Inline policies of the role, with when they were put.
-        self.policies: dict[str, tuple[str, float]] = {}
+        #: Inline policies of the role.
+        self.policies: dict[str, str] = {}
         self.asked: list[dict[str, str]] = []
-        self.lag_s = 0.0
         self.broken = False
         #: The headers of all requests for the bucket, and what its answers say besides.
         self.seen: list[dict[str, str]] = []
@@ -161,9 +159,9 @@ class AwsServer(LocalServer):
             _expect(bool(re.fullmatch(r"[\w+=,.@-]{1,128}", name)), "ValidationError", 400)
             document = form["PolicyDocument"]
             _checked(json.loads(document))
-            others = sum(len(text) for one, (text, _) in self.policies.items() if one != name)
+            others = sum(len(text) for one, text in self.policies.items() if one != name)
             _expect(others + len(document) <= QUOTA, "LimitExceeded", 409)
-            self.policies[name] = (document, self.policies.get(name, ("", time.time()))[1])
+            self.policies[name] = document
             return "<PutRolePolicyResponse/>"
         if action == "DeleteRolePolicy":
             _expect(name in self.policies, "NoSuchEntity", 404)
@@ -172,7 +170,7 @@ class AwsServer(LocalServer):
         if action == "GetRolePolicy":
             _expect(name in self.policies, "NoSuchEntity", 404)
             # RFC 3986, as the interface says of documents that it gives.
-            return f"<R><PolicyDocument>{quote(self.policies[name][0], safe='')}</PolicyDocument></R>"
+            return f"<R><PolicyDocument>{quote(self.policies[name], safe='')}</PolicyDocument></R>"
         _expect(action == "ListRolePolicies", "InvalidAction", 400)
         names, at = sorted(self.policies), int(form.get("Marker", "0"))
         page, more = names[at : at + self.page], at + self.page < len(names)
@@ -236,7 +234,7 @@ class AwsServer(LocalServer):
             "aws:userid": session.user,
             "aws:CurrentTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        heeded = [text for text, at in self.policies.values() if time.time() - at >= self.lag_s]
+        heeded = [] if self.policies and self.lags() else list(self.policies.values())
         for document in (*map(json.loads, heeded), session.policy):
             for one in _checked(document):
                 if one["Effect"] == "Deny" and _meets(one, action, resource, known):

@@ -2,6 +2,7 @@
 """A real OpenBao server for tests: in memory, unsealed, on a free port, for as long as a test needs it."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,9 +36,35 @@ class BaoServer(LocalProgram):
                 f"-dev-root-token-id={TOKEN}",
                 f"-dev-listen-address=127.0.0.1:{self.port}",
             ],
-            lambda: self.ask("POST", "sys/mounts/transit", {"type": "transit"}),
+            self._ready,
             env={"HOME": str(self._folder), "PATH": "/usr/bin:/bin"},
         )
+
+    def mount(self, place: str, kind: str, **options: str) -> bool:
+        """Mount an engine at a place, unless something is there; gives whether nothing was."""
+        mounts = self.ask("GET", "sys/mounts")
+        assert isinstance(mounts, dict)
+        if f"{place}/" in mounts["data"]:
+            return False
+        self.ask("POST", f"sys/mounts/{place}", {"type": kind, "options": options})
+        if options.get("version") == "2":
+            self._until_ready(place)
+        return True
+
+    def _until_ready(self, place: str) -> None:
+        """Wait for a store of key-value pairs: for a moment after it was mounted it takes none."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                self.ask("GET", f"{place}/config")
+                return
+            except OSError:
+                assert time.monotonic() < deadline, self.log()
+                time.sleep(0.02)
+
+    def _ready(self) -> None:
+        self.mount("transit", "transit")
+        self.ask("GET", "secret/config")
 
     def ask(self, method: str, path: str, body: object = None, token: str = TOKEN) -> object:
         """Ask it something as an administrator."""
@@ -47,7 +74,7 @@ class BaoServer(LocalProgram):
             data=json.dumps(body).encode() if body is not None else None,
             headers={"X-Vault-Token": token},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             content = answer.read()
         return json.loads(content) if content else None
 

@@ -41,7 +41,6 @@ class GitHubServer(LocalServer):
         self.asked: list[Json] = []
         self.broken = False
         self.generous = False
-        self.lag_s = 0.0
         self._furnish()
 
     @property
@@ -51,7 +50,7 @@ class GitHubServer(LocalServer):
 
     def living(self) -> list[Json]:
         """Give the tokens that are good."""
-        return [one for one in self.tokens.values() if not one["dead_at"] or time.time() < one["dead_at"]]
+        return [one for one in self.tokens.values() if not one["dead"]]
 
     def _furnish(self) -> None:
         app = self._app
@@ -79,7 +78,7 @@ class GitHubServer(LocalServer):
             found = self._token()
             if found is None:
                 return _no(401, "Bad credentials")
-            found["dead_at"] = time.time() + self.lag_s
+            found["dead"] = True
             return Response(status=204)
 
         @app.get("/installation/repositories")
@@ -118,7 +117,7 @@ class GitHubServer(LocalServer):
         token = f"ghs_{secrets.token_hex(18)}"
         until = datetime.now(UTC) + timedelta(hours=1)
         given = {"metadata": "read", **permissions}
-        self.tokens[token] = {"repositories": names, "permissions": given, "dead_at": 0.0}
+        self.tokens[token] = {"repositories": names, "permissions": given, "dead": False}
         told = {
             "token": token,
             "expires_at": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -130,7 +129,7 @@ class GitHubServer(LocalServer):
 
     def _token(self) -> Json:
         found = self.tokens.get(_bearer())
-        return None if found is None or (found["dead_at"] and time.time() >= found["dead_at"]) else found
+        return None if found is None or (found["dead"] and not self.lags()) else found
 
     def _is_app(self, token: str) -> bool:
         parts = token.split(".")

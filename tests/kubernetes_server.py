@@ -27,18 +27,17 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class KubernetesServer(LocalServer):
-    """The server. `lag_s`: for how long it goes on knowing a token whose object is gone, as its cache does.
-    While `broken` is set it answers 503 everywhere; `refusing` holds paths that answer 403.
+    """The server. While it lags it goes on knowing a token whose object is gone, as its cache does; while
+    `broken` is set it answers 503 everywhere; `refusing` holds paths that answer 403.
     """
 
     def __init__(self) -> None:
         super().__init__("kubernetes")
         self.objects: dict[str, Json] = {}
-        self.gone: dict[str, float] = {}
+        self.gone: set[str] = set()
         self.tokens: dict[str, Json] = {}
         self.broken = False
         self.refusing: set[str] = set()
-        self.lag_s = 0.0
         self._furnish()
 
     def known(self, token: str, audience: str) -> str:
@@ -48,8 +47,7 @@ class KubernetesServer(LocalServer):
             return ""
         bound = self.objects.get(found["bound"]["name"])
         alive = bound is not None and bound["metadata"]["uid"] == found["bound"]["uid"]
-        cached = time.time() < self.gone.get(found["bound"]["uid"], 0.0) + self.lag_s
-        return str(found["account"]) if alive or cached else ""
+        return str(found["account"]) if alive or (found["bound"]["uid"] in self.gone and self.lags()) else ""
 
     def _furnish(self) -> None:
         app, place = self._app, f"/api/v1/namespaces/{NAMESPACE}"
@@ -78,7 +76,7 @@ class KubernetesServer(LocalServer):
             found = self.objects.pop(name, None)
             if found is None:
                 return _status(404, "NotFound")
-            self.gone[found["metadata"]["uid"]] = time.time()
+            self.gone.add(found["metadata"]["uid"])
             return _json(200, {"kind": "Status", "status": "Success"})
 
         @app.post(f"{place}/serviceaccounts/<account>/token")

@@ -20,6 +20,7 @@ from remit.adapters.broker.web import BrokerWeb
 from remit.adapters.runtime.system import SystemClock
 from remit.ports.secret_source import SecretSource
 from tests.bao_server import BaoServer
+from tests.conformance.bao_brokers import PATIENCE_S
 from tests.secret_service import SecretServiceServer
 
 
@@ -59,14 +60,10 @@ class AtKv:
         self._bao = bao
         self._mount = f"kv{version}"
         self._below = f"{self._mount}/{'data/' if version == 2 else ''}crm/api"
-        mounts = bao.ask("GET", "sys/mounts")
-        assert isinstance(mounts, dict)
-        if f"{self._mount}/" not in mounts["data"]:
-            mount = {"type": "kv", "options": {"version": str(version)}}
-            bao.ask("POST", f"sys/mounts/{self._mount}", mount)
+        bao.mount(self._mount, "kv", version=str(version))
         self._versioned = version == 2
         self.name = f"{self._mount}/crm/api#password"
-        self._web = BrokerWeb("OpenBao", timeout_s=1.0)
+        self._web = BrokerWeb("OpenBao", timeout_s=PATIENCE_S)
         token = bao.token_for(f'path "{self._below}" {{ capabilities = ["read"] }}')
         self.source: SecretSource = KvSecrets(
             BaoSource(bao.address, lambda: token, web=self._web, clock=SystemClock())
@@ -82,12 +79,14 @@ class AtKv:
         self._bao.ask("DELETE", self._below)
 
     def cut(self) -> None:
-        """Stop the server where it is."""
+        """Stop the server where it is, and wait for it no longer than a test must."""
         self._bao.pause(True)
+        self._web.timeout_s = 1.0
 
     def mend(self) -> None:
         """Let it go on."""
         self._bao.pause(False)
+        self._web.timeout_s = PATIENCE_S
 
     async def close(self) -> None:
         """Close the connections."""

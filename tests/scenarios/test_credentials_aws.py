@@ -100,12 +100,13 @@ def test_a_session_ends_with_the_task(tmp_path: Path, aws: AwsServer) -> None:
         text = json.dumps(session.policy)
         assert f"crm/{task}/*" in text
         assert "s3:*" not in text
-        aws.lag_s = 0.5
+        aws.lag = 3
         closure = gateway.closed_up(task)
         assert closure["closed"]
         (closing,) = [one for one in closure["closings"] if one["lease"]]
         assert (closing["kind"], closing["name"]) == ("aws-session", ROLE)
-        assert closing["refused_after_ms"] - closing["revoked_after_ms"] > 300
+        assert closing["refused_after_ms"] > closing["revoked_after_ms"]
+        assert closing["attempts"] > 2
 
 
 def test_aws_down_at_the_issue_and_at_the_end(tmp_path: Path, aws: AwsServer) -> None:
@@ -245,7 +246,7 @@ async def test_ended_sessions_stay_denied_and_leave_room(aws: AwsServer, place: 
     try:
         for number, lease in enumerate(leases):
             await writers[number % 2].deny(lease, until)
-        written = "".join(text for text, _ in aws.policies.values())
+        written = "".join(aws.policies.values())
         assert len(written) <= QUOTA
         assert all(f"*:{lease}@*" in written for lease in leases)
         assert await writers[0].denies(leases[0])
@@ -263,7 +264,7 @@ async def test_where_iam_has_no_room_the_end_stays_open(aws: AwsServer, place: A
     """It is not claimed that what could not be denied is."""
     broker = place.made()
     given = await broker.obtain(LeaseWanted("lse_1", "crm", about(id="C-42")))
-    aws.policies["of-somebody-else"] = (json.dumps({"x": "y" * (QUOTA - 50)}), 0.0)
+    aws.policies["of-somebody-else"] = json.dumps({"x": "y" * (QUOTA - 50)})
     with pytest.raises(KeyUnavailable, match="LimitExceeded"):
         await broker.revoke(given)
     assert "of-somebody-else" in aws.policies

@@ -57,11 +57,13 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 class BrokerWeb:
-    """A connection pool to one source. Lives on one event loop; connects when first asked."""
+    """A connection pool to one source. Lives on one event loop; connects when first asked. `timeout_s` is the
+    longest wait for a whole answer.
+    """
 
     def __init__(self, name: str, *, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S) -> None:
         """Take what the source is called in errors."""
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._name = name
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
@@ -81,7 +83,6 @@ class BrokerWeb:
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=self._tls or True),
                 middlewares=(_once,),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -100,6 +101,7 @@ class BrokerWeb:
                 url,
                 headers=headers,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=self.timeout_s),
                 **given,
             ) as answer:
                 body = b""
