@@ -17,14 +17,15 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.waker.nats import NatsWaker
 from remit.core.errors import Conflict
 from remit.core.replica import Replica
+from remit.core.task import Ancestor
 from remit.core.waking import Nudge
-from remit.ports.fleet import FenceAck, Raised, Sight
+from remit.ports.fleet import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
 from remit.ports.issued import Withdraw
-from remit.ports.store import Pin, PutAgent, PutPin, PutValue, RaiseFence, Unit
+from remit.ports.store import Pin, PutAgent, PutPin, PutTask, PutValue, RaiseFence, Unit
 from remit.services.replicas import Replicas
 from remit.services.waking import Waking
 from tests.nats_server import NatsServer
-from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, an_agent
+from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
 
 SCOPE = "task:task_1"
 
@@ -197,3 +198,27 @@ async def test_a_replica_says_what_it_is(three: list[Member]) -> None:
     await until(lambda: other.replicas.others[one.replicas.id].bundle == "sha256:1")
     assert other.replicas.others[one.replicas.id].waking == "nats"
     assert await other.fleet.owner("task_1") == ""
+
+
+async def test_what_no_replica_serves_is_unattended(three: list[Member]) -> None:
+    """A task whose family has an owner that is there is that one's to look after; no other asks for it."""
+    first, second, _ = three
+    one = Ancestor("root", "contract-bot", "ana")
+    tasks = (
+        a_task("root", idle_s=900),
+        a_task("below", idle_s=900, lineage=(one,)),
+        a_task("other", lease_s=15),
+        a_task("long"),
+    )
+    await first.store.commit(Unit(tuple(PutTask(task) for task in tasks)))
+    assert sorted(await second.store.unattended(TENANT)) == ["below", "other", "root"]
+    await first.store.commit(Unit((TakeTask(TENANT, "root", first.replicas.id),)))
+    assert await second.store.unattended(TENANT) == ["other"]
+    await first.store.commit(Unit((TakeTask(TENANT, "other", first.replicas.id),)))
+    assert await second.store.unattended(TENANT) == []
+    await first.store.commit(Unit((LeaveTask(TENANT, "other", first.replicas.id),)))
+    assert await second.store.unattended(TENANT) == ["other"]
+    await second.fleet.look()
+    seen = {one.id: one.renewed for one in second.sights[-1].replicas}
+    await second.store.commit(Unit((Bury(TENANT, first.replicas.id, seen[first.replicas.id]),)))
+    assert sorted(await second.store.unattended(TENANT)) == ["below", "other", "root"]

@@ -357,9 +357,11 @@ async def test_tasks_that_may_have_to_end_are_found(store: Store) -> None:
         a_task("long", deadline=later),
     )
     await store.commit(Unit(changes=tuple(PutTask(task) for task in tasks)))
-    assert {task.id for task in await store.expiring(TENANT, START)} == {"past", "leased", "idle"}
+    assert {task.id for task in await store.expiring(TENANT, START)} == {"past"}
     assert {task.id for task in await store.expiring(TENANT, later)} == {"past", "leased", "idle", "long"}
     assert await store.expiring("other", later) == []
+    assert sorted(await store.unattended(TENANT)) == ["idle", "leased"]
+    assert await store.unattended("other") == []
 
 
 async def test_a_unit_belongs_to_one_tenant(store: Store) -> None:

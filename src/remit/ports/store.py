@@ -244,8 +244,12 @@ class Store(Protocol):
         ...
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
-        """Give the active tasks that may have to end at `now`: those whose deadline has passed or passes
-        within this second, and those that end when nobody uses them, by lease or idle time.
+        """Give the active tasks whose deadline has passed at `now`, or passes within this second."""
+        ...
+
+    async def unattended(self, tenant: str) -> list[str]:
+        """Name the active tasks that end when nobody uses them, by lease or idle time; of several replicas
+        those whose family is owned by none that is there.
         """
         ...
 

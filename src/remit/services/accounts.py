@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from remit.core.task import Budgets, Task
 from remit.ports.store import TakeBudget, Usage
 
 Json = Any
+_UNUSED: Final = Usage()
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -77,27 +78,36 @@ def own_accounts(task: Task) -> frozenset[str]:
     return frozenset(out)
 
 
-def used_up(task: Task, used: Mapping[str, Usage]) -> str:
+def ceilings(task: Task) -> tuple[tuple[tuple[str, int], ...], ...]:
+    """Give what each grant of a task may take: from which accounts, and how much these hold. Nothing where a
+    grant has no ceiling: then its grants are never all used up.
+    """
+    found = []
+    for grant in task.grants:
+        own = Drawn(account_of(task, grant), grant.calls, grant.amounts)
+        held = tuple((account, bound.calls) for account, bound in own.bounds() if bound.calls is not None)
+        if not held:
+            return ()
+        found.append(held)
+    return tuple(found)
+
+
+def used_up(
+    task: Task, used: Mapping[str, Usage], held: tuple[tuple[tuple[str, int], ...], ...] | None = None
+) -> str:
     """Say what of a task's own budgets lets no call through any more; empty while one can pass.
 
-    `used` is what its accounts have spent.
+    `used` is what its accounts have spent; `held` are its `ceilings`, where they are known already.
     """
-    budgets, spent = task.budgets, used.get(task.id, Usage())
+    budgets, spent = task.budgets, used.get(task.id, _UNUSED)
     if budgets.calls is not None and spent.calls >= budgets.calls:
         return f"its budget of {budgets.calls} calls is used up"
     if budgets.result_bytes is not None and spent.result_bytes >= budgets.result_bytes:
         return f"its budget of {budgets.result_bytes} result bytes is used up"
-    if task.grants and all(_drained(task, grant, used) for grant in task.grants):
+    held = ceilings(task) if held is None else held
+    if held and all(any(used.get(name, _UNUSED).calls >= most for name, most in one) for one in held):
         return "the ceilings of all its grants are used up"
     return ""
-
-
-def _drained(task: Task, grant: Grant, used: Mapping[str, Usage]) -> bool:
-    own = Drawn(account_of(task, grant), grant.calls, grant.amounts)
-    return any(
-        bound.calls is not None and used.get(account, Usage()).calls >= bound.calls
-        for account, bound in own.bounds()
-    )
 
 
 def _millionths(value: float, rounding: str) -> int:

@@ -21,7 +21,7 @@ from remit.core.task import Budgets, Task
 from remit.core.token import AccessClaims
 from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
-from remit.services.accounts import Drawn, added, own_accounts, used_up
+from remit.services.accounts import Drawn, added, ceilings, own_accounts, used_up
 from remit.services.in_hand import LiveCall
 from remit.services.met import begun
 
@@ -86,6 +86,8 @@ class LiveTask:
         self._used = used
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
+        #: What its own grants may take; worked out when it is asked for.
+        self._ceilings: tuple[tuple[tuple[str, int], ...], ...] | None = None
         self._bound = bound
         parent = bound(task.parent)
         #: How many calls it has been permitted; the number of the last one.
@@ -170,6 +172,7 @@ class LiveTask:
         lost = {tool for tool, grants in before.items() if self.grants.get(tool) != grants}
         self.task = task
         self.own = own_accounts(task)
+        self._ceilings = None
         self.bounds[task.id] = task.budgets
         self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
         for call in list(self.in_hand):
@@ -182,7 +185,9 @@ class LiveTask:
 
     def used_up(self) -> str:
         """Say what of the task's own budgets lets no call through any more; empty while one can pass."""
-        return used_up(self.task, self._used)
+        if self._ceilings is None:
+            self._ceilings = ceilings(self.task)
+        return used_up(self.task, self._used, self._ceilings)
 
     def spend(self, request: AccessRequest) -> None:
         """Use up what the intent states, for what a call does with it.

@@ -25,7 +25,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.errors import Conflict, Elsewhere, NotFound
+from remit.core.errors import Conflict, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import (
@@ -62,6 +62,7 @@ from remit.services.precedence import Going, Precedence
 from remit.services.recent_times import RecentTimes
 from remit.services.remains import Remains
 from remit.services.replicas import Replicas
+from remit.services.run_out import RunOut
 
 #: Where it is kept why a scope is locked.
 LOCKS: Final = "lock:"
@@ -98,6 +99,9 @@ class Revocations:
         self._replicas = replicas
         self._ownership = ownership
         self._remains = remains
+        self._run_out = RunOut(
+            store=store, clock=clock, live=live, ownership=ownership, remains=remains, tenant=tenant
+        )
         self._precedence = precedence
         self._tenant = tenant
         self._settle_s = settle_s
@@ -199,36 +203,9 @@ class Revocations:
         return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
 
     async def expire(self) -> list[Closure]:
-        """End the tasks whose deadline, lease or budget has run out; for a background loop.
-
-        Of several replicas each looks after what it owns, and one of them after what nobody does.
-        """
-        now, boot_s = self._clock.now(), self._clock.boot_s()
-        due: list[tuple[str, str, Cause]] = []
-        # A clock that was set back moves no deadline of a task that is bound.
-        late = {one.task.id: one.task for one in self._live.all() if one.overdue(boot_s)}
-        late |= {task.id: task for task in await self._store.expiring(self._tenant, now)}
-        for task in late.values():
-            live = self._live.get(task.id)
-            if live is None and not self._remains.tends:
-                continue
-            if live is None and (task.lease_s or task.idle_s or self._replicas.several):
-                # Nobody has bound it since this process started: its lease or idle time starts now.
-                # Of one that another replica serves, that one's clock counts.
-                try:
-                    live = await self._live.load(task.id)
-                except Elsewhere:
-                    continue
-            if now >= task.deadline or (live is not None and boot_s >= live.ends_s):
-                due.append((task.id, "the deadline has passed", Cause.DEADLINE))
-            elif live is not None and live.lapsed(boot_s):
-                leased = bool(task.lease_s)
-                lapse = "the lease was not renewed" if leased else "nobody used it"
-                due.append((task.id, lapse, Cause.LEASE if leased else Cause.IDLE))
-        spent = [one for one in self._live.all() if one.task.ends_when_spent and not one.open_calls]
-        due += [(one.task.id, why, Cause.BUDGET) for one in spent if (why := one.used_up())]
+        """End the tasks whose deadline, lease or budget has run out; for a background loop."""
         out: list[Closure] = []
-        for some in batches(due, AT_ONCE):
+        for some in batches(await self._run_out.due(), AT_ONCE):
             out += await asyncio.gather(*(self.expire_one(*one) for one in some))
         return out
 

@@ -36,6 +36,16 @@ class PostgresStore(RelationalStore):
     """State and evidence in one database (`ports.store.Store`)."""
 
     _writer: PostgresWriter
+    # Owned is what a family goes back to: the task itself, or one of its ancestors.
+    _unattended = (
+        "select t.id from tasks t where t.tenant = ? and t.state = 'active' and t.watched = 1"
+        " and not exists (select 1 from owners o join replicas r on r.tenant = o.tenant and r.id = o.replica"
+        " where o.tenant = t.tenant and o.task = t.id and r.gone = 0)"
+        " and not exists (select 1 from lineage l"
+        " join owners o on o.tenant = l.tenant and o.task = l.ancestor"
+        " join replicas r on r.tenant = o.tenant and r.id = o.replica"
+        " where l.tenant = t.tenant and l.task = t.id and r.gone = 0)"
+    )
 
     def __init__(
         self,

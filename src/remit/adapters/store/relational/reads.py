@@ -117,11 +117,14 @@ def tasks(connection: Sql, tenant: str, agent: str, on_behalf_of: str, state: st
 
 
 def expiring(connection: Sql, tenant: str, now_s: int) -> list[Task]:
-    """Give the active tasks that are past their deadline by `now_s`, and those that end when nobody uses
-    them.
-    """
-    query = f"{_TASK} and state = 'active' and (deadline <= ? or watched = 1) order by opened, id"
+    """Give the active tasks that are past their deadline by `now_s`."""
+    query = f"{_TASK} and state = 'active' and deadline <= ? order by opened, id"
     return _tasks(connection.execute(query, (tenant, now_s)))
+
+
+def names(connection: Sql, query: str, *values: object) -> list[str]:
+    """Give the one column of some rows."""
+    return [name for (name,) in connection.execute(query, values)]
 
 
 def with_descendants(connection: Sql, tenant: str, id: str, most: int = ALL) -> list[Task]:
