@@ -346,24 +346,6 @@ async def test_tasks_are_found_by_the_person_they_are_for(store: Store) -> None:
     assert await store.tasks(TENANT, on_behalf_of="leo") == []
 
 
-async def test_tasks_that_may_have_to_end_are_found(store: Store) -> None:
-    """Those past their deadline, and those with a lease or an idle time; none that has ended, or has time."""
-    later = START + timedelta(hours=1)
-    tasks = (
-        a_task("past", deadline=START - timedelta(seconds=1)),
-        a_task("done", deadline=START - timedelta(seconds=1), state=TaskState.COMPLETED),
-        a_task("leased", deadline=later, lease_s=15),
-        a_task("idle", deadline=later, idle_s=900),
-        a_task("long", deadline=later),
-    )
-    await store.commit(Unit(changes=tuple(PutTask(task) for task in tasks)))
-    assert {task.id for task in await store.expiring(TENANT, START)} == {"past"}
-    assert {task.id for task in await store.expiring(TENANT, later)} == {"past", "leased", "idle", "long"}
-    assert await store.expiring("other", later) == []
-    assert sorted(await store.unattended(TENANT)) == ["idle", "leased"]
-    assert await store.unattended("other") == []
-
-
 async def test_a_unit_belongs_to_one_tenant(store: Store) -> None:
     """Events of two tenants in a unit, or a unit that names none, are a caller's defect."""
     with pytest.raises(ValueError, match="tenant"):

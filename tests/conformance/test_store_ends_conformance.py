@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an end reads of a store: what lies under a task, what of it is open, and who asks."""
+"""What ends read of a store: what has run out, what lies under a task, what of it is open, and who asks."""
 
 from datetime import timedelta
 
 from remit.core.approval import ApprovalState
-from remit.core.task import Ancestor
+from remit.core.task import Ancestor, TaskState
 from remit.ports.store import (
     Credential,
     PutApproval,
@@ -69,3 +69,21 @@ async def test_a_credential_comes_with_whose_it_is(store: Store) -> None:
     assert await store.signed_in(TENANT, "sha256:other") is None
     await store.commit(Unit(changes=(TakeCredential(TENANT, of_lena.digest),)))
     assert await store.signed_in(TENANT, of_lena.digest) is None
+
+
+async def test_tasks_that_may_have_to_end_are_found(store: Store) -> None:
+    """Those past their deadline, and those with a lease or an idle time; none that has ended, or has time."""
+    later = START + timedelta(hours=1)
+    tasks = (
+        a_task("past", deadline=START - timedelta(seconds=1)),
+        a_task("done", deadline=START - timedelta(seconds=1), state=TaskState.COMPLETED),
+        a_task("leased", deadline=later, lease_s=15),
+        a_task("idle", deadline=later, idle_s=900),
+        a_task("long", deadline=later),
+    )
+    await store.commit(Unit(changes=tuple(PutTask(task) for task in tasks)))
+    assert {task.id for task in await store.expiring(TENANT, START)} == {"past"}
+    assert {task.id for task in await store.expiring(TENANT, later)} == {"past", "leased", "idle", "long"}
+    assert await store.expiring("other", later) == []
+    assert sorted(await store.unattended(TENANT)) == ["idle", "leased"]
+    assert await store.unattended("other") == []

@@ -166,9 +166,7 @@ class Store(Protocol):
         ...
 
     def withdrawn(self, tenant: str) -> Container[str]:
-        """Give the live set of ids of what was taken back (`Withdraw`), as last committed; from memory,
-        without waiting, not to be changed.
-        """
+        """Give, as `epochs` are given, the ids of what was taken back (`Withdraw`)."""
         ...
 
     async def family(self, tenant: str, id: str) -> TokenFamily | None:
@@ -248,9 +246,7 @@ class Store(Protocol):
         ...
 
     async def unattended(self, tenant: str) -> list[str]:
-        """Name the active tasks that end when nobody uses them, by lease or idle time; of several replicas
-        those whose family is owned by none that is there.
-        """
+        """Name the active tasks with a lease or idle time whose family no replica that is there owns."""
         ...
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
