@@ -25,7 +25,7 @@ from remit.services.live_task import LiveTask
 from remit.services.ownership import Ownership, root_of
 from remit.services.remains import Remains
 
-#: Bound tasks that are looked at in one turn of the event loop.
+#: Tasks that are looked at in one turn of the event loop.
 IN_A_TURN: Final = 200
 
 _PASSED: Final = "the deadline has passed"
@@ -100,7 +100,9 @@ class RunOut:
 
     async def _attend(self, tasks: Iterable[str]) -> None:
         """3."""
-        for task in tasks:
+        for number, task in enumerate(tasks, 1):
+            if not number % IN_A_TURN:
+                await asyncio.sleep(0)
             if self._live.get(task) is None:
                 try:
                     await self._live.load(task)
