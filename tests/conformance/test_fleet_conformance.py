@@ -17,7 +17,7 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.waker.nats import NatsWaker
 from remit.core.errors import Conflict
 from remit.core.replica import Replica
-from remit.core.task import Ancestor
+from remit.core.task import Ancestor, TaskState
 from remit.core.waking import Nudge
 from remit.ports.fleet import Bury, FenceAck, LeaveTask, Raised, Sight, TakeTask
 from remit.ports.issued import Withdraw
@@ -200,25 +200,31 @@ async def test_a_replica_says_what_it_is(three: list[Member]) -> None:
     assert await other.fleet.owner("task_1") == ""
 
 
-async def test_what_no_replica_serves_is_unattended(three: list[Member]) -> None:
-    """A task whose family has an owner that is there is that one's to look after; no other asks for it."""
+async def test_each_replica_looks_after_its_own_and_one_after_what_nobody_owns(three: list[Member]) -> None:
+    """A task whose family has an owner that is there is that one's, and nobody else asks for it."""
     first, second, _ = three
-    one = Ancestor("root", "contract-bot", "ana")
+    mine = first.replicas.id
+
+    async def seen_by_all() -> tuple[list[str], list[str]]:
+        owned, unowned = await second.store.watched(TENANT, mine), await second.store.watched(TENANT)
+        return sorted(owned), sorted(unowned)
+
     tasks = (
         a_task("root", idle_s=900),
-        a_task("below", idle_s=900, lineage=(one,)),
+        a_task("below", lease_s=15, lineage=(Ancestor("root", "contract-bot", "ana"),)),
         a_task("other", lease_s=15),
         a_task("long"),
+        a_task("done", idle_s=900, state=TaskState.COMPLETED),
     )
     await first.store.commit(Unit(tuple(PutTask(task) for task in tasks)))
-    assert sorted(await second.store.unattended(TENANT)) == ["below", "other", "root"]
-    await first.store.commit(Unit((TakeTask(TENANT, "root", first.replicas.id),)))
-    assert await second.store.unattended(TENANT) == ["other"]
-    await first.store.commit(Unit((TakeTask(TENANT, "other", first.replicas.id),)))
-    assert await second.store.unattended(TENANT) == []
-    await first.store.commit(Unit((LeaveTask(TENANT, "other", first.replicas.id),)))
-    assert await second.store.unattended(TENANT) == ["other"]
+    assert await seen_by_all() == ([], ["below", "other", "root"])
+    await first.store.commit(Unit((TakeTask(TENANT, "root", mine),)))
+    assert await seen_by_all() == (["below", "root"], ["other"])
+    await first.store.commit(Unit((TakeTask(TENANT, "other", mine), TakeTask(TENANT, "long", mine))))
+    assert await seen_by_all() == (["below", "other", "root"], [])
+    await first.store.commit(Unit((LeaveTask(TENANT, "other", mine),)))
+    assert await seen_by_all() == (["below", "root"], ["other"])
     await second.fleet.look()
-    seen = {one.id: one.renewed for one in second.sights[-1].replicas}
-    await second.store.commit(Unit((Bury(TENANT, first.replicas.id, seen[first.replicas.id]),)))
-    assert sorted(await second.store.unattended(TENANT)) == ["below", "other", "root"]
+    renewed = {one.id: one.renewed for one in second.sights[-1].replicas}[mine]
+    await second.store.commit(Unit((Bury(TENANT, mine, renewed),)))
+    assert await seen_by_all() == ([], ["below", "other", "root"])

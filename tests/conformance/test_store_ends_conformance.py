@@ -85,5 +85,5 @@ async def test_tasks_that_may_have_to_end_are_found(store: Store) -> None:
     assert {task.id for task in await store.expiring(TENANT, START)} == {"past"}
     assert {task.id for task in await store.expiring(TENANT, later)} == {"past", "leased", "idle", "long"}
     assert await store.expiring("other", later) == []
-    assert sorted(await store.unattended(TENANT)) == ["idle", "leased"]
-    assert await store.unattended("other") == []
+    assert sorted(await store.watched(TENANT)) == ["idle", "leased"]
+    assert await store.watched("other") == []

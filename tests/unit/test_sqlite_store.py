@@ -175,7 +175,7 @@ async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_p
     old.close()
     store = opened(tmp_path)
     assert {task.id for task in await store.expiring(TENANT, START)} == {"past"}
-    assert await store.unattended(TENANT) == ["idle"]
+    assert await store.watched(TENANT) == ["idle"]
     assert [task.id for task in await store.tasks(TENANT, on_behalf_of="lena")] == ["past"]
     assert await store.credentials(TENANT, person="lena") == [session]
     await store.close()

@@ -245,8 +245,8 @@ class Store(Protocol):
         """Give the active tasks whose deadline has passed at `now`, or passes within this second."""
         ...
 
-    async def unattended(self, tenant: str) -> list[str]:
-        """Name the active tasks with a lease or idle time whose family no replica that is there owns."""
+    async def watched(self, tenant: str, owner: str = "") -> list[str]:
+        """Name active tasks with a lease or idle time: those of an owner, or that no replica there owns."""
         ...
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:

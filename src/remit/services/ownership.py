@@ -33,6 +33,11 @@ class Ownership:
         self._held: dict[str, tuple[str, int]] = {}
         self.several = replicas.several
 
+    @property
+    def replica(self) -> str:
+        """As whom this process owns, where there are several."""
+        return self._replicas.id
+
     def __len__(self) -> int:
         """How many are owned."""
         return len(self._held)

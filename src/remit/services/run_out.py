@@ -4,8 +4,8 @@
 1. of what is bound here memory says so, and the store is not asked: a look costs little, however many tasks
    there are, and no turn of the event loop has more than some hundreds of them
 2. of what is not bound the store tells whose deadline has passed
-3. lease and idle time of a task live where it is bound. One that nobody attends to is bound by whoever tends
-   (`remains`): its time begins then
+3. lease and idle time of a task live where it is bound. One that was never used is bound by the owner of its
+   family, and where nobody owns it by whoever tends (`remains`): its time begins then
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ class RunOut:
         for task in await self._store.expiring(self._tenant, now):
             if task.id not in found and await self._passed(task, now, boot_s):
                 found[task.id] = Due(task.id, _PASSED, Cause.DEADLINE)
+        if self._ownership.several:
+            await self._attend(await self._store.watched(self._tenant, self._ownership.replica))
         if self._remains.tends:
-            await self._attend(await self._store.unattended(self._tenant))
+            await self._attend(await self._store.watched(self._tenant))
         return list(found.values())
 
     async def _bound(self, boot_s: float) -> list[Due]:

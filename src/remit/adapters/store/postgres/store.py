@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -22,6 +22,7 @@ from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.moments import micros
 from remit.adapters.store.relational.pool import ReadPool
+from remit.adapters.store.relational.reads import names
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
@@ -31,21 +32,26 @@ from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
 
+# Owned is what a family goes back to.
+_OWNED: Final = (
+    "with roots as (select task from owners where tenant = ? and replica = ?), families as (select task from"
+    " roots union all select l.task from lineage l join roots on roots.task = l.ancestor where l.tenant = ?)"
+    " select id from tasks where tenant = ? and state = 'active' and watched = 1"
+    " and id in (select task from families)"
+)
+_UNOWNED: Final = (
+    "with roots as (select o.task from owners o join replicas r on r.tenant = o.tenant and r.id = o.replica"
+    " where o.tenant = ? and r.gone = 0), families as (select task from"
+    " roots union all select l.task from lineage l join roots on roots.task = l.ancestor where l.tenant = ?)"
+    " select id from tasks where tenant = ? and state = 'active' and watched = 1"
+    " and id not in (select task from families)"
+)
+
 
 class PostgresStore(RelationalStore):
     """State and evidence in one database (`ports.store.Store`)."""
 
     _writer: PostgresWriter
-    # Owned is what a family goes back to: the task itself, or one of its ancestors.
-    _unattended = (
-        "select t.id from tasks t where t.tenant = ? and t.state = 'active' and t.watched = 1"
-        " and not exists (select 1 from owners o join replicas r on r.tenant = o.tenant and r.id = o.replica"
-        " where o.tenant = t.tenant and o.task = t.id and r.gone = 0)"
-        " and not exists (select 1 from lineage l"
-        " join owners o on o.tenant = l.tenant and o.task = l.ancestor"
-        " join replicas r on r.tenant = o.tenant and r.id = o.replica"
-        " where l.tenant = t.tenant and l.task = t.id and r.gone = 0)"
-    )
 
     def __init__(
         self,
@@ -128,6 +134,12 @@ class PostgresStore(RelationalStore):
             incarnation=incarnation,
             opener=Opener(sealing),
         )
+
+    async def watched(self, tenant: str, owner: str = "") -> list[str]:
+        """Name the active tasks that end when nobody uses them: of a replica, or of none that is there."""
+        if owner:
+            return await self._pool.run(names, _OWNED, tenant, owner, tenant, tenant)
+        return await self._pool.run(names, _UNOWNED, tenant, tenant, tenant)
 
     async def size(self, tenant: str) -> int:
         """Give the number of events in the log, whoever wrote them."""

@@ -37,9 +37,6 @@ class RelationalStore:
     Open one of its kinds with `open`, use it on one event loop, `close` it.
     """
 
-    #: What names the tasks that nobody attends to. One process alone serves all that it knows.
-    _unattended = "select t.id from tasks t where t.tenant = ? and t.state = 'active' and t.watched = 1"
-
     def __init__(
         self,
         *,
@@ -166,9 +163,10 @@ class RelationalStore:
         """Give the active tasks past their deadline."""
         return await self._pool.run(reads.expiring, tenant, int(now.timestamp()))
 
-    async def unattended(self, tenant: str) -> list[str]:
-        """Name the active tasks that end when nobody uses them, and that no other process serves."""
-        return await self._pool.run(reads.names, self._unattended, tenant)
+    async def watched(self, tenant: str, owner: str = "") -> list[str]:
+        """Name the active tasks that end when nobody uses them. One process alone serves them all."""
+        query = "select id from tasks where tenant = ? and state = 'active' and watched = 1"
+        return await self._pool.run(reads.names, query, tenant)
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
         """Give a task, and after it every task that has it among its ancestors."""
