@@ -27,7 +27,7 @@ def test_the_story_ends_as_it_should() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert told.returncode == 0, told.stdout[-6000:] + told.stderr[-4000:]

@@ -17,7 +17,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from remit.cli.demo.ports import free_port
 from remit.core.errors import ConfigInvalid
 
 USER: Final = "remit"
@@ -62,12 +62,6 @@ def _as_whom() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 class Database:
     """One server and its data, which is gone with it. Blocking: ask from a thread."""
 
@@ -87,7 +81,7 @@ class Database:
         self.password = password
         self._whom = _as_whom()
         self._bin = found
-        self.port = port or _free_port()
+        self.port = port or free_port()
         secret = self.folder / "password"
         secret.write_text(password)
         if self._whom:

@@ -22,7 +22,7 @@ from remit.core.errors import ConfigInvalid
 Json = Any
 
 ADMIN: Final = "REGISTER_ADMIN"
-START_S: Final = 30.0
+START_S: Final = 120.0
 #: What a task is given at the database: it sees the row of its own change.
 GRANTS: Final = (
     "grant select on changes to {role}",

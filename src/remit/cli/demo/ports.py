@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A port of this machine for a server that is about to start."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from typing import Final
+
+#: Below those that Linux gives to the ends of connections (from 32768 on): one of these would often be in use
+#: again before the server takes it.
+_FIRST: Final = 32_000
+_COUNT: Final = 768
+
+
+def free_port() -> int:
+    """Give a port on which nobody listens now; raises `OSError` where there is none."""
+    begin = secrets.randbelow(_COUNT)
+    for step in range(_COUNT):
+        port = _FIRST + (begin + step) % _COUNT
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
