@@ -21,7 +21,7 @@ class CuttingProxy:
         self.port: int = self._listener.getsockname()[1]
         self._word: tuple[bytes, str] | None = None
         self.cuts = 0
-        self._off = False
+        self._off = threading.Event()
         #: Seconds that each piece takes.
         self.slow_s = 0.0
         #: Whether clients of PostgreSQL hear of what others notify.
@@ -38,10 +38,17 @@ class CuttingProxy:
 
     def cut_off(self, cut: bool) -> None:
         """Cut all connections, and every one that is made from now on; or let them through again."""
-        self._off = cut
-        if cut:
-            for end in self._ends:
-                shut(end)
+        if not cut:
+            self._off.clear()
+            return
+        self._off.set()
+        for end in self._ends:
+            shut(end)
+
+    @property
+    def off(self) -> bool:
+        """Whether all connections are cut."""
+        return self._off.is_set()
 
     def close(self) -> None:
         """Cut everything, and take no more connections."""
@@ -56,7 +63,7 @@ class CuttingProxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if self._off:
+                if self._off.is_set():
                     client.close()
                     continue
                 try:
@@ -68,6 +75,9 @@ class CuttingProxy:
                     # What is sent in pieces would wait 40 ms for the word that the first one has come.
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._ends += (client, server)
+                if self._off.is_set():  # since it was being made
+                    shut(client)
+                    shut(server)
                 for ends in ((client, server, True), (server, client, False)):
                     thread = threading.Thread(target=self._pass_on, args=ends, daemon=True)
                     self._threads.append(thread)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.evidence_reading import permits
-from tests.gateway_process import GatewayProcess, gateway_process
+from tests.gateway_process import GatewayProcess, Told, gateway_process
 from tests.http_line import Line
 from tests.replicas_world import until
 
@@ -28,7 +28,8 @@ class Load:
         self.token = token
         self.run = run
         self.sent: set[str] = set()
-        self.faults: list[object] = []
+        #: One in a database may be late with its lease, on a busy machine.
+        self.faults: list[Told] = []
 
     async def loop(self, me: int) -> None:
         """Send one mail after the other."""
@@ -47,7 +48,7 @@ async def closed_up(gateway: GatewayProcess, *, at_once: bool) -> list[dict[str,
     """Read the evidence once every permit has its outcome: with a file from the start, with a database once
     the killed one's lease has run out, for until then it may be another that lives.
     """
-    tries = 1 if at_once else 300
+    tries = 1 if at_once else 900
     while True:
         events = await gateway.events()
         closed = {event["call"] for event in events if event["kind"] == "tool.called"}
@@ -86,7 +87,8 @@ async def check_whole(gateway: GatewayProcess, load: Load, *, at_once: bool) -> 
 async def kill_again_and_again(folder: Path, kills: int, database: str = "") -> int:
     """Each start goes on with what the killed one left; gives how many mails went out."""
     chance = random.Random(kills)
-    async with gateway_process(folder, database=database) as gateway:
+    # With a database the lease of each that was killed is waited out.
+    async with gateway_process(folder, database=database, replica={"lease_ms": 2000}) as gateway:
         task, _ = await gateway.open_task()
         for run in range(kills):
             load = Load(gateway, await gateway.task_token(task), run)
@@ -101,7 +103,7 @@ async def kill_again_and_again(folder: Path, kills: int, database: str = "") -> 
             await asyncio.sleep(chance.uniform(0.0, 0.6))
             await gateway.kill()
             await asyncio.gather(*loops)
-            assert load.faults == []
+            assert [told for told in load.faults if told.code != "replica-fenced"] == []
             await gateway.start()
             await check_whole(gateway, load, at_once=not database)
         return len(gateway.outbox())

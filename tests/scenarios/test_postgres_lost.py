@@ -134,16 +134,20 @@ async def test_a_server_that_stops_answering_is_broken_off(
     own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connections stay open and nothing comes: calls are refused in bounded time, and go on after it."""
-    monkeypatch.setattr(postgres_writer, "BATCH_S", 0.5)
-    monkeypatch.setattr(postgres_writer, "DOUBT_S", 0.5)
-    monkeypatch.setattr(postgres_reads, "READ_S", 0.5)
     load = Load(opened(own_postgres.fresh()))
     load.start()
     await load.until_permitted(50)
+    for module, name in (
+        (postgres_writer, "BATCH_S"),
+        (postgres_writer, "DOUBT_S"),
+        (postgres_reads, "READ_S"),
+    ):
+        monkeypatch.setattr(module, name, 0.5)
     own_postgres.pause(True)
     with pytest.raises(StoreUnavailable):
         await load.store.agents(TENANT)
     await load.until_refused(1)
+    monkeypatch.undo()  # from here on nothing is concluded from how long the server takes
     own_postgres.pause(False)
     assert await load.store.agents(TENANT) == []
     await load.until_permitted(50)

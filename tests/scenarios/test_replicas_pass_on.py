@@ -31,7 +31,7 @@ async def world(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> AsyncIterator[PassingWorld]:
     """Two replicas, with a door of each kind."""
-    async with passing_world(tmp_path, postgres, postgres_server) as made:
+    async with passing_world(tmp_path, postgres, postgres_server, lease_ms=5000) as made:
         yield made
 
 

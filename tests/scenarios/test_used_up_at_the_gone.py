@@ -51,7 +51,7 @@ async def two_calls(
             bound = "budgets: {calls: 2}\n" + ("when_spent: refuse\n" if refuse else "")
             task.write_text(task.read_text().replace("grants:\n", f"{bound}grants:\n", 1))
 
-        async with replicas(folder, url, database.port, count=2, prepare=prepared) as world:
+        async with replicas(folder, url, database.port, count=2, lease_ms=5000, prepare=prepared) as world:
             try:
                 yield PassingWorld(world, base, http), shop
             finally:

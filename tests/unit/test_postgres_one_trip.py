@@ -264,7 +264,7 @@ def test_columns_are_what_the_server_reads(postgres: str) -> None:
 
 async def reading_on_the_loop(store: PostgresStore, fleet: PostgresFleet) -> None:
     """Return when what lies at rest is read over a connection of its own."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while store._at_rest[0]._session is None:
             await fleet.holdings_since("files", 0)
 
@@ -306,7 +306,7 @@ async def test_who_waits_for_what_lies_at_rest_is_told_when_the_store_is_closed(
         await other.close()
         for one in waiting:
             with pytest.raises(StoreUnavailable, match="closed"):
-                await asyncio.wait_for(one, 10)
+                await asyncio.wait_for(one, 60)
     with pytest.raises(StoreUnavailable, match="closed"):
         await fleet.holdings_since("files", 0)
 
@@ -321,7 +321,7 @@ async def test_a_label_at_rest_that_cannot_be_read_is_told(postgres: str, store:
         aside.execute("update remit.holdings set body = '[]'")
     for _ in range(2):
         with pytest.raises(msgspec.ValidationError):
-            await asyncio.wait_for(fleet.holdings_since("files", 0), 10)
+            await asyncio.wait_for(fleet.holdings_since("files", 0), 60)
     assert await fleet.holdings_since("mail", 10**6) == ([], (await fleet.holdings_since("mail", 0))[1])
 
 
