@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from remit.core.workload import ClientBinding
 from remit.services.directory import NewAgent
@@ -23,6 +23,9 @@ from tests.tls_server import LocalServer, local_server, reply
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome")
                  if (found := shutil.which(name))), "")  # fmt: skip
+#: A browser on a busy machine takes its time; nothing is concluded from how much.
+PATIENCE_MS = 120_000
+expect.set_options(timeout=PATIENCE_MS)
 SHOTS = os.environ.get("REMIT_SCREENSHOTS", "")
 VERIFIER = "verifier-" * 6
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -83,6 +86,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that knows nothing yet."""
     made = browser.new_context(viewport={"width": 900, "height": 1100})
+    made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
 

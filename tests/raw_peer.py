@@ -135,13 +135,20 @@ async def ask(pool: Pool, method: bytes = b"POST", body: bytes = b"{}") -> tuple
         connection.release()
 
 
+async def until(so: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(60):
+        while not so():  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.001)
+
+
 def each_loop(story: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run a test on asyncio's own event loop and on uvloop, whose transports differ in small ways."""
     signature = inspect.signature(story)
 
     def test(*, new_loop: Callable[[], asyncio.AbstractEventLoop], **arguments: object) -> None:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(asyncio.wait_for(story(**arguments), 60))
+            runner.run(asyncio.wait_for(story(**arguments), 120))
 
     loop = inspect.Parameter("new_loop", inspect.Parameter.KEYWORD_ONLY)
     functools.update_wrapper(test, story)

@@ -71,7 +71,7 @@ class Subject:
 
 async def until(true: Callable[[], Any]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for is a plain value
             await asyncio.sleep(0.01)
 
@@ -163,7 +163,7 @@ def asking(name: str, **more: Any) -> Call:
 async def to_end(exchange: Exchange) -> list[Chunk]:
     """Every chunk of an exchange that has been sent."""
     chunks: list[Chunk] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not chunks or not chunks[-1].last:
             chunks.append(await exchange.receive())
     return chunks

@@ -36,7 +36,7 @@ def fixture_server() -> Iterator[str]:
     command = [sys.executable, "-m", "tests.interop.fixture", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
@@ -46,7 +46,7 @@ def fixture_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(120)
 
 
 def lay_out(folder: Path, gateway: LiveGateway, upstream: str, tools: list[str]) -> None:
@@ -111,5 +111,5 @@ def governed(folder: Path) -> Iterator[str]:
                 yield address
             finally:
                 relay.terminate()
-                relay.wait(20)
+                relay.wait(120)
                 relay.stdout.close()

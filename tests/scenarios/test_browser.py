@@ -136,6 +136,7 @@ def test_pages_cannot_be_framed(application: Application, context: BrowserContex
         ),
     )
     page.goto("http://evil.test/")
+    page.locator("#f").wait_for(state="attached")
     page.wait_for_timeout(500)
     framed = page.frames[1].content()
     assert "Sign in" not in framed
@@ -161,14 +162,14 @@ def test_the_command_line_signs_in_by_the_browser(application: Application, page
 
     waiting = threading.Thread(target=run, daemon=True)
     waiting.start()
-    assert ready.wait(60)
+    assert ready.wait(120)
     page.goto(opened[0])
     sign_in_by_code(page, gateway)
     expect(page.get_by_text(told[0][1])).to_be_visible()
     shoot(page, "terminal")
     page.get_by_role("button", name="Sign it in").click()
     expect(page.get_by_text("You can close this page")).to_be_visible()
-    waiting.join(30)
+    waiting.join(120)
     assert session[0]["person"] == "ana"
     asked = gateway.remit("who", "ana", "--json", session=session[0]["session"])
     assert asked.returncode == 0, asked.stderr

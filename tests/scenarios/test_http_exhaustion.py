@@ -77,7 +77,7 @@ async def test_an_agent_that_does_not_take_its_answer_is_given_up(tmp_path: Path
 
 async def test_an_api_that_says_nothing_is_a_problem(tmp_path: Path) -> None:
     """502 or 504 with an outcome that is not known; nothing is sent again."""
-    async with rest_world(tmp_path, call_timeout_s=0.2) as world:
+    async with rest_world(tmp_path, call_timeout_s=2) as world:
         told = await world.get("/say/slow")
         assert told.status in (502, 504)
         assert told.json["outcome"] == "unknown"
@@ -86,7 +86,7 @@ async def test_an_api_that_says_nothing_is_a_problem(tmp_path: Path) -> None:
 
 async def test_more_connections_than_there_are_is_busy(tmp_path: Path) -> None:
     """Who waits too long for a connection is told to come again; nothing was sent for them."""
-    async with rest_world(tmp_path, max_connections=1, connect_timeout_s=0.1) as world:
+    async with rest_world(tmp_path, max_connections=1, connect_timeout_s=2) as world:
         first = asyncio.create_task(world.get("/say/slow"))
         while not world.api.seen:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)

@@ -90,8 +90,8 @@ class Notebook:
             client_metadata_url=self.application.server.url("/client.json"),
         )
         async with (
-            httpx2.AsyncClient(auth=signing, timeout=60, trust_env=False) as http,
-            Client(streamable_http_client(url, http_client=http), read_timeout_seconds=60) as client,
+            httpx2.AsyncClient(auth=signing, timeout=120, trust_env=False) as http,
+            Client(streamable_http_client(url, http_client=http), read_timeout_seconds=120) as client,
         ):
             self.tools = {tool.name for tool in (await client.list_tools()).tools}
             result: Any = await client.call_tool("list_notes", {})
@@ -106,7 +106,7 @@ def test_an_interactive_client_works_for_a_person(application: Application, page
     notebook = Notebook(application)
     threads = ThreadPoolExecutor(1)
     working = threads.submit(notebook.run)
-    address = notebook.sent_to.get(timeout=60)
+    address = notebook.sent_to.get(timeout=120)
     page.goto(address)
     sign_in_by_code(page, application.gateway)
     page.get_by_role("link", name="Answer a question from the notes").click()
@@ -114,7 +114,7 @@ def test_an_interactive_client_works_for_a_person(application: Application, page
     shoot(page, "interactive")
     page.get_by_role("button", name="Permit", exact=True).click()
     expect(page.get_by_role("heading", name="Back in Notebook")).to_be_visible()
-    working.result(60)
+    working.result(180)
     threads.shutdown()
     assert notebook.tools == {"list_notes"}
     assert "shopping" in notebook.text

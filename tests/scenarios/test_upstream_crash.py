@@ -74,7 +74,7 @@ async def process(
 
 async def until(true: Callable[[], Any]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not true():  # noqa: ASYNC110 - what is waited for is a plain value
             await asyncio.sleep(0.01)
 
@@ -110,7 +110,7 @@ async def call(upstream: Upstream, name: str, **arguments: Any) -> Any:
     exchange = await upstream.prepare(tool(name, **arguments), {})
     try:
         exchange.send()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return json.loads((await exchange.receive()).body)
     finally:
         exchange.release()
@@ -138,7 +138,7 @@ async def test_a_crash_ends_every_call_in_hand_and_the_process_comes_back(era: s
             exchange.send()
         for exchange in exchanges:
             with pytest.raises(UpstreamUnreachable) as fault:
-                await asyncio.wait_for(exchange.receive(), 20)
+                await asyncio.wait_for(exchange.receive(), 60)
             assert fault.value.sent
         with pytest.raises(UpstreamUnreachable) as fault:
             unsent.send()
@@ -277,7 +277,7 @@ async def test_a_killed_remit_leaves_no_process_behind() -> None:
         sys.executable, "-c", REMIT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     assert remit.stdout is not None
-    pids = json.loads(await asyncio.wait_for(remit.stdout.readline(), 30))
+    pids = json.loads(await asyncio.wait_for(remit.stdout.readline(), 120))
     assert all(map(alive, pids))
     remit.kill()
     await remit.communicate()

@@ -14,7 +14,7 @@ import pytest
 
 from remit.adapters.upstream.http1 import Connection
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
-from tests.raw_peer import OK, Visit, answering, ask, each_loop, pool_of, raw_peer
+from tests.raw_peer import OK, Visit, answering, ask, each_loop, pool_of, raw_peer, until
 
 H = b"HTTP/1.1 200 OK\r\n"
 EVIL = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
@@ -183,7 +183,7 @@ async def test_a_response_before_the_request_answers_nobody() -> None:
 
     async with raw_peer(serve) as peer, pool_of(peer) as pool:
         connection = await pool.acquire()
-        await asyncio.sleep(0.05)
+        await until(lambda: connection._wire is None or not connection._wire.usable())
         with pytest.raises(UpstreamUnreachable) as caught:
             connection.send(b"POST", b"/", [])
         assert not caught.value.sent

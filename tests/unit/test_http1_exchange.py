@@ -96,12 +96,13 @@ async def test_an_upstream_is_held_back_while_nobody_reads() -> None:
             visit.say(bytes(65536))
             await visit.writer.drain()
 
-    # The idle time-out is shorter than the pause: it does not run against a reader who takes its time.
-    async with raw_peer(serve) as peer, pool_of(peer, idle_timeout_s=0.1) as pool:
+    # The idle time-out is shorter than the pause: it does not run against a reader who takes its time. (And
+    # longer than a busy machine lets this test wait between two pieces.)
+    async with raw_peer(serve) as peer, pool_of(peer, idle_timeout_s=2) as pool:
         connection = await pool.acquire()
         connection.send(b"GET", b"/", [])
         assert (await connection.head()).status == 200
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2.2)
         assert connection._wire is not None
         assert connection._wire.unread_bytes < 1024 * 1024
         assert sum([len(piece) async for piece in connection.chunks()]) == size

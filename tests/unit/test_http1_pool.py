@@ -8,7 +8,7 @@ import pytest
 
 from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, split_base_url
 from remit.core.errors import Busy, ConfigInvalid, UpstreamUnreachable
-from tests.raw_peer import OK, Visit, answering, ask, each_loop, pool_of, raw_peer
+from tests.raw_peer import OK, Visit, answering, ask, each_loop, pool_of, raw_peer, until
 
 
 @each_loop
@@ -24,7 +24,7 @@ async def test_an_idle_connection_that_ended_is_replaced_before_the_write() -> N
     async with raw_peer(serve) as peer, pool_of(peer) as pool:
         for _ in range(5):
             assert await ask(pool) == (200, b"ok")
-            await asyncio.sleep(0.01)
+            await until(lambda: not [one for one in pool._idle if one.quiet()])
         assert peer.visits == 5
 
 
@@ -54,7 +54,7 @@ async def test_a_connection_lost_in_hand_is_refused_before_the_write() -> None:
 
     async with raw_peer(serve) as peer, pool_of(peer) as pool:
         connection = await pool.acquire()
-        await asyncio.sleep(0.05)
+        await until(lambda: connection._wire is None or not connection._wire.usable())
         with pytest.raises(UpstreamUnreachable) as caught:
             connection.send(b"POST", b"/", [])
         assert not caught.value.sent
@@ -128,7 +128,7 @@ async def test_a_connection_cut_in_hand_frees_its_place() -> None:
 @each_loop
 async def test_waiting_for_a_connection_has_an_end() -> None:
     """When no connection comes free in time, the caller is told that the pool is busy."""
-    async with raw_peer(answering()) as peer, pool_of(peer, max_connections=1, connect_timeout_s=0.1) as pool:
+    async with raw_peer(answering()) as peer, pool_of(peer, max_connections=1, connect_timeout_s=2) as pool:
         held = await pool.acquire()
         with pytest.raises(Busy):
             await pool.acquire()
@@ -176,7 +176,7 @@ async def test_closing_the_pool_ends_everything() -> None:
     async with raw_peer(serve) as peer:
         pool = Pool(peer.origin, limits=Limits(max_connections=1))
         reading = asyncio.ensure_future(ask(pool))
-        await asyncio.sleep(0.05)
+        await until(lambda: peer.requests)
         waiting = asyncio.ensure_future(ask(pool))
         await asyncio.sleep(0)
         await pool.close()

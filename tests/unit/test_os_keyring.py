@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -56,6 +57,9 @@ async def test_a_locked_keyring_is_asked_once_and_waited_for_no_longer_than_pati
         with pytest.raises(KeyUnavailable, match="does not answer") as told:
             await source.read("crm/remit")
         assert "unlock" in told.value.way_out
+    async with asyncio.timeout(60):
+        while not waiting.asked:  # noqa: ASYNC110 - its thread may not have come to it yet
+            await asyncio.sleep(0.01)
     assert waiting.asked == 1
 
 
