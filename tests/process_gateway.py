@@ -53,9 +53,15 @@ class ProcessGateway(LeasingGateway):
     ) -> None:
         super().__init__(folder, lease)
         self.settings = more
-        self._crm = {"command": [python, *PROGRAM[1:], *options], "sender_constraint": "optional"} | settings
+        self._crm: Json = {
+            "command": [python, *PROGRAM[1:], *options],
+            "sender_constraint": "optional",
+        } | settings
         if lease:
             self._crm["lease"] = lease
+        if lease or settings.get("per_task"):
+            # A busy machine shall not have a program ended because this process did not run for some seconds.
+            self._crm = {"process_lease_s": 120} | self._crm
 
     async def _begin(self) -> None:
         config = self.folder / "remit.yaml"
@@ -74,7 +80,7 @@ class ProcessGateway(LeasingGateway):
 
     def eventually(self, reached: Callable[[], Any]) -> None:
         """Wait until something holds that is looked for from outside of the gateway's loop."""
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 120
         while not reached():
             assert time.monotonic() < end_s, "it never came to hold"
             time.sleep(0.02)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.tree import ROOT
+from tests.ports import free_port
 
 VERSION = "v1.13.3"
 MODULE = "github.com/spiffe/spire"
@@ -64,11 +64,6 @@ def programs() -> Path:
     return folder / "bin"
 
 
-def _port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 class Spire:
     """A server, and an agent that knows this user's processes as one workload."""
 
@@ -76,8 +71,8 @@ class Spire:
         """Write the configurations; nothing runs yet."""
         self._bin = bin
         self._folder = folder
-        self._port = _port()
-        self.bundle_port = _port()
+        self._port = free_port()
+        self.bundle_port = free_port()
         self.server_socket = folder / "server.sock"
         self.agent_socket = folder / "agent.sock"
         (folder / "server.conf").write_text(f"""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.keys import bao as bao_keys
 from remit.ports.store import Store
 from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
 from tests.conformance.stores import FILES, Open, in_postgres
@@ -43,8 +44,11 @@ async def store(open_store: Open, tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(params=["files", "openbao"])
-async def key_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
-    """A fresh keeper of keys."""
+async def key_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KeyStore]:
+    """A fresh keeper of keys; a busy machine may be slow."""
+    monkeypatch.setattr(bao_keys, "TIMEOUT_S", 60.0)
     if request.param == "files":
         made: KeyStore = InFiles(tmp_path)
     else:

@@ -3,7 +3,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -21,18 +20,18 @@ from remit.core.errors import Unauthenticated
 from remit.core.workload import IssuerBinding, matches
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
+from tests.ports import free_port
 
 CLIENT = "remit-test"
 BACK = "http://127.0.0.1/back"
 #: Longest wait for another process to start.
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     """Start the provider, and give its issuer."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

@@ -158,7 +158,7 @@ def test_the_sink_itself_is_tried(tmp_path: Path, bao: BaoServer, sink: Sink) ->
     ):
         task, token = gateway.open()
         assert "<ok/>" in gateway.get(token, key="C-42")
-        closure = gateway.closed_up(task)
+        closure = gateway.left_open(task, wait_s=5.0)
         (closing,) = [one for one in closure["closings"] if one["lease"]]
         assert closing["revoked_after_ms"] is not None
         assert closing["detail"] == "still open: the sink says accepted"

@@ -29,7 +29,7 @@ Json = Any
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tells the owner of a socket by /proc")
 SWEEP = ("--agent", "note-bot", "--task", "sweep", "--alone")
 #: Long enough for any machine; nothing is concluded from how long it took.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 CALL = """
 import json, os, sys, urllib.request, urllib.error
@@ -201,7 +201,7 @@ def test_when_remit_itself_is_killed_the_child_goes_and_the_lease_fences_the_tas
 ) -> None:
     """SIGKILL leaves remit no last word: the kernel tells the child, and the gateway ends the task."""
     running = gateway.start(
-        "run", *SWEEP, "--lease", "3", "--", "sh", "-c", "echo $$; exec sleep 600",
+        "run", *SWEEP, "--lease", "8", "--", "sh", "-c", "echo $$; exec sleep 600",
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     assert running.stdout is not None
@@ -231,7 +231,7 @@ print(ask(url), flush=True)
 sys.stdin.readline()
 print(ask(url), flush=True)
 """
-    words = ("run", *SWEEP, "--lease", "3", "--", sys.executable, program(gateway, "ended", text))
+    words = ("run", *SWEEP, "--lease", "20", "--", sys.executable, program(gateway, "ended", text))
     running = gateway.start(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout is not None
     assert running.stdin is not None
@@ -257,7 +257,7 @@ async def test_a_client_of_either_era_works_over_its_standard_streams(
     gateway: LiveGateway, mode: Any
 ) -> None:
     """The official client lists and calls through `remit connect`; when it goes, the task is completed."""
-    async with Client(over_stdio(gateway), mode=mode, read_timeout_seconds=30) as client:
+    async with Client(over_stdio(gateway), mode=mode, read_timeout_seconds=120) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["list_notes"]
         result = await client.call_tool("list_notes", {})
         assert not result.is_error
@@ -272,7 +272,7 @@ async def test_a_task_that_ran_out_is_opened_anew_and_the_client_notices_nothing
     gateway: LiveGateway, mode: Any
 ) -> None:
     """After a machine's sleep the lease has run out: the next call opens a new task, session included."""
-    async with Client(over_stdio(gateway), mode=mode, read_timeout_seconds=30) as client:
+    async with Client(over_stdio(gateway), mode=mode, read_timeout_seconds=120) as client:
         await client.list_tools()
         first = newest(gateway).id
         gateway.end(first, TaskState.EXPIRED)
@@ -283,7 +283,7 @@ async def test_a_task_that_ran_out_is_opened_anew_and_the_client_notices_nothing
 
 async def test_a_task_that_somebody_ended_stays_ended(gateway: LiveGateway) -> None:
     """`remit end` is the last word: the client's next call is refused, and no new task is opened."""
-    async with Client(over_stdio(gateway), mode="auto", read_timeout_seconds=30) as client:
+    async with Client(over_stdio(gateway), mode="auto", read_timeout_seconds=120) as client:
         await client.list_tools()
         first = newest(gateway).id
         gateway.end(first)

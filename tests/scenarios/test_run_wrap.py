@@ -7,7 +7,6 @@ in the way when it is not wanted any more.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from mcp import Client, StdioServerParameters
 
 from remit.cli.background import READY, stop
 from remit.config import load_bundle, load_config
+from tests.ports import free_port
 
 Json = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ class Desk:
         """Run `remit wrap`."""
         return subprocess.run(
             [sys.executable, "-m", "remit", "wrap", str(self.file), *words],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
     def entry(self, name: str = "My Notes") -> Json:
@@ -157,8 +157,7 @@ def test_a_folder_that_does_not_hold_keeps_the_client_working(desk: Desk) -> Non
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_client_works_as_before_and_remit_starts_when_it_is_needed(desk: Desk, mode: Any) -> None:
     """The client starts its entry as it always did: the gateway comes up behind it, nothing is refused."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     assert desk.wrap().returncode == 0
     config = desk.folder / "remit.yaml"
     text = "\n".join(line for line in config.read_text().splitlines() if not line.startswith("listen:"))

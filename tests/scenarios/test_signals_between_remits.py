@@ -12,7 +12,7 @@ from tests.cli_world import Remit, furnished
 from tests.ports import free_port
 
 #: Longest wait for a signal to arrive; nothing is concluded from how long it took.
-ARRIVES_S = 30
+ARRIVES_S = 180
 
 SENDER = """
 trust: {{plain_loopback: true}}

@@ -20,6 +20,8 @@ Json = Any
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
 
+#: Stops and ends wait long for credentials to be dead: on a busy machine a source is late.
+PATIENT = {"closure_wait_s": 20}
 TOOLS = """
 upstream: notes
 tools:
@@ -47,9 +49,11 @@ def server() -> Iterator[Authorities]:
         yield made
 
 
-@pytest.fixture
-def remit(tmp_path: Path, server: Authorities) -> Iterator[Remit]:
-    """A served folder whose upstream is a stubborn program that gets a token for each task."""
+@pytest.fixture(params=[300])
+def remit(tmp_path: Path, server: Authorities, request: pytest.FixtureRequest) -> Iterator[Remit]:
+    """A served folder whose upstream is a stubborn program that gets a token for each task, and is ended when
+    remit has not run for so many seconds.
+    """
     made = Remit(tmp_path / "house")
     made.folder.mkdir()
     assert made("init", ".").code == 0
@@ -63,8 +67,8 @@ def remit(tmp_path: Path, server: Authorities) -> Iterator[Remit]:
         },
         "env": {"API_TOKEN": "{token}"},
     }
-    notes = {"command": [*PROGRAM, "stubborn"], "lease": lease, "process_lease_s": 1}
-    (made.folder / "remit.yaml").write_text(json.dumps({"upstreams": {"notes": notes}}))
+    notes = {"command": [*PROGRAM, "stubborn"], "lease": lease, "process_lease_s": request.param}
+    (made.folder / "remit.yaml").write_text(json.dumps({"upstreams": {"notes": notes}, "limits": PATIENT}))
     (made.folder / "tools" / "notes.yaml").write_text(TOOLS)
     (made.folder / "tasks" / "tidy-note.yaml").write_text(TASK)
     made.env["CRM_CLIENT_SECRET"] = SECRET
@@ -83,7 +87,7 @@ def remit(tmp_path: Path, server: Authorities) -> Iterator[Remit]:
 
 def until(true: Callable[[], Any]) -> None:
     """Wait until something holds."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not true():
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.05)
@@ -101,8 +105,12 @@ def alive(pid: int) -> bool:
 def begun(remit: Remit) -> tuple[str, list[int]]:
     """Open a task and have its program leave an orphan behind; gives the task, and both processes."""
     task = str(remit.ask("task", "open", "tidy-note", "--agent", "note-bot", by="ana")["id"])
-    told = remit.call(task, "do", {"word": "fork_twice"})["result"]["structuredContent"]
-    return task, [told["pid"], told["orphan"]]
+    while True:
+        told = remit.call(task, "do", {"word": "fork_twice"})
+        # On a busy machine remit may not have run for as long as its program's lease: then there is another.
+        if "result" in told:
+            found = told["result"]["structuredContent"]
+            return task, [found["pid"], found["orphan"]]
 
 
 def test_a_killed_remit_leaves_no_program(remit: Remit, server: Authorities) -> None:
@@ -136,6 +144,7 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_none_to_the_next_start(
     until(lambda: not alive(orphan))
 
 
+@pytest.mark.parametrize("remit", [4], indirect=True)
 def test_a_stopped_remit_keeps_no_program_running(remit: Remit) -> None:
     """SIGSTOP: no one can end the task, so its program does not outlive the lease that remit renews; when
     remit goes on, the task does too.

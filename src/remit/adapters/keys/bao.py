@@ -81,7 +81,6 @@ class Bao:
         self.asked += 1
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=self._tls or True),
             )
         try:
@@ -92,6 +91,7 @@ class Bao:
                 headers=headers,
                 # A redirect would carry the token elsewhere.
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             ) as response:
                 content = await response.content.read(MAX_ANSWER_BYTES + 1)
                 while len(content) <= MAX_ANSWER_BYTES and not response.content.at_eof():
