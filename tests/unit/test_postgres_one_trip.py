@@ -13,8 +13,9 @@ from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres.arrays import IntArray, blobs, ints, texts
 from remit.adapters.store.postgres.fate import by_turn
 from remit.adapters.store.postgres.fleet import PostgresFleet
-from remit.adapters.store.postgres.onloop import BEGIN, TAKE_TURN, Done, OnLoop, Statement
+from remit.adapters.store.postgres.onloop import Done, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
+from remit.adapters.store.postgres.whole import BEGIN
 from remit.adapters.store.postgres.writer import CALM
 from remit.core.errors import BudgetExhausted, Conflict, Fenced, StoreUnavailable
 from remit.core.holding import Holding
@@ -172,20 +173,6 @@ async def test_a_whole_whose_answer_is_lost_is_on_record_once(
     assert await store.size(TENANT) == 4
     await store.close()
     await opened(url).close()
-
-
-async def test_a_whole_that_was_not_committed_never_will_be(postgres: str, store: PostgresStore) -> None:
-    """It may lie before a server that has not read it yet: its turn is taken before it is told as lost."""
-    session = connect(postgres, "asks")
-    (turn,) = session.execute("select turn from turns").fetchone()
-    assert not by_turn(TENANT, turn, (1, b"hash"), "asks")(session)
-    late = connect(postgres, "late")
-    taken = (TENANT, turn, "late", "", store.writer)
-    with pytest.raises(psycopg.errors.DivisionByZero):
-        psycopg.RawCursor(late.connection).execute(TAKE_TURN.encode(), taken)
-    assert (await store.commit(a_call(1))).indexes == (1,)
-    session.close()
-    late.close()
 
 
 async def test_a_first_batch_that_may_yet_be_committed_is_not_told_as_lost(postgres: str) -> None:

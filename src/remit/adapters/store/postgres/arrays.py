@@ -97,13 +97,18 @@ def teach(connection: psycopg.Connection[Any]) -> None:
     connection.adapters.register_dumper(BytesArray, _BytesDumper)
 
 
+def unnested(table: Table, marks: Sequence[str]) -> str:
+    """Give the rows that columns are, in SQL; a mark stands for each column."""
+    typed = (f"{mark}::{_PACKED[kind][0]}" for mark, kind in zip(marks, table.kinds, strict=True))
+    return f"unnest({', '.join(typed)})"
+
+
 def _statement(table: Table) -> str:
-    marks = ", ".join(f"?::{_PACKED[kind][0]}" for kind in table.kinds)
-    return f"insert into {table.name} select * from unnest({marks}){table.end}"  # noqa: S608 - names of ours
+    rows = unnested(table, "?" * len(table.kinds))
+    return f"insert into {table.name} select * from {rows}{table.end}"  # noqa: S608 - names of ours
 
 
-#: How rows of a table are put into it.
-PUT: Final = {table.name: _statement(table) for table in (EVENTS, COUNTERS)}
+_PUT: Final = {table.name: _statement(table) for table in (EVENTS, COUNTERS)}
 
 
 def packed(table: Table, flat: list[Any]) -> list[bytes]:
@@ -114,4 +119,4 @@ def packed(table: Table, flat: list[Any]) -> list[bytes]:
 
 def put(sql: Sql, table: Table, flat: list[Any]) -> None:
     """Put rows into a table by one statement (`relational.inserts.Insert`)."""
-    sql.execute(PUT[table.name], packed(table, flat))
+    sql.execute(_PUT[table.name], packed(table, flat))

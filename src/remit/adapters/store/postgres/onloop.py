@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
@@ -48,9 +48,8 @@ Done = Callable[[Heard], None]
 class OnLoop:
     """Speaks over one connection at a time, which only the event loop uses meanwhile."""
 
-    def __init__(self, *, expected: Sequence[bytes] = ()) -> None:
-        """Begin without a connection; `expected` are refusals after which what was prepared still is."""
-        self._expected = expected
+    def __init__(self) -> None:
+        """Begin without a connection."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: PostgresSession | None = None
         self._fd = -1
@@ -169,9 +168,8 @@ class OnLoop:
     def _take_refusal(self, result: Any) -> None:
         if not self._answer.refused:
             self._answer.refused = result.error_field(DiagnosticField.SQLSTATE) or b"?"
-            if self._answer.refused not in self._expected:
-                # Perhaps one of them is not prepared any more, or never was.
-                self._names.clear()
+            # Perhaps one of them is not prepared any more, or never was.
+            self._names.clear()
 
     def _tell(self) -> None:
         done, self._done = self._done, None
@@ -186,30 +184,3 @@ class OnLoop:
                 self._session.close()
         self._answer.lost = True
         self._tell()
-
-
-#: What the server calls a division by zero, which is how `TAKE_TURN` refuses.
-MOVED_ON: Final = b"22012"
-
-#: Counts a tenant's turn up, if it is the one that is known, was taken by whom it is known of, and this
-#: writer may still write. The transaction is refused otherwise, by the only fault that a statement can make
-#: of what it finds.
-TAKE_TURN: Final = (
-    "with taken as (update turns set turn = turn + 1, writer = $3 where tenant = $1 and turn = $2::bigint"
-    " and writer = $5"
-    " and ($4 = '' or exists (select 1 from replicas where tenant = $1 and id = $4 and gone = 0))"
-    " returning 1) select 1 / count(*) as refused_if_another_writer_came_first from taken"
-)
-
-BEGIN: Final[Statement] = ("begin", (), False)
-COMMIT: Final[Statement] = ("commit", (), False)
-
-
-def committed(answer: Heard) -> bool:
-    """Whether a transaction is on record: `COMMIT` was its last statement and was carried out as such."""
-    return (
-        not answer.lost
-        and not answer.refused
-        and bool(answer.results)
-        and answer.results[-1].command_status == b"COMMIT"
-    )

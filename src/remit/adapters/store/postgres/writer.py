@@ -19,27 +19,17 @@ more. When it is lost after, or in the one round trip, the database is asked wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
-from remit.adapters.store.postgres.arrays import PUT, packed
 from remit.adapters.store.postgres.fate import FIRST_TURN, asked, by_turn
 from remit.adapters.store.postgres.line import WritingLine
-from remit.adapters.store.postgres.onloop import (
-    BEGIN,
-    COMMIT,
-    MOVED_ON,
-    TAKE_TURN,
-    Heard,
-    OnLoop,
-    Statement,
-    committed,
-)
+from remit.adapters.store.postgres.onloop import Heard, OnLoop, Statement
 from remit.adapters.store.postgres.owners import OwnerBook
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, unavailable
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
-from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE
+from remit.adapters.store.postgres.whole import Claim, on_record, whole
 from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
@@ -67,15 +57,6 @@ _COUNT_TURN = (
     "update turns set turn = turn + 1, writer = ?, forgot = case when ? = 1 then turn + 1 else forgot end"
     " where tenant = ?"
 )
-
-
-def _numbered(query: str) -> str:
-    """Give a statement with the server's own marks for values."""
-    first, *rest = query.split("?")
-    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
-
-
-_PUT_EVENTS, _PUT_COUNTERS, _PUT_NODE = map(_numbered, (PUT["events"], PUT["counters"], PUT_NODE))
 
 
 class PostgresWriter(GroupWriter):
@@ -117,7 +98,7 @@ class PostgresWriter(GroupWriter):
         #: Told of commits that others should look at, where the database wakes nobody.
         self.on_woke: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is under way
-        self._trip = OnLoop(expected=(MOVED_ON,))
+        self._trip = OnLoop()
         #: Batches for which the turn is taken before anything is judged: others have written just now.
         self._wary = 0
         #: Of a batch that was sent as a whole: its tenant, and its first event (index and leaf hash).
@@ -149,7 +130,7 @@ class PostgresWriter(GroupWriter):
             self._finish(fault)
 
         def told(answer: Heard) -> None:
-            if committed(answer):
+            if on_record(answer):
                 self._took(tenant)
                 done(None)
                 return
@@ -196,25 +177,16 @@ class PostgresWriter(GroupWriter):
         self._take_back()
         return False
 
-    def _statements_of(self, tenant: str) -> list[Statement]:
+    def _statements_of(self, tenant: str) -> Sequence[Statement]:
         """Give what writes the batch that was judged; nothing where its fate could not be asked for."""
         rows, counters = self._ledger.rows, self._ledger.counters()
         if counters and not rows:
-            return []
+            return ()
+        self._sent = (tenant, first_of(rows))
         # INVARIANT: who was buried is not there, and commits nothing.
         me = self._incarnation if tenant == self._member else ""
-        turn = (tenant, str(self._turns[tenant]), self._incarnation, me, self._takers[tenant])
-        statements: list[Statement] = [BEGIN, (TAKE_TURN, [one.encode() for one in turn], False)]
-        if rows:
-            statements.append((_PUT_EVENTS, packed(EVENTS, rows), True))
-        if counters:
-            statements.append((_PUT_COUNTERS, packed(COUNTERS, counters), True))
-        for _, *numbers, hashed in self._ledger.grow():
-            row = (tenant.encode(), *(int(one).to_bytes(8) for one in numbers), hashed)
-            statements.append((_PUT_NODE, row, True))
-        self._sent = (tenant, first_of(rows))
-        statements.append(COMMIT)
-        return statements
+        claim = Claim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
+        return whole(claim, rows, counters, [one for node in self._ledger.grow() for one in node])
 
     def _begin_again(self, answer: Heard) -> None:
         """See to a batch that was sent as a whole and is not committed, or nobody knows."""
@@ -222,7 +194,8 @@ class PostgresWriter(GroupWriter):
         tenant, first = self._sent
         if not answer.lost:
             self._wary = CALM
-            self._line.rollback()
+            if answer.refused:
+                self._line.rollback()
         elif asked(self._line, by_turn(tenant, self._turns[tenant], first, self._incarnation), DOUBT_S):
             self._took(tenant)
             return

@@ -29,6 +29,7 @@ COUNTERS: Final = Table(
     ("text", "text", "int", "int", "int", "int"),
     replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event"),
 )
+NODES: Final = Table("nodes", ("text", "int", "int", "bytes"))
 
 Insert = Callable[[Sql, Table, list[Any]], None]
 """Puts rows into a table; they come flat, one value after the other."""
