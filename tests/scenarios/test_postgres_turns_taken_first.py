@@ -27,7 +27,7 @@ from tests.unit.test_postgres_store import opened
 from tests.world import TENANT, a_permit, an_event
 
 #: What a server's log calls what went wrong, and what it warns of.
-FAULTS = re.compile(r"\b(ERROR|FATAL|PANIC|WARNING|STATEMENT):.*")
+FAULTS = re.compile(r".*\b(?:ERROR|FATAL|PANIC|WARNING|STATEMENT):.*")
 
 
 def a_call(name: str, task: str, *scopes: str, calls: int = 0) -> Unit:
@@ -80,6 +80,7 @@ async def test_turns_that_were_taken_first_leave_no_line_in_the_servers_log(
     own_postgres.ask(f"alter system set default_transaction_isolation = '{isolation}'")
     own_postgres.ask("select pg_reload_conf()")
     url = own_postgres.fresh()
+    began = len(own_postgres.log.read_text())  # while it starts, it may tell those who ask too early
     stores = [opened(url, f"{number}") for number in range(3)]
     told: dict[str, int] = {}
 
@@ -102,7 +103,7 @@ async def test_turns_that_were_taken_first_leave_no_line_in_the_servers_log(
     for store in stores:
         await store.close()
     own_postgres.stop()
-    assert FAULTS.findall(own_postgres.log.read_text()) == []
+    assert FAULTS.findall(own_postgres.log.read_text()[began:]) == []
 
 
 async def test_a_batch_whose_turn_was_taken_is_judged_by_what_then_is_true(

@@ -9,8 +9,9 @@ INVARIANT: whatever else a batch writes goes into the same statement, and hangs 
 could not tell from the turn's row whether this transaction has taken it: who asks for a lost one counts it
 up under the same name (`fate`).
 
-INVARIANT: no part of it reads what other writers write, as `stamp()` does. All of it sees the database as it
-was before the turn was waited for; only whether a key is there is looked up as of now.
+INVARIANT: what it reads changes only with a turn. It sees the database as it was before the turn was waited
+for; the turn's row alone, and whether a key is there, are looked up after that. And it writes no table
+with the trigger `stamp`, which takes the turn for not counted up yet.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """Group commit on PostgreSQL.
 
 An ordinary batch, of calls whose tasks are in use, is judged by what is in memory and sent as one transaction
-(`onloop`). Its first statement counts the turn up, if it is the one as of which memory is the truth, and
-refuses everything otherwise. Where that refuses, where others write too, and where a unit looks at tables, a
+(`onloop`). Its one statement counts the turn up, if it is the one as of which memory is the truth, and does
+nothing otherwise (`whole`). Where it did nothing, where others write too, and where a unit looks at tables, a
 batch is a transaction on a thread of its own:
 
 1. the turn of each tenant is locked, and what others have committed since is taken in;
