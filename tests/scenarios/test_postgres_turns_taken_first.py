@@ -17,7 +17,7 @@ import pytest
 from remit.adapters.store.postgres import PostgresStore, writer
 from remit.adapters.store.postgres.onloop import Heard
 from remit.adapters.store.postgres.whole import on_record
-from remit.core.errors import BudgetExhausted, Fenced
+from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.task import Budgets
 from remit.ports.store import CheckFence, RaiseFence, TakeBudget, Unit
@@ -148,6 +148,30 @@ async def test_a_batch_whose_turn_was_taken_is_judged_by_what_then_is_true(
     assert turns.had == had + 1
     for one in (store, other):
         await one.close()
+
+
+async def test_a_row_that_is_in_the_way_is_no_turn_that_was_lost(postgres: str, turns: Turns) -> None:
+    """Nothing of its batch is there, callers are told, and calls go on once it is gone."""
+    store = opened(postgres)
+    await store.commit(a_call("call_0", "task_one"))
+    await store.commit(a_call("call_1", "task_one"))
+    with psycopg.connect(postgres, autocommit=True) as aside:
+        aside.execute(
+            "insert into remit.events select tenant, 2, kind, task, null, 0, leaf, leaf_hash, null, null"
+            " from remit.events where idx = 0"
+        )
+        before = aside.execute("select * from remit.turns").fetchall()
+        answers = await asyncio.gather(
+            *(store.commit(a_call(f"call_{number}", "task_one")) for number in (2, 3)), return_exceptions=True
+        )
+        assert [type(one) for one in answers] == [StoreUnavailable] * 2
+        assert aside.execute("select * from remit.turns").fetchall() == before
+        aside.execute("delete from remit.events where idx = 2")
+    assert turns.lost == 0
+    assert (await store.usage(TENANT, "task_one")).calls == 2
+    assert (await store.commit(a_call("call_4", "task_one"))).indexes == (2,)
+    await check_log(store, {"call_0": 0, "call_1": 1, "call_4": 2})
+    await store.close()
 
 
 async def test_nodes_of_the_tree_are_there_once_whoever_took_the_turn(postgres: str, turns: Turns) -> None:
