@@ -17,8 +17,9 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from remit.adapters.store.postgres.onloop import BEGIN, Done, Heard, OnLoop, Statement
+from remit.adapters.store.postgres.onloop import Done, Heard, OnLoop, Statement
 from remit.adapters.store.postgres.session import PostgresSession
+from remit.adapters.store.postgres.whole import BEGIN
 from remit.core.mediation import Forward, Lease, Need, Record
 from remit.services.drive import Drive
 
