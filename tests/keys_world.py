@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.sqlite import SqliteStore
 from remit.core.event import EventKind
 from remit.core.key import KeyKind
@@ -28,16 +29,18 @@ from tests.world import TENANT, WorldEntropy, an_event
 C = TypeVar("C", bound=Clock)
 
 WEEK = timedelta(days=7)
+OVERLAP = timedelta(hours=1)
 
 
 @dataclass
 class Kept(Generic[C]):
-    """A folder's keys and store, which can be opened again."""
+    """A folder's keys and store, which can be opened again. The store is in the folder, or in `postgres`."""
 
     folder: Path
     clock: C
     entropy: Callable[[int], Entropy] = lambda seed: WorldEntropy(str(seed))
     seed: int = 0
+    postgres: str = ""
     keys: Keyring = None  # type: ignore[assignment]
     store: Store = None  # type: ignore[assignment]
     rotations: Rotations = None  # type: ignore[assignment]
@@ -48,22 +51,12 @@ class Kept(Generic[C]):
             await self.store.close()
         self.seed += 1
         entropy = self.entropy(self.seed)
-        folder = self.folder / "keys"
-        self.keys = Keyring(
-            tokens=FileTokenKeys(folder, self.clock),
-            checkpoints=FileCheckpointKeys(folder, "remit/default", self.clock),
-            sealing=FileSealingKeys(folder, entropy, self.clock),
-            authority=FileAuthorityKeys(
-                folder, "agents.example", entropy, self.clock, life=3 * WEEK, overlap=timedelta(hours=1)
-            ),
-            svids=FileTokenKeys(folder, self.clock, kind=KeyKind.SVID, overlap=timedelta(hours=1)),
-        )
-        self.store = SqliteStore.open(
-            self.folder / "remit.db",
-            durability="buffered",
-            clock=self.clock,
-            entropy=entropy,
-            sealing=self.keys.sealing,
+        self.keys = await self.keyring(self.folder / "keys", entropy)
+        parts: dict[str, Any] = {"clock": self.clock, "entropy": entropy, "sealing": self.keys.sealing}
+        self.store = (
+            PostgresStore.open(self.postgres, durability="durable", **parts)
+            if self.postgres
+            else SqliteStore.open(self.folder / "remit.db", durability="buffered", **parts)
         )
         self.rotations = Rotations(
             keys=self.keys,
@@ -71,6 +64,18 @@ class Kept(Generic[C]):
             clock=self.clock,
             tenant=TENANT,
             periods={KeyKind.CA: WEEK, KeyKind.SVID: WEEK, KeyKind.TOKEN: timedelta(0)},
+        )
+
+    async def keyring(self, folder: Path, entropy: Entropy) -> Keyring:
+        """Open the keys."""
+        return Keyring(
+            tokens=FileTokenKeys(folder, self.clock),
+            checkpoints=FileCheckpointKeys(folder, "remit/default", self.clock),
+            sealing=FileSealingKeys(folder, entropy, self.clock),
+            authority=FileAuthorityKeys(
+                folder, "agents.example", entropy, self.clock, life=3 * WEEK, overlap=OVERLAP
+            ),
+            svids=FileTokenKeys(folder, self.clock, kind=KeyKind.SVID, overlap=OVERLAP),
         )
 
     async def facts(self, kind: EventKind = EventKind.KEY_ROTATED) -> list[dict[str, Any]]:

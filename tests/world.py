@@ -2,6 +2,7 @@
 """The world that tests live in: a clock they set, entropy that repeats, keys in memory, and sample things."""
 
 import hashlib
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,7 +89,11 @@ class WorldSealingKeys:
             for one in reversed(self._held)
         )
 
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Nobody else has these keys."""
+        return nullcontext()
+
+    async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
         """Take the next number."""
         self._held.append(str(int(self.current) + 1))
         return self.held()[0]

@@ -3,7 +3,11 @@
 
 from pathlib import Path
 
-from remit.ports.store import PutValue, Unit
+import pytest
+
+from remit.core.errors import ChangedMeanwhile
+from remit.ports.change import CheckValue
+from remit.ports.store import PutValue, Store, Unit
 from tests.conformance.stores import Open, each_store
 from tests.world import TENANT
 
@@ -33,3 +37,19 @@ async def test_values_are_found_by_how_their_keys_begin(open_store: Open, tmp_pa
     again = open_store(tmp_path, seed="second")
     assert await again.values(TENANT, "lease:") == ["lease:a", "lease:b", "lease:é"]
     await again.close()
+
+
+@each_store
+@pytest.mark.parametrize("before", [None, "one", {"digest": "sha256:d", "n": [1, 2.5, None]}])
+async def test_of_those_who_have_seen_the_same_value_one_replaces_it(store: Store, before: object) -> None:
+    """What another one was to change with it is refused whole, also where there was nothing yet."""
+    await store.commit(Unit((PutValue(TENANT, "it", before), PutValue("another", "it", "else"))))
+    first, second = (
+        Unit((PutValue(TENANT, name, 1), CheckValue(TENANT, "it", before), PutValue(TENANT, "it", name)))
+        for name in ("first", "second")
+    )
+    await store.commit(first)
+    with pytest.raises(ChangedMeanwhile, match="`it`"):
+        await store.commit(second)
+    assert await store.values(TENANT, "") == [1, "first"]
+    await store.commit(Unit((CheckValue(TENANT, "it", "first"),)))

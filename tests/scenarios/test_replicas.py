@@ -152,10 +152,16 @@ async def test_a_replica_that_was_stopped_with_a_lock_on_shared_files_holds_nobo
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
     """Of the log's head and of the keys: calls and ends go on, and what needs the file says who has it."""
-    async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=1000) as world:
+    async with replicas(tmp_path, postgres, postgres_server.port, count=2) as world:
         first, second = world.all
         task, token = await first.open_task()
         await until_sent(second, token, "before")
+        # In the middle of replacing a key it holds up those of that kind alone.
+        with held_elsewhere(world.shared / "keys" / ".token.turn.lock"):
+            with pytest.raises(Refused, match="keys-held"):
+                await first.ask("POST", "/api/v1/keys/token/rotate", {"reason": "test"}, by="root")
+            await first.ask("POST", "/api/v1/keys/checkpoint/rotate", {"reason": "test"}, by="root")
+            await until_sent(second, token, "in its turn")
         (head,) = (world.shared / "head").glob("*.lock")
         with held_elsewhere(head), held_elsewhere(world.shared / "keys" / ".lock"):
             with pytest.raises(Refused, match="keys-held"):

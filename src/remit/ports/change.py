@@ -63,6 +63,16 @@ class ConsumeApproval(msgspec.Struct, frozen=True):
     now: datetime
 
 
+class CheckValue(msgspec.Struct, frozen=True):
+    """Refuse with `ChangedMeanwhile` unless this is what is kept under a key (`PutValue`); `None`: nothing
+    is.
+    """
+
+    tenant: str
+    key: str
+    value: Json
+
+
 # Changes.
 
 
@@ -245,6 +255,7 @@ class UseAssertion(msgspec.Struct, frozen=True):
 Change = (
     CheckFence
     | CheckUnlocked
+    | CheckValue
     | TakeBudget
     | ConsumeApproval
     | PutAgent

@@ -12,6 +12,7 @@ power.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from remit.core.key import HeldKey, KeyKind
@@ -31,13 +32,24 @@ class RotatingKeys(Protocol):
         """Give every key that signs or is still known: next, current, previous, retired, in this order."""
         ...
 
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Keep every other process with these keys from taking a turn meanwhile: in one a key is replaced and
+        that is recorded.
+
+        Who ends, however that comes about, keeps nobody. Raises `KeyUnavailable` where another process does
+        not let go for some seconds. Everything else goes on without a turn.
+        """
+        ...
+
+    async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
         """Let the next key sign from now on and give it; what the key before it signed stays accepted for the
         overlap of its kind.
 
         `at_once`: the key may be in other hands. The new key is one that was never published, and what
         earlier ones signed is refused from now on (notes of the log excepted: they say when they were
-        signed). Raises `KeyUnavailable`, and then nothing has changed.
+        signed). `seen`: the id of the newest key, the first of `held`, as the caller has looked at it; where
+        another process has made a newer one since, that is taken over, and `ChangedMeanwhile` raised. Raises
+        `KeyUnavailable` too; after either nothing has changed.
         """
         ...
 

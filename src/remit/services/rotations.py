@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remit's own keys: which there are, replacing them, and keeping evidence of that.
 
-A rotation is recorded after it happened, together with the key that is current then. `keep` compares both, so
-that one which a crash kept from being recorded, or which somebody made by hand, is recorded too.
+A key is replaced, by hand or by age, in a turn that processes with the same keys take one after another:
+
+1. what another process has made of the keys is taken over
+2. what is current is compared with what is on record: a rotation that a crash kept from being recorded, or
+   that somebody made without remit, is recorded as found. Nobody is about to record it: that ends a turn
+3. the key is replaced if the one that was seen is still the newest
+4. the rotation is recorded, together with the key that is current then
+
+INVARIANT: a rotation is on record once, and each names the key of the one before it: 2 and 4 are committed
+only where the key before is still what is on record, whenever a commit of somebody who is gone arrives.
 """
 
 from __future__ import annotations
@@ -11,13 +19,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cryptography.x509 import load_der_x509_certificate
 
-from remit.core.errors import Conflict, NotFound
+from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.key import HeldKey, KeyKind, KeyStanding
+from remit.ports.change import CheckValue
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
 from remit.ports.runtime import Clock
 from remit.ports.store import PutValue, Store, Unit
@@ -75,6 +84,8 @@ class Rotations:
         #: How long a sealing key stays after another one has taken its place: other processes seal anew what
         #: they hold meanwhile.
         self.rest: Callable[[], timedelta] = timedelta
+        #: The keys that were told of last.
+        self._told = {kind: keys.held() for kind, keys in self._keys.items()}
         self._changed: list[Callable[[KeyKind], None]] = []
         self._rewrap_too: list[Callable[[], Awaitable[None]]] = []
 
@@ -96,13 +107,18 @@ class Rotations:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        for kind, keys in self._keys.items():
-            if await keys.refresh():
-                self._tell(kind)
+        for kind in self._keys:
+            await self._take_over(kind)
+
+    async def _take_over(self, kind: KeyKind) -> None:
+        keys = self._keys[kind]
+        await keys.refresh()
+        if keys.held() != self._told[kind]:
+            self._tell(kind)
 
     async def rotate(self, kind: KeyKind, *, by: str, reason: str = "", at_once: bool = False) -> HeldKey:
         """Let another key of a kind sign from now on; raises `NotFound` where there are none, and
-        `KeyUnavailable`, after which all is as it was.
+        `KeyUnavailable` and `ChangedMeanwhile`, after which all is as it was.
         """
         keys = self._keys.get(kind)
         if keys is None:
@@ -110,14 +126,10 @@ class Rotations:
                 f"there are no keys of kind `{kind}` here",
                 way_out="configure `workload_api`, or see `remit key list`",
             )
-        async with self._lock:
-            await self._refresh()
-            before = _current(keys)
-            turned = await keys.rotate(at_once=at_once)
-            self._tell(kind)
-            facts = {"reason": reason} if reason else {}
-            await self._record(kind, turned.id, before.id, by=by, at_once=at_once, **facts)
-        return turned
+        async with self._lock, keys.turn():
+            await self._take_over(kind)
+            await self._compare(kind)
+            return await self._replace(kind, by=by, reason=reason, at_once=at_once)
 
     async def keep(self) -> None:
         """Do what is due: record what was not, replace keys by age, destroy those whose time is over, wrap
@@ -126,41 +138,62 @@ class Rotations:
         async with self._lock:
             await self._refresh()
             for kind, keys in self._keys.items():
-                await self._compare(kind, keys)
-                if self._due(kind, keys):
-                    await self._turn(kind, keys, "age")
-                if kind is KeyKind.CA and self._spent(kind):
-                    # Remit was not running for so long that the next authority has grown old meanwhile.
-                    await self._turn(kind, keys, "expired", at_once=True)
+                # A turn is taken only where there is something to do in it: who hangs in one holds up others.
+                if self._due(kind) or self._spent(kind) or await self._known(kind) != _current(keys).id:
+                    async with keys.turn():
+                        await self._take_over(kind)
+                        await self._compare(kind)
+                        await self._replace_by_age(kind)
                 if gone := await keys.tidy():
                     self._tell(kind)
                     await self._retired(gone)
             await self._rewrap()
 
-    async def _compare(self, kind: KeyKind, keys: RotatingKeys) -> None:
-        current = _current(keys).id
-        known = await self._store.value(self._tenant, _place(kind))
-        if known is None:
-            await self._store.commit(Unit((PutValue(self._tenant, _place(kind), current),)))
-        elif known != current:
-            await self._record(kind, current, str(known), by="unknown", found=True)
+    async def _known(self, kind: KeyKind) -> str | None:
+        known: str | None = await self._store.value(self._tenant, _place(kind))
+        return known
 
-    def _due(self, kind: KeyKind, keys: RotatingKeys) -> bool:
-        period = self._periods.get(kind)
-        return period is not None and self._clock.now() - _current_since(keys) >= period
+    async def _compare(self, kind: KeyKind) -> None:
+        """Take step 2."""
+        current, known = _current(self._keys[kind]).id, await self._known(kind)
+        if known is None:
+            await self._keep_current(kind, current, None)
+        elif known != current:
+            await self._record(kind, current, known, by="unknown", found=True)
+
+    async def _replace_by_age(self, kind: KeyKind) -> None:
+        # Whoever changes keys without taking a turn may still be first: then there is nothing to do here.
+        with contextlib.suppress(ChangedMeanwhile):
+            if self._due(kind):
+                await self._replace(kind, by="remit", reason="age")
+            if self._spent(kind):
+                # Remit was not running for so long that the next authority has grown old meanwhile.
+                await self._replace(kind, by="remit", reason="expired", at_once=True)
+
+    def _due(self, kind: KeyKind) -> bool:
+        """Whether the current key has signed for its period, and so the next one was published for it: that
+        was made at the moment in which the current one began to sign.
+        """
+        period, keys = self._periods.get(kind), self._keys[kind]
+        return period is not None and self._clock.now() - _newest(keys).made >= period
 
     def _spent(self, kind: KeyKind) -> bool:
-        """Whether the current authority's certificate does not last for another period."""
-        if self._authority is None:
+        """Whether these are authorities, and the current one's certificate does not last for another
+        period.
+        """
+        if kind is not KeyKind.CA or self._authority is None:
             return False
         expires = load_der_x509_certificate(self._authority.certificate).not_valid_after_utc
         return expires - self._clock.now() < self._periods.get(kind, timedelta(0))
 
-    async def _turn(self, kind: KeyKind, keys: RotatingKeys, reason: str, *, at_once: bool = False) -> None:
+    async def _replace(self, kind: KeyKind, *, by: str, reason: str, at_once: bool = False) -> HeldKey:
+        """Take steps 3 and 4."""
+        keys = self._keys[kind]
         before = _current(keys)
-        turned = await keys.rotate(at_once=at_once)
+        turned = await keys.rotate(at_once=at_once, seen=_newest(keys).id)
         self._tell(kind)
-        await self._record(kind, turned.id, before.id, by="remit", reason=reason, at_once=at_once)
+        await self._record(kind, turned.id, before.id, by=by, reason=reason, at_once=at_once)
+        return turned
 
     async def _rewrap(self) -> None:
         """Wrap every subject's key under the current sealing key, in steps, and whatever else is sealed; then
@@ -202,7 +235,14 @@ class Rotations:
             facts=said | {name: value for name, value in facts.items() if value},
             sealed={"by": by},
         )
-        await self._store.commit(Unit((PutValue(self._tenant, _place(kind), key),), (event,)))
+        await self._keep_current(kind, key, previous, event)
+
+    async def _keep_current(self, kind: KeyKind, key: str, previous: str | None, *events: Event) -> None:
+        place = _place(kind)
+        changes = (CheckValue(self._tenant, place, previous), PutValue(self._tenant, place, key))
+        # Refused where it is on record by now, though nobody had heard of that when it was looked for.
+        with contextlib.suppress(ChangedMeanwhile):
+            await self._store.commit(Unit(changes, events))
 
     async def _retired(self, gone: tuple[HeldKey, ...]) -> None:
         now = self._clock.now()
@@ -218,6 +258,7 @@ class Rotations:
         await self._store.commit(Unit(events=events))
 
     def _tell(self, kind: KeyKind) -> None:
+        self._told[kind] = self._keys[kind].held()
         for tell in self._changed:
             tell(kind)
 
@@ -230,8 +271,6 @@ def _current(keys: RotatingKeys) -> HeldKey:
     return next(one for one in keys.held() if one.standing is KeyStanding.CURRENT)
 
 
-def _current_since(keys: RotatingKeys) -> datetime:
-    """Give when the current key began to sign: the next one was made at that moment."""
-    held = keys.held()
-    following = [one.made for one in held if one.standing is KeyStanding.NEXT]
-    return following[0] if following else _current(keys).made
+def _newest(keys: RotatingKeys) -> HeldKey:
+    """Give the next key, or where none is made ahead the current one: every rotation makes another."""
+    return keys.held()[0]

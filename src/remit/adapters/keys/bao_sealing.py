@@ -71,19 +71,22 @@ class BaoSealingKeys(ShelvedSealing):
             )
         return self._opened[reference]
 
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+    async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
         """Make a new key to wrap under from now on."""
         async with self._remote.alone(self._folder):
+            self._shelf.doubt()
             await self.refresh()
+            self._shelf.expect(seen)
             reference, key = await self._remote.datakey()
             self._opened[reference] = key
             self._remote.keep(reference)
-            return await self._shelf.rotate(at_once=at_once)
+            return await self._shelf.rotate(at_once=at_once, seen=seen)
 
     async def retire(self, id: str) -> None:
         """Destroy a previous key."""
         async with self._remote.alone(self._folder):
             # The shelf takes over what another process has put there, and that has to be decrypted before.
+            self._shelf.doubt()
             await self.refresh()
             await self._shelf.retire(id)
 

@@ -63,14 +63,21 @@ class _Signing:
         """Give the keys of the book."""
         return self._shelf.held()
 
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+    def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Keep other processes from taking a turn meanwhile."""
+        return self._shelf.turn()
+
+    async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
         """Let another version sign from now on."""
         async with self._remote.alone(self._folder):
+            self._shelf.doubt()
             self._shelf.refresh()
+            # Before versions are made that nobody would use.
+            self._shelf.expect(seen)
             newest = max(one.reference.version for one in self._shelf.keys.values())
             await self._remote.stock(2 if at_once and self._ahead else 1, newest)
             await self._prepare()
-            turned = await self._shelf.rotate(at_once=at_once)
+            turned = await self._shelf.rotate(at_once=at_once, seen=seen)
             self._trim_due = True
             await self._trim()
         return turned

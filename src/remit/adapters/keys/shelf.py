@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from remit.adapters.keys.book import (
     Entries,
@@ -25,11 +25,15 @@ from remit.adapters.keys.book import (
     write_book,
 )
 from remit.adapters.keys.files import alone, check_folder, create_secret, numbered, read_secret, remove_secret
-from remit.core.errors import Conflict, KeyUnavailable
+from remit.core.errors import ChangedMeanwhile, Conflict, KeyUnavailable
 from remit.core.key import HeldKey, KeyStanding
 from remit.ports.runtime import Clock
 
 K = TypeVar("K")
+
+_Stamp = tuple[int, int, int] | None
+#: Seconds to wait for another process that replaces a key of the kind and records it.
+TURN_PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,9 @@ class Shelf(Generic[K]):
         self._clock = clock
         self.keys: dict[str, K] = {}
         self.generation = 0
+        self._lost: frozenset[str] = frozenset()
         check_folder(folder)
-        self._stamp = self._stamped()
+        self._stamp: _Stamp = self._stamped()
         self.entries: Entries = read_book(folder, rules.kind) or self._begin()
         self._load()
 
@@ -83,20 +88,43 @@ class Shelf(Generic[K]):
         """Whether another process has written the book since it was read here."""
         return self._stamped() != self._stamp
 
+    def doubt(self) -> None:
+        """Have the next look read the book itself: what a file server tells of a file may be seconds old."""
+        self._stamp = None
+
     def refresh(self) -> bool:
         """Take over what another process has made of the book; gives whether there was something."""
         if not self.changed:
             return False
-        stamp, entries = self._stamped(), read_book(self._folder, self._rules.kind)
-        another = entries is not None and entries != self.entries
-        if entries is not None and another:
+        stamp, found = self._stamped(), read_book(self._folder, self._rules.kind)
+        entries = tuple(one for one in found or self.entries if one.id not in self._lost)
+        another = entries != self.entries
+        if another:
             self._hold(entries)
         self._stamp = stamp
         return another
 
-    async def rotate(self, *, at_once: bool) -> HeldKey:
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Have the turn in which a key is replaced and that is recorded, and keep it from other processes."""
+        async with alone(self._folder / f".{self._rules.kind}.turn.lock", TURN_PATIENCE_S):
+            self.doubt()
+            yield
+
+    def expect(self, seen: str) -> None:
+        """Raise `ChangedMeanwhile` where the newest key is another one than a caller has seen, if any."""
+        if seen and self.entries[0].id != seen:
+            raise ChangedMeanwhile(
+                f"another process has replaced the {self._rules.kind} key meanwhile",
+                way_out="look at `remit key list`, and replace it again if that is still wanted",
+            )
+
+    async def rotate(self, *, at_once: bool, seen: str = "") -> HeldKey:
         """Let another key sign from now on, and give it."""
         async with self._alone():
+            # INVARIANT: of those who have seen the same key one replaces it: the book is as it is now, and
+            # nobody else changes it before this has.
+            self.expect(seen)
             now, ahead = self._clock.now(), self._rules.ahead
             fresh = []
             if at_once or not ahead:
@@ -138,10 +166,11 @@ class Shelf(Generic[K]):
     async def _alone(self) -> AsyncIterator[None]:
         """Have the book as it is, and keep it from every other process meanwhile: nothing is awaited."""
         async with alone(self._folder / ".lock"):
+            self.doubt()
             self.refresh()
             yield
 
-    def _stamped(self) -> tuple[int, int, int] | None:
+    def _stamped(self) -> _Stamp:
         try:
             found = place_of(self._folder, self._rules.kind).lstat()
         except OSError:
@@ -185,7 +214,7 @@ class Shelf(Generic[K]):
                     way_out="restore both files from the same copy",
                 )
             keys[one.id] = key
-        self.keys = keys
+        self.keys, self._lost = keys, frozenset(one.id for one in lost)
         self.entries = tuple(one for one in self.entries if one not in lost)
         if any(one.standing is KeyStanding.NEXT for one in lost):
             fresh = self._make(self._clock.now(), KeyStanding.NEXT)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar
 
 from remit.adapters.keys.shelf import Shelf
@@ -21,9 +22,13 @@ class Shelved(Generic[K]):
         """Give the keys of the book."""
         return self._shelf.held()
 
-    async def rotate(self, *, at_once: bool = False) -> HeldKey:
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from taking a turn meanwhile."""
+        return self._shelf.turn()
+
+    async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
         """Let the next key do the work from now on."""
-        return await self._shelf.rotate(at_once=at_once)
+        return await self._shelf.rotate(at_once=at_once, seen=seen)
 
     async def refresh(self) -> bool:
         """Take over what another process has made of them."""

@@ -18,9 +18,10 @@ from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.core.approval import Approval, ApprovalState
-from remit.core.errors import BudgetExhausted, Conflict, Fenced, NotFound
+from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.revocation import risen
 from remit.core.task import Task
+from remit.ports.change import CheckValue
 from remit.ports.fleet import HoldTask
 from remit.ports.issued import Withdraw
 from remit.ports.store import (
@@ -99,6 +100,7 @@ class Changes:
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
             CheckUnlocked: self._check_unlocked,
+            CheckValue: self._check_value,
             TakeBudget: self._take_budget,
             ConsumeApproval: self._consume_approval,
             PutTask: self._put_task,
@@ -145,6 +147,15 @@ class Changes:
                     code="locked",
                     way_out=f"an administrator opens it with `remit unlock {scope.removesuffix(':*')}`",
                 )
+
+    def _check_value(self, _: str, change: CheckValue, __: dict[str, int]) -> None:
+        row = self._sql.execute(
+            "select body from kept_values where tenant = ? and key = ?", (change.tenant, change.key)
+        ).fetchone()
+        if (msgspec.json.decode(row[0]) if row else None) != change.value:
+            raise ChangedMeanwhile(
+                f"`{change.key}` has been changed by somebody else", way_out="look at it again"
+            )
 
     def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
         memory = self._memory
