@@ -28,6 +28,7 @@ from remit.core.task import TaskType
 from remit.core.tool import INPUT, Effect, Tool
 from remit.core.workload import KeyBinding
 from remit.gateway.mcp import McpDoor, McpLimits
+from remit.ports.store import Unit
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House
 from remit.services.tasks import Opening
@@ -215,7 +216,9 @@ class GatewayWorld:
         return told.headers["mcp-session-id"]
 
     async def facts(self, kind: EventKind) -> list[Json]:
-        """Give the facts of all events of a kind so far."""
+        """Give the facts of all events of a kind so far, once what is under way has been written."""
+        await asyncio.sleep(0)
+        await self.house.store.commit(Unit(tenant=self.house.tenant))
         entries = await self.house.evidence.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 

@@ -135,7 +135,7 @@ async def test_a_process_that_was_stopped_while_it_swaps_holds_up_swaps_and_noth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others read on, do what else they have to do meanwhile, and are told after a while; then they go on."""
-    monkeypatch.setattr(file, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(file, "PATIENCE_S", 0.2)
     heads, turns = FileHeadKeeper(tmp_path), 0
     await heads.swap(ORIGIN, None, a_head(1))
     (lock,) = tmp_path.glob("*.lock")  # noqa: ASYNC240

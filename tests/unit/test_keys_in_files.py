@@ -210,7 +210,7 @@ async def test_a_process_that_was_stopped_while_it_changes_keys_holds_up_nothing
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others sign on, do what else they have to do meanwhile, and are told after a while; then they go on."""
-    monkeypatch.setattr(files_of_keys, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(files_of_keys, "PATIENCE_S", 0.2)
     keys, turns = FileSealingKeys(tmp_path, WorldEntropy(), WorldClock()), 0
     before = keys.current
     with held_elsewhere(tmp_path / ".lock"):

@@ -4,11 +4,11 @@
 import asyncio
 import contextlib
 import fcntl
+import math
 import os
 import re
 import secrets
 import stat
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
@@ -132,18 +132,21 @@ def _unavailable(place: Path, fault: OSError) -> KeyUnavailable:
 
 
 @contextlib.asynccontextmanager
-async def alone(lock: Path, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
+async def alone(lock: Path, patience_s: float | None = None) -> AsyncIterator[None]:
     """Hold a lock that processes share while the block runs; raises `KeyUnavailable` where another one does
-    not let go of it for `patience_s` seconds.
+    not let go of it for `patience_s` seconds (`PATIENCE_S` unless given).
     """
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as fault:
         raise _unavailable(lock, fault) from fault
     try:
-        until_s = time.monotonic() + patience_s
+        tries = math.ceil((PATIENCE_S if patience_s is None else patience_s) / AGAIN_S)
         while not _taken(descriptor):
-            if time.monotonic() >= until_s:
+            # Tries are counted, and not seconds: on a machine that stood still for some of these nobody else
+            # has gone on either.
+            tries -= 1
+            if tries < 0:
                 raise KeyUnavailable(
                     f"another process holds `{lock}`",
                     code="keys-held",

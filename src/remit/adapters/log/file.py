@@ -7,9 +7,9 @@ import asyncio
 import base64
 import fcntl
 import hashlib
+import math
 import os
 import re
-import time
 from pathlib import Path
 from typing import Final
 
@@ -110,9 +110,12 @@ class FileHeadKeeper:
         file = place.with_suffix(".lock")
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            until_s = time.monotonic() + PATIENCE_S
+            tries = math.ceil(PATIENCE_S / AGAIN_S)
             while not _taken(lock):
-                if time.monotonic() >= until_s:
+                # Tries are counted, and not seconds: on a machine that stood still for some of these nobody
+                # else has gone on either.
+                tries -= 1
+                if tries < 0:
                     raise StoreUnavailable(
                         f"another process holds `{file}`",
                         code="head-held",

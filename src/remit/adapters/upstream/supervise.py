@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ _EDGE_BYTES = 256
 #: for a lease is found and killed without it.
 _GUARD_S = 10.0
 _LEASED_GUARD_S = 1.0
+_LOOK_S = 0.01
 _LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
 
 #: Whether a program is kept apart from others of its user, and starts where that cannot be.
@@ -228,14 +230,15 @@ class ChildProcess:
         popen = self._popen
         status = CANNOT_START
         if popen is not None:
-            loop = asyncio.get_running_loop()
-            until_s = loop.time() + self._guard_s
+            # Looks are counted, and not seconds: where the machine stood still the guard did nothing either.
+            looks = math.ceil(self._guard_s / _LOOK_S)
             # The guard ends by itself; no portable way to wait for that does without a thread.
             while (ended := popen.poll()) is None:
-                if loop.time() > until_s:
+                looks -= 1
+                if looks < 0:
                     # Somebody has stopped it. Its program dies with it.
                     popen.kill()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(_LOOK_S)
             status = ended
         for transport in self._transports:
             transport.close()
