@@ -15,6 +15,7 @@ from remit.adapters.store.postgres import session as postgres_session
 from remit.adapters.store.postgres.reads import pins_at
 from remit.core.errors import (
     BudgetExhausted,
+    ChangedMeanwhile,
     ConfigInvalid,
     Conflict,
     Fenced,
@@ -26,8 +27,19 @@ from remit.core.issued import RefreshToken
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.revocation import EVERYTHING
 from remit.core.task import Budgets
+from remit.ports.change import CheckValue
 from remit.ports.issued import PutRefreshToken, Withdraw
-from remit.ports.store import CheckFence, CheckUnlocked, Pin, PutPin, PutTask, RaiseFence, TakeBudget, Unit
+from remit.ports.store import (
+    CheckFence,
+    CheckUnlocked,
+    Pin,
+    PutPin,
+    PutTask,
+    PutValue,
+    RaiseFence,
+    TakeBudget,
+    Unit,
+)
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.world import (
     START,
@@ -213,6 +225,27 @@ async def test_two_writers_make_one_log_and_one_budget(two: tuple[PostgresStore,
         assert await store.unfinished(TENANT) == []
         assert len(await store.entries(TENANT, task="task_1", limit=1000)) == 50
         assert (await store.usage(TENANT, "task_1")).calls == 25
+
+
+async def test_of_two_writers_that_have_seen_one_value_one_replaces_it(
+    two: tuple[PostgresStore, PostgresStore],
+) -> None:
+    """Whoever else commits meanwhile; what the other one had to tell of it is in no log."""
+    before = None
+    for number in range(20):
+        units = [
+            Unit(
+                (CheckValue(TENANT, "it", before), PutValue(TENANT, "it", f"{number} {name}")), (an_event(),)
+            )
+            for name in ("first", "second")
+        ]
+        others = [store.commit(Unit(events=(an_event(),))) for store in two for _ in range(3)]
+        committing = [store.commit(unit) for store, unit in zip(two, units, strict=True)]
+        *_, first, second = await asyncio.gather(*others, *committing, return_exceptions=True)
+        assert [type(one) for one in (first, second)].count(ChangedMeanwhile) == 1
+        before = f"{number} {'second' if isinstance(first, ChangedMeanwhile) else 'first'}"
+        assert [await store.value(TENANT, "it") for store in two] == [before, before]
+    assert len(await two[0].entries(TENANT, limit=1000)) == 20 * 7
 
 
 async def test_a_writer_that_stops_in_its_turn_holds_the_others_up_for_seconds_only(
