@@ -24,10 +24,11 @@ from remit.core.key import HeldKey, KeyKind, KeyStanding
 from remit.ports.keys import AuthorityKeys
 from remit.ports.runtime import Entropy
 from remit.ports.store import PutValue, Unit
+from remit.services.issuing import Issuing
 from remit.services.rotations import Keyring
 from tests.bao_server import TOKEN
 from tests.keys_world import OVERLAP, WEEK, Kept
-from tests.world import WorldClock, WorldEntropy
+from tests.world import TENANT, WorldClock, WorldEntropy
 
 Facts = list[dict[str, Any]]
 
@@ -61,6 +62,22 @@ class Replica(Kept[WorldClock]):
         """Its authority."""
         assert self.keys.authority is not None
         return self.keys.authority
+
+    def issuing(self) -> Issuing:
+        """Give what publishes its authorities and keys."""
+        assert self.keys.svids is not None
+        return Issuing(
+            trust_domain="agents.example",
+            rules=(),
+            authority=self.authority,
+            svids=self.keys.svids,
+            store=self.store,
+            clock=self.clock,
+            entropy=WorldEntropy(),
+            tenant=TENANT,
+            life=OVERLAP,
+            own_uid=0,
+        )
 
     def held(self, kind: KeyKind = KeyKind.CA) -> tuple[HeldKey, ...]:
         """Give the keys of a kind as this replica has them."""
@@ -360,3 +377,22 @@ async def test_replicas_that_look_all_the_time_replace_each_key_once_in_a_period
         assert passed - published[world.first.standing(KeyStanding.CURRENT)] >= WEEK * min(1, quarter // 4)
     for kind in (KeyKind.CA, KeyKind.SVID):
         assert [one["reason"] for one in await world.told(kind)] == ["age"] * 4
+
+
+async def test_what_two_publish_at_once_has_two_sequences(world: World, stop: Callable[..., Stop]) -> None:
+    """One has not taken over yet what the other has replaced; once it has, both publish the same."""
+    first, second = world.first.issuing(), world.second.issuing()
+    await world.first.rotations.rotate(KeyKind.CA, by="root")
+    await world.second.rotations.look()
+    await world.second.rotations.rotate(KeyKind.SVID, by="root")
+    place = stop(world.first.store, "commit")
+    publishing = await begun(place, first.refresh())
+    await second.refresh()
+    place.go_on.set()
+    await publishing
+    assert (first.bundle.sequence, second.bundle.sequence) == (2, 1)
+    assert first.bundle.jwt_keys != second.bundle.jwt_keys
+    await world.first.rotations.look()
+    for one in (first, second):
+        await one.refresh()
+    assert first.document == second.document

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import load_der_x509_certificate
 
 from remit.core.canonical import encode
-from remit.core.errors import Forbidden, Unauthenticated
+from remit.core.errors import ChangedMeanwhile, Forbidden, Unauthenticated
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent
 from remit.core.ids import ID_BYTES, make_id
@@ -36,6 +36,7 @@ from remit.core.svid import (
 )
 from remit.core.workload import LocalBinding, SpiffeBinding, local_workload
 from remit.ports.attestor import ShownPeer
+from remit.ports.change import CheckValue
 from remit.ports.keys import AuthorityKeys, TokenKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutValue, Store, Unit
@@ -157,22 +158,32 @@ class Issuing:
         waits.
 
         To be called at the start, and whenever keys came or went. INVARIANT: no two different bundles have
-        the same sequence, also across restarts.
+        the same sequence, also across restarts and of several replicas.
         """
         authorities, keys = self._live()
         digest = hashlib.sha256(b"\x00".join((*authorities, encode(list(keys))))).hexdigest()
-        known = await self._store.value(self._tenant, _SEQUENCE) or {}
-        sequence = int(known.get("sequence", 0))
-        if known.get("digest") != digest:
-            sequence += 1
-            value = {"sequence": sequence, "digest": digest}
-            await self._store.commit(Unit((PutValue(self._tenant, _SEQUENCE, value),)))
+        while (sequence := await self._sequence(digest)) is None:
+            pass  # another replica has published one since
         if sequence == self._bundle.sequence:
             return
         self._bundle = TrustBundle(
             trust_domain=self.trust_domain, authorities=authorities, jwt_keys=keys, sequence=sequence
         )
         self.wake()
+
+    async def _sequence(self, digest: str) -> int | None:
+        """Give the sequence of a bundle, a new one unless it is the last; `None` where that is it no more."""
+        known = await self._store.value(self._tenant, _SEQUENCE)
+        sequence, last = (int(known["sequence"]), known["digest"]) if known else (0, "")
+        if last == digest:
+            return sequence
+        value = {"sequence": sequence + 1, "digest": digest}
+        check, put = CheckValue(self._tenant, _SEQUENCE, known), PutValue(self._tenant, _SEQUENCE, value)
+        try:
+            await self._store.commit(Unit((check, put)))
+        except ChangedMeanwhile:
+            return None
+        return sequence + 1
 
     def wake(self) -> None:
         """Have everybody who waits look again."""
