@@ -66,6 +66,31 @@ async def test_a_rotation_that_was_not_recorded_is_found(kept: Kept[WorldClock])
     assert len(await kept.facts()) == 1
 
 
+async def test_a_rotation_whose_record_failed_is_recorded_by_who_made_it(
+    kept: Kept[WorldClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as the store takes it again, with who wanted it and why."""
+    await kept.rotations.keep()
+
+    async def failing(*_: Any) -> Any:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(kept.store, "commit", failing)
+        with pytest.raises(StoreUnavailable):
+            await kept.rotations.rotate(KeyKind.TOKEN, by="root", reason="as planned")
+    for _ in range(2):
+        await kept.rotations.keep()
+    (entry,) = await kept.store.entries(TENANT, kinds=(EventKind.KEY_ROTATED.value,), opened=True)
+    assert entry.opened == {"by": "root"}
+    (told,) = await kept.facts()
+    assert (told["reason"], told.get("found")) == ("as planned", None)
+    # What somebody else makes of it is not taken for that one.
+    await kept.keys.tokens.rotate()
+    await kept.rotations.keep()
+    assert [one.get("found") for one in await kept.facts()] == [None, True]
+
+
 async def test_authorities_are_replaced_by_age(kept: Kept[WorldClock]) -> None:
     """Not before, once a period, and each is trusted until the last of what it signed has run out."""
     authority = kept.keys.authority

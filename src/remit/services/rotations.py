@@ -5,7 +5,8 @@ A key is replaced, by hand or by age, in a turn that processes with the same key
 
 1. what another process has made of the keys is taken over
 2. what is current is compared with what is on record: a rotation that a crash kept from being recorded, or
-   that somebody made without remit, is recorded as found. Nobody is about to record it: that ends a turn
+   that somebody made without remit, is recorded as found. Nobody is about to record it: that ends a turn.
+   One that was made here, and that the store did not take, is recorded as what it is
 3. the key is replaced if the one that was seen is still the newest
 4. the rotation is recorded, together with the key that is current then
 
@@ -86,6 +87,8 @@ class Rotations:
         self.rest: Callable[[], timedelta] = timedelta
         #: The keys that were told of last.
         self._told = {kind: keys.held() for kind, keys in self._keys.items()}
+        #: The last rotation of a kind that was made here: where its record failed, it is known who made it.
+        self._made: dict[KeyKind, Event] = {}
         self._changed: list[Callable[[KeyKind], None]] = []
         self._rewrap_too: list[Callable[[], Awaitable[None]]] = []
 
@@ -159,7 +162,10 @@ class Rotations:
         if known is None:
             await self._keep_current(kind, current, None)
         elif known != current:
-            await self._record(kind, current, known, by="unknown", found=True)
+            made = self._made.get(kind)
+            if made is None or (made.facts["previous"], made.facts["key"]) != (known, current):
+                made = self._rotated(kind, current, known, by="unknown", found=True)
+            await self._keep_current(kind, current, known, made)
 
     async def _replace_by_age(self, kind: KeyKind) -> None:
         # Whoever changes keys without taking a turn may still be first: then there is nothing to do here.
@@ -192,7 +198,9 @@ class Rotations:
         before = _current(keys)
         turned = await keys.rotate(at_once=at_once, seen=_newest(keys).id)
         self._tell(kind)
-        await self._record(kind, turned.id, before.id, by=by, reason=reason, at_once=at_once)
+        made = self._rotated(kind, turned.id, before.id, by=by, reason=reason, at_once=at_once)
+        self._made[kind] = made
+        await self._keep_current(kind, turned.id, before.id, made)
         return turned
 
     async def _rewrap(self) -> None:
@@ -225,9 +233,9 @@ class Rotations:
         if retired:
             await self._retired(tuple(retired))
 
-    async def _record(self, kind: KeyKind, key: str, previous: str, *, by: str, **facts: str | bool) -> None:
+    def _rotated(self, kind: KeyKind, key: str, previous: str, *, by: str, **facts: str | bool) -> Event:
         said = {"kind": kind.value, "key": key, "previous": previous}
-        event = Event(
+        return Event(
             kind=EventKind.KEY_ROTATED,
             at=self._clock.now(),
             tenant=self._tenant,
@@ -235,7 +243,6 @@ class Rotations:
             facts=said | {name: value for name, value in facts.items() if value},
             sealed={"by": by},
         )
-        await self._keep_current(kind, key, previous, event)
 
     async def _keep_current(self, kind: KeyKind, key: str, previous: str | None, *events: Event) -> None:
         place = _place(kind)
