@@ -2,28 +2,29 @@
 """Ports of this machine for servers of tests that stop and come back.
 
 A port that the kernel chooses is one of those from which it takes the other end of every connection too: a
-server that is away for a moment may find its own in use. These lie below them, and each worker of a test run
-has its own.
+server that is away for a moment may find its own in use. These lie below them, and no two processes that run
+tests, of one run or of several, give the same ones: each has a block to itself for as long as it lives.
 """
 
 import os
-import random
-import re
 import socket
+import sys
 
 #: Below the first port that Linux gives to the ends of connections (32768), above those of known services.
-_FIRST, _COUNT, _SHARES = 12_000, 5_000, 4
-_WORKER = re.search(r"\d+", os.environ.get("PYTEST_XDIST_WORKER", ""))
-_SHARE = int(_WORKER[0]) % _SHARES if _WORKER else 0
-_next = random.randrange(_COUNT)
+_FIRST, _BLOCK, _BLOCKS = 12_000, 500, 40
+_given = 0
+#: What holds the block: its name is of no file, and goes with the process.
+_held: socket.socket | None = None
+_start = 0
 
 
 def free_port() -> int:
-    """Give a port on which nobody listens, and which nobody else of this run is given again soon."""
-    global _next  # noqa: PLW0603 - one row of ports for the whole process
-    for _ in range(_COUNT):
-        _next = (_next + 1) % _COUNT
-        port = _FIRST + _SHARE * _COUNT + _next
+    """Give a port on which nobody listens, and which is not given again soon."""
+    global _given  # noqa: PLW0603 - one row of ports for the whole process
+    start = _block()
+    for _ in range(_BLOCK):
+        port = start + _given % _BLOCK
+        _given += 1
         with socket.socket() as probe:
             # As servers do: what is left of closed connections does not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,3 +34,21 @@ def free_port() -> int:
                 continue
             return port
     raise OSError("no port is free")
+
+
+def _block() -> int:
+    global _held, _start  # noqa: PLW0603 - of this process
+    if _held is not None:
+        return _start
+    _held = socket.socket(socket.AF_UNIX)
+    for number in range(_BLOCKS):
+        block = (os.getpid() + number) % _BLOCKS
+        _start = _FIRST + block * _BLOCK
+        if sys.platform != "linux":
+            return _start
+        try:
+            _held.bind(f"\0remit-tests-ports-{block}")
+        except OSError:
+            continue
+        return _start
+    raise OSError("no block of ports is free")
