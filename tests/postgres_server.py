@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real PostgreSQL server for tests, with a fresh database for each test that asks for one."""
 
+import contextlib
 import glob
 import itertools
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -39,13 +41,15 @@ class PostgresServer(Database):
         sign = signal.SIGSTOP if paused else signal.SIGCONT
         # The postmaster first, so that it starts nothing new; it knows its children by their parent.
         self.process.send_signal(sign)
-        for stat in glob.glob("/proc/[0-9]*/stat"):
-            try:
-                pid, rest = Path(stat).parent.name, Path(stat).read_text().rsplit(")", 1)[1].split()
-                if int(rest[1]) == self.process.pid:
-                    os.kill(int(pid), sign)
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        if paused:
+            _until_stopped(self.process.pid)
+        for place in glob.glob("/proc/[0-9]*"):
+            pid = int(Path(place).name)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if _stat(pid)[1] == str(self.process.pid):
+                    os.kill(pid, sign)
+                    if paused:
+                        _until_stopped(pid)
 
     def fresh(self) -> str:
         """Make an empty database, and give its address."""
@@ -56,6 +60,19 @@ class PostgresServer(Database):
     def drop(self, url: str) -> None:
         """Delete a database, whoever still uses it."""
         self.ask(f"drop database if exists {url.rsplit('/', 1)[1]} with (force)")
+
+
+def _stat(pid: int) -> list[str]:
+    """Give what the kernel says of a process: its state, its parent, and so on."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
+def _until_stopped(pid: int) -> None:
+    """Wait until a process has stopped or is dead: a signal is not obeyed at once."""
+    deadline = time.monotonic() + 60
+    while _stat(pid)[0] not in ("T", "Z", "X"):
+        assert time.monotonic() < deadline, f"process {pid} does not stop"
+        time.sleep(0.002)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ class TrustingAuthorities(Authorities):
         """Fetch the keys of an issuer; raises `InvalidGrantError` for one that is not believed."""
         if issuer not in self.trusted:
             raise InvalidGrantError("who says so is not believed here")
-        with urllib.request.urlopen(self.trusted[issuer], timeout=10) as answer:
+        with urllib.request.urlopen(self.trusted[issuer], timeout=60) as answer:
             return KeySet.import_key_set(json.load(answer))
 
     def believed(self, text: str) -> dict[str, Json]:

@@ -124,7 +124,7 @@ async def main(url: str) -> int:
         oauth = OAuthClient(web, way_to_tokens(web, facts), prover=Prover())
         try:
             async with Client(
-                piped(oauth, url), mode=mode, read_timeout_seconds=20, elicitation_callback=fill_in
+                piped(oauth, url), mode=mode, read_timeout_seconds=120, elicitation_callback=fill_in
             ) as mcp:
                 await work(mcp, facts)
         except* (MCPError, AgentFault) as faults:

@@ -65,7 +65,7 @@ class Person(Browsing):
         return page
 
     def _send(self, method: str, path: str, content: bytes, headers: dict[str, str]) -> Page:
-        connection = HTTPConnection("127.0.0.1", self.gateway.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.gateway.port, timeout=120)
         try:
             connection.request(method, path, content or None, headers)
             answer = connection.getresponse()
@@ -152,7 +152,7 @@ def run() -> list[suite.Outcome]:
 
 def _visit(address: str) -> None:
     parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=120)
     connection.request("GET", f"{parts.path}?{parts.query}")
     connection.getresponse().read()
     connection.close()

@@ -78,7 +78,7 @@ def credentials(gateway: LiveGateway) -> dict[str, str]:
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "client_assertion": gateway.key.assertion("note-bot", gateway.url),
     }
-    told = httpx2.post(f"{gateway.url}/oauth/token", data=form)
+    told = httpx2.post(f"{gateway.url}/oauth/token", data=form, timeout=120)
     assert told.status_code == 200, told.text
     return {"/api/": gateway.session(), "/access/": told.json()["access_token"]}
 
@@ -102,7 +102,7 @@ def test_every_request_gets_an_answer_that_is_described(
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Case[Any]) -> None:
-        answer = case.call(base_url=gateway.url, headers=headers, allow_redirects=False, timeout=30)
+        answer = case.call(base_url=gateway.url, headers=headers, allow_redirects=False, timeout=120)
         # Who is not signed in is sent to sign in before anything of the request is looked at.
         left: list[Any] = [negative_data_rejection] if path == AUTHORIZE_PATH else []
         case.validate_response(answer, checks=LOOKED_AT, excluded_checks=left)

@@ -94,7 +94,7 @@ class Browser:
 
     def __init__(self, gateway: LeasingGateway, person: str = "ana") -> None:
         self.gateway = gateway
-        self.http = httpx2.Client(base_url=f"http://localhost:{gateway.port}", trust_env=False, timeout=30)
+        self.http = httpx2.Client(base_url=f"http://localhost:{gateway.port}", trust_env=False, timeout=120)
         page = self.http.get("/oauth/sign-in").text
         code = gateway.wait(gateway.house.authenticator.make_code(person, by="remit"))
         answer = self.http.post(
@@ -122,7 +122,7 @@ class Browser:
         found = re.search(r'id="go" href="([^"]+)"', page.text)
         assert found
         try:
-            urllib.request.build_opener(NoRedirect).open(html.unescape(found[1]), timeout=20)
+            urllib.request.build_opener(NoRedirect).open(html.unescape(found[1]), timeout=120)
         except urllib.error.HTTPError as moved:
             return str(moved.headers["Location"])
         raise AssertionError("it sends nobody on")

@@ -44,7 +44,7 @@ async def client(
         Client(
             streamable_http_client(base + path, http_client=http),
             mode=era,
-            read_timeout_seconds=20,
+            read_timeout_seconds=120,
             **settings,
         ) as connected,
     ):

@@ -152,7 +152,7 @@ async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult | MCPE
         Client(
             streamable_http_client(base + "/mcp/files", http_client=http),
             mode="legacy",
-            read_timeout_seconds=20,
+            read_timeout_seconds=120,
             elicitation_callback=respond,
         ) as mcp,
     ):

@@ -151,7 +151,7 @@ trust:
         """Make one exchange, over TLS, with a client certificate, or over the Unix socket."""
         connection: http.client.HTTPConnection
         if local:
-            connection = http.client.HTTPConnection("localhost", timeout=30)
+            connection = http.client.HTTPConnection("localhost", timeout=120)
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.connect(str(self.socket))
         else:
@@ -159,7 +159,7 @@ trust:
             if shown:
                 context.load_cert_chain(*shown)
             port = urlsplit(self.remit.url).port
-            connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=30)
+            connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=120)
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()

@@ -86,7 +86,7 @@ def client(house: Remit, own: str = "") -> httpx2.Client:
     context = ssl.create_default_context(cafile=house.folder / "localhost.pem")
     if own:
         context.load_cert_chain(house.folder / f"{own}.pem", house.folder / f"{own}.key")
-    return httpx2.Client(verify=context, trust_env=False, timeout=30)
+    return httpx2.Client(verify=context, trust_env=False, timeout=120)
 
 
 def granted(http: httpx2.Client, url: str, **more: str) -> httpx2.Response:

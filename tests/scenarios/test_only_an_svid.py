@@ -72,7 +72,7 @@ def token(house: Remit, assertion: str, **more: str) -> httpx2.Response:
             **more,
         },
         trust_env=False,
-        timeout=30,
+        timeout=120,
     )
 
 
@@ -99,7 +99,7 @@ def call(house: Remit, bearer: str, tool: str, arguments: dict[str, str]) -> htt
             "Accept": "application/json, text/event-stream",
         },
         trust_env=False,
-        timeout=30,
+        timeout=120,
     )
 
 

@@ -106,7 +106,7 @@ def test_a_program_that_must_be_apart_does_not_start_otherwise() -> None:
             f"os.execv(sys.executable, [sys.executable, '-I', '-S', {GUARD!r}, str(life[0]), str(death[1]),"
             f" '1', '0', {how!r}, '0', 'sh', '-c', 'sleep 0.01'])\n"
         )
-        made = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+        made = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=180, check=False)
         assert made.returncode == status, (how, made)
         assert (b"keeps programs of one user not apart" in made.stderr) is (how != "off")
 

@@ -99,7 +99,7 @@ def initialized(gateway: LeasingGateway, token: str) -> httpx2.Response:
         },
     }
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
-    return httpx2.post(f"{gateway.url}/mcp/crm", json=body, headers=headers, trust_env=False)
+    return httpx2.post(f"{gateway.url}/mcp/crm", json=body, headers=headers, trust_env=False, timeout=120)
 
 
 def test_everything_that_a_task_had_is_refused_and_listed(

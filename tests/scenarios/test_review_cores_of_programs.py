@@ -59,7 +59,7 @@ def crashed(folder: Path, how: str) -> Json:
             cwd=folder,
             env={"TOKEN": "of-this-task"},
             capture_output=True,
-            timeout=60,
+            timeout=180,
             check=False,
             close_fds=False,
         )

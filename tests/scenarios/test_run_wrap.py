@@ -164,7 +164,7 @@ async def test_the_client_works_as_before_and_remit_starts_when_it_is_needed(des
     config.write_text(f"{text}\nlisten: {{port: {port}}}\n")
     entry = desk.entry()
     start = StdioServerParameters(command=entry["command"], args=entry["args"], env=desk.environment, cwd="/")
-    async with Client(start, mode=mode, read_timeout_seconds=60) as client:
+    async with Client(start, mode=mode, read_timeout_seconds=120) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert "write_note" in names
         result = await client.call_tool("write_note", {"name": "plan", "text": "rest"})

@@ -59,7 +59,7 @@ async def test_the_oracle_notes_each_call_with_its_number() -> None:
         assert sent[0][1] == request(
             echo_call(0, url, "echo", {"authorization": "Bearer token"}), url.split("/")[2]
         ).replace(b"call 00000000", b"call 00700000")
-        async with httpx2.AsyncClient(trust_env=False) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=120) as http:
             for _, raw in sent:
                 head, body = raw.split(b"\r\n\r\n", 1)
                 await http.post(url, content=body, headers={"content-type": "application/json"})

@@ -20,7 +20,7 @@ Answer = Callable[[int, bytes], bytes]
 def plan_for(url: str, *, count: int = 40, concurrency: int = 4) -> Plan:
     """A small plan of distinct echo calls."""
     calls = [echo_call(n, url, "echo", {"authorization": "Bearer fictional"}) for n in range(count)]
-    return Plan(url, calls, concurrency, count, limit_s=20)
+    return Plan(url, calls, concurrency, count, limit_s=120)
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ def right(body: bytes) -> bytes:
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_upstream_speaks_to_the_official_client_in_both_eras(mode: str) -> None:
     """What the bench calls an MCP server is one."""
-    async with upstream() as url, Client(url, mode=mode, read_timeout_seconds=30) as client:
+    async with upstream() as url, Client(url, mode=mode, read_timeout_seconds=120) as client:
         assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[mode]
         assert [t.name for t in (await client.list_tools()).tools] == ["echo"]
         result = await client.call_tool("echo", {"text": "hei"})

@@ -21,13 +21,13 @@ def test_it_takes_its_own_answer_once() -> None:
         thread = threading.Thread(target=lambda: told.append(waiting.wait(60)), daemon=True)
         thread.start()
         base = waiting.address
-        with httpx2.Client(trust_env=False) as http:
+        with httpx2.Client(trust_env=False, timeout=120) as http:
             assert http.get(f"{base}?code=a&state=other").status_code == 404
             assert http.get(f"{base}?code=a").status_code == 404
             assert http.get(f"{base}?code=a&state={'s' * 24}&state=x").status_code == 404
             assert http.get(base.replace("/signed-in", f"/else?state={'s' * 24}")).status_code == 404
             done = http.get(f"{base}?code=the-code&state={'s' * 24}")
-        thread.join(30)
+        thread.join(120)
         assert done.status_code == 200
         assert done.headers["referrer-policy"] == "no-referrer"
         assert "the-code" not in done.text
@@ -48,7 +48,7 @@ def test_the_person_does_not_agree() -> None:
         answer = f"{asked['redirect_uri']}?error=access_denied&state={asked['state']}"
 
         def come() -> None:
-            with httpx2.Client(trust_env=False) as http:
+            with httpx2.Client(trust_env=False, timeout=120) as http:
                 http.get(answer)
 
         threading.Thread(target=come, daemon=True).start()

@@ -79,7 +79,7 @@ def test_the_receipt_of_an_event_verifies_offline(house: Remit, task: str, tmp_p
             env={**house.env, "XDG_CONFIG_HOME": str(tmp_path), "REMIT_URL": "http://127.0.0.1:1"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -163,7 +163,7 @@ def test_a_key_that_only_the_file_vouches_for_verifies_nothing(house: Remit, tmp
         env=stranger,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert told.returncode == 2

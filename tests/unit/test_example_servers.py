@@ -50,7 +50,7 @@ def over_stdio(server: str, folder: Path, era: Era, *options: str, **settings: A
     """A client that starts an example server and talks to it over its standard streams."""
     argv = [str(EXAMPLES / "servers" / f"{server}.py"), str(folder), *options]
     params = StdioServerParameters(command=sys.executable, args=argv)
-    return Client(params, mode=era, read_timeout_seconds=30, **settings)
+    return Client(params, mode=era, read_timeout_seconds=120, **settings)
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def test_each_server_speaks_both_eras_over_http(server: str, tools: set[st
     """One process answers each client in the era it asks for, and describes each tool and argument."""
     async with over_http(server, str(tmp_path)) as url:
         for mode, version in VERSIONS.items():
-            async with Client(url, mode=mode, read_timeout_seconds=30) as client:
+            async with Client(url, mode=mode, read_timeout_seconds=120) as client:
                 assert client.protocol_version == version
                 listed = (await client.list_tools()).tools
             assert {t.name for t in listed} == tools

@@ -72,7 +72,7 @@ async def test_somebody_signs_in_at_a_provider_that_others_wrote() -> None:
         address = await provider.address(
             redirect_uri=BACK, state="state-1", nonce="nonce-1", challenge=challenge
         )
-        async with httpx2.AsyncClient() as browser:
+        async with httpx2.AsyncClient(timeout=120) as browser:
             page = await browser.get(address)
             assert page.status_code == 200, page.text
             answer = await browser.post(address, data={"sub": "subject-7"})

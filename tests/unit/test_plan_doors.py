@@ -142,7 +142,9 @@ def test_an_agent_declares_and_extends_its_plan_by_the_sdk(house: Remit) -> None
     """What it learned of its task is what the gateway says now."""
 
     code = house.ask("person", "code", "ana")["code"]
-    ana = httpx2.post(f"{house.url}/api/v1/sign-in", json={"code": code}, trust_env=False).json()["session"]
+    ana = httpx2.post(
+        f"{house.url}/api/v1/sign-in", json={"code": code}, trust_env=False, timeout=120
+    ).json()["session"]
 
     async def work() -> list[str]:
         key = AgentKey.load(house.folder / ".remit" / "agents" / "note-bot.key.json")
