@@ -379,6 +379,7 @@ def test_what_is_refused_has_the_standards_error_and_is_recorded(place: Place) -
         forged,
         place.cluster_token(aud="https://other.example"),
         place.cluster_token(exp=1),
+        place.cluster_token(sub="system:serviceaccount:agents:nobody"),
         sign(place.cluster.keys["key-1"], {"sub": "x"}, {"alg": "RS256", "kid": "key-1"}),
     ):
         status, refused = place.token(bearer(token))

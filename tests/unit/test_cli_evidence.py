@@ -205,18 +205,19 @@ def test_signing_out_ends_the_session(house: Remit) -> None:
     house.sign_in("omar")
 
 
-def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(house: Remit) -> None:
+def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(tmp_path: Path) -> None:
     """SIGTERM exits 0 after signing the last head; `--code-for` gives whoever can start remit a code."""
-    assert house.stop() == 0
-    assert "signed; stopped" in house.log.read_text()
-    house.start()
-    assert not CODE.search(house.log.read_text()), "somebody has signed in before, so no code is printed"
-    assert house.stop(signal.SIGINT) == 0
-    house.start("--code-for", "admin")
-    found = CODE.search(house.log.read_text())
-    assert found
-    assert house("login", "--code", found[0]).code == 0
-    kinds = [one["kind"] for one in house.ask("audit", "log", "--limit", "1000")["items"]]
-    assert kinds.count("system.started") == 3
-    assert kinds.count("system.stopped") == 2
-    assert house.stop() == 0
+    with furnished(tmp_path) as house:
+        assert house.stop() == 0
+        assert "signed; stopped" in house.log.read_text()
+        house.start()
+        assert not CODE.search(house.log.read_text()), "somebody has signed in before, so no code is printed"
+        assert house.stop(signal.SIGINT) == 0
+        house.start("--code-for", "admin")
+        found = CODE.search(house.log.read_text())
+        assert found
+        assert house("login", "--code", found[0]).code == 0
+        kinds = [one["kind"] for one in house.ask("audit", "log", "--limit", "1000")["items"]]
+        assert kinds.count("system.started") == 3
+        assert kinds.count("system.stopped") == 2
+        assert house.stop() == 0

@@ -62,7 +62,7 @@ def test_a_rotated_token_key_signs_at_once(house: Remit) -> None:
     following = held(house, "token")["next"]
     assert house("key", "rotate", "token", "--reason", "a drill").code == 0
     assert held(house, "token")["current"] == following
-    (event,) = house.ask("audit", "log", "--kind", "key.rotated")["items"]
+    (*_, event) = house.ask("audit", "log", "--kind", "key.rotated")["items"]
     assert event["facts"]["reason"] == "a drill"
     assert event["facts"]["key"] == following
 
