@@ -4,6 +4,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from remit.core.revocation import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.change import CheckValue
 from remit.ports.issued import PutRefreshToken, Withdraw
+from remit.ports.log import Head
 from remit.ports.store import (
     CheckFence,
     CheckUnlocked,
@@ -326,3 +328,41 @@ async def test_pins_are_read_while_others_write(postgres: str) -> None:
     await store.commit(Unit((PutPin(pin),)))
     assert pins_at(postgres, TENANT) == [pin]
     await store.close()
+
+
+async def test_a_log_that_others_write_and_sign_meanwhile_was_not_set_back(postgres: str) -> None:
+    """A replica that comes reads the head first: then the log that it reads has at least what was signed."""
+    other = opened(postgres)
+    await other.commit(Unit(events=(an_event(),)))
+
+    class Signed:
+        """The head as another replica keeps it: at each look it has just signed one event more."""
+
+        def read(self, origin: str) -> Head:
+            with ThreadPoolExecutor() as aside:
+                aside.submit(asyncio.run, once_more()).result()
+            return heads[-1]
+
+        async def swap(self, origin: str, expected: Head | None, new: Head) -> None:
+            raise AssertionError(origin)
+
+    heads: list[Head] = []
+
+    async def once_more() -> None:
+        store = opened(postgres, seed=f"more-{len(heads)}")
+        await store.commit(Unit(events=(an_event(),)))
+        size, root = await store.root(TENANT)
+        heads.append(Head(size=size, root=root, note=""))
+        await store.close()
+
+    late = PostgresStore.open(
+        postgres,
+        durability="durable",
+        clock=WorldClock(),
+        entropy=WorldEntropy("late"),
+        sealing=WorldSealingKeys(),
+        heads=Signed(),
+    )
+    assert await late.size(TENANT) == 1 + len(heads)
+    for store in (other, late):
+        await store.close()

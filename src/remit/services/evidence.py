@@ -56,8 +56,9 @@ class Evidence:
         none where there are events, is no ground to sign the log on: whoever shortened the log could have
         written it.
         """
-        head = self._heads.read(self.origin)
+        # In this order: another replica may just be writing and signing the first events.
         size = await self._store.size(self._tenant)
+        head = self._heads.read(self.origin)
         if head is None:
             if size:
                 raise VerificationFailed(

@@ -110,10 +110,12 @@ class PostgresStore(RelationalStore):
             raise unavailable(fault, f"store `{place}` cannot be opened", place=place) from fault
         try:
             migrate(line.session, place)
+            # Before the logs: others write and sign meanwhile, and a log that was read first could lack that.
+            known = {DEFAULT_TENANT, *(name for (name,) in line.session.execute("select tenant from turns"))}
+            signed = {tenant: heads.read(origin(tenant)) for tenant in known} if heads else {}
             turns, memory, ledger = _read(line, clock, Subjects(line, sealing, entropy), incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
-                head = heads.read(origin(tenant)) if heads else None
-                check_head(line, tenant, ledger.tree(tenant).size, head)
+                check_head(line, tenant, ledger.tree(tenant).size, signed.get(tenant))
             line.session.run("commit")
         except psycopg.Error as fault:
             line.drop()
