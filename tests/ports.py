@@ -6,13 +6,16 @@ server that is away for a moment may find its own in use. These lie below them, 
 tests, of one run or of several, give the same ones: each has a block to itself for as long as it lives.
 """
 
+import itertools
 import os
 import socket
 import sys
 
+from remit.cli.demo.ports import first_free
+
 #: Below the first port that Linux gives to the ends of connections (32768), above those of known services.
 _FIRST, _BLOCK, _BLOCKS = 12_000, 500, 40
-_given = 0
+_steps = itertools.count()
 #: What holds the block: its name is of no file, and goes with the process.
 _held: socket.socket | None = None
 _start = 0
@@ -20,20 +23,8 @@ _start = 0
 
 def free_port() -> int:
     """Give a port on which nobody listens, and which is not given again soon."""
-    global _given  # noqa: PLW0603 - one row of ports for the whole process
     start = _block()
-    for _ in range(_BLOCK):
-        port = start + _given % _BLOCK
-        _given += 1
-        with socket.socket() as probe:
-            # As servers do: what is left of closed connections does not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError("no port is free")
+    return first_free(start + next(_steps) % _BLOCK for _ in range(_BLOCK))
 
 
 def _block() -> int:

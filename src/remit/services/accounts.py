@@ -17,6 +17,9 @@ from remit.ports.store import TakeBudget, Usage
 Json = Any
 _UNUSED: Final = Usage()
 
+#: For each grant, the accounts that its own ceilings are counted in, and what each holds.
+Ceilings = tuple[tuple[tuple[str, int], ...], ...]
+
 
 class Drawn(msgspec.Struct, frozen=True):
     """The ceilings of one grant, counted in one account: of the task itself, or of an ancestor."""
@@ -78,7 +81,7 @@ def own_accounts(task: Task) -> frozenset[str]:
     return frozenset(out)
 
 
-def ceilings(task: Task) -> tuple[tuple[tuple[str, int], ...], ...]:
+def ceilings(task: Task) -> Ceilings:
     """Give what each grant of a task may take: from which accounts, and how much these hold. Nothing where a
     grant has no ceiling: then its grants are never all used up.
     """
@@ -92,9 +95,7 @@ def ceilings(task: Task) -> tuple[tuple[tuple[str, int], ...], ...]:
     return tuple(found)
 
 
-def used_up(
-    task: Task, used: Mapping[str, Usage], held: tuple[tuple[tuple[str, int], ...], ...] | None = None
-) -> str:
+def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None) -> str:
     """Say what of a task's own budgets lets no call through any more; empty while one can pass.
 
     `used` is what its accounts have spent; `held` are its `ceilings`, where they are known already.

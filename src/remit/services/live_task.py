@@ -21,7 +21,7 @@ from remit.core.task import Budgets, Task
 from remit.core.token import AccessClaims
 from remit.core.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store import TakeBudget, Usage
-from remit.services.accounts import Drawn, added, ceilings, own_accounts, used_up
+from remit.services.accounts import Ceilings, Drawn, added, ceilings, own_accounts, used_up
 from remit.services.in_hand import LiveCall
 from remit.services.met import begun
 
@@ -87,7 +87,7 @@ class LiveTask:
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
         #: What its own grants may take; worked out when it is asked for.
-        self._ceilings: tuple[tuple[tuple[str, int], ...], ...] | None = None
+        self._ceilings: Ceilings | None = None
         self._bound = bound
         parent = bound(task.parent)
         #: How many calls it has been permitted; the number of the last one.

@@ -19,8 +19,8 @@ Json = Any
 
 LOOPS: Final = 32
 #: So soon after the end was asked for, the database lets nobody in any more; on a machine that is so busy
-#: that a single login takes long, within so many of the slowest.
-DEAD_S: Final = 2.0
+#: that a single login takes long, within so many of these.
+DEAD_S: Final = 1.0
 LOGINS: Final = 25
 
 

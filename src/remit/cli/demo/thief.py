@@ -28,7 +28,7 @@ PATIENCE_S: Final = 30.0
 
 class Loot(msgspec.Struct):
     """What a password was good for: when a login was let in and refused, what could be seen, what became of
-    the session that was kept; and how long the slowest login took.
+    the session that was kept; and how long the first login took.
     """
 
     saw: list[str] = []
@@ -46,7 +46,6 @@ def rob(address: str, stop: threading.Event) -> Loot:
         loot.login_s = time.monotonic() - started
         loot.saw = [str(row[0]) for row in session.execute("select id from changes order by id").fetchall()]
         for _ in range(ENOUGH):
-            tried = time.monotonic()
             try:
                 psycopg.connect(address).close()
             except psycopg.OperationalError as refusal:
@@ -58,7 +57,6 @@ def rob(address: str, stop: threading.Event) -> Loot:
                 if not loot.let_in_at:
                     _say(INSIDE)
                 loot.let_in_at.append(time.monotonic())
-            loot.login_s = max(loot.login_s, time.monotonic() - tried)
             if stop.wait(PAUSE_S):
                 break
         try:
