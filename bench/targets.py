@@ -29,12 +29,14 @@ from bench.sinks import OPENBAO, POSTGRES, sinks
 from bench.stages import stages
 from bench.target import Target
 from bench.tokens import tokens
-from bench.yardsticks import Direct, Envoy, Fastmcp
+from bench.yardsticks import Bare, Direct, Envoy, Fastmcp
 
 TARGETS: list[Target] = [
     Direct(),
     Envoy(),
     Fastmcp(),
+    Bare("relay"),
+    Bare("parts"),
     Governed("durable"),
     Governed("buffered"),
     Governed("durable", "postgres"),

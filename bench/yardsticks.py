@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What remit is measured against: no target at all, a plain relay (Envoy), a plain MCP proxy (fastmcp)."""
+"""What remit is measured against: no target at all, a plain relay (Envoy), a plain MCP proxy (fastmcp), and a
+relay in Python, bare and with the parts that no governed call can do without.
+"""
 
 import json
 import shutil
@@ -17,7 +19,7 @@ from bench.target import Child, EchoServer, answers, free_port
 
 
 class Yardstick:
-    """What the three have in common: an echo under its own name, no token, no soak."""
+    """What they have in common: an echo under its own name, no token, no soak."""
 
     tool = "echo"
     soak = 0
@@ -125,3 +127,30 @@ class Fastmcp(Yardstick):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/mcp"
         self.start_child([sys.executable, "-m", "bench.fastmcp_proxy", upstream.url, str(port)], cpu)
+
+
+class Bare(Yardstick):
+    """A relay in Python that is no gateway: the floor for anything that is written in it (`bench.bare`)."""
+
+    folder: Path | None = None
+
+    def __init__(self, kind: str) -> None:
+        """Choose `relay`, which passes on, or `parts`, which also evaluates and commits once a call."""
+        self.name = f"bare-{kind}"
+        self._kind = kind
+
+    def start(self, upstream: EchoServer, cpu: int | None) -> None:
+        """Start the relay, with its file on the disk whose `fdatasync` the bench measures."""
+        port, build = free_port(), Path("build")
+        build.mkdir(exist_ok=True)
+        self.url = f"http://127.0.0.1:{port}/mcp"
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-bare-", dir=build))
+        given = [self._kind, upstream.url, str(port), str(self.folder)]
+        self.start_child([sys.executable, "-m", "bench.bare", *given], cpu)
+
+    def stop(self) -> None:
+        """Stop the relay and remove its file."""
+        super().stop()
+        if self.folder is not None:
+            shutil.rmtree(self.folder)
+            self.folder = None
