@@ -5,12 +5,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remit.core.approval import ApprovalState
 from remit.core.decision import Outcome
 from remit.core.errors import Busy, Conflict, Forbidden, NotFound
 from remit.core.event import EventKind
+from remit.core.identity import Person, Role
+from remit.ports.store import PutPerson, Unit
 from remit.services.approvals import MAX_PENDING
 from tests.call_world import CallWorld, call_world
 from tests.tokens import HELD, task_token
@@ -100,6 +103,81 @@ async def test_a_question_never_outlives_its_task(world: CallWorld) -> None:
     token = await task_token(world.house, task.id, confirmation=HELD)
     approval = await world.house.approvals.get(await world.asked(token))
     assert approval.expires == task.deadline
+
+
+@pytest.mark.parametrize("how", ["deactivate", "roles", "sign out"])
+async def test_an_approval_goes_with_the_word_of_whoever_gave_it(world: CallWorld, how: str) -> None:
+    """Where its approver leaves, is none any longer, or is signed out, it expires and stays so."""
+    personnel = world.house.personnel
+    _, token = await world.open()
+    given, used, refused = [await world.asked(token, amount=n) for n in (1, 2, 3)]
+    await world.approve(given)
+    await world.approve(used)
+    await world.approve(refused, approve=False)
+    assert await world.outcome(token, "pay", amount=2) is Outcome.PERMIT
+    before = (await world.person("omar")).roles
+    match how:
+        case "deactivate":
+            await personnel.deactivate("omar", by="root")
+            await personnel.activate("omar", by="root")
+        case "roles":
+            await personnel.change_roles("omar", frozenset({Role.AUDITOR}), by="root")
+            await personnel.change_roles("omar", before, by="root")
+        case _:
+            await personnel.sign_out("omar", by="root")
+    assert [await state(world, one) for one in (given, used, refused)] == [
+        ApprovalState.EXPIRED,
+        ApprovalState.CONSUMED,
+        ApprovalState.DENIED,
+    ]
+    assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER
+    assert [one["arguments"]["amount"] for one in world.desk.arrived] == [2]
+
+
+async def test_other_roles_leave_an_approval_as_it_is(world: CallWorld) -> None:
+    """An approver who becomes an auditor, too, has still said yes."""
+    _, token = await world.open()
+    await world.approve(await world.asked(token, amount=1))
+    roles = frozenset({Role.APPROVER, Role.AUDITOR})
+    await world.house.personnel.change_roles("omar", roles, by="root")
+    assert await world.outcome(token, "pay", amount=1) is Outcome.PERMIT
+
+
+async def test_an_approval_that_came_past_the_change_of_its_approver_permits_nothing(
+    world: CallWorld,
+) -> None:
+    """Whoever is no approver when a call is made has permitted nothing, whatever the answer says."""
+    _, token = await world.open()
+    approval = await world.asked(token, amount=1)
+    omar = await world.person("omar")
+    for changed in (
+        msgspec.structs.replace(omar, active=False),
+        msgspec.structs.replace(omar, roles=frozenset()),
+    ):
+        await world.house.store.commit(Unit((PutPerson(changed),)))
+        if (await world.house.approvals.get(approval)).state is ApprovalState.PENDING:
+            await world.house.approvals.answer(approval, omar, approve=True)
+        assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER
+    await world.house.store.commit(Unit((PutPerson(omar),)))
+    assert await world.outcome(token, "pay", amount=1) is Outcome.PERMIT
+
+
+async def test_a_change_of_an_approver_holds_beside_calls_that_use_their_word(world: CallWorld) -> None:
+    """Approvals that are used in the same moment do not keep anybody from signing their giver out."""
+    _, token = await world.open()
+    asked = [await world.asked(token, amount=n) for n in range(8)]
+    for one in asked:
+        await world.approve(one)
+    calls = [world.outcome(token, "pay", amount=n) for n in range(8)]
+    out = world.house.personnel.sign_out("omar", by="root")
+    # A call whose approval expires under it is told to ask anew.
+    *outcomes, signed_out = await asyncio.gather(*calls, out, return_exceptions=True)
+    assert isinstance(signed_out, Person)
+    assert all(isinstance(one, Outcome | Conflict) for one in outcomes)
+    states = [await state(world, one) for one in asked]
+    assert set(states) <= {ApprovalState.CONSUMED, ApprovalState.EXPIRED}
+    permitted = [one is ApprovalState.CONSUMED for one in states]
+    assert permitted == [outcome is Outcome.PERMIT for outcome in outcomes]
 
 
 async def test_only_another_approver_answers(world: CallWorld) -> None:

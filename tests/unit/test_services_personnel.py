@@ -109,6 +109,7 @@ async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) 
         directory=house.directory,
         authenticator=house.authenticator,
         revocations=house.revocations,
+        approvals=house.approvals,
         findings=house.findings,
         tenant=house.tenant,
         second_person=True,

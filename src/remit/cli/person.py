@@ -127,7 +127,7 @@ def activate(name: str, /) -> None:
 
 @app.command(name="sign-out")
 def sign_out(name: str, /) -> None:
-    """End all sessions and codes of a person.
+    """End all sessions and codes of a person, and their unused approvals.
 
     Parameters
     ----------

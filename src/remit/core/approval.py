@@ -16,6 +16,11 @@ from remit.core.identity import Person, Role
 Json = Any
 
 
+def may_approve(person: Person) -> bool:
+    """Whether a person's answers count at all."""
+    return person.active and Role.APPROVER in person.roles
+
+
 class ApprovalState(enum.StrEnum):
     """pending -> approved -> consumed; pending -> denied | expired; approved -> expired."""
 
@@ -54,7 +59,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
     def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
         """Give the approval with a person's answer; who may not answer, or comes too late, is refused."""
-        if Role.APPROVER not in person.roles or not person.active:
+        if not may_approve(person):
             raise Forbidden(
                 f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
             )

@@ -2,7 +2,7 @@
 """Approvals: asking a human about one exact call, and taking the answer.
 
 An approval is bound to the digest of task, tool and arguments, and to the exact rules that asked. It permits
-that call once, before it expires. No answer is a refusal.
+that call once, before it expires, and while whoever gave it may still give it. No answer is a refusal.
 """
 
 from __future__ import annotations
@@ -149,6 +149,18 @@ class Approvals:
         """
         found, now = await self._store.open_approvals(self._tenant, tasks), self._clock.now()
         return [(one.state, one.expired(now)) for one in found]
+
+    async def given_by(self, person: str) -> list[PutApproval]:
+        """Give what lets a person's answers expire that nobody has used; for whoever takes their word from
+        them, and commits it. `Conflict` says that one was used meanwhile.
+        """
+        now = self._clock.now()
+        found = await self._store.approvals(self._tenant, state=ApprovalState.APPROVED, limit=MAX_LISTED)
+        return [
+            PutApproval(one.expired(now), expected=one.state)
+            for one in found
+            if one.decided_by == person and now < one.expires
+        ]
 
     def _current(self, approval: Approval) -> Approval:
         open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.approval import Approval, ApprovalState
+from remit.core.approval import Approval, ApprovalState, may_approve
 from remit.core.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
 from remit.core.flow import Flow, chains, judged
@@ -252,7 +252,9 @@ class Authorizer:
         wanted = frozenset(rules)
         for approval in found:
             if approval.usable_for(request.call_digest, request.now) and frozenset(approval.rules) >= wanted:
-                return approval
+                person = await self._store.person(self._tenant, approval.decided_by)
+                if person is not None and may_approve(person):
+                    return approval
         return None
 
     async def _denied(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Reason | None:

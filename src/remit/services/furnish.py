@@ -165,6 +165,7 @@ def furnish(o: Outfit) -> House:
         directory=directory,
         authenticator=authenticator,
         revocations=revocations,
+        approvals=approvals,
         findings=findings,
         tenant=o.tenant,
         second_person=o.second_person,

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from remit.core.approval import may_approve
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Forbidden
 from remit.core.event import Event, person_changed
@@ -23,6 +24,7 @@ from remit.core.identity import Person, Role
 from remit.core.revocation import Cause, ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.directory import Directory, NewPerson
 from remit.services.findings import Findings
@@ -34,6 +36,8 @@ Json = Any
 SENSITIVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 #: How long the first administrator's word waits for the second's.
 WAIT = timedelta(minutes=15)
+#: How often a change is tried anew where an approval that expires with it was used meanwhile.
+TRIES = 5
 
 
 class Personnel:
@@ -47,6 +51,7 @@ class Personnel:
         directory: Directory,
         authenticator: Authenticator,
         revocations: Revocations,
+        approvals: Approvals,
         findings: Findings,
         tenant: str,
         second_person: bool,
@@ -57,6 +62,7 @@ class Personnel:
         self._directory = directory
         self._authenticator = authenticator
         self._revocations = revocations
+        self._approvals = approvals
         self._findings = findings
         self._tenant = tenant
         self._second_person = second_person
@@ -81,7 +87,7 @@ class Personnel:
                 await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
             facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
-            await self._commit(person, changed, "roles", by, facts=facts)
+            await self._commit(person, changed, "roles", by, facts=facts, mute=not may_approve(changed))
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
@@ -93,7 +99,8 @@ class Personnel:
             await self._keep_an_administrator(person, stays=False)
             changed = msgspec.structs.replace(person, active=False)
             ended = EndCredentials(self._tenant, name)
-            await self._commit(person, changed, "deactivated", by, ended, facts={"reason": reason})
+            facts = {"reason": reason}
+            await self._commit(person, changed, "deactivated", by, ended, facts=facts, mute=True)
         why = reason or "the person was deactivated"
         for kind, cause in (
             (ScopeKind.PERSON, Cause.PERSON_LEFT),
@@ -122,10 +129,10 @@ class Personnel:
         return changed
 
     async def sign_out(self, name: str, *, by: str) -> Person:
-        """End all sessions and codes of a person."""
+        """End all sessions and codes of a person, and the approvals that they gave and nobody has used."""
         person = await self._directory.person(name)
         event = self._event(name, "signed-out", by, {})
-        await self._store.commit(Unit((EndCredentials(self._tenant, name),), (event,)))
+        await self._put((EndCredentials(self._tenant, name),), event, mute=name)
         return person
 
     async def make_code(self, name: str, *, by: str) -> tuple[Person, str]:
@@ -195,10 +202,24 @@ class Personnel:
         by: str,
         *changes: Change,
         facts: dict[str, Json] | None = None,
+        mute: bool = False,
     ) -> None:
         event = self._event(person.name, change, by, facts or {})
         # A sign-in may have changed their groups meanwhile: neither undoes the other.
-        await self._store.commit(Unit((PutPerson(person, was=was), *changes), (event,)))
+        await self._put((PutPerson(person, was=was), *changes), event, mute=person.name if mute else "")
+
+    async def _put(self, changes: tuple[Change, ...], event: Event, *, mute: str) -> None:
+        """Commit; with `mute` the approvals of that person that nobody has used expire with it."""
+        for left in reversed(range(TRIES)):
+            given = await self._approvals.given_by(mute) if mute else []
+            try:
+                await self._store.commit(Unit((*changes, *given), (event,)))
+            except Conflict:
+                # One of them was used meanwhile, which is as good; or it is something else, and stays so.
+                if not given or not left:
+                    raise
+            else:
+                return
 
     def _event(self, name: str, change: str, by: str, facts: dict[str, Json]) -> Event:
         return person_changed(self._tenant, name, change, by=by, at=self._clock.now(), facts=facts)

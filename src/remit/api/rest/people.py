@@ -76,7 +76,7 @@ async def move(errand: Errand) -> PersonView:
 
 
 async def sign_out(errand: Errand) -> PersonView:
-    """End all sessions and codes of a person."""
+    """End all sessions and codes of a person, and their unused approvals."""
     return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
 
 
@@ -137,7 +137,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/people/{name}/sign-out",
-        summary="End all sessions and codes of a person",
+        summary="End all sessions and codes of a person, and their unused approvals",
         serve=sign_out,
         people=Duty.ADMINISTER,
         gives=PersonView,
