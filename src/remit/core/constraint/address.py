@@ -120,7 +120,8 @@ def address_fault(value: str) -> str:
     local, at, domain = value.partition("@")
     if not at or "@" in domain:
         return "is not one mail address of the form `name@domain`"
-    if len(local) > 64 or _LOCAL_PART.fullmatch(local) is None:
+    # RFC 2047: what mail programs, Python's own among them, decode before they look for the `@`.
+    if len(local) > 64 or "=?" in local or _LOCAL_PART.fullmatch(local) is None:
         return "has a name part that is not a plain one"
     if not _is_name(domain.lower()):
         return "has a domain that is not a plain host name"
