@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of whom nothing is known yet can neither fill the memory nor keep connections for itself."""
+"""A client of whom nothing is known yet can neither fill the memory nor keep connections for itself, nor say
+what whoever stands before the server reads in another way.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -18,9 +20,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the number of bytes of the body, once released where that is asked for."""
+    """Answer with the number of bytes of the body, once released where that is asked for; or with the names
+    of the headers, or without having read the body.
+    """
     size = 0
-    while True:
+    while scope["path"] != "/unread":
         message = await receive()
         size += len(message.get("body", b""))
         if not message.get("more_body", False):
@@ -28,6 +32,8 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(1.3)
     body = str(size).encode()
+    if scope["path"] == "/headers":
+        body = b" ".join(name for name, _ in scope["headers"])
     head = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": body})
@@ -117,3 +123,90 @@ async def test_a_body_is_not_counted_as_a_head() -> None:
         assert told.count(b" 200 ") == 2
         assert str(size).encode() in told
         assert told.endswith(b"50000")
+
+
+CHUNKED = b"POST /headers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+ANOTHER = b"GET /headers HTTP/1.1\r\nHost: x\r\nX-Smuggled: y\r\n\r\n"
+
+
+async def test_a_trailer_is_no_header() -> None:
+    """What comes after the body was no header to whoever stands before the server, and is none to it."""
+    async with _served() as port, asyncio.timeout(60):
+        trailers = b"1\r\na\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+        last = b"GET /headers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        told = await _sent(port, [CHUNKED + b"\r\n" + trailers + last])
+        assert b"host transfer-encodingHTTP/1.1" in told
+        assert told.endswith(b"host connection")
+
+
+@pytest.mark.parametrize("framed", [b"Content-Length: %d\r\n\r\n" % len(ANOTHER), b"\r\n"])
+async def test_a_body_is_no_request_where_another_protocol_is_asked_for(framed: bytes) -> None:
+    """The parser would leave the body to that protocol, and read it as a request of its own."""
+    async with _served() as port, asyncio.timeout(60):
+        head = b"POST /headers HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n" + framed
+        told = await _sent(port, [head, ANOTHER])
+        assert b"x-smuggled" not in told
+        assert b" 400 " in told
+
+
+async def test_what_follows_a_tunnel_is_no_request() -> None:
+    """`CONNECT` is answered, and the connection ends."""
+    async with _served() as port, asyncio.timeout(60):
+        told = await _sent(port, [b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", ANOTHER])
+        assert b"x-smuggled" not in told
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/2.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nHost: y\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_a_head_that_two_could_read_differently_is_refused(head: bytes) -> None:
+    """A coding that would have to be undone, a version that has none, two hosts: 400, and nothing is read."""
+    async with _served() as port, asyncio.timeout(60):
+        told = await _sent(port, [head + b"0\r\n\r\n"])
+        assert told.startswith(b"HTTP/1.1 400 ")
+        assert told.count(b"HTTP/1.1 ") == 1
+
+
+async def test_what_is_no_request_is_not_the_answer_to_the_one_before() -> None:
+    """A refusal that came before the answer to a request would be taken for that answer."""
+    async with _served() as port, asyncio.timeout(60):
+        told = await _sent(port, [b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\nno request\r\n\r\n"])
+        assert told == b""
+        assert b" 400 " in await _sent(port, [b"no request\r\n\r\n"])
+
+
+async def test_requests_that_wait_on_one_connection_are_few() -> None:
+    """Each would be held, as large as it becomes when it is read, until those before it are answered."""
+    async with _served() as port, asyncio.timeout(60):
+        one = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        assert await _sent(port, [one * 10_000]) == b""
+        last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await _sent(port, [one * connection.MAX_WAITING + last])).count(b" 200 ") == 33
+
+
+async def test_short_headers_are_counted() -> None:
+    """They become many times as large as they were sent."""
+    async with _served() as port, asyncio.timeout(60):
+        head = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * (connection.MAX_HEADERS + 1)
+        assert b" 400 " in await _sent(port, [head])
+
+
+async def test_a_body_that_nobody_waits_for_does_not_keep_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who has their answer before their body has come sends it soon, or not at all."""
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.2)
+    async with _served() as port, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"a")
+        assert await reader.read() == b""
+        writer.close()

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client's connection, bounded before anything is known of the client.
 
-The HTTP parser keeps a header until its end has come, however long that is and however long it takes: without
-a bound, whoever can connect could fill the memory, or hold connections until there are no more of them.
+The HTTP parser keeps a header until its end has come, however long that is and however long it takes, and
+takes as many requests as come at once: without bounds, whoever can connect could fill the memory, or hold
+connections until there are no more of them. Nor does it mind what others would frame, or read, in another
+way: that is refused here.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from remit.gateway.asgi import TARGET
 
@@ -19,6 +21,17 @@ MAX_HEAD_BYTES = 65_536
 #: Seconds within which the head of a request must have come, from the first byte of the connection or of the
 #: request on.
 HEAD_TIMEOUT_S = 20.0
+#: Lines that a head may have: short ones become forty times as large as they were sent.
+MAX_HEADERS = 256
+#: Requests that may wait on one connection until those before them are answered.
+MAX_WAITING = 32
+
+_VERSIONS = frozenset(("1.0", "1.1"))
+_FRAMING = frozenset((b"host", b"transfer-encoding"))
+
+
+class _Refused(Exception):
+    """Stops the parser from inside a callback."""
 
 
 class OneWrite:
@@ -62,7 +75,9 @@ class OneWrite:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """The server's protocol, which closes a connection whose request has too long or too late a head."""
+    """The server's protocol, which closes a connection whose request has too long or too late a head, or one
+    that two readers could end, or take, differently.
+    """
 
     _unread = 0
     _begun = False
@@ -92,19 +107,47 @@ class BoundedConnection(HttpToolsProtocol):
             # Of a request that is whole nothing is left: the time that its answer takes is not counted here.
             self._wait()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be a request, and close.
+
+        Without a word where another request has its answer yet to come: it would be taken for that one's.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            own = True
+        else:
+            own = self._has_head and not self.pipeline and not cycle.response_started
+        if own:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         """The first byte of a request has come."""
+        if len(self.pipeline) >= MAX_WAITING:
+            raise _Refused
         self._begun = True
         super().on_message_begin()
         if self._shown:
             # What the client showed in the handshake, in DER, its own certificate first. Not judged yet.
             self.scope["remit.peer_certificate"] = list(self._shown)  # type: ignore[typeddict-unknown-key]
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. A trailer is dropped (RFC 9110 section 6.5.1): the server would take it for a
+        header, which whatever stands before it has not seen as one.
+        """
+        if self._has_head:
+            return
+        if len(self.headers) >= MAX_HEADERS:
+            raise _Refused
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head is there: what follows has other bounds.
 
         A target that names its host is kept: the server would forget it, and serve what it asks of others.
         """
+        self._check_framing()
         if not self.url.startswith(b"/"):
             self.scope[TARGET] = self.url  # type: ignore[typeddict-unknown-key]
             if self.parser.get_method() == b"CONNECT" or self.url == b"*":
@@ -115,6 +158,9 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         # It has not begun yet.
         self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]
+        if self.parser.should_upgrade():
+            # `CONNECT`: what follows is no request.
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of body has come."""
@@ -126,6 +172,30 @@ class BoundedConnection(HttpToolsProtocol):
         self._unread = 0
         self._begun = self._has_head = False
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Serve what waits; a body that nobody waits for any more has as long to end as a head to come."""
+        super().on_response_complete()
+        if self._has_head and self.cycle.response_complete and not self.transport.is_closing():
+            self._wait()
+
+    def _check_framing(self) -> None:
+        """Refuse a head whose body two readers could end at different bytes (RFC 9112 section 6), or that two
+        could take for another host's (section 3.2).
+
+        The parser by itself takes another version, `Transfer-Encoding: gzip, chunked` and two hosts; and
+        where another protocol is asked for, it takes the body for what comes after the request.
+        """
+        version = self.parser.get_http_version()
+        repeated = [name for name, _ in self.headers if name in _FRAMING]
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if (
+            version not in _VERSIONS
+            or repeated.count(b"host") > 1
+            or (codings and (codings != [b"chunked"] or version != "1.1"))
+            or (self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
+        ):
+            raise _Refused
 
     def _wait(self) -> None:
         if self._patience is None:
