@@ -41,17 +41,12 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """The bound is on the difference to the yardstick; otherwise, with a yardstick, on the ratio."""
     plus: str | None = None
     """The name of a figure whose value widens `at_most`."""
-    pace: str | None = None
-    """The name of a figure that says how many times slower this machine is than the one of the goal: the
-    value is judged as it would be there, without what `plus` names, which is no work of a CPU."""
 
     def judge(self, figures: Mapping[str, Figure]) -> Figure | None:
         """The judged figure; None where this run did not measure what it takes."""
-        needed = [n for n in (self.name, self.yardstick, self.plus, self.pace) if n is not None]
+        needed = [n for n in (self.name, self.yardstick, self.plus) if n is not None]
         if any(n not in figures for n in needed):
             return None
-        if self.pace is not None:
-            return self._judged_at_pace(figures)
         measured = figures[self.name]
         value, unit, what = measured.value, measured.unit, ""
         ratio = None
@@ -83,25 +78,4 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
             target=" and ".join(parts),
             met=met,
             how=measured.how if self.plus is None else f"{measured.how}; the bound has `{self.plus}` added",
-        )
-
-    def _judged_at_pace(self, figures: Mapping[str, Figure]) -> Figure:
-        assert self.pace is not None
-        measured, pace = figures[self.name], figures[self.pace].value
-        value, what = measured.value, ""
-        if self.yardstick is not None and self.added:
-            value, what = value - figures[self.yardstick].value, "added "
-        value -= figures[self.plus].value if self.plus else 0.0
-        value = value * pace if self.at_least is not None else value / pace
-        bound = self.at_least if self.at_least is not None else self.at_most
-        assert bound is not None
-        sign, met = (">=", value >= bound) if self.at_least is not None else ("<=", value <= bound)
-        return Figure(
-            name=f"{self.pace.partition(':')[0]}: {self.name.replace(': ', ', ')}",
-            value=value,
-            unit=measured.unit,
-            target=f"{what}{sign} {bare(bound)} {measured.unit}",
-            met=met,
-            how=f"{measured.how}; as it would be on the machine of the goals, by `{self.pace}`"
-            + (f", without `{self.plus}`" if self.plus else ""),
         )

@@ -13,7 +13,6 @@ from bench.figure import Figure, Goal
 from bench.fleet import PAUSED_OVER, THREE_P99, fleet
 from bench.governed import Governed
 from bench.issuers import UNKNOWN, issuers
-from bench.pace import PACE
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -115,28 +114,4 @@ GOALS = [
     Goal(name=WRONGLY, at_most=1),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
-    Goal(name="remit-durable: calls at concurrency 16", at_least=3_000, pace=PACE),
-    Goal(
-        name="remit-buffered: p50 at concurrency 1",
-        yardstick="direct: p50 at concurrency 1",
-        added=True,
-        at_most=0.7,
-        pace=PACE,
-    ),
-    Goal(
-        name="remit-durable: p50 at concurrency 1",
-        yardstick="direct: p50 at concurrency 1",
-        added=True,
-        at_most=0.9,
-        plus=FDATASYNC,
-        pace=PACE,
-    ),
-    Goal(name="remit-durable: ready", at_most=1.5, pace=PACE),
-    Goal(name="oauth-durable: tokens exchanged", at_least=1_000, pace=PACE),
-    Goal(name=CALL, at_most=150, pace=PACE),
-    Goal(name=PER_10_KB, at_most=0.8, pace=PACE),
-    Goal(name=PER_10_KB_TEXT, at_most=0.8, pace=PACE),
-    Goal(name=name_of(10_000), at_most=2, pace=PACE),
-    Goal(name=END_P99, at_most=20, pace=PACE),
-    Goal(name=THREE_P99, at_most=50, pace=PACE),
 ]

@@ -4,7 +4,7 @@
 from bench.figure import Figure, Goal
 from bench.load import Tally
 from bench.measure import Cpus, Measured, figures
-from bench.pace import PACE, PROXY, pace
+from bench.pace import PROXY, SLOWER, pace
 from bench.report import judged as all_judged
 
 
@@ -63,51 +63,22 @@ def test_a_goal_without_its_figures_is_not_judged() -> None:
     assert Goal(name="ours: p50", at_most=1, plus="absent: sync").judge(FIGURES) is None
 
 
-def test_a_bound_at_the_goals_pace_is_judged_as_it_would_be_on_that_machine() -> None:
-    """On one that is twice as slow half the calls are as good, and twice the time; a disk is no CPU."""
-    paced = {**FIGURES, "pace: slower": figure("pace: slower", 2, "times")}
-    rate = Goal(name="ours: rate", at_least=6_000, pace="pace: slower").judge(paced)
-    assert rate is not None
-    assert (rate.name, rate.value, rate.target, rate.met) == (
-        "pace: ours, rate",
-        6_000,
-        ">= 6000 calls/s",
-        True,
-    )
-    added = Goal(name="ours: p50", yardstick="theirs: p50", added=True, at_most=0.39, pace="pace: slower")
-    found = added.judge(paced)
-    assert found is not None
-    assert (round(found.value, 6), found.target, found.met) == (0.4, "added <= 0.39 ms", False)
-    without = Goal(
-        name="ours: p50",
-        yardstick="theirs: p50",
-        added=True,
-        at_most=0.39,
-        plus="disk: sync",
-        pace="pace: slower",
-    ).judge(paced)
-    assert without is not None
-    assert (round(without.value, 6), without.met) == (0.25, True)
-    assert Goal(name="ours: p50", at_most=1, pace="absent: pace").judge(FIGURES) is None
-
-
 def test_a_verdict_that_is_no_figure_of_its_own_is_shown_beside_the_figures() -> None:
-    """A bound on a value is part of its figure; one on a ratio, or at the goals' pace, is a line more."""
+    """A bound on a value is part of its figure; one on a ratio is a line more."""
     goals = [
         Goal(name="ours: rate", at_least=3_000),
         Goal(name="ours: rate", yardstick="theirs: rate", at_least=1 / 3),
-        Goal(name="ours: rate", at_least=3_000, pace="pace: slower"),
     ]
-    measured = [*FIGURES.values(), figure("pace: slower", 2, "times")]
-    found = [one.name for one in all_judged(measured, goals, {})]
-    assert found == [*(one.name for one in measured), "ours: rate, against theirs", "pace: ours, rate"]
+    found = [one.name for one in all_judged(FIGURES.values(), goals, {})]
+    assert found == [*(one.name for one in FIGURES.values()), "ours: rate, against theirs"]
 
 
-def test_the_pace_is_what_the_plain_proxy_takes_here_to_what_it_takes_there() -> None:
-    """Twice the time here is twice as slow; without the proxy there is no pace."""
-    (found,) = pace({PROXY: figure(PROXY, 25_000, "us")})
-    assert (found.name, found.value) == (PACE, 2)
-    assert pace({}) == []
+def test_what_is_known_of_the_machine_of_the_goals_is_told_and_changes_no_verdict() -> None:
+    """Twice the time here is twice as long; without the proxy the other parts are still told."""
+    *others, proxy = pace({PROXY: figure(PROXY, 25_000, "us")})
+    assert (proxy.value, proxy.target, proxy.met) == (2, None, None)
+    assert [one.name for one in others] == [one.name for one in pace({})]
+    assert all(one.name.startswith(SLOWER) and one.value > 0 for one in others)
 
 
 def test_a_figure_of_several_passes_is_their_median_and_its_faults_are_their_sum() -> None:
