@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: an API writes its answer in so many small pieces that no other call, and no end, has a turn."""
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from remit.adapters.upstream.bounds import BufferBound
+from remit.adapters.upstream.http_answer import HttpAnswer
 from remit.core.route import ReplyPiece
 from remit.core.route.answering import complete
 from tests.raw_peer import Visit, each_loop, pool_of, raw_peer
@@ -37,3 +44,41 @@ def test_what_waits_is_looked_at_once() -> None:
     for cut in range(1, 4):
         whole = b"data: x\r\n\r\n"
         assert complete(ReplyPiece.EVENTS, whole, len(whole) - cut) == len(whole)
+
+
+async def turns_beside(take: Callable[[], Awaitable[Any]], times: int) -> int:
+    """Take what an upstream said so many times; give how often another task had a turn meanwhile."""
+    turns = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(another())
+    for _ in range(times):
+        await take()
+    beside.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await beside
+    return turns
+
+
+async def events(visit: Visit) -> None:
+    """Tell of a great many things at once."""
+    await visit.request()
+    told = b'data: {"jsonrpc":"2.0","method":"x"}\n\n' * 2000
+    visit.say(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + told)
+    await visit.request()
+
+
+@each_loop
+async def test_between_two_messages_of_a_stream_others_have_a_turn() -> None:
+    """Sixteen calls whose server only chatters held up every other call, and the leases of all tasks."""
+    async with raw_peer(events) as peer, pool_of(peer) as pool:
+        connection = await pool.acquire()
+        connection.send(b"POST", b"/", [], b"{}")
+        answer = HttpAnswer(connection, "chatty", BufferBound(2**20), 2**20)
+        assert await turns_beside(answer.next, 2000) >= 1900
+        connection.release()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answer to one HTTP request of MCP: one JSON message, or a stream of events that each hold one."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -126,6 +127,9 @@ class HttpAnswer:
     async def _next_event(self) -> Message | None:
         assert self._events is not None
         assert self._pieces is not None
+        if self._waiting:
+            # Thousands may have come in one piece: between two of them everybody else has a turn.
+            await asyncio.sleep(0)
         while not self._waiting:
             try:
                 piece = await anext(self._pieces)
