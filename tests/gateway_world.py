@@ -236,10 +236,12 @@ async def gateway_world(
     constrained: bool = False,
     server: ScriptedServer | None = None,
     bundle: Bundle | None = None,
+    observed: frozenset[str] = frozenset(),
 ) -> AsyncIterator[GatewayWorld]:
     """Open the world, with a task of type `work`; bearer tokens do, unless `constrained` asks for more.
 
-    `server` stands in for the scripted one of `files`, `bundle` for the one above.
+    `server` stands in for the scripted one of `files`, `bundle` for the one above. `observed` are upstreams
+    where nothing is refused.
     """
     # Upstreams and tokens live in the same time as the test's own sockets.
     clock = WorldClock(datetime.now(UTC))
@@ -249,7 +251,7 @@ async def gateway_world(
             for name, app in (("files", files), ("notes", notes))
         }
         lowered = frozenset() if constrained else frozenset(upstreams)
-        house = make_house(folder, clock, upstreams, unconstrained=lowered)
+        house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
         door = McpDoor(house, limits=limits)
         for name, upstream in upstreams.items():

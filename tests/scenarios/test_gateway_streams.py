@@ -195,6 +195,20 @@ async def test_a_stream_tells_what_changed(world: GatewayWorld) -> None:
     await line.task
 
 
+async def test_only_lists_that_changed_are_announced(world: GatewayWorld) -> None:
+    """A client that follows all lists reads again what it must, and no more."""
+    line = listen(world, toolsListChanged=True, promptsListChanged=True, resourcesListChanged=True)
+    await line.until(lambda: len(line.messages) >= 1)
+    world.door.changed("files", frozenset({"prompts"}))
+    world.door.changed("files", frozenset())
+    world.door.changed("files", frozenset({"resources"}))
+    await line.until(lambda: line.messages[-1]["method"] == "notifications/resources/list_changed")
+    told = [one["method"] for one in line.messages[1:]]
+    assert told == ["notifications/prompts/list_changed", "notifications/resources/list_changed"]
+    line.hung_up.set()
+    await line.task
+
+
 async def test_an_end_closes_streams(world: GatewayWorld) -> None:
     """The end of a task closes its streams and sessions; nothing is announced on them after that."""
     session = await world.session()

@@ -200,6 +200,23 @@ async def test_a_changed_tool_is_suspended_until_it_is_accepted(tmp_path: Path, 
         assert await world.kinds(EventKind.TOOL_ACCEPTED) == 1
 
 
+async def test_clients_are_told_to_look_again_at_what_changed_alone(tmp_path: Path) -> None:
+    """A changed tool, and its acceptance, are announced as a change of the tools, and of nothing else."""
+    async with pinned_world(tmp_path) as world:
+        told: list[tuple[str, frozenset[str]]] = []
+        world.house.announcements.listen(lambda *one: told.append(one), lambda *_: None)
+        world.offer(CHANGES["title"])
+        await world.until(ToolState.CHANGED)
+        async with asyncio.timeout(60):
+            while not told:  # noqa: ASYNC110 - the house tells nobody else
+                await asyncio.sleep(0.01)
+        pin, _ = world.house.tools.diff("files/read")
+        told.clear()
+        status, _ = await world.api("POST", "files/read/accept", {"digest": pin.offered_digest})
+        assert status == 200
+        assert told == [("files", frozenset({"tools"}))]
+
+
 async def test_a_tool_that_changes_back_is_what_was_accepted(tmp_path: Path) -> None:
     """There is nothing to accept where nothing differs; both changes stay in the evidence."""
     async with pinned_world(tmp_path) as world:

@@ -4,6 +4,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remit.core.errors import ConfigInvalid, Conflict, NotFound, StoreUnavailable
@@ -46,6 +47,19 @@ async def test_a_tool_is_what_was_written_of_it_and_what_is_offered(world: CallW
     assert (odd.effect, odd.described) == (Effect.IRREVERSIBLE, False)
     assert [one.name for one in world.house.tools.of("desk")] == ["read", "write", "pay", "odd"]
     assert world.house.tools.of("nobody") == []
+
+
+async def test_what_changed_is_named_by_list(world: CallWorld) -> None:
+    """The first look finds all lists new; later ones name those that differ, templates among resources."""
+    desk = world.house.tools.catalogue("desk")
+    assert desk is not None
+    other = msgspec.structs.replace(desk, prompts=({"name": "greet"},))
+    assert await world.house.tools.learned("desk", other) == {"prompts"}
+    assert await world.house.tools.learned("desk", other) == frozenset()
+    templates = msgspec.structs.replace(other, resource_templates=({"uriTemplate": "x://{a}", "name": "x"},))
+    assert await world.house.tools.learned("desk", templates) == {"resources"}
+    assert await world.house.tools.learned("desk", msgspec.structs.replace(templates, tools=())) == {"tools"}
+    assert await world.house.tools.learned("new", desk) == {"tools", "resources", "prompts"}
 
 
 async def test_meta_may_change(world: CallWorld) -> None:

@@ -267,8 +267,7 @@ async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) ->
         catalogue = await upstream.catalogue()
         if not isinstance(upstream, HttpUpstream):  # of an API it is its document that was read
             house.reached.tell(name, True)
-        await house.tools.learned(name, catalogue)
-        house.announcements.changed(name)
+        house.announcements.changed(name, await house.tools.learned(name, catalogue))
 
     try:
         await upstream.start(

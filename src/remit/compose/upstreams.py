@@ -179,6 +179,6 @@ async def offer_apis(house: House, upstreams: Mapping[str, Upstream]) -> None:
     apis = house.policies.applied.bundle.apis
     for name, upstream in upstreams.items():
         if isinstance(upstream, HttpUpstream) and (api := apis.get(name)) and api is not upstream.api:
-            await house.tools.learned(name, offered(api, name))
+            changed = await house.tools.learned(name, offered(api, name))
             upstream.offer(api)
-            house.announcements.changed(name)
+            house.announcements.changed(name, changed)

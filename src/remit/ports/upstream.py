@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -14,6 +14,10 @@ from remit.core.route import Api
 from remit.core.sigv4 import Sign
 
 Json = Any
+
+
+#: The lists of which MCP announces changes; the templates of resources count to `resources`.
+LISTS: Final = frozenset(("tools", "resources", "prompts"))
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +31,13 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     resources: tuple[dict[str, Json], ...] = ()
     resource_templates: tuple[dict[str, Json], ...] = ()
     prompts: tuple[dict[str, Json], ...] = ()
+
+    def offers(self, *path: str) -> bool:
+        """Whether a capability is there and not false."""
+        node: Json = self.capabilities
+        for key in path:
+            node = node.get(key) if isinstance(node, dict) else None
+        return node is not None and node is not False
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,18 +74,22 @@ class Announcements:
 
     def __init__(self) -> None:
         """Begin with nobody listening."""
-        self._changed: list[Callable[[str], None]] = []
+        self._changed: list[Callable[[str, frozenset[str]], None]] = []
         self._notified: list[Callable[[str, str, Json], None]] = []
 
-    def listen(self, changed: Callable[[str], None], notified: Callable[[str, str, Json], None]) -> None:
-        """Have `changed(upstream)` and `notified(upstream, method, params)` called from now on."""
+    def listen(
+        self,
+        changed: Callable[[str, frozenset[str]], None],
+        notified: Callable[[str, str, Json], None],
+    ) -> None:
+        """Have `changed(upstream, lists)` and `notified(upstream, method, params)` called from now on."""
         self._changed.append(changed)
         self._notified.append(notified)
 
-    def changed(self, upstream: str) -> None:
-        """What an upstream offers, or what of it was accepted, has changed."""
+    def changed(self, upstream: str, lists: frozenset[str]) -> None:
+        """What an upstream offers, or what of it was accepted, has changed in these of its `LISTS`."""
         for told in self._changed:
-            told(upstream)
+            told(upstream, lists)
 
     def notified(self, upstream: str, method: str, params: Json) -> None:
         """An upstream has sent a notification that belongs to no call."""

@@ -120,7 +120,7 @@ class LiveTask:
             return False
         if tool.state is ToolState.GONE or not (observed or tool.id in self.grants):
             return False
-        # A changed tool is suspended; where nothing is refused it stays, with what was accepted of it.
+        # A changed tool is suspended; where nothing is refused it stays.
         return tool.state is not ToolState.CHANGED or observed
 
     def check_room(self, most: int) -> None:

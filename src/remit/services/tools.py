@@ -32,7 +32,7 @@ from remit.core.tool import (
 )
 from remit.ports.runtime import Clock
 from remit.ports.store import Pin, PutPin, Store, Unit
-from remit.ports.upstream import Catalogue
+from remit.ports.upstream import LISTS, Catalogue
 from remit.services.policies import Policies
 
 _STRING = {"type": "string"}
@@ -74,6 +74,7 @@ class Tools:
         self._tenant = tenant
         self._pins: dict[str, Pin] = {}
         self._catalogues: dict[str, Catalogue] = {}
+        self._offered: dict[str, dict[str, dict[str, object]]] = {}
         self._tools: dict[str, Tool] = {}
         self._lock = asyncio.Lock()
         policies.use_tools(self._join)
@@ -116,10 +117,19 @@ class Tools:
         """Give what an upstream offered when it was last asked."""
         return self._catalogues.get(upstream)
 
-    async def learned(self, upstream: str, catalogue: Catalogue) -> None:
-        """Take in what an upstream offers now: pin what is new, suspend what has changed."""
+    def offered(self, upstream: str, name: str) -> dict[str, object] | None:
+        """Give a tool's entry as its upstream gave it last, `_meta` included, accepted or not."""
+        return self._offered.get(upstream, {}).get(name)
+
+    async def learned(self, upstream: str, catalogue: Catalogue) -> frozenset[str]:
+        """Take in what an upstream offers now: pin what is new, suspend what has changed.
+
+        Gives which of its lists (`LISTS`) are not what they were.
+        """
         async with self._lock:
+            changed = _changed(self._catalogues.get(upstream), catalogue)
             self._catalogues[upstream] = catalogue
+            self._offered[upstream] = {str(wire.get("name")): wire for wire in catalogue.tools}
             changes: list[PutPin] = []
             events: list[Event] = []
             for wire in catalogue.tools:
@@ -131,6 +141,7 @@ class Tools:
                 await self._store.commit(Unit(tuple(changes), tuple(events)))
                 self._pins.update({change.pin.tool: change.pin for change in changes})
             await self._rejoin()
+            return changed
 
     def _compare(self, upstream: str, wire: dict[str, object]) -> tuple[Pin | None, Event | None]:
         surface = surface_of(wire)
@@ -236,6 +247,15 @@ class Tools:
             facts={"tool": tool_id, **facts},
             sealed={"by": by} if by else {},
         )
+
+
+def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
+    """Give which lists differ; all of them where nothing was known."""
+    if before is None:
+        return LISTS
+    resources = (before.resources, before.resource_templates) != (now.resources, now.resource_templates)
+    differing = {"tools": before.tools != now.tools, "prompts": before.prompts != now.prompts}
+    return frozenset(name for name, so in {**differing, "resources": resources}.items() if so)
 
 
 def as_pinned(tool: Tool, pin: Pin) -> Tool:

@@ -133,7 +133,7 @@ async def planned(errand: Errand) -> PlanAnswer:
     if done.holds:
         # What a client lists is what is planned: it is told to look again.
         for upstream in sorted({one.tool.partition("/")[0] for one in done.task.plan or ()}):
-            errand.house.announcements.changed(upstream)
+            errand.house.announcements.changed(upstream, frozenset(("tools",)))
     return PlanAnswer(
         task=task_view(done.task, errand.house.clock.now()),
         outcome=decision.outcome if decision else Outcome.PERMIT,

@@ -93,9 +93,10 @@ async def diff(errand: Errand) -> ToolDiff:
 async def accept(errand: Errand) -> ToolView:
     """Accept what is offered, by its digest."""
     wanted: AcceptTool = errand.body
-    return _view(
-        errand, await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
-    )
+    tool = await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
+    # What clients list has it again: they are told to look.
+    errand.house.announcements.changed(tool.upstream, frozenset(("tools",)))
+    return _view(errand, tool)
 
 
 async def draft(errand: Errand) -> DraftedFileView:

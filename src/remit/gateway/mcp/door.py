@@ -43,7 +43,7 @@ from remit.gateway.mcp.listing import Listing, Place, check_joined
 from remit.gateway.mcp.methods import Methods
 from remit.gateway.mcp.rounds import Rounds
 from remit.gateway.mcp.sessions import Sessions
-from remit.gateway.mcp.subscriptions import LIST_CHANGES, RESOURCE_UPDATED, Subscriptions
+from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.mcp.wire import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -60,6 +60,7 @@ from remit.gateway.mcp.wire import (
     read_incoming,
 )
 from remit.gateway.resource import METADATA, ProtectedResource
+from remit.ports.upstream import LISTS
 from remit.services.alarms import Alarms
 from remit.services.bodies import body_of
 from remit.services.house import House
@@ -155,10 +156,11 @@ class McpDoor:
         """Close the streams of a task that has ended; gives how many that were (`Derived.kept_by`)."""
         return self._subscriptions.end_task(task_id)
 
-    def changed(self, upstream: str) -> None:
-        """Announce that what an upstream offers, or what of it was accepted, has changed."""
-        for method in LIST_CHANGES:
-            self._subscriptions.announce(method, upstream)
+    def changed(self, upstream: str, lists: frozenset[str] = LISTS) -> None:
+        """Announce that what an upstream offers, or what of it was accepted, has changed in these lists."""
+        for name, method in CHANGED.items():
+            if name in lists:
+                self._subscriptions.announce(method, upstream)
 
     def notified(self, upstream: str, method: str, params: Json) -> None:
         """Announce what an upstream says outside of calls; only a resource's update is passed on."""

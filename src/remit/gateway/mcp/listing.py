@@ -18,10 +18,10 @@ from remit.core.plan import tools_of
 from remit.core.tool import (
     COMPLETION,
     PROMPT_GET,
-    RESERVED_OPERATIONS,
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
     Tool,
+    ToolState,
 )
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.wire import MODERN_VERSIONS
@@ -108,6 +108,9 @@ class Listing:
 
     def rules(self, tool: Tool) -> tuple[ParamRule, ...]:
         """Give which arguments of a tool are repeated in headers."""
+        if tool.state is ToolState.CHANGED:
+            # Shown only where nothing is refused, and then not as it was accepted.
+            return param_rules(self._shown(tool).get("inputSchema"))
         found = self._rules.get(tool.surface_digest)
         if found is None:
             if len(self._rules) >= MAX_RULES:
@@ -115,13 +118,22 @@ class Listing:
             found = self._rules[tool.surface_digest] = param_rules(tool.input_schema)
         return found
 
+    def _shown(self, tool: Tool) -> dict[str, Json]:
+        """Give what a task is told of a tool: what was accepted of it; where nothing is refused, what its
+        upstream says now, as clients without remit would hear it.
+        """
+        if self._authorizer.observes(tool.upstream):
+            offered = self._tools.offered(tool.upstream, tool.name) or {}
+            return offered if "inputSchema" in offered else tool.surface
+        return tool.surface
+
     def _visible(self, live: LiveTask, tool: Tool) -> bool:
         return live.sees(tool, observed=self._authorizer.observes(tool.upstream))
 
     def tools(self, live: LiveTask, place: Place) -> list[Json]:
-        """Give the tools that the task may call and, where it has a plan, plans to; as they were accepted."""
+        """Give the tools that the task may call and, where it has a plan, plans to."""
         return [
-            {**tool.surface, "name": place.shown(upstream, tool.name)}
+            {**self._shown(tool), "name": place.shown(upstream, tool.name)}
             for upstream in place.upstreams
             for tool in self._tools.of(upstream)
             if self._visible(live, tool) and self._foreseen(live, tool)
@@ -170,26 +182,20 @@ class Listing:
 
     def capabilities(self, live: LiveTask, place: Place, *, modern: bool) -> dict[str, Json]:
         """Give what the door can do for this task here."""
-        held: dict[str, set[str]] = {
-            operation: {
-                key
-                for _, catalogue in self._catalogues(live, place, operation)
-                for key in catalogue.capabilities
-            }
-            for operation in RESERVED_OPERATIONS
-        }
         out: dict[str, Json] = {"tools": {"listChanged": True}}
-        if "resources" in held[RESOURCE_READ]:
-            out["resources"] = {"listChanged": True, "subscribe": "resources" in held[RESOURCE_SUBSCRIBE]}
-        if "prompts" in held[PROMPT_GET]:
+        if self._offer(live, place, RESOURCE_READ, "resources"):
+            subscribe = self._offer(live, place, RESOURCE_SUBSCRIBE, "resources", "subscribe")
+            out["resources"] = {"listChanged": True, "subscribe": subscribe}
+        if self._offer(live, place, PROMPT_GET, "prompts"):
             out["prompts"] = {"listChanged": True}
-        if "completions" in held[COMPLETION]:
+        if self._offer(live, place, COMPLETION, "completions"):
             out["completions"] = {}
-        if not modern and any(
+        if any(
             "logging" in catalogue.capabilities
             for upstream in place.upstreams
             if (catalogue := self._tools.catalogue(upstream)) is not None
         ):
+            # Of 2026-07-28 too: whoever sends log messages must say so.
             out["logging"] = {}
         if modern and any(
             self.defers(upstream) and any(self._visible(live, tool) for tool in self._tools.of(upstream))
@@ -197,6 +203,10 @@ class Listing:
         ):
             out |= CAPABILITY
         return out
+
+    def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
+        """Say whether some upstream, of those where the task holds an operation, has a capability."""
+        return any(catalogue.offers(*path) for _, catalogue in self._catalogues(live, place, operation))
 
     def defers(self, upstream: str) -> bool:
         """Say whether an upstream offers to defer calls: the tasks extension of 2026-07-28."""

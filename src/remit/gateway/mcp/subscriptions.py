@@ -28,6 +28,8 @@ FILTER: Final = {
     "resourcesListChanged": RESOURCES_CHANGED,
 }
 LIST_CHANGES: Final = frozenset(FILTER.values())
+#: What tells that one of an upstream's `LISTS` has changed.
+CHANGED: Final = {"tools": TOOLS_CHANGED, "prompts": PROMPTS_CHANGED, "resources": RESOURCES_CHANGED}
 #: Announcements that wait for one slow agent; one more ends its stream.
 MAX_WAITING: Final = 256
 
