@@ -14,7 +14,8 @@ from remit.core.record import MAX_PATHS, PATH_BYTES, Paths, Reading
 from remit.core.remembered import Remembered
 from remit.core.spelling import folded, plain
 from remit.core.tool import FieldLabel, Tool
-from remit.core.word import bare_words, different_words, stems_among, stems_in, words_of
+from remit.core.utterance import Utterance
+from remit.core.word import bare_word, bare_words, different_words, stems_among, stems_in, stems_of, words_of
 
 #: Letters and what stands around words, some of it beyond ASCII.
 LETTERS = "abEz09\u00e9\u0130\u017f .,'s\u2019#@_-\"()\t\n\x1c\u00a0\u2028"
@@ -34,6 +35,24 @@ def test_spacing_is_one_for_short_and_for_long_texts(text: str) -> None:
 def test_different_words_are_all_words(text: str) -> None:
     """Each once."""
     assert different_words(text) == set(words_of(text))
+
+
+@given(words)
+@example(["abc", "09", "\u00e9"])
+def test_words_without_a_mark_are_bare(written: list[str]) -> None:
+    """Looked at together or one by one, what is left of words is the same."""
+    assert bare_words(written) == [bare for one in written if (bare := bare_word(one))]
+
+
+@given(words, words)
+@example(["ab"], ["ab"])
+@example(["a"], ["a"])
+def test_a_text_is_named_by_all_of_its_stems_or_as_a_whole(said: list[str], asked: list[str]) -> None:
+    """Also where the first thing that it names tells already that nobody has named it."""
+    utterance, text = Utterance(), " ".join(asked)
+    utterance.hear(" ".join(said))
+    stems = stems_of(text)
+    assert utterance.names(text) is ((bool(stems) and stems <= utterance.stems) or utterance.says(text))
 
 
 @given(st.from_regex(PLAIN_URL, fullmatch=True).filter(lambda url: url[-1].isalnum() or url[-1] in "-/"))

@@ -27,6 +27,7 @@ from remit.core.word import (
     PARTS,
     name_words,
     number_of,
+    stems_from,
     stems_in,
     stems_of,
     words_of,
@@ -153,11 +154,16 @@ class Utterance:
 
     def says(self, text: str) -> bool:
         """Whether the words hold a text whole, from word to word, or the day that it is."""
-        if self.days and (day := day_of(text)) and day.among(self.days):
+        if self._says_day(text):
             return True
-        if len(text) > 4 * len(self._text) + 100 or text.count(" ") > 4 * MAX_PHRASE:
-            return False
-        return self.says_words(words_of(text))
+        return self._may_say(text) and self.says_words(words_of(text))
+
+    def _says_day(self, text: str) -> bool:
+        return bool(self.days) and (day := day_of(text)) is not None and day.among(self.days)
+
+    def _may_say(self, text: str) -> bool:
+        """Whether a text is not too long to be said."""
+        return len(text) <= 4 * len(self._text) + 100 and text.count(" ") <= 4 * MAX_PHRASE
 
     def says_words(self, words: Sequence[str]) -> bool:
         """Whether the words hold others, one after the other."""
@@ -169,8 +175,12 @@ class Utterance:
 
     def names(self, text: str) -> bool:
         """Whether everything that a text names is named, in whatever order."""
-        stems = stems_of(text)
-        return (bool(stems) and stems <= self.stems) or self.says(text)
+        words = words_of(text)
+        stems = stems_from(words[:MAX_WORDS])
+        # Most texts name something first that nobody has named.
+        if next(stems, None) in self.stems and self.stems.issuperset(stems):
+            return True
+        return self._says_day(text) or (self._may_say(text) and self.says_words(words))
 
     def names_number(self, number: str, nouns: frozenset[str]) -> bool:
         """Whether a short number is said as that of something: `file 13`, `ID 13`, `#13`.

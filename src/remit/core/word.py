@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 
 from remit.core.inflection import stem
@@ -40,7 +40,11 @@ def words_of(text: str) -> list[str]:
 
 def bare_words(written: Iterable[str]) -> list[str]:
     """Give words in small letters as `words_of` gives them."""
-    return [bare for word in written if (bare := word if word.isalnum() else bare_word(word))]
+    words = list(written)
+    # Most short texts have no mark in them at all, which one look at all of them says.
+    if "".join(words).isalnum():
+        return words
+    return [bare for word in words if (bare := word if word.isalnum() else bare_word(word))]
 
 
 def bare_word(word: str) -> str:
@@ -65,13 +69,16 @@ def stems_of(text: str) -> frozenset[str]:
 
 def stems_in(words: Iterable[str]) -> frozenset[str]:
     """Give the stems of what words name, as `stems_of` does of a text."""
-    out = set()
+    return frozenset(stems_from(words))
+
+
+def stems_from(words: Iterable[str]) -> Iterator[str]:
+    """Give the stems of what words name one by one, as they come"""
     for word in words:
         for part in (word,) if word.isalnum() else PARTS.findall(word):
             if part not in EMPTY and len(part) > 1:
                 # What has no ending to take off does not pass through what is kept of those that have.
-                out.add(stem(part) if len(part) > 3 and part.isalpha() else part)
-    return frozenset(out)
+                yield stem(part) if len(part) > 3 and part.isalpha() else part
 
 
 def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]:
