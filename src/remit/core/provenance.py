@@ -16,7 +16,7 @@ task's label, not this, is what stands before disclosing what was read.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -120,34 +120,33 @@ class Index:
         call: int,
         decision: str,
         tool: Tool,
-        arguments: Mapping[str, Json],
+        arguments: dict[str, Json],
         given: Mapping[str, Justification] | None = None,
         marked: AbstractSet[int] = frozenset(),
-    ) -> Generator[None, None, frozenset[Label]]:
+        seen: set[Label] | None = None,
+    ) -> Iterator[None]:
         """Take the result of a call in, in pieces: go to the end before the result is released.
 
         `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
-        (what is not in it is judged anew). A field that holds something `marked` is untrusted. Returns the
-        labels that the tool's description gives to what occurred.
+        (what is not in it is judged anew). A field that holds something `marked` is untrusted. The labels
+        that the tool's description gives to what occurred are added to `seen`.
         """
-        arguments = tool.parts(dict(arguments))
+        arguments = tool.parts(arguments)
         known = given or {}
         given = {
             name: known[name] if name in known else self.judge(value, tool, name)
             for name, value in arguments.items()
         }
-        reading = Reading(result, tool, self._paths)
         lookup = Lookup(tool, arguments, given, self.utterance)
         taking = Taking(self._kept, self.naming, lookup, call=call, decision=decision, marked=marked)
-        yield from taking.take(reading)
-        return frozenset(reading.seen)
+        return taking.take(Reading(result, tool, self._paths, seen))
 
-    def spend(self, tool: Tool, arguments: Mapping[str, Json]) -> bool:
+    def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Note that a permitted call uses what the intent states: each value is for one purpose. Says whether
         one was used for another before, and somebody else wants it used, too.
         """
         spent = False
-        for name, value in tool.parts(dict(arguments)).items():
+        for name, value in tool.parts(arguments).items():
             spec = tool.arguments.get(name)
             if spec is None or spec.role is not _DESTINATION:
                 continue

@@ -151,8 +151,12 @@ class Reading:
     `above` holds for each record the one around it (the first is its own), `seen` the labels that occurred.
     """
 
-    def __init__(self, result: Json, tool: Tool, paths: Paths | None = None) -> None:
-        """Take a result as it was parsed: JSON values only; `paths` are those that were met before."""
+    def __init__(
+        self, result: Json, tool: Tool, paths: Paths | None = None, seen: set[Label] | None = None
+    ) -> None:
+        """Take a result as it was parsed: JSON values only; `paths` are those that were met before. Labels
+        are added to `seen`.
+        """
         self._result = result
         self._names = (paths or Paths()).of(tool)
         self._label = tool.label
@@ -163,7 +167,7 @@ class Reading:
         self._left = MAX_LEAVES
         self.cut = False
         self.above: list[int] = []
-        self.seen: set[Label] = set()
+        self.seen: set[Label] = set() if seen is None else seen
 
     def __iter__(self) -> Iterator[ResultLeaf]:
         """Give each leaf; numbers are given as text, booleans and nulls are not given."""

@@ -93,6 +93,8 @@ class LiveTask:
         #: How many calls it has been permitted; the number of the last one.
         self.calls = used.get(task.id, Usage()).calls
         self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
+        #: What of it counts already among what all tasks remember (`services.room`).
+        self.counted_bytes = 0
         #: Whoever holds it takes a result in: one at a time, however long it is.
         self.learning = asyncio.Lock()
         self.turns_heard = len(task.intent.turns)

@@ -13,7 +13,7 @@ A notification and an error are observed like a result: all that is released may
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -90,14 +90,14 @@ class Observer:
             tool = self._holdings.stained(tool, written, classes)
             _check_ceilings(request, tool, classes)
         async with live.learning:
-            index, before = live.index, live.index.size_bytes
             taken = [(part, tool) for part in parts]
             if left:
                 # It stands in no field, and may be read as any.
                 worst = msgspec.structs.replace(tool, label=carries(tool, classes), fields=())
                 taken.append((left, worst))
             for part, of in taken:
-                steps = live.index.learn(
+                seen: set[Label] = set()
+                for _ in live.index.learn(
                     part,
                     call=number,
                     decision=decision,
@@ -105,11 +105,13 @@ class Observer:
                     arguments=request.arguments,
                     given=request.flow.arguments,
                     marked=self._holdings.marks(tool.upstream),
-                )
-                seen = await _taken(steps, look)
+                    seen=seen,
+                ):
+                    # A long result is taken in slices, so that it does not hold up the calls of others.
+                    await asyncio.sleep(0)
+                    look()
                 label = with_fields(label.join(of.label, classes), seen, classes)
-        # Meanwhile another task's result may have made this one forget.
-        self._room.grew(live, live.index.size_bytes - (before if live.index is index else 0))
+        self._room.grew(live)
         rise = rising(live, label, request, classes, self._clock.now())
         if rise.changes or rise.events:
             whole = live.label
@@ -179,22 +181,6 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     for one in told:
         one.told_label = one.label
     return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)
-
-
-async def _taken(
-    steps: Generator[None, None, frozenset[Label]], look: Callable[[], None]
-) -> frozenset[Label]:
-    """Go through a long result in slices, so that it does not hold up the calls of others; give the labels
-    that occurred in it.
-    """
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            labels: frozenset[Label] = end.value
-            return labels
-        await asyncio.sleep(0)
-        look()
 
 
 def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Json, ...]:

@@ -27,11 +27,13 @@ class Room:
         # No less than there are: tasks that have ended are only left out when they are counted anew.
         self._about = 0
 
-    def grew(self, live: LiveTask, by: int) -> None:
-        """Count by how many bytes a task remembers more, and make room where there is none; `live` itself
-        keeps what it has.
+    def grew(self, live: LiveTask) -> None:
+        """Count what a task remembers more by now, and make room where there is none; `live` itself keeps
+        what it has.
         """
-        self._about += by
+        size = live.index.size_bytes
+        self._about += size - live.counted_bytes
+        live.counted_bytes = size
         if self._about <= self._most:
             return
         tasks = self._live.all()
@@ -46,6 +48,7 @@ class Room:
                 one.index = begun(
                     one.task, self._entropy.bytes(KEY_BYTES), calls=max(one.calls, 1), above=None
                 )
+                one.counted_bytes = 0
                 # Tasks that were handed down from there would keep it.
                 for other in tasks:
                     other.index.sever(gone)
