@@ -13,10 +13,16 @@ import uvicorn
 
 from remit.cli import connection
 from remit.cli.connection import MAX_HEAD_BYTES, BoundedConnection
+from tests.raw_peer import each_loop
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+#: A large answer, and what of it has been given to the server.
+PIECE, PIECES = b"a" * 65_536, 512
+GIVEN: list[int] = []
 
 
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,11 +38,25 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(1.3)
     body = str(size).encode()
+    if scope["path"] == "/large":
+        body = PIECE
     if scope["path"] == "/headers":
         body = b" ".join(name for name, _ in scope["headers"])
-    head = [(b"content-length", str(len(body)).encode())]
+    pieces = PIECES if body is PIECE else 1
+    head = [(b"content-length", str(len(body) * pieces).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": head})
+    for _ in range(pieces - 1):
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        GIVEN.append(len(body))
     await send({"type": "http.response.body", "body": body})
+
+
+LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while piece := await reader.read(1024 * 1024):
+        yield piece
 
 
 @asynccontextmanager
@@ -209,4 +229,35 @@ async def test_a_body_that_nobody_waits_for_does_not_keep_the_connection(
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
         writer.write(b"a")
         assert await reader.read() == b""
+        writer.close()
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be held as long as its client likes, and the upstream's connection with it."""
+    monkeypatch.setattr(connection, "TAKE_TIMEOUT_S", 0.5)
+    async with _served() as port, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(LARGE)
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(1)
+        try:
+            taken = sum([len(piece) async for piece in _pieces(reader)])
+        except ConnectionError:
+            taken = 0
+        assert taken < len(PIECE) * PIECES
+        writer.close()
+
+
+@each_loop
+async def test_what_nobody_takes_is_not_written() -> None:
+    """Else a result of any size would lie in the connection: of no call any more, in no bound, past any end.
+    Whoever takes it gets it whole.
+    """
+    GIVEN.clear()
+    async with _served() as port, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(LARGE)
+        await reader.readuntil(b"\r\n\r\n")
+        assert len(GIVEN) < PIECES - 1
+        assert len(await reader.readexactly(len(PIECE) * PIECES)) == len(PIECE) * PIECES
         writer.close()

@@ -21,10 +21,14 @@ MAX_HEAD_BYTES = 65_536
 #: Seconds within which the head of a request must have come, from the first byte of the connection or of the
 #: request on.
 HEAD_TIMEOUT_S = 20.0
+#: Seconds within which a client takes something of what waits for it. Whoever takes nothing, or hardly any,
+#: holds what was asked for them: results in memory, and connections to upstreams.
+TAKE_TIMEOUT_S = 60.0
 #: Lines that a head may have: short ones become forty times as large as they were sent.
 MAX_HEADERS = 256
 #: Requests that may wait on one connection until those before them are answered.
 MAX_WAITING = 32
+
 
 _VERSIONS = frozenset(("1.0", "1.1"))
 _FRAMING = frozenset((b"host", b"transfer-encoding"))
@@ -32,6 +36,14 @@ _FRAMING = frozenset((b"host", b"transfer-encoding"))
 
 class _Refused(Exception):
     """Stops the parser from inside a callback."""
+
+
+def close(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    """Close a connection once all is written, or nobody takes it."""
+    if not transport.is_closing():
+        transport.close()
+        if transport.get_write_buffer_size():
+            loop.call_later(TAKE_TIMEOUT_S, transport.abort)
 
 
 class OneWrite:
@@ -60,9 +72,9 @@ class OneWrite:
         self._transport.write(data)
 
     def close(self) -> None:
-        """Close the connection once all is written."""
+        """Close the connection once all is written, or nobody takes it."""
         self._flush()
-        self._transport.close()
+        close(self._transport, self._loop)
 
     def is_closing(self) -> bool:
         """Whether the connection closes."""
@@ -83,6 +95,7 @@ class BoundedConnection(HttpToolsProtocol):
     _begun = False
     _has_head = False
     _patience: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
     _shown: tuple[bytes, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -95,7 +108,23 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._wait_no_more()
+        self._take_no_more()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More waits for the client than is held for it: it has its time to take some of that."""
+        super().pause_writing()
+        self._take_no_more()
+        self._taking = self.loop.call_later(TAKE_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken enough to go on."""
+        self._take_no_more()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing more was asked for."""
+        close(self.transport, self.loop)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, and count what of it is no body."""
@@ -120,7 +149,7 @@ class BoundedConnection(HttpToolsProtocol):
         if own:
             super().send_400_response(msg)
         else:
-            self.transport.close()
+            close(self.transport, self.loop)
 
     def on_message_begin(self) -> None:
         """The first byte of a request has come."""
@@ -206,7 +235,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._patience.cancel()
             self._patience = None
 
+    def _take_no_more(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
     def _give_up(self) -> None:
         self._patience = None
-        if not self.transport.is_closing():
-            self.transport.close()
+        close(self.transport, self.loop)

@@ -22,6 +22,9 @@ HeaderLines = tuple[tuple[bytes, bytes], ...]
 TARGET: Final = "remit.target"
 JSON_TYPE: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
+#: Bodies above this size are sent in pieces: the server takes a piece of any size at once, and only the next
+#: one waits for the client. What has been handed over is in nobody's hand any more, and past any end.
+PIECE_BYTES: Final = 65_536
 
 
 async def respond(send: Send, status: int, body: bytes, headers: HeaderLines = ()) -> None:
@@ -30,7 +33,20 @@ async def respond(send: Send, status: int, body: bytes, headers: HeaderLines = (
     if body and not any(name == b"content-type" for name, _ in headers):
         head.append(JSON_TYPE)
     await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+    await send_body(send, body)
+
+
+async def send_body(send: Send, body: bytes, before: bytes = b"", after: bytes = b"") -> None:
+    """Send the body of a response, at the pace at which the client takes it: `before`, `body`, `after`."""
+    if len(body) <= PIECE_BYTES:
+        await send({"type": "http.response.body", "body": before + body + after})
+        return
+    if before:
+        await send({"type": "http.response.body", "body": before, "more_body": True})
+    for start in range(0, len(body), PIECE_BYTES):
+        piece = body[start : start + PIECE_BYTES]
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": after})
 
 
 def raw_path(scope: Scope) -> bytes:

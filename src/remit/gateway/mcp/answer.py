@@ -18,8 +18,10 @@ import orjson
 from remit.core.deferred import OWN_CODES
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.tool import INPUT
-from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond
+from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
 from remit.gateway.mcp.wire import (
+    EVENT_BEGINS,
+    EVENT_ENDS,
     HOP_CODES,
     INTERNAL_ERROR,
     MISSING_CAPABILITY,
@@ -30,6 +32,7 @@ from remit.gateway.mcp.wire import (
     event,
     http_status,
     notification,
+    one_line,
     result_frame,
     rpc_status,
     unusable,
@@ -39,8 +42,6 @@ Json = Any
 
 #: Seconds between signs of life on a stream.
 KEEP_ALIVE_S: Final = 15.0
-#: Bodies above this size are sent in pieces, not joined first.
-JOIN_BYTES: Final = 65_536
 
 PROGRESS: Final = "notifications/progress"
 LOG_MESSAGE: Final = "notifications/message"
@@ -241,10 +242,10 @@ class Answer:
             self.streaming = True
             await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
 
-    async def _piece(self, data: bytes, *, more: bool = True) -> None:
+    async def _piece(self, data: bytes) -> None:
         self._writing = True
         try:
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
         finally:
             self._writing = False
 
@@ -253,17 +254,14 @@ class Answer:
     ) -> None:
         self.done = True
         if self.streaming:
-            await self._piece(event(frame + body + b"}"), more=False)
-            return
-        head = [JSON_TYPE, NO_STORE, (b"content-length", b"%d" % (len(frame) + len(body) + 1)), *headers]
-        await self._send({"type": "http.response.start", "status": status, "headers": head})
-        if len(body) <= JOIN_BYTES:
-            await self._send({"type": "http.response.body", "body": frame + body + b"}"})
-            return
-        await self._piece(frame)
-        for start in range(0, len(body), JOIN_BYTES):
-            await self._piece(body[start : start + JOIN_BYTES])
-        await self._piece(b"}", more=False)
+            before, after = EVENT_BEGINS + frame, b"}" + EVENT_ENDS
+            body = one_line(body)
+        else:
+            before, after = frame, b"}"
+            size = len(frame) + len(body) + 1
+            head = [JSON_TYPE, NO_STORE, (b"content-length", b"%d" % size), *headers]
+            await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await send_body(self._send, body, before, after)
 
     async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
         """Cancel `call` once the agent has gone, and give signs of life until then."""

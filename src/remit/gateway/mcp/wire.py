@@ -58,6 +58,10 @@ HOP_CODES: Final = frozenset(
 LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS: Final = ("2026-07-28",)
 
+#: What stands around the one line of data of an event.
+EVENT_BEGINS: Final = b"event: message\ndata: "
+EVENT_ENDS: Final = b"\n\n"
+
 RESERVED_META: Final = "io.modelcontextprotocol/"
 META_VERSION: Final = RESERVED_META + "protocolVersion"
 META_CAPABILITIES: Final = RESERVED_META + "clientCapabilities"
@@ -209,11 +213,16 @@ def notification(method: str, params: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","method":' + orjson.dumps(method) + b',"params":' + params + b"}"
 
 
+def one_line(message: bytes) -> bytes:
+    """Give JSON without line breaks."""
+    if b"\n" in message or b"\r" in message:
+        return msgspec.json.format(message, indent=-1)
+    return message
+
+
 def event(message: bytes) -> bytes:
     """Give one SSE event. INVARIANT: the data has no line break, so nothing in it can begin another event."""
-    if b"\n" in message or b"\r" in message:
-        message = msgspec.json.format(message, indent=-1)
-    return b"event: message\ndata: " + message + b"\n\n"
+    return EVENT_BEGINS + one_line(message) + EVENT_ENDS
 
 
 def error_body(fault: WireFault) -> bytes:
