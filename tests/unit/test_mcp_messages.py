@@ -173,6 +173,21 @@ def test_a_hold_counts_only_what_is_large_and_gives_it_back() -> None:
     assert bound.held_bytes == 0
 
 
+def test_a_task_that_takes_nothing_leaves_something_to_others() -> None:
+    """One answer may have all that is free; for more of them a task has as much as is left after that."""
+    bound = BufferBound(1_000_000)
+    first, second, third = (Hold(bound, "greedy") for _ in range(3))
+    first.resize(300_000)
+    second.resize(200_000)
+    with pytest.raises(UpstreamFault, match="memory"):
+        third.resize(100_000)
+    Hold(bound, "another").resize(400_000)
+    second.release()
+    first.release()
+    assert bound.held_bytes == 400_000
+    assert set(bound.by_task) == {"another"}
+
+
 class Fixed:
     """Entropy that is always the same."""
 

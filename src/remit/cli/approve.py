@@ -13,7 +13,7 @@ from rich.text import Text
 from remit.cli import show
 from remit.cli.client import Client, connect
 from remit.cli.parser import Switch, verb
-from remit.cli.plain import plain
+from remit.cli.plain import escaped, plain
 from remit.cli.presence import looked
 
 Json = Any
@@ -77,7 +77,7 @@ def _watch(client: Client) -> None:
                 continue
             one = msgspec.json.decode(line.removeprefix("data: "))
             if show.is_json():
-                sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
+                sys.stdout.write(escaped(msgspec.json.encode(one).decode()) + "\n")
                 sys.stdout.flush()
             elif one["state"] == "pending":
                 show.say(show.moment(one["requested"]), "  ", show.text(one["id"], "bold"), "  ", one["tool"])

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.invocation import current
-from remit.cli.plain import plain
+from remit.cli.plain import escaped, plain
 from remit.cli.rows import WIDE, FittedRows, Trimmed
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def is_json() -> bool:
 
 
 def answer(value: Json) -> None:
-    """Write JSON, and nothing else, to standard output."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    """Write JSON, and nothing else, to standard output, which may be a terminal."""
+    sys.stdout.write(escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n")
     sys.stdout.flush()
 
 

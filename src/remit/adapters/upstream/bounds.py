@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of all upstreams together may wait in memory, and how long to wait before trying one again."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from remit.core.errors import Busy, UpstreamFault
@@ -9,6 +10,9 @@ from remit.ports.runtime import Entropy
 
 class BufferBound:
     """Counts the bytes of answers in hand, over all upstreams that share it. For one event loop.
+
+    A task that has one answer in hand may take as much for more as is left free after that: so however little
+    it reads, something is left for the others.
 
     Answers smaller than `UNCOUNTED_BYTES` are not counted: how many of those there can be is bounded by the
     number of connections and of calls.
@@ -20,6 +24,7 @@ class BufferBound:
         """Begin with nothing in hand."""
         self.max_buffered_bytes = max_buffered_bytes
         self.held_bytes = 0
+        self.by_task: Counter[str] = Counter()
 
     def admit(self) -> None:
         """Raise `Busy` if nothing more may be asked for now."""
@@ -29,35 +34,54 @@ class BufferBound:
                 way_out="try again, or raise `max_buffered_bytes`",
             )
 
+    def takes(self, more: int, task: str, held: int) -> bool:
+        """Say whether a call of a task may hold more; `held` is what it holds already."""
+        left = self.max_buffered_bytes - self.held_bytes - more
+        own = self.by_task[task]
+        return left >= 0 and (not task or own == held or own + more <= left)
+
+    def change(self, more: int, task: str) -> None:
+        """Count more, or less."""
+        self.held_bytes += more
+        if task:
+            self.by_task[task] += more
+            if not self.by_task[task]:
+                del self.by_task[task]
+
 
 class Hold:
     """The bytes that one call holds of a `BufferBound`."""
 
-    __slots__ = ("_bound", "size_bytes")
+    __slots__ = ("_bound", "_task", "size_bytes")
 
-    def __init__(self, bound: BufferBound) -> None:
-        """Hold nothing yet."""
+    def __init__(self, bound: BufferBound, task: str = "") -> None:
+        """Hold nothing yet; without a task it is nobody's."""
         self._bound = bound
+        self._task = task
         self.size_bytes = 0
 
     def resize(self, size_bytes: int) -> None:
-        """Hold this much from now on; raises `UpstreamFault` where all together would be too much."""
+        """Hold this much from now on; raises `UpstreamFault` where all together, or the task's, would be too
+        much.
+        """
         counted = size_bytes if size_bytes > BufferBound.UNCOUNTED_BYTES else 0
         more = counted - self.size_bytes
-        if more > 0 and self._bound.held_bytes + more > self._bound.max_buffered_bytes:
+        if more > 0 and not self._bound.takes(more, self._task, self.size_bytes):
             raise UpstreamFault(
                 "answers of all upstreams together exceed the memory they may take",
                 sent=True,
                 way_out="try again when other calls have ended, or raise `max_buffered_bytes`",
                 code="upstream-too-large",
             )
-        self._bound.held_bytes += more
-        self.size_bytes = counted
+        if more:
+            self._bound.change(more, self._task)
+            self.size_bytes = counted
 
     def release(self) -> None:
         """Hold nothing."""
-        self._bound.held_bytes -= self.size_bytes
-        self.size_bytes = 0
+        if self.size_bytes:
+            self._bound.change(-self.size_bytes, self._task)
+            self.size_bytes = 0
 
 
 class Backoff:

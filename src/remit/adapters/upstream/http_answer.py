@@ -75,11 +75,13 @@ class HttpAnswer:
         "head",
     )
 
-    def __init__(self, connection: Connection, name: str, bound: BufferBound, max_result_bytes: int) -> None:
-        """Take a connection on which a request was sent, or will be."""
+    def __init__(
+        self, connection: Connection, name: str, bound: BufferBound, max_result_bytes: int, *, task: str = ""
+    ) -> None:
+        """Take a connection on which a request was sent, or will be, for a task."""
         self._connection = connection
         self._name = name
-        self._hold = Hold(bound)
+        self._hold = Hold(bound, task)
         self._max_bytes = max_result_bytes
         self._events: EventStream | None = None
         self._pieces: AsyncIterator[bytes] | None = None

@@ -136,6 +136,7 @@ class HttpApi:
             (written.method, self._below + written.target, [*sent, *lease], written.body),
             asked=written.target.partition(b"?")[0].decode("ascii"),
             max_result_bytes=self._max_result_bytes,
+            task=call.task,
         )
 
     def _signed(self, sign: Sign, written: WrittenRequest) -> dict[str, str]:

@@ -50,6 +50,7 @@ class ReplyExchange:
         *,
         asked: str,
         max_result_bytes: int,
+        task: str = "",
     ) -> None:
         """Hold everything that the write needs."""
         self._side = side
@@ -58,7 +59,7 @@ class ReplyExchange:
         self._request = request
         self._asked = asked
         self._max = max_result_bytes
-        self._hold = Hold(side.bound)
+        self._hold = Hold(side.bound, task)
         self._sent = False
         self._released = False
         self.reply: ApiReply | None = None

@@ -159,7 +159,7 @@ class McpHttp(HttpSessions):
         if session is not None and session.id is not None:
             sent = [*sent, (era.SESSION_HEADER, session.id)]
         connection = await self.acquire(self.pool)
-        answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
+        answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes, task=call.task)
         exchange = HttpExchange(self, connection, answer, request_id, sent, body, session)
         if session is not None and call.method == era.SUBSCRIBE:
             listening = session
@@ -211,7 +211,7 @@ class McpHttp(HttpSessions):
         params = era.stamped({"notifications": {"resourceSubscriptions": [uri]}}, version)
         headers = [*era.http_headers(version, era.LISTEN, params), *lease]
         connection = await self.acquire(self.streams)
-        answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes)
+        answer = HttpAnswer(connection, self.name, self.bound, self.max_result_bytes, task=call.task)
         body = write_request(request_id, era.LISTEN, params)
         exchange = ListenHttpExchange(self, connection, answer, request_id, headers, body, None)
 

@@ -50,7 +50,7 @@ class StdioExchange:
         self._chunks: deque[Chunk] = deque()
         self._waiting_bytes = 0
         self._fault: UpstreamUnreachable | None = None
-        self._hold = Hold(session.bound)
+        self._hold = Hold(session.bound, call.task)
         self._waiter: asyncio.Future[None] | None = None
         self._sent = False
         self._released = False

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from remit.cli.plain import escaped
 from remit.cli.wrapping.backup import replace_file, write_private
 from remit.cli.wrapping.servers import WrappedServer
 from remit.config import Config, load_bundle, load_config
@@ -109,7 +110,7 @@ def _block(server: WrappedServer, margin: str) -> list[str]:
 
 
 def _json(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return escaped(json.dumps(value, ensure_ascii=False), yaml=True)
 
 
 def add_task_type(config: Config, agent: str) -> None:
