@@ -12,10 +12,14 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from remit.cli.serving import listening
+from remit.config import Config, ListenSection
 from remit.core.canonical import digest
+from remit.core.errors import ConfigInvalid
 from tests.cli_world import CODE, Remit, furnished
 
 
@@ -57,6 +61,30 @@ def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) 
     assert said.code == 2
     assert "is in use" in said.err
     assert "--port" in said.err
+
+
+def test_git_leaves_keys_and_secrets_alone(house: Remit) -> None:
+    """What remit keeps beside its configuration is in no commit by mistake."""
+    assert (house.folder / ".remit" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_host_that_is_not_here_is_told_as_such() -> None:
+    """Where no address of this machine is named, the way out is another one, not another port."""
+    config = Config(upstreams={}, listen=ListenSection(host="203.0.113.9"))
+    with pytest.raises(ConfigInvalid, match="no address of this machine"), listening(config, 0):
+        pass
+
+
+def test_doctor_takes_another_remit_for_no_one_of_this_folder(house: Remit, tmp_path: Path) -> None:
+    """What answers at this folder's address serves another one: nothing good is said of it."""
+    other = tmp_path / "other"
+    assert house("init", str(other)).code == 0
+    with (other / "remit.yaml").open("a") as opened:
+        opened.write(f"listen: {{port: {house.url.rpartition(':')[2]}}}\n")
+    told = house("doctor", "--config", str(other)).out
+    assert "is not the remit of this folder" in told
+    assert "ready at" not in told
+    assert "signed in as" not in told
 
 
 def test_a_second_remit_on_the_same_store_is_refused(house: Remit) -> None:
@@ -186,18 +214,21 @@ def test_end_is_shown_in_milliseconds_and_proven_in_the_log(house: Remit, task: 
 def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     """A locked agent opens no task; unlocked, it does."""
     open_it = ("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a")
-    assert house("lock", "note-bot").code == 0
+    locked = house("lock", "note-bot")
+    assert (locked.code, "remit unlock agent:note-bot" in locked.out) == (0, True)
     said = house(*open_it, by="ana")
     assert said.code == 1
     assert "locked" in said.err
-    assert house("unlock", "note-bot").code == 2
-    assert house("unlock", "agent:note-bot").code == 2
+    for name in ("note-bot", "agent:note-bot"):
+        said = house("unlock", name)
+        assert (said.code, "nobody is here to ask" in said.err) == (2, True)
+    assert "nothing called `notes` is locked" in house("unlock", "notes").err
     listed = house.ask("lock")["items"]
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
     assert "agent:note-bot" in house("who", "note-bot").out
     assert "locked by hand" in house("doctor").out
     assert house("unlock", "agent:note-bot", "--seen", "sha256:other").code == 1
-    assert house("unlock", "agent:note-bot", "--seen", digest(listed[0])).code == 0
+    assert house("unlock", "note-bot", "--seen", digest(listed[0])).code == 0
     assert "nothing is locked" in house("lock").out
     assert house(*open_it, by="ana").code == 0
 

@@ -103,12 +103,14 @@ def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | 
     if not wanted:
         yield [], None
         return
+    from remit.config.scaffold import keep_from_git
     from remit.sdk.key import AgentKey
 
     made = not place.exists()
     own = AgentKey.generate() if made else AgentKey.load(place)
     if made:
         own.save(place)
+        keep_from_git(place.parent.parent)
     try:
         yield [{"type": "key", "jwk": own.public_jwk}], place
     except BaseException:

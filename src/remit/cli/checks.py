@@ -56,14 +56,14 @@ def examine_all(invocation: Invocation) -> list[Look]:
         ]
         findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
     findings += _sessions()
-    if base_url:
-        findings += [
-            *_running(base_url, answer),
-            *others,
-            *_clock(answer),
-            *_isolation(base_url, answer),
-            *_me(base_url),
-        ]
+    if base_url and answer is not None and _told(answer) is None:
+        findings += _running(base_url, answer)
+    elif base_url and others:
+        # What another folder's remit says of itself is not about this one.
+        findings += others
+    elif base_url:
+        findings += [*_running(base_url, answer), *_clock(answer), *_isolation(base_url, answer)]
+        findings += _me(base_url)
     return findings
 
 
@@ -252,17 +252,26 @@ def _ask(base_url: str) -> httpx.Response | None:
         return None
 
 
+def _told(answer: httpx.Response | None) -> dict[str, Any] | None:
+    """Give what a remit says of itself; nothing where none answers, or something else does."""
+    try:
+        told = answer.json() if answer is not None else None
+    except ValueError:
+        return None
+    members = {"upstreams_known", "upstreams", "store", "bundle"}
+    return told if isinstance(told, dict) and members <= told.keys() else None
+
+
 def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
     if answer is None:
         yield Look("remit", "note", f"not running at {base_url}", "start it with `remit up`")
         return
-    try:
-        told = answer.json()
-        known, upstreams = told["upstreams_known"], told["upstreams"]
-        store, bundle = told["store"], told["bundle"]
-    except (ValueError, KeyError, TypeError):
+    told = _told(answer)
+    if told is None:
         yield Look("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
         return
+    known, upstreams = told["upstreams_known"], told["upstreams"]
+    store, bundle = told["store"], told["bundle"]
     if not told.get("ready"):
         yield Look(
             "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"

@@ -68,7 +68,7 @@ EVERYWHERE = (
     ("--json", "the exact answer as JSON, and nothing else, on standard output"),
     ("--config FILE", "the configuration, or its folder (default: `remit.yaml` of this folder)"),
     ("--as NAME", "act as another person who is signed in here"),
-    ("--help, --version", ""),
+    ("--help, --version", "what a command takes; which remit this is"),
 )
 EXIT_CODES = (
     (0, "done"),

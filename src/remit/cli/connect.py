@@ -100,6 +100,8 @@ def connect(
 def _only_agent(key: Path | None) -> str:
     if key is not None:
         raise UsageFault("a key or token is given without `--agent`", way_out="name the agent whose it is")
+    # Where there is no configuration either, that is what has to be said.
+    current().base_url()
     folder = current().config_file.parent / ".remit" / "agents"
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
     if len(names) != 1:
@@ -108,7 +110,8 @@ def _only_agent(key: Path | None) -> str:
             if not names
             else f"several agents have their keys here: {', '.join(names)}"
         )
-        raise UsageFault(what, way_out="name one by `--agent`")
+        way_out = "name one by `--agent`" if names else "register one with `remit agent register`"
+        raise UsageFault(what, way_out=way_out)
     return names[0]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def end(
 
 def show_proof(found: Json) -> None:
     """Say what of a closure is proven."""
-    what = f": {found['events']} events, in the log {found['origin']} as signed at {found['size']}"
+    count = f"{found['events']} event{'' if found['events'] == 1 else 's'}"
+    what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
     show.say(show.text("proven", "green"), what)
     if found["receipt"]:
         show.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")
@@ -100,7 +102,13 @@ def lock(x: str = "", /, *, reason: str = "") -> int:
         Why; it goes into the evidence.
     """
     if x:
-        return show_closure(connect().post("lock", reason=reason, **scope_of(x)))
+        closure = connect().post("lock", reason=reason, **scope_of(x))
+        show_closure(closure)
+        if not show.is_json():
+            show.say("")
+            show.say(show.text("LOCKED", "bold red"), ": no task of it opens until")
+            show.copyable(f"  remit unlock {closure['scope']}")
+        return 0
     found = connect().get("locks")
     if show.is_json():
         show.answer(found)
@@ -125,16 +133,15 @@ def unlock(x: str, /, *, seen: str = "") -> int:
     Parameters
     ----------
     x
-        What was locked, as `kind:name` (agent, owner, person, tool, upstream) or `everything`.
+        What was locked: a name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
     seen
         The digest of the lock, where there is no terminal.
     """
-    wanted = scope_of(x)
-    if "kind" not in wanted:
-        raise UsageFault(f"`{x[:80]}` does not say what it is", way_out=f"write `agent:{x[:80]}` or the like")
     client = connect()
-    name = EVERYTHING if wanted["kind"] == ScopeKind.EVERYTHING else x
-    found = [one for one in client.get("locks")["items"] if one["scope"] == name]
+    locks = client.get("locks")["items"]
+    wanted = scope_of(_locked(x, [one["scope"] for one in locks]))
+    name = EVERYTHING if wanted["kind"] == ScopeKind.EVERYTHING else f"{wanted['kind']}:{wanted['name']}"
+    found = [one for one in locks if one["scope"] == name]
     if found:
         (one,) = found
         if not show.is_json():
@@ -154,3 +161,17 @@ def unlock(x: str, /, *, seen: str = "") -> int:
     else:
         show.say("Unlocked ", show.text(told["scope"], "bold"))
     return 0
+
+
+def _locked(x: str, scopes: Sequence[str]) -> str:
+    """Give what a name alone means among what is locked; raises `UsageFault` where that is not one thing."""
+    if "kind" in scope_of(x):
+        return x
+    meant = [scope for scope in scopes if scope.partition(":")[2] == x]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise UsageFault(
+            f"several are locked by the name `{x[:80]}`", way_out=f"name one: {', '.join(meant)}"
+        )
+    raise UsageFault(f"nothing called `{x[:80]}` is locked", way_out="see `remit lock`")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from remit.services.reach import survey
 
 Json = Any
 
+_NO_UPSTREAM = re.compile(r"`([^`]+)` is no upstream of `remit\.yaml`")
+_NO_CLASS = re.compile(r"`[^`]+` is not a data class")
+
 
 def examine(path: Path) -> list[Json]:
     """Give all that is wrong, as the wire writes it: configuration, tools, task types, policies, then what
@@ -28,8 +32,25 @@ def examine(path: Path) -> list[Json]:
     config, faults = examine_config(path)
     found = [_problem(fault) for fault in faults]
     if config is not None:
-        found += [one for one in _bundle(config) if one not in found]
+        broken = {fault.key for fault in faults if fault.key}
+        found += [one for one in _rest(config) if one not in found and not _follows(one, broken)]
     return [msgspec.to_builtins(one) for one in found]
+
+
+def _rest(config: Config) -> list[Problem]:
+    try:
+        return _bundle(config)
+    except ConfigInvalid as fault:
+        return [_problem(fault)]
+
+
+def _follows(one: Problem, broken: set[str]) -> bool:
+    """Whether a problem is there only because a section of the configuration could not be read."""
+    if named := _NO_UPSTREAM.search(one.text):
+        section = f"upstreams.{named[1]}"
+        return any(key == section or key.startswith(f"{section}.") for key in broken)
+    named = _NO_CLASS.search(one.text)
+    return named is not None and not one.file and any(key.startswith("classes.") for key in broken)
 
 
 def _bundle(config: Config) -> list[Problem]:

@@ -125,12 +125,11 @@ def _unknown_option(fault: UnknownOptionError, way_out: str) -> UsageFault:
     word = (fault.token.keyword or fault.token.value).partition("=")[0]
     known = [name for argument in fault.argument_collection for name in argument.names]
     known += [name.partition(" ")[0] for names, _ in EVERYWHERE for name in names.split(", ")]
-    close = difflib.get_close_matches(word, known, n=1)
-    return UsageFault(f"there is no option `{word[:80]}`", way_out=_meant(close) or way_out)
-
-
-def _meant(close: Sequence[str]) -> str:
-    return f"did you mean `{close[0]}`?" if close else ""
+    # Without the dashes, which every option has: they make any two short ones alike.
+    bare = {name.lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7)
+    meant = f"did you mean `{bare[close[0]]}`?" if close else ""
+    return UsageFault(f"there is no option `{word[:80]}`", way_out=meant or way_out)
 
 
 def _colour() -> bool:

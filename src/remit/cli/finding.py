@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.text import Text
+
 from remit.cli import show
 from remit.cli.client import connect
 from remit.cli.parser import Switch, noun
@@ -43,6 +45,8 @@ def listed(*, about: str | None = None, resolved: Switch = False) -> None:
         ),
         empty="no findings",
     )
+    if found["items"]:
+        show.say("`remit finding show FINDING` says what was seen, and what to do about it", style="dim")
 
 
 @app.command(name="show")
@@ -80,7 +84,7 @@ def _one(finding: Json) -> None:
         ("kind", show.text(finding["kind"], "yellow")),
         ("about", finding["about"]),
         ("says", finding["says"]),
-        *((name, _plainly(value)) for name, value in finding["facts"].items()),
+        *((name, _plainly(name, value)) for name, value in finding["facts"].items()),
         ("first seen", show.moment(finding["first_seen"])),
         ("last seen", show.moment(finding["last_seen"])),
         ("times", str(finding["count"])),
@@ -92,8 +96,10 @@ def _one(finding: Json) -> None:
     show.picture(show.facts(pairs))
 
 
-def _plainly(value: Json) -> str:
-    """Give a fact as people read it: a list of words without its brackets."""
+def _plainly(name: str, value: Json) -> Text | str:
+    """Give a fact as people read it: a list of words without its brackets, a time by the clock here."""
+    if name == "since" and isinstance(value, str):
+        return show.moment(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(value)
     return value if isinstance(value, str) else show.compact(value)

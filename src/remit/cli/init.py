@@ -20,7 +20,7 @@ def init(folder: Path = Path("."), /) -> None:
     Parameters
     ----------
     folder
-        Where to write it (default: here).
+        Where to write it.
     """
     from remit.config.scaffold import scaffold
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NoReturn
@@ -124,7 +126,8 @@ def _dispatch(command: Command, words: list[str]) -> int:
 def front_page() -> str:
     """Give what `remit` alone says."""
     bold, dim, plain = ("\033[1m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
-    lines = [f"{bold}remit{plain} {remit.__version__}: {remit.__doc__.strip() if remit.__doc__ else ''}", ""]
+    what = f"remit {remit.__version__}: {remit.__doc__.strip() if remit.__doc__ else ''}"
+    lines = [f"{bold}remit{plain}{_broken(what).removeprefix('remit')}", ""]
     part = ""
     for command in COMMANDS:
         if not available(command):
@@ -134,10 +137,18 @@ def front_page() -> str:
             lines += ["", f"{bold}{part}{plain}"] if lines[-1] else [f"{bold}{part}{plain}"]
         lines.append(f"  {f'{command.name} {command.usage}'.rstrip():<20} {dim}{command.summary}{plain}")
     lines += ["", f"{bold}Everywhere{plain}"]
-    lines += [f"  {name:<20} {dim}{says}{plain}".rstrip() for name, says in EVERYWHERE]
+    lines += [f"  {name:<20} {dim}{_broken(says, 23)}{plain}" for name, says in EVERYWHERE]
     codes = ", ".join(f"{code} {says}" for code, says in EXIT_CODES)
-    lines += ["", f"Exit codes: {codes}", "New here? `remit init`, then `remit up`.", ""]
+    lines += ["", _broken(f"Exit codes: {codes}"), "New here? `remit init`, then `remit up`.", ""]
     return "\n".join(lines)
+
+
+def _broken(text: str, indent: int = 0) -> str:
+    """Break a text between words where the terminal ends, further lines `indent` blanks in."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        return text
+    width = max(shutil.get_terminal_size().columns - indent, 20)
+    return textwrap.fill(text, width, break_long_words=False).replace("\n", "\n" + " " * indent)
 
 
 def _colour() -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,12 @@ def run(
 
     if not command:
         raise UsageFault("no program is given", way_out="write `remit run --agent A --task T -- CMD...`")
+    if shutil.which(command[0]) is None:
+        # Before a task is opened for it.
+        raise UsageFault(
+            f"`{command[0]}` cannot be started: there is no such program",
+            way_out="check the command after `--`",
+        )
     if lease is None:
         lease = _usual_lease_s()
     if not 1 <= lease <= 3600:

@@ -67,6 +67,9 @@ async def _serve(config: Config, wish: Wish) -> None:
     with listening(config, wish.port) as sock:
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
+        if sys.stderr.isatty():
+            count = len(config.upstreams)
+            show.remark(f"starting, with {count} upstream{'' if count == 1 else 's'}")
         async with open_house(config, url, address, go_back=wish.go_back) as house:
             code = await first_code(house, wish.code_for)
             tls = tls_context(config)
@@ -127,14 +130,24 @@ def listening(config: Config, port: int | None) -> Iterator[socket.socket]:
     try:
         sock = socket.create_server((host, wanted), family=family, backlog=2048)
     except (OSError, OverflowError) as fault:
-        taken = isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE
-        what = "is in use" if taken else "cannot be listened on"
-        raise ConfigInvalid(
-            f"{host}:{wanted} {what}", way_out="stop what listens there, or choose another with `--port`"
-        ) from None
+        raise _not_listened(host, wanted, fault) from None
     with sock:
         sock.setblocking(False)
         yield sock
+
+
+def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> ConfigInvalid:
+    """Say why a port could not be taken, and the way out of just that."""
+    number = fault.errno if isinstance(fault, OSError) else None
+    if number == errno.EADDRINUSE:
+        what, way_out = "is in use", "stop what listens there, or choose another with `--port`"
+    elif number == errno.EACCES:
+        what, way_out = "is not for this user to listen on", "choose a port from 1024 on with `--port`"
+    elif number == errno.EADDRNOTAVAIL or isinstance(fault, socket.gaierror):
+        what, way_out = "is no address of this machine", "set `listen.host` to one that it has"
+    else:
+        what, way_out = f"cannot be listened on: {fault}", "choose another with `--port`"
+    return ConfigInvalid(f"{host}:{port} {what}", way_out=way_out)
 
 
 class Server(uvicorn.Server):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 Json = Any
+
+#: Enough of a digest to know it by; `--json` and `remit policy show` have all of it.
+SHORT_DIGEST = 23
 
 STATES = {
     "active": "green",
@@ -74,10 +78,10 @@ def answer(value: Json) -> None:
 
 
 def say(*parts: str | Text, style: str = "") -> None:
-    """Write a line for people."""
-    out().print(
-        Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts]), style=style
-    )
+    """Write a line for people. Where it is broken, what follows begins below its first word."""
+    line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
+    indent = len(line.plain) - len(line.plain.lstrip(" "))
+    out().print(Trimmed(Padding(line[indent:], (0, 0, 0, indent))), style=style)
 
 
 def copyable(*parts: str | Text, style: str = "") -> None:

@@ -295,7 +295,7 @@ def _one(task: Json) -> None:
                 ("ended" if ended else "until", show.moment(ended or task["deadline"])),
                 ("because", task["end_reason"]),
                 ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
-                ("bundle", task["bundle"]),
+                ("bundle", task["bundle"][: show.SHORT_DIGEST]),
             ]
         )
     )

@@ -30,7 +30,10 @@ def tools(*, upstream: str = "") -> None:
         Only this upstream's.
     """
     found = connect().get("tools")
-    items = [one for one in found["items"] if upstream in ("", one["upstream"])]
+    # Upstreams are known in the order in which they answered, which is another one at each start.
+    items = sorted(
+        (one for one in found["items"] if upstream in ("", one["upstream"])), key=lambda one: one["upstream"]
+    )
     if show.is_json():
         show.answer({"items": items})
         return
@@ -238,4 +241,5 @@ def _lines(found: Json) -> None:
     for line in found["lines"]:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
         show.say(show.text(line, style))
-    show.picture(show.facts([("accepted", found["accepted_digest"]), ("offered", found["offered_digest"])]))
+    for name in ("accepted", "offered"):
+        show.copyable(show.text(f"{name:<10}", "dim"), found[f"{name}_digest"])

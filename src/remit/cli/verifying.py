@@ -18,7 +18,7 @@ from remit.cli.exporting import Advance, fetch, progress
 from remit.cli.receipt import is_event_receipt, read_event_receipt
 from remit.cli.trust import SeenHead, is_known, last_head, remember_head, seen_key, succeed
 from remit.core.checkpoint import MAX_NOTE_BYTES, VerifierKey
-from remit.core.errors import NotVerifiable
+from remit.core.errors import Malformed, NotVerifiable
 from remit.core.export import ExportReport, verify_export
 from remit.core.merkle import Frontier, leaf_hash
 
@@ -169,7 +169,12 @@ def trusted_for(named: _Named | None, given: str) -> VerifierKey:
     if given:
         place = Path(given)
         text = place.read_text(encoding="utf-8").strip() if len(given) < 4096 and place.is_file() else given
-        return VerifierKey.parse(text)
+        try:
+            return VerifierKey.parse(text)
+        except Malformed as fault:
+            raise Malformed(
+                f"`--key`: {fault.message}", way_out="give the whole key as `remit up` prints it, or its file"
+            ) from None
     if named is not None and named.verifier and is_known(named.verifier):
         return VerifierKey.parse(named.verifier)
     raise NotVerifiable(
@@ -182,7 +187,9 @@ def _tell(verdict: Checked, what: str) -> None:
     report = verdict.report
     faults = [msgspec.to_builtins(fault) for fault in report.faults]
     if verdict.rewritten and verdict.seen is not None:
-        text = f"the first {verdict.seen.size} events are not those that held here on {verdict.seen.at[:19]}"
+        text = (
+            f"the first {verdict.seen.size} events are not those that held here on {_when(verdict.seen.at)}"
+        )
         faults.insert(0, {"index": -1, "code": "rewritten", "text": text})
     if show.is_json():
         show.answer(
@@ -193,6 +200,10 @@ def _tell(verdict: Checked, what: str) -> None:
         _good(verdict, what)
         return
     _bad(what, faults)
+
+
+def _when(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _bad(what: str, faults: list[Json]) -> None:

@@ -25,8 +25,6 @@ from remit.services.directory import NewPerson
 from remit.services.house import House
 
 FIRST_PERSON = "admin"
-#: Enough of a digest to know it by; `remit policy show` has all of it.
-SHORT_DIGEST = 23
 #: Not approver: who sets the rules does not also answer the questions that they ask.
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
@@ -77,7 +75,7 @@ async def show_welcome(house: House, welcome: Welcome) -> None:
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", house.policies.applied.digest[:SHORT_DIGEST]),
+                ("bundle in force", house.policies.applied.digest[: show.SHORT_DIGEST]),
                 ("evidence", f"{head.size} events"),
             ]
         ),

@@ -49,7 +49,8 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
     # In the body, so that no log of addresses ever holds a token.
     told = client.post("who", x=x)
     if show.is_json():
-        show.answer(told)
+        word = told["isolation"] or isolation(client.base_url)[0] if "isolation" in told else ""
+        show.answer({**told, "isolation": word} if word else told)
         return
     tree = _PICTURES[told["kind"]](told)
     if told.get("agent") or told["kind"] == "workload":

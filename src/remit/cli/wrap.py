@@ -276,10 +276,15 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     show.say("isolation: none. The client runs as you do, and could do whatever you can.", style="yellow")
     show.say("")
     show.say("Restart the client. Then:", style="bold")
-    show.say(
-        "  remit up                  ", show.text("# or let the client start it when it needs it", "dim")
+    back = f"remit wrap {plan.file} --undo"
+    steps = (
+        ("remit up", "or let the client start it when it needs it"),
+        ("remit audit log", "what it did, and what would have been refused"),
+        (back, "to go back"),
     )
-    show.copyable(f"  remit wrap {plan.file} --undo   ", show.text("# to go back", "dim"))
+    for command, why in steps:
+        show.copyable(f"  {command:<15}   ", show.text(f"# {why}", "dim"))
+    show.say(f"The first start says how to sign in; a client's is told in {config.parent}/.remit/up.log.")
 
 
 def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:

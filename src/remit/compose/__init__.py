@@ -34,6 +34,7 @@ from remit.compose.trust import Trusted, trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, starters_of, upstreams_of
 from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
+from remit.config.scaffold import keep_from_git
 from remit.core.bundle import Bundle
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable
 from remit.core.event import Event, EventKind
@@ -189,6 +190,7 @@ async def open_house(
         keys = await open_keys(config, SystemClock(), SystemEntropy(), stack, log_origin(config.tenant))
         store, heads = open_store(config, SystemClock(), SystemEntropy(), keys.sealing, log_origin)
         stack.push_async_callback(store.close)
+        keep_from_git(config.folder / ".remit")
         upkeep = Upkeep()
         reached = Reached(SystemClock())
         upstreams = upstreams_of(config, bundle, reached.tell)

@@ -119,12 +119,10 @@ def read_yaml(text: str, file: str) -> Node:
         mark = fault.problem_mark or fault.context_mark
         line = mark.line + 1 if mark else None
         problem = (fault.problem or "cannot be read").replace("\n", " ")
-        raise ConfigInvalid(
-            f"is not YAML: {problem}",
-            file=file,
-            line=line,
-            way_out="check indentation, quotes and colons there",
-        ) from None
+        way_out = "check indentation, quotes and colons there"
+        if _indented_by_tab(text, line):
+            problem, way_out = "a tab indents this line", "indent with spaces"
+        raise ConfigInvalid(f"is not YAML: {problem}", file=file, line=line, way_out=way_out) from None
     except (yaml.YAMLError, ValueError) as fault:
         first = str(fault).splitlines()[0] if str(fault) else "cannot be read"
         # A character that no YAML may hold is named by its place alone.
@@ -132,6 +130,12 @@ def read_yaml(text: str, file: str) -> Node:
         raise ConfigInvalid(
             f"is not YAML: {first}", file=file, line=line, way_out="save it as plain text"
         ) from None
+
+
+def _indented_by_tab(text: str, line: int | None) -> bool:
+    lines = text.split("\n")
+    found = lines[line - 1] if line and line <= len(lines) else ""
+    return "\t" in found[: len(found) - len(found.lstrip())]
 
 
 class _Document:

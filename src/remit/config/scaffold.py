@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that `remit init` makes: small, commented, and running as it is."""
+"""The folder that `remit init` makes: small, commented, and running as it is; what git leaves alone."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from importlib import resources
@@ -37,6 +38,15 @@ def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True)
         # Inside double quotes YAML reads a backslash as an escape.
         path.write_text(text.replace("@python@", python.replace("\\", "\\\\")), encoding="utf-8")
     return list(wanted)
+
+
+def keep_from_git(folder: Path) -> None:
+    """Have git leave alone a folder in which keys and secrets lie; what is said there already stays."""
+    place = folder / ".gitignore"
+    if folder.is_dir() and not place.exists():
+        # Where nothing can be written nothing new can be kept, either.
+        with contextlib.suppress(OSError):
+            place.write_text("*\n", encoding="utf-8")
 
 
 def _templates(folder: Traversable, below: str = "") -> list[tuple[str, str]]:

@@ -213,8 +213,9 @@ class _Reading:
             self.fault(index, "not-an-event", f"event {index} is not a record of this format")
             return
         self.kinds[leaf.kind] += 1
-        self.first = self.first or leaf.at
-        self.last = leaf.at
+        # Of several writers each tells its own time: the order of the log need not be that of the clock.
+        self.first = min(self.first or leaf.at, leaf.at)
+        self.last = max(self.last, leaf.at)
         if leaf.kind == EventKind.KEY_ROTATED.value and leaf.facts.get("kind") == KeyKind.CHECKPOINT.value:
             self.rotated[str(leaf.facts.get("previous"))] = str(leaf.facts.get("key"))
         if self.header.closure:

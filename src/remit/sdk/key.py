@@ -69,7 +69,7 @@ class AgentKey:
         except OSError as fault:
             raise KeyUnusable(
                 f"the key `{path}` cannot be read: {fault.strerror}",
-                way_out="register the agent, or name its key",
+                way_out="register the agent (`remit agent register`), or name its key by `--key`",
             ) from None
         with os.fdopen(descriptor, "rb") as opened:
             _refuse_shared(path, os.fstat(descriptor), "file", "600")

@@ -17,7 +17,7 @@ from remit.cli.wrapping.backup import replace_file, write_private
 from remit.cli.wrapping.servers import WrappedServer
 from remit.config import Config, load_bundle, load_config
 from remit.config.listen import ListenSection
-from remit.config.scaffold import scaffold
+from remit.config.scaffold import keep_from_git, scaffold
 from remit.core.errors import ConfigInvalid, Conflict
 
 Json = Any
@@ -62,6 +62,7 @@ def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
     folder = config.parent / ".remit" / "secrets"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
+    keep_from_git(folder.parent)
     for server in servers:
         for file, value in server.secrets.items():
             write_private(folder / file, value.encode() + b"\n")

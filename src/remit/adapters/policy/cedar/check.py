@@ -25,6 +25,7 @@ from remit.ports.policy import Problem
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
 _ABSENT = re.compile(r"attribute `?([^`]+?)`? in context|optional attribute `([^`]+)`")
+_SCHEMA = "see docs/explanation/policy.md, or `remit policy schema` where remit runs"
 _NO_ACTION = "unable to find an applicable action"
 
 
@@ -170,7 +171,7 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
                 what, at=name, way_out=nearest(name, (field for shape in level for field in shape.fields))
             )
         level = below
-    return rule.problem(f"there is no `context.{'.'.join(names)}`", way_out="compare with schema.cedarschema")
+    return rule.problem(f"there is no `context.{'.'.join(names)}`", way_out=_SCHEMA)
 
 
 def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
@@ -180,9 +181,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
     # Cedar numbers the policies of one text in order: `policy0` is the first rule.
     result = cedarpy.validate_policies("\n".join(rule.text for rule in rules), schema)
     if not result.validation_passed and not result.errors:
-        yield Problem(
-            "error", "the policies do not fit the schema", way_out="compare with schema.cedarschema"
-        )
+        yield Problem("error", "the policies do not fit the schema", way_out=_SCHEMA)
     said: set[tuple[str, str]] = set()
     for fault in result.errors:
         text = _FOR_POLICY.sub("", fault.error)
@@ -190,7 +189,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
             continue  # a group of actions that no tool is in yet; unknown names were found above
         number = fault.policy_id.removeprefix("policy")
         if not number.isdigit() or int(number) >= len(rules):
-            yield Problem("error", text, way_out="compare with schema.cedarschema")
+            yield Problem("error", text, way_out=_SCHEMA)
             continue
         absent = _ABSENT.search(text)
         name = next((group for group in absent.groups() if group), "") if absent else ""
@@ -200,9 +199,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
         yield rules[int(number)].problem(
             text,
             at=name.rpartition(".")[2],
-            way_out=f"ask `context{_has(name)}` first, or narrow the rule's action"
-            if name
-            else "compare with schema.cedarschema, which lists every attribute and its type",
+            way_out=f"ask `context{_has(name)}` first, or narrow the rule's action" if name else _SCHEMA,
         )
 
 
