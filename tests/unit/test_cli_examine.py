@@ -45,6 +45,16 @@ def test_an_upstream_that_cannot_be_read_is_no_reason_to_remove_its_tools(folder
     assert "has both `command` and `url`" in one
 
 
+def test_files_can_be_looked_at_without_the_address_of_the_database(folder: Path) -> None:
+    """A machine that does not know it, such as one where changes are reviewed, is warned."""
+    place = folder / "remit.yaml"
+    place.write_text(f"{place.read_text()}\nstore: {{kind: postgres, url: 'env:REMIT_NO_SUCH_ADDRESS'}}\n")
+    (one,) = examine(place)
+    assert one["severity"] == "warning"
+    assert one["text"].startswith("what upstreams offered last cannot be read: ")
+    assert one["way_out"]
+
+
 def test_git_is_told_once(folder: Path) -> None:
     """What somebody wrote there stays, and where there is no folder none is made."""
     keep_from_git(folder / "none")

@@ -105,7 +105,8 @@ def _configuration(path: Path) -> Iterator[Look]:
     for one in found:
         place = one["file"] + (f":{one['line']}" if one["line"] else "")
         state = "fail" if one["severity"] == "error" else "note"
-        yield Look("configuration", state, f"{place}: {one['text']}", one["way_out"])
+        says = f"{place}: {one['text']}" if place else one["text"]
+        yield Look("configuration", state, says, one["way_out"])
     if not found:
         yield Look("configuration", "ok", f"{path}, with its tools, task types and policies")
 

@@ -12,10 +12,13 @@ import msgspec
 
 from remit.compose import last_seen_tools, policy_engine
 from remit.config import Config, examine_bundle, examine_config
-from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.bundle import Bundle
+from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, StoreUnavailable
 from remit.core.reach import Openness, ReachSurvey
+from remit.core.tool import Tool
 from remit.ports.policy import Problem
 from remit.services.reach import survey
+from remit.services.tools import as_last_seen
 
 Json = Any
 
@@ -56,12 +59,25 @@ def _follows(one: Problem, broken: set[str]) -> bool:
 def _bundle(config: Config) -> list[Problem]:
     bundle, faults = examine_bundle(config)
     engine = policy_engine(config)
-    tools, types = last_seen_tools(config, bundle), list(bundle.task_types.values())
-    found = [_problem(fault) for fault in faults] + engine.check(bundle.policies, tools, types)
+    tools, unseen = _last_seen(config, bundle)
+    types = list(bundle.task_types.values())
+    found = [_problem(fault) for fault in faults] + unseen + engine.check(bundle.policies, tools, types)
     if all(one.severity != "error" for one in found):
         bundle = msgspec.structs.replace(bundle, tools={tool.id: tool for tool in tools})
         found += _toxic(survey(bundle, engine, config.groups))
     return found
+
+
+def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
+    """Give the tools joined with what their upstreams offered last, where the store that knows it can be
+    read: files can be looked at without it, too, such as where a change of them is reviewed.
+    """
+    try:
+        return last_seen_tools(config, bundle), []
+    except (ConfigInvalid, KeyUnavailable, StoreUnavailable) as fault:
+        place = getattr(fault, "place", "")
+        text = f"what upstreams offered last cannot be read: {place}{': ' if place else ''}{fault.message}"
+        return as_last_seen(bundle, ()), [Problem("warning", text, way_out=fault.way_out)]
 
 
 def _toxic(found: ReachSurvey) -> Iterator[Problem]:
