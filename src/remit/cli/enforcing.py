@@ -37,7 +37,7 @@ def show_replicas(client: Client, only: str = "") -> None:
     for line in _lines(told):
         show.picture(line)
     show.say("")
-    show.say(show.text("bundle in force  ", "dim"), told["bundle"])
+    show.copyable(show.text("bundle in force  ", "dim"), told["bundle"])
     for name in told["gone"]:
         show.say(Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim")))
     waking = told["waking"]
@@ -55,7 +55,7 @@ def _lines(told: Json) -> Iterator[Text]:
     """Give what there is to see in columns that fit a narrow screen, and below each replica the rest of it in
     words.
     """
-    heads = [show.text(one, "dim") for one in ("replica", "lease age", "tasks", "bundle", "woken by")]
+    heads = [show.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE", "WOKEN BY")]
     rows = [heads, *(_row(one) for one in told["replicas"])]
     wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
     for row, one in zip(rows, (None, *told["replicas"]), strict=True):

@@ -64,7 +64,8 @@ class Evidence:
                 raise VerificationFailed(
                     f"the log of tenant `{self._tenant}` has {size} events, and its signed head is gone",
                     code="head-missing",
-                    way_out="restore the head's file from a copy, or from a witness of the log",
+                    way_out="restore the head's file (`log_head.path`) from a copy, or from a witness of the "
+                    "log; a replica that is new here takes that of another one",
                 )
             return
         if not self._ours(head):
