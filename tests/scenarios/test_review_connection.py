@@ -4,6 +4,7 @@ what whoever stands before the server reads in another way.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,6 +31,11 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
     of the headers, or without having read the body.
     """
     size = 0
+    if scope["path"] == "/refused":
+        head = [(b"content-length", b"7"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 413, "headers": head})
+        await send({"type": "http.response.body", "body": b"refused"})
+        return
     while scope["path"] != "/unread":
         message = await receive()
         size += len(message.get("body", b""))
@@ -260,4 +266,46 @@ async def test_what_nobody_takes_is_not_written() -> None:
         await reader.readuntil(b"\r\n\r\n")
         assert len(GIVEN) < PIECES - 1
         assert len(await reader.readexactly(len(PIECE) * PIECES)) == len(PIECE) * PIECES
+        writer.close()
+
+
+def _first_sent_then_read(port: int, size: int) -> bytes:
+    """Send a whole request before looking for an answer, as most clients do."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+        head = f"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+        line.sendall(head.encode() + bytes(size))
+        told = b""
+        while piece := line.recv(65_536):
+            told += piece
+        return told
+
+
+async def test_who_is_refused_while_still_sending_can_read_why() -> None:
+    """The last answer is not lost to a reset: what is still sent is let go, and then the connection ends."""
+    async with _served() as port:
+        told = await asyncio.to_thread(_first_sent_then_read, port, 20_000_000)
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert told.endswith(b"refused")
+
+
+async def test_who_sends_on_and_on_after_the_last_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is let go has a bound."""
+    monkeypatch.setattr(connection, "LINGER_BYTES", 1000)
+    async with _served() as port:
+        with pytest.raises(ConnectionError):
+            await asyncio.to_thread(_first_sent_then_read, port, 200_000_000)
+
+
+async def test_who_stays_after_the_last_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not come keeps no connection."""
+    monkeypatch.setattr(connection, "LINGER_S", 0.1)
+    async with _served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        assert (await reader.read()).endswith(b"refused")
+        with pytest.raises(ConnectionError):
+            while True:
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
         writer.close()

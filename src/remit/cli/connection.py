@@ -10,6 +10,8 @@ way: that is refused here.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -29,6 +31,9 @@ MAX_HEADERS = 256
 #: Requests that may wait on one connection until those before them are answered.
 MAX_WAITING = 32
 
+#: What is taken in, and let go, of a body that nobody reads after the last answer, and for how long.
+LINGER_BYTES = 64 * 1024 * 1024
+LINGER_S = 5.0
 
 _VERSIONS = frozenset(("1.0", "1.1"))
 _FRAMING = frozenset((b"host", b"transfer-encoding"))
@@ -51,12 +56,18 @@ class OneWrite:
     one write and one packet. A head that no body follows in the same turn of the event loop goes alone.
     """
 
-    __slots__ = ("_head", "_loop", "_transport", "_written")
+    __slots__ = ("_end", "_head", "_loop", "_transport", "_written")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Write to the transport of the connection."""
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        end: Callable[[], None] | None = None,
+    ) -> None:
+        """Write to the transport of the connection, which `end` closes."""
         self._transport = transport
         self._loop = loop
+        self._end = end or partial(close, transport, loop)
         self._head = b""
         self._written = False
 
@@ -74,7 +85,7 @@ class OneWrite:
     def close(self) -> None:
         """Close the connection once all is written, or nobody takes it."""
         self._flush()
-        close(self._transport, self._loop)
+        self._end()
 
     def is_closing(self) -> bool:
         """Whether the connection closes."""
@@ -97,6 +108,8 @@ class BoundedConnection(HttpToolsProtocol):
     _patience: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
     _shown: tuple[bytes, ...] = ()
+    _let_go = 0
+    _linger: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -109,6 +122,8 @@ class BoundedConnection(HttpToolsProtocol):
         """Wait no longer."""
         self._wait_no_more()
         self._take_no_more()
+        if self._linger is not None:
+            self._linger.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -127,7 +142,12 @@ class BoundedConnection(HttpToolsProtocol):
         close(self.transport, self.loop)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, and count what of it is no body."""
+        """Parse what has come, and count what of it is no body. After the last answer it is let go."""
+        if self._linger is not None:
+            self._let_go += len(data)
+            if self._let_go > LINGER_BYTES:
+                close(self.transport, self.loop)
+            return
         self._unread += len(data)
         super().data_received(data)
         if self._unread > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -186,7 +206,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._wait_no_more()
         super().on_headers_complete()
         # It has not begun yet.
-        self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]
+        self.cycle.transport = OneWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
         if self.parser.should_upgrade():
             # `CONNECT`: what follows is no request.
             self.cycle.keep_alive = False
@@ -204,9 +224,26 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Serve what waits; a body that nobody waits for any more has as long to end as a head to come."""
+        if self._linger is not None:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            return
         super().on_response_complete()
         if self._has_head and self.cycle.response_complete and not self.transport.is_closing():
             self._wait()
+
+    def _close(self) -> None:
+        """Close after the last answer; where the client is still sending, only once it has stopped.
+
+        A connection that is closed on bytes which nobody has read is reset, and the reset takes away the
+        answer, often before the client has looked for it (RFC 9112 section 9.6).
+        """
+        if not self._has_head or self._linger is not None or self.transport.is_closing():
+            close(self.transport, self.loop)
+            return
+        self._linger = self.loop.call_later(LINGER_S, close, self.transport, self.loop)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _check_framing(self) -> None:
         """Refuse a head whose body two readers could end at different bytes (RFC 9112 section 6), or that two

@@ -98,7 +98,11 @@ def check_length(length: bytes, max_bytes: int) -> None:
 
 def too_large(max_bytes: int) -> Malformed:
     """The fault of a body that is over its limit."""
-    return Malformed(f"the body is over the limit of {max_bytes} bytes", code="too-large")
+    return Malformed(
+        f"the body is over the limit of {max_bytes} bytes",
+        code="too-large",
+        way_out="send less at once; `limits.max_request_bytes` in remit.yaml is the limit of calls",
+    )
 
 
 class InHand:

@@ -370,4 +370,11 @@ def _of_body(fault: Malformed) -> WireFault:
     """Give the fault of a body the form of the wire."""
     status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
     headers = ((b"connection", b"close"),) if status == 413 else ()
-    return WireFault(fault.message, INVALID_REQUEST, status=status, code=fault.code, headers=headers)
+    return WireFault(
+        fault.message,
+        INVALID_REQUEST,
+        status=status,
+        code=fault.code,
+        way_out=fault.way_out,
+        headers=headers,
+    )
