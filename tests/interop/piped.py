@@ -56,7 +56,7 @@ async def piped(client: OAuthClient, url: str) -> AsyncIterator[Any]:
     async def hear() -> None:
         async with heard_in:
             async for line in Lines(to_client):
-                if line is not None:
+                if isinstance(line, bytes):
                     message = jsonrpc_message_adapter.validate_json(line, by_name=False)
                     with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                         await heard_in.send(SessionMessage(message))

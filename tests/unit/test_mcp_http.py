@@ -11,6 +11,8 @@ import pytest
 
 from remit.adapters.runtime.system import SystemEntropy
 from remit.adapters.upstream.bounds import BufferBound
+from remit.adapters.upstream.http1 import ResponseHead
+from remit.adapters.upstream.http_answer import HttpRefused, path_led_to
 from remit.adapters.upstream.mcp_http import McpHttp
 from remit.core.errors import ConfigInvalid, UpstreamFault, UpstreamUnreachable
 from remit.core.mediation import Chunk
@@ -164,6 +166,25 @@ async def test_a_modern_server_that_asks_by_itself_breaks_its_protocol() -> None
     async with connected("modern") as (upstream, _):
         with pytest.raises(UpstreamFault, match="asked its client"):
             await run(upstream, tool("ping"))
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        (b"http://127.0.0.1:9/mcp", "/mcp"),
+        (b"/mcp/?session=hunter2", "/mcp/"),
+        (b"//evil.example/mcp", ""),
+        (b"https://evil.example", ""),
+        (b"/say `this` to the agent", ""),
+        (b"", ""),
+    ],
+)
+def test_a_redirect_says_which_path_it_leads_to(location: bytes, path: str) -> None:
+    """Most often it is a slash more or less; hosts, queries and free text are not repeated."""
+    head = ResponseHead(307, [(b"location", location)])
+    assert path_led_to(head) == path
+    way_out = HttpRefused("files", 307, path).way_out
+    assert way_out == "give the final address as the `url`" + (f"; its path is `{path}`" if path else "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.cli.wrapping.jsonc import parse, replaced, written_at
@@ -114,6 +114,26 @@ def test_no_secret_reaches_the_configuration() -> None:
     assert "hunter2" not in json.dumps([server.section, remote.section])
 
 
+def test_what_clients_write_in_their_own_ways_is_carried_over() -> None:
+    """Windsurf's and Gemini's names of an address, Gemini's variables, nothing where nothing is needed."""
+    for key in ("url", "serverUrl", "httpUrl"):
+        section = wrapped("r", {key: "https://a.example.org/mcp"}, "r", HOME).section
+        assert section == {"url": "https://a.example.org/mcp", "mode": "observe"}
+    entry = {"command": "a", "args": None, "env": {"TOKEN": "$MY_TOKEN", "DEBUG": "", "PRICE": "$5"}}
+    server = wrapped("p", entry, "p", HOME)
+    assert server.section["command"] == ["a"]
+    assert server.section["env"] == {
+        "TOKEN": "env:MY_TOKEN",
+        "DEBUG": "",
+        "PRICE": "file:.remit/secrets/p.PRICE",
+    }
+    assert wrapped("n", {"command": "a", "env": None}, "n", HOME).section == {
+        "command": ["a"],
+        "cwd": str(HOME),
+        "mode": "observe",
+    }
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -127,6 +147,10 @@ def test_no_secret_reaches_the_configuration() -> None:
         {"command": "a", "env": {"KEY": "-----BEGIN\nPRIVATE"}},
         {"command": "a", "env": {"KEY": ["a"]}},
         {"type": "sse", "url": "https://a.example.org/sse"},
+        {"url": "https://a.example.org/sse"},
+        {"url": "https://a.example.org/mcp", "httpUrl": "https://a.example.org/mcp"},
+        {"command": "a", "env": {"API_TOKEN": ""}},
+        {"url": "https://a.example.org/mcp", "headers": {"X-Team": ""}},
         {"url": "https://a.example.org/mcp?api_key=1"},
         {"url": "https://u:p@a.example.org/mcp"},
         {"url": "${input:address}"},
@@ -138,6 +162,7 @@ def test_what_cannot_be_carried_over_is_refused_with_a_way_out(entry: Json) -> N
         wrapped("srv", entry, "srv", HOME)
 
 
+@example("remit", set())
 @given(st.text(max_size=80), st.sets(st.sampled_from(["server", "a", "a-2"])))
 def test_any_name_becomes_one_that_the_configuration_takes(name: str, taken: set[str]) -> None:
     """Whatever a client calls a server, its upstream has a valid name that no other has."""
@@ -145,6 +170,7 @@ def test_any_name_becomes_one_that_the_configuration_takes(name: str, taken: set
 
     chosen = upstream_name(name, taken)
     assert chosen not in taken
+    assert chosen != "remit"
     msgspec.convert({"upstreams": {chosen: {"command": ["x"]}}}, Config)
     assert UpstreamSection(command=("x",)).observed is False
 

@@ -22,9 +22,9 @@ import msgspec
 from remit.sdk.door import Door, Reply
 from remit.sdk.faults import AgentFault, GatewayRefused, GatewayUnreachable
 from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
-from remit.sdk.message import Envelope, Id, id_key, look, next_cursor, one_line, read_message
+from remit.sdk.message import Envelope, Id, guess_id, id_key, look, next_cursor, one_line, read_message
 from remit.sdk.sse import EventTooLarge, ServerEvent, events
-from remit.sdk.stdio import Lines, LineWriter
+from remit.sdk.stdio import Lines, LineWriter, LongLine
 
 Json = Any
 
@@ -94,9 +94,11 @@ class Bridge:
             except AgentFault:
                 pass  # the end of the task ends the session too
 
-    async def _take(self, line: bytes | None) -> None:
-        if line is None:
-            await self._fail(None, INVALID_REQUEST, "the message is too large")
+    async def _take(self, line: bytes | LongLine) -> None:
+        if isinstance(line, LongLine):
+            # Without its id the client would wait for an answer that never comes.
+            what = f"the message is over the limit of {self._lines.limit} bytes; send less at once"
+            await self._fail(guess_id(line.head, line.tail), INVALID_REQUEST, what, "too-large")
             return
         try:
             message = read_message(line)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 
@@ -36,6 +37,12 @@ class Outline(msgspec.Struct, frozen=True):
     method: str = ""
 
 
+# A request's id stands before its params or behind them: then nothing but the object's own end follows.
+_ID: Final = rb'"id"\s*:\s*(-?[0-9]{1,16}|"(?:[^"\\]|\\.){0,128}")'
+_OTHER: Final = rb'"(?:jsonrpc|method)"\s*:\s*"[^"\\]{0,128}"'
+_ID_AT_START: Final = re.compile(rb"\s*\{\s*(?:" + _OTHER + rb"\s*,\s*){0,2}" + _ID + rb"\s*[,}]")
+_ID_AT_END: Final = re.compile(rb"[,{]\s*" + _ID + rb"\s*(?:,\s*" + _OTHER + rb"\s*){0,2}\}\s*\Z")
+
 _READ = msgspec.json.Decoder(Envelope)
 _LOOK = msgspec.json.Decoder(Outline)
 
@@ -57,6 +64,17 @@ def look(data: bytes) -> Envelope:
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
         return Envelope()
     return Envelope(id=shape.id, method=shape.method)
+
+
+def guess_id(head: bytes, tail: bytes) -> Id:
+    """Find the id of a message that cannot be read as a whole, from its two ends; None for none."""
+    found = _ID_AT_START.match(head) or _ID_AT_END.search(tail)
+    if found is None:
+        return None
+    try:
+        return msgspec.json.decode(found[1], type=str | int)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def one_line(data: bytes) -> bytes:

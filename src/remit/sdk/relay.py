@@ -97,14 +97,15 @@ class Relay:
             return await relay_api(self._door, request, *asked, self.api_url)
         upstream = self._wanted(request.path)
         if upstream is None:
-            return _error(404, "no-such-path", "there is nothing here")
+            what = "there is nothing here; use the address that was given, or below it `/UPSTREAM`"
+            return _error(404, "no-such-path", what)
         if request.method not in METHODS:
             return _error(405, "method", "use GET, POST or DELETE")
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return _error(415, "content-encoding", "the body is compressed; send it as it is")
         body = await read_whole(request, MAX_REQUEST_BYTES)
         if body is None:
-            return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes")
+            return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes; send less at once")
         try:
             headers = _passed_on(request)
             answer = await self._door.send(request.method, upstream, headers, body or None)

@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 #: The longest line that is taken in; a longer one is reported and skipped to its end.
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
@@ -16,7 +16,18 @@ _CHUNK: Final = 64 * 1024
 #: Lines read ahead of whoever works on them.
 _AHEAD: Final = 16
 
-Give = Callable[[bytes | None], None]
+#: Bytes that are kept of either end of a line that was too long.
+_KEPT: Final = 512
+
+
+class LongLine(NamedTuple):
+    """What was kept of a line that was too long: its beginning and its end."""
+
+    head: bytes
+    tail: bytes
+
+
+Give = Callable[[bytes | LongLine | None], None]
 
 
 class Lines:
@@ -26,10 +37,15 @@ class Lines:
         """Take the descriptor; it is not closed here."""
         self._descriptor = descriptor
         self._limit = limit
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+        self._queue: asyncio.Queue[bytes | LongLine | None] = asyncio.Queue(_AHEAD)
 
-    async def __aiter__(self) -> AsyncIterator[bytes | None]:
-        """Give each line without its end; None for one that was too long. Ends with the stream."""
+    @property
+    def limit(self) -> int:
+        """Bytes that a line may have."""
+        return self._limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes | LongLine]:
+        """Give each line without its end; of one that was too long its ends. Ends with the stream."""
         loop = asyncio.get_running_loop()
         # A daemon: nothing can wake a thread that reads a pipe which nobody writes to or closes.
         threading.Thread(target=self._read, args=(loop,), name="remit-stdin", daemon=True).start()
@@ -37,10 +53,10 @@ class Lines:
             line = await self._queue.get()
             if line is None:
                 return
-            yield None if line == b"\n" else line
+            yield line
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        def give(line: bytes | None) -> None:
+        def give(line: bytes | LongLine | None) -> None:
             asyncio.run_coroutine_threadsafe(self._queue.put(line), loop).result()
 
         with contextlib.suppress(RuntimeError, OSError, asyncio.CancelledError):  # the loop has gone
@@ -48,22 +64,24 @@ class Lines:
             give(None)
 
     def _split(self, give: Give) -> None:
-        held, skipping = bytearray(), False
+        held, head = bytearray(), b""  # with a head, the line is too long, and what is held is its end
         while chunk := os.read(self._descriptor, _CHUNK):
             *whole, rest = chunk.split(b"\n")
             for part in whole:
-                if skipping or len(held) + len(part) > self._limit:
-                    give(b"\n")
-                elif line := bytes(held + part).strip(b" \t\r"):
+                held += part
+                if head or len(held) > self._limit:
+                    give(LongLine(head or bytes(held[:_KEPT]), bytes(held[-_KEPT:])))
+                elif line := bytes(held).strip(b" \t\r"):
                     give(line)
                 held.clear()
-                skipping = False
-            if not skipping:
-                held += rest
-            if len(held) > self._limit:
-                held.clear()
-                skipping = True
-        if line := bytes(held).strip(b" \t\r"):
+                head = b""
+            held += rest
+            if head or len(held) > self._limit:
+                head = head or bytes(held[:_KEPT])
+                del held[:-_KEPT]
+        if head:
+            give(LongLine(head, bytes(held)))
+        elif line := bytes(held).strip(b" \t\r"):
             give(line)
 
 

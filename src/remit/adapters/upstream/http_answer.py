@@ -2,6 +2,7 @@
 """The answer to one HTTP request of MCP: one JSON message, or a stream of events that each hold one."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,10 @@ from remit.core.errors import ConfigInvalid, UpstreamFault
 _JSON, _EVENTS = b"application/json", b"text/event-stream"
 _MAX_REFUSAL_BYTES = 64 * 1024
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REDIRECTS = 401, 403, 404, range(300, 400)
+
+_LEADS_TO = re.compile(
+    rb"(?:https?://[^/?#]{1,255})?(/(?!/)[A-Za-z0-9._~/-]{0,120})(?:[?#]|\Z)", re.IGNORECASE
+)
 
 # What only this adapter may write; a credential is something else.
 _OWN_HEADERS = frozenset(
@@ -34,12 +39,13 @@ class HttpRefused(UpstreamFault):
 
     code = "upstream-refused"
 
-    def __init__(self, name: str, status: int) -> None:
-        """Say what the status means for the call."""
+    def __init__(self, name: str, status: int, path: str = "") -> None:
+        """Say what the status means for the call; `path` is that of the address a redirect leads to."""
         if status in (_UNAUTHORIZED, _FORBIDDEN):
             what, way_out = "does not take the credential", "check the upstream's credential and its scope"
         elif status in _REDIRECTS:
-            what, way_out = "redirects, which is not followed", "give the final address as the `url`"
+            what = "redirects, which is not followed"
+            way_out = "give the final address as the `url`" + (f"; its path is `{path}`" if path else "")
         else:
             what, way_out = "refused the request", "check the upstream's `url` and its log"
         super().__init__(f"upstream `{name}` {what} (HTTP status {status})", sent=True, way_out=way_out)
@@ -174,7 +180,15 @@ class HttpAnswer:
                 raise HttpRefused(self._name, head.status) from fault
             if message.error:
                 return message
-        raise HttpRefused(self._name, head.status)
+        raise HttpRefused(self._name, head.status, path_led_to(head))
+
+
+def path_led_to(head: ResponseHead) -> str:
+    """Give the path that a redirect leads to: most often a slash more or less. Not its host, which somebody
+    could take for remit's advice, nor a query, which may hold a secret.
+    """
+    found = _LEADS_TO.match(head.get(b"location") or b"") if head.status in _REDIRECTS else None
+    return found[1].decode("ascii") if found else ""
 
 
 def session_lost(answer: HttpAnswer) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from remit.cli.wrapping.jsonc import Span
 from remit.config.secret import looks_secret, read_secret
 from remit.core.errors import ConfigInvalid
+from remit.core.plan import PLAN_TOOL
 
 Json = Any
 
@@ -21,11 +22,15 @@ PLACES: Final = (("mcpServers",), ("servers",), ("mcp", "servers"))
 KEPT: Final = frozenset(
     {
         "alwaysAllow", "autoApprove", "description", "disabled", "disabledTools", "enabledTools",
-        "initTimeout", "timeout", "trust",
+        "excludeTools", "gallery", "includeTools", "initTimeout", "timeout", "trust", "version",
     }
 )  # fmt: skip
-_READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", "url"})
-_WHOLE_VARIABLE: Final = re.compile(r"(?:(Bearer|Basic|token) )?\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
+#: What clients call the address of a server: most of them, Windsurf, Gemini.
+_URLS: Final = ("url", "serverUrl", "httpUrl")
+_READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *_URLS})
+_WHOLE_VARIABLE: Final = re.compile(
+    r"(?:(Bearer|Basic|token) )?\$(?:\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}|([A-Z_][A-Z0-9_]*))"
+)
 _PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
 _LEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) (\S+)")
 #: Values of variables that tell nothing: switches, numbers, levels, absolute paths.
@@ -83,7 +88,7 @@ def rewritten(entry: Mapping[str, Json], command: list[str]) -> dict[str, Json]:
 def upstream_name(name: str, taken: Iterable[str]) -> str:
     """Give a name that `remit.yaml` takes, and that no other upstream has."""
     base = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:56] or "server"
-    used, number = set(taken), 2
+    used, number = {PLAN_TOOL.upstream, *taken}, 2
     wanted = base
     while wanted in used:
         wanted, number = f"{base}-{number}", number + 1
@@ -98,7 +103,7 @@ def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> 
     unknown = sorted(set(entry) - _READ - KEPT)
     if unknown:
         raise _refuse(name, f"has `{unknown[0]}`, which remit does not know")
-    if bool(entry.get("command")) == bool(entry.get("url")):
+    if sum(bool(entry.get(key)) for key in ("command", *_URLS)) != 1:
         raise _refuse(name, "has neither a command nor a URL, or both")
     secrets: dict[str, str] = {}
     section = _program(name, entry, home) if entry.get("command") else _address(name, entry)
@@ -123,7 +128,7 @@ def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> 
 def _program(name: str, entry: Mapping[str, Json], home: Path) -> dict[str, Json]:
     if entry.get("type", "stdio") != "stdio" or entry.get("headers"):
         raise _refuse(name, "is of a kind that does not fit its command")
-    command, args = entry["command"], entry.get("args", [])
+    command, args = entry["command"], entry.get("args") or []
     if (
         not isinstance(command, str)
         or not isinstance(args, list)
@@ -142,12 +147,14 @@ def _program(name: str, entry: Mapping[str, Json], home: Path) -> dict[str, Json
 def _address(name: str, entry: Mapping[str, Json]) -> dict[str, Json]:
     if entry.get("type", "http") not in ("http", "streamable-http", "streamableHttp"):
         raise _refuse(name, f"speaks `{entry.get('type')}`, and remit streamable HTTP")
-    url = entry["url"]
+    url = next(entry[key] for key in _URLS if entry.get(key))
     if not isinstance(url, str) or _PLACEHOLDER.search(url):
         raise _refuse(name, "has no plain text as its URL")
     parts = urlsplit(url)
     if "@" in parts.netloc or any(_SECRET_QUERY.search(key) for key, _ in parse_qsl(parts.query)):
         raise _refuse(name, "has a secret in its URL; pass it under `headers`")
+    if "type" not in entry and parts.path.rstrip("/").endswith("/sse"):
+        raise _refuse(name, "speaks `sse`, by its URL, and remit streamable HTTP")
     return {"url": url}
 
 
@@ -155,13 +162,16 @@ def _value(name: str, key: str, value: str, upstream: str, secrets: dict[str, st
     """Give what `remit.yaml` says for a variable or header; what may be a secret goes into `secrets`."""
     found = _WHOLE_VARIABLE.fullmatch(value)
     if found:
-        return f"{found[1]} env:{found[2]}" if found[1] else f"env:{found[2]}"
+        variable = f"env:{found[2] or found[3]}"
+        return f"{found[1]} {variable}" if found[1] else variable
     if _PLACEHOLDER.search(value):
         raise _refuse(name, f"has a placeholder inside the value of `{key}`")
-    if any(ch in value for ch in "\r\n\0") or not value:
+    if any(ch in value for ch in "\r\n\0") or (header and not value):
         raise _refuse(name, f"has a value of `{key}` that is empty or of several lines")
     if _is_harmless(key, value):
         return value
+    if not value:
+        raise _refuse(name, f"has an empty value of `{key}`, which looks like the name of a secret")
     lead = _LEAD.fullmatch(value) if header else None
     file = f"{upstream}.{re.sub(r'[^A-Za-z0-9_.-]', '_', key)}"
     secrets[file] = lead[2] if lead else value
@@ -173,7 +183,7 @@ def _is_harmless(key: str, value: str) -> bool:
         plain = read_secret(value, name=key, folder=Path())
     except ConfigInvalid:
         return False
-    return not plain.secret and _HARMLESS.fullmatch(value) is not None
+    return not plain.secret and (not value or _HARMLESS.fullmatch(value) is not None)
 
 
 def _refuse(name: str, why: str) -> ConfigInvalid:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines on standard streams, and what becomes of one that is too long to be taken."""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+
+from remit.sdk.bridge import Bridge
+from remit.sdk.door import Door
+from remit.sdk.message import guess_id
+from remit.sdk.stdio import Lines, LineWriter, LongLine
+from remit.sdk.wire import Gateway
+
+Json = Any
+
+
+class Nobody:
+    """No token is to be had: nothing may be asked for."""
+
+    id = "tsk_1"
+
+    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+        """Fail."""
+        raise AssertionError
+
+
+async def lines_of(text: bytes, limit: int) -> list[bytes | LongLine]:
+    """Give what is read of a pipe that holds `text`."""
+    out, into = os.pipe()
+    os.write(into, text)
+    os.close(into)
+    try:
+        return [line async for line in Lines(out, limit)]
+    finally:
+        os.close(out)
+
+
+async def test_lines_come_whole_up_to_the_limit_and_a_longer_one_by_its_ends() -> None:
+    """What is too long is skipped to its end, and nothing of it is taken for another line."""
+    long = b"a" * 1000 + b"b" * 1000
+    read = await lines_of(b"one\n\n" + b"x" * 100 + b"\n" + long + b"\ntwo\r\n" + long, 100)
+    ends = LongLine(long[:512], long[-512:])
+    assert read == [b"one", b"x" * 100, ends, b"two", ends]
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "found"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{', b"}}", 7),
+        (b'{"method": "tools/call", "jsonrpc": "2.0", "id": "a\\"1", "params": {', b"}}", 'a"1'),
+        (b'{"id":-3,"params":{', b"}}", -3),
+        (b'{"method":"tools/call","params":{', b'aaa"}},"jsonrpc":"2.0","id":12}', 12),
+        (b'{"params":{', b'}},"id":12,"method":"tools/call","jsonrpc":"2.0"} ', 12),
+        # An argument is no id of a message, nor is a text that looks like one.
+        (b'{"params":{"arguments":{"id":5,', b'"id":6}}}', None),
+        (b'{"params":{"a":"', b'\\",\\"id\\":5}"}}', None),
+        (b'{"method":"notifications/x","params":{', b"}}", None),
+        (b'{"id":1.5,"params":{', b"}}", None),
+    ],
+)
+def test_the_id_of_a_message_is_found_at_its_ends(head: bytes, tail: bytes, found: Json) -> None:
+    """Official clients write it before the params or behind them."""
+    assert guess_id(head, tail) == found
+
+
+async def test_a_request_that_is_too_long_gets_its_answer() -> None:
+    """The client hears why under the id of its request, and is not left to wait."""
+    (out, into), (told, answers) = os.pipe(), os.pipe()
+    request = {
+        "jsonrpc": "2.0",
+        "id": 4,
+        "method": "tools/call",
+        "params": {"arguments": {"text": "x" * 2000}},
+    }
+    os.write(into, json.dumps(request).encode() + b"\n")
+    os.close(into)
+    gateway = Gateway("http://127.0.0.1:9")
+    try:
+        async with asyncio.timeout(60):
+            await Bridge(Door(gateway, Nobody()), Lines(out, 1000), LineWriter(answers)).run()
+        answer = json.loads(os.read(told, 65_536))
+    finally:
+        await gateway.close()
+        for one in (out, told, answers):
+            os.close(one)
+    assert (answer["id"], answer["error"]["data"]["code"]) == (4, "too-large")
+    assert "1000 bytes; send less" in answer["error"]["message"]
