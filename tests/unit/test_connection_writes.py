@@ -28,6 +28,10 @@ class Socket(asyncio.Transport):
         """Note the end."""
         self.closed = True
 
+    def get_write_buffer_size(self) -> int:
+        """Nothing waits: each write is taken at once."""
+        return 0
+
     def is_closing(self) -> bool:
         """Whether it has ended."""
         return self.closed

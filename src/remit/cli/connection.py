@@ -30,7 +30,6 @@ TAKE_TIMEOUT_S = 60.0
 MAX_HEADERS = 256
 #: Requests that may wait on one connection until those before them are answered.
 MAX_WAITING = 32
-
 #: What is taken in, and let go, of a body that nobody reads after the last answer, and for how long.
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 5.0
