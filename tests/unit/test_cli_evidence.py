@@ -195,10 +195,20 @@ def test_without_a_role_one_sees_ones_own_alone(house: Remit, task: str) -> None
     assert house("task", "show", task, by="ana").code == 0
 
 
+def test_a_task_that_there_is_not_has_no_evidence(house: Remit) -> None:
+    """A misspelt name is an error, and leaves no file that would verify."""
+    place = house.folder / "none.jsonl"
+    for words in (("export", str(place)), ("verify",)):
+        said = house("audit", *words, "--task", "tsk_misspelt")
+        assert (said.code, "no event tells of a task `tsk_misspelt`" in said.err) == (2, True), said
+    assert not place.exists()
+
+
 def test_signing_out_ends_the_session(house: Remit) -> None:
     """After `logout` the session opens nothing, here and at remit."""
     house.sign_in("omar")
-    assert house("logout", by="omar").code == 0
+    said = house("logout", by="omar")
+    assert (said.code, "Signed out omar of " in said.out) == (0, True)
     said = house("approvals", by="omar")
     assert said.code == 1
     assert "`omar` is not signed in" in said.err

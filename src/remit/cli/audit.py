@@ -253,7 +253,8 @@ def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
     if show.is_json():
         show.answer(fetched)
         return
-    show.say(f"Wrote {fetched['events']} events to ", show.text(str(file), "bold"))
+    count = f"{fetched['events']} event{'' if fetched['events'] == 1 else 's'}"
+    show.say(f"Wrote {count} to ", show.text(str(file), "bold"))
     show.copyable(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
 
 

@@ -15,8 +15,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from remit.cli import show
 from remit.cli.client import Client, Unreachable
 from remit.cli.trust import trusted_key
+from remit.core.errors import NotFound
 
 Json = Any
+
+#: One line stands before the events, and one after them.
+_AROUND = 2
 
 
 def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, under: str = "") -> Json:
@@ -45,14 +49,16 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
                 advance(count)
         if b'\n{"checkpoint"' not in last:
             raise Unreachable("the evidence ended before its signature", way_out="try again")
+        if task and lines == _AROUND:
+            # A file that holds nothing verifies, too: a misspelt name must not look like a proof.
+            raise NotFound(f"no event tells of a task `{task[:80]}`", way_out="see `remit task list`")
         fresh.replace(place)
     finally:
         with contextlib.suppress(FileNotFoundError):
             fresh.unlink()
-    # One line before the events and one after them.
     return {
         "file": str(place),
-        "events": lines - 2,
+        "events": lines - _AROUND,
         "task": task,
         "origin": head["origin"],
         "verifier": key,

@@ -14,7 +14,7 @@ from remit.cli.client import anonymous, connect
 from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.parser import verb
-from remit.cli.sessions import StoredSession, forget, remember
+from remit.cli.sessions import StoredSession, current_profile, forget, remember
 
 app = verb("login")
 logout_app = verb("logout")
@@ -85,4 +85,7 @@ def logout() -> None:
     if show.is_json():
         show.answer({"profile": name, "url": client.base_url})
     else:
-        show.say(f"Signed out of {client.base_url}")
+        show.say("Signed out ", show.text(name, "bold"), " of " if name else "of ", client.base_url)
+        following = current_profile(client.base_url) if name and not current().profile else ""
+        if following:
+            show.remark(f"without `--as`, commands act as {following} now")

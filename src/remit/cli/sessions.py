@@ -87,6 +87,11 @@ def forget(base_url: str) -> str:
     return name
 
 
+def current_profile(base_url: str) -> str:
+    """Give the name under which the session is kept that commands use without `--as`; empty for none."""
+    return _read().get(base_url, SignedIn()).current
+
+
 def _read() -> dict[str, SignedIn]:
     place = sessions_file()
     try:
