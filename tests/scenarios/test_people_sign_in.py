@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who attacks people as they sign in: other sites, sessions put into browsers, other people's sign-ins."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from remit.adapters.provider.oidc import OidcProvider
 from remit.api import app
 from remit.api.oauth.page import PageVisit
 from remit.core.admission import AdmissionRules
+from remit.core.event import EventKind
 from remit.services.browsers import Entrance
 from tests.house_world import HouseWorld, a_bundle, house_world
 from tests.page_world import (
@@ -271,8 +273,12 @@ async def test_a_name_with_authority_is_not_taken_over(
 async def test_who_the_rules_do_not_admit(
     admitting: HouseWorld, provider: ProviderWorld, claims: Json
 ) -> None:
-    """Another organisation's account, or one without a name that can be used."""
+    """Another organisation's account, or one without a name that can be used; the evidence says why."""
     assert (await go_and_come(Browsing(admitting), provider, **claims)).status == 403
+    kinds = (EventKind.SIGN_IN_REFUSED.value,)
+    (refused,) = await admitting.house.evidence.pages(limit=10, kinds=kinds)
+    code = json.loads(refused.leaf)["facts"]["code"]
+    assert code == ("sign-in-claims" if "tid" in claims else "sign-in-name")
 
 
 async def test_a_sign_in_that_was_begun_elsewhere(admitting: HouseWorld, provider: ProviderWorld) -> None:

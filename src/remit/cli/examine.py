@@ -31,7 +31,7 @@ def examine(path: Path) -> list[Json]:
     all of it lets happen.
     """
     if not path.is_file():
-        raise NotFound(f"there is no `{path}`", way_out="run `remit init`, or name it by `--config`")
+        raise NotFound(f"{path}: is not there", way_out="run `remit init`, or name one by `--config`")
     config, faults = examine_config(path)
     found = [_problem(fault) for fault in faults]
     if config is not None:

@@ -284,7 +284,9 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     )
     for command, why in steps:
         show.copyable(f"  {command:<15}   ", show.text(f"# {why}", "dim"))
-    show.say(f"The first start says how to sign in; a client's is told in {config.parent}/.remit/up.log.")
+    show.say(
+        f"The first start says how to sign in; where the client made it, in {config.parent}/.remit/up.log."
+    )
 
 
 def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:

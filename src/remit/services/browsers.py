@@ -267,18 +267,19 @@ class Browsers:
             )
             # Steps 3 and 4.
             person = await self._admit(entrance, proven, await self.seat(replacing))
-        except Unauthenticated as error:
+            now = self._clock.now()
+            since = proven.authenticated or now - UNTOLD
+            if visit.fresh and now - since > FRESH:
+                # OpenID Connect Core section 3.1.2.1: asked with `max_age`, it must say by `auth_time`.
+                raise Forbidden(
+                    "the provider does not say that you have proven yourself anew",
+                    code="sign-in-fresh",
+                    way_out="sign in with a passkey or a code, or let the provider give `auth_time`",
+                )
+        except (Unauthenticated, Forbidden) as error:
+            # Whom the rules keep out is a refusal like any other: who wrote the rules must see it.
             await self._authenticator.refused(error, "sign-in")
             raise
-        now = self._clock.now()
-        since = proven.authenticated or now - UNTOLD
-        if visit.fresh and now - since > FRESH:
-            # OpenID Connect Core section 3.1.2.1: it was asked with `max_age`, and must say by `auth_time`.
-            raise Forbidden(
-                "the provider does not say that you have proven yourself anew",
-                code="sign-in-fresh",
-                way_out="sign in with a passkey or a code, or let the provider give `auth_time`",
-            )
         secret = await self.open(
             person,
             method=f"oidc:{visit.provider}",

@@ -46,7 +46,8 @@ def may(person: Person, duty: Duty) -> bool:
 def require(person: Person, duty: Duty) -> None:
     """Raise `Forbidden` unless a person carries a duty."""
     if not may(person, duty):
-        roles = " or ".join(sorted(role.value for role in ROLES[duty]))
+        *others, last = sorted(role.value for role in ROLES[duty])
+        roles = f"{', '.join(others)} or {last}" if others else last
         raise Forbidden(
             f"`{person.name}` has no role for this", code="role", way_out=f"ask someone with the role {roles}"
         )
