@@ -8,7 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.cli.wrapping.jsonc import parse, replaced, written_at
-from remit.cli.wrapping.servers import is_ours, rewritten, servers_of, upstream_name, wrapped
+from remit.cli.wrapping.servers import (
+    check_variables,
+    is_ours,
+    rewritten,
+    servers_of,
+    upstream_name,
+    wrapped,
+)
 from remit.config.settings import Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
 
@@ -160,6 +167,18 @@ def test_what_cannot_be_carried_over_is_refused_with_a_way_out(entry: Json) -> N
     """A server that would not be the same behind remit is refused by name, never half carried over."""
     with pytest.raises(ConfigInvalid, match=r"`srv`.*--skip srv"):
         wrapped("srv", entry, "srv", HOME)
+
+
+def test_a_variable_that_is_not_set_is_told_while_nothing_is_changed() -> None:
+    """remit starts with all variables or not at all: one that is missing would take every server away."""
+    entry = {"command": "a", "env": {"TOKEN": "${GITHUB_TOKEN}", "DEBUG": "true"}}
+    server = wrapped("srv", entry, "srv", HOME)
+    check_variables(server, {"GITHUB_TOKEN": "x"})
+    with pytest.raises(ConfigInvalid, match=r"`srv`.*`GITHUB_TOKEN`.*set GITHUB_TOKEN, or .*--skip srv"):
+        check_variables(server, {})
+    remote = wrapped("r", {"url": "https://a.example.org", "headers": {"A": "Bearer ${KEY}"}}, "r", HOME)
+    with pytest.raises(ConfigInvalid, match="KEY"):
+        check_variables(remote, {})
 
 
 @example("remit", set())

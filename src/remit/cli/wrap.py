@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -107,7 +108,7 @@ def wrap(
 def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
     """Read the client's file and decide on each server; raises `ConfigInvalid` before anything is changed."""
     from remit.cli.wrapping.jsonc import parse
-    from remit.cli.wrapping.servers import is_ours, servers_of, upstream_name, wrapped
+    from remit.cli.wrapping.servers import check_variables, is_ours, servers_of, upstream_name, wrapped
     from remit.config import load_config
     from remit.core.errors import ConfigInvalid
 
@@ -138,6 +139,7 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
             else:
                 taken = [*planned, *known.upstreams]
                 server = wrapped(name, entry, upstream_name(name, taken), _home(file))
+        check_variables(server, os.environ)
         plan.servers.append(server)
     return plan
 

@@ -95,6 +95,18 @@ def upstream_name(name: str, taken: Iterable[str]) -> str:
     return wanted
 
 
+def check_variables(server: WrappedServer, environ: Mapping[str, str]) -> None:
+    """Refuse a server whose variables are not set: remit would not start, and no server would be reached.
+
+    Raises `ConfigInvalid`.
+    """
+    for value in (*server.section.get("env", {}).values(), *server.section.get("headers", {}).values()):
+        reference = read_secret(value, name="", folder=Path())
+        if reference.scheme == "env" and reference.name not in environ:
+            what = f"needs the variable `{reference.name}`, which is not set here"
+            raise _refuse(server.name, what, f"set {reference.name}, or ")
+
+
 def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> WrappedServer:
     """Give a server as an upstream; `home` is the folder that its relative paths start from.
 
@@ -186,8 +198,8 @@ def _is_harmless(key: str, value: str) -> bool:
     return not plain.secret and (not value or _HARMLESS.fullmatch(value) is not None)
 
 
-def _refuse(name: str, why: str) -> ConfigInvalid:
+def _refuse(name: str, why: str, first: str = "") -> ConfigInvalid:
     return ConfigInvalid(
         f"server `{name[:80]}` {why}",
-        way_out=f"leave it as it is by `--skip {name[:80]}`; nothing was changed",
+        way_out=f"{first}leave it as it is by `--skip {name[:80]}`; nothing was changed",
     )
