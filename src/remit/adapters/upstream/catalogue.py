@@ -48,7 +48,10 @@ async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Offered:
     }
     headers: dict[str, ParamHeaders] = {}
     if known.modern:
-        lists["tools"] = tuple(tool for tool in lists["tools"] if _with_headers(tool, headers, name))
+        tools = lists["tools"]
+        lists["tools"] = tuple(tool for tool in tools if _with_headers(tool, headers))
+        if left_out := len(tools) - len(lists["tools"]):
+            log.warning("upstream %s: tools with an invalid x-mcp-header are left out: %d", name, left_out)
     catalogue = Catalogue(
         protocol=known.version,
         server=known.server,
@@ -59,12 +62,11 @@ async def ask_for_all(ask: Ask, known: Handshake, name: str) -> Offered:
     return Offered(catalogue, headers)
 
 
-def _with_headers(tool: dict[str, Json], headers: dict[str, ParamHeaders], name: str) -> bool:
+def _with_headers(tool: dict[str, Json], headers: dict[str, ParamHeaders]) -> bool:
     """Learn a tool's headers; say whether it may be offered."""
     found = param_headers(tool.get("inputSchema"))
     if found is None:
         # 2026-07-28, transports: a client must leave out a tool whose `x-mcp-header` is invalid.
-        log.warning("upstream %s: a tool with an invalid x-mcp-header is left out", name)
         return False
     if found:
         headers[str(tool.get("name"))] = found
@@ -76,6 +78,10 @@ class _Page(msgspec.Struct, frozen=True):
     cursor: str | None
 
 
+class _Entry(msgspec.Struct, gc=False):
+    """An object, of which nothing is kept: what there is too much of is counted before it is read."""
+
+
 class _Lists:
     """Reads lists page by page, counting over all of them."""
 
@@ -84,9 +90,11 @@ class _Lists:
         self._known = known
         self._name = name
         self._left_bytes = MAX_BYTES
+        self._left_entries = MAX_ENTRIES
 
     async def read(self, method: str, key: str) -> list[dict[str, Json]]:
         entries: list[dict[str, Json]] = []
+        self._left_entries = MAX_ENTRIES
         params: dict[str, Json] = {}
         for _ in range(MAX_PAGES):
             version = self._known.version
@@ -98,8 +106,6 @@ class _Lists:
                 raise broken(self._name, f"refused `{method}`", debug=f"{error.code}: {error.message}")
             page = self._page(standalone(answer.result), key, method)
             entries += page.entries
-            if len(entries) > MAX_ENTRIES:
-                raise broken(self._name, f"lists more than {MAX_ENTRIES} entries in `{method}`")
             if page.cursor is None:
                 return entries
             if page.cursor == params.get("cursor"):
@@ -117,18 +123,24 @@ class _Lists:
             raise broken(self._name, f"lists more than {MAX_BYTES} bytes")
         try:
             fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-            raws = msgspec.json.decode(fields.get(key, b""), type=list[msgspec.Raw])
+            listed = fields.get(key, b"")
+            self._left_entries -= len(msgspec.json.decode(listed, type=list[_Entry]))
             cursor = msgspec.json.decode(fields.get("nextCursor", b"null"), type=str | None)
         except (msgspec.DecodeError, RecursionError) as error:
             raise broken(self._name, f"answered `{method}` in a wrong shape", debug=str(error)) from error
-        entries = []
-        for raw in raws:
+        if self._left_entries < 0:
+            # Those that would be left out count as well: each is looked at.
+            raise broken(self._name, f"lists more than {MAX_ENTRIES} entries in `{method}`")
+        entries, left_out, why = [], 0, ""
+        for raw in msgspec.json.decode(listed, type=list[msgspec.Raw]):
             try:
                 entry = parse_strict(bytes(raw), max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
             except Malformed as fault:
-                log.warning("upstream %s: an entry of %s is left out: %s", self._name, method, fault)
+                left_out, why = left_out + 1, why or str(fault)
                 continue
-            if not isinstance(entry, dict):
-                raise broken(self._name, f"lists something else than objects in `{method}`")
+            assert isinstance(entry, dict)
             entries.append(entry)
+        if left_out:
+            text = "upstream %s: entries of %s are left out, in number %d; the first one because: %s"
+            log.warning(text, self._name, method, left_out, why)
         return _Page(entries, cursor)
