@@ -233,7 +233,10 @@ async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider:
     browser = Browsing(admitting)
     back = await go_and_come(browser, provider, groups=["Legal", "Other"])
     assert back.location == "/oauth/account"
-    assert "nora" in (await browser.get("/oauth/account")).text
+    account = (await browser.get("/oauth/account")).text
+    assert "nora" in account
+    assert "Your account at Acme is yours here." in account
+    assert "Connect Acme" not in account
     assert (await admitting.house.directory.person("nora")).groups == ("legal",)
     await go_and_come(Browsing(admitting), provider, groups=[])
     assert (await admitting.house.directory.person("nora")).groups == ()

@@ -28,6 +28,8 @@ async def show(visit: PageVisit) -> Response:
     tasks = [task for task in active if own_task(task, visit.seat.person) and task.active_at(now)]
     sessions = await house.people.browsers.sessions(name)
     passkeys = house.people.passkeys
+    issuers = {one.issuer for one in await house.store.links(house.tenant, name)}
+    entrances = house.people.browsers.entrances
     fresh = visit.seat.fresh(now, house.people.consents.rules.fresh_s)
     return visit.draw(
         "account.html",
@@ -47,7 +49,8 @@ async def show(visit: PageVisit) -> Response:
         passkeys=await passkeys.of(name),
         offered=passkeys.offered,
         fresh=fresh,
-        providers=[(key, one.title) for key, one in house.people.browsers.entrances.items()],
+        connected=[one.title for one in entrances.values() if one.provider.issuer in issuers],
+        providers=[(key, one.title) for key, one in entrances.items() if one.provider.issuer not in issuers],
         connectable=await _connectable(visit, name),
     )
 
