@@ -163,7 +163,7 @@ class Reading:
         self._by_path: dict[str, list[FieldLabel]] = {}
         for field in tool.fields:
             self._by_path.setdefault(field.path, []).append(field)
-        self._others = tuple(field.label for field in tool.fields)
+        self._fields = tool.fields
         self._left = MAX_LEAVES
         self.cut = False
         self.above: list[int] = []
@@ -189,8 +189,9 @@ class Reading:
 
     def _beside(self, left: list[str]) -> Iterator[ResultLeaf]:
         """Give what stands in a text and in no field of it: it may be read as any."""
-        self.seen.update(self._others)
-        labels = (self._label, *self._others)
+        others = [field.label for field in self._fields]
+        self.seen.update(others)
+        labels = (self._label, *others)
         label = next((one for one in labels if one.trust is Trust.UNTRUSTED), self._label)
         for text in left:
             if self._left <= 0:
@@ -246,7 +247,7 @@ class Reading:
     def _cut(self) -> None:
         """Leave the rest out: any field may stand in it."""
         self.cut = True
-        self.seen.update(self._others)
+        self.seen.update(field.label for field in self._fields)
 
     def _record(self, around: int) -> int:
         self.above.append(around)

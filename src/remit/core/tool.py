@@ -184,6 +184,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return Tier.CONVERSATION
         return Tier.ASSISTANT
 
+    @functools.cached_property
+    def hands_over(self) -> bool:
+        """Whether an argument of it names by id what a call hands over."""
+        return any(one.hands_over for one in self.arguments.values())
+
     def selects(self, name: str) -> bool:
         """Whether an argument says which record a call changes."""
         spec = self.arguments.get(name)

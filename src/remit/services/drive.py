@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -50,7 +51,7 @@ from remit.core.request import AccessRequest
 from remit.core.token import AccessClaims
 from remit.core.tool import Effect, Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store import Change, ConsumeApproval, TakeBudget, Unit
+from remit.ports.store import Change, ConsumeApproval, Unit
 from remit.ports.upstream import Call, Exchange
 from remit.services.asked import Asked, wire_call
 from remit.services.authorize import Ruling
@@ -311,8 +312,7 @@ class Drive(Driver):
         assert self._ruling is not None
         decision, size = self._ruling.decision, self._result_bytes
         # What came in has come in: it is counted, and the bound refuses the next call.
-        take = TakeBudget(self._live.unbounded, result_bytes=size)
-        self._live.count_result(size)
+        take = self._live.count_result(size)
         if (held := self._held) is not None:
             held.result_bytes += size
             if self._ended_by:
@@ -338,7 +338,7 @@ class Drive(Driver):
         for chunk in chunks:
             await self._m.observer.observe(
                 live, request, chunk, number=self._number, decision=call.decision,
-                look=lambda: self._look(call),
+                look=partial(self._look, call),
             )  # fmt: skip
         self._look(call)
 

@@ -123,7 +123,7 @@ class Holdings:
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
-        handing = any(spec.hands_over for spec in tool.arguments.values())
+        handing = tool.hands_over
         if handing:
             await self.refresh(tool.upstream)
         shelf = self.shelves.of(tool.upstream)

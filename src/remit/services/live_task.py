@@ -235,7 +235,7 @@ class LiveTask:
                 if owner is not None:
                     owner.check_account(account, budgets, take)
         for take in takes:
-            self._move(self._reserved_of, take, 1)
+            self._book(take, held=1)
 
     def check_account(self, account: str, budgets: Budgets, take: TakeBudget) -> None:
         """Raise `BudgetExhausted` where one of the task's own accounts cannot pay."""
@@ -256,31 +256,29 @@ class LiveTask:
     def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
         """Turn a reservation into use, or give it back."""
         for take in takes:
-            self._move(self._reserved_of, take, -1)
-            if taken:
-                self._move(self._used_of, take, 1)
+            self._book(take, held=-1, used=int(taken))
 
-    def count_result(self, size_bytes: int) -> None:
-        """Count what a result brought in, against all ancestors too."""
-        self._move(self._used_of, TakeBudget(self.unbounded, result_bytes=size_bytes), 1)
+    def count_result(self, size_bytes: int) -> TakeBudget:
+        """Count what a result brought in, against all ancestors too; gives what was taken for it."""
+        take = TakeBudget(self.unbounded, result_bytes=size_bytes)
+        self._book(take, used=1)
+        return take
 
     def _owner(self, account: str) -> LiveTask | None:
         """Give the bound task that an account belongs to; that of an ancestor may not be bound."""
         return self if account in self.own else self._bound(account.partition("#")[0])
 
-    @staticmethod
-    def _used_of(owner: LiveTask) -> dict[str, Usage]:
-        return owner._used
-
-    @staticmethod
-    def _reserved_of(owner: LiveTask) -> dict[str, Usage]:
-        return owner._reserved
-
-    def _move(self, into: Callable[[LiveTask], dict[str, Usage]], take: TakeBudget, sign: int) -> None:
+    def _book(self, take: TakeBudget, *, held: int = 0, used: int = 0) -> None:
         for account in take.bounds:
             if (owner := self._owner(account)) is not None:
-                book = into(owner)
-                book[account] = added(book.get(account, _UNUSED), take, sign)
+                owner.book(account, take, held=held, used=used)
+
+    def book(self, account: str, take: TakeBudget, *, held: int, used: int) -> None:
+        """Count what is taken from one of the task's own accounts: so many times as held, and as used."""
+        if held:
+            self._reserved[account] = added(self._reserved.get(account, _UNUSED), take, held)
+        if used:
+            self._used[account] = added(self._used.get(account, _UNUSED), take, used)
 
 
 def _exhausted(account: str, word: str) -> BudgetExhausted:

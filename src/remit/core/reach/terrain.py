@@ -180,7 +180,7 @@ def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
         if label not in seen:
             seen.add(label)
             yield DataSource(tool.id, field.path, label, tool.described)
-    if any(argument.hands_over for argument in tool.arguments.values()):
+    if tool.hands_over:
         # What is stored there is known when the call comes; until then it may be anything.
         yield DataSource(tool.id, "what it hands over", Label(classes.top, trust=Trust.TRUSTED))
 
