@@ -8,8 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import remit.core.number
-from remit.core.destination import PLAIN_URL, Destination, DestinationKind, both, whole, within
+from remit.core.destination import PLAIN_URL, Destination, DestinationKind, Wholes, both, whole, within
+from remit.core.justification import leaves, several
 from remit.core.label import Label
+from remit.core.provenance import KEY_BYTES, Index
 from remit.core.record import MAX_PATHS, PATH_BYTES, Paths, Reading
 from remit.core.remembered import Remembered
 from remit.core.spelling import folded, plain
@@ -53,6 +55,16 @@ def test_a_text_is_named_by_all_of_its_stems_or_as_a_whole(said: list[str], aske
     utterance.hear(" ".join(said))
     stems = stems_of(text)
     assert utterance.names(text) is ((bool(stems) and stems <= utterance.stems) or utterance.says(text))
+
+
+@given(texts | st.lists(texts, max_size=3))
+@example("Ann <ann@example.org>, bob@example.org")
+def test_what_is_kept_of_an_argument_is_what_it_says(value: str | list[str]) -> None:
+    """A text that was judged is not read again when the result comes, in which it may stand."""
+    read: Wholes = {}
+    Index(bytes(KEY_BYTES)).judge(value, read=read)
+    assert read == {text: whole(text) for text in read}
+    assert read.keys() >= {leaf for leaf in leaves(value) if several(leaf) == [leaf]}
 
 
 @given(st.from_regex(PLAIN_URL, fullmatch=True).filter(lambda url: url[-1].isalnum() or url[-1] in "-/"))

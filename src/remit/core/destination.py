@@ -56,6 +56,8 @@ class Destination(msgspec.Struct, frozen=True, gc=False):
     normal: str
 
 
+Wholes = dict[str, Destination]
+"""What texts are as a whole."""
 # Names of their own, as each look at a class of constants costs the interpreter a search.
 _URL, _HOST = DestinationKind.URL, DestinationKind.HOST
 _EMAIL, _PHONE, _TEXT = DestinationKind.EMAIL, DestinationKind.PHONE, DestinationKind.TEXT

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from remit.core.destination import Wholes
 from remit.core.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
 from remit.core.place import EACH, path_of
@@ -80,10 +81,13 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """What is known of a call: the facts, and what justified each argument, by name."""
+    """What is known of a call: the facts, what justified each argument, by name, and what the texts in them
+    are as a whole, which step 8 need not read again.
+    """
 
     facts: FlowFacts = FlowFacts()
     arguments: dict[str, Justification] = {}
+    read: Wholes = {}
 
 
 NO_FLOW = Flow()
@@ -99,7 +103,8 @@ _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
     """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
     parts = tool.parts(arguments)
-    found, kinds, contents = _of_arguments(index, tool, parts)
+    read: Wholes = {}
+    found, kinds, contents = _of_arguments(index, tool, parts, read)
     # Of each kind of argument that the call has: the worst, and whether one of them is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
@@ -148,7 +153,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         tainted=tainted,
         full=index.full,
     )
-    return Flow(facts, found)
+    return Flow(facts, found, read)
 
 
 def _selects(tool: Tool) -> bool:
@@ -207,7 +212,7 @@ def _doubtful(one: Justification) -> bool:
 
 
 def _of_arguments(
-    index: Index, tool: Tool, parts: dict[str, Json]
+    index: Index, tool: Tool, parts: dict[str, Json], read: Wholes
 ) -> tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]:
     """Give what is known of each argument, by name and by what it is for; and what the contents are."""
     found: dict[str, Justification] = {}
@@ -218,7 +223,7 @@ def _of_arguments(
         role = spec.role
         if value is None or value in ([], "") or (isinstance(value, bool) and role not in _LEADING):
             continue
-        one = index.judge(value, tool, name)
+        one = index.judge(value, tool, name, read)
         found[name] = one
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
         if spec.personal:

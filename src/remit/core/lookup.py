@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.destination import Destination, DestinationKind, whole
+from remit.core.destination import Destination, DestinationKind, Wholes, whole
 from remit.core.inflection import stem
 from remit.core.justification import Justification, Provenance, Reach, leaves
 from remit.core.label import Trust
@@ -37,23 +37,34 @@ class Lookup:
     `reach` says how the intent leads to all that selected something: named, where it is of the intent or
     reached; pointed at, where it stands in a source that the intent points to. `vague` says that it looks for
     words alone, where others write what is found. `doubtful` are the texts that
-    are neither of the intent nor trusted: a result that repeats them proves nothing.
+    are neither of the intent nor trusted: a result that repeats them proves nothing. `read` are those
+    that were read as a whole.
     """
 
     def __init__(
-        self, tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification], said: Utterance
+        self,
+        tool: Tool,
+        arguments: Mapping[str, Json],
+        given: Mapping[str, Justification],
+        said: Utterance,
+        read: Wholes,
     ) -> None:
         """Take arguments with what is known of each."""
         self.tool = tool
+        self.read = read
         self.reach = _reach(tool, arguments, given, said)
         self.vague = self.reach is _NAMED and _vague(tool, arguments, given)
-        self.asked = frozenset(" ".join(words_of(text)) for text in _texts(arguments)) - {""}
-        self.doubtful: frozenset[str] = frozenset(
-            text
-            for name, one in given.items()
-            if one.provenance in _DOUBTED
-            for text in leaves(arguments[name])
-        )
+        #: The words of each short text in the arguments.
+        self.asked: set[str] = set()
+        self.doubtful: set[str] = set()
+        for name, value in arguments.items():
+            doubted = name in given and given[name].provenance in _DOUBTED
+            for text in leaves(value):
+                # What is longer is a content, and no name.
+                if len(text) <= MAX_NAME and (words := words_of(text)):
+                    self.asked.add(" ".join(words))
+                if doubted:
+                    self.doubtful.add(text)
         self._echoes: frozenset[str] = frozenset()
         if tool.repeats:
             self._echoes = frozenset(word for text in self.doubtful for word in words_of(text))
@@ -73,12 +84,6 @@ class Lookup:
         if echoed or (marked and not marked.isdisjoint(marks_of(leaf.text))):
             return _UNTRUSTED
         return trust
-
-
-def _texts(arguments: Mapping[str, Json]) -> Iterator[str]:
-    for value in arguments.values():
-        # A content is no name.
-        yield from (text for text in leaves(value) if len(text) <= MAX_NAME)
 
 
 def _vague(tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> bool:

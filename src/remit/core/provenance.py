@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, whole, within
+from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.inflection import stem
 from remit.core.justification import (
     MAX_MET,
@@ -122,22 +122,20 @@ class Index:
         tool: Tool,
         arguments: dict[str, Json],
         given: Mapping[str, Justification] | None = None,
+        read: Wholes | None = None,
         marked: AbstractSet[int] = frozenset(),
         seen: set[Label] | None = None,
     ) -> Iterator[None]:
         """Take the result of a call in, in pieces: go to the end before the result is released.
 
         `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
-        (what is not in it is judged anew). A field that holds something `marked` is untrusted. The labels
-        that the tool's description gives to what occurred are added to `seen`.
+        (what is not in it is judged anew), `read` what `judge` has read of them. What has something `marked`
+        is untrusted. The labels that the tool's description gives to what occurred are added to `seen`.
         """
         arguments = tool.parts(arguments)
-        known = given or {}
-        given = {
-            name: known[name] if name in known else self.judge(value, tool, name)
-            for name, value in arguments.items()
-        }
-        lookup = Lookup(tool, arguments, given, self.utterance)
+        given = given or {}
+        given = {name: given.get(name) or self.judge(one, tool, name) for name, one in arguments.items()}
+        lookup = Lookup(tool, arguments, given, self.utterance, read or {})
         taking = Taking(self._kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         return taking.take(Reading(result, tool, self._paths, seen))
 
@@ -170,19 +168,21 @@ class Index:
         self.full = self.full or cut
         return cut
 
-    def judge(self, value: Json, tool: Tool | None = None, name: str = "") -> Justification:
-        """Say where an argument's value came from; of a list or an object, the worst of what it holds.
-
-        `tool` and `name` say which argument of which tool asks: a short number is an id only to some.
+    def judge(
+        self, value: Json, tool: Tool | None = None, name: str = "", read: Wholes | None = None
+    ) -> Justification:
+        """Say where an argument's value came from; of a list or an object, the worst of what it holds. `tool`
+        and `name` say which argument of which tool asks: a short number is an id only to some. What texts are
+        as a whole is added to `read`.
         """
         if isinstance(value, str) and len(pieces := several(value)) == 1:
-            return self.judge_one(pieces[0], tool, name)
+            return self.judge_one(pieces[0], tool, name, read)
         judged: Justification | None = None
         for count, leaf in enumerate(leaves(value)):
             if count >= MAX_ARGUMENT_LEAVES:
                 return NOTHING
             for piece in several(leaf):
-                one = self.judge_one(piece, tool, name)
+                one = self.judge_one(piece, tool, name, read)
                 judged = one if judged is None else judged.join(one)
         return judged or NOTHING
 
@@ -231,11 +231,13 @@ class Index:
         kept = self._kept.spots(Destination(_TEXT, number))
         return any(self._kept.place_of(one).met.call == call for one in kept)
 
-    def judge_one(self, text: str, tool: Tool | None, name: str) -> Justification:
+    def judge_one(self, text: str, tool: Tool | None, name: str, read: Wholes | None = None) -> Justification:
         """Say where a single text came from."""
         if len(text) > MAX_WHOLE:
             return self._holding(text, tool, name) or NOTHING
         found = whole(text)
+        if read is not None:
+            read[text] = found
         if not found.normal:
             return NOTHING
         digest = self._kept.digest(found)
@@ -245,7 +247,7 @@ class Index:
             if not kept or above.provenance is _BY_OTHERS:
                 stated = self._of_intent(found, digest, tool, name, ())
                 return stated or above
-        origins = tuple([self._kept.place_of(one).met for one in kept])
+        origins = tuple([self._kept.place_of(one).met for one in kept]) if kept else ()
         stated = self._of_intent(found, digest, tool, name, origins)
         if stated is not None:
             return stated

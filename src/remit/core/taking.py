@@ -83,7 +83,7 @@ class Taking:
         self._places: tuple[dict[str, int], dict[str, int]] = ({}, {})
         #: Most results say the same in many places.
         self._texts: dict[str, ShortText] = {}
-        self._doubts: frozenset[int] | None = None
+        self._doubts: set[int] | None = None
         self._heard: set[str] = set()
 
     def take(self, reading: Reading) -> Iterator[None]:
@@ -108,11 +108,13 @@ class Taking:
         return self._kept.place(met, leaf.name, self._lookup.tool)
 
     @property
-    def _doubtful(self) -> frozenset[int]:
+    def _doubtful(self) -> set[int]:
         """Digests of what the call was given and nobody vouches for."""
         if self._doubts is None:
-            doubtful = (one for one in self._lookup.doubtful if len(one) <= MAX_WHOLE)
-            self._doubts = frozenset(self._kept.digest(whole(one)) for one in doubtful)
+            read, doubtful = self._lookup.read, self._lookup.doubtful
+            self._doubts = {
+                self._kept.digest(read.get(one) or whole(one)) for one in doubtful if len(one) <= MAX_WHOLE
+            }
         return self._doubts
 
     def _short(self, leaf: ResultLeaf, trust: Trust) -> None:

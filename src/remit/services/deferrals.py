@@ -79,7 +79,8 @@ class DeferredCall:
         self.handle = handle
         self.live = live
         self.call = call
-        self.request = request
+        # What was read of its arguments is read again where it is needed: they are kept for long, and once.
+        self.request = msgspec.structs.replace(request, flow=msgspec.structs.replace(request.flow, read={}))
         self.decision = decision
         self.number = number
         self.upstream_id = ""

@@ -104,6 +104,7 @@ class Observer:
                     tool=of,
                     arguments=request.arguments,
                     given=request.flow.arguments,
+                    read=request.flow.read,
                     marked=self._holdings.marks(tool.upstream),
                     seen=seen,
                 ):
@@ -226,7 +227,8 @@ def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str]) -> tuple[Json, .
 
 
 def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tuple[Json, ...]:
-    beside = {name: value for name, value in result.items() if name != "isError"}
+    beside = result.copy()
+    beside.pop("isError", None)
     if beside.get("resultType") == "complete":
         del beside["resultType"]
     own = beside.pop("structuredContent", None)
@@ -258,7 +260,8 @@ def _texts(blocks: list[Json], left_out: list[str]) -> tuple[list[Json], list[Js
         rest = block
         if isinstance(block, dict) and isinstance(block.get("text"), str):
             texts.append(_read(block["text"], left_out))
-            rest = {key: value for key, value in block.items() if key != "text"}
+            rest = block.copy()
+            del rest["text"]
             if rest.get("type") == "text":
                 del rest["type"]
         if rest:
