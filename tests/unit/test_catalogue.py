@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstream.catalogue import MAX_ENTRIES, ask_for_all
+from remit.adapters.upstream.catalogue import MAX_TOOLS, ask_for_all
 from remit.adapters.upstream.era import MODERN_VERSIONS, Ask, Handshake
 from remit.adapters.upstream.jsonrpc import Message, read_message
 from remit.core.errors import UpstreamFault
@@ -37,7 +37,7 @@ async def test_what_is_left_out_is_said_once(caplog: pytest.LogCaptureFixture) -
 async def test_entries_that_would_be_left_out_count(entry: bytes) -> None:
     """Beyond the bound none of them is looked at."""
     with pytest.raises(UpstreamFault, match="more than"):
-        await ask_for_all(listing(*[entry] * (MAX_ENTRIES + 1)), KNOWN, "u")
+        await ask_for_all(listing(*[entry] * (MAX_TOOLS + 1)), KNOWN, "u")
 
 
 @pytest.mark.parametrize("entry", [b"1e999", b"0", b"[]", b"null", b'"a"'])

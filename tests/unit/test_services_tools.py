@@ -62,6 +62,23 @@ async def test_what_changed_is_named_by_list(world: CallWorld) -> None:
     assert await world.house.tools.learned("new", desk) == {"tools", "resources", "prompts"}
 
 
+async def test_the_rules_are_checked_again_where_that_could_matter(world: CallWorld) -> None:
+    """It takes its time, in which nobody else has a turn: an upstream that says the same sets no pace."""
+    tools, policies = world.house.tools, world.house.policies
+    desk = tools.catalogue("desk")
+    assert desk is not None
+    checked = policies.applied
+    await tools.learned("desk", msgspec.structs.replace(desk, prompts=({"name": "greet"},)))
+    assert policies.applied is checked
+    await tools.learned("desk", msgspec.structs.replace(desk, tools=(*desk.tools, {"name": "more"})))
+    assert policies.applied is not checked
+    assert tools.get("desk/more") is not None
+    checked = policies.applied
+    await tools.learned("desk", desk)
+    assert policies.applied is not checked
+    assert tools.get("desk/more") is None
+
+
 async def test_meta_may_change(world: CallWorld) -> None:
     """`_meta` is between upstream and client, and no part of what is pinned."""
     world.desk.surfaces["read"]["_meta"] = {"build": 7}

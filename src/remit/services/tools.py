@@ -77,11 +77,13 @@ class Tools:
         self._offered: dict[str, dict[str, dict[str, object]]] = {}
         self._tools: dict[str, Tool] = {}
         self._lock = asyncio.Lock()
+        self._stale = True
         policies.use_tools(self._join)
 
     async def load(self) -> None:
         """Read the pins."""
         self._pins = {pin.tool: pin for pin in await self._store.pins(self._tenant)}
+        self._stale = True
 
     def get(self, tool_id: str) -> Tool | None:
         """Give a registered tool; `None` where neither the bundle nor an upstream knows it."""
@@ -127,7 +129,10 @@ class Tools:
         Gives which of its lists (`LISTS`) are not what they were.
         """
         async with self._lock:
-            changed = _changed(self._catalogues.get(upstream), catalogue)
+            before = self._catalogues.get(upstream)
+            changed = _changed(before, catalogue)
+            # What the rules are checked against again, which takes its time, is names and what is pinned.
+            self._stale = self._stale or before is None or _named(before) != _named(catalogue)
             self._catalogues[upstream] = catalogue
             self._offered[upstream] = {str(wire.get("name")): wire for wire in catalogue.tools}
             changes: list[PutPin] = []
@@ -140,7 +145,9 @@ class Tools:
             if changes:
                 await self._store.commit(Unit(tuple(changes), tuple(events)))
                 self._pins.update({change.pin.tool: change.pin for change in changes})
-            await self._rejoin()
+                self._stale = True
+            if self._stale:
+                await self._rejoin()
             return changed
 
     def _compare(self, upstream: str, wire: dict[str, object]) -> tuple[Pin | None, Event | None]:
@@ -205,8 +212,10 @@ class Tools:
             await self._rejoin()
 
     async def _rejoin(self) -> None:
+        self._stale = True
         self._tools = {tool.id: tool for tool in self._join(self._policies.applied.bundle)}
         await self._policies.refresh()
+        self._stale = False
 
     def _join(self, bundle: Bundle) -> Iterable[Tool]:
         """Give every tool of a bundle and of the catalogues, described or not."""
@@ -247,6 +256,11 @@ class Tools:
             facts={"tool": tool_id, **facts},
             sealed={"by": by} if by else {},
         )
+
+
+def _named(catalogue: Catalogue) -> tuple[object, ...]:
+    """Give which tools and operations there are."""
+    return [str(wire.get("name")) for wire in catalogue.tools], catalogue.capabilities
 
 
 def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
