@@ -17,7 +17,7 @@ from remit.adapters.upstream.mcp_http import McpHttp
 from remit.core.errors import ConfigInvalid, UpstreamFault, UpstreamUnreachable
 from remit.core.mediation import Chunk
 from remit.ports.upstream import Call
-from tests.scripted_mcp import ScriptedHttp, scripted_http
+from tests.scripted_mcp import ScriptedHttp, begin, scripted_http
 
 
 def tool(name: str, task: str = "t1", **more: Any) -> Call:
@@ -166,6 +166,23 @@ async def test_a_modern_server_that_asks_by_itself_breaks_its_protocol() -> None
     async with connected("modern") as (upstream, _):
         with pytest.raises(UpstreamFault, match="asked its client"):
             await run(upstream, tool("ping"))
+
+
+async def test_a_stream_that_is_closed_to_be_taken_up_again_is_not() -> None:
+    """The call has an unknown outcome, and the fault says what the server must not do (2025-11-25)."""
+
+    async def closing(message: Any, headers: Any, receive: Any, send: Any) -> None:
+        await begin(send, 200, {"content-type": "text/event-stream"})
+        await send({"type": "http.response.body", "body": b"id: 1\nretry: 500\ndata: \n\n"})
+
+    async with connected("legacy") as (upstream, server):
+        await upstream.catalogue()
+        await run(upstream, tool("echo"))
+        server.post = closing  # type: ignore[method-assign]
+        with pytest.raises(UpstreamFault, match="without an answer") as fault:
+            await run(upstream, tool("echo"))
+        assert "`Last-Event-ID`" in fault.value.way_out
+        assert fault.value.sent
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from remit.adapters.upstream.jsonrpc import (
     broken,
     notification_chunk,
     response_chunk,
+    stream_ended,
     write_notification,
     write_response,
 )
@@ -134,7 +135,7 @@ class HttpExchange:
             self._look_at_session()
             sender.reached()
             if message is None:
-                raise broken(sender.name, "ended its stream without an answer")
+                raise stream_ended(sender.name)
             chunk = self._chunk(message)
             if chunk is not None:
                 return chunk

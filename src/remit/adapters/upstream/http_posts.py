@@ -21,6 +21,7 @@ from remit.adapters.upstream.jsonrpc import (
     Message,
     broken,
     read_value,
+    stream_ended,
     write_request,
     write_response,
 )
@@ -135,7 +136,7 @@ class HttpPosts:
                 assert answer.head is not None
                 self.reached()
                 if message is None:
-                    raise broken(self.name, "ended its stream without an answer")
+                    raise stream_ended(self.name)
                 if not message.method:
                     if message.id != request_id and not (message.error and answer.head.status != 200):
                         raise broken(self.name, "answered another request than it was sent")

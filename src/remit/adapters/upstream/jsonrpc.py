@@ -185,6 +185,19 @@ def broken(name: str, what: str, *, debug: str = "") -> UpstreamFault:
     )
 
 
+def stream_ended(name: str) -> UpstreamFault:
+    """The fault of a stream that ends before its answer.
+
+    2025-11-25 lets a server close it, to be asked for the rest by `Last-Event-ID`; remit does not ask.
+    """
+    return UpstreamFault(
+        f"upstream `{name}` ended its stream without an answer",
+        sent=True,
+        way_out="look at the upstream for the outcome; remit takes no stream up again (`Last-Event-ID`), so "
+        "have it keep the stream of a call open until the answer",
+    )
+
+
 def too_large(name: str, limit: int) -> UpstreamFault:
     """The fault of an answer beyond the limit."""
     return UpstreamFault(
