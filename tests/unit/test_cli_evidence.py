@@ -195,6 +195,29 @@ def test_without_a_role_one_sees_ones_own_alone(house: Remit, task: str) -> None
     assert house("task", "show", task, by="ana").code == 0
 
 
+def test_a_log_that_was_begun_anew_is_taken_by_its_key(house: Remit) -> None:
+    """Where another key was seen at the address nothing is fetched, until somebody gives the right one."""
+    place = Path(house.env["XDG_CONFIG_HOME"]) / "remit" / "logs.json"
+    file = house.folder / "anew.jsonl"
+    own = house.ask("audit", "export", str(file))["verifier"]
+    before = place.read_text()
+    seen = json.loads(before)
+    seen["keys"][house.url] = "remit/default+5d70aa36+AY6WZwBYJFAmycg0dPAUa+M4zMfhCUIlaLn1g+Hy2et7"
+    place.write_text(json.dumps(seen))
+    try:
+        for words in (("verify",), ("export", str(file))):
+            said = house("audit", *words)
+            assert (said.code, "remit audit verify --anew --key KEY" in said.err) == (4, True), said
+        assert house("audit", "verify", "--key", own).code == 4
+        assert house("audit", "verify", "--anew").code == 2
+        assert house("audit", "verify", "--anew", "--key", seen["keys"][house.url]).code == 4
+        assert house("audit", "verify", "--anew", "--key", own).code == 0
+        assert house("audit", "verify").code == 0
+        assert house("audit", "export", str(file)).code == 0
+    finally:
+        place.write_text(before)
+
+
 def test_a_task_that_there_is_not_has_no_evidence(house: Remit) -> None:
     """A misspelt name is an error, and leaves no file that would verify."""
     place = house.folder / "none.jsonl"

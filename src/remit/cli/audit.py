@@ -268,6 +268,7 @@ def verify(
     task: str = "",
     no_values: Switch = False,
     growth: Switch = False,
+    anew: Switch = False,
 ) -> int:
     """Verify evidence: every hash, chain, value and the signature; exits 4 and says which event if not.
 
@@ -289,9 +290,16 @@ def verify(
         Without a file: do not fetch what was said.
     growth
         Without a file: fetch no events, but the proof that the log begins with those that held here last.
+    anew
+        Without a file: the log at this address was begun anew, or its key replaced at once. What holds under
+        the key given by `--key` is known here by that key from now on, in place of the one that was seen.
     """
     from remit.cli.verifying import verify_file, verify_running
 
+    if anew and (not key or file is not None or growth):
+        raise UsageFault(
+            "`--anew` takes a key for the running remit", way_out="give `--key KEY`, and no file"
+        )
     if growth:
         if file is not None or task or no_values:
             raise UsageFault(
@@ -302,4 +310,4 @@ def verify(
         return verify_growth(key=key, at_least=at_least)
     if file is not None:
         return verify_file(file, key=key, at_least=at_least)
-    return verify_running(key=key, at_least=at_least, task=task, values=not no_values)
+    return verify_running(key=key, at_least=at_least, task=task, values=not no_values, anew=anew)

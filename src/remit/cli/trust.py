@@ -16,6 +16,12 @@ from remit.cli.sessions import sessions_file
 from remit.core.checkpoint import VerifierKey
 from remit.core.errors import KeyUnavailable, VerificationFailed
 
+#: What helps where a log is another one on purpose.
+ANEW = (
+    "where the log was begun anew on purpose, `remit audit verify --anew --key KEY` takes the key that "
+    "`remit up` prints there"
+)
+
 
 class SeenHead(msgspec.Struct, frozen=True):
     """The last head of a log that held: its size, its root in hex, and when (RFC 3339)."""
@@ -41,8 +47,7 @@ def trusted_key(base_url: str, told: str) -> VerifierKey:
         raise VerificationFailed(
             f"the log at {base_url} is signed by another key than before: `{told}`, not `{known}`",
             code="other-key",
-            way_out="run `remit audit verify`: it follows a change that the log tells of. If it does not, "
-            f"and the key was changed on purpose, remove its line from `{logs_file()}`",
+            way_out=f"run `remit audit verify`: it follows a change that the log tells of; {ANEW}",
         )
     _write(seen)
     return key
@@ -65,6 +70,20 @@ def succeed(base_url: str, verifier: str) -> None:
     if head is not None:
         seen.heads[verifier] = head
     _write(seen)
+
+
+def take(base_url: str, verifier: str) -> str:
+    """Take a key that a person has given for the log at an address, and give the one that was seen there
+    before where it is another.
+
+    INVARIANT (the caller's): the log has just held under it.
+    """
+    seen = read()
+    before = seen.keys.get(base_url, "")
+    if before != verifier:
+        seen.keys[base_url] = verifier
+        _write(seen)
+    return before if before != verifier else ""
 
 
 def is_known(verifier: str) -> bool:

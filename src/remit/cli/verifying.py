@@ -16,7 +16,7 @@ from remit.cli.client import connect
 from remit.cli.closure import show_read
 from remit.cli.exporting import Advance, fetch, progress
 from remit.cli.receipt import is_event_receipt, read_event_receipt
-from remit.cli.trust import SeenHead, is_known, last_head, remember_head, seen_key, succeed
+from remit.cli.trust import ANEW, SeenHead, is_known, last_head, remember_head, seen_key, succeed, take
 from remit.core.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.errors import Malformed, NotVerifiable
 from remit.core.export import ExportReport, verify_export
@@ -82,18 +82,25 @@ class Checked(NamedTuple):
         return self.report.holds and not self.rewritten
 
 
-def verify_running(*, key: str, at_least: int, task: str, values: bool) -> int:
-    """Fetch the running remit's evidence and verify it here."""
+def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bool = False) -> int:
+    """Fetch the running remit's evidence and verify it here; with `anew` under the key that is given, which
+    is then kept in place of the one that was seen.
+    """
     client = connect()
     # A log whose key was replaced is signed under both for a while, and its events name the new one: what is
     # verified under the key that was seen here vouches for it.
+    given = str(trusted_for(None, key)) if anew else ""
     known = "" if key or task else seen_key(client.base_url)
     with tempfile.TemporaryDirectory(prefix="remit-") as folder:
         place = Path(folder) / "evidence.jsonl"
-        fetch(client, place, task=task, values=values, under=known)
+        fetch(client, place, task=task, values=values, under=given or known)
         checked, code = _verify(place, key or known, at_least, "the running remit")
     if known and checked.holds and checked.report.successor:
         succeed(client.base_url, checked.report.successor)
+    elif given and checked.holds and take(client.base_url, checked.report.successor or given):
+        show.remark(f"the log at {client.base_url} is known here by this key from now on")
+    elif known and any(fault.code == "other-key" for fault in checked.report.faults):
+        show.remark(f"it is not the log that was seen at {client.base_url} before; {ANEW}", style="yellow")
     return code
 
 
