@@ -168,3 +168,11 @@ def test_data_at_rest_is_looked_at_and_declassified_by_whoever_is_there(house: R
     assert asked.code == 2
     assert "--yes-i-looked sha256:" in asked.err
     assert house(*words, "--trusted", "--yes-i-looked", "sha256:other").code != 0
+
+
+def test_what_is_suspended_is_suspended_already(house: Remit) -> None:
+    """A second time is refused by what is so, not by what cannot be."""
+    house.ask("agent", "register", "twice-bot", "--owner", "ana", "--purpose", "stops twice")
+    assert house("agent", "suspend", "twice-bot").code == 0
+    said = house("agent", "suspend", "twice-bot")
+    assert (said.code, "agent `twice-bot` is suspended already" in said.err) == (1, True)

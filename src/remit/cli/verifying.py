@@ -239,13 +239,18 @@ def _good(verdict: Checked, what: str) -> None:
                 ("its successor", report.successor),
                 ("from", show.moment(report.first)),
                 ("to", show.moment(report.last)),
-                ("values", f"{report.opened} events with values, each as committed"),
+                ("values", _opened(report.opened)),
                 ("continuity", before if not part else ""),
                 ("no outcome", _unfinished(report)),
             ]
         )
     )
     show.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
+
+
+def _opened(count: int) -> str:
+    """Say how many values could be held against their commitments; a receipt has none."""
+    return f"{count} event{'' if count == 1 else 's'} with values, each as committed" if count else ""
 
 
 def _unfinished(report: ExportReport) -> str:

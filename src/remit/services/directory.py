@@ -301,7 +301,9 @@ class Directory:
         def moved_to(agent: Agent) -> _Revised:
             if state not in AGENT_MOVES[agent.state]:
                 raise Forbidden(
-                    f"agent `{name}` is {agent.state.value} and cannot become {state.value}",
+                    f"agent `{name}` is {state.value} already"
+                    if agent.state is state
+                    else f"agent `{name}` is {agent.state.value} and cannot become {state.value}",
                     way_out="register another agent"
                     if agent.state is AgentState.RETIRED
                     else "see `remit agent show`",
