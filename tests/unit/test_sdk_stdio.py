@@ -7,8 +7,9 @@ import os
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from remit.sdk.bridge import Bridge
+from remit.sdk.bridge import CALLS_AT_ONCE, Bridge
 from remit.sdk.door import Door
 from remit.sdk.message import guess_id
 from remit.sdk.stdio import Lines, LineWriter, LongLine
@@ -88,3 +89,68 @@ async def test_a_request_that_is_too_long_gets_its_answer() -> None:
             os.close(one)
     assert (answer["id"], answer["error"]["data"]["code"]) == (4, "too-large")
     assert "1000 bytes; send less" in answer["error"]["message"]
+
+
+class Held:
+    """A gateway's MCP address whose calls stand still until they are let go; keeps what arrived."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.most = self.now = 0
+        self.let_go = asyncio.Event()
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer under the id that was sent."""
+        message = await request.json()
+        self.seen.append(message["id"])
+        if message["method"] == "tools/call":
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await self.let_go.wait()
+            self.now -= 1
+        return web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": {}})
+
+
+class Purse:
+    """One token for all."""
+
+    id = "tsk_1"
+
+    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+        """Give it."""
+        return "t"
+
+
+async def test_calls_beyond_what_a_gateway_takes_at_once_wait_and_can_be_cancelled() -> None:
+    """None is refused for being one too many; one that is cancelled while it waits is never made."""
+    held = Held()
+    runner = web.ServerRunner(web.Server(held.serve))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    gateway = Gateway(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    (out, into), (told, answers) = os.pipe(), os.pipe()
+    total = CALLS_AT_ONCE + 20
+    calls = [
+        {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {"name": "x"}} for n in range(total)
+    ]
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": total - 1}}
+    # All that stands before it has been read once this arrives.
+    ping = {"jsonrpc": "2.0", "id": total, "method": "ping"}
+    os.write(into, b"".join(json.dumps(one).encode() + b"\n" for one in (*calls, cancelled, ping)))
+    running = asyncio.create_task(Bridge(Door(gateway, Purse()), Lines(out), LineWriter(answers)).run())
+    try:
+        async with asyncio.timeout(60):
+            while held.now < CALLS_AT_ONCE or total not in held.seen:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+            held.let_go.set()
+            os.close(into)
+            await running
+        ids = [json.loads(line)["id"] for line in os.read(told, 65_536).splitlines()]
+    finally:
+        await gateway.close()
+        await runner.cleanup()
+        for one in (out, told, answers):
+            os.close(one)
+    assert held.most == CALLS_AT_ONCE
+    assert sorted(ids) == sorted(held.seen) == [*range(total - 1), total]

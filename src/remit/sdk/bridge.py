@@ -33,6 +33,10 @@ SESSION: Final = "mcp-session-id"
 MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 #: Requests in hand at once; further lines wait.
 IN_HAND: Final = 256
+#: Of these so many are calls at once, below what a gateway takes of one task unless it is told otherwise
+#: (`limits.max_calls_per_task`): a client that asks for more at once waits, as it would before the server.
+CALLS_AT_ONCE: Final = 48
+CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "completion/complete"))
 #: How long the end of input waits for answers that are still on their way.
 LAST_ANSWERS_S: Final = 5.0
 RECONNECT_S: Final = 1.0
@@ -66,6 +70,8 @@ class Bridge:
         self._requests: dict[Id, asyncio.Task[None]] = {}
         self._listening: asyncio.Task[None] | None = None
         self._room = asyncio.Semaphore(IN_HAND)
+        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._waiting: set[Id] = set()
 
     async def run(self) -> None:
         """Carry messages until the input ends or nobody reads the output; then end the session."""
@@ -123,18 +129,37 @@ class Bridge:
             self._notice(f"an answer was lost: {type(fault).__name__}")
 
     def _cancels(self, message: Envelope) -> bool:
-        """Cancel as the stateless era does: by closing the request's own stream."""
-        if message.method != "notifications/cancelled" or self._version < STATELESS_FROM:
+        """Cancel as the stateless era does: by closing the request's own stream. A call that still waits for
+        its turn is of no gateway yet, in either era.
+        """
+        if message.method != "notifications/cancelled":
             return False
         wanted = message.params.get("requestId") if isinstance(message.params, dict) else None
-        task = self._requests.get(id_key(wanted)) if isinstance(wanted, str | int | float) else None
-        if task is not None:
+        key = id_key(wanted) if isinstance(wanted, str | int | float) else None
+        if self._version < STATELESS_FROM and key not in self._waiting:
+            return False
+        if (task := self._requests.get(key)) is not None:
             task.cancel()
         return True
 
     # Requests: a POST each, answered by JSON or by a stream.
 
     async def _request(self, line: bytes, message: Envelope) -> None:
+        if message.method not in CALLS:
+            await self._carried(line, message)
+            return
+        key = id_key(message.id)
+        self._waiting.add(key)
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting.discard(key)
+        try:
+            await self._carried(line, message)
+        finally:
+            self._turns.release()
+
+    async def _carried(self, line: bytes, message: Envelope) -> None:
         try:
             answer = await self._send(line, message)
             if answer.status == 404 and self._session and message.method != "initialize":
