@@ -25,6 +25,8 @@ _ID_WORDS = frozenset(
 )
 MAX_NAME = 200
 """Characters of an argument that can be a name, or words that are looked for."""
+#: What something can be selected by.
+_SELECTING = (str, int, list)
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
@@ -52,19 +54,20 @@ class Lookup:
         """Take arguments with what is known of each."""
         self.tool = tool
         self.read = read
-        self.reach = _reach(tool, arguments, given, said)
-        self.vague = self.reach is _NAMED and _vague(tool, arguments, given)
-        #: The words of each short text in the arguments.
-        self.asked: set[str] = set()
         self.doubtful: set[str] = set()
+        # What is longer is a content, and no name.
+        words: dict[str, list[str]] = {}
         for name, value in arguments.items():
             doubted = name in given and given[name].provenance in _DOUBTED
             for text in leaves(value):
-                # What is longer is a content, and no name.
-                if len(text) <= MAX_NAME and (words := words_of(text)):
-                    self.asked.add(" ".join(words))
+                if len(text) <= MAX_NAME:
+                    words[text] = words_of(text)
                 if doubted:
                     self.doubtful.add(text)
+        #: The words of each short text in the arguments.
+        self.asked = {" ".join(one) for one in words.values()} - {""}
+        self.reach = _reach(tool, arguments, given, said, words)
+        self.vague = self.reach is _NAMED and _vague(tool, arguments, given)
         self._echoes: frozenset[str] = frozenset()
         if tool.repeats:
             self._echoes = frozenset(word for text in self.doubtful for word in words_of(text))
@@ -109,7 +112,11 @@ def _tells(value: Json) -> bool:
 
 
 def _reach(
-    tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification], said: Utterance
+    tool: Tool,
+    arguments: Mapping[str, Json],
+    given: Mapping[str, Justification],
+    said: Utterance,
+    words: Mapping[str, list[str]],
 ) -> Reach:
     if tool.effect is not Effect.NONE:
         # What a permitted call has made is its own.
@@ -117,9 +124,9 @@ def _reach(
     reach = _UNLED
     for name, one in given.items():
         value = arguments[name]
-        if not isinstance(value, str | int | list) or isinstance(value, bool) or not value:
+        if not isinstance(value, _SELECTING) or isinstance(value, bool) or not value:
             continue
-        if one.reached or (isinstance(value, str) and len(value) <= MAX_NAME and said.names(value)):
+        if one.reached or (isinstance(value, str) and value in words and said.names(value, words[value])):
             reach = max(reach, _NAMED)
         elif one.provenance is Provenance.UNTRUSTED:
             return Reach.POINTED if one.pointed else _UNLED

@@ -170,7 +170,8 @@ class Remembered:
 
     def mentioned(self, found: Destination) -> int | None:
         """Give the place of untrusted text that holds every word of a short text, if there is one."""
-        words = words_of(found.normal) if found.normal.count(" ") <= 4 * MAX_MENTIONED else []
+        short = bool(self._mentions) and found.normal.count(" ") <= 4 * MAX_MENTIONED
+        words = words_of(found.normal) if short else []
         if not words or len(words) > MAX_MENTIONED:
             return None
         first: int | None = None

@@ -173,9 +173,8 @@ class Utterance:
         """Whether the words hold others, which have one blank between them."""
         return f" {joined} " in self._text
 
-    def names(self, text: str) -> bool:
-        """Whether everything that a text names is named, in whatever order."""
-        words = words_of(text)
+    def names(self, text: str, words: Sequence[str]) -> bool:
+        """Whether everything that a text with these words names is named, in whatever order."""
         stems = stems_from(words[:MAX_WORDS])
         # Most texts name something first that nobody has named.
         if next(stems, None) in self.stems and self.stems.issuperset(stems):
