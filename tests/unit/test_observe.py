@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from remit.core.field import MAX_VALUES, structured
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.tool import Tool
 from remit.services.observe import MAX_AT_ONCE, brought
@@ -103,3 +104,16 @@ def test_a_name_that_is_written_twice_brings_both_values() -> None:
         left: list[str] = []
         assert brought(Chunk(ChunkKind.RESULT, body), TOOL, left) == ({"to": "a@example.com"},)
         assert left == ["to", "m@evil.example.org"]
+
+
+def test_more_values_than_are_read_are_text() -> None:
+    """They would be fifty times as large; a text with as many commas is one value."""
+    many = b'{"structuredContent":{"x":[' + b"[]," * MAX_VALUES + b"0]}}"
+    assert brought(Chunk(ChunkKind.RESULT, many), TOOL) == (many.decode(),)
+    strings = b'{"structuredContent":{"x":[' + b'"",' * (MAX_VALUES + 1) + b"0]}}"
+    assert brought(Chunk(ChunkKind.RESULT, strings), TOOL) == (strings.decode(),)
+    table = "a,b,c\n" * MAX_VALUES
+    assert result({"content": [{"type": "text", "text": table}]}) == (table,)
+    assert result({"content": [{"type": "text", "text": many.decode()}]}) == (many.decode(),)
+    assert structured(many.decode()) is None
+    assert structured(json.dumps([table])) == [table]

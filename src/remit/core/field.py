@@ -21,6 +21,10 @@ Json = Any
 
 MAX_FIELDS = 50_000
 """ResultFields of one result that are looked at."""
+MAX_VALUES = 1_000_000
+"""Values of a JSON text that is read at all. `[],` becomes fifty times as large when it is read, and nobody
+else has a turn until it is.
+"""
 MAX_DEPTH = 32
 MAX_YAML_CHARS = 262_144
 """Longer text is not read as YAML, only as lines."""
@@ -30,6 +34,8 @@ MAX_KEY = 80
 _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
 # How a mapping or a list begins. What begins otherwise would be read far before it turned out to be none.
 _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
+# Possessive: linear on any input.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _COMMENT = re.compile(r"#[^\n]*")
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -84,7 +90,7 @@ def structured(text: str, left: list[str] | None = None) -> Json:
     What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML).
     """
     bare = text.lstrip()
-    if bare[:1] in ("{", "["):
+    if bare[:1] in ("{", "[") and not (len(text) > MAX_VALUES and countless(text.encode())):
         try:
             found = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -109,6 +115,18 @@ def structured(text: str, left: list[str] | None = None) -> Json:
     if left is not None:
         left += beside
     return found
+
+
+def countless(written: bytes) -> bool:
+    """Whether a JSON text holds more values than are read."""
+    if _marks(written) <= MAX_VALUES:
+        return False
+    # Marks that stand in strings are none; with so many strings there is no need to look.
+    return written.count(b'"') > 2 * MAX_VALUES or _marks(_STRING.sub(b"", written)) > MAX_VALUES
+
+
+def _marks(written: bytes) -> int:
+    return written.count(b",") + written.count(b"[") + written.count(b"{")
 
 
 def unread(written: bytes, found: Json) -> list[str]:

@@ -22,7 +22,7 @@ import orjson
 
 from remit.core.errors import Conflict
 from remit.core.event import Event
-from remit.core.field import unread
+from remit.core.field import countless, unread
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import with_fields
@@ -279,9 +279,11 @@ def _read(text: str, left: list[str]) -> Json:
 
 
 def _parsed(written: bytes, left: list[str]) -> Json:
-    """Read JSON; raises `ValueError` for what is none, or is nested without end."""
+    """Read JSON; raises `ValueError` for what is none, is nested without end, or holds too many values."""
     if len(written) <= MAX_AT_ONCE:
         found = orjson.loads(written)
+    elif countless(written):
+        raise ValueError("more values than are read")
     else:
         try:
             # A third slower; but orjson takes twelve times the size of what it reads.

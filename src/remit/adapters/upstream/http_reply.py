@@ -10,6 +10,7 @@ import msgspec
 from remit.adapters.upstream.bounds import BufferBound, Hold
 from remit.adapters.upstream.http1 import Connection
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
+from remit.core.field import countless
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.route import ApiReply, ReplyPiece, Route, read_head
 from remit.core.route.answering import complete
@@ -243,7 +244,7 @@ def _result(reply: ApiReply, body: bytes, asked: str) -> dict[str, Json]:
         return result
     text = body.decode("utf-8", "replace")
     result["content"] = [{"type": "text", "text": text}]
-    if reply.piece is ReplyPiece.JSON:
+    if reply.piece is ReplyPiece.JSON and not countless(body):
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError):
