@@ -286,11 +286,12 @@ async def test_a_cancel_is_told_as_the_era_and_transport_can(called: Subject) ->
 
 
 async def test_a_changed_list_is_told(scripted: Subject) -> None:
-    """`list_changed` calls `on_change`, on whatever stream it comes."""
+    """`list_changed` says which, and then calls `on_change`, on whatever stream it comes."""
     before = scripted.told.changes
     await run(scripted, asking("change"))
     if scripted.over("stdio"):
         await until(lambda: scripted.told.changes > before)
+        assert scripted.told.notifications == [("notifications/tools/list_changed", {})]
 
 
 async def test_a_subscription_tells_of_updates(scripted: Subject) -> None:

@@ -210,10 +210,23 @@ async def test_clients_are_told_to_look_again_at_what_changed_alone(tmp_path: Pa
         async with asyncio.timeout(60):
             while not told:  # noqa: ASYNC110 - the house tells nobody else
                 await asyncio.sleep(0.01)
+        assert told == [("files", frozenset({"tools"}))]
         pin, _ = world.house.tools.diff("files/read")
         told.clear()
         status, _ = await world.api("POST", "files/read/accept", {"digest": pin.offered_digest})
         assert status == 200
+        assert told == [("files", frozenset({"tools"}))]
+
+
+async def test_what_a_server_says_has_changed_is_announced_though_it_reads_as_before(tmp_path: Path) -> None:
+    """It may mean what the list does not show, and no more than what it names is announced."""
+    async with pinned_world(tmp_path) as world:
+        told: list[tuple[str, frozenset[str]]] = []
+        world.house.announcements.listen(lambda *one: told.append(one), lambda *_: None)
+        world.offer(offered())
+        async with asyncio.timeout(60):
+            while not told:  # noqa: ASYNC110 - the house tells nobody else
+                await asyncio.sleep(0.01)
         assert told == [("files", frozenset({"tools"}))]
 
 

@@ -46,7 +46,7 @@ from remit.gateway.mcp import McpDoor, McpLimits
 from remit.ports.broker import Broker
 from remit.ports.policy import PolicyEngine
 from remit.ports.store import Store, Unit
-from remit.ports.upstream import HttpUpstream, Upstream
+from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.attestors import Attestors, NoIssuers
 from remit.services.bodies import Bodies
 from remit.services.connections import Connections
@@ -61,6 +61,8 @@ from remit.services.rotations import Keyring
 from remit.services.tools import as_last_seen
 from remit.services.upkeep import Upkeep
 from remit.services.vouching import Vouching
+
+Json = Any
 
 log = logging.getLogger("remit")
 
@@ -265,16 +267,27 @@ async def open_records(
 async def _start(house: House, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
     """Start an upstream and learn what it offers; one that is not there yet is learned of when it comes."""
 
+    said: set[str] = set()
+
+    def notified(method: str, params: Json) -> None:
+        if method in LIST_CHANGED:
+            said.add(LIST_CHANGED[method])
+        else:
+            house.announcements.notified(name, method, params)
+
     async def learn() -> None:
+        # What the upstream says has changed is announced, even where the list reads as before.
+        told = frozenset(said)
+        said.clear()
         catalogue = await upstream.catalogue()
         if not isinstance(upstream, HttpUpstream):  # of an API it is its document that was read
             house.reached.tell(name, True)
-        house.announcements.changed(name, await house.tools.learned(name, catalogue))
+        house.announcements.changed(name, told | await house.tools.learned(name, catalogue))
 
     try:
         await upstream.start(
             on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
-            on_notification=partial(house.announcements.notified, name),
+            on_notification=notified,
         )
         await learn()
     except UpstreamUnreachable as error:

@@ -18,6 +18,8 @@ Json = Any
 
 #: The lists of which MCP announces changes; the templates of resources count to `resources`.
 LISTS: Final = frozenset(("tools", "resources", "prompts"))
+#: How an upstream says that one of them has changed, and which.
+LIST_CHANGED: Final = {f"notifications/{name}/list_changed": name for name in sorted(LISTS)}
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +117,8 @@ class Upstream(Protocol):
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
         """Connect and learn what is offered. `on_change` is called when the upstream says that its lists
-        changed, `on_notification` with other notifications that belong to no call (a resource was
-        updated).
+        changed, or may have, after `on_notification` has told which one it says; that is called with other
+        notifications that belong to no call, too (a resource was updated).
         """
         ...
 

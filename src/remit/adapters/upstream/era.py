@@ -36,9 +36,6 @@ LISTEN, LISTENING = "subscriptions/listen", "notifications/subscriptions/acknowl
 SUBSCRIBE, UNSUBSCRIBE = "resources/subscribe", "resources/unsubscribe"
 RESOURCE_UPDATED = "notifications/resources/updated"
 LOG_MESSAGE, SET_LEVEL = "notifications/message", "logging/setLevel"
-LIST_CHANGED: Final = frozenset(
-    f"notifications/{kind}/list_changed" for kind in ("tools", "resources", "prompts")
-)
 PING: Final = "ping"
 
 _RESERVED = "io.modelcontextprotocol/"

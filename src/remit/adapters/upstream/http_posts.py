@@ -26,6 +26,7 @@ from remit.adapters.upstream.jsonrpc import (
     write_response,
 )
 from remit.core.errors import RemitError, UpstreamFault, UpstreamUnreachable
+from remit.ports.upstream import LIST_CHANGED
 
 Json = Any
 
@@ -162,7 +163,8 @@ class HttpPosts:
                 ping = method == era.PING
                 body = write_response(message.id, b"{}" if ping else NOT_OFFERED, error=not ping)
                 self.post_later(body, [*session.headers(), *session.credential])
-        elif method in era.LIST_CHANGED:
+        elif method in LIST_CHANGED:
+            self.on_notification(method, {})
             self.on_change()
         elif method == era.RESOURCE_UPDATED:
             with contextlib.suppress(UpstreamFault):

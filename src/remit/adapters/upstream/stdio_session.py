@@ -25,6 +25,7 @@ from remit.adapters.upstream.jsonrpc import (
 from remit.adapters.upstream.supervise import ChildProcess, Clean, as_it_is
 from remit.core.errors import UpstreamFault, UpstreamUnreachable
 from remit.core.mediation import Chunk
+from remit.ports.upstream import LIST_CHANGED
 
 Json = Any
 
@@ -177,7 +178,8 @@ class StdioSession:
 
     def _on_notified(self, message: Message) -> None:
         method = message.method
-        if method in era.LIST_CHANGED:
+        if method in LIST_CHANGED:
+            self._on_notification(method, {})
             self._on_change()
             return
         if method == era.LOG_MESSAGE:
