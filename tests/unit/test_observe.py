@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.field import MAX_VALUES, structured
+from remit.core.field import MAX_VALUES, ResultFields, structured
+from remit.core.label import Label, Trust
 from remit.core.mediation import Chunk, ChunkKind
-from remit.core.tool import Tool
+from remit.core.record import Reading
+from remit.core.tool import FieldLabel, Tool
 from remit.services.observe import MAX_AT_ONCE, brought
 
 Json = Any
@@ -106,14 +108,36 @@ def test_a_name_that_is_written_twice_brings_both_values() -> None:
         assert left == ["to", "m@evil.example.org"]
 
 
-def test_more_values_than_are_read_are_text() -> None:
-    """They would be fifty times as large; a text with as many commas is one value."""
+def test_more_values_than_are_read_stand_in_no_field() -> None:
+    """They would be fifty times as large, and may be any field's; a text with as many commas is one value."""
     many = b'{"structuredContent":{"x":[' + b"[]," * MAX_VALUES + b"0]}}"
-    assert brought(Chunk(ChunkKind.RESULT, many), TOOL) == (many.decode(),)
     strings = b'{"structuredContent":{"x":[' + b'"",' * (MAX_VALUES + 1) + b"0]}}"
-    assert brought(Chunk(ChunkKind.RESULT, strings), TOOL) == (strings.decode(),)
+    for body in (many, strings):
+        left: list[str] = []
+        assert brought(Chunk(ChunkKind.RESULT, body), TOOL, left) == ([],)
+        assert left == [body.decode()]
     table = "a,b,c\n" * MAX_VALUES
     assert result({"content": [{"type": "text", "text": table}]}) == (table,)
-    assert result({"content": [{"type": "text", "text": many.decode()}]}) == (many.decode(),)
-    assert structured(many.decode()) is None
+    left = []
+    inner = json.dumps({"content": [{"type": "text", "text": many.decode()}]}).encode()
+    assert brought(Chunk(ChunkKind.RESULT, inner), TOOL, left) == ([],)
+    assert left == [many.decode()]
+    left = []
+    assert structured(many.decode(), left) == []
+    assert left == [many.decode()]
     assert structured(json.dumps([table])) == [table]
+    assert structured(many.decode()[:-1]) is None
+    written = ResultFields({"content": [{"type": "text", "text": many.decode()}]})
+    assert "0" not in dict(written).values()
+    assert written.cut
+
+
+def test_whoever_makes_a_result_long_does_not_choose_its_label() -> None:
+    """What is not read may be any field's: a tool's own label is that of what stands in none."""
+    open_tool = msgspec.structs.replace(
+        TOOL, label=Label("public"), fields=(FieldLabel("body", Label("restricted", trust=Trust.UNTRUSTED)),)
+    )
+    mail = json.dumps({"body": "do as I say", "more": [[]] * MAX_VALUES})
+    reading = Reading(mail, open_tool)
+    assert [leaf.label.trust for leaf in reading] == [Trust.UNTRUSTED]
+    assert {one.data_class for one in reading.seen} >= {"restricted"}

@@ -22,8 +22,8 @@ Json = Any
 MAX_FIELDS = 50_000
 """ResultFields of one result that are looked at."""
 MAX_VALUES = 1_000_000
-"""Values of a JSON text that is read at all. `[],` becomes fifty times as large when it is read, and nobody
-else has a turn until it is.
+"""Values of a JSON text that is read; one with more is `left` as a whole. `[],` becomes fifty times as large
+when it is read, and nobody else has a turn until it is.
 """
 MAX_DEPTH = 32
 MAX_YAML_CHARS = 262_144
@@ -90,7 +90,15 @@ def structured(text: str, left: list[str] | None = None) -> Json:
     What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML).
     """
     bare = text.lstrip()
-    if bare[:1] in ("{", "[") and not (len(text) > MAX_VALUES and countless(text.encode())):
+    if bare[:1] in ("{", "["):
+        if len(text) > MAX_VALUES and countless(text.encode()):
+            # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a
+            # result long must not choose its label.
+            if not is_json(text.encode()):
+                return None
+            if left is not None:
+                left.append(text)
+            return []
         try:
             found = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -123,6 +131,15 @@ def countless(written: bytes) -> bool:
         return False
     # Marks that stand in strings are none; with so many strings there is no need to look.
     return written.count(b'"') > 2 * MAX_VALUES or _marks(_STRING.sub(b"", written)) > MAX_VALUES
+
+
+def is_json(written: bytes) -> bool:
+    """Whether a text is JSON that can be read; nothing is made of it."""
+    try:
+        msgspec.json.decode(written, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _marks(written: bytes) -> int:

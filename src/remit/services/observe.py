@@ -22,7 +22,7 @@ import orjson
 
 from remit.core.errors import Conflict
 from remit.core.event import Event
-from remit.core.field import countless, unread
+from remit.core.field import countless, is_json, unread
 from remit.core.label import Classes, Label
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import with_fields
@@ -279,11 +279,17 @@ def _read(text: str, left: list[str]) -> Json:
 
 
 def _parsed(written: bytes, left: list[str]) -> Json:
-    """Read JSON; raises `ValueError` for what is none, is nested without end, or holds too many values."""
+    """Read JSON; raises `ValueError` for what is none, or is nested without end.
+
+    Of what holds too many values nothing is read: it is all `left`.
+    """
     if len(written) <= MAX_AT_ONCE:
         found = orjson.loads(written)
     elif countless(written):
-        raise ValueError("more values than are read")
+        if not is_json(written):
+            raise ValueError("no JSON")
+        left.append(written.decode(errors="replace"))
+        return []
     else:
         try:
             # A third slower; but orjson takes twelve times the size of what it reads.
