@@ -121,6 +121,22 @@ def test_wrapping_twice_changes_nothing_and_a_new_server_is_added(desk: Desk) ->
     assert desk.entry("Two") == {"command": "true"}
 
 
+def test_a_server_that_is_switched_off_is_left_as_it_is(desk: Desk) -> None:
+    """Nobody uses it, so remit does not start it; once it is on, wrapping again takes it in."""
+    off = {"command": "no-such-server", "disabled": True}
+    text = desk.file.read_text().replace('"mcpServers": {', '"mcpServers": {"old": ' + json.dumps(off) + ",")
+    desk.file.write_text(text)
+    done = desk.wrap()
+    assert done.returncode == 0
+    assert "switched off" in done.stdout
+    assert desk.entry("old") == off
+    assert list(load_config(desk.folder / "remit.yaml").upstreams) == ["my-notes"]
+    assert "old: switched off" in desk.wrap().stdout
+    desk.file.write_text(desk.file.read_text().replace('"disabled": true', '"disabled": false'))
+    assert json.loads(desk.wrap("--json").stdout)["off"] == []
+    assert set(load_config(desk.folder / "remit.yaml").upstreams) == {"my-notes", "old"}
+
+
 def test_a_file_that_changed_since_gets_only_its_entries_back(desk: Desk) -> None:
     """What a person did after wrapping stays; only what remit rewrote is put back, and the backup is kept."""
     desk.wrap()

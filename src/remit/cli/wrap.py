@@ -53,6 +53,8 @@ class Plan(NamedTuple):
     servers: list[WrappedServer]
     already: list[str]
     skipped: list[str]
+    #: Switched off in the client: remit would start what nobody uses.
+    off: list[str]
 
 
 @app.default
@@ -108,7 +110,14 @@ def wrap(
 def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
     """Read the client's file and decide on each server; raises `ConfigInvalid` before anything is changed."""
     from remit.cli.wrapping.jsonc import parse
-    from remit.cli.wrapping.servers import check_variables, is_ours, servers_of, upstream_name, wrapped
+    from remit.cli.wrapping.servers import (
+        check_variables,
+        is_off,
+        is_ours,
+        servers_of,
+        upstream_name,
+        wrapped,
+    )
     from remit.config import load_config
     from remit.core.errors import ConfigInvalid
 
@@ -124,12 +133,15 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
             f"has no server `{unknown[0][:80]}`", file=file.name, way_out="see its names there"
         )
     known = load_config(config) if config.is_file() else None
-    plan = Plan(file, content, text, place, found.members, [], [], list(skip))
+    plan = Plan(file, content, text, place, found.members, [], [], list(skip), [])
     for name, entry in found.value.items():
         if name in skip:
             continue
         if is_ours(entry):
             plan.already.append(name)
+            continue
+        if is_off(entry):
+            plan.off.append(name)
             continue
         planned = [one.upstream for one in plan.servers]
         server = wrapped(name, entry, upstream_name(name, planned), _home(file))
@@ -272,6 +284,8 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
         rows.insert(2, ("secrets", f"{secrets} moved to {config.parent}/.remit/secrets"))
     if plan.skipped:
         rows.insert(1, ("left as they are", f"{', '.join(plan.skipped)}: remit does not see them"))
+    if plan.off:
+        rows.insert(1, ("switched off", f"{', '.join(plan.off)}: wrap again once they are on"))
     title = show.text("wrapped ", "bold").append(plan.file.name)
     show.picture(Panel(show.facts(rows), title=title, title_align="left", border_style="dim", expand=False))
     show.say("OBSERVE MODE: every call is decided and recorded, and NOTHING IS REFUSED.", style="bold yellow")
@@ -299,7 +313,8 @@ def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:
         what = (
             f"{', '.join(plan.already)} go through remit already" if plan.already else "there are no servers"
         )
-        show.say(f"Nothing to do: {what}.")
+        off = f"; {', '.join(plan.off)}: switched off" if plan.off else ""
+        show.say(f"Nothing to do: {what}{off}.")
         return
     show.say(
         f"Would put remit before {len(plan.servers)} of the servers in {plan.file}; nothing was changed:"
@@ -335,6 +350,7 @@ def _for_programs(plan: Plan, config: Path, agent: str) -> dict[str, Json]:
         ],
         "already": plan.already,
         "skipped": plan.skipped,
+        "off": plan.off,
     }
 
 

@@ -78,6 +78,11 @@ def is_ours(entry: Mapping[str, Json]) -> bool:
     return runs_remit and "connect" in args[:3] and "--upstream" in args
 
 
+def is_off(entry: Mapping[str, Json]) -> bool:
+    """Whether the client has switched a server off."""
+    return entry.get("disabled") is True
+
+
 def rewritten(entry: Mapping[str, Json], command: list[str]) -> dict[str, Json]:
     """Give the entry that starts `command` instead, with what the client said beside."""
     out: dict[str, Json] = {"type": "stdio"} if "type" in entry else {}
