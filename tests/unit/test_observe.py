@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.field import MAX_VALUES, ResultFields, structured
+from remit.core.field import MAX_VALUES, MAX_YAML_CHARS, ResultFields, structured
 from remit.core.label import Label, Trust
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import Reading
@@ -126,18 +126,29 @@ def test_more_values_than_are_read_stand_in_no_field() -> None:
     assert structured(many.decode(), left) == []
     assert left == [many.decode()]
     assert structured(json.dumps([table])) == [table]
-    assert structured(many.decode()[:-1]) is None
+    assert structured(many.decode()[:-1]) == []
     written = ResultFields({"content": [{"type": "text", "text": many.decode()}]})
     assert "0" not in dict(written).values()
     assert written.cut
 
 
-def test_whoever_makes_a_result_long_does_not_choose_its_label() -> None:
+@pytest.mark.parametrize(
+    "mail",
+    [
+        json.dumps({"body": "do as I say", "more": [[]] * MAX_VALUES}),
+        '{"body": "do as I say \\ud800"}',
+        '{"body": "do as I say"',
+        "[" * 2000 + '{"body": "do as I say"}' + "]" * 2000,
+        "body: do as I say " + "x" * MAX_YAML_CHARS,
+        "subject: a: b\nbody: do as I say",
+    ],
+    ids=["long", "half a pair", "broken off", "deep", "long YAML", "colon"],
+)
+def test_whoever_writes_into_a_result_does_not_choose_its_label(mail: str) -> None:
     """What is not read may be any field's: a tool's own label is that of what stands in none."""
     open_tool = msgspec.structs.replace(
         TOOL, label=Label("public"), fields=(FieldLabel("body", Label("restricted", trust=Trust.UNTRUSTED)),)
     )
-    mail = json.dumps({"body": "do as I say", "more": [[]] * MAX_VALUES})
     reading = Reading(mail, open_tool)
     assert [leaf.label.trust for leaf in reading] == [Trust.UNTRUSTED]
     assert {one.data_class for one in reading.seen} >= {"restricted"}

@@ -36,6 +36,7 @@ _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
 _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
 # Possessive: linear on any input.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_UNREAD: Json = object()
 _COMMENT = re.compile(r"#[^\n]*")
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -87,18 +88,24 @@ class ResultFields:
 def structured(text: str, left: list[str] | None = None) -> Json:
     """Give the structure that a text writes as JSON or YAML: a mapping or a list, else None.
 
-    What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML).
+    What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML); so
+    is the whole text, where it begins like one and cannot be read, or is too long for it.
     """
+    found = _structured(text, left)
+    if found is _UNREAD:
+        # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a result
+        # long, or write half a surrogate pair or a colon into it, must not choose its label.
+        if left is not None:
+            left.append(text)
+        return []
+    return found
+
+
+def _structured(text: str, left: list[str] | None) -> Json:
     bare = text.lstrip()
     if bare[:1] in ("{", "["):
-        if len(text) > MAX_VALUES and countless(text.encode()):
-            # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a
-            # result long must not choose its label.
-            if not is_json(text.encode()):
-                return None
-            if left is not None:
-                left.append(text)
-            return []
+        if len(text) > MAX_VALUES and countless(text.encode("utf-8", "replace")):
+            return _UNREAD
         try:
             found = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -107,8 +114,10 @@ def structured(text: str, left: list[str] | None = None) -> Json:
             if left is not None:
                 left += unread(text.encode(), found)
             return found
-    if len(text) > MAX_YAML_CHARS or not _BEGINS.match(bare):
+    if not _BEGINS.match(bare):
         return None
+    if len(text) > MAX_YAML_CHARS:
+        return _UNREAD
     beside: list[str] = []
     try:
         # Nodes, and no values made of them: every scalar is a text, and tags say nothing.
@@ -117,7 +126,7 @@ def structured(text: str, left: list[str] | None = None) -> Json:
         if left is not None and "#" in text:
             beside += _comments(text)
     except (yaml.YAMLError, RecursionError, ValueError):
-        return None
+        return _UNREAD
     if not isinstance(found, dict | list):
         return None
     if left is not None:
