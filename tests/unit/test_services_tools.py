@@ -77,6 +77,14 @@ async def test_the_rules_are_checked_again_where_that_could_matter(world: CallWo
     await tools.learned("desk", desk)
     assert policies.applied is not checked
     assert tools.get("desk/more") is None
+    described = tuple(one for one in policies.applied.bundle.tools.values() if one.id != "desk/read")
+    await policies.apply(
+        msgspec.structs.replace(policies.applied.bundle, tools={one.id: one for one in described}), by="ana"
+    )
+    await tools.learned("desk", desk)
+    known = tools.get("desk/read")
+    assert known is not None
+    assert not known.described
 
 
 async def test_meta_may_change(world: CallWorld) -> None:

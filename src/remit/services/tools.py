@@ -78,6 +78,7 @@ class Tools:
         self._tools: dict[str, Tool] = {}
         self._lock = asyncio.Lock()
         self._stale = True
+        self._joined: Bundle | None = None
         policies.use_tools(self._join)
 
     async def load(self) -> None:
@@ -146,7 +147,7 @@ class Tools:
                 await self._store.commit(Unit(tuple(changes), tuple(events)))
                 self._pins.update({change.pin.tool: change.pin for change in changes})
                 self._stale = True
-            if self._stale:
+            if self._stale or self._joined is not self._policies.applied.bundle:
                 await self._rejoin()
             return changed
 
@@ -213,7 +214,8 @@ class Tools:
 
     async def _rejoin(self) -> None:
         self._stale = True
-        self._tools = {tool.id: tool for tool in self._join(self._policies.applied.bundle)}
+        self._joined = bundle = self._policies.applied.bundle
+        self._tools = {tool.id: tool for tool in self._join(bundle)}
         await self._policies.refresh()
         self._stale = False
 
