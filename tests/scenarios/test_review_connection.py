@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from remit.cli import connection
-from remit.cli.connection import MAX_HEAD_BYTES, BoundedConnection
+from remit.cli.connection import MAX_HEAD_BYTES, BoundedConnection, without_upgrade
 from tests.raw_peer import each_loop
 
 Scope = MutableMapping[str, Any]
@@ -166,14 +166,39 @@ async def test_a_trailer_is_no_header() -> None:
         assert told.endswith(b"host connection")
 
 
-@pytest.mark.parametrize("framed", [b"Content-Length: %d\r\n\r\n" % len(ANOTHER), b"\r\n"])
-async def test_a_body_is_no_request_where_another_protocol_is_asked_for(framed: bytes) -> None:
-    """The parser would leave the body to that protocol, and read it as a request of its own."""
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade"])
+async def test_a_wish_for_another_protocol_is_ignored(name: bytes) -> None:
+    """The parser would leave the body to that protocol, and read it as a request of its own. Java's client
+    offers HTTP/2 with its first request, whatever that is.
+    """
     async with _served() as port, asyncio.timeout(60):
-        head = b"POST /headers HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n" + framed
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n" + name + b": h2c\r\n"
+        framed = b"HTTP2-Settings: AAEAAEAAAAIAAAAB\r\nContent-Length: %d\r\n\r\n" % len(ANOTHER)
+        last = b"GET /headers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        whole = await _sent(port, [head % b"/" + framed, ANOTHER + last])
+        assert b"\r\n\r\n%dHTTP/1.1 200" % len(ANOTHER) in whole
+        assert whole.endswith(b"host connection")
+        names = await _sent(port, [head % b"/headers" + framed + ANOTHER + last])
+        assert b"host connection http2-settings content-lengthHTTP/1.1" in names
+
+
+@pytest.mark.parametrize("written", [b"uPgRaDe: h2c\r\n", b"Upgrade: h2c\r\n a\r\n"])
+async def test_a_body_is_no_request_where_another_protocol_is_asked_for(written: bytes) -> None:
+    """A wish that is written oddly, or over two lines, is not taken out, and refused."""
+    async with _served() as port, asyncio.timeout(60):
+        head = b"POST /headers HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n" + written + b"\r\n"
         told = await _sent(port, [head, ANOTHER])
         assert b"x-smuggled" not in told
         assert b" 400 " in told
+
+
+@pytest.mark.parametrize("left", [b"Upgr", b"Upgrade: h2", b"Upgrade: h2c\r\n"])
+def test_only_of_a_whole_head_is_a_wish_taken_out(left: bytes) -> None:
+    """What comes in pieces is left to the parser, and so refused; a body is never touched."""
+    head = b"POST / HTTP/1.1\r\nConnection: upgrade\r\n"
+    assert without_upgrade(head + left) == head + left
+    body = b"\r\n\r\nUpgrade: a\r\nb"
+    assert without_upgrade(head + b"upgrade: h2c" + body + body) == head[:-2] + body + body
 
 
 async def test_what_follows_a_tunnel_is_no_request() -> None:

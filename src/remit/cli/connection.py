@@ -10,6 +10,7 @@ way: that is refused here.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -36,6 +37,8 @@ LINGER_S = 5.0
 
 _VERSIONS = frozenset(("1.0", "1.1"))
 _FRAMING = frozenset((b"host", b"transfer-encoding"))
+_UPGRADES = (b"\r\nUpgrade:", b"\r\nupgrade:")
+_UPGRADE = re.compile(rb"\r\nUpgrade:[^\r\n]*(?=\r\n(?![ \t]))", re.IGNORECASE)
 
 
 class _Refused(Exception):
@@ -48,6 +51,18 @@ def close(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None
         transport.close()
         if transport.get_write_buffer_size():
             loop.call_later(TAKE_TIMEOUT_S, transport.abort)
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """Give the beginning of a request without its wish for another protocol, where its whole head is there.
+
+    A server may ignore that wish (RFC 9110 section 7.8), and Java's client has it in its first request; but
+    the parser would take the body for the other protocol's.
+    """
+    if data.find(_UPGRADES[0]) < 0 and data.find(_UPGRADES[1]) < 0:
+        return data
+    end = data.find(b"\r\n\r\n") + 2
+    return data if end < 2 else _UPGRADE.sub(b"", data[:end]) + data[end:]
 
 
 class OneWrite:
@@ -150,7 +165,7 @@ class BoundedConnection(HttpToolsProtocol):
                 close(self.transport, self.loop)
             return
         self._unread += len(data)
-        super().data_received(data)
+        super().data_received(data if self._begun or self._has_head else without_upgrade(data))
         if self._unread > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
         elif not self._has_head and (self._begun or self._unread) and not self.transport.is_closing():
