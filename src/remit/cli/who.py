@@ -49,8 +49,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
     # In the body, so that no log of addresses ever holds a token.
     told = client.post("who", x=x)
     if show.is_json():
-        word = told["isolation"] or isolation(client.base_url)[0] if "isolation" in told else ""
-        show.answer({**told, "isolation": word} if word else told)
+        show.answer(told)
         return
     tree = _PICTURES[told["kind"]](told)
     if told.get("agent") or told["kind"] == "workload":
