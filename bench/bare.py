@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import cedarpy
@@ -27,6 +27,7 @@ import uvloop
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.calls import wire_headers
+from bench.wire import Bodies
 
 CONNECTIONS = 32
 POLICIES = 10
@@ -134,67 +135,39 @@ def _policies() -> str:
     return "\n".join(rules)
 
 
-class Upstream(asyncio.Protocol):
+class Upstream(Bodies[httptools.HttpResponseParser]):
     """A kept connection; `answered` gets the answer to what was last sent."""
 
     answered: Callable[[bytes], None]
-    transport: asyncio.Transport
 
     def __init__(self, free: list["Upstream"]) -> None:
         """Take where it waits for work."""
+        super().__init__(httptools.HttpResponseParser)
         self._free = free
-        self._parser = httptools.HttpResponseParser(self)
-        self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for work (asyncio)."""
-        self.transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         self._free.append(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on (asyncio)."""
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece (httptools)."""
-        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """Hand the answer on (httptools)."""
-        body = b"".join(self._body)
-        self._body.clear()
+        body = self.body()
         self._free.append(self)
         self.answered(body)
 
 
-class Client(asyncio.Protocol):
+class Client(Bodies[httptools.HttpRequestParser]):
     """A client's connection, one call at a time."""
-
-    transport: asyncio.Transport
 
     def __init__(self, free: list[Upstream], head: bytes, work: Work) -> None:
         """Take the connections to the upstream, the head of requests there, and what is done."""
+        super().__init__(httptools.HttpRequestParser)
         self._free, self._head, self._work = free, head, work
-        self._parser = httptools.HttpRequestParser(self)
-        self._body: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport (asyncio)."""
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on (asyncio)."""
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece (httptools)."""
-        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """Begin the call (httptools)."""
-        body = b"".join(self._body)
-        self._body.clear()
-        self._work.begin(body, self._send)
+        self._work.begin(self.body(), self._send)
 
     def _send(self, body: bytes) -> None:
         upstream = self._free.pop()

@@ -15,7 +15,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -24,6 +23,7 @@ import uvloop
 
 from bench.calls import echo_call
 from bench.load import request
+from bench.wire import Bodies
 
 CODE = re.compile(rb'"code":"([a-z-]+)"')
 PER_ROUND = 100_000
@@ -98,26 +98,19 @@ Told = tuple[int, int, int, str]
 """What an attempt was told: its number, when it was sent and answered, and why not (empty: permitted)."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Bodies[httptools.HttpResponseParser]):
     """One keep-alive connection, with one call in flight."""
-
-    transport: asyncio.Transport
 
     def __init__(
         self, next_call: Callable[[], tuple[int, bytes] | None], tell: Callable[[Told], None]
     ) -> None:
         """Take where calls come from and where answers go."""
+        super().__init__(httptools.HttpResponseParser)
         self._next = next_call
         self._tell = tell
-        self._parser = httptools.HttpResponseParser(self)
-        self._body: list[bytes] = []
         self._number = self._sent_ns = 0
         self.busy = False
         self.lost = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport (asyncio)."""
-        self.transport = cast(asyncio.Transport, transport)
 
     def go(self) -> None:
         """Send the next call, if there is one."""
@@ -125,21 +118,12 @@ class Connection(asyncio.Protocol):
         self.busy = found is not None
         if found is not None:
             self._number, raw = found
-            self._body.clear()
             self._sent_ns = time.monotonic_ns()
             self.transport.write(raw)
 
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser (asyncio)."""
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        """Collect the answer (httptools)."""
-        self._body.append(body)
-
     def on_message_complete(self) -> None:
         """Tell what came of the call, and go on (httptools)."""
-        body = b"".join(self._body)
+        body = self.body()
         if b"call %08d " % self._number in body and b'"result"' in body:
             why = ""
         else:

@@ -253,8 +253,7 @@ def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
     if show.is_json():
         show.answer(fetched)
         return
-    count = f"{fetched['events']} event{'' if fetched['events'] == 1 else 's'}"
-    show.say(f"Wrote {count} to ", show.text(str(file), "bold"))
+    show.say(f"Wrote {show.counted(fetched['events'], 'event')} to ", show.text(str(file), "bold"))
     show.copyable(f"  remit audit verify {file} --key {fetched['verifier']}", style="dim")
 
 

@@ -81,7 +81,7 @@ def end(
 
 def show_proof(found: Json) -> None:
     """Say what of a closure is proven."""
-    count = f"{found['events']} event{'' if found['events'] == 1 else 's'}"
+    count = show.counted(found["events"], "event")
     what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
     show.say(show.text("proven", "green"), what)
     if found["receipt"]:

@@ -68,8 +68,7 @@ async def _serve(config: Config, wish: Wish) -> None:
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
-            count = len(config.upstreams)
-            show.remark(f"starting, with {count} upstream{'' if count == 1 else 's'}")
+            show.remark(f"starting, with {show.counted(len(config.upstreams), 'upstream')}")
         async with open_house(config, url, address, go_back=wish.go_back) as house:
             code = await first_code(house, wish.code_for)
             tls = tls_context(config)

@@ -110,6 +110,11 @@ def state(word: str) -> Text:
     return Text(plain(word), style=STATES.get(word, ""))
 
 
+def counted(count: int, what: str) -> str:
+    """Give a number with its noun, which takes an `s` where it is not one."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
 def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
     """Give a time in two ways: by the clock here, and from now."""
     if not value:

@@ -17,7 +17,7 @@ from remit.cli.invocation import current
 from remit.cli.parser import pairs
 from remit.cli.plain import plain
 from remit.cli.sessions import secret_for
-from remit.cli.show import moment
+from remit.cli.show import counted, moment
 from remit.core.errors import ConfigInvalid, Unauthenticated
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def closure_line(task: TaskSession, closure: Json) -> str:
     parts = [f"task {task.id} {how}"]
     if isinstance(found.get("fence_ms"), int | float):
         parts.append(f"fenced after {found['fence_ms']:.1f} ms")
-    parts.append(f"{len(closings)} permission{'' if len(closings) == 1 else 's'} checked")
+    parts.append(f"{counted(len(closings), 'permission')} checked")
     parts.append("nothing left open" if found.get("closed") else "something is still open: see `remit end`")
     if unsure:
-        parts.append(f"{unsure} call{'' if unsure == 1 else 's'} with an unknown outcome")
+        parts.append(f"{counted(unsure, 'call')} with an unknown outcome")
     return ", ".join(parts)

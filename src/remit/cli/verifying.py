@@ -250,11 +250,11 @@ def _good(verdict: Checked, what: str) -> None:
 
 def _opened(count: int) -> str:
     """Say how many values could be held against their commitments; a receipt has none."""
-    return f"{count} event{'' if count == 1 else 's'} with values, each as committed" if count else ""
+    return f"{show.counted(count, 'event')} with values, each as committed" if count else ""
 
 
 def _unfinished(report: ExportReport) -> str:
     """Say which permitted calls have no outcome: cut off by an end or a crash, or still in hand."""
     count, first = len(report.unfinished), ", ".join(report.unfinished[:3])
     more = f" and {count - 3} more (`--json` names all)" if count > 3 else ""
-    return f"{count} permitted call{'' if count == 1 else 's'}: {first}{more}" if count else ""
+    return f"{show.counted(count, 'permitted call')}: {first}{more}" if count else ""

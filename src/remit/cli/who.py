@@ -110,7 +110,7 @@ def _agent(told: Json) -> Tree:
     _identity(tree, told)
     tasks = told["tasks"]
     active = [one for one in tasks if one["state"] == "active"]
-    branch = tree.add(_line("acting now in", f"{len(active)} task{'' if len(active) == 1 else 's'}", "bold"))
+    branch = tree.add(_line("acting now in", show.counted(len(active), "task"), "bold"))
     for one in active:
         _work(branch, one)
     _leases(tree, [one for one in told["leases"] if one["ending"]])

@@ -167,7 +167,7 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
     if refused and refused[0] not in rows:
         by = dict.fromkeys(row[1] for row in refused)
         count = report.count(kind, Openness.REFUSED)
-        show.say(f"  {_counted(count, 'path')} {_list([*by])}", style=STYLES[Openness.REFUSED])
+        show.say(f"  {show.counted(count, 'path')} {_list([*by])}", style=STYLES[Openness.REFUSED])
         show.say("  `--task`, `--from` and `--to` show them", style="dim")
     show.say("")
 
@@ -244,7 +244,7 @@ def _sum(report: ReachReport) -> None:
     terrain = report.survey.terrain
     types = {one.task_type.name for one in terrain.runners}
     tools = {gate.tool.id for gates in terrain.gates.values() for gate in gates}
-    looked = f"{_counted(len(types), 'task type')} with {_counted(len(tools), 'tool')}"
+    looked = f"{show.counted(len(types), 'task type')} with {show.counted(len(tools), 'tool')}"
     show.say(f"In {looked}:", style="dim")
     for title, counts in zip(TALLIED, report.standings, strict=True):
         if report.choice.kind and (report.choice.kind == PathKind.TOXIC.value) != (title == TALLIED[0]):
@@ -253,12 +253,8 @@ def _sum(report: ReachReport) -> None:
             show.say(f"no {title}", style="green")
             continue
         total = sum(counts.values())
-        parts: list[str | Text] = [f"{_counted(total, title.removesuffix('s'))}: "]
+        parts: list[str | Text] = [f"{show.counted(total, title.removesuffix('s'))}: "]
         for openness, count in counts.items():
             word = show.text(f"{count} {stands(openness, count)}", STYLES[openness] if count else "dim")
             parts += [", " if openness is not Openness.OPEN else "", word]
         show.say(*parts)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")
