@@ -16,7 +16,7 @@ ALLOWED_IN_CORE = {
     "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "string", "struct",
     "types", "typing", "unicodedata", "urllib", "zoneinfo",
     # of others, what only computes
-    "cryptography", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785", "yaml",
+    "ada_url", "cryptography", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785", "yaml",
     # itself
     "remit",
 }  # fmt: skip

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import remit.core.number
 from remit.core.destination import PLAIN_URL, Destination, DestinationKind, Wholes, both, whole, within
-from remit.core.justification import leaves, several
+from remit.core.justification import leaves
 from remit.core.label import Label
+from remit.core.leaf import several
 from remit.core.provenance import KEY_BYTES, Index
 from remit.core.record import MAX_PATHS, PATH_BYTES, Paths, Reading
 from remit.core.remembered import Remembered

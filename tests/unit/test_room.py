@@ -13,7 +13,7 @@ from remit.services.room import Room
 from tests.flow_world import FlowWorld, flow_world
 from tests.world import WorldEntropy
 
-ROOM = 30_000
+ROOM = 60_000
 """Bytes: what about 200 values take, with the places where they stood."""
 
 

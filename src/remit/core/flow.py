@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from remit.core.destination import Wholes
+from remit.core.foreign import foreign
+from remit.core.inflection import stem
 from remit.core.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
 from remit.core.place import EACH, path_of
@@ -21,7 +23,7 @@ from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 from remit.core.utterance import asking, verbs_and_nouns
-from remit.core.word import number_of
+from remit.core.word import name_words, number_of
 
 Json = Any
 
@@ -31,12 +33,14 @@ NO_VALUE = "none"
 class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What policies read of a call's flow, as `context.flow`.
 
-    `destination`, `selector`, `personal`, `content`, `code`, `secret` are the worst provenance of the
-    arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where the call has none).
+    `destination`, `selector`, `personal`, `content`, `code`, `secret`, `amount` are the worst provenance of
+    the arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where there is none).
     `_reached`: each of them is of the intent, or stands as the only one in a trusted field of a record that
     the intent names. `_pointed`: each is reached, or comes from a source that the intent points to: a
     selector from a trusted field there, a destination as the only one like it, in one source for all, in
     which the call's amounts stand too if they are not of the intent, for pointed selectors.
+    `amount_differs`: the intent says how much, and an amount of the call is neither that, nor below a bound
+    that it sets, nor reached; `amount_computed`: its words have an amount worked out (`the difference`).
     `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
     data holds what the intent states. `spent`: the intent states it, it was used for something else before,
     and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
@@ -66,6 +70,10 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     code: str = NO_VALUE
     secret: str = NO_VALUE
     secret_reached: bool = False
+    amount: str = NO_VALUE
+    amount_reached: bool = False
+    amount_differs: bool = False
+    amount_computed: bool = False
     parameter: bool = False
     crossed: bool = False
     spent: bool = False
@@ -122,7 +130,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
     delegated = said.delegates
     pointed = _pointed_to(selectors, delegated=delegated)
     tainted = label.trust is _UNTRUSTED
-    foreign = tainted and any(index.foreign(one, named=True) for one in contents)
+    carries = tainted and any(foreign(index, one, named=True) for one in contents)
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
         destination_reached="destination" not in short,
@@ -134,12 +142,16 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         personal=worst_of.get("personal", NO_VALUE),
         personal_reached="personal" not in short,
         content=worst_of.get("content", NO_VALUE),
-        content_foreign=foreign,
+        content_foreign=carries,
         # What is foreign without the sources that the intent names is foreign with them.
-        content_near=not foreign or not any(index.foreign(one, named=False) for one in contents),
+        content_near=not carries or not any(foreign(index, one, named=False) for one in contents),
         code=worst_of.get("code", NO_VALUE),
         secret=worst_of.get("secret", NO_VALUE),
         secret_reached="secret" not in short,
+        amount=worst_of.get("amount", NO_VALUE),
+        amount_reached="amount" not in short,
+        amount_differs=any(one.differs for one in kinds.get("amount", ())),
+        amount_computed=index.statement.amounts.computed,
         parameter=parameters and not words,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
@@ -221,7 +233,7 @@ def _of_arguments(
     for name, value in parts.items():
         spec = tool.arguments.get(name, _PLAIN)
         role = spec.role
-        if value is None or value in ([], "") or (isinstance(value, bool) and role not in _LEADING):
+        if _absent(value) or (isinstance(value, bool) and role is _CONTENT and not spec.secret):
             continue
         one = index.judge(value, tool, name, read)
         found[name] = one
@@ -232,7 +244,24 @@ def _of_arguments(
             contents.append(value)
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
+    if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
+        kinds["personal"] = [NOTHING]  # whose record is left to the tool: everybody's, it may be
     return found, kinds, contents
+
+
+def _absent(value: Json) -> bool:
+    """Whether an argument says nothing: a tool takes it like one that is left out."""
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+def _about_somebody(tool: Tool) -> bool:
+    return any(spec.personal for spec in tool.arguments.values())
+
+
+def _speaks_of_all(index: Index, tool: Tool) -> bool:
+    """Whether the person speaks of all of what a tool finds by person."""
+    nouns = {stem(one) for one in name_words(tool.name)}
+    return index.utterance.counts_up(nouns | {stem(one) for key in tool.arguments for one in name_words(key)})
 
 
 def _handed(index: Index, tool: Tool) -> bool:
@@ -252,7 +281,11 @@ def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
 
 def _used(index: Index, tool: Tool) -> bool:
     """Whether a destination that the intent states was given to this tool already."""
-    return any(index.used(tool, name) for name, one in tool.arguments.items() if one.role is _DESTINATION)
+    return any(
+        index.statement.used((tool.id, name))
+        for name, one in tool.arguments.items()
+        if one.role is _DESTINATION
+    )
 
 
 def _is_amount(spec: Argument) -> bool:

@@ -84,7 +84,9 @@ class Justification(msgspec.Struct, frozen=True):
     holds the value (0: none), `candidates` how many values like it stand there. `spent` says that the intent
     states it, but it was used for something else before, and untrusted data holds it too. `closed` says that
     it stands among records of which the intent picks others, `near` that the intent itself names the source,
-    and not a text that it points to, `mentioned` that words of untrusted text hold it.
+    and not a text that it points to, `mentioned` that words of untrusted text hold it. `elsewhere` says that
+    the intent states it, and may have stated it for something else than what it is used for. `differs` says
+    of an amount that the intent states another one.
     """
 
     provenance: Provenance
@@ -97,6 +99,8 @@ class Justification(msgspec.Struct, frozen=True):
     closed: bool = False
     near: bool = False
     mentioned: bool = False
+    elsewhere: bool = False
+    differs: bool = False
 
     @property
     def crossed(self) -> bool:
@@ -110,7 +114,7 @@ class Justification(msgspec.Struct, frozen=True):
     @property
     def reached(self) -> bool:
         """Whether it is of the intent, or the one trusted value to which the intent leads."""
-        return (self.provenance is _INTENT and not self.spent) or (
+        return (self.provenance is _INTENT and not self.spent and not self.elsewhere) or (
             self.provenance is _TRUSTED and self.reach is _NAMED
         )
 
@@ -144,6 +148,8 @@ class Justification(msgspec.Struct, frozen=True):
             self.closed or other.closed,
             worse.near and (better.near or better.reached),
             self.mentioned or other.mentioned,
+            self.elsewhere or other.elsewhere,
+            self.differs or other.differs,
         )
 
 
@@ -156,7 +162,10 @@ def worst(judged: Iterable[Justification]) -> Provenance | None:
 
 
 def leaves(value: Json) -> Iterator[str]:
-    """Give the texts and numbers that an argument holds; also keys that are values rather than names."""
+    """Give the texts and numbers that an argument holds; also keys that are values rather than names.
+
+    It is for finding. What decides about a value asks for `core.leaf.values_of`.
+    """
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -169,11 +178,3 @@ def leaves(value: Json) -> Iterator[str]:
             yield from leaves(below)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield str(value)
-
-
-def several(text: str) -> list[str]:
-    """Give the single destinations of an address list (RFC 5322 section 3.4), or the text as it is."""
-    if "@" not in text or not ("," in text or ";" in text):
-        return [text]
-    pieces = [piece.strip() for piece in text.replace(";", ",").split(",")]
-    return [piece for piece in pieces if piece] or [text]

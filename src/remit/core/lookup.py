@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.destination import Destination, DestinationKind, Wholes, whole
+from remit.core.destination import DestinationKind, Wholes, whole
 from remit.core.inflection import stem
 from remit.core.justification import Justification, Provenance, Reach, leaves
 from remit.core.label import Trust
@@ -139,14 +139,14 @@ def _container(resource: str) -> str:
     return resource.partition("{")[0].rstrip("/")
 
 
-def identifies(found: Destination, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
+def identifies(value: str, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
     """Whether a field of a tool's result can be what an argument of another tool selects by.
 
     A short number says little: a size is no id, and the id of an event none of a file. The field is called an
     id or like the argument, and both tools work on the same kind of thing: by the resource that their
     descriptions name, else by their names.
     """
-    if not found.normal.isdecimal() or len(found.normal) > MAX_SHORT_ID:
+    if not value.isdecimal() or len(value) > MAX_SHORT_ID:
         return True
     words, wanted = frozenset(name_words(field)), frozenset(name_words(argument))
     if words.isdisjoint(_ID_WORDS) and words.isdisjoint(wanted):

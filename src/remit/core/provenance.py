@@ -3,8 +3,11 @@
 
 An `Index` holds what a task has met: what its intent states, and for each result the values that it
 brought, with tool, field and trust. Asked of an argument, it says `intent`, `trusted`, `untrusted` or
-`unknown`, from which calls, and whether the intent leads there. It holds keyed digests of normal forms
-(`core.destination`), never values.
+`unknown`, from which calls, and whether the intent leads there. It holds keyed digests, never values.
+
+INVARIANT: two readings serve two purposes. That a value is of the intent, trusted, or stands in what the
+intent points to is said by the strict reading alone (`core.exact`). The lenient one (`core.destination`)
+finds where untrusted text brought the same thing in another form, and says nothing that permits.
 
 How the intent leads to a value (`Reach`): it names the record in which the value stands (`core.named`), or
 it states what that record was looked up by. From a trusted field of such a record a value is as good as
@@ -22,29 +25,22 @@ from typing import Any
 
 import msgspec
 
+from remit.core.amount import amount_of, is_minor, states_day, unit_of
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
-from remit.core.inflection import stem
-from remit.core.justification import (
-    MAX_MET,
-    NOTHING,
-    Justification,
-    Met,
-    Provenance,
-    Reach,
-    Stated,
-    leaves,
-    several,
-)
+from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
+from remit.core.foreign import holding
+from remit.core.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Reach, Stated
 from remit.core.label import Label, Trust
+from remit.core.leaf import several, values_of
 from remit.core.lookup import Lookup, identifies
 from remit.core.named import Naming
-from remit.core.quotation import unquoted
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
+from remit.core.statement import Statement
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking, without_left_out
-from remit.core.word import name_words, stems_of
+from remit.core.utterance import Utterance, asking
+from remit.core.word import name_words, number_of, words_of
 
 Json = Any
 
@@ -65,53 +61,47 @@ class Index:
         """
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
-        self._above = above
-        self._kept = Remembered(key, capacity)
-        self._stated: dict[int, Stated] = {}
-        self._spent: dict[int, tuple[str, str]] = {}
+        self.above = above
+        self.kept = Remembered(key, capacity)
         self._paths = Paths()
-        #: What the person has said.
-        self.utterance = Utterance()
-        self.naming = Naming(self.utterance)
+        #: What the person has stated.
+        self.statement = Statement()
+        self.naming = Naming(self.statement.utterance)
+
+    @property
+    def utterance(self) -> Utterance:
+        """What the person has said."""
+        return self.statement.utterance
 
     @property
     def full(self) -> bool:
         """Whether something was met that could not be remembered: nothing is trusted for being known then."""
-        return self._kept.full
+        return self.kept.full
 
     @full.setter
     def full(self, full: bool) -> None:
-        self._kept.full = full
+        self.kept.full = full
 
     def __len__(self) -> int:
         """Count the values that are remembered of results."""
-        return len(self._kept)
+        return len(self.kept)
 
     @property
     def size_bytes(self) -> int:
         """What is remembered of results takes so much memory, about."""
-        return self._kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
 
     def child(self, key: bytes) -> Index:
         """Give the index of a task that is handed down from this one."""
-        return Index(key, capacity=self._kept.capacity, above=self)
+        return Index(key, capacity=self.kept.capacity, above=self)
 
     def untrusted(self, most: int = MAX_MET) -> list[Met]:
         """Give where untrusted data came from: of the first calls that brought some, one place each."""
-        return self._kept.untrusted(most)
+        return self.kept.untrusted(most)
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
-        for found in (*within(without_left_out(unquoted(goal))), whole(goal)):
-            self._stated.setdefault(self._kept.digest(found), Stated())
-        self.utterance.hear(goal)
-        for name, value in params.items():
-            for leaf in leaves(value):
-                # A parameter counts more than a mention of the same value.
-                self._stated[self._kept.digest(whole(leaf))] = Stated(name)
-                for found in within(leaf):
-                    self._stated.setdefault(self._kept.digest(found), Stated(name))
-                self.utterance.hear(leaf)
+        self.statement.take(goal, params)
 
     def learn(
         self,
@@ -136,7 +126,7 @@ class Index:
         given = given or {}
         given = {name: given.get(name) or self.judge(one, tool, name) for name, one in arguments.items()}
         lookup = Lookup(tool, arguments, given, self.utterance, read or {})
-        taking = Taking(self._kept, self.naming, lookup, call=call, decision=decision, marked=marked)
+        taking = Taking(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         return taking.take(Reading(result, tool, self._paths, seen))
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
@@ -149,22 +139,18 @@ class Index:
             if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
-            for leaf in leaves(value):
+            for leaf in values_of(value, tool, name):
                 for piece in several(leaf):
-                    if len(piece) > MAX_WHOLE:
+                    if len(piece) > MAX_EXACT or self.statement.of(piece, tool, name) is None:
                         continue
-                    found = whole(piece)
-                    digest = self._kept.digest(found)
-                    if self._of_intent(found, digest, tool, name, ()) is None:
-                        continue
-                    if self._spent.setdefault(digest, mine) != mine:
+                    if self.statement.spend(piece, mine):
                         spent = spent or self.judge_one(piece, tool, name).spent
         return spent
 
     def sever(self, gone: Index) -> bool:
         """Forget what was met in an index above, if there: nothing is trusted for being met then."""
-        cut = self._above is gone or (self._above is not None and self._above.sever(gone))
-        self._above = None if self._above is gone else self._above
+        cut = self.above is gone or (self.above is not None and self.above.sever(gone))
+        self.above = None if self.above is gone else self.above
         self.full = self.full or cut
         return cut
 
@@ -175,165 +161,140 @@ class Index:
         and `name` say which argument of which tool asks: a short number is an id only to some. What texts are
         as a whole is added to `read`.
         """
+        judge_one = self._judge_amount if _is_amount(tool, name) else self.judge_one
         if isinstance(value, str) and len(pieces := several(value)) == 1:
-            return self.judge_one(pieces[0], tool, name, read)
+            return judge_one(pieces[0], tool, name, read)
         judged: Justification | None = None
-        for count, leaf in enumerate(leaves(value)):
+        for count, leaf in enumerate(values_of(value, tool, name)):
             if count >= MAX_ARGUMENT_LEAVES:
                 return NOTHING
             for piece in several(leaf):
-                one = self.judge_one(piece, tool, name, read)
+                one = judge_one(piece, tool, name, read)
                 judged = one if judged is None else judged.join(one)
         return judged or NOTHING
 
-    def foreign(self, value: Json, *, named: bool) -> bool:
-        """Whether a text carries an address or link that untrusted data brought in and that stands neither
-        in the intent, nor in a trusted field; with `named` also if the intent names the source.
-        """
-        for leaf in (value,) if isinstance(value, str) else leaves(value):
-            for found in within(leaf):
-                # A host alone looks like the name of a file; that of a new URL does not.
-                if found.kind is not _HOST and (
-                    self.brought_by_others(found, named=named) or self._may_be_foreign(found, named=named)
-                ):
-                    return True
-        return False
-
-    def brought_by_others(self, found: Destination, *, named: bool = False) -> bool:
-        """Whether only untrusted data holds a destination: what the intent names too, with `named`."""
-        digest = self._kept.digest(found)
-        if digest in self._stated:
-            return False
-        kept = self._kept.spots_of(digest)
-        if not kept:
-            return self._above is not None and self._above.brought_by_others(found, named=named)
-        return all(self._kept.trust(one) is _UNTRUSTED for one in kept) and (
-            named or not any(self.naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
-        )
-
-    def _may_be_foreign(self, found: Destination, *, named: bool) -> bool:
-        """Whether nobody is known to have brought it, and its host is foreign, or not all is known."""
-        digest = self._kept.digest(found)
-        if digest in self._stated or self._kept.spots_of(digest):
-            return False
-        return self.full or any(
-            one.kind is _HOST and self.brought_by_others(one, named=named)
-            for one in (within(found.normal) if found.kind is DestinationKind.URL else ())
-        )
-
-    def used(self, tool: Tool, name: str) -> bool:
-        """Whether an argument of a tool has been given a destination that the intent states."""
-        mine = (tool.id, name)
-        return any(one == mine and digest in self._stated for digest, one in self._spent.items())
-
     def holds_number(self, number: str, call: int) -> bool:
         """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
-        kept = self._kept.spots(Destination(_TEXT, number))
-        return any(self._kept.place_of(one).met.call == call for one in kept)
+        kept = self.kept.spots(Destination(_TEXT, number))
+        return any(self.kept.place_of(one).met.call == call for one in kept)
 
     def judge_one(self, text: str, tool: Tool | None, name: str, read: Wholes | None = None) -> Justification:
         """Say where a single text came from."""
         if len(text) > MAX_WHOLE:
-            return self._holding(text, tool, name) or NOTHING
+            return holding(self, text, tool, name) or NOTHING
         found = whole(text)
         if read is not None:
             read[text] = found
         if not found.normal:
             return NOTHING
-        digest = self._kept.digest(found)
-        kept = self._kept.spots_of(digest)
-        if self._above is not None:
-            above = self._above.judge_one(text, tool, name)
-            if not kept or above.provenance is _BY_OTHERS:
-                stated = self._of_intent(found, digest, tool, name, ())
+        traces = self.kept.spots(found)
+        if self.above is not None:
+            above = self.above.judge_one(text, tool, name)
+            if not traces or above.provenance is _BY_OTHERS:
+                stated = self._of_intent(text, found, tool, name, ())
                 return stated or above
-        origins = tuple([self._kept.place_of(one).met for one in kept]) if kept else ()
-        stated = self._of_intent(found, digest, tool, name, origins)
+        origins = tuple([self.kept.place_of(one).met for one in traces]) if traces else ()
+        stated = self._of_intent(text, found, tool, name, origins)
         if stated is not None:
             return stated
-        reached = self._reached(kept, found, tool, name) if kept else None
+        used = exact(text)
+        spots = self.kept.exact_spots(used)
+        reached = self._reached(spots, used, tool, name) if spots else None
         if reached is not None and not self.full:
             return reached
         untrusted = bool(origins) and any(one.trust is _UNTRUSTED for one in origins)
-        mention = None if untrusted else self._kept.mentioned(found)
+        mention = None if untrusted else self.kept.mentioned(found)
         if mention is not None:
             # What is mentioned is mentioned by untrusted text.
-            origins = (self._kept.places[mention].met, *origins)[:MAX_MET]
+            origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
-            return self._pointed(kept, mention, found, origins)
-        if not origins and found.kind is DestinationKind.URL:
-            return self._below_host(found)
-        if origins and not self.full:
+            return self._pointed(spots, mention, found, used, origins)
+        if not origins and used.kind is ExactKind.URL:
+            return self._below_host(text, found)
+        if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
             return msgspec.structs.replace(
-                self._source(kept, found),
+                self._source(spots, found),
                 provenance=Provenance.TRUSTED,
                 origins=origins,
-                closed=self._contradicts(kept),
+                closed=self._contradicts(traces),
             )
-        return self._holding(text, tool, name) or Justification(Provenance.UNKNOWN, None, origins)
+        return holding(self, text, tool, name) or Justification(Provenance.UNKNOWN, None, origins)
 
-    def _holding(self, text: str, tool: Tool | None, name: str) -> Justification | None:
-        """Say of a destination or code that is not known as a whole where an address or link in it came from,
-        if others brought it.
-        """
-        spec = None if tool is None else tool.arguments.get(name)
-        if spec is None or spec.role not in (_DESTINATION, ArgumentRole.CODE):
-            return None
-        for one in within(text):
-            if (one.kind is not _HOST or spec.role is _DESTINATION) and self.brought_by_others(one):
-                spots = self._kept.spots(one)
-                return Justification(_BY_OTHERS, None, tuple(self._kept.place_of(spot).met for spot in spots))
-        return None
+    def _judge_amount(
+        self, text: str, tool: Tool | None, name: str, read: Wholes | None = None
+    ) -> Justification:
+        """Say where an amount came from, and whether the person stated another one."""
+        amounts, words = self.statement.amounts, name_words(name)
+        unit, wanted = unit_of(text), amount_of(text)
+        if unit:
+            stated = not amounts.units or unit in amounts.units
+            return self._how_much(stated, text, tool, name, differs=not stated)
+        if wanted is None:
+            day = states_day(text, self.utterance.days)
+            stated = self.utterance.wording.states(text) if day is None else day
+            named = amounts.units if day is None else self.utterance.days
+            return self._how_much(stated, text, tool, name, differs=not stated and bool(named))
+        if is_minor(words):
+            wanted = msgspec.structs.replace(wanted, readings=frozenset(one / 100 for one in wanted.readings))
+        stated = amounts.cover(wanted, "")
+        return self._how_much(stated, text, tool, name, differs=amounts.differ())
 
-    def _below_host(self, found: Destination) -> Justification:
-        """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
-        host = next((one for one in within(found.normal) if one.kind is _HOST), None)
-        if host is not None and self.utterance.says(host.normal):
+    def _how_much(
+        self, stated: bool, text: str, tool: Tool | None, name: str, *, differs: bool
+    ) -> Justification:
+        if stated:
             return Justification(_INTENT, Stated(), reach=Reach.NAMED)
-        spots = () if host is None else self._kept.spots(host)
-        origins = tuple(self._kept.place_of(one).met for one in spots)
+        number = number_of(text)
+        found = self.judge_one(number or text, tool, name)
+        place = self.kept.mentioned_number(number) if number and found.provenance is not _BY_OTHERS else None
+        if place is not None and not found.reached:
+            met = self.kept.places[place].met
+            found = msgspec.structs.replace(
+                found, provenance=_BY_OTHERS, origins=(met, *found.origins)[:MAX_MET]
+            )
+        if found.provenance is _INTENT:
+            # A number in the words that says how much of nothing (`invoice 9999`) is no amount.
+            found = Justification(Provenance.UNKNOWN, None, found.origins)
+        return msgspec.structs.replace(found, differs=differs and not found.reached)
+
+    def _below_host(self, text: str, found: Destination) -> Justification:
+        """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
+        if self.statement.host(text):
+            return Justification(_INTENT, Stated(), reach=Reach.NAMED)
+        hosts = [one for one in within(found.normal) if one.kind is _HOST]
+        origins = tuple(self.kept.place_of(spot).met for one in hosts for spot in self.kept.spots(one))
         untrusted = any(one.trust is _UNTRUSTED for one in origins)
-        return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins)
+        return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins[:MAX_MET])
 
     def _of_intent(
-        self, found: Destination, digest: int, tool: Tool | None, name: str, origins: tuple[Met, ...]
+        self, text: str, found: Destination, tool: Tool | None, name: str, origins: tuple[Met, ...]
     ) -> Justification | None:
-        stated = self._stated.get(digest)
-        if stated is None and found.kind is _TEXT and self._says(found.normal, tool, name):
-            stated = Stated()
-        if stated is None or (_leads_out(tool, name) and self.utterance.only_sends(found.normal)):
+        statement = self.statement
+        stated = statement.of(text, tool, name)
+        if stated is None:
             return None
         spent = False
         if tool is not None and not stated.parameter:
             # Others want it used too: it is used for what it was stated for alone.
             if any(one.trust is _UNTRUSTED for one in origins):
-                used = self._spent.get(digest, (tool.id, name))
-                spent = used != (tool.id, name) or not self.utterance.asks_near(found.normal, *asking(tool))
-            elif tool.selects(name) and self._kept.mentioned(found) is not None:
+                asked = self.utterance.asks_near(found.normal, *asking(tool))
+                spent = statement.spent_by_others(text, (tool.id, name)) or not asked
+            elif tool.selects(name) and self.kept.mentioned(found) is not None:
                 spent = not self.utterance.asks_for(found.normal, *asking(tool))
-        return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent)
-
-    def _says(self, normal: str, tool: Tool | None, name: str) -> bool:
-        """Whether the person's words hold a text whole, from word to word."""
-        if len(normal) <= 4 and normal.isdecimal() and tool is not None:
-            nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
-            return self.utterance.names_number(normal, nouns)
-        # `the`, `my` and their like name nothing.
-        return self.utterance.says(normal) and (
-            normal == "me" or bool(stems_of(normal)) or any(map(str.isdigit, normal))
-        )
+        elsewhere = statement.elsewhere(text, stated, tool, name)
+        return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
 
     def _reached(
-        self, kept: tuple[int, ...], found: Destination, tool: Tool | None, name: str
+        self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str
     ) -> Justification | None:
         """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
-        for one in kept:
-            record, place = one & RECORD_MASK, self._kept.place_of(one)
+        for one in spots:
+            record, place = one & RECORD_MASK, self.kept.place_of(one)
             if place.met.trust is _UNTRUSTED or self.naming.reach(record) is not Reach.NAMED:
                 continue
-            if not identifies(found, place.name, place.tool, tool, name):
+            if not identifies(used.normal, place.name, place.tool, tool, name):
                 continue
-            if found.kind is _TEXT and not self.naming.firm(record) and _leads_out(tool, name):
+            if used.kind is ExactKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
             choice = self.naming.choice(record, place.met.field)
@@ -348,23 +309,29 @@ class Index:
         return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(*asking(tool))
 
     def _pointed(
-        self, kept: tuple[int, ...], mention: int | None, found: Destination, origins: tuple[Met, ...]
+        self,
+        spots: tuple[int, ...],
+        mention: int | None,
+        found: Destination,
+        used: ExactValue,
+        origins: tuple[Met, ...],
     ) -> Justification:
         """Say of an untrusted value in which source it stands that the intent points to, if in any."""
-        where = self._source(kept, found)
+        where = self._source(spots, found)
         if not where.source and mention is not None:
-            call = self._kept.places[mention].met.call
+            plain = " ".join(words_of(used.normal)) == used.normal
+            call = self.kept.places[mention].met.call
             if (reach := self.naming.best(call)) is not Reach.NONE:
                 where = Justification(
-                    _BY_OTHERS, None, (), Reach.MENTIONED, call, 1, near=reach is Reach.NAMED
+                    _BY_OTHERS, None, (), Reach.MENTIONED, call, 1, near=plain and reach is Reach.NAMED
                 )
         return msgspec.structs.replace(where, origins=origins, mentioned=mention is not None)
 
-    def _source(self, kept: tuple[int, ...], found: Destination) -> Justification:
+    def _source(self, spots: tuple[int, ...], found: Destination) -> Justification:
         """Say how the intent leads to where a value stands, and how many like it stand there."""
         best = Justification(_BY_OTHERS)
-        for one in kept:
-            record, place = one & RECORD_MASK, self._kept.place_of(one)
+        for one in spots:
+            record, place = one & RECORD_MASK, self.kept.place_of(one)
             led = self.naming.reach(record)
             if led is Reach.NONE:
                 continue
@@ -387,12 +354,17 @@ class Index:
 
     def _contradicts(self, kept: tuple[int, ...]) -> bool:
         """Whether the intent picks others of the records among which a trusted value stands."""
-        trusted = [one for one in kept if self._kept.trust(one) is Trust.TRUSTED]
+        trusted = [one for one in kept if self.kept.trust(one) is Trust.TRUSTED]
         return bool(trusted) and all(
-            self.naming.picked(self._kept.place_of(one).met.call)
+            self.naming.picked(self.kept.place_of(one).met.call)
             and self.naming.reach(one & RECORD_MASK) is Reach.NONE
             for one in trusted
         )
+
+
+def _is_amount(tool: Tool | None, name: str) -> bool:
+    spec = None if tool is None else tool.arguments.get(name)
+    return spec is not None and spec.role is ArgumentRole.AMOUNT
 
 
 def _leads_out(tool: Tool | None, name: str) -> bool:

@@ -18,13 +18,14 @@ from operator import not_
 import msgspec
 
 from remit.core.destination import Destination, DestinationKind
+from remit.core.exact import ExactValue
 from remit.core.justification import MAX_MET, Met
 from remit.core.label import Trust
 from remit.core.tool import Tool
-from remit.core.word import bare_word, bare_words, words_of
+from remit.core.word import bare_word, bare_words, number_of, words_of
 
-CAPACITY = 100_000
-"""Values that one index holds."""
+CAPACITY = 200_000
+"""Digests that one index holds: most values have two, one as they are used, one as they are found."""
 MENTIONS = 100_000
 """Words of untrusted text that one index remembers."""
 MAX_MENTIONED = 12
@@ -37,6 +38,8 @@ RECORD_BITS = 24
 RECORD_MASK = (1 << RECORD_BITS) - 1
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
+_EXACT = "exact"
+_NUMBER = "number"
 
 
 class FieldPlace(msgspec.Struct, frozen=True, gc=False):
@@ -103,6 +106,10 @@ class Remembered:
         known = self._met.get(digest, ())
         return (known,) if isinstance(known, int) else known
 
+    def exact_spots(self, found: ExactValue) -> tuple[int, ...]:
+        """Give where a value stood as it is used."""
+        return self.spots_of(self.digest_exact(found))
+
     def meet(self, digest: int, spot: int, trust: Trust) -> None:
         """Remember that the value with this digest stands at a spot."""
         met = self._met.get(digest)
@@ -155,6 +162,7 @@ class Remembered:
             for word in bare_words(new):
                 if hash(word) not in mentions:
                     mentions.setdefault(_mark(word), place)
+                    self._number(word, place)
             self.held += len(mentions) - before
 
     def mention_words(self, words: Iterable[str], place: int) -> None:
@@ -167,6 +175,16 @@ class Remembered:
             if hash(word) not in mentions and (mark := _mark(word)) not in mentions:
                 mentions[mark] = place
                 self.held += 1
+                self._number(word, place)
+
+    def _number(self, word: str, place: int) -> None:
+        # Most words are told apart by their first letter.
+        if not word[0].isalpha() and (number := number_of(word)):
+            self._mentions.setdefault(hash((_NUMBER, number)), place)
+
+    def mentioned_number(self, number: str) -> int | None:
+        """Give the place of untrusted text that holds a number, if there is one."""
+        return self._mentions.get(hash((_NUMBER, number)))
 
     def mentioned(self, found: Destination) -> int | None:
         """Give the place of untrusted text that holds every word of a short text, if there is one."""
@@ -185,6 +203,10 @@ class Remembered:
     def digest(self, found: Destination) -> int:
         """Give the keyed digest of a value in normal form."""
         return hash((self._key, found.kind, found.normal))
+
+    def digest_exact(self, found: ExactValue) -> int:
+        """Give the keyed digest of a value as it is used: never that of one as it is found."""
+        return hash((self._key, _EXACT, found.kind, found.normal))
 
     def digest_of(self, kind: DestinationKind, normal: str) -> int:
         """Give the keyed digest of the value of a kind with this normal form."""

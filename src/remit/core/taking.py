@@ -21,6 +21,7 @@ from remit.core.destination import (
     whole,
     within,
 )
+from remit.core.exact import BLANKS, ExactKind, ExactValue, small, standing, stated_forms
 from remit.core.justification import Met
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
@@ -46,11 +47,12 @@ _EMAIL, _TEXT = DestinationKind.EMAIL, DestinationKind.TEXT
 
 
 class ShortText(msgspec.Struct, gc=False):
-    """What is found in a short text: digests of the values in it, the destinations, the words, and how the
-    intent speaks of it; and whether its words are remembered already.
+    """What is found in a short text: digests of the values in it, as they are found and as they are used, the
+    destinations, the words, and how the intent speaks of it; and whether its words are remembered already.
     """
 
     digests: list[int]
+    exact: list[int]
     candidates: Sequence[Destination]
     words: list[str]
     hit: Hit | None
@@ -133,7 +135,11 @@ class Taking:
             if now.pointed:
                 self._numbers(text.words, spot, trust)
         else:
-            kept.meet_all([one for one in digests if one not in self._doubtful], spot, trust)
+            digests = [one for one in digests if one not in self._doubtful]
+            kept.meet_all(digests, spot, trust)
+        if untrusted or len(digests) == len(text.digests):
+            # What repeats something doubtful, in whatever spelling, vouches for nothing that it holds.
+            kept.meet_all(text.exact, spot, trust)
         if place is None and kept.held > held:
             # Where nothing that stood there was new, no place needs to be known for it.
             places[leaf.path] = self._place(leaf, trust)
@@ -149,18 +155,24 @@ class Taking:
             words = [text.lower()]
             candidates = (Destination(kind, words[0]),)
             digests = [kept.digest_of(kind, words[0])]
+            used = [kept.digest_exact(ExactValue(ExactKind.EMAIL, words[0]))]
         else:
             written = folded(text).split()
             words = bare_words(written)
             if kind is _TEXT:
                 digests = [kept.digest_of(kind, " ".join(written))] if written else []
+                used = [kept.digest_exact(ExactValue(ExactKind.TEXT, small(text.strip(BLANKS))))]
             else:
                 found, inside = looked_into(text)
                 candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
+                used = [
+                    kept.digest_exact(one) for one in dict.fromkeys((*stated_forms(text), *standing(text)))
+                ]
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
                 digests.append(kept.digest_of(_TEXT, number))
-        short = ShortText(digests, candidates, words, self._now.match(words, number))
+                used.append(kept.digest_exact(ExactValue(ExactKind.TEXT, number)))
+        short = ShortText(digests, used, candidates, words, self._now.match(words, number))
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short
@@ -173,7 +185,10 @@ class Taking:
         spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
         for start in range(0, len(leaf.text), TURN_CHARS):
             # What stands across two pieces is in the overlap.
-            self._piece(leaf.text[max(0, start - MAX_TEXT) : start + TURN_CHARS], leaf.record, spot, trust)
+            end = start + TURN_CHARS
+            text = leaf.text[max(0, start - MAX_TEXT) : end]
+            self._piece(text, leaf.record, spot, trust)
+            self._used(_whole_words(text, first=not start, last=end >= len(leaf.text)), spot, trust)
             if start:
                 yield
         if trust is _UNTRUSTED:
@@ -203,6 +218,12 @@ class Taking:
             if self._now.pointed:
                 self._numbers(different_words(text), spot, trust)
 
+    def _used(self, text: str, spot: int, trust: Trust) -> None:
+        """Remember the destinations of a long text as they are used."""
+        if trust is _UNTRUSTED or self._doubtful.isdisjoint(map(self._kept.digest, within(text))):
+            digests = dict.fromkeys(map(self._kept.digest_exact, standing(text)))
+            self._kept.meet_all(digests, spot, trust)
+
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)
         if found.normal and (trust is _UNTRUSTED or digest not in self._doubtful):
@@ -213,3 +234,9 @@ class Taking:
             # What begins with a letter is none: most words are told apart by that.
             if not word[0].isalpha() and (number := number_of(word)):
                 self._meet(Destination(_TEXT, number), spot, trust)
+
+
+def _whole_words(text: str, *, first: bool, last: bool) -> str:
+    """Give a piece of a text without the words that it holds parts of."""
+    words = text.split(" ")
+    return " ".join(words[0 if first else 1 : len(words) if last else -1])

@@ -32,6 +32,7 @@ from remit.core.word import (
     stems_of,
     words_of,
 )
+from remit.core.wording import LEFT_OUT, Wording
 
 MAX_PHRASE = 24
 """Words of a phrase that is looked for."""
@@ -56,13 +57,9 @@ _WHOM = _set(
     "client customer guest friend employee student teacher parent vendor supplier partner invite team "
     "channel address group sender author owner name email"
 )
-#: What the words leave out: it is named, and not for this.
-_LEFT_OUT = re.compile(
-    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
-    r"|\b(?:don't|do not|never) [a-z]+)(?P<not> [^,.;:!?()\n]{1,200}?)(?= and | but | then |[,.;:!?()\n]|$)"
-    r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?)"
-    r" (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
-)
+#: Clauses after the one that states something, in which `it` may still be that.
+_MAX_CLAUSES = 4
+_WILD = frozenset("*%?|<>\\^$~{}[]`;")
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
 _SENDING = (
     "send",
@@ -100,7 +97,7 @@ _VERBS: tuple[frozenset[str], ...] = tuple(
 
 def without_left_out(text: str) -> str:
     """Give words in small letters, without what they leave out (`all but not ...`, `leave ... as it is`)."""
-    return _LEFT_OUT.sub(" . ", folded(text[: MAX_WORDS * 8]))
+    return LEFT_OUT.sub(" . ", folded(text[: MAX_WORDS * 8]))
 
 
 class Utterance:
@@ -108,6 +105,8 @@ class Utterance:
 
     def __init__(self) -> None:
         """Begin with nothing said."""
+        #: The words as they stand, which alone say whether a value is stated.
+        self.wording = Wording()
         self._count = 0
         self._marked: list[str] = []
         #: Addresses that were named otherwise, and those after `from`.
@@ -154,11 +153,12 @@ class Utterance:
 
     def says(self, text: str) -> bool:
         """Whether the words hold a text whole, from word to word, or the day that it is."""
-        if self._says_day(text):
+        if self.says_day(text):
             return True
         return self._may_say(text) and self.says_words(words_of(text))
 
-    def _says_day(self, text: str) -> bool:
+    def says_day(self, text: str) -> bool:
+        """Whether a text is a day that the words name."""
         return bool(self.days) and (day := day_of(text)) is not None and day.among(self.days)
 
     def _may_say(self, text: str) -> bool:
@@ -175,11 +175,14 @@ class Utterance:
 
     def names(self, text: str, words: Sequence[str]) -> bool:
         """Whether everything that a text with these words names is named, in whatever order."""
+        if not _WILD.isdisjoint(text):
+            # What a tool may read as a pattern finds more than the words name.
+            return False
         stems = stems_from(words[:MAX_WORDS])
         # Most texts name something first that nobody has named.
         if next(stems, None) in self.stems and self.stems.issuperset(stems):
             return True
-        return self._says_day(text) or (self._may_say(text) and self.says_words(words))
+        return self.says_day(text) or (self._may_say(text) and self.says_words(words))
 
     def names_number(self, number: str, nouns: frozenset[str]) -> bool:
         """Whether a short number is said as that of something: `file 13`, `ID 13`, `#13`.
@@ -228,25 +231,27 @@ class Utterance:
         return not self.stems.isdisjoint(_LINKS)
 
     def asks_for(self, value: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
-        """Whether the words ask for what a tool does in a clause that states a value, or in one after it that
-        speaks of it as `it`. Words that nowhere ask for it, and clauses that ask for nothing, leave it open.
+        """Whether the words ask for what a tool does in a clause that states a value, or in one soon after it
+        that speaks of it as `it`. Words that nowhere ask for it, and clauses that ask for nothing, leave it
+        open.
         """
         name = name[:1] if verbs_and_nouns(name)[0] else name
         if not self.asks(tool_words, name):
             return True
         clauses = [one for sentence in self._sentences for one in _clauses(sentence)]
-        open_still = False
+        open_still, found = False, False
         for at, words in enumerate(clauses):
             text = f" {' '.join(words)} "
             if f" {' '.join(words_of(value))} " not in text:
                 continue
-            for near in (words, *clauses[at + 1 : at + 2]):
+            found = True
+            for near in (words, *clauses[at + 1 : at + 1 + _MAX_CLAUSES]):
                 if near is not words and _IT.isdisjoint(near):
                     continue
                 if _asked(stems_in(near), f" {' '.join(near)} ", tool_words, name):
                     return True
             open_still = open_still or not _asks_something(words)
-        return open_still
+        return open_still or not found
 
     def asks_of_many(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
         """Whether the words ask to do with many what a tool does, and not only to read many."""
@@ -286,12 +291,23 @@ def _asks_something(words: Sequence[str]) -> bool:
 def _asked(stems: frozenset[str], text: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
     if tool_words:
         return not tool_words.isdisjoint(stems) or any(
-            " " in one and f" {' '.join(words_of(one))} " in text for one in tool_words
+            (" " in one and f" {' '.join(words_of(one))} " in text) or (one in EMPTY and _said_of(one, text))
+            for one in tool_words
         )
     verbs, nouns = verbs_and_nouns(name)
     if not verbs:
         return not nouns.isdisjoint(stems)
     return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
+
+
+def _said_of(word: str, text: str) -> bool:
+    """Whether words hold one that names nothing by itself (`tell`), and do not go on with `me`."""
+    at = text.find(f" {word} ")
+    while at >= 0:
+        if not text.startswith(("me ", "us "), at + len(word) + 2):
+            return True
+        at = text.find(f" {word} ", at + 1)
+    return False
 
 
 def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:

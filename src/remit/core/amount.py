@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amounts: how much of what, as people say it (`20 EUR`, `at most 5 %`) and as tools are given it.
+
+A text can be read as more than one number (`1,200`, `1.200`): then all readings count, and an argument is
+what a person stated only if each of its readings is. The unit belongs to the amount, where both name one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from remit.core.day import Day, day_of
+from remit.core.exact import BLANKS, small
+
+_FORMS = {
+    "usd": "$ usd us$ dollar dollars bucks",
+    "eur": "\u20ac eur euro euros",
+    "gbp": "\u00a3 gbp pound pounds quid",
+    "jpy": "\u00a5 jpy yen",
+    "inr": "\u20b9 inr rupee rupees",
+    "%": "% percent pct",
+    "cent": "cent cents pence",
+}
+_CODES = "aud cad chf cny czk dkk hkd huf ils krw mxn nok nzd pln sek sgd thb try zar brl"
+_UNITS = {form: name for name, forms in _FORMS.items() for form in forms.split()}
+_UNITS |= {code: code for code in _CODES.split()}
+_TIMES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000, "hundred": 100, "dozen": 12}
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SPELT = {word: at for at, word in enumerate(_ONES.split())}
+_SPELT |= {word: 10 * at for at, word in enumerate(_TENS.split(), 2)}
+_SIGNS = "$\u20ac\u00a3\u00a5\u20b9"
+_DIGITS = r"\d+(?:[ ,.'\u2019\u00a0\u202f]\d+)*(?:e\d{1,2})?"
+_NUMBER = re.compile(
+    rf"(?:(?<![a-z0-9])(?P<before>[{_SIGNS}]|[a-z]{{3}}) ?)?"
+    rf"(?<![\w.@#/-])(?P<sign>[-+]?)(?P<number>{_DIGITS})"
+)
+_AFTER = re.compile(rf"[ \u00a0]?(?P<unit>[{_SIGNS}%]|[a-z]+)")
+_IN_WORDS = re.compile(rf"\b(?P<tens>{'|'.join(_SPELT)})(?:[ -](?P<ones>{'|'.join(_SPELT)}))?\b")
+#: What has digits and says how much of nothing: accounts, addresses, dates, times, telephone numbers.
+_NO_AMOUNT = re.compile(
+    r"\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}\b|\S*(?:@|://)\S*|\b[12]\d{3}-\d\d?-\d\d?\b|\b\d{1,2}:\d\d(?::\d\d)?\b"
+    r"|\+\d[\d ()/-]{6,20}|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d{1,2}[./]\d{1,2}[./](?:[12]\d)?\d\d\b"
+)
+_GROUPED = re.compile(r"\d{1,3}([ ,.'\u2019\u00a0\u202f])\d{3}(?:\1\d{3})*")
+_CEILING = re.compile(
+    r"\b(?:up to|at most|max(?:imum)?(?: of)?|no more than|not more than|under|below|less than|within|"
+    r"budget of|limit(?: of| is|:)?|not exceed(?:ing)?)(?: \w+){0,2} ?$"
+)
+#: Words before a number that make it how much, also where it names no unit.
+_HOW_MUCH = re.compile(
+    r"\b(?:pay|send|transfer|wire|refund|charge|order|buy|book|withdraw|deposit|donate|tip|limit|amount|quantity|"
+    r"number|total|sum|price|top|first|last|set|increase|decrease|raise|reduce|to|by|of)"
+    r"(?: \w+){0,2}[ :]+$"
+)
+#: Words that have an amount worked out rather than stated.
+_COMPUTED = re.compile(
+    r"\b(?:(?:increas|decreas|rais|reduc|adjust|differen|split|halv|doubl|remain|convert|equivalent)\w*|half|triple|"
+    r"total|sum|rest|share|per|each|tip|balance|average|cover|due|owe[ds]?|more|less|additional|extra|plus|minus)\b"
+)
+_MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
+    bounds what may be spent, `counts` that the words speak of how much, and not of a number of something.
+    """
+
+    readings: frozenset[Decimal]
+    unit: str = ""
+    most: bool = False
+    counts: bool = False
+
+    def covers(self, other: Amount, unit: str = "") -> bool:
+        """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
+        theirs = other.unit or unit
+        if self.unit and theirs and self.unit != theirs:
+            return False
+        if self.most:
+            top = max(self.readings)
+            return all(0 <= one <= top for one in other.readings)
+        return other.readings <= self.readings
+
+
+def amount_of(text: str) -> Amount | None:
+    """Give the amount that a whole text is; None where it is none."""
+    bare = small(text).strip(BLANKS)
+    if not 0 < len(bare) <= 60:
+        return None
+    unit = ""
+    for form in sorted(_UNITS, key=len, reverse=True):
+        if bare.startswith(form) and bare[len(form) :].lstrip(" ")[:1].isdigit():
+            unit, bare = _UNITS[form], bare[len(form) :].lstrip(" ")
+            break
+        if bare.endswith(form) and bare[: -len(form)].rstrip(" ")[-1:].isdigit():
+            unit, bare = _UNITS[form], bare[: -len(form)].rstrip(" ")
+            break
+    sign = -1 if bare[:1] == "-" else 1
+    found = _readings(bare.lstrip("+-")) if bare[:1] not in ("+", "-") or bare[1:2].isdigit() else frozenset()
+    return Amount(frozenset(sign * one for one in found), unit) if found else None
+
+
+def unit_of(text: str) -> str:
+    """Give the unit that a whole text names; empty where it names none that is known."""
+    return _UNITS.get(small(text).strip(BLANKS), "")
+
+
+def is_minor(name: Iterable[str]) -> bool:
+    """Whether the words of an argument's name say that it counts the hundredth parts of a currency."""
+    return not _MINOR.isdisjoint(name)
+
+
+def amounts_in(text: str) -> Iterator[Amount]:
+    """Give the amounts that a person's words name, with all that each can be read as."""
+    said = _NO_AMOUNT.sub(" ; ", small(" ".join(text.split())))
+    for found in _NUMBER.finditer(said):
+        before, number = said[max(0, found.start("sign") - 40) : found.start("sign")], found["number"]
+        times, unit, end = 1, _UNITS.get(found["before"] or "", ""), found.end()
+        while after := _AFTER.match(said, end):
+            if after["unit"] in _TIMES:
+                times *= _TIMES[after["unit"]]
+            elif after["unit"] in _UNITS:
+                unit = unit or _UNITS[after["unit"]]
+            else:
+                break
+            end = after.end()
+        if said[end : end + 1].isalnum() or said[end : end + 1] in ("-", "_", "/", "@"):
+            continue
+        values = frozenset(times * one for one in _readings(number))
+        if not values:
+            continue
+        if unit == "cent":
+            values, unit = frozenset(one / 100 for one in values), ""
+        counts = bool(unit) or _HOW_MUCH.search(before) is not None
+        yield Amount(values, unit, _CEILING.search(before) is not None, counts)
+    yield from _spelt(said)
+
+
+def _spelt(said: str) -> Iterator[Amount]:
+    for found in _IN_WORDS.finditer(said):
+        value, end = _SPELT[found["tens"]] + _SPELT.get(found["ones"] or "", 0), found.end()
+        unit = ""
+        while after := _AFTER.match(said, end):
+            if after["unit"] in _TIMES:
+                value *= _TIMES[after["unit"]]
+            elif after["unit"] in _UNITS:
+                unit = _UNITS[after["unit"]]
+            else:
+                break
+            end = after.end()
+        before = said[max(0, found.start() - 40) : found.start()]
+        yield Amount(frozenset((Decimal(value),)), unit, _CEILING.search(before) is not None, bool(unit))
+
+
+def _readings(number: str) -> frozenset[Decimal]:
+    """Give all that digits with marks between them can be read as."""
+    marks = [one for one in number if not one.isdigit() and one != "e"]
+    forms = {number}
+    if marks:
+        last = number.rindex(marks[-1])
+        forms = set()
+        if len(set(marks)) > 1:
+            # Of two marks the last one begins the decimals.
+            forms.add(_bare(number[:last]) + "." + number[last + 1 :])
+        else:
+            if _GROUPED.fullmatch(number):
+                forms.add(_bare(number))
+            if len(marks) == 1 and marks[0] in ".,":
+                forms.add(number.replace(",", "."))
+    out = set()
+    for form in forms:
+        try:
+            out.add(Decimal(form).normalize())
+        except InvalidOperation:
+            continue
+    return frozenset(out)
+
+
+def _bare(number: str) -> str:
+    return "".join(one for one in number if one.isdigit())
+
+
+class Amounts:
+    """The amounts that a person has stated so far."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._found: list[Amount] = []
+        #: Whether the words have an amount worked out.
+        self.computed = False
+
+    def hear(self, text: str) -> None:
+        """Take more words in, or a typed parameter."""
+        self._found += amounts_in(text[:160_000])
+        self.computed = self.computed or _COMPUTED.search(small(text[:160_000])) is not None
+
+    def add(self, text: str) -> None:
+        """Take in a typed parameter that is an amount as a whole."""
+        if one := amount_of(text):
+            self._found.append(msgspec.structs.replace(one, counts=True))
+
+    @property
+    def units(self) -> frozenset[str]:
+        """Give the units that were named."""
+        return frozenset(one.unit for one in self._found if one.unit)
+
+    def cover(self, wanted: Amount, unit: str) -> bool:
+        """Whether the person stated this amount, or one that bounds it."""
+        # Where the words say how much, a number of something else (`invoice 4711`) is no amount.
+        said = [one for one in self._found if one.counts] or self._found
+        return any(one.covers(wanted, unit) for one in said)
+
+    def differ(self) -> bool:
+        """Whether the person said how much, so that another amount is another than they said."""
+        return any(one.counts for one in self._found)
+
+
+def states_day(text: str, days: frozenset[Day]) -> bool | None:
+    """Whether a text is a day that was named; None where it is no day."""
+    found = day_of(text)
+    return None if found is None else found.among(days)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What untrusted data brought in, found in whatever form it comes back: the lenient reading, which accuses.
+
+INVARIANT: nothing here permits. What the person stated, as the strict reading has it, is no accusation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from remit.core.destination import Destination, DestinationKind, both, within
+from remit.core.exact import exact, pieces
+from remit.core.justification import Justification, Provenance, Reach, leaves
+from remit.core.label import Trust
+from remit.core.named import Naming
+from remit.core.remembered import RECORD_MASK, Remembered
+from remit.core.statement import Statement
+from remit.core.tool import ArgumentRole, Tool
+
+Json = Any
+
+_HOST, _URL = DestinationKind.HOST, DestinationKind.URL
+_UNTRUSTED = Trust.UNTRUSTED
+_LEADING = (ArgumentRole.DESTINATION, ArgumentRole.CODE)
+
+
+class TaskMemory(Protocol):
+    """What a task has met, and what its intent states: `core.provenance.Index`."""
+
+    @property
+    def kept(self) -> Remembered:
+        """What is remembered of results."""
+
+    @property
+    def naming(self) -> Naming:
+        """What the intent names in them."""
+
+    @property
+    def statement(self) -> Statement:
+        """What the intent states."""
+
+    @property
+    def above(self) -> TaskMemory | None:
+        """The same of the task that this one was handed down from."""
+
+    @property
+    def full(self) -> bool:
+        """Whether something was met that could not be remembered."""
+
+
+def foreign(index: TaskMemory, value: Json, *, named: bool) -> bool:
+    """Whether a text carries an address or link that untrusted data brought in and that stands neither in the
+    intent, nor in a trusted field; with `named` also if the intent names the source.
+    """
+    for leaf in (value,) if isinstance(value, str) else leaves(value):
+        excused: set[Destination] | None = None
+        for found in within(leaf):
+            # A host alone looks like the name of a file; that of a new URL does not.
+            if found.kind is _HOST or not (
+                brought_by_others(index, found, named=named) or _may_be_foreign(index, found, named=named)
+            ):
+                continue
+            excused = _stated(index, leaf) if excused is None else excused
+            if found not in excused:
+                return True
+    return False
+
+
+def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = False) -> bool:
+    """Whether only untrusted data holds a destination: what the intent names too, with `named`."""
+    kept = index.kept.spots(found)
+    if not kept:
+        return index.above is not None and brought_by_others(index.above, found, named=named)
+    return all(index.kept.trust(one) is _UNTRUSTED for one in kept) and (
+        named or not any(index.naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
+    )
+
+
+def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Justification | None:
+    """Say of a destination or code that is not known as a whole where an address or link in it came from, if
+    others brought it.
+    """
+    spec = None if tool is None else tool.arguments.get(name)
+    if spec is None or spec.role not in _LEADING:
+        return None
+    excused: set[Destination] | None = None
+    for one in within(text):
+        if (one.kind is _HOST and spec.role is not ArgumentRole.DESTINATION) or not brought_by_others(
+            index, one
+        ):
+            continue
+        excused = _stated(index, text) if excused is None else excused
+        if one not in excused:
+            met = tuple(index.kept.place_of(spot).met for spot in index.kept.spots(one))
+            return Justification(Provenance.UNTRUSTED, None, met)
+    return None
+
+
+def _stated(index: TaskMemory, text: str) -> set[Destination]:
+    """Give what the lenient reading finds in those pieces of a text that the person stated as they stand."""
+    out: set[Destination] = set()
+    at: TaskMemory | None = index
+    while at is not None:
+        for piece in pieces(text):
+            if at.statement.holds(exact(piece)):
+                found, inside = both(piece)
+                out.update((found, *inside))
+        at = at.above
+    return out
+
+
+def _may_be_foreign(index: TaskMemory, found: Destination, *, named: bool) -> bool:
+    """Whether nobody is known to have brought it, and its host is foreign, or not all is known."""
+    if index.kept.spots(found):
+        return False
+    return index.full or any(
+        one.kind is _HOST and brought_by_others(index, one, named=named)
+        for one in (within(found.normal) if found.kind is _URL else ())
+    )

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the intent states, read strictly: values as they are used, and for what each was said.
+
+A value is stated as a typed parameter, or in the person's words. It counts for what it was stated for: as
+where something goes only where the words lead to it as such, for one tool and argument where others want it
+used, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remit.core.amount import Amounts
+from remit.core.exact import (
+    ExactKind,
+    ExactValue,
+    exact,
+    named_address,
+    place_of,
+    small,
+    standing,
+    stated_forms,
+)
+from remit.core.inflection import stem
+from remit.core.justification import Stated, leaves
+from remit.core.quotation import unquoted
+from remit.core.tool import ArgumentRole, Effect, Tool
+from remit.core.utterance import Utterance, asking
+from remit.core.word import name_words, stems_of
+
+Json = Any
+
+_TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
+_BY_WORDS = (_TEXT, _HOST)
+_DESTINATION = ArgumentRole.DESTINATION
+#: Words of parameters' names that say to whom, or to where, something goes.
+_WHERE_WORDS = (
+    "to cc bcc recipient address email mail channel user person customer client member attendee participant "
+    "contact payee iban account url uri link page site host domain endpoint target destination receiver "
+    "group team handle phone number city street folder path branch repo repository project board room "
+    "calendar webhook callback who where owner assignee reviewer approver supplier vendor"
+)
+_WHERE = frozenset(map(stem, _WHERE_WORDS.split()))
+
+
+class Statement:
+    """Everything that the person behind a task has stated so far."""
+
+    def __init__(self) -> None:
+        """Begin with nothing stated."""
+        self._values: dict[ExactValue, Stated] = {}
+        self._hosts: set[str] = set()
+        self._spent: dict[ExactValue, tuple[str, str]] = {}
+        #: What the lenient reading finds in the statement: it only says what need not be looked for.
+        self.utterance = Utterance()
+        self.amounts = Amounts()
+
+    def take(self, goal: str, params: Mapping[str, Json]) -> None:
+        """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
+        for part in self.utterance.wording.hear(goal):
+            for found in standing(unquoted(part)):
+                self._values.setdefault(found, Stated())
+                if found.kind is _HOST:
+                    self._hosts.add(found.normal)
+        self.utterance.hear(goal)
+        self.amounts.hear(goal)
+        for name, value in params.items():
+            for leaf in leaves(value):
+                self._parameter(name, leaf)
+
+    def _parameter(self, name: str, leaf: str) -> None:
+        for found in stated_forms(leaf):
+            # A parameter counts more than a mention of the same value.
+            self._values[found] = Stated(name)
+        for found in standing(leaf):
+            self._values.setdefault(found, Stated(name))
+            if found.kind is _HOST:
+                self._hosts.add(found.normal)
+        self.utterance.wording.hear(leaf)
+        self.utterance.hear(leaf)
+        self.amounts.add(leaf)
+
+    def holds(self, found: ExactValue) -> bool:
+        """Whether a value is stated, whatever for."""
+        return found in self._values
+
+    def of(self, text: str, tool: Tool | None, name: str) -> Stated | None:
+        """Give where a text is stated, as it stands; None where it is not."""
+        found = exact(text)
+        stated = self._values.get(found)
+        if stated is None and found.kind in _BY_WORDS and self._says(text, found.normal, tool, name):
+            stated = Stated()
+        if stated is None or not self._called(text):
+            return None
+        if _leads_out(tool, name) and self.utterance.only_sends(found.normal):
+            return None
+        return stated
+
+    def host(self, text: str) -> bool:
+        """Whether the person named the host of a web address by itself, so that any page there is theirs."""
+        place = place_of(text)
+        return bool(place) and place in self._hosts
+
+    def elsewhere(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
+        """Whether a value that is stated may have been stated for something else than to be gone to."""
+        if tool is None or tool.effect is Effect.NONE or not _leads_out(tool, name):
+            return False
+        found = exact(text)
+        if stated.parameter:
+            return found.kind in _BY_WORDS and not _is_where(stated.parameter, name)
+        if found.kind in _BY_WORDS and not self.utterance.wording.addressed(
+            text, frozenset(name_words(name))
+        ):
+            return True
+        if self.utterance.wording.defined(text):
+            return False
+        return not self.utterance.asks_for(small(text), *asking(tool))
+
+    def _called(self, text: str) -> bool:
+        """Whether the name before an address goes with it: a word of it stands in the address, or the person
+        said it. A program that is given `Name <address>` and knows no addresses may go by the name.
+        """
+        called, address = named_address(text)
+        local = small(address.partition("@")[0])
+        return not called or any(
+            self.utterance.wording.states(one)
+            or (len(one) > 1 and (one in local or (len(local) > 2 and one.startswith(local))))
+            for one in (called, *name_words(called))
+        )
+
+    def _says(self, text: str, normal: str, tool: Tool | None, name: str) -> bool:
+        """Whether the person's words hold a text whole, from word to word, or the day that it is."""
+        if len(normal) <= 4 and normal.isdecimal() and normal.isascii() and tool is not None:
+            nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
+            return self.utterance.names_number(normal, nouns)
+        if self.utterance.says_day(text):
+            return True
+        # `the`, `my` and their like name nothing.
+        return self.utterance.wording.states(text) and (
+            normal == "me" or bool(stems_of(normal)) or any(map(str.isdigit, normal))
+        )
+
+    # -- what is used up ----------------------------------------------------------------------------------
+
+    def spend(self, text: str, mine: tuple[str, str]) -> bool:
+        """Note that a tool and argument use a stated value; say whether another one has used it before."""
+        return self._spent.setdefault(exact(text), mine) != mine
+
+    def spent_by_others(self, text: str, mine: tuple[str, str]) -> bool:
+        """Whether another tool or argument has used a stated value."""
+        return self._spent.get(exact(text), mine) != mine
+
+    def used(self, mine: tuple[str, str]) -> bool:
+        """Whether an argument of a tool has been given a destination that the intent states."""
+        return mine in self._spent.values()
+
+
+def _leads_out(tool: Tool | None, name: str) -> bool:
+    spec = None if tool is None else tool.arguments.get(name)
+    return spec is not None and spec.role is _DESTINATION
+
+
+def _is_where(parameter: str, name: str) -> bool:
+    words = {stem(one) for one in name_words(parameter)}
+    return not words.isdisjoint(_WHERE | {stem(one) for one in name_words(name)})

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""URLs and names of hosts as clients read them, where all clients read them alike.
+
+Clients disagree on what is not written plainly: a backslash, a percent sign or a blank in the authority, a
+host with characters that only some of them map, numbers in another notation, dot segments. Such a text is
+not *regular*, and stands for nothing but itself. A regular one has one normal form: the scheme and the host
+in small letters, no default port, the path as it is sent.
+
+`ada-url` parses, as browsers and Node do (WHATWG URL); `idna` reads names of hosts (IDNA 2008). A regular
+text is one that this reading leaves as it was.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import ada_url
+import idna
+import msgspec
+
+MAX_URL = 2_048
+"""Characters of the longest URL that is read."""
+_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
+# RFC 3986 section 3, with letters beyond ASCII where clients encode them alike.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
+_USER = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:-]{1,200}")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_REST = re.compile(
+    r"(?:[/?#](?:[A-Za-z0-9._~!$&'()*+,;=:@/?#\u00a1-\ud7ff\uf900-\uffef-]|%[0-9A-Fa-f]{2})*)?"
+)
+_DOTS = re.compile(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
+_PLAIN_HOST = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+# IDNA 2008 and IDNA 2003 read these differently (RFC 5894 section 7.2), and so do clients.
+_DEVIATING = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
+_NUMBER_LIKE = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+
+
+class Url(msgspec.Struct, frozen=True, gc=False):
+    """A regular URL: `scheme`, `user` (everything before an `@`), `host`, `port` (empty for the scheme's
+    own), and `rest`, what comes after the authority.
+    """
+
+    scheme: str
+    user: str
+    host: str
+    port: str
+    rest: str
+
+    @property
+    def place(self) -> str:
+        """Give the authority with its scheme: where a client connects to, and as whom."""
+        user = f"{self.user}@" if self.user else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{self.scheme}://{user}{self.host}{port}"
+
+    @property
+    def normal(self) -> str:
+        """Give the URL in its one form; a slash at the end of a path says nothing."""
+        plain = "?" not in self.rest and "#" not in self.rest
+        return self.place + (self.rest.rstrip("/") if plain else self.rest)
+
+
+def regular_host(text: str) -> str:
+    """Give a host in small letters and in its ASCII form; empty where clients do not read it alike."""
+    host = text.lower() if text.isascii() else _of_letters(text)
+    if not 0 < len(host) <= 253 or not _PLAIN_HOST.fullmatch(host):
+        return ""
+    last = host.rpartition(".")[2]
+    if _NUMBER_LIKE.fullmatch(last):
+        # WHATWG URL, section 3.5: what ends in a number is an address, whatever it looks like.
+        try:
+            return str(ipaddress.IPv4Address(host))
+        except ValueError:
+            return ""
+    return host
+
+
+def _of_letters(text: str) -> str:
+    if _DEVIATING.search(text):
+        return ""
+    try:
+        return idna.encode(text.lower(), strict=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return ""
+
+
+def regular_url(text: str) -> Url | None:
+    """Give a URL that names its scheme and a host, where clients read it alike; None otherwise."""
+    found = _SCHEME.match(text)
+    if found is None or len(text) > MAX_URL:
+        return None
+    scheme, after = found[1].lower(), text[found.end() :]
+    cut = next((at for at, one in enumerate(after) if one in "/?#"), len(after))
+    authority, rest = after[:cut], after[cut:]
+    user, at, place = authority.rpartition("@")
+    if at and not _USER.fullmatch(user):
+        return None
+    host, port = _divided(place)
+    if not host or (port and not _PORT.fullmatch(port)) or not _REST.fullmatch(rest) or _DOTS.search(rest):
+        return None
+    port = "" if _PORTS.get(scheme) == port else port
+    known = Url(scheme, user, host, port, rest)
+    return known if _as_browsers_do(known) else None
+
+
+def _divided(place: str) -> tuple[str, str]:
+    """Give the host and the port of an authority without user; both empty where it is not regular."""
+    if place.startswith("["):
+        six, closed, port = place[1:].partition("]")
+        if not closed or (port and not port.startswith(":")) or port == ":":
+            return "", ""
+        try:
+            address = ipaddress.IPv6Address(six)
+        except ValueError:
+            return "", ""
+        # A scope names an interface, and a mapped address is one of version 4: clients differ on both.
+        plain = address.ipv4_mapped is None and "%" not in six and "." not in six
+        return (f"[{address.compressed}]", port[1:]) if plain else ("", "")
+    host, colon, port = place.partition(":")
+    return ("", "") if colon and not port else (regular_host(host), port)
+
+
+def _as_browsers_do(known: Url) -> bool:
+    """Whether the WHATWG reading of a URL goes where the grammar says that it goes."""
+    try:
+        read = ada_url.URL(known.place + (known.rest or "/"))
+    except ValueError:
+        return False
+    if known.scheme not in _PORTS:
+        return bool(read.host)
+    return (read.protocol, read.hostname, read.port) == (f"{known.scheme}:", known.host, known.port)

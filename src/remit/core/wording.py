@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The person's words as they stand: whether they state a value, as a whole, and for what.
+
+A value is stated where the words hold it as it is, with white space or the marks of a sentence around it.
+Nothing is decoded or taken off the value. Of a name of several words a part is not stated: `Bob` picks
+whoever bears that name, where the person said `Bob Stone`.
+
+Where a value goes (`addressed`) is told by the word that leads to it: `to`, `in`, a verb that people are
+addressed with. What cannot be told is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from remit.core.exact import BLANKS, MARKS, composed, small
+
+MAX_HEARD = 160_000
+"""Characters of a person's words that are looked at; what comes after them states nothing."""
+MAX_VALUE = 400
+"""Characters of the longest text that the words can state."""
+MAX_PLACES = 50
+"""Places in the words at which a value is looked for."""
+#: What the words leave out: it is named, and not for this.
+LEFT_OUT = re.compile(
+    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
+    r"|\b(?:don't|do not|never) [a-z]+)(?P<not> [^,.;:!?()\n]{1,200}?)(?= and | but | then |[,.;:!?()\n]|$)"
+    r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?)"
+    r" (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
+)
+_AROUND = frozenset(MARKS + BLANKS + "\u2013\u2014")
+_OPENING = frozenset("#@") | _AROUND
+_WORD = re.compile(r"\S+")
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: What can stand before a name and is no part of it, although it has a capital.
+_TITLES = _set("mr mrs ms miss mx dr prof professor sir customer client user employee account order contact")
+_DAYS = _set(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july "
+    "august september october november december i i'm i'd i'll i've"
+)
+#: Words that lead to where something goes, or to whom.
+_LEADING = _set(
+    "to at in into on onto with for via through cc bcc towards toward over under between among tell ask "
+    "inform notify email mail e-mail message text dm ping call invite pay reply answer remind contact book "
+    "reserve send give show wire hand offer visit add enter named called channel channels group folder list "
+    "team room inbox calendar project board repo repository branch account address street city recipient "
+    "recipients user users handle iban attendee attendees participant participants guests moved moving "
+    "refund reimburse"
+)
+#: Words that lead to what something is about, or is made of, or to what is done before.
+_ELSEWHERE = _set(
+    "of about from a an regarding concerning read open summarise summarize fetch download load find search "
+    "look check review see get list browse parse analyse analyze translate write draft delete remove drop "
+    "run execute as like than"
+)
+#: Verbs that stand directly before whom they address, unless they say further on where to.
+_DITRANSITIVE = _set("send give show wire hand offer pay book reserve add text mail email forward call")
+_PLACES = _set(
+    "channel group folder list team room inbox calendar project board repo repository branch account"
+)
+#: What somebody says an address is (`her e-mail address is ...`): for whatever the words ask for.
+_DEFINED = re.compile(
+    r"\b(?:address|e-?mail|mail|account|iban|number|phone|mobile|handle|username|channel|contact|recipient|"
+    r"payee|endpoint|webhook)(?: \w+){0,2}(?: is| are| will be| would be| changed to|:| =)(?: now)?"
+    r"[ '\"`<(\u201c\u2018]*$"
+)
+#: With what the words come back to somebody whom they named first (`Ann wrote to me. Please answer her`).
+_BACK = re.compile(
+    r"\b(?:to|with|for|cc|send|pay|give|tell|refund|e?mail|message|ask|inform|notify|invite|reply|answer|call|text|"
+    r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
+)
+_MAX_BACK = 14
+
+
+class Wording:
+    """Everything that a person has said so far, as it stands."""
+
+    def __init__(self) -> None:
+        """Begin with nothing said."""
+        self._written = " "
+        self._said = " "
+
+    def hear(self, text: str) -> list[str]:
+        """Take more words in. Give them in parts, without what they leave out."""
+        text = composed(text[: max(0, MAX_HEARD - len(self._said))])
+        parts, at = [], 0
+        for gone in LEFT_OUT.finditer(small(text)):
+            parts.append(text[at : gone.start()])
+            at = gone.end()
+        parts.append(text[at:])
+        for part in parts:
+            self._add(" ".join(part.split()))
+        return parts
+
+    def _add(self, written: str) -> None:
+        # A full stop between two turns, or around what is left out: no value is stated across it.
+        self._written += f"{written} . "
+        self._said += f"{small(written)} . "
+
+    def states(self, value: str) -> bool:
+        """Whether the words state a value whole; a part of a longer name is not stated."""
+        return any(not self._is_part(start, end) for start, end in self._places(value))
+
+    def addressed(self, value: str, nouns: frozenset[str] = frozenset()) -> bool:
+        """Whether the words state a value as one to whom, or to where, something goes; `nouns` are words by
+        which a tool calls it.
+        """
+        return any(self._leads_to(start, end, nouns) for start, end in self._places(value))
+
+    def defined(self, value: str) -> bool:
+        """Whether the words say of a value that it is somebody's address, account or the like."""
+        return any(
+            _DEFINED.search(self._said[max(0, start - 80) : start]) for start, _ in self._places(value)
+        )
+
+    def _places(self, value: str) -> Iterator[tuple[int, int]]:
+        """Give where a value stands in the words, between white space and marks."""
+        wanted = small(value.strip(BLANKS))
+        if not wanted or len(wanted) > MAX_VALUE:
+            return
+        forms = (
+            [wanted, wanted[1:]] if wanted[0] in "#@" and len(wanted) > 2 and " " not in wanted else [wanted]
+        )
+        for form in forms:
+            at = self._said.find(form)
+            for _ in range(MAX_PLACES):
+                if at < 0:
+                    break
+                if self._apart(at, at + len(form)):
+                    yield at, at + len(form)
+                at = self._said.find(form, at + 1)
+
+    def _apart(self, start: int, end: int) -> bool:
+        said = self._said
+        while said[start - 1] in _OPENING:
+            if said[start - 1] == " ":
+                break
+            start -= 1
+        else:
+            return False
+        if said[end : end + 2] in ("'s", "\u2019s"):
+            end += 2
+        while said[end] in _AROUND:
+            if said[end] == " ":
+                return True
+            end += 1
+        return False
+
+    def _is_part(self, start: int, end: int) -> bool:
+        """Whether what stands there is a part of a name of several words."""
+        written = self._written
+        if not (written[start].isupper() and written[start:end].replace(" ", "").isalpha()):
+            return False
+        before, after = written[:start].rstrip("\"'([{\u201c\u2018"), written[end:]
+        if after[:1] == " " and (word := _WORD.match(after[1:])):
+            bare = word[0].rstrip(MARKS).removesuffix("'s").removesuffix("\u2019s")
+            if bare[:1].isupper() and bare.isalpha() and not bare.isupper() and small(bare) not in _DAYS:
+                return True
+        if not before.endswith(" "):
+            return False
+        words = before[-80:].split()
+        last = words[-1] if words else "."
+        begins = len(words) < 2 or words[-2][-1:] in ".!?:;"
+        return (
+            last.isalpha()
+            and last[:1].isupper()
+            and not last.isupper()
+            and small(last) not in _TITLES | _DAYS
+            and not begins
+        )
+
+    def _leads_to(self, start: int, end: int, nouns: frozenset[str]) -> bool:
+        said = self._said
+        if said[start] in "#@" or said[start - 1] in "#@":
+            return True
+        after = [one.strip(MARKS) for one in said[end : end + 200].split()]
+        if after and after[0] in _PLACES and said[end] == " ":
+            return True
+        sentence = re.split(r"[.!?;]\s", said[max(0, start - 400) : start])[-1]
+        if not sentence.strip(MARKS + BLANKS):
+            # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
+            name = self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
+            return name and _BACK.search(said[end : end + 400]) is not None
+        before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
+        if before and before[-1] in nouns:
+            return True
+        for back, word in enumerate(reversed(before)):
+            if word in _ELSEWHERE:
+                return False
+            if word in _LEADING:
+                # `send Bob the summary`, but `send the summary to Bob`.
+                return word not in _DITRANSITIVE or (back == 0 and "to" not in after[:8])
+        return False
