@@ -46,9 +46,10 @@ _AFTER = re.compile(rf"[ \u00a0]?(?P<unit>[{_SIGNS}%]|[a-z]+)")
 _IN_WORDS = re.compile(rf"\b(?P<tens>{'|'.join(_SPELT)})(?:[ -](?P<ones>{'|'.join(_SPELT)}))?\b")
 #: What has digits and says how much of nothing: accounts, addresses, dates, times, telephone numbers.
 _NO_AMOUNT = re.compile(
-    r"\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}\b|\S*(?:@|://)\S*|\b[12]\d{3}-\d\d?-\d\d?\b|\b\d{1,2}:\d\d(?::\d\d)?\b"
+    r"\b[a-z]{2}\d{2}(?:[a-z0-9]{11,30}|(?: (?:[a-z]{4}(?= \d)|(?=[a-z]*\d)[a-z0-9]{1,4}\b)){2,8})\b|\S*(?:@|://)\S*|\b[12]\d{3}-\d\d?-\d\d?\b|\b\d{1,2}:\d\d(?::\d\d)?\b"
     r"|\+\d[\d ()/-]{6,20}|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d{1,2}[./]\d{1,2}[./](?:[12]\d)?\d\d\b"
 )
+_WHOLE_NUMBER = re.compile(_DIGITS)
 _GROUPED = re.compile(r"\d{1,3}([ ,.'\u2019\u00a0\u202f])\d{3}(?:\1\d{3})*")
 _CEILING = re.compile(
     r"\b(?:up to|at most|max(?:imum)?(?: of)?|no more than|not more than|under|below|less than|within|"
@@ -56,15 +57,25 @@ _CEILING = re.compile(
 )
 #: Words before a number that make it how much, also where it names no unit.
 _HOW_MUCH = re.compile(
-    r"\b(?:pay|send|transfer|wire|refund|charge|order|buy|book|withdraw|deposit|donate|tip|limit|amount|quantity|"
-    r"number|total|sum|price|top|first|last|set|increase|decrease|raise|reduce|to|by|of)"
-    r"(?: \w+){0,2}[ :]+$"
+    r"\b(?:pay|send|transfer|wire|refund|charge|order|buy|book|withdraw|deposit|donate|tip|limit|amount|"
+    r"quantity|number|total|sum|price|rent|fee|cost|salary|budget|payment|bill|top|first|last|set|increase|"
+    r"decrease|raise|reduce|to|by|of)(?: \w+){0,2}[ :]+$"
 )
 #: Words that have an amount worked out rather than stated.
 _COMPUTED = re.compile(
     r"\b(?:(?:increas|decreas|rais|reduc|adjust|differen|split|halv|doubl|remain|convert|equivalent)\w*|half|triple|"
     r"total|sum|rest|share|per|each|tip|balance|average|cover|due|owe[ds]?|more|less|additional|extra|plus|minus)\b"
 )
+_NUMBERED_WORDS = "order number invoice item ticket case customer no id account room #"
+_NUMBERED = tuple(_NUMBERED_WORDS.split())
+_AFTER_NUMBER = re.compile(r" ([a-z]+)")
+_ON_WORDS = "on to for from and then at with by in as is was or but if after before"
+_LEADING_ON = frozenset(_ON_WORDS.split())
+#: Words of the names of arguments that count things, say how many in a hundred, or name a day.
+_COUNT_WORDS = "quantity qty count number n limit guests people seats size pages copies max top days"
+_COUNTS = frozenset(_COUNT_WORDS.split())
+_RATES = frozenset(("percent", "percentage", "pct", "rate", "discount"))
+_WHEN = frozenset(("date", "day", "when", "due", "deadline", "start", "end", "until", "from", "since"))
 _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
 
 
@@ -78,10 +89,9 @@ class Amount(msgspec.Struct, frozen=True):
     most: bool = False
     counts: bool = False
 
-    def covers(self, other: Amount, unit: str = "") -> bool:
+    def covers(self, other: Amount) -> bool:
         """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
-        theirs = other.unit or unit
-        if self.unit and theirs and self.unit != theirs:
+        if self.unit and other.unit and self.unit != other.unit:
             return False
         if self.most:
             top = max(self.readings)
@@ -112,6 +122,11 @@ def unit_of(text: str) -> str:
     return _UNITS.get(small(text).strip(BLANKS), "")
 
 
+def is_moment(name: Iterable[str]) -> bool:
+    """Whether the words of an argument's name say that it is a day or a time."""
+    return not _WHEN.isdisjoint(name)
+
+
 def is_minor(name: Iterable[str]) -> bool:
     """Whether the words of an argument's name say that it counts the hundredth parts of a currency."""
     return not _MINOR.isdisjoint(name)
@@ -138,9 +153,19 @@ def amounts_in(text: str) -> Iterator[Amount]:
             continue
         if unit == "cent":
             values, unit = frozenset(one / 100 for one in values), ""
-        counts = bool(unit) or _HOW_MUCH.search(before) is not None
+        counts = bool(unit) or (
+            _HOW_MUCH.search(before) is not None and not _is_number_of(before, said[end:])
+        )
         yield Amount(values, unit, _CEILING.search(before) is not None, counts)
     yield from _spelt(said)
+
+
+def _is_number_of(before: str, after: str) -> bool:
+    """Whether a number is that of something (`order 4711 for ...`), and not how many (`order 3 of ...`)."""
+    if not before.rstrip().endswith(_NUMBERED):
+        return False
+    follows = _AFTER_NUMBER.match(after)
+    return follows is None or follows[1] in _LEADING_ON
 
 
 def _spelt(said: str) -> Iterator[Amount]:
@@ -161,6 +186,8 @@ def _spelt(said: str) -> Iterator[Amount]:
 
 def _readings(number: str) -> frozenset[Decimal]:
     """Give all that digits with marks between them can be read as."""
+    if not _WHOLE_NUMBER.fullmatch(number):
+        return frozenset()
     marks = [one for one in number if not one.isdigit() and one != "e"]
     forms = {number}
     if marks:
@@ -211,11 +238,20 @@ class Amounts:
         """Give the units that were named."""
         return frozenset(one.unit for one in self._found if one.unit)
 
-    def cover(self, wanted: Amount, unit: str) -> bool:
-        """Whether the person stated this amount, or one that bounds it."""
+    def cover(self, wanted: Amount, name: Iterable[str]) -> bool:
+        """Whether the person stated this amount, or one that bounds it, for an argument of a tool whose name
+        has these words: a price is no quantity, and neither is a percentage.
+        """
+        words = frozenset(name)
+        rate, count = not _RATES.isdisjoint(words), not _COUNTS.isdisjoint(words)
+        said = [one for one in self._found if (one.unit == "%") is rate or (rate and not one.unit)]
+        if count:
+            said = [one for one in said if not one.unit]
+        elif any(one.unit for one in said):
+            said = [one for one in said if one.unit]
         # Where the words say how much, a number of something else (`invoice 4711`) is no amount.
-        said = [one for one in self._found if one.counts] or self._found
-        return any(one.covers(wanted, unit) for one in said)
+        said = [one for one in said if one.counts] or said
+        return any(one.covers(wanted) for one in said)
 
     def differ(self) -> bool:
         """Whether the person said how much, so that another amount is another than they said."""

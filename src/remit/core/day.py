@@ -43,7 +43,8 @@ _WRITTEN = tuple(
         r"(?P<year>[12]\d{3})-(?P<month>[01]\d)-(?P<day>[0-3]\d)",
     )
 )
-_ISO = re.compile(r"([12]\d{3})-([01]\d)-([0-3]\d)(?:[T ].{0,20})?")
+_TIME = r"[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-][0-2]\d:?[0-5]\d)?"
+_ISO = re.compile(rf"([12]\d{{3}})-([01]\d)-([0-3]\d)(?:{_TIME})?")
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -70,8 +71,12 @@ def days_in(text: str) -> frozenset[Day]:
 
 
 def day_of(text: str) -> Day | None:
-    """Give the day that a whole text is, as tools write it."""
+    """Give the day that a whole text is, as tools write it or as people do."""
     bare = text.strip()
-    if len(bare) > 40 or not (found := _ISO.fullmatch(bare)):
+    if len(bare) > 40 or not bare.isascii():
         return None
-    return Day(int(found[1]), int(found[2]), int(found[3]))
+    if found := _ISO.fullmatch(bare):
+        return Day(int(found[1]), int(found[2]), int(found[3]))
+    said = bare.lower()
+    days = days_in(said) if any(one.fullmatch(said) for one in _WRITTEN) else frozenset[Day]()
+    return next(iter(days)) if len(days) == 1 else None

@@ -20,14 +20,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from remit.core.number import account_of, phone_of
-from remit.core.url import regular_host, regular_url
+from remit.core.number import MIN_NUMBER, account_of, phone_of
+from remit.core.url import Url, regular_host, regular_url
 
 MAX_EXACT = 2_048
 """Characters of a text that is read; a longer one is a content, and stands for nothing else."""
-MAX_NUMBER = 44
-"""Characters of the longest account or telephone number, in groups."""
-BLANKS = " \t\r\n\f\v"
+BLANKS = " \t\r\n"
 """White space around a value that programs take off."""
 MARKS = ".,;:!?()[]{}\"'`<>*_~|\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e\u2026"
 """Marks that a sentence puts around a value."""
@@ -53,10 +51,10 @@ class ExactValue(msgspec.Struct, frozen=True, gc=False):
 
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _EMAIL, _URL, _HOST = ExactKind.EMAIL, ExactKind.URL, ExactKind.HOST
-_TEXT = ExactKind.TEXT
+_PHONE, _TEXT = ExactKind.PHONE, ExactKind.TEXT
 # RFC 5322 section 3.4, as far as every mail program reads it alike: a name of plain words, or one in quotes.
 _NAMED = re.compile(
-    r"(?:\"[^\"\\<>@\x00-\x1f]{0,200}\"|[^\"\\<>@()\[\],;:\x00-\x1f]{0,200})<([^<>\s]{3,320})>"
+    r"(?:\"[^\"\\<>@\x00-\x1f]{0,200}\" ?|[^\"\\<>@()\[\],;:\x00-\x1f]{0,200})<([^<>\s]{3,320})>"
 )
 # RFC 5321 section 4.1.2: a dot-string. Letters beyond ASCII by RFC 6531.
 _LOCAL = re.compile(
@@ -66,6 +64,13 @@ _TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
 _SCHEMELESS = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}\.[A-Za-z]{2,24}(?::[1-9][0-9]{0,4})?[/?#]\S{0,1500}"
 )
+MAX_GROUPS = 10
+"""Groups of the longest account or telephone number."""
+_ACCOUNT_HEAD = re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{0,30}$")
+_ACCOUNT_GROUP = re.compile(r"[A-Za-z0-9]{1,4}")
+_PHONE_GROUP = re.compile(r"\(?\+?[0-9][0-9()./-]{0,20}")
+_AT_ENDS = tuple(".,;:!?")
+_BESIDE_WORDS = MARKS + "\u2013\u2014"
 _BESIDE_NUMBERS = MARKS.replace("(", "").replace(")", "")
 _DIGITS = re.compile(r"[0-9]")
 _SMALL_ASCII = {at: at + 32 for at in range(ord("A"), ord("Z") + 1)}
@@ -76,9 +81,11 @@ def small(text: str) -> str:
 
     A letter whose small form is another letter's, or several letters, stays as it is.
     """
-    if text.isascii():
-        return text.lower()
-    return "".join(one if one.isascii() else _small(one) for one in composed(text).translate(_SMALL_ASCII))
+    return text.lower() if text.isascii() else _small_letters(composed(text))
+
+
+def _small_letters(text: str) -> str:
+    return "".join(one if one.isascii() else _small(one) for one in text.translate(_SMALL_ASCII))
 
 
 def composed(text: str) -> str:
@@ -110,16 +117,28 @@ def exact(text: str) -> ExactValue:
 
 def _unmarked(bare: str) -> ExactValue | None:
     """Read what has no mark that says what it is."""
-    if "." in bare and " " not in bare and (host := regular_host(bare)):
-        return ExactValue(_HOST, host) if _TLD.fullmatch(host.rpartition(".")[2]) else None
+    if "." in bare and " " not in bare:
+        host, marked, _ = bare.partition("/")
+        if (name := regular_host(host)) and not marked:
+            return ExactValue(_HOST, name) if _TLD.fullmatch(name.rpartition(".")[2]) else None
+        if _SCHEMELESS.fullmatch(bare):
+            url = regular_url(f"https://{bare}")
+            return _without_scheme(url) if url else None
     if not _DIGITS.search(bare) or not bare.isascii():
         return None
     low = bare.lower()
     if low[0] in "+0123456789":
         phone = phone_of(low)
-        return ExactValue(ExactKind.PHONE, phone) if phone else None
+        return ExactValue(_PHONE, phone) if phone else None
     account = account_of(low) if low[2:4].isdecimal() else ""
     return ExactValue(ExactKind.IBAN, account) if account else None
+
+
+def _without_scheme(url: Url) -> ExactValue:
+    """Give a web address of which nobody says by which scheme: a host alone, or what stands after it, too."""
+    where = url.normal.partition(":")[2]
+    alone = not url.port and where == f"//{url.host}"
+    return ExactValue(_HOST, url.host) if alone else ExactValue(_URL, where)
 
 
 def _email(text: str) -> ExactValue | None:
@@ -127,7 +146,8 @@ def _email(text: str) -> ExactValue | None:
     host = regular_host(domain)
     if not host or "." not in host or len(local) > 64 or not _LOCAL.fullmatch(local):
         return None
-    return ExactValue(_EMAIL, f"{small(local)}@{host}")
+    # Composed letters and letters with marks are two mailboxes on the wire.
+    return ExactValue(_EMAIL, f"{_small_letters(local)}@{host}")
 
 
 def named_address(text: str) -> tuple[str, str]:
@@ -137,11 +157,9 @@ def named_address(text: str) -> tuple[str, str]:
 
 
 def place_of(text: str) -> str:
-    """Give the host of a web address that clients read alike, with its port; empty for anything else, and for
-    one that says as whom to connect.
-    """
+    """Give the host of a web address that clients read alike, with its port; empty for anything else."""
     url = regular_url(text.strip(BLANKS))
-    if url is None or url.user or url.scheme not in ("http", "https"):
+    if url is None:
         return ""
     return f"{url.host}:{url.port}" if url.port else url.host
 
@@ -152,49 +170,82 @@ def stated_forms(text: str) -> Iterator[ExactValue]:
     """
     found = exact(text)
     yield found
-    bare = text.strip(BLANKS)
-    if found.kind is _HOST or (found.kind is _TEXT and _SCHEMELESS.fullmatch(bare)):
+    if found.kind is _HOST or (found.kind is _URL and found.normal.startswith("//")):
         for scheme in ("https", "http"):
-            if url := regular_url(f"{scheme}://{bare}"):
-                yield ExactValue(_URL, url.normal)
-    elif found.kind is _URL and found.normal.startswith("https://"):
-        yield exact(bare.partition("://")[2])
+            yield ExactValue(_URL, f"{scheme}://{found.normal.removeprefix('//')}")
+    elif found.kind is _URL and found.normal.startswith(("https://", "http://")):
+        if url := regular_url(found.normal):
+            yield _without_scheme(url)
+    elif found.kind is _PHONE and found.normal.isdecimal():
+        yield ExactValue(_TEXT, found.normal)
+    elif found.kind is _TEXT and found.normal.isdecimal() and len(found.normal) >= MIN_NUMBER:
+        # A bare row of digits is a telephone number just as well.
+        yield ExactValue(_PHONE, found.normal)
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Give the words of a text, and each run of words that can be one number, without the marks of a sentence
-    around them.
+    """Give the words of a text without the marks of a sentence around them; the groups of one account or
+    telephone number as one.
     """
-    words = text.split()
-    for word in words:
-        bare = word.strip(MARKS + "\u2013\u2014")
+    words, at = text.split(), 0
+    while at < len(words):
+        found, after = _number_at(words, at)
+        yield from found
+        if after > at:
+            at = after
+            continue
+        bare = words[at].strip(_BESIDE_WORDS)
         if bare:
             yield bare
-            if word[:1] == "[" and "](" in bare:  # a link of Markdown
+            if words[at][:1] == "[" and "](" in bare:  # a link of Markdown
                 yield bare.rpartition("](")[2]
-    yield from _numbers(words)
+        at += 1
 
 
-def _numbers(words: list[str]) -> Iterator[str]:
-    """Give each run of words that may be the groups of one account or telephone number."""
-    for at, word in enumerate(words):
-        head = word.lstrip(MARKS)
-        if not head or not (head[0] in "+0123456789" or (head[2:4].isdecimal() and head[:2].isalpha())):
-            continue
-        run = head
-        for after in words[at + 1 : at + 10]:
-            if not _DIGITS.search(after) or len(run) > MAX_NUMBER:
-                break
-            run = f"{run} {after}"
-            yield run.strip(_BESIDE_NUMBERS)
+def _number_at(words: list[str], at: int) -> tuple[list[str], int]:
+    """Give the readings of a number that several words from `at` on write, and where it ends. A part of its
+    groups is no number that was stated.
+    """
+    head = words[at].lstrip(_BESIDE_NUMBERS)
+    account = _ACCOUNT_HEAD.match(head) is not None
+    if not account and not _PHONE_GROUP.match(head):
+        return [], at
+    run, end = head.rstrip(_BESIDE_NUMBERS), at + 1
+    runs = [(run, end)] if account else []
+    group = _ACCOUNT_GROUP if account else _PHONE_GROUP
+    while end < len(words) and end < at + MAX_GROUPS and not words[end - 1].endswith(_AT_ENDS):
+        bare = words[end].rstrip(_BESIDE_NUMBERS)
+        if not group.fullmatch(bare):
+            break
+        run, end = f"{run} {words[end]}", end + 1
+        runs.append((run.rstrip(_BESIDE_NUMBERS), end))
+    if account:
+        found = [(text, last) for text, last in runs if account_of(text.lower())]
+        # Where an account number ends no mark says; its check digits do (ISO 13616).
+        found = [one for one in found if _checks(one[0])] or found
+    else:
+        found = [(text, last) for text, last in runs if phone_of(text)][-1:]
+    return [text for text, _ in found], found[-1][1] if found else at
 
 
-def standing(text: str) -> Iterator[ExactValue]:
-    """Give every destination that stands in a text as it is: nothing is decoded, and none is taken out of
-    another. Some come more than once.
+def _checks(account: str) -> bool:
+    short = account.replace(" ", "").replace("-", "")
+    return int("".join(str(int(one, 36)) for one in short[4:] + short[:4])) % 97 == 1
+
+
+def written(text: str) -> Iterator[tuple[str, ExactValue]]:
+    """Give every destination that stands in a text as it is, with the piece that writes it: nothing is
+    decoded, and none is taken out of another. Some come more than once.
     """
     for piece in pieces(text):
         if "@" in piece or "." in piece or "://" in piece or _DIGITS.search(piece):
-            found = exact(piece)
-            if found.kind is not _TEXT:
-                yield from stated_forms(piece)
+            forms = list(stated_forms(piece))
+            if len(forms) > 1 or forms[0].kind is not _TEXT:
+                for found in forms:
+                    yield piece, found
+
+
+def standing(text: str) -> Iterator[ExactValue]:
+    """Give every destination that stands in a text as it is."""
+    for _, found in written(text):
+        yield found

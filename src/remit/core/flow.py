@@ -233,7 +233,10 @@ def _of_arguments(
     for name, value in parts.items():
         spec = tool.arguments.get(name, _PLAIN)
         role = spec.role
-        if _absent(value) or (isinstance(value, bool) and role is _CONTENT and not spec.secret):
+        used = role is ArgumentRole.CODE or spec.secret
+        if (_absent(value) and not (used and value)) or (
+            isinstance(value, bool) and role is _CONTENT and not used
+        ):
             continue
         one = index.judge(value, tool, name, read)
         found[name] = one

@@ -20,6 +20,13 @@ from remit.core.tool import ArgumentRole, Tool
 Json = Any
 
 _HOST, _URL = DestinationKind.HOST, DestinationKind.URL
+_FILE_ENDINGS = (
+    "md txt pdf doc docx odt rtf xls xlsx ods csv tsv ppt pptx odp json yaml yml xml toml ini cfg conf env "
+    "log html htm css js ts tsx jsx py ipynb rb go rs java kt c h cc cpp hpp cs php pl sh bash zsh ps bat "
+    "sql db sqlite lock zip tar gz tgz bz xz rar png jpg jpeg gif svg webp bmp tif tiff mp mov avi mkv wav "
+    "mp3 mp4 eml ics vcf pem key crt bak tmp rst tex so dll exe bin iso dmg apk jar war"
+)
+_OF_FILES = frozenset(_FILE_ENDINGS.split())
 _UNTRUSTED = Trust.UNTRUSTED
 _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.CODE)
 
@@ -55,8 +62,8 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> bool:
     for leaf in (value,) if isinstance(value, str) else leaves(value):
         excused: set[Destination] | None = None
         for found in within(leaf):
-            # A host alone looks like the name of a file; that of a new URL does not.
-            if found.kind is _HOST or not (
+            # A host alone may be the name of a file; that of a new URL is none.
+            if (found.kind is _HOST and _may_be_file(found.normal)) or not (
                 brought_by_others(index, found, named=named) or _may_be_foreign(index, found, named=named)
             ):
                 continue
@@ -107,6 +114,10 @@ def _stated(index: TaskMemory, text: str) -> set[Destination]:
                 out.update((found, *inside))
         at = at.above
     return out
+
+
+def _may_be_file(host: str) -> bool:
+    return host.rpartition(".")[2] in _OF_FILES or host.count(".") == 0
 
 
 def _may_be_foreign(index: TaskMemory, found: Destination, *, named: bool) -> bool:

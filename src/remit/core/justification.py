@@ -71,9 +71,12 @@ def bare(name: str) -> str:
 
 
 class Stated(msgspec.Struct, frozen=True):
-    """Where the intent states a value: in which typed parameter, or (empty) in the person's words."""
+    """Where the intent states a value: in which typed parameter, or (empty) in the person's words; for an
+    address also as which piece of them.
+    """
 
     parameter: str = ""
+    words: str = ""
 
 
 class Justification(msgspec.Struct, frozen=True):

@@ -53,6 +53,9 @@ def _values(value: Json, schemas: list[Json], root: Json, depth: int) -> Iterato
         for key, below in value.items():
             if key not in names:
                 yield key
+                if below is None:
+                    # A key of nothing: what a tool makes of it, nobody knows.
+                    yield ""
             yield from _values(below, _below(schemas, key, root) if schemas else [], root, depth + 1)
     elif isinstance(value, list):
         items = _items(schemas, root) if schemas else []

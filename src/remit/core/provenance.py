@@ -19,13 +19,14 @@ task's label, not this, is what stands before disclosing what was read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
 
-from remit.core.amount import amount_of, is_minor, states_day, unit_of
+from remit.core.amount import amount_of, is_minor, is_moment, states_day, unit_of
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
@@ -50,6 +51,9 @@ MAX_ARGUMENT_LEAVES = 2_000
 _UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
 _TEXT, _HOST = DestinationKind.TEXT, DestinationKind.HOST
 _INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
+
+
+_NUMBERS = re.compile(r"\d[\d.,]*")
 
 
 class Index:
@@ -232,12 +236,16 @@ class Index:
         if wanted is None:
             day = states_day(text, self.utterance.days)
             stated = self.utterance.wording.states(text) if day is None else day
-            named = amounts.units if day is None else self.utterance.days
-            return self._how_much(stated, text, tool, name, differs=not stated and bool(named))
+            # What nobody can read as an amount is another than any that was stated.
+            differs = not stated and (day is None or bool(self.utterance.days))
+            return self._how_much(stated, text, tool, name, differs=differs)
         if is_minor(words):
             wanted = msgspec.structs.replace(wanted, readings=frozenset(one / 100 for one in wanted.readings))
-        stated = amounts.cover(wanted, "")
-        return self._how_much(stated, text, tool, name, differs=amounts.differ())
+        stated, differs = amounts.cover(wanted, words), amounts.differ()
+        if is_moment(words) and self.utterance.days:
+            # A day that is written as a number is none of the days that were named.
+            stated, differs = False, True
+        return self._how_much(stated, text, tool, name, differs=differs)
 
     def _how_much(
         self, stated: bool, text: str, tool: Tool | None, name: str, *, differs: bool
@@ -246,8 +254,10 @@ class Index:
             return Justification(_INTENT, Stated(), reach=Reach.NAMED)
         number = number_of(text)
         found = self.judge_one(number or text, tool, name)
-        place = self.kept.mentioned_number(number) if number and found.provenance is not _BY_OTHERS else None
-        if place is not None and not found.reached:
+        numbers = (number,) if number else map(number_of, _NUMBERS.findall(text[:MAX_EXACT]))
+        places = map(self.kept.mentioned_number, numbers)
+        place = next((one for one in places if one is not None), None)
+        if place is not None and not found.reached and found.provenance is not _BY_OTHERS:
             met = self.kept.places[place].met
             found = msgspec.structs.replace(
                 found, provenance=_BY_OTHERS, origins=(met, *found.origins)[:MAX_MET]
@@ -282,6 +292,9 @@ class Index:
             elif tool.selects(name) and self.kept.mentioned(found) is not None:
                 spent = not self.utterance.asks_for(found.normal, *asking(tool))
         elsewhere = statement.elsewhere(text, stated, tool, name)
+        if elsewhere and not _leads_out(tool, name):
+            # It is the person's, and not as what it would be used.
+            return Justification(Provenance.UNKNOWN, None, origins)
         return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
 
     def _reached(

@@ -13,6 +13,7 @@ from typing import Any
 
 from remit.core.amount import Amounts
 from remit.core.exact import (
+    BLANKS,
     ExactKind,
     ExactValue,
     exact,
@@ -21,6 +22,7 @@ from remit.core.exact import (
     small,
     standing,
     stated_forms,
+    written,
 )
 from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
@@ -33,7 +35,9 @@ Json = Any
 
 _TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
+_IN_WORDS = (_TEXT, _HOST, ExactKind.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
+_PURPOSES = (_DESTINATION, ArgumentRole.CODE)
 #: Words of parameters' names that say to whom, or to where, something goes.
 _WHERE_WORDS = (
     "to cc bcc recipient address email mail channel user person customer client member attendee participant "
@@ -51,6 +55,8 @@ class Statement:
         """Begin with nothing stated."""
         self._values: dict[ExactValue, Stated] = {}
         self._hosts: set[str] = set()
+        #: Parameters, letter by letter.
+        self._written: set[str] = set()
         self._spent: dict[ExactValue, tuple[str, str]] = {}
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
@@ -59,8 +65,8 @@ class Statement:
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for part in self.utterance.wording.hear(goal):
-            for found in standing(unquoted(part)):
-                self._values.setdefault(found, Stated())
+            for piece, found in written(unquoted(part)):
+                self._values.setdefault(found, Stated(words=piece))
                 if found.kind is _HOST:
                     self._hosts.add(found.normal)
         self.utterance.hear(goal)
@@ -70,6 +76,7 @@ class Statement:
                 self._parameter(name, leaf)
 
     def _parameter(self, name: str, leaf: str) -> None:
+        self._written.add(leaf.strip(BLANKS))
         for found in stated_forms(leaf):
             # A parameter counts more than a mention of the same value.
             self._values[found] = Stated(name)
@@ -89,9 +96,9 @@ class Statement:
         """Give where a text is stated, as it stands; None where it is not."""
         found = exact(text)
         stated = self._values.get(found)
-        if stated is None and found.kind in _BY_WORDS and self._says(text, found.normal, tool, name):
+        if stated is None and found.kind in _IN_WORDS and self._says(text, found.normal, tool, name):
             stated = Stated()
-        if stated is None or not self._called(text):
+        if stated is None or not self._called(text) or not self._as_written(text, stated, tool, name):
             return None
         if _leads_out(tool, name) and self.utterance.only_sends(found.normal):
             return None
@@ -103,19 +110,35 @@ class Statement:
         return bool(place) and place in self._hosts
 
     def elsewhere(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
-        """Whether a value that is stated may have been stated for something else than to be gone to."""
-        if tool is None or tool.effect is Effect.NONE or not _leads_out(tool, name):
+        """Whether a value that is stated may have been stated for something else than what it is used for:
+        as where something goes, as what is run, as a secret.
+        """
+        spec = None if tool is None else tool.arguments.get(name)
+        if tool is None or spec is None or not (spec.role in _PURPOSES or spec.secret):
             return False
         found = exact(text)
+        if spec.role is not _DESTINATION:
+            return not stated.parameter and not self.utterance.asks_for(text, *asking(tool))
         if stated.parameter:
             return found.kind in _BY_WORDS and not _is_where(stated.parameter, name)
+        reads = tool.effect is Effect.NONE
         if found.kind in _BY_WORDS and not self.utterance.wording.addressed(
-            text, frozenset(name_words(name))
+            text, frozenset(name_words(name)), reads=reads
         ):
             return True
-        if self.utterance.wording.defined(text):
+        if self.utterance.wording.defined(stated.words or text):
             return False
-        return not self.utterance.asks_for(small(text), *asking(tool))
+        return not self.utterance.asks_for(stated.words or text, *asking(tool))
+
+    def _as_written(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
+        """Whether a code, or a secret, is stated letter by letter, and a code as a whole."""
+        spec = None if tool is None else tool.arguments.get(name)
+        if spec is None or not (spec.secret or spec.role is ArgumentRole.CODE):
+            return True
+        if stated.parameter:
+            return text.strip(BLANKS) in self._written
+        wording = self.utterance.wording
+        return wording.writes(text) if spec.secret else wording.quotes(text)
 
     def _called(self, text: str) -> bool:
         """Whether the name before an address goes with it: a word of it stands in the address, or the person

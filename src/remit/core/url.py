@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 
 import ada_url
 import idna
@@ -21,40 +22,34 @@ import msgspec
 
 MAX_URL = 2_048
 """Characters of the longest URL that is read."""
-_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
-# RFC 3986 section 3, with letters beyond ASCII where clients encode them alike.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
-_USER = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:-]{1,200}")
+_PORTS = {"http": "80", "https": "443"}
+# RFC 3986 section 3. As whom to connect is no part of it: some clients take that for a part of the host.
+_PLACE = re.compile(r"(https?)://([^/?#]{1,300})", re.IGNORECASE)
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _REST = re.compile(
-    r"(?:[/?#](?:[A-Za-z0-9._~!$&'()*+,;=:@/?#\u00a1-\ud7ff\uf900-\uffef-]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:[/?](?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?(?:#[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
 )
 _DOTS = re.compile(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
 _PLAIN_HOST = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 # IDNA 2008 and IDNA 2003 read these differently (RFC 5894 section 7.2), and so do clients.
-_DEVIATING = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
+_DEVIATING = re.compile("[\u00df\u1e9e\u03a3\u03c2\u200c\u200d]")
 _NUMBER_LIKE = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class Url(msgspec.Struct, frozen=True, gc=False):
-    """A regular URL: `scheme`, `user` (everything before an `@`), `host`, `port` (empty for the scheme's
-    own), and `rest`, what comes after the authority.
-    """
+    """A regular URL: `scheme`, `host`, `port` (empty for the scheme's own), and `rest`, what comes after."""
 
     scheme: str
-    user: str
     host: str
     port: str
     rest: str
 
     @property
     def place(self) -> str:
-        """Give the authority with its scheme: where a client connects to, and as whom."""
-        user = f"{self.user}@" if self.user else ""
-        port = f":{self.port}" if self.port else ""
-        return f"{self.scheme}://{user}{self.host}{port}"
+        """Give the scheme and the authority: where a client connects to."""
+        return f"{self.scheme}://{self.host}:{self.port}" if self.port else f"{self.scheme}://{self.host}"
 
     @property
     def normal(self) -> str:
@@ -79,30 +74,27 @@ def regular_host(text: str) -> str:
 
 
 def _of_letters(text: str) -> str:
-    if _DEVIATING.search(text):
+    low = text.lower()
+    if _DEVIATING.search(text) or unicodedata.normalize("NFKC", low) != low:
         return ""
     try:
-        return idna.encode(text.lower(), strict=True).decode("ascii")
+        return idna.encode(low, strict=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return ""
 
 
 def regular_url(text: str) -> Url | None:
-    """Give a URL that names its scheme and a host, where clients read it alike; None otherwise."""
-    found = _SCHEME.match(text)
+    """Give an address of the web that names its scheme, where clients read it alike; None otherwise."""
+    found = _PLACE.match(text)
     if found is None or len(text) > MAX_URL:
         return None
-    scheme, after = found[1].lower(), text[found.end() :]
-    cut = next((at for at, one in enumerate(after) if one in "/?#"), len(after))
-    authority, rest = after[:cut], after[cut:]
-    user, at, place = authority.rpartition("@")
-    if at and not _USER.fullmatch(user):
+    rest = text[found.end() :]
+    host, port = _divided(found[2])
+    ported = not port or (_PORT.fullmatch(port) is not None and int(port) < 65_536)
+    if not host or not ported or not _REST.fullmatch(rest) or _DOTS.search(rest):
         return None
-    host, port = _divided(place)
-    if not host or (port and not _PORT.fullmatch(port)) or not _REST.fullmatch(rest) or _DOTS.search(rest):
-        return None
-    port = "" if _PORTS.get(scheme) == port else port
-    known = Url(scheme, user, host, port, rest)
+    scheme = found[1].lower()
+    known = Url(scheme, host, "" if _PORTS[scheme] == port else port, rest)
     return known if _as_browsers_do(known) else None
 
 
@@ -126,9 +118,7 @@ def _divided(place: str) -> tuple[str, str]:
 def _as_browsers_do(known: Url) -> bool:
     """Whether the WHATWG reading of a URL goes where the grammar says that it goes."""
     try:
-        read = ada_url.URL(known.place + (known.rest or "/"))
+        read = ada_url.URL(known.place + known.rest)
     except ValueError:
         return False
-    if known.scheme not in _PORTS:
-        return bool(read.host)
     return (read.protocol, read.hostname, read.port) == (f"{known.scheme}:", known.host, known.port)

@@ -59,6 +59,8 @@ _WHOM = _set(
 )
 #: Clauses after the one that states something, in which `it` may still be that.
 _MAX_CLAUSES = 4
+#: Stands in place of a value that the words state: a letter of nobody's.
+_STATED = "\U000f0000"
 _WILD = frozenset("*%?|<>\\^$~{}[]`;")
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
 _SENDING = (
@@ -238,11 +240,14 @@ class Utterance:
         name = name[:1] if verbs_and_nouns(name)[0] else name
         if not self.asks(tool_words, name):
             return True
-        clauses = [one for sentence in self._sentences for one in _clauses(sentence)]
+        starts = frozenset(stem(one.split()[0]) for one in (*tool_words, *name[:1]) if one)
+        # What stands in a value (`select count(*) from orders`) asks for nothing, and divides no clause.
+        stated = re.compile(rf"(?<!\w){re.escape(folded(value).strip())}(?!\w)")
+        said = [stated.sub(_STATED, folded(one)) for one in self._sentences]
+        clauses = [one for sentence in said for one in _clauses(sentence, starts)]
         open_still, found = False, False
         for at, words in enumerate(clauses):
-            text = f" {' '.join(words)} "
-            if f" {' '.join(words_of(value))} " not in text:
+            if not any(_STATED in one for one in words):
                 continue
             found = True
             for near in (words, *clauses[at + 1 : at + 1 + _MAX_CLAUSES]):
@@ -271,12 +276,14 @@ class Utterance:
         return not self.many.isdisjoint(_WHOM)
 
 
-def _clauses(sentence: str) -> Iterator[list[str]]:
-    """Give the words of each clause; one without a verb of asking belongs to the one before, or after it."""
+def _clauses(sentence: str, starts: frozenset[str]) -> Iterator[list[str]]:
+    """Give the words of each clause of a folded sentence; one without a verb of asking, or a stem in
+    `starts`, belongs to the one before, or after it.
+    """
     held: list[str] = []
-    for one in _CLAUSE.split(folded(sentence)):
+    for one in _CLAUSE.split(sentence):
         words = words_of(one)
-        if held and _asks_something(words) and _asks_something(held):
+        if held and _asks_something(words, starts) and _asks_something(held, starts):
             yield held
             held = []
         held += words
@@ -284,8 +291,8 @@ def _clauses(sentence: str) -> Iterator[list[str]]:
         yield held
 
 
-def _asks_something(words: Sequence[str]) -> bool:
-    return not _ASKING.isdisjoint(map(stem, words))
+def _asks_something(words: Sequence[str], starts: frozenset[str] = frozenset()) -> bool:
+    return not (_ASKING | starts).isdisjoint(map(stem, words))
 
 
 def _asked(stems: frozenset[str], text: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:

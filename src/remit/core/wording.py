@@ -31,6 +31,14 @@ LEFT_OUT = re.compile(
 )
 _AROUND = frozenset(MARKS + BLANKS + "\u2013\u2014")
 _OPENING = frozenset("#@") | _AROUND
+_QUOTES = {"`": "`", '"': '"', "'": "'", "\u201c": "\u201d", "\u00ab": "\u00bb", "\u2018": "\u2019"}
+_ENDS = re.compile(
+    r"[.,;:!?)]*(?: (?:and|then|but|or|after|before|when|if|in|on|for|with|once|please|now|today|again)\b"
+    r"| \. |$)"
+)
+_BEGINS = re.compile(
+    r"\b(?:run|execute|exec|start|launch|call|command|script|query|code|program)(?: \w+)?[: ]+$"
+)
 _WORD = re.compile(r"\S+")
 
 
@@ -58,6 +66,10 @@ _ELSEWHERE = _set(
     "of about from a an regarding concerning read open summarise summarize fetch download load find search "
     "look check review see get list browse parse analyse analyze translate write draft delete remove drop "
     "run execute as like than"
+)
+_READING = _set(
+    "read open summarise summarize fetch download load visit see check browse search look review get at in "
+    "on from"
 )
 #: Verbs that stand directly before whom they address, unless they say further on where to.
 _DITRANSITIVE = _set("send give show wire hand offer pay book reserve add text mail email forward call")
@@ -107,11 +119,14 @@ class Wording:
         """Whether the words state a value whole; a part of a longer name is not stated."""
         return any(not self._is_part(start, end) for start, end in self._places(value))
 
-    def addressed(self, value: str, nouns: frozenset[str] = frozenset()) -> bool:
+    def addressed(self, value: str, nouns: frozenset[str] = frozenset(), *, reads: bool = False) -> bool:
         """Whether the words state a value as one to whom, or to where, something goes; `nouns` are words by
-        which a tool calls it.
+        which a tool calls it. Where a tool only `reads` there, words for reading lead to it, too.
         """
-        return any(self._leads_to(start, end, nouns) for start, end in self._places(value))
+        leading = nouns | _READING if reads else nouns
+        places = list(self._places(value))
+        # What is stated in another form (an address without its slash) stands nowhere as it is.
+        return not places or any(self._leads_to(start, end, leading) for start, end in places)
 
     def defined(self, value: str) -> bool:
         """Whether the words say of a value that it is somebody's address, account or the like."""
@@ -119,10 +134,37 @@ class Wording:
             _DEFINED.search(self._said[max(0, start - 80) : start]) for start, _ in self._places(value)
         )
 
+    def quotes(self, value: str) -> bool:
+        """Whether the words hold a value letter by letter, as the whole of what is to be used as it is:
+        between quotes, or up to where the clause ends.
+        """
+        wanted, written = value.strip(BLANKS), self._written
+        if wanted[:1] in _QUOTES:
+            # Quotes set a value off in a sentence; in the value itself a shell takes them for something else.
+            return False
+        for start, end in self._places(value):
+            if written[start:end] != wanted:
+                continue
+            before, after = written[start - 1], written[end]
+            if before in _QUOTES or after in _QUOTES:
+                if _QUOTES.get(before) == after:
+                    return True
+            elif _ENDS.match(written, end) and _BEGINS.search(self._said[max(0, start - 40) : start]):
+                return True
+        return False
+
+    def writes(self, value: str) -> bool:
+        """Whether the words hold a value whole, letter by letter."""
+        wanted = value.strip(BLANKS)
+        return any(
+            self._written[start:end] == wanted and not self._is_part(start, end)
+            for start, end in self._places(value)
+        )
+
     def _places(self, value: str) -> Iterator[tuple[int, int]]:
         """Give where a value stands in the words, between white space and marks."""
         wanted = small(value.strip(BLANKS))
-        if not wanted or len(wanted) > MAX_VALUE:
+        if not wanted or len(wanted) > MAX_VALUE or not _is_even(wanted):
             return
         forms = (
             [wanted, wanted[1:]] if wanted[0] in "#@" and len(wanted) > 2 and " " not in wanted else [wanted]
@@ -188,7 +230,9 @@ class Wording:
             name = self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
             return name and _BACK.search(said[end : end + 400]) is not None
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
-        if before and before[-1] in nouns:
+        before = [one for one in before if one]
+        near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]
+        if near and near[-1] in nouns:
             return True
         for back, word in enumerate(reversed(before)):
             if word in _ELSEWHERE:
@@ -197,3 +241,15 @@ class Wording:
                 # `send Bob the summary`, but `send the summary to Bob`.
                 return word not in _DITRANSITIVE or (back == 0 and "to" not in after[:8])
         return False
+
+
+def _is_even(text: str) -> bool:
+    """Whether the quotes and brackets at the ends of a text belong together: a half of them is a part of
+    something else.
+    """
+    for opening, closing in ("``", '""', "()", "[]", "{}", "<>", "\u201c\u201d", "\u00ab\u00bb"):
+        if (text[0] == opening) is not (text[-1] == closing) and (text[0] == opening or text[-1] == closing):
+            inner = text.count(opening) if opening == closing else text.count(opening) - text.count(closing)
+            if inner % 2 if opening == closing else inner:
+                return False
+    return True
