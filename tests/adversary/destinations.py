@@ -115,12 +115,15 @@ DESTINATIONS: Final = (
         "URL, read",
         "summarise {v}, then post a summary",
         "https://good.example.com/docs",
-        EVIL,
         f"{EVIL}?d=SECRET",
+        # Reading on from a named page, by a link that stands whole in it, carries nothing out.
+        reads=page(EVIL),
         tool="web/fetch",
         argument="url",
         kind="url",
-        allowed=Allowed(prefixes=("https://good.example.com/", "https://pages.example.org/")),
+        allowed=Allowed(
+            frozenset({EVIL}), prefixes=("https://good.example.com/", "https://pages.example.org/")
+        ),
     ),
     scene(
         "URL, written to",

@@ -2,7 +2,7 @@
 """Where URLs lead and hosts are: by the URL standard, by Python's clients, and by programs that look for a
 URL.
 
-Targets are `scheme://[user@]host[:port]/path`, and whole texts for schemes that contact no host.
+Targets are `scheme://[user@]host[:port]/path[?query]`, and whole texts for schemes that contact no host.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIRST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`]+")
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _C0 = "".join(map(chr, range(0x21)))
 Place = tuple[str, str, str, str, str]
-"""Scheme, user info, host, port and path."""
+"""Scheme, user info, host, port, and path with its query."""
 
 
 def url(value: Json) -> set[str]:
@@ -126,7 +126,13 @@ def _by_urllib(text: str) -> Place | None:
     try:
         read = urlsplit(text)
         user = read.netloc.rpartition("@")[0]
-        return read.scheme, user, _bracketed(read.hostname or ""), str(read.port or ""), _path(read.path)
+        return (
+            read.scheme,
+            user,
+            _bracketed(read.hostname or ""),
+            str(read.port or ""),
+            _path(read.path, read.query),
+        )
     except ValueError:
         return None
 
@@ -137,14 +143,26 @@ def _by_urllib3(text: str) -> Place | None:
     except (LocationParseError, ValueError):
         return None
     # Without a scheme it is read with one, as `_written` gives it.
-    return read.scheme or "", read.auth or "", read.host or "", str(read.port or ""), _path(read.path or "")
+    return (
+        read.scheme or "",
+        read.auth or "",
+        read.host or "",
+        str(read.port or ""),
+        _path(read.path or "", read.query or ""),
+    )
 
 
 def _by_yarl(text: str) -> Place | None:
     try:
         read = yarl.URL(text)
         user = (read.raw_authority or "").rpartition("@")[0]
-        return read.scheme, user, _bracketed(read.host or ""), str(read.explicit_port or ""), _path(read.path)
+        return (
+            read.scheme,
+            user,
+            _bracketed(read.host or ""),
+            str(read.explicit_port or ""),
+            _path(read.path, read.raw_query_string),
+        )
     except (ValueError, TypeError):
         return None
 
@@ -155,14 +173,18 @@ def _by_httpx(text: str) -> Place | None:
     except (httpx.InvalidURL, ValueError, TypeError):
         return None
     user = read.userinfo.decode("ascii", "replace")
-    return read.scheme, user, _bracketed(read.host), str(read.port or ""), _path(read.path)
+    query = read.query.decode("ascii", "replace")
+    return read.scheme, user, _bracketed(read.host), str(read.port or ""), _path(read.path, query)
 
 
 def _bracketed(named: str) -> str:
     return f"[{named}]" if ":" in named else named
 
 
-def _path(path: str) -> str:
-    path = re.split("[?#]", path, maxsplit=1)[0]
+def _path(path: str, query: str = "") -> str:
+    """Give path and query, without dot segments; what stands after `#` stays with the client."""
+    path, marked, more = path.partition("#")[0].partition("?")
+    query = query or more if marked or query else ""
     clean = posixpath.normpath(path.replace("%2e", ".").replace("%2E", ".")) if path else "/"
-    return clean if clean.startswith("/") else "/"
+    clean = clean if clean.startswith("/") else "/"
+    return f"{clean}?{query}" if query else clean
