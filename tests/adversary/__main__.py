@@ -43,10 +43,11 @@ def main() -> int:
     write(given.json, found)
     if given.publish:
         write(PUBLISHED, published(found))
-    for one in (*tally.cases, *halted, *tally.disagreed):
+    raised = [f"remit raised: {where}: {value}" for where, value in tally.raised.items()]
+    for one in (*tally.cases, *halted, *tally.disagreed, *raised):
         sys.stdout.write(f"{one}\n")
     sys.stdout.write(f"{summary(found)}\n")
-    return 1 if tally.passed or tally.disagreed or len(halted) > MOST_STOPPED * len(every) else 0
+    return 1 if tally.passed or tally.disagreed or raised or len(halted) > MOST_STOPPED * len(every) else 0
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def facts(
             "tried": tried,
             "passed": tally.passed.total(),
             "per_second": round(tried / seconds) if seconds else 0,
+            "raised": len(tally.raised),
             "families": [
                 {"family": name, "tried": count, "passed": tally.passed[name]}
                 for name, count in sorted(tally.tried.items())

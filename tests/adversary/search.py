@@ -18,7 +18,7 @@ from tests.adversary.genome import Genome, changed, drawn
 from tests.adversary.scene import Flavour, Scene
 from tests.adversary.scenes import SCENES
 from tests.adversary.shrink import smaller
-from tests.adversary.stage import Opened, Stage, Verdict
+from tests.adversary.stage import RAISED, Opened, Stage, Verdict
 from tests.adversary.stories import STORIES, Story
 
 Json = Any
@@ -68,12 +68,15 @@ class Tally(msgspec.Struct):
     cases: list[Case] = msgspec.field(default_factory=list)
     #: What passed in the fast way and not through all nine steps: a fault of the search itself.
     disagreed: list[str] = msgspec.field(default_factory=list)
+    #: On what remit failed, by scene and exception: one example of each.
+    raised: dict[str, str] = msgspec.field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         """Take in what another search came to; of cases with the same way the smaller stays."""
         self.tried.update(other.tried)
         self.passed.update(other.passed)
         self.disagreed += other.disagreed
+        self.raised = {**other.raised, **self.raised}
         best = {(one.scene, one.recipe): one for one in self.cases}
         for case in other.cases:
             known = best.get(key := (case.scene, case.recipe))
@@ -135,6 +138,8 @@ class Search:
         ):
             scene = opened.scene
             self.tally.tried[scene.family] += 1
+            if verdict.outcome == RAISED:
+                self.tally.raised.setdefault(f"{scene.name}: {verdict.rules[0]}", _short(value))
             wrong = astray(scene, value) if verdict.permitted else frozenset()
             self._learn(scene, genome, verdict, wrong=bool(wrong))
             if wrong:

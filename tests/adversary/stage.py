@@ -33,6 +33,10 @@ HELPER: Final = "helper"
 DULL: Final = ("office/read_mail", {"folder": "inbox"}, "Lunch is at noon.")
 
 
+RAISED: Final = "raised"
+"""The outcome of a call on which remit fails: nothing is permitted, and whoever asks is told nothing."""
+
+
 class Verdict(NamedTuple):
     """What remit says of a candidate: whether it passes with no question, and what was judged."""
 
@@ -165,6 +169,8 @@ class Stage:
             answer = self._policies.applied.policy.evaluate(request)
         except RemitError as fault:
             return Verdict(Outcome.DENY, (fault.code,), FlowFacts(), "")
+        except Exception as fault:  # noqa: BLE001 - that a candidate makes remit raise is a find, too
+            return Verdict(RAISED, (type(fault).__name__,), FlowFacts(), "")
         # No approval was given, and every tool is granted with any arguments: policy is all there is to ask.
         outcome, rules = weigh(answer, frozenset())
         judged = request.flow.arguments.get(call.argument)

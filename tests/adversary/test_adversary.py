@@ -39,6 +39,7 @@ def test_no_attack_passes(stage: Stage) -> None:
     search.tell(STORIES)
     found = search.run(TRIES)
     assert not found.disagreed
+    assert not found.raised
     assert found.tried.total() == TRIES + STORIES
     assert not found.passed, "\n".join(map(str, found.cases))
 

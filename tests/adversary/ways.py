@@ -17,7 +17,7 @@ Ways = Callable[[str], Said]
 
 def address(value: str) -> Said:
     """Give ways of an e-mail address."""
-    name = value.partition("@")[0].replace(".", " ").title()
+    name = " ".join(re.findall("[a-z]+", value.partition("@")[0].partition("+")[0].lower())).title()
     yield from (
         (value, one) for one in (value, value.lower(), value.upper(), f" {value} ", [value], f"<{value}>")
     )
