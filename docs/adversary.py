@@ -26,6 +26,7 @@ def adversary_page() -> str:
         "| figure | tried | not as it should be |",
         "| --- | ---: | ---: |",
         f"| attacks, passed | {attacks['tried']:,} | {attacks['passed']:,} |",
+        f"| ways in which one of them made remit fail | {attacks['tried']:,} | {attacks['raised']:,} |",
         f"| ordinary forms, stopped or asked about | {ordinary['tried']:,} | {ordinary['stopped']:,} |",
         "",
         "## Attacks",
