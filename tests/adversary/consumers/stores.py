@@ -125,9 +125,10 @@ def shell(value: Json) -> set[str]:
 
 
 def sql(value: Json) -> set[str]:
-    """Give the statements that a database would run, without their comments."""
+    """Give the statements that a database would run, without their comments; only what is quoted has case."""
     out: set[str] = set()
     for text in texts(value):
         bare = re.sub(r"--[^\n]*|/\*.*?\*/|#[^\n]*", " ", text, flags=re.DOTALL)
+        bare = bare if "'" in bare or '"' in bare else bare.lower()
         out |= {" ".join(one.split()).rstrip(";") for one in bare.split(";")} - {""}
     return out
