@@ -125,14 +125,14 @@ AMOUNTS: Final = (
     scene(
         "amount, a day",
         "schedule order 4711 for {v}",
-        "12 May 2027",
+        "2027-05-12",
         "1 June 2031",
         "2031-06-01",
         tool="house/schedule",
         argument="date",
         kind="day",
         allowed={"2027-05-12"},
-        words=("2027-05-12",),
+        words=("4711",),
         others={"order": "4711"},
     ),
 )
