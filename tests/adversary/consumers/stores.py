@@ -119,7 +119,7 @@ def shell(value: Json) -> set[str]:
                 words = shlex.split(bare, comments=comments)
             except ValueError:
                 words = bare.split()
-            if words:
+            if "".join(words).strip():  # blanks of other scripts alone name no program
                 out.add(" ".join(words))
     return out
 
