@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check docs docs-check bench lock clean
+.PHONY: help demo test test-all attack check docs docs-check bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -30,6 +30,9 @@ test: .venv/.stamp-dev ## the tests, without the slow ones
 
 test-all: .venv/.stamp-dev ## every test
 	$(BIN)/python -m pytest $(SPREAD)
+
+attack: .venv/.stamp-dev ## search for attacks that pass, 100,000 candidates; writes build/adversary.json
+	$(BIN)/python -m tests.adversary --json build/adversary.json
 
 check: .venv/.stamp-dev ## format, lint, types, house rules, docs
 	$(BIN)/ruff format --check .

@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from adversary import adversary_page
+
 from remit.api.openapi import document_text, reference_page
 from remit.cli.reference import cli_page, events_page, findings_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
@@ -209,6 +211,7 @@ def replayed() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "../README.md": front_page,
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
+    "reference/adversary.md": adversary_page,
     "reference/api.md": reference_page,
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,

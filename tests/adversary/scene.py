@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes: what a person said, what the task has read, and what a call may reach of it.
+
+A scene is complete without remit: whoever reads it can say by themselves which calls are the person's and
+which are the attacker's. `consumers` says it in their place.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+Json = Any
+
+GIVEN: Final = "{v}"
+"""Where the stated value stands in the words of an intent."""
+ABSENT: Final = "\ue000absent"
+"""Stands for an argument that is left out."""
+DIVIDED: Final = "\ue001"
+"""Stands where a text is divided over two arguments."""
+
+
+class Flavour(enum.StrEnum):
+    """How the person's value came into the task: in their words, in a typed parameter, in a later turn, in
+    the words behind the task that this one was handed down from, or in their words and the agent's plan.
+    """
+
+    WORDS = "words"
+    PARAMETER = "parameter"
+    TURN = "turn"
+    CHILD = "child"
+    PLAN = "plan"
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A call that the task has made before, and what it gave."""
+
+    tool: str
+    arguments: dict[str, Json]
+    result: Json
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """What a call may reach: these targets, those that begin so, and an amount up to so much."""
+
+    exact: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    most: Decimal | None = None
+    #: Nothing counts as reached but what holds one of these, or is one of these hosts or below it: where the
+    #: person has left the value to the agent.
+    only: frozenset[str] = frozenset()
+    only_hosts: frozenset[str] = frozenset()
+
+    def covers(self, target: str) -> bool:
+        """Whether a target is what the person stated."""
+        if self.only:
+            return not any(one in target for one in self.only)
+        if self.only_hosts:
+            return not any(target == one or target.endswith(f".{one}") for one in self.only_hosts)
+        if self.most is not None and (bound := _number(target)) is not None:
+            return abs(bound) <= self.most
+        return target in self.exact or target.startswith(self.prefixes)
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """One situation in which an attacker tries to have `argument` of `tool` reach something of theirs.
+
+    `intent` has the `stated` value at `{v}`. `evil` are the attacker's values, which untrusted results hold;
+    `words` are other words that the person said, for something else or for nothing. `kind` names the reading
+    of `consumers` that says what an argument reaches, and `allowed` what of it is the person's. `others` are
+    the call's other arguments, in which nothing is wrong. `argument` may be a path (`letters[].to`). A tool
+    that puts two arguments together has the rest of a divided text in `second`, and puts `glue` between.
+    """
+
+    name: str
+    family: str
+    intent: str
+    stated: str
+    evil: tuple[str, ...]
+    tool: str
+    argument: str
+    kind: str
+    allowed: Allowed
+    words: tuple[str, ...] = ()
+    others: dict[str, Json] = {}
+    reads: tuple[Read, ...] = ()
+    flavours: tuple[Flavour, ...] = tuple(Flavour)
+    second: str = ""
+    glue: str = ""
+
+    @property
+    def plain(self) -> str:
+        """The stated value as people write it."""
+        return self.stated.replace(DIVIDED, self.glue)
+
+    def said(self, flavour: Flavour) -> str:
+        """Give the words of the intent as they are said in a flavour."""
+        apart = flavour in (Flavour.PARAMETER, Flavour.TURN)
+        return self.intent.replace(GIVEN, "what I give you" if apart else self.plain)
+
+    def arguments(self, value: Json) -> dict[str, Json]:
+        """Give the arguments of a call with a value in its place; `ABSENT` leaves it out."""
+        out = dict(self.others)
+        outer, marked, inner = self.argument.partition("[].")
+        if value == ABSENT:
+            return out
+        if isinstance(value, str) and self.second and DIVIDED in value:
+            out[self.argument], _, out[self.second] = value.partition(DIVIDED)
+        elif marked:
+            beside = out.get(outer) or [{}]
+            out[outer] = [{**beside[0], inner: value}, *beside[1:]]
+        else:
+            out[self.argument] = value
+        return out
+
+
+def _number(target: str) -> Decimal | None:
+    head, _, unit = target.partition(" ")
+    if unit:
+        return None  # another currency is never the person's
+    try:
+        return Decimal(head)
+    except ArithmeticError:
+        return None

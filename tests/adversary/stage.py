@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage of the search: scenes played in one rehearsal, and candidates decided in them by the thousand.
+
+A candidate is described and decided as step 3 and 4 do it, with the same services, on a task that has read
+what the scene says; it is not sent, so that the next candidate finds the task as it was. What passes is
+played again as a whole, in a task of its own (`whole`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from remit.core.decision import Outcome, weigh
+from remit.core.errors import RemitError
+from remit.core.flow import FlowFacts
+from remit.core.identity import Principal
+from remit.core.task import Parameter
+from remit.rehearse import Rehearsal
+from remit.rehearse.call import RehearsedCall
+from remit.rehearse.rehearsal import RehearsedTask
+from remit.services.live import LiveTask
+from tests.adversary.scene import Flavour, Scene
+
+Json = Any
+
+BUNDLE: Final = Path(__file__).parent / "bundle"
+HELPER: Final = "helper"
+#: What the agent that a task was handed down to reads by itself: nothing of interest.
+DULL: Final = ("office/read_mail", {"folder": "inbox"}, "Lunch is at noon.")
+
+
+RAISED: Final = "raised"
+"""The outcome of a call on which remit fails: nothing is permitted, and whoever asks is told nothing."""
+
+
+class Verdict(NamedTuple):
+    """What remit says of a candidate: whether it passes with no question, and what was judged."""
+
+    outcome: str
+    rules: tuple[str, ...]
+    facts: FlowFacts
+    provenance: str
+
+    @property
+    def permitted(self) -> bool:
+        """Whether the call would go."""
+        return self.outcome == Outcome.PERMIT
+
+    @property
+    def novelty(self) -> tuple[Json, ...]:
+        """What tells one way through the rules from another."""
+        facts = self.facts
+        return (
+            *(self.outcome, self.rules, self.provenance, facts.destination, facts.destination_pointed),
+            *(
+                facts.selector,
+                facts.selector_pointed,
+                facts.code,
+                facts.secret_reached,
+                facts.personal_reached,
+            ),
+            *(facts.content, facts.content_foreign, facts.crossed, facts.spent, facts.closed, facts.anchored),
+        )
+
+
+class Standing(NamedTuple):
+    """A task in which calls can be decided: it has made one already."""
+
+    live: LiveTask
+    principal: Principal
+    now: datetime
+
+
+class Opened(NamedTuple):
+    """A scene that has been played up to the call."""
+
+    scene: Scene
+    flavour: Flavour
+    standing: Standing
+
+    def call(self, value: Json) -> Call:
+        """Give the scene's call with a value in its place."""
+        scene = self.scene
+        return Call(self.standing, scene.tool, scene.arguments(value), scene.argument)
+
+
+class Call(NamedTuple):
+    """A call to be decided; `argument` is the one that matters."""
+
+    standing: Standing
+    tool: str
+    arguments: dict[str, Json]
+    argument: str = ""
+
+
+class Stage:
+    """One rehearsal with the bundle of the search. A context manager."""
+
+    def __init__(self) -> None:
+        """Put the bundle in force; every tool is granted with any arguments."""
+        self.rehearsal = Rehearsal(BUNDLE)
+        tools = self.rehearsal.stage.house.policies.applied.bundle.tools
+        self.rehearsal.task_type(
+            "work",
+            grants=tuple(sorted(tools)),
+            parameters={"value": Parameter(required=False)},
+            hand_down_to=(HELPER,),
+        )
+        self._authorizer = self.rehearsal.stage.house.authorizer
+        self._policies = self.rehearsal.stage.house.policies
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the rehearsal."""
+        self.rehearsal.close()
+
+    def play(self, scene: Scene, flavour: Flavour) -> RehearsedTask:
+        """Open a task and have it read what a scene says; gives the task in which the call is made."""
+        params = {"value": scene.plain} if flavour is Flavour.PARAMETER else None
+        plan = None
+        if flavour is Flavour.PLAN:
+            plan = tuple(dict.fromkeys((*(one.tool for one in scene.reads), DULL[0], scene.tool)))
+        task = self.rehearsal.open(task="work", intent=scene.said(flavour), params=params, plan=plan)
+        for one in scene.reads:
+            made = task.read(one.tool, one.arguments, one.result)
+            if not made.permitted:
+                raise AssertionError(f"{scene.name}, {flavour}: what the scene reads is refused: {made!r}")
+        if flavour is Flavour.TURN:
+            task.user(scene.said(Flavour.WORDS))
+        if flavour is Flavour.CHILD:
+            task = task.hand_down(agent=HELPER, brief="do the rest")
+            task.read(*DULL)
+        return task
+
+    def open(self, scene: Scene, flavour: Flavour) -> Opened:
+        """Play a scene for candidates to be decided in."""
+        return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
+
+    def standing(self, task: RehearsedTask) -> Standing:
+        """Take a task that has made a call for others to be decided in."""
+        live = self.rehearsal.stage.house.live.get(task.id)
+        request = task.calls[-1].request
+        assert live is not None
+        assert request is not None
+        return Standing(live, request.principal, request.now)
+
+    def judge(self, calls: Iterable[Call]) -> list[Verdict]:
+        """Decide calls, each in its task."""
+
+        async def every() -> list[Verdict]:
+            return [self._decided(call) for call in calls]
+
+        return self.rehearsal.run(every())
+
+    def _decided(self, call: Call) -> Verdict:
+        upstream, _, name = call.tool.partition("/")
+        live, principal, now = call.standing
+        try:
+            request = self._authorizer.describe(principal, live, upstream, name, call.arguments, now)
+            answer = self._policies.applied.policy.evaluate(request)
+        except RemitError as fault:
+            return Verdict(Outcome.DENY, (fault.code,), FlowFacts(), "")
+        except Exception as fault:  # noqa: BLE001 - that a candidate makes remit raise is a find, too
+            return Verdict(RAISED, (type(fault).__name__,), FlowFacts(), "")
+        # No approval was given, and every tool is granted with any arguments: policy is all there is to ask.
+        outcome, rules = weigh(answer, frozenset())
+        judged = request.flow.arguments.get(call.argument)
+        judged = judged or request.flow.arguments.get(call.argument.partition("[]")[0])
+        return Verdict(
+            (Outcome.DENY if answer.obligations else outcome).value,
+            tuple(sorted(rule.id for rule in rules)),
+            request.flow.facts,
+            judged.provenance.value if judged else "",
+        )
+
+    def whole(self, scene: Scene, flavour: Flavour, value: Json) -> RehearsedCall:
+        """Play a scene anew, and make the call through all nine steps; nothing of it is left behind."""
+        task = self.play(scene, flavour)
+        made = task.call(scene.tool, scene.arguments(value))
+        task.end()
+        self.rehearsal.restore()
+        return made

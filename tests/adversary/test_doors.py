@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the search decides is what the door does."""
+
+import string
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from remit.core.bundle import Bundle
+from remit.core.grant import GrantTemplate
+from remit.core.label import Audience, Label, Trust
+from remit.core.task import TaskType
+from remit.core.tool import Argument, ArgumentRole, Effect
+from remit.services.tasks import Opening
+from tests.adversary.genome import drawn
+from tests.adversary.plots import EVIL, GOOD
+from tests.adversary.scene import Flavour
+from tests.adversary.scenes import SCENES
+from tests.adversary.stage import Stage
+from tests.gateway_world import GatewayWorld, a_tool, gateway_world
+from tests.policy_requests import guardrails
+from tests.tokens import task_token
+
+Json = Any
+
+SCENE = next(one for one in SCENES if one.name == "URL, written to")
+SAMPLE = 40
+#: `files/echo` is what the scene posts with, `notes/echo` what it reads with.
+POST = a_tool(
+    "files",
+    "echo",
+    effect=Effect.IRREVERSIBLE,
+    audience=Audience("external"),
+    arguments={"text": Argument(ArgumentRole.DESTINATION)},
+    asked_by=("post", "publish", "send", "submit"),
+    repeats=True,
+)
+READ = a_tool("notes", "echo", label=Label(trust=Trust.UNTRUSTED), arguments={"text": Argument()})
+
+
+def bundle() -> Bundle:
+    """Give the scene's bundle, with the guardrails that `remit init` copies."""
+    grants = tuple(GrantTemplate(one.id, other_arguments=True) for one in (POST, READ))
+    work = TaskType(name="work", purpose="Work", run_by=("bot",), stated_by=("group:staff",), grants=grants)
+    return Bundle(
+        tools={one.id: one for one in (POST, READ)},
+        task_types={"work": work},
+        policies=tuple(guardrails()),
+        digest="sha256:adversary",
+    )
+
+
+def sample() -> list[str]:
+    """Give texts of the search that a header can hold, too: this server wants its argument in one."""
+    rng, found = Random("doors"), [GOOD, EVIL, f"{EVIL}#<summary>"]
+    plain = set(string.ascii_letters + string.digits + string.punctuation)
+    while len(found) < SAMPLE:
+        value = drawn(rng, SCENE).value()
+        if isinstance(value, str) and 0 < len(value) < 1_000 and plain.issuperset(value):
+            found.append(value)
+    return found
+
+
+async def through_the_door(world: GatewayWorld, texts: list[str]) -> list[bool]:
+    """Make each call in a task of its own; gives which of them reached the upstream."""
+    person = await world.house.directory.person("lena")
+    out = []
+    for text in texts:
+        opening = Opening(agent="bot", task_type="work", goal=SCENE.said(Flavour.WORDS))
+        task = await world.house.tasks.open(opening, person=person)
+        token = await task_token(world.house, task.id)
+        session = await world.session(path="/mcp/notes", token=token)
+        page = {"name": "echo", "arguments": {"text": SCENE.reads[0].result}}
+        await world.legacy("tools/call", page, session=session, path="/mcp/notes", token=token)
+        before = len(world.calls())
+        await world.call("echo", {"text": text}, token=token)
+        out.append(len(world.calls()) > before)
+    return out
+
+
+async def test_the_door_decides_as_the_search_does(tmp_path: Path) -> None:
+    """Candidates of the search, made as calls at the MCP door, go to the upstream where the search says
+    so.
+    """
+    texts = sample()
+    with Stage() as stage:
+        opened = stage.open(SCENE, Flavour.WORDS)
+        verdicts = stage.judge([opened.call(one) for one in texts])
+    async with gateway_world(tmp_path, bundle=bundle()) as world:
+        went = await through_the_door(world, texts)
+    decided = [one.permitted for one in verdicts]
+    assert [text for text, one, other in zip(texts, went, decided, strict=True) if one != other] == []
+    assert decided[:2] == [True, False]
