@@ -139,10 +139,11 @@ class GatewayWorld:
     task: str = ""
     folder: Path = field(default_factory=Path)
 
-    async def open(self, task_type: str = "work", agent: str = "bot") -> tuple[str, str]:
+    async def open(self, task_type: str = "work", agent: str = "bot", goal: str = "") -> tuple[str, str]:
         """Open a task; gives its id and a token."""
         person = await self.house.store.person(self.house.tenant, "lena")
-        task = await self.house.tasks.open(Opening(agent=agent, task_type=task_type), person=person)
+        opening = Opening(agent=agent, task_type=task_type, goal=goal)
+        task = await self.house.tasks.open(opening, person=person)
         token = await task_token(self.house, task.id)
         return task.id, token
 
@@ -235,17 +236,21 @@ async def gateway_world(
     *,
     constrained: bool = False,
     server: ScriptedServer | None = None,
+    legacy: ScriptedServer | None = None,
     bundle: Bundle | None = None,
     observed: frozenset[str] = frozenset(),
 ) -> AsyncIterator[GatewayWorld]:
     """Open the world, with a task of type `work`; bearer tokens do, unless `constrained` asks for more.
 
-    `server` stands in for the scripted one of `files`, `bundle` for the one above. `observed` are upstreams
-    where nothing is refused.
+    `server` stands in for the scripted one of `files`, `legacy` for that of `notes`, `bundle` for the one
+    above. `observed` are upstreams where nothing is refused.
     """
     # Upstreams and tokens live in the same time as the test's own sockets.
     clock = WorldClock(datetime.now(UTC))
-    async with scripted_http("modern", server=server) as files, scripted_http("legacy") as notes:
+    async with (
+        scripted_http("modern", server=server) as files,
+        scripted_http("legacy", server=legacy) as notes,
+    ):
         upstreams = {
             name: McpHttp(name, app.url, entropy=WorldEntropy(name), bound=BufferBound(64 * 1024 * 1024))
             for name, app in (("files", files), ("notes", notes))

@@ -247,14 +247,17 @@ async def rest_world(
     observed: bool = False,
     document: Json = None,
     asgi: Json = None,
+    at: str = "",
     **more: Json,
 ) -> AsyncIterator[RestWorld]:
-    """Open the world, with a task of type `work`; bearer tokens do."""
+    """Open the world, with a task of type `work`; bearer tokens do. `asgi` stands in for the scripted API, or
+    what is `at` an address.
+    """
     clock = WorldClock(datetime.now(UTC))
     scripted = ScriptedApi()
     async with served(asgi or scripted) as url:
         bundle = a_bundle(document)
-        upstream = shop_upstream(f"{url}/v1", bundle.apis["shop"], **more)
+        upstream = shop_upstream(f"{at or url}/v1", bundle.apis["shop"], **more)
         broker = StandingBroker("shop", {"Authorization": lambda: f"Bearer {SECRET}"}, {"Authorization"})
         house = make_house(
             folder,

@@ -260,7 +260,7 @@ class ScriptedHttp:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.sessions: list[str] = []
         self.ended: list[str] = []
-        self.status = 0
+        self.status, self.location = 0, "https://elsewhere.example/"
         self.url = ""
 
     async def __call__(self, scope: Json, receive: Any, send: Any) -> None:
@@ -274,7 +274,7 @@ class ScriptedHttp:
             if not event.get("more_body"):
                 break
         if self.status:
-            await plain(send, self.status, {"location": "https://elsewhere.example/"})
+            await plain(send, self.status, {"location": self.location})
         elif scope["method"] == "POST":
             await self.post(json.loads(body), headers, receive, send)
         elif scope["method"] == "DELETE":

@@ -2,7 +2,6 @@
 """A task sees only what it may call; all else does not exist for it, and only the evidence knows better."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import msgspec
 import pytest
 
 from remit.core.event import EventKind
-from remit.gateway.mcp import McpDoor
-from remit.services.authorize import Authorizer
 from tests.gateway_world import GatewayWorld, gateway_world
 from tests.house_world import Told
 
@@ -119,20 +116,10 @@ async def test_an_upstreams_own_words_about_itself_are_not_shown(world: GatewayW
         assert b"be kind" not in told.content
 
 
-async def test_an_observed_upstream_shows_everything(world: GatewayWorld) -> None:
+async def test_an_observed_upstream_shows_everything(tmp_path: Path) -> None:
     """Where nothing is refused, nothing is hidden."""
-    house = world.house
-    observing = Authorizer(
-        store=house.store,
-        policies=house.policies,
-        tools=house.tools,
-        entropy=house.entropy,
-        tenant=house.tenant,
-        observed=frozenset({"files"}),
-    )
-    door = McpDoor(replace(house, authorizer=observing))
-    world.door = door
-    assert {"echo", "crash", "spawn"} <= set(names(await world.modern("tools/list")))
+    async with gateway_world(tmp_path, observed=frozenset({"files"})) as world:
+        assert {"echo", "crash", "spawn"} <= set(names(await world.modern("tools/list")))
 
 
 async def test_a_deferred_call_names_its_approval(world: GatewayWorld) -> None:

@@ -196,12 +196,11 @@ async def test_a_stream_that_is_closed_to_be_taken_up_again_is_not() -> None:
         (b"", ""),
     ],
 )
-def test_a_redirect_says_which_path_it_leads_to(location: bytes, path: str) -> None:
+def test_the_log_says_which_path_a_redirect_leads_to(location: bytes, path: str) -> None:
     """Most often it is a slash more or less; hosts, queries and free text are not repeated."""
     head = ResponseHead(307, [(b"location", location)])
     assert path_led_to(head) == path
-    way_out = HttpRefused("files", 307, path).way_out
-    assert way_out == "give the final address as the `url`" + (f"; its path is `{path}`" if path else "")
+    assert "log" in HttpRefused("files", 307).way_out
 
 
 @pytest.mark.parametrize(

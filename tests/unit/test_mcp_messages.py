@@ -305,12 +305,14 @@ def test_names_of_the_modern_era_are_the_official_ones() -> None:
 
 
 async def test_a_server_of_no_shared_version_is_refused() -> None:
-    """The fault says which versions would do."""
+    """The fault says which versions would do; what the server speaks, it says itself: that is for the log."""
 
     async def ask(method: str, params: Any, version: str) -> Message:
         error = b'{"code":-32022,"message":"no","data":{"supported":["2031-01-01"]}}'
         return Message("2.0", id=1, error=msgspec.Raw(error))
 
-    with pytest.raises(UpstreamFault, match="2031-01-01") as fault:
+    with pytest.raises(UpstreamFault, match="no protocol version") as fault:
         await era.negotiate(ask, "s")
     assert "2026-07-28" in fault.value.way_out
+    assert "2031-01-01" in fault.value.debug
+    assert "2031-01-01" not in str(fault.value)

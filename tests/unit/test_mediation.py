@@ -24,6 +24,7 @@ from remit.core.mediation import (
     Close,
     Closed,
     Decide,
+    Delivery,
     Describe,
     Forward,
     Forwarded,
@@ -57,6 +58,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PRINCIPAL = Principal(tenant="default", agent="contract-bot")
 RESULT = Chunk(ChunkKind.RESULT, b"{}")
 NOTE = Chunk(ChunkKind.NOTIFICATION, b"{}", method="notifications/progress")
+
+
+def taken(chunk: Chunk) -> Delivery:
+    """Give a chunk as whoever has taken it in would release it."""
+    return Delivery(**{name: getattr(chunk, name) for name in chunk.__struct_fields__})
 
 
 def request() -> AccessRequest:
@@ -104,7 +110,7 @@ ANSWERS: dict[type, Any] = {
     Lease: Leased("connection"),
     Forward: Forwarded(),
     Receive: RESULT,
-    Observe: Observed(RESULT),
+    Observe: Observed(taken(RESULT)),
     Release: Released(),
     Close: Closed(),
 }
@@ -202,7 +208,7 @@ def test_every_chunk_is_observed_before_it_is_released() -> None:
     answers = {
         **ANSWERS,
         Receive: [NOTE, NOTE, RESULT],
-        Observe: [Observed(NOTE), Observed(NOTE), Observed(RESULT)],
+        Observe: [Observed(taken(NOTE)), Observed(taken(NOTE)), Observed(taken(RESULT))],
     }
     needs, _ = drive(answers)
     tail = kinds(needs)[kinds(needs).index(Receive) :]
@@ -211,8 +217,8 @@ def test_every_chunk_is_observed_before_it_is_released() -> None:
 
 def test_a_withheld_chunk_is_not_released() -> None:
     """A chunk that observation withholds never reaches the agent."""
-    needs, _ = drive({**ANSWERS, Receive: [NOTE, RESULT], Observe: [Observed(None), Observed(RESULT)]})
-    assert [need.chunk for need in needs if isinstance(need, Release)] == [RESULT]
+    needs, _ = drive({**ANSWERS, Receive: [NOTE, RESULT], Observe: [Observed(None), Observed(taken(RESULT))]})
+    assert [need.chunk for need in needs if isinstance(need, Release)] == [taken(RESULT)]
 
 
 @pytest.mark.parametrize("kind", [Identify, Bind, Describe, Decide, Record])
@@ -259,7 +265,7 @@ def test_a_fault_after_the_record_closes_the_call_with_what_is_known(
 )
 def test_the_last_chunk_decides_the_outcome(chunk: Chunk, outcome: CallOutcome) -> None:
     """A result, a tool's own error and a protocol error are told apart."""
-    _, end = drive({**ANSWERS, Receive: chunk, Observe: Observed(chunk)})
+    _, end = drive({**ANSWERS, Receive: chunk, Observe: Observed(taken(chunk))})
     assert end.outcome is outcome
 
 
@@ -279,7 +285,7 @@ HANDLE = Chunk(ChunkKind.RESULT, b"{}", deferred=True)
 
 def test_a_call_may_end_with_a_handle() -> None:
     """Where the upstream goes on, that is what is closed with, and it is no outcome."""
-    needs, end = drive({**ANSWERS, Receive: HANDLE, Observe: Observed(HANDLE)})
+    needs, end = drive({**ANSWERS, Receive: HANDLE, Observe: Observed(taken(HANDLE))})
     assert kinds(needs)[-3:] == [Observe, Release, Close]
     assert end.outcome is CallOutcome.DEFERRED
 
@@ -303,7 +309,7 @@ def test_a_handle_that_nobody_got_leaves_the_outcome_unknown(where: type) -> Non
 
     with pytest.raises(ConnectionError):
         drive(
-            {**ANSWERS, Receive: HANDLE, Observe: Observed(HANDLE)},
+            {**ANSWERS, Receive: HANDLE, Observe: Observed(taken(HANDLE))},
             where,
             ConnectionError("gone"),
             begin=watched,
@@ -320,7 +326,7 @@ def test_a_look_decides_nothing_and_skips_no_other_step() -> None:
 
 def test_a_look_that_comes_too_early_is_told_what_is_known() -> None:
     """The upstream is not asked; who asks and the task are looked at all the same."""
-    early = {**ANSWERS, Resume: Resumed(request(), decision(), HANDLE)}
+    early = {**ANSWERS, Resume: Resumed(request(), decision(), taken(HANDLE))}
     needs, end = drive(early, begin=resume)
     assert kinds(needs) == [Identify, Bind, Resume, Release]
     assert end.outcome is CallOutcome.DEFERRED

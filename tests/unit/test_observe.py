@@ -12,7 +12,7 @@ from remit.core.label import Label, Trust
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.record import Reading
 from remit.core.tool import FieldLabel, Tool
-from remit.services.observe import MAX_AT_ONCE, brought
+from remit.services.brought import MAX_AT_ONCE, brought
 
 Json = Any
 TOOL = Tool(upstream="u", name="t")

@@ -25,6 +25,7 @@ from remit.core.decision import Decision
 from remit.core.errors import OutOfOrder
 from remit.core.event import CallOutcome
 from remit.core.identity import Principal
+from remit.core.label import Label
 from remit.core.request import AccessRequest
 
 Json = Any
@@ -69,7 +70,7 @@ class Chunk(msgspec.Struct, frozen=True):
     nothing because the call goes on at the upstream. `size` is the count of bytes of `body`.
 
     The answer of an HTTP API comes in pieces (`core.route.ReplyPiece`, in `method`): first its head, then its
-    body as it is on the wire. `before` is what came just before a piece of text, to be read with it.
+    body as it is on the wire.
     """
 
     kind: ChunkKind
@@ -79,7 +80,6 @@ class Chunk(msgspec.Struct, frozen=True):
     wants_input: bool = False
     deferred: bool = False
     request_id: str | int | None = None
-    before: bytes = b""
 
     @property
     def last(self) -> bool:
@@ -90,6 +90,15 @@ class Chunk(msgspec.Struct, frozen=True):
     def size(self) -> int:
         """The number of bytes of the body."""
         return len(self.body)
+
+
+class Delivery(Chunk, frozen=True):
+    """What a task may be handed of an upstream's words: they were taken in, and `label` is what they carry.
+
+    INVARIANT: `services.observe` alone makes one, and doors take nothing else of an upstream.
+    """
+
+    label: Label = Label()
 
 
 # What the machine needs, and what it must be sent for it.
@@ -155,9 +164,9 @@ class Observe(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Hand a chunk to the agent; send `Released`."""
+    """Hand what was taken in to the agent; send `Released`."""
 
-    chunk: Chunk
+    chunk: Delivery
 
 
 class Close(msgspec.Struct, frozen=True):
@@ -189,7 +198,7 @@ class Resumed(msgspec.Struct, frozen=True):
 
     request: AccessRequest
     decision: Decision
-    known: Chunk | None = None
+    known: Delivery | None = None
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -203,9 +212,9 @@ class Forwarded(msgspec.Struct, frozen=True):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """Answer to `Observe`: the chunk as it may be released, or `None` where it must be withheld."""
+    """Answer to `Observe`: what may be released of the chunk, or `None` where it must be withheld."""
 
-    chunk: Chunk | None
+    chunk: Delivery | None
 
 
 class Released(msgspec.Struct, frozen=True):
@@ -375,12 +384,6 @@ def _path(*, elsewhere: bool = False, again: bool = False) -> Machine:
     need = Close(outcome)
     _expect(need, (yield need))
     return Answered(request, decision, outcome)
-
-
-def _check_bounded(decision: Decision) -> None:
-    """INVARIANT: what is carried out elsewhere is never permitted without saying until when."""
-    if decision.proceeds and decision.valid_until is None:
-        raise OutOfOrder("step 4 (decide) permitted a call that others carry out without saying until when")
 
 
 def _outcome(last: Chunk) -> CallOutcome:

@@ -48,7 +48,8 @@ class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
 class _Names(msgspec.Struct):
     """A path of results, and those below it: each is written, and has its label looked up, once.
 
-    `data` says that a key is no name: nothing is kept of it. `tally` counts all paths of a tool.
+    `data` says that a key is to be read: it is no name, and nothing is kept of it, or a name that may be the
+    name of a host, too. `tally` counts all paths of a tool.
     """
 
     path: str
@@ -64,6 +65,7 @@ class _Names(msgspec.Struct):
         if is_data(key):
             return _DATA
         found = self._new(f"{self.path}.{key}" if self.path else key, key)
+        found.data = "." in key
         if len(self.below) < MAX_NAMES:
             self.below[key] = found
         return found
@@ -123,16 +125,22 @@ def bodies(result: Json) -> Iterator[tuple[Json, bool]]:
     them may write a structure.
 
     What a tool gives twice, as structure and as text, is given twice: nobody promises that both are equal.
+    All else is given as well: what looks like this shape may be a tool's own result, and somebody reads it.
     """
     if not isinstance(result, dict) or not isinstance(result.get("content", result.get("contents")), list):
         yield result, True
         return
+    rest = {}
     for key, value in result.items():
         if key in ("content", "contents") and isinstance(value, list):
             for block in value:
                 yield from _of_block(block)
-        elif key not in ("isError", "_meta", "resultType"):
+        elif key == "structuredContent":
             yield value, False
+        elif key != "resultType" or value != "complete":
+            rest[key] = value
+    if rest:
+        yield rest, False
 
 
 def _of_block(block: Json) -> Iterator[tuple[Json, bool]]:
@@ -213,10 +221,11 @@ class Reading:
                     if kind is dict and len(stack) > 1:
                         inner = self._record(record)
                 elif several or (at := below_names.get(key) or names.add(key)).data:
-                    # What stands in a key is data just as well, and no name for what is below it.
-                    at = names.keyed or names.add_keyed()
-                    if kind is dict:
-                        inner = self._record(record)
+                    # What stands in a key is data just as well, and most often no name for what is below it.
+                    if several or at is _DATA:
+                        at = names.keyed or names.add_keyed()
+                        if kind is dict:
+                            inner = self._record(record)
                     self._left -= 1
                     label = self._label_of(at, beside)
                     seen.add(label)

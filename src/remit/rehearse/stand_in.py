@@ -12,7 +12,17 @@ import msgspec
 
 from remit.core.decision import Decision
 from remit.core.errors import Malformed, UpstreamUnreachable
-from remit.core.mediation import Chunk, ChunkKind, End, Forwarded, Machine, Need, Record, mediate
+from remit.core.mediation import (
+    Chunk,
+    ChunkKind,
+    Delivery,
+    End,
+    Forwarded,
+    Machine,
+    Need,
+    Record,
+    mediate,
+)
 from remit.core.request import AccessRequest
 from remit.core.tool import RESERVED_OPERATIONS, RESOURCE_READ
 from remit.ports.upstream import Call, Catalogue
@@ -35,7 +45,7 @@ class CallRun:
         self.released: Json = None
         self.driven: asyncio.Task[End] | None = None
 
-    async def release(self, chunk: Chunk) -> None:
+    async def release(self, chunk: Delivery) -> None:
         """Take what the agent would get."""
         if chunk.last:
             self.released = msgspec.json.decode(chunk.body)

@@ -32,8 +32,8 @@ from remit.core.mediation import (
     Answered,
     Bind,
     Bound,
-    Chunk,
     Decide,
+    Delivery,
     Describe,
     Identify,
     Permitted,
@@ -88,7 +88,7 @@ class Awaited:
 class _Nowhere:
     """A `Sink` that is never used: nothing is released by a door that only answers."""
 
-    async def release(self, chunk: Chunk) -> None:
+    async def release(self, chunk: Delivery) -> None:
         """Refuse; it is a defect to come here."""
         raise NotImplementedError
 

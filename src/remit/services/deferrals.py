@@ -104,11 +104,9 @@ class DeferredCall:
         """The upstream where it goes on."""
         return self.request.tool.upstream
 
-    def known(self, now_s: float) -> Chunk | None:
-        """Give what was told last, where nothing else can be known yet."""
-        if not self.told or not (self.ending or now_s < self.looked_s + self.poll_s):
-            return None
-        return Chunk(ChunkKind.RESULT, self.told, wants_input=self.wants_input)
+    def known(self, now_s: float) -> bytes:
+        """Give what was told last, where nothing else can be known yet; else nothing."""
+        return self.told if self.ending or now_s < self.looked_s + self.poll_s else b""
 
     def stale(self) -> None:
         """Ask the upstream next time, whatever was told last."""
@@ -357,9 +355,13 @@ def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Standi
 def brought_by(standing: Standing) -> tuple[Chunk, ...]:
     """Give what a standing brings, in the form in which step 8 takes it in."""
     out: list[Chunk] = []
-    if standing.message:
-        said = msgspec.json.encode({"statusMessage": standing.message})
-        out.append(Chunk(ChunkKind.NOTIFICATION, said))
+    told = (
+        ("statusMessage", standing.message),
+        ("createdAt", standing.created),
+        ("lastUpdatedAt", standing.updated),
+    )
+    if said := {name: text for name, text in told if text}:
+        out.append(Chunk(ChunkKind.NOTIFICATION, msgspec.json.encode(said)))
     if standing.status is Status.COMPLETED:
         out.append(Chunk(ChunkKind.RESULT, standing.brings, is_error=standing.is_error))
     elif standing.status is Status.FAILED:

@@ -26,6 +26,7 @@ from remit.core.mediation import (
     Close,
     Closed,
     Decide,
+    Delivery,
     Describe,
     End,
     Forward,
@@ -59,7 +60,7 @@ from remit.services.call_events import decision_event, ended_by, outcome_events,
 from remit.services.deferrals import DeferredCall, brought_by, standing_of
 from remit.services.in_hand import LiveCall, fenced_by
 from remit.services.live import LiveTask
-from remit.services.observe import rising
+from remit.services.observe import Observation, rising
 from remit.services.parts import NOT_OFFERED, Driver, Parts, Sink
 from remit.services.scrub import NO_SCRUBBER
 
@@ -93,6 +94,7 @@ class Drive(Driver):
         self._result_bytes = 0
         self._ended_by = ""
         self._held: DeferredCall | None = None
+        self._taking: Observation | None = None
         self._deadline = 0.0
         self._task = parts.alarms.running()
 
@@ -279,8 +281,7 @@ class Drive(Driver):
         self._result_bytes += chunk.size
         if chunk.deferred:
             return Observed(await self._defer(chunk))
-        await self._take_in(chunk)
-        return Observed(chunk)
+        return Observed(await self._take_in(chunk))
 
     async def _release(self, need: Release) -> Released:
         """INVARIANT: nothing more of an answer is handed out once the call is cut, though it has begun."""
@@ -329,38 +330,37 @@ class Drive(Driver):
 
     # What the steps share.
 
-    async def _take_in(self, *chunks: Chunk) -> None:
+    def _observation(self) -> Observation:
+        """Give what keeps, over all that the call brings, what step 8 must know of it."""
+        if self._taking is None:
+            live, call, request = self._live, self._call, self._request
+            assert live is not None
+            assert call is not None
+            assert request is not None
+            self._taking = Observation(live, request, self._number, call.decision, partial(self._look, call))
+        return self._taking
+
+    async def _take_in(self, chunk: Chunk) -> Delivery:
         """Have observed what comes in; raises where the call has been cut meanwhile."""
-        live, call, request = self._live, self._call, self._request
-        assert live is not None
-        assert call is not None
-        assert request is not None
-        for chunk in chunks:
-            await self._m.observer.observe(
-                live, request, chunk, number=self._number, decision=call.decision,
-                look=partial(self._look, call),
-            )  # fmt: skip
-        self._look(call)
+        return await self._m.observer.observe(self._observation(), chunk)
 
     def _wire(self, request: AccessRequest) -> Call:
         """Give what goes upstream."""
         return wire_call(self._asked, request, self._credential, self._m.clock.now())
 
-    async def _defer(self, chunk: Chunk) -> Chunk:
+    async def _defer(self, chunk: Chunk) -> Delivery:
         """Keep a call that its upstream goes on with, and give the agent a handle of ours."""
-        live, call, request, ruling = self._live, self._call, self._request, self._ruling
-        deferrals = self._m.deferrals
-        assert live is not None
+        taking, call, ruling, deferrals = self._observation(), self._call, self._ruling, self._m.deferrals
         assert call is not None
-        assert request is not None
         assert ruling is not None
         standing = standing_of(chunk, self._asked.upstream, expected=self._asked.defers)
-        await self._take_in(*brought_by(standing))
+        for one in brought_by(standing):
+            await self._take_in(one)
         self._held = deferrals.hold(
-            live, call, request, ruling.decision,
+            taking.live, call, taking.request, ruling.decision,
             number=self._number, standing=standing, credential=self._credential,
         )  # fmt: skip
-        return Chunk(ChunkKind.RESULT, deferrals.created(self._held, standing), deferred=True)
+        return taking.own(deferrals.created(self._held, standing), deferred=True)
 
     def _carried(self, tool: Tool, classes: Classes) -> Label:
         """Give what the task takes on before the call is sent; what more a result carries, step 8 sees."""

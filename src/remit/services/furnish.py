@@ -27,6 +27,7 @@ from remit.services.holdings import Holdings
 from remit.services.house import House
 from remit.services.late import LateOutcomes
 from remit.services.leases import Leases
+from remit.services.lists import Lists
 from remit.services.live import Live
 from remit.services.locks import Locks
 from remit.services.mediate import Mediator
@@ -195,6 +196,13 @@ def furnish(o: Outfit) -> House:
     )
     deferrals = Deferrals(upstreams=o.upstreams, late=late, clock=o.clock, entropy=o.entropy)
     revocations.on_end(deferrals.on_end)
+    observer = Observer(
+        store=o.store,
+        policies=policies,
+        holdings=holdings,
+        room=Room(live, o.entropy),
+        clock=o.clock,
+    )
     parts = Parts(
         deferrals=deferrals,
         authenticator=authenticator,
@@ -206,13 +214,7 @@ def furnish(o: Outfit) -> House:
         late=late,
         refusals=Refusals(o.store, o.clock, late),
         holdings=holdings,
-        observer=Observer(
-            store=o.store,
-            policies=policies,
-            holdings=holdings,
-            room=Room(live, o.entropy),
-            clock=o.clock,
-        ),
+        observer=observer,
         clock=o.clock,
         upstreams=o.upstreams,
         leases=leases,
@@ -247,6 +249,7 @@ def furnish(o: Outfit) -> House:
         upstreams=o.upstreams,
         policies=policies,
         tools=tools,
+        lists=Lists(parts, tools=tools, entropy=o.entropy),
         live=live,
         authenticator=authenticator,
         oauth=authorization_server(o, authenticator, live, tasks, policies, people),

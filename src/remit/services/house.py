@@ -31,6 +31,7 @@ from remit.services.findings import Findings
 from remit.services.holdings import Holdings
 from remit.services.issuing import Issuing
 from remit.services.leases import Leases
+from remit.services.lists import Lists
 from remit.services.live import Live
 from remit.services.locks import Locks
 from remit.services.mediate import Mediator
@@ -115,6 +116,7 @@ class House:
     policies: Policies
     reached: Reached
     tools: Tools
+    lists: Lists
     live: Live
     authenticator: Authenticator
     oauth: AuthorizationServer

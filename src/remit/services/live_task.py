@@ -9,11 +9,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from remit.core.child import account_of
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.grant import Grant
 from remit.core.identity import Agent
 from remit.core.label import Classes, Label
+from remit.core.plan import Plan
 from remit.core.provenance import Index
 from remit.core.request import AccessRequest
 from remit.core.revocation import call_scopes, scopes_of
@@ -30,6 +33,18 @@ Json = Any
 _UNUSED: Final = Usage()
 #: Tokens of a task that are remembered for its end.
 MAX_TOKENS = 32
+
+
+class HeardList(msgspec.Struct, frozen=True, eq=False):
+    """What a task has heard of one list (`services.lists`): the `numbers` of its entries, out of those that
+    were `judged`, under these grants and this plan, and in which index they were taken.
+    """
+
+    numbers: frozenset[int]
+    judged: frozenset[int]
+    grants: Mapping[str, tuple[Grant, ...]]
+    plan: Plan | None
+    index: Index
 
 
 class LiveTask:
@@ -98,6 +113,8 @@ class LiveTask:
         #: Whoever holds it takes a result in: one at a time, however long it is.
         self.learning = asyncio.Lock()
         self.turns_heard = len(task.intent.turns)
+        #: What it has heard of lists, by upstream and kind.
+        self.heard: dict[tuple[str, str], HeardList] = {}
 
     def show(self, claims: AccessClaims) -> None:
         """Remember a token of the task: its end tells of each. Those that had run out are forgotten."""

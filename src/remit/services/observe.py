@@ -7,32 +7,35 @@
 4. INVARIANT: nothing is released before the label that it carries is durable. Where that cannot be committed,
    or a value cannot be taken in, the answer is not released
 
-A notification and an error are observed like a result: all that is released may be read.
+A notification and an error are observed like a result, and so are the lists of what an upstream offers: all
+that is released may be read.
+
+INVARIANT: this is the one way of an upstream's words to an agent. What doors write is a `Delivery`, and none
+is made elsewhere (`tests/architecture/test_upstream_bytes.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-import orjson
 
 from remit.core.errors import Conflict
 from remit.core.event import Event
-from remit.core.field import countless, is_json, unread
-from remit.core.label import Classes, Label
-from remit.core.mediation import Chunk, ChunkKind
+from remit.core.label import Classes, Label, Trust
+from remit.core.mediation import Chunk, ChunkKind, Delivery
 from remit.core.record import with_fields
 from remit.core.request import AccessRequest
-from remit.core.route import ReplyHead, ReplyPiece, read_piece
+from remit.core.route import ReplyPiece
 from remit.core.tool import Tool
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, RaiseLabel, Store, Unit
 from remit.services.authorize import carries
+from remit.services.brought import brought, in_numbers
 from remit.services.call_events import label_event
 from remit.services.holdings import Holdings
 from remit.services.live import LiveTask
@@ -41,11 +44,56 @@ from remit.services.room import Room
 
 Json = Any
 
-#: Members of a progress notification that are none of the tool's words.
-_PACE = frozenset({"progressToken", "progress", "total"})
-_PIECES = frozenset(ReplyPiece)
-#: Bytes of a result that may take memory of many times that size for a moment.
-MAX_AT_ONCE = 1024 * 1024
+#: Pieces that are cut anywhere: of what came before one so much is read again, for what lies across the cut.
+_CUT: Final = frozenset({ReplyPiece.TEXT, ReplyPiece.BYTES})
+OVERLAP_BYTES: Final = 1024
+#: Entries of a list that are taken in as one result: one of 10,000 would be read in part.
+BATCH: Final = 500
+
+
+class Observation:
+    """What one call brings, as it is taken in. `number` is that of the call among those of its task, 0 for
+    what no call brought; `decision` the id of its decision. `look` raises where the call has been cut: it is
+    asked whenever others have had a turn.
+    """
+
+    def __init__(
+        self,
+        live: LiveTask,
+        request: AccessRequest,
+        number: int,
+        decision: str,
+        look: Callable[[], None],
+    ) -> None:
+        """Begin with nothing brought."""
+        self.live = live
+        self.request = request
+        self.number = number
+        self.decision = decision
+        self.look = look
+        self.label = request.tool.label
+        #: The end of what was handed on of a body that is cut anywhere.
+        self.before = b""
+
+    def own(self, body: bytes, *, wants_input: bool = False, deferred: bool = False) -> Delivery:
+        """Give a result that remit wrote itself, of nothing but what was taken in here before."""
+        return Delivery(ChunkKind.RESULT, body, wants_input=wants_input, deferred=deferred, label=self.label)
+
+    def delivered(self, chunk: Chunk) -> Delivery:
+        """Give a chunk that was taken in. INVARIANT: the fence is looked at after all that was awaited."""
+        self.look()
+        if chunk.method in _CUT:
+            self.before = (self.before + chunk.body)[-OVERLAP_BYTES:]
+        return Delivery(
+            chunk.kind,
+            chunk.body,
+            chunk.method,
+            chunk.is_error,
+            chunk.wants_input,
+            chunk.deferred,
+            chunk.request_id,
+            self.label,
+        )
 
 
 class Observer:
@@ -61,59 +109,74 @@ class Observer:
         self._policies = policies
         self._clock = clock
 
-    async def observe(
-        self,
-        live: LiveTask,
-        request: AccessRequest,
-        chunk: Chunk,
-        *,
-        number: int,
-        decision: str,
-        look: Callable[[], None],
-    ) -> None:
-        """Take one chunk in; when this returns it may be released.
+    async def observe(self, of: Observation, chunk: Chunk) -> Delivery:
+        """Take one chunk in; gives what may be released of it.
 
-        `number` is that of the call among those of its task, `decision` the id of its decision. `look` raises
-        where the call has been cut: it is asked whenever others have had a turn. Raises as the store does,
-        and `Conflict` where what was read has been written to since, and is above the ceiling of every grant.
+        Raises as the store does, what `of.look` raises, and `Conflict` where what was read has been written
+        to since, and is above the ceiling of every grant.
         """
         left: list[str] = []
-        parts = brought(chunk, request.tool, left)
+        request = of.request
+        chunk = in_numbers(chunk)
+        parts = brought(chunk, request.tool, left, of.before)
         if not parts and not left:
-            return
+            return of.delivered(chunk)
         tool, classes = request.tool, self._policies.applied.bundle.classes
         await self._holdings.refresh(tool.upstream)
-        look()
-        label = live.label
-        if (written := self._holdings.since(request, decision)) is not None:
+        of.look()
+        if (written := self._holdings.since(request, of.decision)) is not None:
             # What others wrote there since the call was described may be in the result.
             tool = self._holdings.stained(tool, written, classes)
             _check_ceilings(request, tool, classes)
+        taken = [(part, tool) for part in parts]
+        if left:
+            # It stands in no field, and may be read as any.
+            worst = msgspec.structs.replace(tool, label=carries(tool, classes), fields=())
+            taken.append((left, worst))
+        await self._take(of, taken, classes)
+        if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
+            await self._holdings.answered(request, of.decision, parts)
+        return of.delivered(chunk)
+
+    async def listed(
+        self, of: Observation, new: Sequence[Json], vouched: Sequence[str], body: bytes
+    ) -> Delivery:
+        """Take in what is new to a task of a list; gives the list, `body`.
+
+        The entries carry the label of the tool that `of` is about. `vouched` are the addresses in entries for
+        which an administrator vouches: they raise no label, and are nobody's intent.
+        """
+        if not new and not vouched:
+            return of.own(body)
+        tool, classes = of.request.tool, self._policies.applied.bundle.classes
+        await self._holdings.refresh(tool.upstream)
+        of.look()
+        if new and (written := self._holdings.since(of.request, of.decision)) is not None:
+            tool = self._holdings.stained(tool, written, classes)
+            _check_ceilings(of.request, tool, classes)
+        # Each batch is a result of its own: of one result so many leaves are read, and no more.
+        taken = [(new[start : start + BATCH], tool) for start in range(0, len(new), BATCH)]
+        if vouched:
+            silent = msgspec.structs.replace(tool, label=Label(classes.bottom, trust=Trust.UNTRUSTED))
+            async with of.live.learning:
+                await self._learn(of, list(vouched), silent)
+        if taken:
+            await self._take(of, taken, classes)
+        of.look()
+        return of.own(body)
+
+    async def _take(self, of: Observation, taken: Iterable[tuple[Json, Tool]], classes: Classes) -> None:
+        """Take values in, each as a result of a tool; when this returns the label that they carry is kept."""
+        live = of.live
+        label = live.label
         async with live.learning:
-            taken = [(part, tool) for part in parts]
-            if left:
-                # It stands in no field, and may be read as any.
-                worst = msgspec.structs.replace(tool, label=carries(tool, classes), fields=())
-                taken.append((left, worst))
-            for part, of in taken:
-                seen: set[Label] = set()
-                for _ in live.index.learn(
-                    part,
-                    call=number,
-                    decision=decision,
-                    tool=of,
-                    arguments=request.arguments,
-                    given=request.flow.arguments,
-                    read=request.flow.read,
-                    marked=self._holdings.marks(tool.upstream),
-                    seen=seen,
-                ):
-                    # A long result is taken in slices, so that it does not hold up the calls of others.
-                    await asyncio.sleep(0)
-                    look()
-                label = with_fields(label.join(of.label, classes), seen, classes)
+            for part, tool in taken:
+                seen = await self._learn(of, part, tool)
+                carried = with_fields(tool.label, seen, classes)
+                label = label.join(carried, classes)
+                of.label = of.label.join(carried, classes)
         self._room.grew(live)
-        rise = rising(live, label, request, classes, self._clock.now())
+        rise = rising(live, label, of.request, classes, self._clock.now())
         if rise.changes or rise.events:
             whole = live.label
             try:
@@ -122,10 +185,26 @@ class Observer:
                 rise.lost()
                 raise
             live.kept_label = whole
-            look()
-        if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
-            await self._holdings.answered(request, decision, parts)
-            look()
+
+    async def _learn(self, of: Observation, part: Json, tool: Tool) -> set[Label]:
+        """Learn one value; gives the labels of the fields that occurred in it."""
+        request = of.request
+        seen: set[Label] = set()
+        for _ in of.live.index.learn(
+            part,
+            call=of.number,
+            decision=of.decision,
+            tool=tool,
+            arguments=request.arguments,
+            given=request.flow.arguments,
+            read=request.flow.read,
+            marked=self._holdings.marks(tool.upstream),
+            seen=seen,
+        ):
+            # A long result is taken in slices, so that it does not hold up the calls of others.
+            await asyncio.sleep(0)
+            of.look()
+        return seen
 
 
 def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> None:
@@ -182,119 +261,3 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     for one in told:
         one.told_label = one.label
     return Rise(tuple(changes), tuple(label_event(request, one, at) for one in told), raised)
-
-
-def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Json, ...]:
-    """Give what a chunk brings, each part as the tool itself has it; what is not JSON as text.
-
-    MCP writes a result as text (`content[].text`), as structure (`structuredContent`), or as both; a resource
-    as `contents[].text`. The tool's own result comes first, what stands beside it after it. What is released
-    and stands in no part, since a name is written twice, is added to `left`.
-    """
-    left = [] if left is None else left
-    if chunk.method in _PIECES:
-        return _of_reply(chunk, ReplyPiece(chunk.method), left)
-    try:
-        body = _parsed(chunk.body, left)
-    except ValueError:
-        return (chunk.body.decode(errors="replace"),)
-    if not isinstance(body, dict):
-        return (body,)
-    if chunk.kind is ChunkKind.RESULT:
-        return _unwrapped(body, tool, left)
-    if chunk.kind is ChunkKind.NOTIFICATION:
-        body = {name: value for name, value in body.items() if name not in _PACE}
-    return (body,) if body else ()
-
-
-def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str]) -> tuple[Json, ...]:
-    """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
-    if piece is ReplyPiece.HEAD:
-        head = msgspec.json.decode(chunk.body, type=ReplyHead)
-        said: dict[str, Json] = {**head.headers, "location": head.location}
-        # The agent is told their names, which are the upstream's words, too.
-        return ({**said, "left_out": list(head.left_out)},)
-    if not chunk.body:
-        return ()
-    if piece is ReplyPiece.JSON:
-        try:
-            return (_parsed(chunk.body, left),)
-        except ValueError:
-            return (chunk.body.decode(errors="replace"),)
-    texts, beside = read_piece(piece, chunk.body, chunk.before)
-    left += beside
-    return tuple(_read(text, left) for text in texts)
-
-
-def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tuple[Json, ...]:
-    beside = result.copy()
-    beside.pop("isError", None)
-    if beside.get("resultType") == "complete":
-        del beside["resultType"]
-    own = beside.pop("structuredContent", None)
-    schema = tool.surface.get("outputSchema")
-    if isinstance(own, dict) and isinstance(schema, dict) and schema.get("x-fastmcp-wrap-result") is True:
-        own = own["result"] if own.keys() == {"result"} else own
-    texts: list[Json] = []
-    for name in ("content", "contents"):
-        if isinstance(blocks := beside.pop(name, None), list):
-            found, left = _texts(blocks, left_out)
-            texts += found
-            if left:
-                beside[name] = left
-        elif blocks is not None:
-            beside[name] = blocks
-    written = texts[0] if len(texts) == 1 else texts
-    parts = [] if own is None else [own]
-    # The same in both forms is one result, not two.
-    if texts and (own is None or own not in (written, texts)):
-        parts.append(written)
-    return (*parts, beside) if beside else tuple(parts)
-
-
-def _texts(blocks: list[Json], left_out: list[str]) -> tuple[list[Json], list[Json]]:
-    """Give what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
-    texts: list[Json] = []
-    left: list[Json] = []
-    for block in blocks:
-        rest = block
-        if isinstance(block, dict) and isinstance(block.get("text"), str):
-            texts.append(_read(block["text"], left_out))
-            rest = block.copy()
-            del rest["text"]
-            if rest.get("type") == "text":
-                del rest["type"]
-        if rest:
-            left.append(rest)
-    return texts, left
-
-
-def _read(text: str, left: list[str]) -> Json:
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            return _parsed(text.encode(), left)
-        except ValueError:
-            return text
-    return text
-
-
-def _parsed(written: bytes, left: list[str]) -> Json:
-    """Read JSON; raises `ValueError` for what is none, or is nested without end.
-
-    Of what holds too many values nothing is read: it is all `left`.
-    """
-    if len(written) <= MAX_AT_ONCE:
-        found = orjson.loads(written)
-    elif countless(written):
-        if not is_json(written):
-            raise ValueError("no JSON")
-        left.append(written.decode(errors="replace"))
-        return []
-    else:
-        try:
-            # A third slower; but orjson takes twelve times the size of what it reads.
-            found = msgspec.json.decode(written)
-        except RecursionError:
-            raise ValueError("nested without end") from None
-    left += unread(written, found)
-    return found

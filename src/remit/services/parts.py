@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, get_args
 
-from remit.core.mediation import Chunk, Need
+from remit.core.mediation import Delivery, Need
 from remit.ports.runtime import Clock
 from remit.ports.store import Store
 from remit.ports.upstream import Upstream
@@ -32,9 +32,9 @@ NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests fro
 class Sink(Protocol):
     """Where released chunks go: the agent's side of the door."""
 
-    async def release(self, chunk: Chunk) -> None:
-        """Hand a chunk to the agent; waits while the agent does not keep up. Raises where the agent is
-        gone.
+    async def release(self, chunk: Delivery) -> None:
+        """Hand what was taken in to the agent; waits while the agent does not keep up. Raises where the agent
+        is gone.
         """
         ...
 

@@ -81,10 +81,12 @@ class ResumeDrive(Drive):
         self._call = LiveCall(held.decision.id, held.call.tool, held.call.effect, held.call.scopes)
         live.in_hand.add(self._call)
         self._look(self._call)
-        known = held.known(self._m.clock.boot_s()) if asks else None
-        if not asks and held.settled:
-            known = Chunk(ChunkKind.RESULT, ACKNOWLEDGED)
-        return Resumed(held.request, held.decision, known)
+        known = held.known(self._m.clock.boot_s()) if asks else ACKNOWLEDGED if held.settled else b""
+        if not known:
+            return Resumed(held.request, held.decision)
+        # What was told last has been taken in by this very task.
+        again = self._observation().own(known, wants_input=asks and held.wants_input)
+        return Resumed(held.request, held.decision, again)
 
     def _wire(self, request: AccessRequest) -> Call:
         lease = self._credential.lease if self._credential is not None else ""
@@ -125,12 +127,13 @@ class ResumeDrive(Drive):
             if need.chunk.kind is not ChunkKind.RESULT:
                 return await super()._observe(need)
             self._m.deferrals.acknowledged(held)
-            return Observed(Chunk(ChunkKind.RESULT, ACKNOWLEDGED))
+            return Observed(self._observation().own(ACKNOWLEDGED))
         self._result_bytes += need.chunk.size
         held.result_bytes += need.chunk.size
-        await self._take_in(*brought_by(standing))
+        for one in brought_by(standing):
+            await self._take_in(one)
         body = self._m.deferrals.take(held, standing)
-        return Observed(Chunk(ChunkKind.RESULT, body, wants_input=held.wants_input))
+        return Observed(self._observation().own(body, wants_input=held.wants_input))
 
     async def _close(self, need: Close) -> Closed:
         assert self._live is not None

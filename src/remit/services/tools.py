@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -36,6 +37,7 @@ from remit.ports.upstream import LISTS, Catalogue
 from remit.services.policies import Policies
 
 _STRING = {"type": "string"}
+_EXPRESSION = re.compile(r"\{[^{}]*\}")
 #: The argument schemas of the operations that MCP has beside tools.
 OPERATION_SCHEMAS: dict[str, dict[str, object]] = {
     RESOURCE_READ: {"type": "object", "properties": {"uri": _STRING}, "required": ["uri"]},
@@ -120,6 +122,36 @@ class Tools:
         """Give what an upstream offered when it was last asked."""
         return self._catalogues.get(upstream)
 
+    def protocol(self, upstream: str) -> str:
+        """Give the protocol that an upstream spoke when it was last asked; empty while nothing is known."""
+        catalogue = self._catalogues.get(upstream)
+        return catalogue.protocol if catalogue is not None else ""
+
+    def offers(self, upstream: str, *path: str) -> bool:
+        """Say whether an upstream has a capability."""
+        catalogue = self._catalogues.get(upstream)
+        return catalogue is not None and catalogue.offers(*path)
+
+    def extends(self, upstream: str, extension: str) -> bool:
+        """Say whether an upstream knows an extension of the protocol."""
+        catalogue = self._catalogues.get(upstream)
+        known = catalogue.capabilities.get("extensions") if catalogue is not None else None
+        return isinstance(known, dict) and isinstance(known.get(extension), dict)
+
+    def has_resource(self, upstream: str, uri: str) -> bool:
+        """Say whether an upstream lists a resource, or a template that may stand for it."""
+        catalogue = self._catalogues.get(upstream)
+        if catalogue is None:
+            return False
+        return any(one.get("uri") == uri for one in catalogue.resources) or any(
+            isinstance(template := one.get("uriTemplate"), str) and (template == uri or _fits(template, uri))
+            for one in catalogue.resource_templates
+        )
+
+    def version(self, upstream: str) -> tuple[object, object]:
+        """Give objects that are others as soon as a tool of an upstream, or what is offered of one, is."""
+        return self._tools, self._offered.get(upstream)
+
     def offered(self, upstream: str, name: str) -> dict[str, object] | None:
         """Give a tool's entry as its upstream gave it last, `_meta` included, accepted or not."""
         return self._offered.get(upstream, {}).get(name)
@@ -132,6 +164,7 @@ class Tools:
         async with self._lock:
             before = self._catalogues.get(upstream)
             changed = _changed(before, catalogue)
+            catalogue = _alike(before, catalogue)
             # What the rules are checked against again, which takes its time, is names and what is pinned.
             self._stale = self._stale or before is None or _named(before) != _named(catalogue)
             self._catalogues[upstream] = catalogue
@@ -272,6 +305,27 @@ def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
     resources = (before.resources, before.resource_templates) != (now.resources, now.resource_templates)
     differing = {"tools": before.tools != now.tools, "prompts": before.prompts != now.prompts}
     return frozenset(name for name, so in {**differing, "resources": resources}.items() if so)
+
+
+def _alike(before: Catalogue | None, now: Catalogue) -> Catalogue:
+    """Give a catalogue in which each list that is what it was is the same object: nobody reads it anew."""
+    names = ("resources", "resource_templates", "prompts")
+    same = {name: was for name in names if (was := getattr(before, name, None)) == getattr(now, name)}
+    return msgspec.structs.replace(now, **same)
+
+
+def _fits(template: str, uri: str) -> bool:
+    """Say whether a URI has a template's literal parts in their order; only to find whose it may be."""
+    first, *rest = _EXPRESSION.split(template)
+    if not rest or not uri.startswith(first):
+        return False
+    at = len(first)
+    for part in rest:
+        at = uri.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return rest[-1] == "" or uri.endswith(rest[-1])
 
 
 def as_pinned(tool: Tool, pin: Pin) -> Tool:

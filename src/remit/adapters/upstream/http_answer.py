@@ -2,6 +2,7 @@
 """The answer to one HTTP request of MCP: one JSON message, or a stream of events that each hold one."""
 
 import asyncio
+import logging
 import re
 from collections import deque
 from collections.abc import AsyncIterator
@@ -11,6 +12,8 @@ from remit.adapters.upstream.bounds import BufferBound, Hold
 from remit.adapters.upstream.http1 import Connection, EventStream, ResponseHead
 from remit.adapters.upstream.jsonrpc import Message, broken, read_message, too_large
 from remit.core.errors import ConfigInvalid, UpstreamFault
+
+log = logging.getLogger(__name__)
 
 _JSON, _EVENTS = b"application/json", b"text/event-stream"
 _MAX_REFUSAL_BYTES = 64 * 1024
@@ -39,13 +42,13 @@ class HttpRefused(UpstreamFault):
 
     code = "upstream-refused"
 
-    def __init__(self, name: str, status: int, path: str = "") -> None:
-        """Say what the status means for the call; `path` is that of the address a redirect leads to."""
+    def __init__(self, name: str, status: int) -> None:
+        """Say what the status means for the call."""
         if status in (_UNAUTHORIZED, _FORBIDDEN):
             what, way_out = "does not take the credential", "check the upstream's credential and its scope"
         elif status in _REDIRECTS:
             what = "redirects, which is not followed"
-            way_out = "give the final address as the `url`" + (f"; its path is `{path}`" if path else "")
+            way_out = "give the final address as the `url`; remit's log says where it leads"
         else:
             what, way_out = "refused the request", "check the upstream's `url` and its log"
         super().__init__(f"upstream `{name}` {what} (HTTP status {status})", sent=True, way_out=way_out)
@@ -180,7 +183,10 @@ class HttpAnswer:
                 raise HttpRefused(self._name, head.status) from fault
             if message.error:
                 return message
-        raise HttpRefused(self._name, head.status, path_led_to(head))
+        if path := path_led_to(head):
+            # For whoever reads the log alone: in a fault it would reach the agent as remit's own words.
+            log.warning("upstream %s redirects to the path `%s`", self._name, path)
+        raise HttpRefused(self._name, head.status)
 
 
 def path_led_to(head: ResponseHead) -> str:

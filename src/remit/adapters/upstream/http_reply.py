@@ -20,10 +20,8 @@ Request = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]], bytes]
 
 #: The most that one event or line may have.
 MAX_EVENT_BYTES = 1024 * 1024
-#: Of text that goes on, about as much is given at once; of what came before it, so much is read again, for
-#: what lies across the cut.
+#: Of text that goes on, about as much is given at once.
 WINDOW_BYTES = 128 * 1024
-OVERLAP_BYTES = 1024
 _CHALLENGES = (401, 407)
 
 
@@ -148,7 +146,7 @@ class PlainReplyExchange(ReplyExchange):
     """`ports.upstream.Exchange` that gives an answer as it is: its head, then its body piece by piece.
 
     JSON comes whole, for its fields can be told only then; events and lines as soon as they are whole; text
-    in windows, each with the end of the one before; bytes as they come. The last piece is the result.
+    in windows, bytes as they come. The last piece is the result.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -172,11 +170,11 @@ class PlainReplyExchange(ReplyExchange):
                 raise self._cut() from error
             raise
 
-    def _chunk(self, piece: ReplyPiece, body: bytes, before: bytes = b"", *, last: bool = False) -> Chunk:
+    def _chunk(self, piece: ReplyPiece, body: bytes, *, last: bool = False) -> Chunk:
         assert self.reply is not None
         kind = ChunkKind.RESULT if last else ChunkKind.NOTIFICATION
         failed = last and self.reply.head.status >= 400
-        return Chunk(kind, body, method=piece.value, is_error=failed, before=before)
+        return Chunk(kind, body, method=piece.value, is_error=failed)
 
     async def _body(self, reply: ApiReply) -> AsyncIterator[Chunk]:
         piece = reply.piece
@@ -184,7 +182,6 @@ class PlainReplyExchange(ReplyExchange):
             yield self._chunk(piece, await self._whole(), last=True)
             return
         waiting = bytearray()
-        before = b""
         async for part in self._connection.chunks():
             seen = len(waiting)
             waiting += part
@@ -195,10 +192,8 @@ class PlainReplyExchange(ReplyExchange):
             body = bytes(waiting[:end])
             del waiting[:end]
             self._hold.resize(len(waiting))
-            yield self._chunk(piece, body, before)
-            if piece in (ReplyPiece.TEXT, ReplyPiece.BYTES):
-                before = body[-OVERLAP_BYTES:]
-        yield self._chunk(piece, bytes(waiting), before, last=True)
+            yield self._chunk(piece, body)
+        yield self._chunk(piece, bytes(waiting), last=True)
 
     def _ready(self, piece: ReplyPiece, waiting: bytearray, seen: int) -> int:
         """Give how much of what has come can be given on; `seen` of it waited before."""

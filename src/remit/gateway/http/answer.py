@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.errors import Busy
-from remit.core.mediation import Chunk
+from remit.core.mediation import Delivery
 from remit.core.route import ReplyHead, ReplyPiece
 from remit.gateway.asgi import NO_STORE, Receive, Send
 
@@ -46,7 +46,7 @@ class ApiAnswer:
         self.done = False
         self.gone = False
 
-    async def release(self, chunk: Chunk) -> None:
+    async def release(self, chunk: Delivery) -> None:
         """Hand a piece to the agent; waits while the connection is full."""
         if chunk.method == ReplyPiece.HEAD:
             self._head = msgspec.json.decode(chunk.body, type=ReplyHead)

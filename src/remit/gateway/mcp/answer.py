@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 from remit.core.deferred import OWN_CODES
-from remit.core.mediation import Chunk, ChunkKind
+from remit.core.mediation import ChunkKind, Delivery
 from remit.core.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
 from remit.gateway.mcp.wire import (
@@ -180,7 +180,7 @@ class Answer:
         self.done = False
         self.gone = False
 
-    async def release(self, chunk: Chunk) -> None:
+    async def release(self, chunk: Delivery) -> None:
         """Hand a chunk to the agent; waits while the connection is full."""
         kind = chunk.kind
         if chunk.deferred:
@@ -225,7 +225,7 @@ class Answer:
         status = http_status(fault, modern=self._modern)
         await self._last(error_frame(self._id), error_body(fault), status, fault.headers)
 
-    def _told(self, chunk: Chunk) -> bytes | None:
+    def _told(self, chunk: Delivery) -> bytes | None:
         """Give the params of a notification as this agent may hear it, None if it did not ask for it."""
         if chunk.method == PROGRESS and self._progress is not None:
             members = _members_of(chunk.body)

@@ -14,7 +14,7 @@ from remit.core.decision import Outcome
 from remit.core.deferred import EXTENSION
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.event import CallOutcome
-from remit.core.mediation import Answered, Chunk, Refused, Step
+from remit.core.mediation import Answered, Delivery, Refused, Step
 from remit.core.token import AccessClaims
 from remit.core.tool import (
     COMPLETION,
@@ -108,7 +108,7 @@ class Visit:
 class Quiet:
     """A `Sink` for calls that the door makes on an agent's behalf: nothing of the answer is handed on."""
 
-    async def release(self, chunk: Chunk) -> None:
+    async def release(self, chunk: Delivery) -> None:
         """Let it go."""
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from remit.core.deferred import CAPABILITY, GET, UPDATE
 from remit.core.errors import Fenced, NotFound, RemitError, Unauthenticated
-from remit.core.mediation import Chunk, ChunkKind, Step
+from remit.core.mediation import ChunkKind, Delivery, Step
 from remit.core.tool import INPUT
 from remit.gateway.mcp.answer import Answer
 from remit.gateway.mcp.calls import Calls, Visit, able_of, knows_deferred
@@ -135,7 +135,7 @@ class _Kept:
         self._pass_on = pass_on
         self.body = b""
 
-    async def release(self, chunk: Chunk) -> None:
+    async def release(self, chunk: Delivery) -> None:
         """Keep it; raises for questions that may not be asked."""
         if chunk.kind is ChunkKind.RESULT:
             self.body = self._pass_on(chunk.body) if chunk.wants_input else chunk.body

@@ -125,7 +125,7 @@ class McpDoor:
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies = Alarms()
-        listing = Listing(house.tools, house.authorizer)
+        listing = Listing(house.lists, house.tools)
         self._sessions = Sessions(
             house.clock,
             house.entropy,

@@ -236,6 +236,9 @@ def check_params(rules: tuple[ParamRule, ...], head: DoorHeaders, arguments: dic
             value = value.get(key) if isinstance(value, dict) else None
         raw = head.params.get(header)
         written = _written(value)
+        if raw is None and written is not None:
+            # Which one that is the upstream says, in its tool's schema: not in an error of remit's own.
+            raise mismatch("an argument must be repeated in the header that the tool's schema names for it")
         if header in head.twice or (raw is None) != (written is None):
             raise mismatch(f"header `{header.decode()}` and the argument must come together, once")
         if raw is not None and written is not None and not _same(decoded(raw), value, written, kind):

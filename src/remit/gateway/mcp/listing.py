@@ -2,19 +2,20 @@
 """What an agent sees: of everything that upstreams offer, only what its task may call.
 
 Served from what was learned and reviewed, never by asking an upstream: a tool is shown with its pinned
-description. An upstream's free text about itself (`instructions`) is not shown, for nobody has reviewed it.
+description. What a list says is taken in like a result (`services.lists`). An upstream's free text about
+itself (`instructions`) is not shown, for nobody has reviewed it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from remit import __version__
 from remit.core.deferred import CAPABILITY, EXTENSION
 from remit.core.errors import ConfigInvalid, NotFound
-from remit.core.plan import tools_of
+from remit.core.token import AccessClaims
 from remit.core.tool import (
     COMPLETION,
     PROMPT_GET,
@@ -25,8 +26,7 @@ from remit.core.tool import (
 )
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.wire import MODERN_VERSIONS
-from remit.ports.upstream import Catalogue
-from remit.services.authorize import Authorizer
+from remit.services.lists import Lists
 from remit.services.live import LiveTask
 from remit.services.tools import Tools
 
@@ -36,7 +36,6 @@ Json = Any
 JOINT: Final = "__"
 #: Tool descriptions whose header rules are remembered.
 MAX_RULES: Final = 10_000
-_EXPRESSION = re.compile(r"\{[^{}]*\}")
 
 
 class Place:
@@ -80,105 +79,38 @@ def check_joined(upstreams: Mapping[str, object]) -> None:
 class Listing:
     """Lists and capabilities as one task sees them."""
 
-    def __init__(self, tools: Tools, authorizer: Authorizer) -> None:
-        """Take where tools are registered, and which upstreams are only observed."""
+    def __init__(self, lists: Lists, tools: Tools) -> None:
+        """Take what gives lists, and where tools are registered."""
+        self._lists = lists
         self._tools = tools
-        self._authorizer = authorizer
         self._rules: dict[str, tuple[ParamRule, ...]] = {}
-
-    def holds(self, live: LiveTask, upstream: str, name: str) -> bool:
-        """Say whether a task may know of a tool or operation: it holds a grant, or nothing is refused
-        there.
-        """
-        return self._authorizer.observes(upstream) or f"{upstream}/{name}" in live.grants
-
-    def permits(self, live: LiveTask, upstream: str, operation: str, key: str, value: str) -> bool:
-        """Say whether some grant of an operation lets `key` be `value`, whatever else is asked."""
-        if self._authorizer.observes(upstream):
-            return True
-        for grant in live.grants.get(f"{upstream}/{operation}", ()):
-            if not any(one.argument in (key, "") for one in grant.permits({key: value})):
-                return True
-        return False
 
     def tool(self, live: LiveTask, upstream: str, name: str) -> Tool | None:
         """Give a tool that the task sees."""
         tool = self._tools.get(f"{upstream}/{name}")
-        return tool if tool is not None and self._visible(live, tool) else None
+        return tool if tool is not None and self._lists.sees(live, tool) else None
 
     def rules(self, tool: Tool) -> tuple[ParamRule, ...]:
         """Give which arguments of a tool are repeated in headers."""
         if tool.state is ToolState.CHANGED:
             # Shown only where nothing is refused, and then not as it was accepted.
-            return param_rules(self._shown(tool).get("inputSchema"))
+            return param_rules(self._lists.schema(tool))
         found = self._rules.get(tool.surface_digest)
         if found is None:
             if len(self._rules) >= MAX_RULES:
                 self._rules.clear()
-            found = self._rules[tool.surface_digest] = param_rules(tool.input_schema)
+            found = self._rules[tool.surface_digest] = param_rules(self._lists.schema(tool))
         return found
 
-    def _shown(self, tool: Tool) -> dict[str, Json]:
-        """Give what a task is told of a tool: what was accepted of it; where nothing is refused, what its
-        upstream says now, as clients without remit would hear it.
-        """
-        if self._authorizer.observes(tool.upstream):
-            offered = self._tools.offered(tool.upstream, tool.name) or {}
-            return offered if "inputSchema" in offered else tool.surface
-        return tool.surface
-
-    def _visible(self, live: LiveTask, tool: Tool) -> bool:
-        return live.sees(tool, observed=self._authorizer.observes(tool.upstream))
-
-    def tools(self, live: LiveTask, place: Place) -> list[Json]:
-        """Give the tools that the task may call and, where it has a plan, plans to."""
-        return [
-            {**self._shown(tool), "name": place.shown(upstream, tool.name)}
-            for upstream in place.upstreams
-            for tool in self._tools.of(upstream)
-            if self._visible(live, tool) and self._foreseen(live, tool)
-        ]
-
-    def _foreseen(self, live: LiveTask, tool: Tool) -> bool:
-        """Whether a tool is listed: of a task with a plan what that names, for nothing else may be called
-        as it stands. Where nothing is refused everything is.
-        """
-        plan = tools_of(live.task.plan)
-        return plan is None or tool.id in plan or self._authorizer.observes(tool.upstream)
-
-    def resources(self, live: LiveTask, place: Place) -> list[Json]:
-        """Give the resources that the task may read."""
-        return [
-            one
-            for upstream, catalogue in self._catalogues(live, place, RESOURCE_READ)
-            for one in catalogue.resources
-            if isinstance(uri := one.get("uri"), str)
-            and self.permits(live, upstream, RESOURCE_READ, "uri", uri)
-        ]
-
-    def templates(self, live: LiveTask, place: Place) -> list[Json]:
-        """Give the templates of upstreams where the task may read resources at all."""
-        return [
-            one
-            for _, catalogue in self._catalogues(live, place, RESOURCE_READ)
-            for one in catalogue.resource_templates
-        ]
-
-    def prompts(self, live: LiveTask, place: Place) -> list[Json]:
-        """Give the prompts that the task may get."""
-        return [
-            {**one, "name": place.shown(upstream, name)}
-            for upstream, catalogue in self._catalogues(live, place, PROMPT_GET)
-            for one in catalogue.prompts
-            if isinstance(name := one.get("name"), str)
-            and self.permits(live, upstream, PROMPT_GET, "name", name)
-        ]
-
-    def _catalogues(self, live: LiveTask, place: Place, operation: str) -> Iterator[tuple[str, Catalogue]]:
+    async def entries(self, claims: AccessClaims, live: LiveTask, place: Place, kind: str) -> bytes:
+        """Give the entries of a list that the task may hear of, as JSON with commas between them."""
+        found: list[bytes] = []
         for upstream in place.upstreams:
-            catalogue = self._tools.catalogue(upstream)
-            if catalogue is not None and self.holds(live, upstream, operation):
-                yield upstream, catalogue
+            shown = partial(place.shown, upstream) if place.joined else None
+            listed = await self._lists.of(claims, live, upstream, kind, shown)
+            if listed is not None:
+                found.append(listed.body)
+        return b",".join(found)
 
     def capabilities(self, live: LiveTask, place: Place, *, modern: bool) -> dict[str, Json]:
         """Give what the door can do for this task here."""
@@ -190,15 +122,11 @@ class Listing:
             out["prompts"] = {"listChanged": True}
         if self._offer(live, place, COMPLETION, "completions"):
             out["completions"] = {}
-        if any(
-            "logging" in catalogue.capabilities
-            for upstream in place.upstreams
-            if (catalogue := self._tools.catalogue(upstream)) is not None
-        ):
+        if any(self._tools.offers(upstream, "logging") for upstream in place.upstreams):
             # Of 2026-07-28 too: whoever sends log messages must say so.
             out["logging"] = {}
         if modern and any(
-            self.defers(upstream) and any(self._visible(live, tool) for tool in self._tools.of(upstream))
+            self.defers(upstream) and any(self._lists.sees(live, tool) for tool in self._tools.of(upstream))
             for upstream in place.upstreams
         ):
             out |= CAPABILITY
@@ -206,25 +134,26 @@ class Listing:
 
     def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
         """Say whether some upstream, of those where the task holds an operation, has a capability."""
-        return any(catalogue.offers(*path) for _, catalogue in self._catalogues(live, place, operation))
+        return any(self._tools.offers(upstream, *path) for upstream in self._held(live, place, operation))
+
+    def _held(self, live: LiveTask, place: Place, operation: str) -> list[str]:
+        """Give the upstreams that are known, of those where the task holds an operation."""
+        known = [upstream for upstream in place.upstreams if self._tools.protocol(upstream)]
+        return [upstream for upstream in known if self._lists.holds(live, upstream, operation)]
 
     def defers(self, upstream: str) -> bool:
         """Say whether an upstream offers to defer calls: the tasks extension of 2026-07-28."""
-        catalogue = self._tools.catalogue(upstream)
-        if catalogue is None or catalogue.protocol not in MODERN_VERSIONS:
-            return False
-        extensions = catalogue.capabilities.get("extensions")
-        return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
+        return self._tools.protocol(upstream) in MODERN_VERSIONS and self._tools.extends(upstream, EXTENSION)
 
     def upstream_of(self, live: LiveTask, place: Place, operation: str, uri: str) -> str:
         """Give the upstream that a resource belongs to; where several could be meant, `NotFound` says so."""
         if not place.joined:
             return place.upstreams[0]
-        held = [name for name, _ in self._catalogues(live, place, operation)]
-        listed = [name for name in held if self._lists(name, uri)]
+        held = self._held(live, place, operation)
+        listed = [name for name in held if self._tools.has_resource(name, uri)]
         for found in (
             listed,
-            [name for name in held if self.permits(live, name, operation, "uri", uri)],
+            [name for name in held if self._lists.permits(live, name, operation, "uri", uri)],
             held,
         ):
             if len(found) == 1:
@@ -236,31 +165,6 @@ class Listing:
                     way_out="ask at the address of one upstream, `/mcp/{upstream}`",
                 )
         return ""
-
-    def _lists(self, upstream: str, uri: str) -> bool:
-        catalogue = self._tools.catalogue(upstream)
-        if catalogue is None:
-            return False
-        if any(one.get("uri") == uri for one in catalogue.resources):
-            return True
-        return any(
-            isinstance(template := one.get("uriTemplate"), str) and (template == uri or _fits(template, uri))
-            for one in catalogue.resource_templates
-        )
-
-
-def _fits(template: str, uri: str) -> bool:
-    """Say whether a URI has a template's literal parts in their order; only to find whose it may be."""
-    first, *rest = _EXPRESSION.split(template)
-    if not rest or not uri.startswith(first):
-        return False
-    at = len(first)
-    for part in rest:
-        at = uri.find(part, at)
-        if at < 0:
-            return False
-        at += len(part)
-    return rest[-1] == "" or uri.endswith(rest[-1])
 
 
 def server_info(place: Place) -> dict[str, Json]:

@@ -24,7 +24,7 @@ from remit.gateway.mcp.answer import (
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, Visit
 from remit.gateway.mcp.deferred import DeferredMethods, Followed, require
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
-from remit.gateway.mcp.listing import Listing, Place, server_info
+from remit.gateway.mcp.listing import Listing, server_info
 from remit.gateway.mcp.rounds import declared
 from remit.gateway.mcp.sessions import Session, Sessions
 from remit.gateway.mcp.subscriptions import (
@@ -53,6 +53,7 @@ from remit.gateway.mcp.wire import (
 )
 from remit.services.deferrals import DeferredCall
 from remit.services.house import House
+from remit.services.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from remit.services.live import LiveTask
 
 Json = Any
@@ -67,11 +68,11 @@ TASKS: Final = "notifications/tasks"
 #: Stands in for a request where a stream was not asked for by one.
 NOTHING: Final = Incoming("", {})
 
-_LISTS: Final[dict[str, tuple[str, Callable[[Listing, LiveTask, Place], list[Json]]]]] = {
-    "tools/list": ("tools", Listing.tools),
-    "resources/list": ("resources", Listing.resources),
-    "resources/templates/list": ("resourceTemplates", Listing.templates),
-    "prompts/list": ("prompts", Listing.prompts),
+_LISTS: Final = {
+    "tools/list": TOOLS,
+    "resources/list": RESOURCES,
+    "resources/templates/list": TEMPLATES,
+    "prompts/list": PROMPTS,
 }
 
 
@@ -108,9 +109,7 @@ class Methods:
         if method in CALLS:
             await self._calls.run(visit, message)
         elif method in _LISTS:
-            key, entries = _LISTS[method]
-            listed = entries(self._listing, await self._bound(visit), visit.place)
-            await respond_value(visit.send, message.id, {"resultType": "complete", key: listed, **_CACHED})
+            await self._list(visit, message)
         elif method in METHODS:
             await self._deferred.run(visit, message)
         elif method == "server/discover":
@@ -133,9 +132,7 @@ class Methods:
         elif method in CALLS or method in ("resources/subscribe", UNSUBSCRIBE):
             await self._in_session(visit, session, message)
         elif method in _LISTS:
-            key, entries = _LISTS[method]
-            listed = entries(self._listing, await self._bound(visit), visit.place)
-            await respond_value(visit.send, message.id, {key: listed})
+            await self._list(visit, message)
         elif method == "ping":
             await respond_value(visit.send, message.id, {})
         elif method == "logging/setLevel":
@@ -149,6 +146,15 @@ class Methods:
 
     async def _bound(self, visit: Visit) -> LiveTask:
         return await self._house.live.bind(visit.claims, self._house.clock.now())
+
+    async def _list(self, visit: Visit, message: Incoming) -> None:
+        """Answer with a list as the task may hear it."""
+        kind = _LISTS[message.method]
+        entries = await self._listing.entries(visit.claims, await self._bound(visit), visit.place, kind)
+        told: dict[str, Json] = {kind: [orjson.Fragment(entries)]}
+        if visit.modern:
+            told |= {"resultType": "complete", **_CACHED}
+        await respond_value(visit.send, message.id, told)
 
     async def _discover(self, visit: Visit, message: Incoming) -> None:
         live = await self._bound(visit)
