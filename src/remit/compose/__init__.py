@@ -14,6 +14,7 @@ from typing import Any
 from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.policy.cedar.apart import Apart
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.compose.fetched import fetch
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
@@ -69,7 +70,8 @@ log = logging.getLogger("remit")
 
 def policy_engine(config: Config) -> PolicyEngine:
     """Give the engine that the configuration names."""
-    return CedarPolicies(classes=config.data_classes)
+    # What somebody asks to have checked does not keep waiting what is put in force.
+    return CedarPolicies(classes=config.data_classes, examine=Apart(), check=Apart(rules=False))
 
 
 def log_origin(tenant: str) -> str:
