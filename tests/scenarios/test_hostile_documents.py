@@ -46,7 +46,9 @@ def test_a_schema_that_is_all_of_itself_is_what_it_says_beside() -> None:
 
 def test_alternatives_that_lead_to_each_other_are_looked_at_once() -> None:
     """`anyOf` in `anyOf`, sixteen wide, in twenty parameters."""
-    steps = {f"s{one}": {"anyOf": [{**refer(f"s{one + 1}"), "x": two} for two in range(16)]} for one in range(6)}
+    steps = {
+        f"s{one}": {"anyOf": [{**refer(f"s{one + 1}"), "x": two} for two in range(16)]} for one in range(6)
+    }
     api = read_api(document({"/a": {"get": asks(refer("s0"))}}, **steps, s6={"type": "integer"}))
     (route,) = api.routes.values()
     assert len(route.query) == 20
