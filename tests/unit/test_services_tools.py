@@ -171,9 +171,10 @@ async def test_nobody_accepts_what_nobody_has_looked_at(world: CallWorld) -> Non
 
 
 async def test_a_large_difference_is_shown_line_by_line(world: CallWorld) -> None:
-    """Lines that fit in many ways are not held against each other: all that went and all that came is told."""
+    """Lines that fit in many ways are not held against each other: all that went and came is told."""
     values = [f"v{one % 101}" for one in range(6_000)]
     turned = [f"v{one * 37 % 101}" for one in range(6_000)]
+    lines: list[str] = []
     for offered in (values, turned):
         schema = {"type": "object", "properties": {"text": {"enum": offered}}}
         world.desk.surfaces["read"] = a_surface("read") | {"inputSchema": schema}

@@ -14,36 +14,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import Examined, World, examined
+from remit.adapters.policy.cedar.check import Examined, World
+from remit.adapters.policy.cedar.child import (
+    MAX_MEMORY_BYTES,
+    NO_MEMORY,
+    Examination,
+    framed,
+    read_message,
+)
 from remit.core.tool import Tool, Variant
 from remit.ports.policy import PolicySource, Problem
 
 #: Of computing, for one request; and of waiting for it, where the machine has much else to do.
 MAX_COMPUTING_S: Final = 10
 MAX_WAITING_S: Final = 30
-MAX_MEMORY_BYTES: Final = 1 << 30
-MAX_ANSWER_BYTES: Final = 256 << 20
-IDLE_S: Final = 60
-_LENGTH: Final = 8
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What the child is asked; `rules` says whether they are wanted, or only what is wrong."""
-
-    sources: tuple[PolicySource, ...]
-    world: World
-    rules: bool
 
 
 class Apart:
@@ -62,7 +56,7 @@ class Apart:
 
     def __call__(self, sources: Sequence[PolicySource], world: World) -> Examined:
         """Give rules and problems; that the child failed at the sources is a problem as well."""
-        asked = msgspec.msgpack.encode(Asked(tuple(sources), _small(world), self._rules))
+        asked = msgspec.msgpack.encode(Examination(tuple(sources), _small(world), self._rules))
         with self._lock:
             answer, why = self._answer(asked)
         if answer is None:
@@ -97,7 +91,7 @@ class Apart:
         timer.start()
         try:
             assert child.stdout is not None
-            answer = _read(child.stdout)
+            answer = read_message(child.stdout)
         finally:
             timer.cancel()
         if answer is not None:
@@ -105,7 +99,7 @@ class Apart:
         self._stop()
         if late.is_set() or -child.returncode == signal.SIGXCPU:
             return None, f"that takes longer than {self._computing_s} seconds"
-        if child.returncode == _NO_MEMORY:
+        if child.returncode == NO_MEMORY:
             return None, f"that takes more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
         return None, "Cedar fails at them" + (
             f" ({signal.Signals(-child.returncode).name})" if child.returncode < 0 else ""
@@ -113,7 +107,7 @@ class Apart:
 
     def _started(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", "remit.adapters.policy.cedar.apart", str(self._computing_s)],
+            [sys.executable, "-P", "-m", "remit.adapters.policy.cedar.child", str(self._computing_s)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -159,67 +153,5 @@ def _small(world: World) -> World:
 
 def _write(child: subprocess.Popen[bytes], message: bytes) -> None:
     assert child.stdin is not None
-    child.stdin.write(len(message).to_bytes(_LENGTH) + message)
+    child.stdin.write(framed(message))
     child.stdin.flush()
-
-
-def _read(pipe: IO[bytes]) -> bytes | None:
-    """Read one message; None where it ends before, or is longer than any that is meant."""
-    head = pipe.read(_LENGTH)
-    size = int.from_bytes(head)
-    if len(head) < _LENGTH or size > MAX_ANSWER_BYTES:
-        return None
-    body = pipe.read(size)
-    return body if len(body) == size else None
-
-
-# -- the child ---------------------------------------------------------------------------------------------
-
-_NO_MEMORY: Final = 12
-
-
-def _bounded(computing_s: int) -> None:
-    """Set the bounds of the next request."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + computing_s + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def _bounded_for_good() -> None:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    # Where a system does not know the bound, the others hold.
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-
-
-def serve(computing_s: int) -> int:
-    """Answer requests until none comes; gives the exit status."""
-    _bounded_for_good()
-    asks, answers = sys.stdin.buffer, sys.stdout.buffer
-    while sys.platform == "win32" or select.select([asks], [], [], IDLE_S)[0]:
-        message = _read(asks)
-        if message is None:
-            break
-        _bounded(computing_s)
-        try:
-            asked = msgspec.msgpack.decode(message, type=Asked)
-            found = examined(asked.sources, asked.world)
-            answer = msgspec.msgpack.encode(found if asked.rules else Examined([], found.problems))
-        except MemoryError:
-            return _NO_MEMORY
-        answers.write(len(answer).to_bytes(_LENGTH) + answer)
-        answers.flush()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(serve(int(sys.argv[1])))
