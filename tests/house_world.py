@@ -148,7 +148,7 @@ def make_house(
                 checkpoints=FileCheckpointKeys(folder / "keys", ORIGIN, clock),
                 sealing=sealing,
             ),
-            engine=CedarPolicies(),
+            engine=outfit.pop("engine", None) or CedarPolicies(),
             upstreams=upstreams or {},
             observed=observed,
             call_timeout_s=30,

@@ -7,6 +7,9 @@ import cedarpy
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.policy.cedar.check import Shapes, World
+from remit.adapters.policy.cedar.rule import parse
+from remit.adapters.policy.cedar.shape import Kind, Shape
 from remit.core.label import Classes
 from remit.core.task import Parameter, TaskType
 from remit.core.tool import Effect, Tool, undescribed
@@ -171,3 +174,18 @@ def test_parameters_of_two_types_are_left_out() -> None:
     schema = ENGINE.schema(TOOLS, [SUMMARISE, other])
     assert '// not readable by policies: task.params."pages", of several types' in schema
     assert "type Params = { contract?: String };" in schema
+
+
+def test_tools_that_no_rule_tells_apart_are_typed_once() -> None:
+    """What Cedar has to look at grows with the kinds of tools, not with the tools."""
+    rules, _ = parse(source(WIDE))
+    many = [tool("files", f"t{one}", {"path": STRING, f"own{one}": STRING}) for one in range(400)]
+    other = [tool("files", "odd", {"path": {"type": "integer"}}), tool("contracts", "read", {"path": STRING})]
+    world = World([*many, *other], Shape(Kind.RECORD), Classes())
+    assert [one.name for one in Shapes(world).apart(rules)] == ["t0", "odd", "read"]
+
+
+WIDE = """
+forbid (principal, action == Action::"contracts/read", resource);
+forbid (principal, action, resource) when { context has args && context.args has path };
+"""

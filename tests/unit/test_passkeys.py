@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passkeys, with an authenticator made of software: registering, signing in, and what does not hold."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from remit.services.webauthn import WebAuthn
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import Browsing
 from tests.soft_authenticator import PRESENT, SoftAuthenticator
@@ -189,3 +191,15 @@ async def test_a_removed_passkey_opens_nothing(world: HouseWorld, lena: Browsing
     form = next(one for one in page.forms if one["fields"].get("end") == "passkey")
     assert (await lena.post(form["action"], form["fields"])).status == 303
     assert (await sign_in(Browsing(world), key)).status == 401
+
+
+async def test_an_answer_beyond_what_authenticators_send(world: HouseWorld, lena: Browsing) -> None:
+    """CBOR can hold a pattern to be compiled: as much as an answer may have is refused unread."""
+    credential = SoftAuthenticator().create(await options(lena, "register"))
+    pattern = b"|".join(b"a%d[^b]{1,9}" % one for one in range(1_500))
+    attestation = b"\xd8\x23\x7a" + len(pattern).to_bytes(4) + pattern
+    credential["response"]["attestationObject"] = base64.urlsafe_b64encode(attestation).decode().rstrip("=")
+    told = await post(lena, "register", {"credential": credential, "name": "Laptop"})
+    assert told.status == 400
+    with pytest.raises(ValueError, match="a member of more than"):
+        WebAuthn("localhost", "https://localhost").registered(credential, "")

@@ -41,8 +41,8 @@ async def test_a_bundle_that_is_not_sound_changes_nothing(world: CallWorld) -> N
     assert "nothing" in str(refused.value)
     assert world.house.policies.applied is before
     assert len(await world.facts(EventKind.BUNDLE_APPLIED)) == 1
-    assert world.house.policies.check(a_bundle(BROKEN))
-    assert world.house.policies.check(a_bundle()) == []
+    assert await world.house.policies.check(a_bundle(BROKEN))
+    assert await world.house.policies.check(a_bundle()) == []
 
 
 async def test_what_is_applied_holds_from_the_next_call_on(world: CallWorld) -> None:
@@ -66,10 +66,10 @@ async def test_what_cannot_be_recorded_is_not_applied(world: CallWorld) -> None:
 
 async def test_the_schema_follows_the_registered_tools(world: CallWorld) -> None:
     """A tool that is offered later can be named in a policy from then on."""
-    assert "desk/late" not in world.house.policies.schema()
+    assert "desk/late" not in await world.house.policies.schema()
     world.desk.surfaces["late"] = world.desk.surfaces["read"] | {"name": "late"}
     await world.learn()
-    assert "desk/late" in world.house.policies.schema()
+    assert "desk/late" in await world.house.policies.schema()
 
 
 async def test_of_several_a_start_brings_nothing_back_that_was_replaced(world: CallWorld) -> None:

@@ -168,3 +168,19 @@ async def test_nobody_accepts_what_nobody_has_looked_at(world: CallWorld) -> Non
         with pytest.raises(Conflict):
             await world.house.tools.accept("desk/read", digest=digest, by="root")
     assert state(world, "read") is ToolState.CHANGED
+
+
+async def test_a_large_difference_is_shown_line_by_line(world: CallWorld) -> None:
+    """Lines that fit in many ways are not held against each other: all that went and came is told."""
+    values = [f"v{one % 101}" for one in range(6_000)]
+    turned = [f"v{one * 37 % 101}" for one in range(6_000)]
+    lines: list[str] = []
+    for offered in (values, turned):
+        schema = {"type": "object", "properties": {"text": {"enum": offered}}}
+        world.desk.surfaces["read"] = a_surface("read") | {"inputSchema": schema}
+        await world.learn()
+        pin, lines = world.house.tools.diff("desk/read")
+        if pin.accepted_digest != pin.offered_digest and offered is values:
+            await world.house.tools.accept("desk/read", digest=pin.offered_digest, by="root")
+    assert [line[0] for line in lines[2:]] == ["-"] * (len(lines) // 2 - 1) + ["+"] * (len(lines) // 2 - 1)
+    assert len(lines) > 11_000

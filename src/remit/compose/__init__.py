@@ -13,7 +13,7 @@ from typing import Any
 
 from remit import __version__, api
 from remit.adapters.log.file import FileHeadKeeper
-from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.policy.cedar import cedar_apart
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.compose.fetched import fetch
 from remit.compose.keys import issuing_of, open_keys, periods_of, serve_keys
@@ -69,7 +69,7 @@ log = logging.getLogger("remit")
 
 def policy_engine(config: Config) -> PolicyEngine:
     """Give the engine that the configuration names."""
-    return CedarPolicies(classes=config.data_classes)
+    return cedar_apart(config.data_classes)
 
 
 def log_origin(tenant: str) -> str:

@@ -8,12 +8,14 @@ that was replaced does not come back because somebody starts with its files.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 
 from remit.core.bundle import Bundle
-from remit.core.errors import ConfigInvalid
+from remit.core.errors import Busy, ConfigInvalid
 from remit.core.event import Event, EventKind
 from remit.core.identity import Agent, Memberships
 from remit.core.plan import PLAN_TOOL
@@ -25,6 +27,8 @@ from remit.ports.store import PutValue, Store, Unit
 APPLIED_KEY = "bundle.applied"
 #: Under this and its digest is what was ever in force.
 ONCE_KEY = "bundle.once:"
+#: Checks that somebody asked for and that wait for each other.
+MAX_CHECKS: Final = 8
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -40,7 +44,10 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class Policies:
-    """Holds the version in force and replaces it atomically."""
+    """Holds the version in force and replaces it atomically.
+
+    Texts are checked and loaded in a thread, one after the other, so that calls go on meanwhile.
+    """
 
     def __init__(
         self, *, engine: PolicyEngine, store: Store, clock: Clock, tenant: str, members: Memberships
@@ -52,6 +59,7 @@ class Policies:
         self._clock = clock
         self._tenant = tenant
         self._applied: Applied | None = None
+        self._loading, self._checking, self._checks = asyncio.Lock(), asyncio.Lock(), 0
         self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
     @property
@@ -69,47 +77,58 @@ class Policies:
         """Give what policies may speak of: the registered tools, and what remit itself decides as one."""
         return [*self._registered(bundle), PLAN_TOOL]
 
-    def check(self, bundle: Bundle) -> list[Problem]:
-        """Give what is wrong with a bundle's policies, against the tools that are registered now."""
-        tools = self._tools(bundle)
-        return self._engine.check(bundle.policies, tools, list(bundle.task_types.values()))
+    async def check(self, bundle: Bundle) -> list[Problem]:
+        """Give what is wrong with a bundle's policies, against the tools that are registered now; raises
+        `Busy` where too many ask.
+        """
+        if self._checks >= MAX_CHECKS:
+            raise Busy(f"{MAX_CHECKS} checks of policies wait already", way_out="try again in a minute")
+        self._checks += 1
+        try:
+            async with self._checking:
+                tools, types = self._tools(bundle), list(bundle.task_types.values())
+                return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types)
+        finally:
+            self._checks -= 1
 
-    def schema(self) -> str:
+    async def schema(self) -> str:
         """Give the policy schema that goes with the tools registered now."""
         bundle = self.applied.bundle
-        return self._engine.schema(self._tools(bundle), list(bundle.task_types.values()))
+        tools, types = self._tools(bundle), list(bundle.task_types.values())
+        return await asyncio.to_thread(self._engine.schema, tools, types)
 
     async def apply(self, bundle: Bundle, *, by: str) -> Applied:
         """Check a bundle and put it in force; raises `ConfigInvalid` and changes nothing if it is not
         sound.
         """
-        agents = await self._store.agents(self._tenant)
-        loaded = self._load(bundle, agents)
-        previous = await self.in_force()
-        facts = {
-            "bundle": bundle.digest,
-            "previous": previous,
-            "tools": len(bundle.tools),
-            "task_types": len(bundle.task_types),
-            "rules": len(loaded.rules()),
-        }
-        event = Event(
-            kind=EventKind.BUNDLE_APPLIED,
-            at=self._clock.now(),
-            tenant=self._tenant,
-            subject=by,
-            facts=facts,
-            sealed={"by": by},
-        )
-        once = [
-            PutValue(self._tenant, f"{ONCE_KEY}{one}", {"bundle": one})
-            for one in dict.fromkeys((previous, bundle.digest))
-            if one
-        ]
-        changes = (PutValue(self._tenant, APPLIED_KEY, facts), *once)
-        await self._store.commit(Unit(changes=changes, events=(event,)))
-        self._applied = Applied(bundle, loaded)
-        return self._applied
+        async with self._loading:
+            agents = await self._store.agents(self._tenant)
+            loaded = await self._load(bundle, agents)
+            previous = await self.in_force()
+            facts = {
+                "bundle": bundle.digest,
+                "previous": previous,
+                "tools": len(bundle.tools),
+                "task_types": len(bundle.task_types),
+                "rules": len(loaded.rules()),
+            }
+            event = Event(
+                kind=EventKind.BUNDLE_APPLIED,
+                at=self._clock.now(),
+                tenant=self._tenant,
+                subject=by,
+                facts=facts,
+                sealed={"by": by},
+            )
+            once = [
+                PutValue(self._tenant, f"{ONCE_KEY}{one}", {"bundle": one})
+                for one in dict.fromkeys((previous, bundle.digest))
+                if one
+            ]
+            changes = (PutValue(self._tenant, APPLIED_KEY, facts), *once)
+            await self._store.commit(Unit(changes=changes, events=(event,)))
+            self._applied = Applied(bundle, loaded)
+            return self._applied
 
     async def in_force(self) -> str:
         """Give the digest of what was applied last, by whomever; empty before the first one."""
@@ -147,18 +166,21 @@ class Policies:
 
     async def adopt(self, bundle: Bundle) -> None:
         """Put in force what another replica has applied: that is on record already."""
-        self._applied = Applied(bundle, self._load(bundle, await self._store.agents(self._tenant)))
+        async with self._loading:
+            loaded = await self._load(bundle, await self._store.agents(self._tenant))
+            self._applied = Applied(bundle, loaded)
 
     async def refresh(self) -> None:
         """Load the policies in force anew, after the registered tools or agents have changed."""
-        if self._applied is None:
-            return
-        agents = await self._store.agents(self._tenant)
-        # Looked at only now: another bundle may have been applied meanwhile, and must not be undone by this.
-        bundle = self._applied.bundle
-        self._applied = Applied(bundle, self._load(bundle, agents))
+        # Under the lock: a bundle that is applied meanwhile must not be undone by this.
+        async with self._loading:
+            if self._applied is None:
+                return
+            bundle = self._applied.bundle
+            loaded = await self._load(bundle, await self._store.agents(self._tenant))
+            self._applied = Applied(bundle, loaded)
 
-    def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
-        tools = self._tools(bundle)
+    async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
+        tools, types = self._tools(bundle), list(bundle.task_types.values())
         agents = [self._members.of_agent(agent) for agent in agents]
-        return self._engine.load(bundle.policies, tools, list(bundle.task_types.values()), agents)
+        return await asyncio.to_thread(self._engine.load, bundle.policies, tools, types, agents)

@@ -169,5 +169,5 @@ def gone() -> NotFound:
 def _code(chunk: Chunk) -> int:
     try:
         return msgspec.json.decode(chunk.body, type=_Error).code
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return 0

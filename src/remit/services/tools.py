@@ -13,6 +13,8 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
+from typing import Final
 
 import msgspec
 
@@ -36,6 +38,9 @@ from remit.ports.store import Pin, PutPin, Store, Unit
 from remit.ports.upstream import LISTS, Catalogue
 from remit.services.policies import Policies
 
+#: Lines that are held against each other. What an upstream makes of more can keep a comparison busy for
+#: minutes: it looks for the best one.
+MAX_COMPARED: Final = 1_000
 _STRING = {"type": "string"}
 _EXPRESSION = re.compile(r"\{[^{}]*\}")
 #: The argument schemas of the operations that MCP has beside tools.
@@ -238,7 +243,7 @@ class Tools:
             return json.dumps(surface, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
 
         old, new = lines(pin.accepted_surface), lines(pin.offered_surface)
-        return pin, list(difflib.unified_diff(old, new, "accepted", "offered", lineterm="", n=2))
+        return pin, _difference(old, new)
 
     async def described(self) -> None:
         """Join anew after another bundle was applied."""
@@ -354,3 +359,20 @@ def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
         upstream, _, name = pin.tool.partition("/")
         tools[pin.tool] = as_pinned(tools.get(pin.tool) or undescribed(upstream, name, bundle.classes), pin)
     return list(tools.values())
+
+
+def _difference(old: list[str], new: list[str]) -> list[str]:
+    """Give the lines of difference; where they are many, all between the first and the last one."""
+    if max(len(old), len(new)) <= MAX_COMPARED:
+        return list(difflib.unified_diff(old, new, "accepted", "offered", lineterm="", n=2))
+    before = _alike(old, new)
+    after = _alike(reversed(old[before:]), reversed(new[before:]))
+    gone, come = old[before : len(old) - after], new[before : len(new) - after]
+    if max(len(gone), len(come)) <= MAX_COMPARED:
+        return list(difflib.unified_diff(gone, come, "accepted", "offered", lineterm="", n=2))
+    return ["--- accepted", "+++ offered", *(f"-{line}" for line in gone), *(f"+{line}" for line in come)]
+
+
+def _alike(old: Iterable[str], new: Iterable[str]) -> int:
+    """Give how many lines at the beginning are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))

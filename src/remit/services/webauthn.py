@@ -7,7 +7,7 @@ The library loads ASN.1, CBOR and a second TLS stack, 5 MB in all, so this is im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import webauthn
@@ -23,6 +23,9 @@ from webauthn.helpers.structs import (
 Json = Any
 
 _FAULTS = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError)
+#: Characters of one member of an answer. Attestations with their certificates have a few thousands; what CBOR
+#: can hold (patterns to compile among it) costs its reader far more than its size.
+MAX_MEMBER: Final = 16_384
 
 
 class ProvenCredential(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ class WebAuthn:
         """Check the answer to `to_register`; raises `ValueError` where it does not hold."""
         try:
             proven = webauthn.verify_registration_response(
-                credential=credential,
+                credential=_bounded(credential),
                 expected_challenge=base64url_to_bytes(challenge),
                 expected_rp_id=self._host,
                 expected_origin=self._origin,
@@ -90,7 +93,7 @@ class WebAuthn:
         """Check the answer to `to_sign_in`, and give its counter; raises `ValueError` if it does not hold."""
         try:
             proven = webauthn.verify_authentication_response(
-                credential=credential,
+                credential=_bounded(credential),
                 expected_challenge=base64url_to_bytes(challenge),
                 expected_rp_id=self._host,
                 expected_origin=self._origin,
@@ -109,7 +112,15 @@ class WebAuthn:
     def challenge_of(self, credential: Json) -> str:
         """Give the challenge that an answer names, unproven; raises `ValueError` where it names none."""
         try:
-            data = base64url_to_bytes(credential["response"]["clientDataJSON"])
+            data = base64url_to_bytes(_bounded(credential)["response"]["clientDataJSON"])
             return bytes_to_base64url(parse_client_data_json(data).challenge)
         except _FAULTS as error:
             raise ValueError(repr(error)) from None
+
+
+def _bounded(credential: Json) -> Json:
+    """Give an answer back, or raise `ValueError` where a member of it is beyond what authenticators send."""
+    members = [*credential.values(), *credential["response"].values()]
+    if any(isinstance(one, str) and len(one) > MAX_MEMBER for one in members):
+        raise ValueError(f"a member of more than {MAX_MEMBER} characters")
+    return credential

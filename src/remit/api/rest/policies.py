@@ -98,7 +98,7 @@ async def check(errand: Errand) -> CheckedPolicies:
             bundle = msgspec.structs.replace(
                 errand.house.policies.applied.bundle, policies=tuple(wanted.policies)
             )
-        problems = errand.house.policies.check(bundle)
+        problems = await errand.house.policies.check(bundle)
     except ConfigInvalid as error:
         problems = [
             Problem(
@@ -163,7 +163,7 @@ async def rules(errand: Errand) -> Items[RuleView]:
 
 async def schema(errand: Errand) -> SchemaText:
     """Give the policy schema."""
-    return SchemaText(schema=errand.house.policies.schema())
+    return SchemaText(schema=await errand.house.policies.schema())
 
 
 async def _reload(errand: Errand) -> Bundle:

@@ -49,6 +49,7 @@ class Arguments:
         self.schemas: dict[str, Json] = {}
         self.places: dict[str, str] = {}
         self.required: list[str] = []
+        self._kinds: dict[tuple[int, int], tuple[ValueKind, bool]] = {}
 
     def parameters(self, shared: Json, own: Json, names: tuple[str, ...]) -> None:
         """Take the parameters of a path and of an operation on it; raises `Unusable`."""
@@ -110,6 +111,13 @@ class Arguments:
         if schema is None or depth > 4:
             return ValueKind.STRING, False
         node = self._references.resolved(schema)
+        # Alternatives that lead to each other are looked at once: there are more ways than schemas.
+        known = self._kinds.get((id(node), depth))
+        if known is None:
+            known = self._kinds[id(node), depth] = self._kind_of(name, node, depth)
+        return known
+
+    def _kind_of(self, name: str, node: dict[str, Json], depth: int) -> tuple[ValueKind, bool]:
         types = [one for one in _listed(node.get("type")) if one != "null"]
         if len(types) > 1 or (not types and any(word in node for word in ("anyOf", "oneOf", "allOf"))):
             return self._alternatives(name, node, types, depth)

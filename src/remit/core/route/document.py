@@ -143,6 +143,7 @@ class _Document:
             response = self._references.resolved(given)
             content, headers = response.get("content"), response.get("headers")
             for kind, form in content.items() if isinstance(content, dict) else ():
+                self._references.step(str(kind))
                 plain = str(kind).partition(";")[0].strip().lower()
                 if _MEDIA.fullmatch(plain):
                     media[plain] = None
@@ -150,6 +151,7 @@ class _Document:
                     found = self._references.schema(form.get("schema"))
                     results = results or found
             for header in headers if isinstance(headers, dict) else ():
+                self._references.step(str(header))
                 lower = str(header).lower()
                 if _HEADER.fullmatch(lower) and not _NEVER_GIVEN.fullmatch(lower):
                     gives.add(lower)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from remit.core.errors import Malformed
+from remit.core.errors import ConfigInvalid, Malformed
 
 Json = Any
 
@@ -18,6 +18,9 @@ MAX_HOPS: Final = 16
 #: other would be a hundred times their own size otherwise.
 MAX_NODES: Final = 400
 MAX_TEXT: Final = 4_000
+#: What is looked at for all operations together: a short document can refer to itself a thousand times.
+MAX_STEPS: Final = 2_000_000
+_STEP_CHARACTERS: Final = 64
 
 _ONE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames"})
 _MANY: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
@@ -45,12 +48,36 @@ class References:
         """Take the whole document."""
         self._document = document
         self._left = 0
+        self._steps_left = MAX_STEPS
+
+    def step(self, text: str = "") -> None:
+        """Count what is looked at, a long text for more; raises `ConfigInvalid` where it comes to no end."""
+        self._steps_left -= 1 + len(text) // _STEP_CHARACTERS
+        if self._steps_left < 0:
+            raise ConfigInvalid(
+                f"leads to more than {MAX_STEPS} schemas, parameters and values",
+                key="paths",
+                way_out="take out what refers to itself or is repeated, or split it over several upstreams",
+            )
+
+    def _copied(self, value: Json) -> Json:
+        """Give a value that is taken over as it is, and count all that is in it."""
+        below = [value]
+        while below:
+            one = below.pop()
+            self.step(one if isinstance(one, str) else "")
+            if isinstance(one, dict):
+                below += [*one.keys(), *one.values()]
+            elif isinstance(one, list):
+                below += one
+        return value
 
     def resolved(self, node: Json) -> dict[str, Json]:
         """Give the object that a node is, or refers to; raises `Malformed`."""
         for _ in range(MAX_HOPS):
             if not isinstance(node, dict):
                 raise Malformed("a reference leads to no object")
+            self.step()
             target = node.get("$ref")
             if target is None:
                 return node
@@ -60,6 +87,7 @@ class References:
     def _target(self, target: Json) -> Json:
         if not isinstance(target, str) or not target.startswith("#/"):
             raise Malformed("a reference leads out of the document")
+        self.step(target)
         node: Json = self._document
         for piece in target[2:].split("/"):
             name = piece.replace("~1", "/").replace("~0", "~")
@@ -79,6 +107,7 @@ class References:
         return found if isinstance(found, dict) else {}
 
     def _schema(self, node: Json, depth: int) -> Json:
+        self.step()
         self._left -= 1
         if isinstance(node, bool):
             return node
@@ -95,6 +124,7 @@ class References:
     def _plain(self, node: dict[str, Json], depth: int) -> dict[str, Json]:
         out: dict[str, Json] = {}
         for key, value in node.items():
+            self.step(key)
             if key in _DROPPED or key.startswith("x-"):
                 continue
             if key in _ONE:
@@ -102,13 +132,15 @@ class References:
             elif key in _MANY and isinstance(value, list):
                 out[key] = [self._schema(one, depth + 1) for one in value[:64]]
             elif key in _NAMED and isinstance(value, dict):
-                out[key] = {str(name): self._schema(one, depth + 1) for name, one in value.items()}
+                out[key] = {
+                    self._copied(str(name)): self._schema(one, depth + 1) for name, one in value.items()
+                }
             elif key in _BOUNDS:
                 _bound(key, node, out)
             elif key == "description" and isinstance(value, str):
                 out[key] = value[:MAX_TEXT]
             else:
-                out[key] = value
+                out[key] = self._copied(value)
         if node.get("nullable") is True and isinstance(kind := out.get("type"), str):
             out["type"] = [kind, "null"]
         return out
@@ -119,25 +151,37 @@ class References:
         """
         found: dict[str, Json] = {}
         required: set[str] = set()
-        self._collect(node, found, required, 0, always=True)
+        self._collect(node, found, required, set(), 0, always=True)
         return (found, frozenset(required & found.keys())) if found else None
 
     def _collect(
-        self, node: Json, found: dict[str, Json], required: set[str], depth: int, *, always: bool
+        self,
+        node: Json,
+        found: dict[str, Json],
+        required: set[str],
+        seen: set[tuple[int, bool]],
+        depth: int,
+        *,
+        always: bool,
     ) -> None:
+        """`seen` are schemas that were looked at: one that comes again, by whatever way, says nothing new."""
         if depth > MAX_DEPTH or not isinstance(node, dict):
             return
         node = self.resolved(node)
+        if (id(node), always) in seen:
+            return
+        seen.add((id(node), always))
         properties, needed = node.get("properties"), node.get("required")
         if isinstance(properties, dict):
             for name, one in properties.items():
+                self.step(str(name))
                 found.setdefault(str(name), one)
         if always and isinstance(needed, list):
             required.update(name for name in needed if isinstance(name, str))
         for word in ("allOf", "anyOf", "oneOf"):
             below = node.get(word)
             for one in below[:64] if isinstance(below, list) else ():
-                self._collect(one, found, required, depth + 1, always=always and word == "allOf")
+                self._collect(one, found, required, seen, depth + 1, always=always and word == "allOf")
 
 
 def _bound(key: str, node: dict[str, Json], out: dict[str, Json]) -> None:

@@ -256,7 +256,7 @@ async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> N
     if scope["path"].startswith(MCP):
         try:
             request_id = msgspec.json.decode(body, type=_Numbered).id
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             request_id = None
         await respond(send, status, error_frame(request_id) + error_body(fault) + b"}", headers)
         return

@@ -3,6 +3,16 @@
 read.
 """
 
+from remit.adapters.policy.cedar.apart import Apart
 from remit.adapters.policy.cedar.engine import CedarPolicies
+from remit.core.label import Classes
 
-__all__ = ["CedarPolicies"]
+__all__ = ["CedarPolicies", "cedar_apart"]
+
+
+def cedar_apart(classes: Classes) -> CedarPolicies:
+    """Give the engine that reads texts in a process of its own, for texts from outside.
+
+    What somebody asks to have checked does not keep waiting what is put in force.
+    """
+    return CedarPolicies(classes=classes, examine=Apart(), check=Apart(rules=False))

@@ -6,22 +6,21 @@ out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.facts import context_shape, parameters
+from remit.adapters.policy.cedar.facts import context_shape
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
-from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.cedar.schema import GROUPS, forms, schema_text
-from remit.adapters.policy.cedar.shape import Path, Shape
+from remit.adapters.policy.cedar.rule import CedarRule, parse
+from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
+from remit.adapters.policy.cedar.shape import Path, Shape, prune
 from remit.adapters.policy.cedar.text import nearest
 from remit.core.identity import Agent
 from remit.core.label import Classes
-from remit.core.task import TaskType
 from remit.core.tool import Tool
-from remit.ports.policy import Problem
+from remit.ports.policy import PolicySource, Problem
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
 _ABSENT = re.compile(r"attribute `?([^`]+?)`? in context|optional attribute `([^`]+)`")
@@ -30,14 +29,27 @@ _NO_ACTION = "unable to find an applicable action"
 
 
 class World(msgspec.Struct, frozen=True):
-    """What policies may speak of. `agents` may be left out; then names of agents and groups are not looked
-    at.
+    """What policies may speak of. `params` are the intent parameters of all task types. `agents` may be left
+    out; then names of agents and groups are not looked at.
     """
 
     tools: Sequence[Tool]
-    task_types: Sequence[TaskType]
+    params: Shape
     classes: Classes
     agents: Sequence[Agent] = ()
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """The rules of some sources, and what is wrong with these."""
+
+    rules: list[CedarRule]
+    problems: list[Problem]
+
+
+def examined(sources: Sequence[PolicySource], world: World) -> Examined:
+    """Parse and check, in this very process."""
+    rules, problems = parse(sources)
+    return Examined(rules, problems + problems_of(rules, world))
 
 
 def problems_of(rules: Sequence[CedarRule], world: World) -> list[Problem]:
@@ -45,16 +57,17 @@ def problems_of(rules: Sequence[CedarRule], world: World) -> list[Problem]:
     out = list(_doubled(world.tools))
     if out:
         return out
-    shapes = _Shapes(world)
+    shapes, known = Shapes(world), _known(world)
     sound: list[CedarRule] = []
     for rule in rules:
-        found = [*_names(rule, world), *_asked(rule)]
+        found = [*_names(rule, known, later=bool(world.agents)), *_asked(rule)]
         if not found:
             found = list(_reads(rule, shapes))
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
-    return out + list(_types(sound, schema_text(world.tools, world.task_types, world.classes)))
+    schema = schema_text(shapes.apart(sound), world.params, world.classes)
+    return out + list(_types(sound, schema))
 
 
 def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
@@ -65,28 +78,33 @@ def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
         seen.add(tool.id)
 
 
-def _names(rule: CedarRule, world: World) -> Iterator[Problem]:
-    """Every entity that a rule names is one that exists, or one that may yet come (agents and groups)."""
-    known: dict[str, set[str]] = {
+def _known(world: World) -> dict[str, set[str]]:
+    return {
         "Action": {*GROUPS, *(tool.id for tool in world.tools)},
         "Tool": {tool.id for tool in world.tools},
         "Upstream": {tool.upstream for tool in world.tools},
         "Agent": {agent.name for agent in world.agents},
         "Group": {group for agent in world.agents for group in agent.groups},
     }
+
+
+def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Iterator[Problem]:
+    """Every entity that a rule names is one that exists, or one that may yet come (agents and groups, which
+    are looked at where `later` says so).
+    """
     for kind, name in sorted(rule.uids):
         if kind not in known:
             yield rule.problem(
                 f"there is no entity type `{kind}`", at=kind, way_out=nearest(kind, [*known, "Action"])
             )
         elif name not in known[kind]:
-            later = kind in ("Agent", "Group")
-            if later and not world.agents:
+            comes = kind in ("Agent", "Group")
+            if comes and not later:
                 continue
             yield rule.problem(
                 f"there is no {kind.lower()} `{name}`",
                 at=name,
-                severity="warning" if later else "error",
+                severity="warning" if comes else "error",
                 way_out=nearest(name, known[kind]),
             )
 
@@ -100,13 +118,13 @@ def _asked(rule: CedarRule) -> Iterator[Problem]:
         )
 
 
-class _Shapes:
+class Shapes:
     """The contexts of all tools, and which of them a rule can meet."""
 
     def __init__(self, world: World) -> None:
-        params = parameters(world.task_types)
-        self.bare = context_shape(Tool(upstream="", name=""), params)
-        self._contexts = [(form, context_shape(tool, params)) for tool in world.tools for form in forms(tool)]
+        self.bare = context_shape(Tool(upstream="", name=""), world.params)
+        self._shapes = [(tool, context_shape(tool, world.params)) for tool in world.tools]
+        self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
         """Give the tools in a rule's scope, with their contexts."""
@@ -116,8 +134,24 @@ class _Shapes:
             if rule.action.matches(*action_closure(tool)) and rule.resource.matches(*resource_closure(tool))
         ]
 
+    def apart(self, rules: Sequence[CedarRule]) -> list[Tool]:
+        """Give one tool of each kind that these rules can tell from each other.
 
-def _reads(rule: CedarRule, shapes: _Shapes) -> Iterator[Problem]:
+        Cedar types every rule once for each action; two actions that no rule names, that are in the same
+        groups and whose contexts are alike in all that is read, have one outcome.
+        """
+        named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
+        paths = {path for rule in rules for path in rule.reads.paths}
+        found: dict[Hashable, Tool] = {}
+        for tool, shape in self._shapes:
+            groups = frozenset(group for form in forms(tool) for group in groups_of(form))
+            own = tool.id if tool.id in named else ""
+            read = str(prune(shape, paths)) if tool.input_schema else ""
+            found.setdefault((own, groups, read), tool)
+        return list(found.values())
+
+
+def _reads(rule: CedarRule, shapes: Shapes) -> Iterator[Problem]:
     """Every fact that a rule reads exists for at least one call in its scope; `has` alone would hide a
     misspelt one.
     """

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.check import World, problems_of, validate_alone
+from remit.adapters.policy.cedar.check import Examined, World, examined, validate_alone
 from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
 from remit.adapters.policy.cedar.flat import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import Recent, RuleIndex, principal_closure, resource_closure
-from remit.adapters.policy.cedar.part import KEPT, Found, Kept, Part, Stand, policy_set, readers, steady
-from remit.adapters.policy.cedar.rule import CedarRule, parse
+from remit.adapters.policy.cedar.part import KEPT, Found, Kept, Part, Stand, readers, steady
+from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.shape import Misfit, Path, Shape, prune
 from remit.core.decision import PolicyAnswer, Reason, RuleRef
@@ -37,6 +37,8 @@ from remit.ports.policy import PolicySource, Problem, RuleInForce
 
 Json = Any
 
+Examine = Callable[[Sequence[PolicySource], World], Examined]
+
 TEXT_LIMIT = 64 * 1024
 
 
@@ -44,17 +46,28 @@ class CedarPolicies:
     """Checks and loads Cedar policies (`remit.ports.policy.PolicyEngine`).
 
     `text_limit` is the number of characters of one string that policies may read; a call whose longer
-    string is read by a policy in question is refused, one whose longer string nobody reads is not.
+    string is read by a policy in question is refused, one whose longer string nobody reads is not. `examine`
+    parses and checks, in another process where texts come from outside (`apart`); `check` does so where no
+    more is wanted than what is wrong.
     """
 
-    def __init__(self, *, classes: Classes | None = None, text_limit: int = TEXT_LIMIT) -> None:
+    def __init__(
+        self,
+        *,
+        classes: Classes | None = None,
+        text_limit: int = TEXT_LIMIT,
+        examine: Examine = examined,
+        check: Examine | None = None,
+    ) -> None:
         """Take the organisation's data classes, whose order policies can ask for."""
         self._classes = classes or Classes()
         self._text_limit = text_limit
+        self._examine = examine
+        self._check = check or examine
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Give the Cedar schema of the registered tools."""
-        return schema_text(_known(tools), task_types, self._classes)
+        return schema_text(_known(tools), parameters(task_types), self._classes)
 
     def check(
         self,
@@ -64,8 +77,10 @@ class CedarPolicies:
         agents: Sequence[Agent] = (),
     ) -> list[Problem]:
         """Give what is wrong. With `agents`, a name of an agent or group that nobody has is a warning."""
-        rules, problems = parse(sources)
-        return problems + problems_of(rules, World(_known(tools), task_types, self._classes, agents))
+        return self._check(sources, self._world(tools, task_types, agents)).problems
+
+    def _world(self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]) -> World:
+        return World(_known(tools), parameters(task_types), self._classes, agents)
 
     def load(
         self,
@@ -77,9 +92,9 @@ class CedarPolicies:
         """Parse, check and index; raises `ConfigInvalid` with the first error. Agents are read from each
         request.
         """
-        rules, problems = parse(sources)
-        problems += problems_of(rules, World(_known(tools), task_types, self._classes, agents))
-        for problem in problems:
+        world = self._world(tools, task_types, agents)
+        found = self._examine(sources, world)
+        for problem in found.problems:
             if problem.severity == "error":
                 raise ConfigInvalid(
                     problem.text,
@@ -90,7 +105,7 @@ class CedarPolicies:
                 )
         facts = Facts(self._classes, task_types, self._text_limit)
         schema = self.schema(tools, task_types)
-        return CedarLoaded(rules, _known(tools), facts, parameters(task_types), schema)
+        return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
 
 
 Form = tuple[str, str, str]

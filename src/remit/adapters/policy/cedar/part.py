@@ -12,9 +12,8 @@ evaluated on each call.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import cedarpy
@@ -175,14 +174,6 @@ def readers(rules: Iterable[CedarRule], path: str) -> str:
         if any(read[: len(names)] == names[: len(read)] for read in rule.reads.paths)
     ]
     return ", ".join(f"`{name}`" for name in found) or "of this bundle"
-
-
-def policy_set(policies: Mapping[str, Json]) -> Any:
-    """Compile policies, by the ids of their rules."""
-    static = dict(policies)
-    return cedarpy.PolicySet.from_json_str(
-        json.dumps({"templates": {}, "staticPolicies": static, "templateLinks": []})
-    )
 
 
 def _erred(text: str) -> str:

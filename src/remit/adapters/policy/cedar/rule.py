@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +14,7 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
-from remit.adapters.policy.cedar.text import Piece, nearest, pieces
+from remit.adapters.policy.cedar.text import Piece, depth_of, nearest, pieces
 from remit.core.decision import RuleRef
 from remit.ports.policy import PolicySource, Problem
 
@@ -22,7 +22,18 @@ Json = Any
 
 ANNOTATIONS = ("id", "reason", "way_out", "otherwise")
 # Ids stand in evidence, approvals and command lines: one alphabet, so that two ids that look alike are alike.
+MAX_RULES = 10_000
+MAX_RULE_CHARACTERS = 256 * 1024
+#: Brackets within brackets. Cedar's parser calls itself for each, on a stack that has an end.
+MAX_NESTED = 64
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
+
+
+#: A chain of operators is a tree, each of them within the next.
+_TOO_LONG = (
+    "the rule nests or chains more operators than Cedar compiles (about 60)",
+    "split it, or write `[...].contains(...)` in place of a chain of `||`",
+)
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -72,6 +83,14 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def policy_set(policies: Mapping[str, Json]) -> Any:
+    """Compile policies, by the ids of their rules."""
+    static = dict(policies)
+    return cedarpy.PolicySet.from_json_str(
+        json.dumps({"templates": {}, "staticPolicies": static, "templateLinks": []})
+    )
+
+
 def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Problem]]:
     """Give the rules of all files, and what is wrong with the text, the annotations and the ids."""
     rules: list[CedarRule] = []
@@ -79,6 +98,17 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
     homes: dict[str, CedarRule] = {}
     for source in sources:
         for number, piece in enumerate(pieces(source.text), 1):
+            if len(rules) + len(problems) >= MAX_RULES:
+                problems.append(
+                    Problem(
+                        "error",
+                        f"there are more than {MAX_RULES} rules",
+                        file=source.file,
+                        line=piece.line,
+                        way_out="name groups of tools and agents in fewer rules",
+                    )
+                )
+                return rules, problems
             rule = _parsed(source, piece, number, problems)
             if rule is None:
                 continue
@@ -104,10 +134,19 @@ def _parsed(source: PolicySource, piece: Piece, number: int, problems: list[Prob
             )
         )
 
+    if len(piece.text) > MAX_RULE_CHARACTERS:
+        wrong(f"the rule has more than {MAX_RULE_CHARACTERS} characters", "split it")
+        return None
+    if depth_of(piece.text) > MAX_NESTED:
+        wrong(f"brackets are nested more than {MAX_NESTED} deep", "split the rule")
+        return None
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(piece.text))
     except ValueError as fault:
         wrong(f"not a Cedar policy: {fault}", "see docs/explanation/policy.md for the form of a policy")
+        return None
+    except RecursionError:
+        wrong(*_TOO_LONG)
         return None
     if parsed["templates"]:
         wrong("a template (`?principal`, `?resource`) is not supported", "write one policy per principal")
@@ -131,6 +170,12 @@ def _parsed(source: PolicySource, piece: Piece, number: int, problems: list[Prob
     otherwise = notes.get("otherwise")
     if "otherwise" in notes and (permits or otherwise != "approval"):
         wrong("`@otherwise` must be `approval`, on a forbid", 'write `@otherwise("approval")`', rule=rule_id)
+        return None
+    try:
+        policy_set({rule_id: policy})
+    except ValueError:
+        # Only where the rule is compiled does Cedar bound how deep its expression is.
+        wrong(*_TOO_LONG, rule=rule_id)
         return None
     return _rule(source, piece, rule_id, policy, waivable=otherwise == "approval")
 

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape, parameters
+from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape
 from remit.adapters.policy.cedar.shape import Kind, Shape
 from remit.adapters.policy.cedar.text import attribute, quoted
 from remit.core.label import Classes
-from remit.core.task import TaskType
 from remit.core.tool import Effect, Tier, Tool
 from remit.core.workload import Assurance
 
@@ -76,13 +75,13 @@ def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def schema_text(tools: Sequence[Tool], task_types: Sequence[TaskType], classes: Classes) -> str:
-    """Give the whole schema, for people, for `check`, and to be kept with the bundle.
+def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes) -> str:
+    """Give the whole schema, for people, for `check`, and to be kept with the bundle. `params` are the intent
+    parameters of all task types.
 
     A tool whose arguments are not known yet (no `inputSchema` has been seen) has an action that nothing
     applies to.
     """
-    params = parameters(task_types)
     lines = [
         "// generated from the registered tools and task types; changes made here are lost",
         _levels("tier_level", [tier.word for tier in Tier], 0),

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 # A string literal, a line comment, or the semicolon that ends a policy. Linear: every branch begins
-# differently.
-_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;', re.DOTALL)
+# differently, and a literal that nothing ends reaches to the end.
+_LITERAL = r'"(?:[^"\\]++|\\.)*+"?|//[^\n]*'
+_MARK = re.compile(rf"{_LITERAL}|;", re.DOTALL)
+_BRACKET = re.compile(rf"{_LITERAL}|(?P<opens>[(\[{{])|(?P<closes>[)\]}}])", re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _RESERVED = frozenset({"true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar"})
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
@@ -30,21 +32,35 @@ def pieces(text: str) -> Iterator[Piece]:
     """Cut a policy file at the semicolons that end policies; what holds only comments and space is left
     out.
     """
-    start = 0
     first: int | None = None
-    position = 0
+    position = counted = 0
+    line = 1
     for mark in _MARK.finditer(text):
         first = _first_word(text, position, mark.start()) if first is None else first
         position = mark.end()
         if mark.group() == ";":
             begin = mark.start() if first is None else first
-            yield Piece(text[begin:position], text.count("\n", 0, begin) + 1)
-            start, first = position, None
+            line += text.count("\n", counted, begin)
+            counted = begin
+            yield Piece(text[begin:position], line)
+            first = None
         elif mark.group()[0] == '"' and first is None:
             first = mark.start()
-    first = _first_word(text, max(start, position), len(text)) if first is None else first
+    first = _first_word(text, position, len(text)) if first is None else first
     if first is not None:
-        yield Piece(text[first:], text.count("\n", 0, first) + 1)
+        yield Piece(text[first:], line + text.count("\n", counted, first))
+
+
+def depth_of(text: str) -> int:
+    """Give how deep brackets are nested, those in literals and comments left out."""
+    depth = most = 0
+    for mark in _BRACKET.finditer(text):
+        if mark.lastgroup == "opens":
+            depth += 1
+            most = max(most, depth)
+        elif mark.lastgroup == "closes":
+            depth -= 1
+    return most
 
 
 def _first_word(text: str, start: int, end: int) -> int | None:

@@ -17,6 +17,7 @@ from remit.core.errors import UpstreamFault, UpstreamUnreachable
 
 _CODINGS_TAKEN = frozenset((b"", b"identity"))
 _VERSIONS_TAKEN = frozenset(("1.1", "1.0"))
+_STATUSES = range(100, 600)
 _NEVER_WITH_BODY = frozenset((204, 304))
 _WAY_OUT = "look at the upstream for the outcome and repair it"
 
@@ -158,6 +159,9 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         """Decide whether this head can be trusted to frame its body."""
         status = self._parser.get_status_code()
+        if status not in _STATUSES:
+            # RFC 9110 section 15: beyond these nobody can pass it on, and what it means nobody says.
+            raise self._refuse(self._broken(f"answered with status {status}, which HTTP does not have"))
         if status < 200:
             self._on_informational(status)
             return

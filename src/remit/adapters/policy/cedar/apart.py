@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies parsed and checked in a process of their own, which has bounds and may fail.
+
+Cedar is native code. A text made for it ends the process that reads it (its parser calls itself for each
+bracket, on a stack that has an end), or keeps that process busy for as long as its author likes, and no
+exception tells. So the text of a policy meets Cedar first where nothing else is lost: in a child that may use
+so much time and memory and no more, with no environment and no file to write. What happens to the child is a
+problem of the policies. What comes back has been compiled there once, so that it is known to compile here.
+
+The child serves one request after the other and ends when none has come for a while, or with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from remit.adapters.policy.cedar.check import Examined, World
+from remit.adapters.policy.cedar.child import (
+    MAX_MEMORY_BYTES,
+    NO_MEMORY,
+    Examination,
+    framed,
+    read_message,
+)
+from remit.core.tool import Tool, Variant
+from remit.ports.policy import PolicySource, Problem
+
+#: Of computing, for one request; and of waiting for it, where the machine has much else to do.
+MAX_COMPUTING_S: Final = 10
+MAX_WAITING_S: Final = 30
+
+
+class Apart:
+    """Examines policies in a child process. Safe to use from several threads; one waits for the other."""
+
+    def __init__(
+        self, *, rules: bool = True, computing_s: int = MAX_COMPUTING_S, waiting_s: float = MAX_WAITING_S
+    ) -> None:
+        """Take the bounds of one request. Without `rules` only what is wrong comes back."""
+        self._rules = rules
+        self._computing_s = computing_s
+        self._waiting_s = waiting_s
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[..., Apart] | None = None
+
+    def __call__(self, sources: Sequence[PolicySource], world: World) -> Examined:
+        """Give rules and problems; that the child failed at the sources is a problem as well."""
+        asked = msgspec.msgpack.encode(Examination(tuple(sources), _small(world), self._rules))
+        with self._lock:
+            answer, why = self._answer(asked)
+        if answer is None:
+            text = f"the policies cannot be checked: {why}"
+            way_out = "nest less deeply, or write fewer and shorter rules; they can be checked file by file"
+            return Examined([], [Problem("error", text, way_out=way_out)])
+        return msgspec.msgpack.decode(answer, type=Examined)
+
+    def _answer(self, asked: bytes) -> tuple[bytes | None, str]:
+        """Give the child's answer, or None and what became of the child."""
+        child = self._child
+        if child is not None and child.poll() is None:
+            # One that had nothing to do may end just now: that is not the doing of what it is asked.
+            with contextlib.suppress(OSError):
+                _write(child, asked)
+                return self._heard(child)
+        self._stop()
+        child = self._started()
+        with contextlib.suppress(OSError):
+            _write(child, asked)
+        return self._heard(child)
+
+    def _heard(self, child: subprocess.Popen[bytes]) -> tuple[bytes | None, str]:
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(self._waiting_s, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            assert child.stdout is not None
+            answer = read_message(child.stdout)
+        finally:
+            timer.cancel()
+        if answer is not None:
+            return answer, ""
+        self._stop()
+        if late.is_set() or -child.returncode == signal.SIGXCPU:
+            return None, f"that takes longer than {self._computing_s} seconds"
+        if child.returncode == NO_MEMORY:
+            return None, f"that takes more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
+        return None, "Cedar fails at them" + (
+            f" ({signal.Signals(-child.returncode).name})" if child.returncode < 0 else ""
+        )
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", "remit.adapters.policy.cedar.child", str(self._computing_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Of the environment it gets where modules lie, and none of the secrets.
+            env={"PYTHONPATH": os.pathsep.join(place for place in sys.path if place)},
+            start_new_session=True,
+        )
+        self._child = child
+        self._end = weakref.finalize(self, _end, child)
+        return child
+
+    def _stop(self) -> None:
+        if self._end is not None:
+            self._end()
+        self._child = self._end = None
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        assert pipe is not None
+        with contextlib.suppress(OSError):
+            pipe.close()
+
+
+def _small(world: World) -> World:
+    """Give what is needed of tools to check policies; constraints and words of theirs stay here."""
+    tools = [
+        Tool(
+            upstream=tool.upstream,
+            name=tool.name,
+            effect=tool.effect,
+            audience=tool.audience,
+            arguments=tool.arguments,
+            variants=tuple(Variant({}, one.effect, one.audience) for one in tool.variants),
+            surface={"inputSchema": tool.input_schema},
+        )
+        for tool in world.tools
+    ]
+    return msgspec.structs.replace(world, tools=tools)
+
+
+def _write(child: subprocess.Popen[bytes], message: bytes) -> None:
+    assert child.stdin is not None
+    child.stdin.write(framed(message))
+    child.stdin.flush()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process in which policies are parsed and checked (`apart` starts it and says why).
+
+It reads requests from its standard input and writes answers to its standard output, each after its length in
+eight bytes, until none has come for a while or its parent is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import select
+import sys
+from typing import IO, Final
+
+import msgspec
+
+from remit.adapters.policy.cedar.check import Examined, World, examined
+from remit.ports.policy import PolicySource
+
+MAX_MEMORY_BYTES: Final = 1 << 30
+MAX_MESSAGE_BYTES: Final = 256 << 20
+IDLE_S: Final = 60
+#: The exit status that says that memory was not enough.
+NO_MEMORY: Final = 12
+_LENGTH: Final = 8
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """What is asked; `rules` says whether they are wanted, or only what is wrong."""
+
+    sources: tuple[PolicySource, ...]
+    world: World
+    rules: bool
+
+
+def framed(message: bytes) -> bytes:
+    """Give a message as it is sent."""
+    return len(message).to_bytes(_LENGTH) + message
+
+
+def read_message(pipe: IO[bytes]) -> bytes | None:
+    """Read one message; None where it ends before, or is longer than any that is meant."""
+    head = pipe.read(_LENGTH)
+    size = int.from_bytes(head)
+    if len(head) < _LENGTH or size > MAX_MESSAGE_BYTES:
+        return None
+    body = pipe.read(size)
+    return body if len(body) == size else None
+
+
+def serve(computing_s: int) -> int:
+    """Answer requests until none comes; gives the exit status."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    # Where a system does not know the bound, the others hold.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    asks, answers = sys.stdin.buffer, sys.stdout.buffer
+    while select.select([asks], [], [], IDLE_S)[0]:
+        message = read_message(asks)
+        if message is None:
+            break
+        # The system counts from the start of the process.
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        bound = int(used.ru_utime + used.ru_stime) + computing_s + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (bound, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+        try:
+            asked = msgspec.msgpack.decode(message, type=Examination)
+            found = examined(asked.sources, asked.world)
+            answer = msgspec.msgpack.encode(found if asked.rules else Examined([], found.problems))
+        except MemoryError:
+            return NO_MEMORY
+        answers.write(framed(answer))
+        answers.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve(int(sys.argv[1])))
