@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a result takes work in proportion to its size, whoever wrote it.
 
-Nothing here looks at a clock: what is counted is calls, characters, and what patterns can go over.
+Nothing here looks at a clock: what is counted is calls, characters, steps, and what patterns can go over.
+Hypothesis looks for the texts that are slowest to read (`target`).
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ import re._parser as patterns  # type: ignore[import-not-found]
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings, target
 from hypothesis import strategies as st
 
-from remit.core import destination, encoding, field, host, number, spelling
-from remit.core.destination import PIECE, pieces, whole, within
-from remit.core.encoding import MAX_DEPTH
-from remit.core.field import structured
+from remit.core import destination, encoding, field, glance, host, number, quotation, spelling, word
+from remit.core.destination import PIECE, pieces, searching, whole, within
+from remit.core.encoding import MAX_DEPTH, decoded, enclosing
+from remit.core.field import structured, structuring
+from remit.core.quotation import unquoted
+from remit.core.spelling import folded, folding
+from remit.core.steps import Steps, finish
+from remit.core.word import different_words, stems_of
 
-MODULES = (destination, encoding, field, host, number, spelling)
+MODULES = (destination, encoding, field, glance, host, number, quotation, spelling, word)
 
 NASTY = {
     "schemes": "://",
@@ -32,6 +38,13 @@ NASTY = {
     "URLs": "http://a.bc/ ",
     "slashes": "//a.b",
     "brackets after schemes": "http://[",
+    "addresses of version 6": "http://[::1]/",
+    "addresses of version 6, other ones": "a://[::1]@[::2]",
+    "bytes in encoded words": "%ff.=?q?q?=?q?q?",
+    "encoded words that nothing ends": "=?q?q?x",
+    "quotations that nothing ends": "\u201ca",
+    "names in quotes that nothing ends": "'a ",
+    "quoted lines": "> a\n",
     "beginnings of accounts": "aa00 ",
     "one long account": "aa00",
     "numbers": "1 2 3 ",
@@ -116,42 +129,121 @@ def calls_of(work: Callable[[], object]) -> int:
     return count
 
 
-def read(text: str) -> None:
-    """Read a text in each way that a result is read."""
-    for _ in within(text):
-        pass
-    whole(text)
-    structured(text)
+#: Each way in which texts of results and arguments are read.
+READERS: dict[str, Callable[[str], object]] = {
+    "within": lambda text: list(within(text)),
+    "whole": whole,
+    "decoded": decoded,
+    "structured": lambda text: structured(text, []),
+    "unquoted": unquoted,
+    "folded": folded,
+    "words": different_words,
+    "stems": stems_of,
+}
+#: Those of them that give others a turn.
+IN_STEPS: dict[str, Callable[[str], Steps[Any]]] = {
+    "searching": lambda text: searching(text, []),
+    "enclosing": enclosing,
+    "structuring": lambda text: structuring(text, []),
+    "folding": folding,
+}
+MARKS = "://[]@.%=?&#;+-_\\ \n\t'\"\u201c\u201d\u00ab\u00bb`>0a\u00e9"
+units = (
+    st.lists(st.sampled_from(sorted(NASTY.values())) | st.text(MARKS, min_size=1, max_size=4), max_size=4)
+    .map("".join)
+    .filter(bool)
+)
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from(sorted(NASTY.values())), min_size=1, max_size=3), st.booleans())
-def test_a_text_of_double_size_takes_at_most_about_double_the_calls(parts: list[str], words: bool) -> None:
-    """Whatever it repeats."""
-    unit = (" " if words else "").join(parts)
-    small, large = (unit * (size // len(unit) + 1) for size in (6_000, 12_000))
-    assert calls_of(lambda: read(large)) <= 2.3 * calls_of(lambda: read(small)) + 300
+def of_size(unit: str, size: int) -> str:
+    """Repeat a text until it has about so many characters."""
+    return unit * (size // len(unit) + 1)
+
+
+def slow(unit: str) -> tuple[str, float]:
+    """Give the way of reading that takes most calls for each character of a repeated text, and how many."""
+    text = of_size(unit, 3_000)
+    return max(
+        ((name, calls_of(partial(way, text)) / len(text)) for name, way in READERS.items()),
+        key=lambda one: one[1],
+    )
+
+
+@settings(deadline=None, max_examples=80)
+@given(units)
+@example("%ff.=?q?q?=?q?q?")
+@example("http://[::1]/")
+def test_calls_grow_with_the_text_and_not_with_its_square(unit: str) -> None:
+    """Whatever a text repeats. Where one more encoding is taken off, there is a step, and never a second one
+    for a text that is larger still: eight times the text take at most three times eight times the calls.
+    """
+    name, most = slow(unit)
+    target(most)
+    small, large = (calls_of(partial(READERS[name], of_size(unit, size))) for size in (1_500, 12_000))
+    assert large <= 3 * 8 * small + 300, name
+
+
+@settings(deadline=None, max_examples=80)
+@given(units)
+def test_no_text_takes_many_calls_for_a_character(unit: str) -> None:
+    """However long it is searched for."""
+    name, most = slow(unit)
+    target(most)
+    assert most <= 18, name
+
+
+def longest_step(steps: Steps[Any]) -> int:
+    """Count the calls of the step that makes most of them."""
+    longest, ended = 0, False
+
+    def one() -> None:
+        nonlocal ended
+        ended = next(steps, steps) is steps
+
+    while not ended:
+        longest = max(longest, calls_of(one))
+    return longest
+
+
+@settings(deadline=None, max_examples=80)
+@given(units)
+def test_no_step_is_long_whatever_the_text(unit: str) -> None:
+    """So others have their turn soon, also beside the slowest text: it may be one long word."""
+    text = of_size(unit, 40_000)
+    longest = {name: longest_step(way(text)) for name, way in IN_STEPS.items()}
+    target(float(max(longest.values())))
+    assert max(longest.values()) <= 4_000, longest
+
+
+@pytest.mark.parametrize("unit", NASTY.values(), ids=NASTY)
+def test_steps_find_what_is_found_at_once(unit: str) -> None:
+    """In whatever pieces it is looked for."""
+    text = of_size(unit, 20_000)
+    assert finish(folding(text)) == folded(text)
+    found: list[destination.Destination] = []
+    finish(searching(text, found))
+    assert set(found) == set(within(text))
 
 
 @pytest.mark.parametrize("unit", NASTY.values(), ids=NASTY)
 def test_calls_are_bounded_by_characters(unit: str) -> None:
     """No more than some calls for each character, also of the worst text."""
     text = unit * (10_000 // len(unit))
-    assert calls_of(lambda: read(text)) <= 12 * len(text) + 1_000
+    assert calls_of(lambda: (list(within(text)), whole(text), structured(text))) <= 12 * len(text) + 1_000
 
 
 @pytest.mark.parametrize("unit", NASTY.values(), ids=NASTY)
 def test_what_is_searched_is_a_few_times_the_text(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoding gives less than it takes, and is done a bounded number of times."""
     seen = 0
-    plainly = destination._standing
+    plainly = destination.searching
 
-    def counting(text: str, found: list[destination.Destination]) -> None:
+    def counting(text: str, found: list[destination.Destination], depth: int = 0) -> Steps[None]:
         nonlocal seen
         seen += len(text)
-        plainly(text, found)
+        return plainly(text, found, depth)
 
-    monkeypatch.setattr(destination, "_standing", counting)
+    monkeypatch.setattr(destination, "searching", counting)
     for make in (str, lambda text: base64.b64encode(text.encode()).decode()):
         text, seen = make(unit * (20_000 // len(unit))), 0
         for _ in within(text):

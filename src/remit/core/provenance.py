@@ -19,7 +19,7 @@ task's label, not this, is what stands before disclosing what was read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -37,6 +37,7 @@ from remit.core.named import Naming
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.statement import Statement
+from remit.core.steps import Steps
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance, asking
@@ -115,8 +116,8 @@ class Index:
         read: Wholes | None = None,
         marked: AbstractSet[int] = frozenset(),
         seen: set[Label] | None = None,
-    ) -> Iterator[None]:
-        """Take the result of a call in, in pieces: go to the end before the result is released.
+    ) -> Steps[None]:
+        """Take the result of a call in, in steps: go to the end before the result is released.
 
         `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
         (what is not in it is judged anew), `read` what `judge` has read of them. What has something `marked`

@@ -12,7 +12,6 @@ A notification and an error are observed like a result: all that is released may
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -38,6 +37,7 @@ from remit.services.holdings import Holdings
 from remit.services.live import LiveTask
 from remit.services.policies import Policies
 from remit.services.room import Room
+from remit.services.turns import Turns
 
 Json = Any
 
@@ -60,6 +60,7 @@ class Observer:
         self._holdings = holdings
         self._policies = policies
         self._clock = clock
+        self.turns = Turns(clock)
 
     async def observe(
         self,
@@ -97,7 +98,7 @@ class Observer:
                 taken.append((left, worst))
             for part, of in taken:
                 seen: set[Label] = set()
-                for _ in live.index.learn(
+                steps = live.index.learn(
                     part,
                     call=number,
                     decision=decision,
@@ -107,10 +108,9 @@ class Observer:
                     read=request.flow.read,
                     marked=self._holdings.marks(tool.upstream),
                     seen=seen,
-                ):
-                    # A long result is taken in slices, so that it does not hold up the calls of others.
-                    await asyncio.sleep(0)
-                    look()
+                )
+                # A long result is taken in turns, so that it does not hold up the calls of others.
+                await self.turns.take(steps, look)
                 label = with_fields(label.join(of.label, classes), seen, classes)
         self._room.grew(live)
         rise = rising(live, label, request, classes, self._clock.now())
