@@ -22,6 +22,8 @@ from hypothesis import example, given, settings, target
 from hypothesis import strategies as st
 
 from remit.core import destination, encoding, field, glance, host, number, quotation, spelling, word
+from remit.core.constraint import Verdict, load
+from remit.core.constraint.shape import MAX_ITEMS
 from remit.core.destination import PIECE, pieces, searching, whole, within
 from remit.core.encoding import MAX_DEPTH, decoded, enclosing
 from remit.core.field import structured, structuring
@@ -223,6 +225,23 @@ def test_steps_find_what_is_found_at_once(unit: str) -> None:
     found: list[destination.Destination] = []
     finish(searching(text, found))
     assert set(found) == set(within(text))
+
+
+def test_an_array_is_judged_element_by_element_however_long_the_list_of_what_is_permitted() -> None:
+    """What is permitted is folded once, and not again for each element; of equal elements one is judged."""
+    elements = [f"Value {at}" for at in range(2_000)]
+    few, many = (load({"each": {"one_of": [f"value {at}" for at in range(size)]}}) for size in (10, 1_000))
+    assert calls_of(lambda: many.judge(elements)) <= 1.1 * calls_of(lambda: few.judge(elements)) + 100
+    assert calls_of(lambda: few.judge(["other"] * 2_000)) <= 2 * 2_000 + 100
+
+
+def test_arrays_are_judged_a_bounded_number_of_times() -> None:
+    """What an element must be may have many parts: the array is shorter then, or it is not decided."""
+    rule = load({"each": {"any": [{"pattern": f"a{at}"} for at in range(99)]}})
+    assert rule.judge(["a98"] * 400) is Verdict.YES
+    assert rule.judge(["a98"] * 401) is Verdict.UNDECIDABLE
+    assert rule.why(["a98"] * 401) == "has more than 400 elements"
+    assert load({"each": {"pattern": "a"}}).judge(["a"] * MAX_ITEMS) is Verdict.YES
 
 
 @pytest.mark.parametrize("unit", NASTY.values(), ids=NASTY)
