@@ -14,8 +14,10 @@ from remit.core.errors import Conflict, Fenced, StoreUnavailable
 from remit.core.event import EventKind
 from remit.core.mediation import Chunk, ChunkKind
 from remit.ports.store import RaiseLabel, Unit
+from remit.services.turns import Turns
 from tests.call_world import Heard
 from tests.flow_world import FlowWorld, chain, flow_world, full_disk
+from tests.world import RunningClock
 
 SALARY = {"name": "Ann", "salary": 5000}
 
@@ -179,8 +181,14 @@ async def test_errors_and_what_is_not_json_are_known_too(world: FlowWorld, body:
     assert "result of call 1" in chain(decision)["to"]
 
 
+def let_time_pass(world: FlowWorld) -> None:
+    """Let each look at the clock take time, as work does."""
+    world.house.mediator._parts.observer.turns = Turns(RunningClock())
+
+
 async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
     """While a long result is taken in, the loop goes round, and nothing of it is released yet."""
+    let_time_pass(world)
     rows = [{"id": n, "mail": f"p{n}@example.org"} for n in range(5_000)]
     world.office.answers["read_mail"] = rows
     await world.open("Summarise my mail")
@@ -195,7 +203,8 @@ async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
 
 
 async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(world: FlowWorld) -> None:
-    """The fence is looked at between the slices and after them."""
+    """The fence is looked at between the turns and after them."""
+    let_time_pass(world)
     rows = [{"id": n, "mail": f"p{n}@example.org"} for n in range(5_000)]
     world.office.answers["read_mail"] = rows
     await world.open("Summarise my mail")

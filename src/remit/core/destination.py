@@ -29,12 +29,10 @@ from remit.core.host import host_of, numbered_host
 from remit.core.number import MIN_ACCOUNT_DIGITS, MIN_NUMBER, account_of, accounts_at, phone_of, phones_in
 from remit.core.spelling import folded as fold
 from remit.core.spelling import folding, plain
-from remit.core.steps import SLICE, STEP, Steps
+from remit.core.steps import PIECE, SLICE, STEP, Steps, pieces
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
-PIECE = 16_384
-"""Characters of a long text that are read at a time."""
 MAX_NESTED = 4
 """URLs within one another that are read to their end."""
 
@@ -72,7 +70,6 @@ _LOCAL = re.compile(r"[^\s@,;:/()<>\[\]\"\\]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
 _SCHEME_AT_END = re.compile(r"[a-z][a-z0-9+-]{1,30}$")
 _SHOWN = re.compile(r"[^<>@\x00]*<")
-_SPACE = re.compile(r"\s")
 _MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
 _OF_URLS = re.compile(r"[/?#\\]")
@@ -130,29 +127,6 @@ def looked_into(text: str) -> tuple[Destination, tuple[Destination, ...]]:
     return found, tuple([one for one in inside if one != found]) if inside else ()
 
 
-def pieces(text: str, size: int = PIECE) -> Iterator[str]:
-    """Give a long text in pieces of about `size` characters. What `within` finds in them is what it finds in
-    the text: a piece ends between words, and begins a little before the last one ended.
-    """
-    start = 0
-    while len(text) - start > size + size // 4:
-        end = text.rfind(" ", start + size // 2, start + size)
-        end = end if end > 0 else text.rfind("\n", start + size // 2, start + size)
-        if end <= 0:
-            # One long word, as base64 is: to where it ends.
-            blank = _SPACE.search(text, start + size)
-            end = blank.start() if blank else len(text)
-        yield text[start:end]
-        # An account number has at most 34 characters, a blank between any two of them, and it may begin
-        # within a word.
-        back = max(start + 1, end - 80)
-        begin = text.rfind(" ", max(start + 1, back - size // 8), back)
-        begin = text.find(" ", back, end) if begin < 0 else begin
-        start = end if begin < 0 else begin
-    if start < len(text):
-        yield text[start:]
-
-
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
     if kind := at_a_glance(text):
@@ -178,18 +152,26 @@ def searching(text: str, found: list[Destination], depth: int = 0) -> Steps[None
         yield from _places(piece, found) if piece.isascii() else _standing(piece, found)
         if depth < MAX_DEPTH and (inner := (yield from enclosing(piece))):
             yield from searching(inner, found, depth + 1)
+        if len(piece) < len(text):
+            yield
 
 
 def _standing(text: str, found: list[Destination]) -> Steps[None]:
     """Add the destinations that stand in a text beyond ASCII as it is."""
     text = fold(text) if len(text) <= SLICE else (yield from folding(text))
-    if not text.isascii():
-        text = _STOP_IN_NAME.sub(".", text)
-        for char in _CUT_BEYOND_ASCII:
-            text = text.replace(char, " ")
     # Folding may have made it much longer.
     for piece in pieces(text) if len(text) > 2 * PIECE else (text,):
-        yield from _places(piece, found)
+        yield from _places(piece if piece.isascii() else _cut(piece), found)
+        if len(piece) < len(text):
+            yield
+
+
+def _cut(text: str) -> str:
+    """Give a folded text with blanks for what cuts it, and plain dots in names."""
+    text = _STOP_IN_NAME.sub(".", text) if "\u3002" in text else text
+    for char in _CUT_BEYOND_ASCII:
+        text = text.replace(char, " ")
+    return text
 
 
 def _places(text: str, found: list[Destination]) -> Steps[None]:
@@ -212,7 +194,8 @@ def _places(text: str, found: list[Destination]) -> Steps[None]:
                 accounts = accounts_at(" ".join(folded[at : at + 80].split()))
                 found.extend([Destination(DestinationKind.IBAN, one) for one in accounts])
             if at > pause:
-                pause = at + STEP
+                # Where groups end nobody says: each beginning has many readings.
+                pause = at + STEP // 8
                 yield
             at = cut.find(b"aa00", at + 1)
     if digits >= MIN_NUMBER:

@@ -12,11 +12,14 @@ import sys
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
+_SPACE = re.compile(r"\s")
 Found = TypeVar("Found")
 Steps = Generator[None, None, Found]
 
 STEP = 512
 """Characters that one step goes over, where each of them may be slow to read."""
+PIECE = 16_384
+"""Characters of a long text that are prepared at a time."""
 SLICE = 4_096
 """Characters of a text that is so short that it is gone over at once, in C."""
 
@@ -39,6 +42,29 @@ def slices(text: str, mark: str = "") -> Iterator[str]:
         end = len(text) if end < 0 else end
         yield text[at:end]
         at = end
+
+
+def pieces(text: str, size: int = PIECE) -> Iterator[str]:
+    """Give a long text in pieces of about `size` characters. What stands in
+    the text stands in them: a piece ends between words, and begins a little before the last one ended.
+    """
+    start = 0
+    while len(text) - start > size + size // 4:
+        end = text.rfind(" ", start + size // 2, start + size)
+        end = end if end > 0 else text.rfind("\n", start + size // 2, start + size)
+        if end <= 0:
+            # One long word, as base64 is: to where it ends.
+            blank = _SPACE.search(text, start + size)
+            end = blank.start() if blank else len(text)
+        yield text[start:end]
+        # An account number has at most 34 characters, a blank between any two of them, and it may begin
+        # within a word.
+        back = max(start + 1, end - 80)
+        begin = text.rfind(" ", max(start + 1, back - size // 8), back)
+        begin = text.find(" ", back, end) if begin < 0 else begin
+        start = end if begin < 0 else begin
+    if start < len(text):
+        yield text[start:]
 
 
 class Ahead:

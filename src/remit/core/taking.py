@@ -18,7 +18,6 @@ from remit.core.destination import (
     DestinationKind,
     at_a_glance,
     looked_into,
-    pieces,
     searching,
     whole,
 )
@@ -31,7 +30,7 @@ from remit.core.record import Reading, ResultLeaf
 from remit.core.referral import Hit
 from remit.core.remembered import RECORD_BITS, RECORD_MASK, Remembered
 from remit.core.spelling import folded, folding
-from remit.core.steps import SLICE, STEP, Steps
+from remit.core.steps import SLICE, STEP, Steps, pieces
 from remit.core.word import bare_words, number_of
 
 MAX_TEXT = 200
@@ -219,16 +218,20 @@ class Taking:
     def _words(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the words of a long text that nobody vouches for."""
         for part in pieces(text, SLICE):
-            small = part.lower() if part.isascii() else (yield from folding(part))
-            words = set(small.split())
-            # What was mentioned in this result needs no look at what the task remembers.
-            new = words - self._heard
-            self._kept.mention(new, spot >> RECORD_BITS)
-            if len(self._heard) < MAX_HEARD:
-                self._heard |= new
-            if self._now.pointed:
-                self._numbers(bare_words(words), spot, trust)
-            yield
+            written = part.lower() if part.isascii() else (yield from folding(part))
+            # Folding may have made it much longer.
+            for one in pieces(written, SLICE):
+                self._some(set(one.split()), spot, trust)
+                yield
+
+    def _some(self, words: set[str], spot: int, trust: Trust) -> None:
+        # What was mentioned in this result needs no look at what the task remembers.
+        new = words - self._heard
+        self._kept.mention(new, spot >> RECORD_BITS)
+        if len(self._heard) < MAX_HEARD:
+            self._heard |= new
+        if self._now.pointed:
+            self._numbers(bare_words(words), spot, trust)
 
     def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the destinations of a long text as they are used."""

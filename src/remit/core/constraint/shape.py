@@ -25,8 +25,8 @@ from remit.core.constraint.base import (
 from remit.core.errors import ConfigInvalid
 
 MAX_ITEMS: Final = 10_000
-"""The longest array whose elements are judged one by one, and how often all parts of what each of them must be
-are judged:"""
+"""The longest array whose elements are judged one by one, and how many parts of what each must be are judged
+for all of them:"""
 MAX_JUDGED: Final = 40_000
 _BOUNDS: Final = ("min", "max", "exclusive_min", "exclusive_max")
 
