@@ -16,11 +16,13 @@ from __future__ import annotations
 import enum
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, compress, count, filterfalse
+from operator import not_
 
 import msgspec
 
-from remit.core.number import account_of, phone_of
+from remit.core.number import MIN_NUMBER, account_of, phone_of
 from remit.core.url import regular_host, regular_url
 
 MAX_EXACT = 2_048
@@ -151,6 +153,10 @@ def stated_forms(text: str) -> Iterator[ExactValue]:
     address, that address with the schemes of the web.
     """
     found = exact(text)
+    yield from _forms(text, found)
+
+
+def _forms(text: str, found: ExactValue) -> Iterator[ExactValue]:
     yield found
     bare = text.strip(BLANKS)
     if found.kind is _HOST or (found.kind is _TEXT and _SCHEMELESS.fullmatch(bare)):
@@ -166,19 +172,25 @@ def pieces(text: str) -> Iterator[str]:
     around them.
     """
     words = text.split()
+    yield from _bare(words)
+    yield from _numbers(words)
+
+
+def _bare(words: Iterable[str]) -> Iterator[str]:
+    """Give words without the marks of a sentence around them."""
     for word in words:
         bare = word.strip(MARKS + "\u2013\u2014")
         if bare:
             yield bare
             if word[:1] == "[" and "](" in bare:  # a link of Markdown
                 yield bare.rpartition("](")[2]
-    yield from _numbers(words)
 
 
 def _numbers(words: list[str]) -> Iterator[str]:
     """Give each run of words that may be the groups of one account or telephone number."""
-    for at, word in enumerate(words):
-        head = word.lstrip(MARKS)
+    # Most words are nothing but letters: they begin no number.
+    for at in compress(count(), map(not_, map(str.isalpha, words))):
+        head = words[at].lstrip(MARKS)
         if not head or not (head[0] in "+0123456789" or (head[2:4].isdecimal() and head[:2].isalpha())):
             continue
         run = head
@@ -186,15 +198,18 @@ def _numbers(words: list[str]) -> Iterator[str]:
             if not _DIGITS.search(after) or len(run) > MAX_NUMBER:
                 break
             run = f"{run} {after}"
-            yield run.strip(_BESIDE_NUMBERS)
+            if len(run) >= MIN_NUMBER and len(_DIGITS.findall(run)) >= MIN_NUMBER:
+                yield run.strip(_BESIDE_NUMBERS)
 
 
 def standing(text: str) -> Iterator[ExactValue]:
     """Give every destination that stands in a text as it is: nothing is decoded, and none is taken out of
     another. Some come more than once.
     """
-    for piece in pieces(text):
+    words = text.split()
+    # Most words are nothing but letters: they are no destination.
+    for piece in chain(_bare(filterfalse(str.isalpha, words)), _numbers(words)):
         if "@" in piece or "." in piece or "://" in piece or _DIGITS.search(piece):
             found = exact(piece)
             if found.kind is not _TEXT:
-                yield from stated_forms(piece)
+                yield from _forms(piece, found)

@@ -8,7 +8,6 @@ over `STEP` characters, or a few dozen small things, so that also the slowest of
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
@@ -18,6 +17,8 @@ Steps = Generator[None, None, Found]
 
 STEP = 512
 """Characters that one step goes over, where each of them may be slow to read."""
+NOWHERE = 1 << 62
+"""A place that is in no text."""
 PIECE = 16_384
 """Characters of a long text that are prepared at a time."""
 SLICE = 4_096
@@ -83,5 +84,5 @@ class Ahead:
         """Give start and end of the first match from `at` on; far behind the text where there is none."""
         if self._found[0] < at:
             found = self._pattern.search(self._text, at)
-            self._found = found.span() if found else (sys.maxsize, sys.maxsize)
+            self._found = found.span() if found else (NOWHERE, NOWHERE)
         return self._found

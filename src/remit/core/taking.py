@@ -7,6 +7,7 @@ found once. A long text is read in pieces, between which others have a turn.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
@@ -41,6 +42,7 @@ MAX_HEARD = 20_000
 """Words of long texts of one result that are looked up only once."""
 LEAVES = 16
 """Short texts that are taken in in one step."""
+_DIGIT = re.compile("[0-9]")
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = DestinationKind.EMAIL, DestinationKind.TEXT
@@ -239,9 +241,12 @@ class Taking:
     def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the destinations of a long text as they are used."""
         for part in pieces(text, 2 * STEP):
-            digests = dict.fromkeys(map(self._kept.digest_exact, standing(part)))
-            self._kept.meet_all(digests, spot, trust)
-            yield
+            # Each of many numbers after one another may be the first of a longer one.
+            many = len(_DIGIT.findall(part)) > STEP // 4
+            for one in pieces(part, STEP // 4) if many else (part,):
+                digests = dict.fromkeys(map(self._kept.digest_exact, standing(one)))
+                self._kept.meet_all(digests, spot, trust)
+                yield
 
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)
