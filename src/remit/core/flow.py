@@ -122,11 +122,11 @@ def judging(
     read: Wholes = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
     # INVARIANT: what has been read meanwhile taints, too. Where nothing has, nobody has a turn from here on.
+    # What is foreign without the sources that the intent names is foreign with them.
     tainted = label().trust is _UNTRUSTED
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
-    # What is foreign without the sources that the intent names is foreign with them.
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
-    # Of each kind of argument that the call has: the worst, and whether one of them is not reached.
+    # Of each kind of argument: the worst, and whether one of them is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     spent, near, words, parameters = False, True, False, False
@@ -140,8 +140,7 @@ def judging(
                 words = True
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
-    delegated = said.delegates
-    pointed = _pointed_to(selectors, delegated=delegated)
+    pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
         destination_reached="destination" not in short,
