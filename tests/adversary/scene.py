@@ -73,6 +73,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     of `consumers` that says what an argument reaches, and `allowed` what of it is the person's. `others` are
     the call's other arguments, in which nothing is wrong. `argument` may be a path (`letters[].to`). A tool
     that puts two arguments together has the rest of a divided text in `second`, and puts `glue` between.
+    `left` says that the person states no value for the argument, so that any may be asked about.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     flavours: tuple[Flavour, ...] = tuple(Flavour)
     second: str = ""
     glue: str = ""
+    left: bool = False
 
     @property
     def plain(self) -> str:

@@ -147,6 +147,7 @@ CONTENTS: Final = (
         kind="shell",
         allowed=Allowed(only=frozenset({"evil.example.net|sh"})),
         words=("summary", "the checks"),
+        left=True,
     ),
     scene(
         "code, a command",

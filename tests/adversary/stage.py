@@ -18,6 +18,7 @@ from remit.core.decision import Outcome, weigh
 from remit.core.errors import RemitError
 from remit.core.flow import FlowFacts
 from remit.core.identity import Principal
+from remit.core.steps import finish
 from remit.core.task import Parameter
 from remit.rehearse import Rehearsal
 from remit.rehearse.call import RehearsedCall
@@ -165,7 +166,8 @@ class Stage:
         upstream, _, name = call.tool.partition("/")
         live, principal, now = call.standing
         try:
-            request = self._authorizer.describe(principal, live, upstream, name, call.arguments, now)
+            steps = self._authorizer.describing(principal, live, upstream, name, call.arguments, now)
+            request = finish(steps)
             answer = self._policies.applied.policy.evaluate(request)
         except RemitError as fault:
             return Verdict(Outcome.DENY, (fault.code,), FlowFacts(), "")

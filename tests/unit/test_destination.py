@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from remit.core.destination import Destination, DestinationKind, pieces, whole, within
+from remit.core.destination import Destination, DestinationKind, whole, within
+from remit.core.steps import pieces
 
 SAME = {
     "capitals": ("ana@shop.example", "Ana@SHOP.Example"),

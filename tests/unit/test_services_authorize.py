@@ -12,6 +12,7 @@ from remit.core.approval import ApprovalState
 from remit.core.decision import Outcome, Reason
 from remit.core.grant import GrantTemplate
 from remit.core.request import AccessRequest
+from remit.core.steps import finish
 from remit.core.tool import Tier
 from remit.core.workload import Assurance
 from remit.services.authorize import Ruling
@@ -31,7 +32,8 @@ async def request(world: CallWorld, name: str, task_type: str = "work", **argume
     task, token = await world.open(task_type)
     principal = world.house.authenticator.unproven(token, world.clock.now()).principal
     live = await world.house.live.load(task.id)
-    return world.house.authorizer.describe(principal, live, "desk", name, arguments, world.clock.now())
+    steps = world.house.authorizer.describing(principal, live, "desk", name, arguments, world.clock.now())
+    return finish(steps)
 
 
 async def decide(world: CallWorld, asked: AccessRequest) -> Ruling:

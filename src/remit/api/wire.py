@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.core.canonical import parse_strict
+from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
 from remit.core.dpop import ALGORITHMS
 from remit.core.errors import (
     Busy,
@@ -142,7 +142,9 @@ async def read(request: Request, media: str, max_bytes: int) -> bytes:
 async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: int) -> T:
     """Read a JSON body of a known shape; an unknown field, or a second reading of the text, is refused."""
     data = await read(request, JSON, max_bytes)
-    value = parse_strict(data or b"{}", max_bytes=max_bytes, max_depth=max_depth)
+    value = parse_strict(
+        data or b"{}", max_bytes=max_bytes, max_depth=max_depth, max_values=MAX_REQUEST_VALUES
+    )
     return shaped(value, kind, strict=True)
 
 

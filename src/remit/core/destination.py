@@ -12,6 +12,7 @@ without their country code), and values that are spread over several texts.
 
 INVARIANT: all of it takes time in proportion to the text. What looks for destinations first finds, in C, the
 few places where one can be; no pattern starts anywhere else, and none goes over more than a bounded piece.
+`searching` looks for them in steps, each of which takes little time, whatever stands in the text.
 """
 
 from __future__ import annotations
@@ -19,21 +20,19 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from itertools import chain
 
 import msgspec
 
-from remit.core.encoding import MAX_DEPTH, decoded, enclosed
+from remit.core.encoding import MAX_DEPTH, decoded, enclosing
 from remit.core.glance import SHORT, Glance, glance
 from remit.core.host import host_of, numbered_host
 from remit.core.number import MIN_ACCOUNT_DIGITS, MIN_NUMBER, account_of, accounts_at, phone_of, phones_in
 from remit.core.spelling import folded as fold
-from remit.core.spelling import plain
+from remit.core.spelling import folding, plain
+from remit.core.steps import PIECE, SLICE, STEP, Steps, pieces
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
-PIECE = 16_384
-"""Characters of a long text that are read at a time."""
 MAX_NESTED = 4
 """URLs within one another that are read to their end."""
 
@@ -71,7 +70,6 @@ _LOCAL = re.compile(r"[^\s@,;:/()<>\[\]\"\\]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
 _SCHEME_AT_END = re.compile(r"[a-z][a-z0-9+-]{1,30}$")
 _SHOWN = re.compile(r"[^<>@\x00]*<")
-_SPACE = re.compile(r"\s")
 _MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
 _OF_URLS = re.compile(r"[/?#\\]")
@@ -129,84 +127,85 @@ def looked_into(text: str) -> tuple[Destination, tuple[Destination, ...]]:
     return found, tuple([one for one in inside if one != found]) if inside else ()
 
 
-def pieces(text: str) -> Iterator[str]:
-    """Give a long text in pieces of about `PIECE` characters. What `within` finds in them is what it finds in
-    the text: a piece ends between words, and begins a little before the last one ended.
-    """
-    start = 0
-    while len(text) - start > PIECE + PIECE // 4:
-        end = text.rfind(" ", start + PIECE // 2, start + PIECE)
-        end = end if end > 0 else text.rfind("\n", start + PIECE // 2, start + PIECE)
-        if end <= 0:
-            # One long word, as base64 is: to where it ends.
-            blank = _SPACE.search(text, start + PIECE)
-            end = blank.start() if blank else len(text)
-        yield text[start:end]
-        # An account number has at most 34 characters, and a blank between any two of them.
-        back = max(start + 1, end - 80)
-        start = text.find(" ", back, end)
-        start = end if start < 0 else start
-    if start < len(text):
-        yield text[start:]
-
-
 def within(text: str) -> Iterator[Destination]:
     """Give every destination that stands in a text, some more than once."""
     if kind := at_a_glance(text):
         return iter((Destination(kind, plain(text)),) if kind is _EMAIL else ())
-    return iter(_inside(text)) if len(text) <= PIECE else chain.from_iterable(map(_within, pieces(text)))
+    return iter(_inside(text)) if len(text) <= PIECE else _piece_by_piece(text)
+
+
+def _piece_by_piece(text: str) -> Iterator[Destination]:
+    for piece in pieces(text):
+        yield from _inside(piece)
 
 
 def _inside(text: str) -> list[Destination]:
-    return _within(text) if len(text) <= PIECE else [one for part in pieces(text) for one in _within(part)]
-
-
-def _within(text: str) -> list[Destination]:
     found: list[Destination] = []
-    for _ in range(MAX_DEPTH):
-        _standing(text, found)
-        text = enclosed(text)
-        if not text:
-            return found
-    _standing(text, found)
+    for _ in searching(text, found):
+        pass
     return found
 
 
-def _standing(text: str, found: list[Destination]) -> None:
-    """Add the destinations that stand in a text as they are."""
-    bare = text.isascii()
-    if not bare:
-        text = fold(text)
-        if not text.isascii():
-            text = _STOP_IN_NAME.sub(".", text)
-            for char in _CUT_BEYOND_ASCII:
-                text = text.replace(char, " ")
+def searching(text: str, found: list[Destination], depth: int = 0) -> Steps[None]:
+    """Add every destination that stands in a text to `found`, in steps; `depth` encodings are off it."""
+    for piece in pieces(text) if len(text) > PIECE else (text,):
+        yield from _places(piece, found) if piece.isascii() else _standing(piece, found)
+        if depth < MAX_DEPTH and (inner := (yield from enclosing(piece))):
+            yield from searching(inner, found, depth + 1)
+        if len(piece) < len(text):
+            yield
+
+
+def _standing(text: str, found: list[Destination]) -> Steps[None]:
+    """Add the destinations that stand in a text beyond ASCII as it is."""
+    text = fold(text) if len(text) <= SLICE else (yield from folding(text))
+    # Folding may have made it much longer.
+    for piece in pieces(text) if len(text) > 2 * PIECE else (text,):
+        yield from _places(piece if piece.isascii() else _cut(piece), found)
+        if len(piece) < len(text):
+            yield
+
+
+def _cut(text: str) -> str:
+    """Give a folded text with blanks for what cuts it, and plain dots in names."""
+    text = _STOP_IN_NAME.sub(".", text) if "\u3002" in text else text
+    for char in _CUT_BEYOND_ASCII:
+        text = text.replace(char, " ")
+    return text
+
+
+def _places(text: str, found: list[Destination]) -> Steps[None]:
+    """Find the places in a text where a destination can stand, and add what stands there."""
     # One byte stands for each character, so that places are the same.
     raw = text.encode("ascii", "replace")
     cut = raw.translate(_OF_TEXTS)
     scheme, dot, digits = cut.find(b"://"), _DOT.search(cut), cut.count(b"0")
     if scheme < 0 and dot is None and digits < MIN_NUMBER:
         return
-    folded = text.lower() if bare else text
+    folded = text.lower() if text.isascii() else text
     if dot is not None:
-        _addresses(folded, cut, dot, found)
+        yield from _addresses(folded, cut, dot, found)
     if scheme >= 0 and (_WITHOUT_DOT.search(cut, scheme) or b"[" in raw):
-        _named_by_scheme(folded, raw, cut, scheme, found)
+        yield from _named_by_scheme(folded, raw, cut, scheme, found)
     if digits >= MIN_ACCOUNT_DIGITS:
-        at = cut.find(b"aa00")
+        at, pause = cut.find(b"aa00"), STEP
         while at >= 0:
             if at == 0 or cut[at - 1] not in b"a0":
                 accounts = accounts_at(" ".join(folded[at : at + 80].split()))
                 found.extend([Destination(DestinationKind.IBAN, one) for one in accounts])
+            if at > pause:
+                # Where groups end nobody says: each beginning has many readings.
+                pause = at + STEP // 8
+                yield
             at = cut.find(b"aa00", at + 1)
     if digits >= MIN_NUMBER:
-        found.extend([Destination(_PHONE, one) for one in phones_in(folded, raw, cut)])
+        found.extend([Destination(_PHONE, one) for one in (yield from phones_in(folded, raw, cut))])
 
 
-def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list[Destination]) -> None:
+def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list[Destination]) -> Steps[None]:
     """Add what has a dot in it, from the first one on: addresses, hosts, URLs."""
     seen: set[str] = set()
-    done = 0
+    done, pause = 0, STEP
     while dot is not None:
         at = dot.start()
         left = cut.rfind(b" ", done, at) + 1 or done
@@ -215,29 +214,50 @@ def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list
         piece = folded[left:done].strip(_EDGE)
         if piece not in seen:
             seen.add(piece)
-            _in_piece(piece, found)
+            if len(piece) <= MAX_WHOLE:
+                _in_piece(piece, found)
+            else:
+                yield from _in_long_piece(piece, found)
+        if done > pause:
+            pause = done + STEP
+            yield
         dot = _DOT.search(cut, done)
 
 
-def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[Destination]) -> None:
+def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[Destination]) -> Steps[None]:
     """Add URLs whose host has no dot: a name of this network, or an address of IP version 6."""
-    done = 0
+    seen: set[str] = set()
+    done, pause, behind, count = 0, STEP, 0, 0
     while at >= 0:
         if at >= done:
             left = cut.rfind(b" ", done, at) + 1 or done
             done = cut.find(b" ", at)
             done = len(cut) if done < 0 else done
             if cut.find(b".", left, done) < 0 and done - left <= MAX_WHOLE:
-                _in_piece(folded[left:done].strip(_EDGE), found)
+                piece = folded[left:done].strip(_EDGE)
+                if piece not in seen:
+                    seen.add(piece)
+                    _in_piece(piece, found)
+        after = raw.find(b"://", at + 3)
         if b"[" in raw[at + 3 : at + 68] and (address := _BRACKETED.match(folded, at + 3)):
+            end, count = address.end(), count + 1 if at < behind else 0
+            behind = max(behind, end)
+            if count >= MAX_NESTED and 0 <= after < end:
+                end = after
             scheme = _SCHEME_AT_END.search(folded[max(0, at - 31) : at])
-            _of_url(f"{scheme[0] if scheme else 'https'}://{address[0].rstrip(_EDGE)}", found)
-        at = raw.find(b"://", at + 3)
+            url = f"{scheme[0] if scheme else 'https'}://{folded[at + 3 : end].rstrip(_EDGE)}"
+            if url not in seen:
+                seen.add(url)
+                _of_url(url, found)
+        if at > pause:
+            pause = at + STEP
+            yield
+        at = after
 
 
 def _in_piece(piece: str, found: list[Destination]) -> None:
     """Add what one piece without spaces holds: itself, and what marks join in it."""
-    if len(piece) <= MAX_WHOLE and (plain_url := PLAIN_URL.fullmatch(piece)):
+    if plain_url := PLAIN_URL.fullmatch(piece):
         found.append(Destination(_URL, piece.rstrip("/")))
         found.append(Destination(_HOST, plain_url[1]))
         return
@@ -246,21 +266,39 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
     if not _JOINTS.search(piece):
         found.extend(filter(None, (_email(piece) if "@" in piece else _at_host(piece),)))
         return
-    if len(piece) <= MAX_WHOLE:
-        if "//" in piece:
-            _urls(piece, found)
-        elif (known := _known(piece)) is not None:
-            found.append(known)
-            if known.kind is _URL:
-                return
+    if "//" in piece:
+        _urls(piece, found)
+    elif (known := _known(piece)) is not None:
+        found.append(known)
+        if known.kind is _URL:
+            return
     # A name in the path of a URL is most often one of a file.
-    hosts = "//" not in piece or len(piece) > MAX_WHOLE
+    hosts = "//" not in piece
     if not hosts and "@" not in piece:
         return
     for part in _JOINTS.split(piece):
         if "." in part and (hosts or "@" in part):
-            bare = part.strip(_EDGE)
-            found.extend(filter(None, (_email(bare) if "@" in bare else _at_host(bare),)))
+            _joined(part, found)
+
+
+def _in_long_piece(piece: str, found: list[Destination]) -> Steps[None]:
+    """Add what marks join in a piece that is too long to be anything itself."""
+    at, pause, joint = 0, STEP, _JOINTS.search(piece)
+    while joint is not None:
+        if "." in (part := piece[at : joint.start()]):
+            _joined(part, found)
+        at = joint.end()
+        if at > pause:
+            pause = at + STEP
+            yield
+        joint = _JOINTS.search(piece, at)
+    _joined(piece[at:], found)
+
+
+def _joined(part: str, found: list[Destination]) -> None:
+    """Add the address or host that a part of a piece is."""
+    bare = part.strip(_EDGE)
+    found.extend(filter(None, (_email(bare) if "@" in bare else _at_host(bare),)))
 
 
 def _urls(piece: str, found: list[Destination]) -> None:

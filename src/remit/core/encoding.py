@@ -13,6 +13,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from remit.core.spelling import classes
+from remit.core.steps import STEP, Ahead, Steps, finish, slices
 
 MAX_DEPTH = 3
 """How many encodings around one another are taken off."""
@@ -35,9 +36,12 @@ _QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
 _IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
 _SOFT = re.compile(r"=\r?\n")
 # RFC 2047 section 2. Characters of an encoded word are all printable, without blanks.
-_WORD = re.compile(r"=\?[A-Za-z0-9_*-]{1,40}\?([bBqQ])\?([!-~]{1,300}?)\?=")
+_WORD = re.compile(r"=\?[A-Za-z0-9_*-]{1,40}\?([bBqQ])\?")
+_END_OF_WORD = re.compile(r"\?=")
+_OF_NO_WORD = re.compile(r"[^!-~]")
+MAX_WORD = 300
+"""Characters of the longest encoded word that is read."""
 _BETWEEN_WORDS = re.compile(r"\?=\s{1,9}=\?")
-
 
 _IN_BASE64 = classes(x="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _LONG = b"x" * MIN_BASE64
@@ -50,7 +54,7 @@ def decoded(text: str) -> str:
         if "%" in text or "&" in text:
             inner = unescaped(text)
         elif "=?" in text:
-            inner = _in_words(text)
+            inner = finish(_reading_words(text))
         if inner == text:
             compact = text.strip()
             if len(compact) < MIN_BASE64 or not _BASE64.fullmatch(compact):
@@ -66,32 +70,73 @@ def unescaped(text: str) -> str:
     """Take off percent-encoding and HTML references, once. Bytes that are no UTF-8 become U+FFFD."""
     if "%" in text:
         text = unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
-    return html.unescape(_NO_CHARACTER.sub("\ufffd", text)) if "&" in text else text
+    return _without_references(text) if "&" in text else text
+
+
+def _without_references(text: str) -> str:
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", text))
+
+
+def _unescaping(text: str) -> Steps[str]:
+    """Give what `unescaped` gives."""
+    if "%" in text:
+        raw = bytearray()
+        for part in slices(text, "%"):
+            raw += unquote_to_bytes(part.encode("utf-8", "surrogatepass"))
+            yield
+        text = raw.decode("utf-8", "replace")
+    if "&" in text:
+        plain = []
+        for part in slices(text, "&"):
+            plain.append(_without_references(part))
+            yield
+        text = "".join(plain)
+    return text
 
 
 def enclosed(text: str) -> str:
     """Give everything that is encoded within a text, decoded once and apart; empty where nothing is."""
+    return finish(enclosing(text))
+
+
+def enclosing(text: str) -> Steps[str]:
+    """Give what `enclosed` gives, in steps."""
     found: list[str] = []
+    gone = 0
     if "%" in text or "&" in text:
-        marked = [piece for piece in text.split() if "%" in piece or "&" in piece]
-        found.extend(plain for piece in marked if (plain := unescaped(piece)) != piece)
+        for piece in text.split():
+            if "%" in piece or "&" in piece:
+                plain = unescaped(piece) if len(piece) <= STEP else (yield from _unescaping(piece))
+                if plain != piece:
+                    found.append(plain)
+                if (gone := gone + len(piece) + 8) > STEP:
+                    gone = 0
+                    yield
     if "=" in text:
-        if "=?" in text and (words := _in_words(text)) != text:
+        if "=?" in text and (words := (yield from _reading_words(text))) != text:
             found.append(words)
         # RFC 2045 section 6.7: a soft break can stand anywhere, also within an address.
         if _SOFT.search(text):
-            found.append(quoted(_SOFT.sub("", text)))
+            found.append((yield from quoted(_SOFT.sub("", text))))
         elif _IS_QUOTED.search(text):
-            found.extend(quoted(piece) for piece in text.split() if _IS_QUOTED.search(piece))
+            for piece in filter(_IS_QUOTED.search, text.split()):
+                found += ((yield from quoted(piece)),)
     if len(text) >= MIN_BASE64:
-        found.extend(_blobs(text))
+        # One byte stands for each character, so that places are the same.
+        rows = text.encode("ascii", "replace").translate(_IN_BASE64)
+        if (start := rows.find(_LONG)) >= 0:
+            yield from _blobs(text, rows, start, found)
     return BREAK.join(found)
 
 
-def quoted(text: str) -> str:
+def quoted(text: str) -> Steps[str]:
     """Take off quoted-printable (RFC 2045 section 6.7)."""
-    raw = _QUOTED.sub(lambda at: "%" + at[0][1:], text.replace("%", "%25"))
-    return unquote_to_bytes(raw.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    raw = bytearray()
+    for part in slices(text, "="):
+        percent = _QUOTED.sub(lambda at: "%" + at[0][1:], part.replace("%", "%25"))
+        raw += unquote_to_bytes(percent.encode("utf-8", "surrogatepass"))
+        yield
+    return raw.decode("utf-8", "replace")
 
 
 def from_base64(text: str) -> str:
@@ -107,13 +152,13 @@ def from_base64(text: str) -> str:
         return ""
 
 
-def _blobs(text: str) -> list[str]:
-    """Give what the runs of base64 in a text hold."""
-    # One byte stands for each character, so that places are the same.
-    rows = text.encode("ascii", "replace").translate(_IN_BASE64)
-    found: list[str] = []
-    start = rows.find(_LONG)
+def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
+    """Add what the runs of base64 in a text hold; `rows` has a mark for each of its characters."""
+    pause = STEP
     while start >= 0:
+        if start > pause:
+            pause = start + STEP
+            yield
         end = rows.find(b" ", start)
         end = len(text) if end < 0 else end
         run = text[start:end]
@@ -124,15 +169,26 @@ def _blobs(text: str) -> list[str]:
             # It may be a part of a path or a name, and not one of base64's own characters.
             found.extend(filter(None, (from_base64(one) for one in _PART.findall(run) if one != run)))
         start = rows.find(_LONG, end)
-    return found
 
 
-def _in_words(text: str) -> str:
+def _reading_words(text: str) -> Steps[str]:
     """Read the encoded words of mail headers (RFC 2047); blanks between two of them do not count."""
-
-    def word(at: re.Match[str]) -> str:
-        if at[1] in "bB":
-            return from_base64(at[2]) or at[0]
-        return quoted(at[2].replace("_", " "))
-
-    return _WORD.sub(word, _BETWEEN_WORDS.sub("?==?", text))
+    text = _BETWEEN_WORDS.sub("?==?", text)
+    ends, breaks = Ahead(_END_OF_WORD, text), Ahead(_OF_NO_WORD, text)
+    out: list[str] = []
+    done, pause, word = 0, STEP, _WORD.search(text)
+    while word is not None:
+        start, inside = word.span()
+        if start > pause:
+            pause = start + STEP
+            yield
+        close, end = ends.after(inside + 1)
+        if close - inside > MAX_WORD or breaks.after(inside)[0] < close:
+            # It is none; another one may begin within what looked like its beginning.
+            word = _WORD.search(text, start + 1)
+            continue
+        held = text[inside:close]
+        read = from_base64(held) or text[start:end] if word[1] in "bB" else None
+        out += (text[done:start], (yield from quoted(held.replace("_", " "))) if read is None else read)
+        done, word = end, _WORD.search(text, end)
+    return "".join((*out, text[done:]))

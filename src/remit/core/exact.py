@@ -168,7 +168,10 @@ def stated_forms(text: str) -> Iterator[ExactValue]:
     """Give what somebody states who writes a text: what it is, and, as nobody has to name the scheme of a web
     address, that address with the schemes of the web.
     """
-    found = exact(text)
+    yield from _forms(exact(text))
+
+
+def _forms(found: ExactValue) -> Iterator[ExactValue]:
     yield found
     if found.kind is _HOST or (found.kind is _URL and found.normal.startswith("//")):
         for scheme in ("https", "http"):
@@ -184,11 +187,15 @@ def stated_forms(text: str) -> Iterator[ExactValue]:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Give the words of a text without the marks of a sentence around them; the groups of one account or
-    telephone number as one.
+    """Give those words of a text that can be a destination, without the marks of a sentence around them; the
+    groups of one account or telephone number as one.
     """
     words, at = text.split(), 0
     while at < len(words):
+        if words[at].isalpha():
+            # Most words are nothing but letters: they are no destination, and begin no number.
+            at += 1
+            continue
         found, after = _number_at(words, at)
         yield from found
         if after > at:
@@ -239,10 +246,11 @@ def written(text: str) -> Iterator[tuple[str, ExactValue]]:
     """
     for piece in pieces(text):
         if "@" in piece or "." in piece or "://" in piece or _DIGITS.search(piece):
-            forms = list(stated_forms(piece))
-            if len(forms) > 1 or forms[0].kind is not _TEXT:
-                for found in forms:
-                    yield piece, found
+            found = exact(piece)
+            if found.kind is not _TEXT or found.normal.isdecimal():
+                for form in _forms(found):
+                    if form.kind is not _TEXT or form is not found:
+                        yield piece, form
 
 
 def standing(text: str) -> Iterator[ExactValue]:

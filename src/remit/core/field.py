@@ -17,6 +17,8 @@ import msgspec
 import orjson
 import yaml
 
+from remit.core.steps import Steps, finish
+
 Json = Any
 
 MAX_FIELDS = 50_000
@@ -28,6 +30,12 @@ when it is read, and nobody else has a turn until it is.
 MAX_DEPTH = 32
 MAX_YAML_CHARS = 262_144
 """Longer text is not read as YAML, only as lines."""
+MAX_NESTED_YAML = 500
+"""Levels of a YAML text that is read."""
+MAX_TWICE = 65_536
+"""Bytes of a JSON text in which names that stand in an object twice are looked up; a longer one that has some
+is `left` as a whole.
+"""
 MAX_KEY = 80
 # Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
 # get to name fields.
@@ -37,6 +45,9 @@ _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\
 # Possessive: linear on any input.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _UNREAD: Json = object()
+_NODES = frozenset({yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent})
+YAML_STEP = 64
+"""Events of a YAML text that are read in one step."""
 _COMMENT = re.compile(r"#[^\n]*")
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -91,7 +102,12 @@ def structured(text: str, left: list[str] | None = None) -> Json:
     What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML); so
     is the whole text, where it begins like one and cannot be read, or is too long for it.
     """
-    found = _structured(text, left)
+    return finish(structuring(text, left))
+
+
+def structuring(text: str, left: list[str] | None = None) -> Steps[Json]:
+    """Give what `structured` gives, in steps where it is YAML."""
+    found = yield from _structured(text, left)
     if found is _UNREAD:
         # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a result
         # long, or write half a surrogate pair or a colon into it, must not choose its label.
@@ -101,7 +117,7 @@ def structured(text: str, left: list[str] | None = None) -> Json:
     return found
 
 
-def _structured(text: str, left: list[str] | None) -> Json:
+def _structured(text: str, left: list[str] | None) -> Steps[Json]:
     bare = text.lstrip()
     if bare[:1] in ("{", "["):
         if len(text) > MAX_VALUES and countless(text.encode("utf-8", "replace")):
@@ -120,11 +136,9 @@ def _structured(text: str, left: list[str] | None) -> Json:
         return _UNREAD
     beside: list[str] = []
     try:
-        # Nodes, and no values made of them: every scalar is a text, and tags say nothing.
-        seen: set[int] | None = set() if "&" in text and "*" in text else None
-        found = _of_node(yaml.compose(text, Loader=_LOADER), seen, beside)
+        found = yield from _of_yaml(text, beside)
         if left is not None and "#" in text:
-            beside += _comments(text)
+            beside += yield from _comments(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         return _UNREAD
     if not isinstance(found, dict | list):
@@ -174,6 +188,8 @@ def unread(written: bytes, found: Json) -> list[str]:
         # Quotes within texts count on both sides; they are told apart only where one is written as a number.
         count = _strings if b"\\u0022" in written else _quotes
         if count(written) != count(again):
+            if len(written) > MAX_TWICE:
+                return [written.decode(errors="replace")]
             json.loads(written, object_pairs_hook=read)
     except (ValueError, RecursionError):
         return [written.decode(errors="replace")]
@@ -206,11 +222,13 @@ def _texts(value: Json) -> Iterator[str]:
         yield str(value)
 
 
-def _comments(text: str) -> list[str]:
+def _comments(text: str) -> Steps[list[str]]:
     """Give the comments of a YAML text, and what stands behind the sign that begins a block of text."""
     found: list[str] = []
     at = 0
-    for token in yaml.scan(text, Loader=_LOADER):
+    for count, token in enumerate(yaml.scan(text, Loader=_LOADER)):
+        if not count % YAML_STEP:
+            yield
         if isinstance(token, yaml.ScalarToken):
             start, end = token.start_mark.index, token.end_mark.index
             if token.style in ("|", ">"):
@@ -221,26 +239,55 @@ def _comments(text: str) -> list[str]:
     return found + _COMMENT.findall(text, at)
 
 
-def _of_node(node: Any, seen: set[int] | None, left: list[str]) -> Json:
-    """Give what a node says; `seen` are those before it, where there can be aliases. Values of a name that
-    stands in a mapping once more are added to `left`.
-    """
-    if seen is not None:
-        if id(node) in seen:
-            # An alias makes one node stand in many places, and a walk over it endless.
-            raise ValueError("an alias")
-        seen.add(id(node))
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Json] = {}
-        for key, below in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+class _Box:
+    """A mapping or a list of a YAML text, with what it has so far, and the key whose value comes next."""
+
+    __slots__ = ("into", "key")
+
+    def __init__(self, into: Json) -> None:
+        self.into = into
+        self.key: str | None = None
+
+    def put(self, value: Json, left: list[str]) -> None:
+        """Put a value in. Of a name that stands in a mapping once more the first value is added to `left`."""
+        if isinstance(self.into, list):
+            self.into.append(value)
+        elif self.key is None:
+            if not isinstance(value, str):
                 raise ValueError("a key that is no text")
-            if key.value in found:
-                left.extend(_texts({key.value: found[key.value]}))
-            found[key.value] = _of_node(below, seen, left)
-        return found
-    return (
-        [_of_node(below, seen, left) for below in node.value] if isinstance(node, yaml.SequenceNode) else None
-    )
+            self.key = value
+        else:
+            if self.key in self.into:
+                left.extend(_texts({self.key: self.into[self.key]}))
+            self.into[self.key] = value
+            self.key = None
+
+
+def _of_yaml(text: str, left: list[str]) -> Steps[Json]:
+    """Give what a YAML text says: every scalar is a text, and tags say nothing. Raises for what is none, and
+    for an alias, which makes one value stand in many places, and a walk over it endless.
+    """
+    root = _Box([])
+    stack = [root]
+    anchors: set[str] = set()
+    event: Any
+    for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        if not count % YAML_STEP:
+            yield
+        kind, box = type(event), stack[-1]
+        if kind is yaml.AliasEvent or (kind is yaml.DocumentStartEvent and root.into):
+            raise ValueError("an alias, or a second document")
+        if kind in _NODES and event.anchor is not None:
+            if event.anchor in anchors:
+                raise ValueError("an anchor that stands twice")
+            anchors.add(event.anchor)
+        if kind is yaml.ScalarEvent:
+            box.put(event.value, left)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            if len(stack) > MAX_NESTED_YAML:
+                raise ValueError("nested without end")
+            stack.append(_Box({} if kind is yaml.MappingStartEvent else []))
+            box.put(stack[-1].into, left)
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            stack.pop()
+    return root.into[0] if root.into else None

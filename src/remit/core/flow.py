@@ -8,7 +8,8 @@ Cedar, not here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,9 +19,11 @@ from remit.core.foreign import foreign
 from remit.core.inflection import stem
 from remit.core.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
+from remit.core.leaf import values_of
 from remit.core.place import EACH, path_of
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
+from remit.core.steps import Steps, finish
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 from remit.core.utterance import asking, verbs_and_nouns
 from remit.core.word import name_words, number_of
@@ -28,6 +31,8 @@ from remit.core.word import name_words, number_of
 Json = Any
 
 NO_VALUE = "none"
+MAX_PIECES = 64
+"""Pieces of a command that are put together."""
 
 
 class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,10 +115,22 @@ _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
     """Give the flow of a call; `label` is the task's, `plan` what it said that it would need."""
+    return finish(judging(index, tool, arguments, label=lambda: label, plan=plan))
+
+
+def judging(
+    index: Index, tool: Tool, arguments: dict[str, Json], *, label: Callable[[], Label], plan: Plan | None
+) -> Steps[Flow]:
+    """Give what `judged` gives, in steps; `label` gives the task's as it is then."""
     parts = tool.parts(arguments)
     read: Wholes = {}
-    found, kinds, contents = _of_arguments(index, tool, parts, read)
-    # Of each kind of argument that the call has: the worst, and whether one of them is not reached.
+    found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
+    # INVARIANT: what has been read meanwhile taints, too. Where nothing has, nobody has a turn from here on.
+    # What is foreign without the sources that the intent names is foreign with them.
+    tainted = label().trust is _UNTRUSTED
+    carries = tainted and (yield from _any_foreign(index, contents, named=True))
+    content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
+    # Of each kind of argument: the worst, and whether one of them is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     spent, near, words, parameters = False, True, False, False
@@ -127,10 +144,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
                 words = True
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
-    delegated = said.delegates
-    pointed = _pointed_to(selectors, delegated=delegated)
-    tainted = label.trust is _UNTRUSTED
-    carries = tainted and any(foreign(index, one, named=True) for one in contents)
+    pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
         destination_reached="destination" not in short,
@@ -143,8 +157,7 @@ def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label
         personal_reached="personal" not in short,
         content=worst_of.get("content", NO_VALUE),
         content_foreign=carries,
-        # What is foreign without the sources that the intent names is foreign with them.
-        content_near=not carries or not any(foreign(index, one, named=False) for one in contents),
+        content_near=content_near,
         code=worst_of.get("code", NO_VALUE),
         secret=worst_of.get("secret", NO_VALUE),
         secret_reached="secret" not in short,
@@ -225,11 +238,12 @@ def _doubtful(one: Justification) -> bool:
 
 def _of_arguments(
     index: Index, tool: Tool, parts: dict[str, Json], read: Wholes
-) -> tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]:
+) -> Steps[tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]]:
     """Give what is known of each argument, by name and by what it is for; and what the contents are."""
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
     contents: list[Json] = []
+    together = _code_together(index, tool, parts)
     for name, value in parts.items():
         spec = tool.arguments.get(name, _PLAIN)
         role = spec.role
@@ -238,7 +252,10 @@ def _of_arguments(
             isinstance(value, bool) and role is _CONTENT and not used
         ):
             continue
-        one = index.judge(value, tool, name, read)
+        if together is not None and role is ArgumentRole.CODE:
+            one = together
+        else:
+            one = yield from index.judging(value, tool, name, read)
         found[name] = one
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
         if spec.personal:
@@ -250,6 +267,18 @@ def _of_arguments(
     if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
         kinds["personal"] = [NOTHING]  # whose record is left to the tool: everybody's, it may be
     return found, kinds, contents
+
+
+def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justification | None:
+    """Give what is known of a command that is given in several pieces, where the person stated the whole."""
+    names = [
+        name for name, spec in tool.arguments.items() if spec.role is ArgumentRole.CODE and name in parts
+    ]
+    texts = [text for name in names for text in islice(values_of(parts[name], tool, name), MAX_PIECES)]
+    if not 1 < len(texts) <= MAX_PIECES or not all(texts):
+        return None
+    one = index.judge_one(" ".join(texts), tool, names[0])
+    return one if one.provenance is _INTENT and one.reached else None
 
 
 def _absent(value: Json) -> bool:
@@ -265,6 +294,14 @@ def _speaks_of_all(index: Index, tool: Tool) -> bool:
     """Whether the person speaks of all of what a tool finds by person."""
     nouns = {stem(one) for one in name_words(tool.name)}
     return index.utterance.counts_up(nouns | {stem(one) for key in tool.arguments for one in name_words(key)})
+
+
+def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bool]:
+    """Whether one of the contents carries what untrusted data brought in."""
+    for one in contents:
+        if (yield from foreign(index, one, named=named)):
+            return True
+    return False
 
 
 def _handed(index: Index, tool: Tool) -> bool:

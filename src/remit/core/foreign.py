@@ -15,7 +15,9 @@ from remit.core.label import Trust
 from remit.core.named import Naming
 from remit.core.remembered import RECORD_MASK, Remembered
 from remit.core.statement import Statement
+from remit.core.steps import STEP, Steps
 from remit.core.tool import ArgumentRole, Tool
+from remit.core.walk import WALK_STEP, found_in
 
 Json = Any
 
@@ -55,21 +57,28 @@ class TaskMemory(Protocol):
         """Whether something was met that could not be remembered."""
 
 
-def foreign(index: TaskMemory, value: Json, *, named: bool) -> bool:
+def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
     """Whether a text carries an address or link that untrusted data brought in and that stands neither in the
     intent, nor in a trusted field; with `named` also if the intent names the source.
     """
+    seen: set[str] = set()
     for leaf in (value,) if isinstance(value, str) else leaves(value):
+        if leaf in seen:
+            continue
+        seen.add(leaf)
         excused: set[Destination] | None = None
-        for found in within(leaf):
-            # A host alone may be the name of a file; that of a new URL is none.
-            if (found.kind is _HOST and _may_be_file(found.normal)) or not (
-                brought_by_others(index, found, named=named) or _may_be_foreign(index, found, named=named)
-            ):
-                continue
-            excused = _stated(index, leaf) if excused is None else excused
-            if found not in excused:
-                return True
+        for found in found_in(leaf):
+            for one in found:
+                # A host alone may be the name of a file; that of a new URL is none.
+                if (one.kind is _HOST and _may_be_file(one.normal)) or not (
+                    brought_by_others(index, one, named=named) or _may_be_foreign(index, one, named=named)
+                ):
+                    continue
+                excused = (yield from _stated(index, leaf)) if excused is None else excused
+                if one not in excused:
+                    return True
+            if len(leaf) > STEP or not len(seen) % WALK_STEP:
+                yield
     return False
 
 
@@ -83,7 +92,7 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
     )
 
 
-def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Justification | None:
+def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
     """Say of a destination or code that is not known as a whole where an address or link in it came from, if
     others brought it.
     """
@@ -91,27 +100,31 @@ def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Justi
     if spec is None or spec.role not in _LEADING:
         return None
     excused: set[Destination] | None = None
-    for one in within(text):
-        if (one.kind is _HOST and spec.role is not ArgumentRole.DESTINATION) or not brought_by_others(
-            index, one
-        ):
-            continue
-        excused = _stated(index, text) if excused is None else excused
-        if one not in excused:
-            met = tuple(index.kept.place_of(spot).met for spot in index.kept.spots(one))
-            return Justification(Provenance.UNTRUSTED, None, met)
+    for found in found_in(text):
+        for one in found:
+            host_of_code = one.kind is _HOST and spec.role is not ArgumentRole.DESTINATION
+            if host_of_code or not brought_by_others(index, one):
+                continue
+            excused = (yield from _stated(index, text)) if excused is None else excused
+            if one not in excused:
+                met = tuple(index.kept.place_of(spot).met for spot in index.kept.spots(one))
+                return Justification(Provenance.UNTRUSTED, None, met)
+        if len(text) > STEP:
+            yield
     return None
 
 
-def _stated(index: TaskMemory, text: str) -> set[Destination]:
+def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
     """Give what the lenient reading finds in those pieces of a text that the person stated as they stand."""
     out: set[Destination] = set()
     at: TaskMemory | None = index
     while at is not None:
-        for piece in pieces(text):
+        for count, piece in enumerate(pieces(text), start=1):
             if at.statement.holds(exact(piece)):
                 found, inside = both(piece)
                 out.update((found, *inside))
+            if not count % WALK_STEP:
+                yield
         at = at.above
     return out
 

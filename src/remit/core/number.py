@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from remit.core.spelling import classes
+from remit.core.steps import STEP, Steps
 
 MIN_NUMBER = 7
 """Characters of the shortest telephone number, all of them digits."""
@@ -81,17 +82,21 @@ def _of_digits(text: str, digits: str) -> str:
     return digits if MIN_NUMBER <= len(digits) - (digits[0] == "+") <= 15 else ""
 
 
-def phones_in(folded: str, raw: bytes, cut: bytes) -> list[str]:
+def phones_in(folded: str, raw: bytes, cut: bytes) -> Steps[list[str]]:
     """Give what may be telephone numbers, in the runs of digits and of what stands between digits. `raw` is
     the text with a byte for each character, and in `cut` each digit is a `0`.
     """
     found: list[str] = []
+    pause = STEP
     seen: set[str] = set()
     # From the first digit, with what stands before it, to the last one.
     base = max(0, cut.find(b"0") - 1)
     rows = raw[base : cut.rfind(b"0") + 1].translate(_OF_PHONES)
     after = rows.find(_ROW)
     while after >= 0:
+        if after > pause:
+            pause = after + STEP
+            yield
         start, end = after, rows.find(b" ", after)
         end = len(rows) if end < 0 else end
         after = rows.find(_ROW, end)
@@ -115,9 +120,12 @@ def phones_in(folded: str, raw: bytes, cut: bytes) -> list[str]:
         if "  " in around:
             text, first = " ".join(folded[max(0, first - 2) : end + 1].split()), 0
         for number in _PHONE_WITHIN.finditer(text, first, end + 1):
+            at = number.start()
             if not _is_no_phone(number[0]):
-                at = number.start()
                 _read(number[0], found, plus=at > 0 and text[at - 1] == "+")
+            if at > first + STEP:
+                first = at
+                yield
     return found
 
 

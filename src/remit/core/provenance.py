@@ -20,7 +20,7 @@ task's label, not this, is what stands before disclosing what was read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -32,15 +32,16 @@ from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
 from remit.core.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Reach, Stated
 from remit.core.label import Label, Trust
-from remit.core.leaf import several, values_of
 from remit.core.lookup import Lookup, identifies
 from remit.core.named import Naming
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.statement import Statement
+from remit.core.steps import Steps, finish
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance, asking
+from remit.core.walk import is_one, walk
 from remit.core.word import name_words, number_of, words_of
 
 Json = Any
@@ -119,8 +120,8 @@ class Index:
         read: Wholes | None = None,
         marked: AbstractSet[int] = frozenset(),
         seen: set[Label] | None = None,
-    ) -> Iterator[None]:
-        """Take the result of a call in, in pieces: go to the end before the result is released.
+    ) -> Steps[None]:
+        """Take the result of a call in, in steps: go to the end before the result is released.
 
         `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
         (what is not in it is judged anew), `read` what `judge` has read of them. What has something `marked`
@@ -143,12 +144,11 @@ class Index:
             if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
-            for leaf in values_of(value, tool, name):
-                for piece in several(leaf):
-                    if len(piece) > MAX_EXACT or self.statement.of(piece, tool, name) is None:
-                        continue
-                    if self.statement.spend(piece, mine):
-                        spent = spent or self.judge_one(piece, tool, name).spent
+            for piece in walk(value, tool, name):
+                if piece is None or len(piece) > MAX_EXACT or self.statement.of(piece, tool, name) is None:
+                    continue
+                if self.statement.spend(piece, mine):
+                    spent = spent or self.judge_one(piece, tool, name).spent
         return spent
 
     def sever(self, gone: Index) -> bool:
@@ -161,20 +161,30 @@ class Index:
     def judge(
         self, value: Json, tool: Tool | None = None, name: str = "", read: Wholes | None = None
     ) -> Justification:
+        """Say what `judging` says, at once."""
+        return finish(self.judging(value, tool, name, read))
+
+    def judging(self, value: Json, tool: Tool | None, name: str, read: Wholes | None) -> Steps[Justification]:
         """Say where an argument's value came from; of a list or an object, the worst of what it holds. `tool`
         and `name` say which argument of which tool asks: a short number is an id only to some. What texts are
         as a whole is added to `read`.
         """
         judge_one = self._judge_amount if _is_amount(tool, name) else self.judge_one
-        if isinstance(value, str) and len(pieces := several(value)) == 1:
-            return judge_one(pieces[0], tool, name, read)
+        if is_one(value):
+            return judge_one(value, tool, name, read)
         judged: Justification | None = None
-        for count, leaf in enumerate(values_of(value, tool, name)):
-            if count >= MAX_ARGUMENT_LEAVES:
+        count = 0
+        for text in walk(value, tool, name):
+            if text is None:
+                yield
+                continue
+            if (count := count + 1) > MAX_ARGUMENT_LEAVES:
                 return NOTHING
-            for piece in several(leaf):
-                one = judge_one(piece, tool, name, read)
-                judged = one if judged is None else judged.join(one)
+            if len(text) > MAX_WHOLE:
+                one = (yield from holding(self, text, tool, name)) or NOTHING
+            else:
+                one = judge_one(text, tool, name, read)
+            judged = one if judged is None else judged.join(one)
         return judged or NOTHING
 
     def holds_number(self, number: str, call: int) -> bool:
@@ -183,9 +193,7 @@ class Index:
         return any(self.kept.place_of(one).met.call == call for one in kept)
 
     def judge_one(self, text: str, tool: Tool | None, name: str, read: Wholes | None = None) -> Justification:
-        """Say where a single text came from."""
-        if len(text) > MAX_WHOLE:
-            return holding(self, text, tool, name) or NOTHING
+        """Say where a single text of at most `MAX_WHOLE` characters came from."""
         found = whole(text)
         if read is not None:
             read[text] = found
@@ -213,7 +221,7 @@ class Index:
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
             return self._pointed(spots, mention, found, used, origins)
-        if not origins and used.kind is ExactKind.URL:
+        if not origins and (used.kind is ExactKind.URL or found.kind is DestinationKind.URL):
             return self._below_host(text, found)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
             return msgspec.structs.replace(
@@ -222,7 +230,8 @@ class Index:
                 origins=origins,
                 closed=self._contradicts(traces),
             )
-        return holding(self, text, tool, name) or Justification(Provenance.UNKNOWN, None, origins)
+        held = finish(holding(self, text, tool, name))
+        return held or Justification(Provenance.UNKNOWN, None, origins)
 
     def _judge_amount(
         self, text: str, tool: Tool | None, name: str, read: Wholes | None = None

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from remit.core.constraint import Verdict
-from remit.core.field import structured
+from remit.core.field import structuring
 from remit.core.label import Classes, Label, Trust
 from remit.core.tool import FieldLabel, Tool
 
@@ -23,6 +23,8 @@ Json = Any
 
 MAX_LEAVES = 50_000
 """Leaves of one result that are looked at."""
+OTHERS = 256
+"""Values that are no texts, and between which others may have a turn: most of them are no leaf."""
 MAX_DEPTH = 32
 MAX_KEY = 80
 MAX_NAMES = 1_000
@@ -179,12 +181,16 @@ class Reading:
 
     def __iter__(self) -> Iterator[ResultLeaf]:
         """Give each leaf; numbers are given as text, booleans and nulls are not given."""
+        return (leaf for leaf in self.steps() if leaf is not None)
+
+    def steps(self) -> Iterator[ResultLeaf | None]:
+        """Give each leaf, and None where no leaf has been found for long."""
         try:
             for body, written in bodies(self._result):
                 value = body
                 left: list[str] = []
                 if written and isinstance(body, str):
-                    inner = structured(body, left)
+                    inner = yield from structuring(body, left)
                     value = body if inner is None else inner
                 self.above.append(len(self.above))
                 yield from self._walk(value, len(self.above) - 1)
@@ -208,15 +214,17 @@ class Reading:
             self._left -= 1
             yield ResultLeaf(self._record(len(self.above)), "", "", text, label)
 
-    def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf]:
+    def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf | None]:
         """Go through a value, with a stack: no leaf passes through a generator for each level above it."""
         stack: list[_Level] = [(iter(((None, root),)), self._names, {}, first, False)]
-        seen, last = self.seen, None
+        seen, last, others = self.seen, None, 0
         while stack:
             items, names, beside, record, several = stack[-1]
             too_deep, below_names = len(stack) > MAX_DEPTH + 1, names.below
             for key, below in items:
                 inner, at, kind = record, names, type(below)
+                if kind is not str and not (others := others + 1) % OTHERS:
+                    yield None
                 if key is None:
                     if kind is dict and len(stack) > 1:
                         inner = self._record(record)

@@ -6,13 +6,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from remit.core.steps import SLICE, Steps, finish, slices
+
 # Default-ignorable and bidirectional marks, soft hyphen, joiners, variation selectors, tags: nothing that a
 # reader sees, and nothing that most programs keep.
 _IGNORED = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]"
 )
-_ASCII = re.compile("[\x00-\x7f]+")
+_ASCII = bytes(range(128))
 #: Each byte of ASCII as it is compared: small letters, and one kind of blank.
 _SMALL = bytes(32 if chr(at).isspace() else ord(chr(at).lower()) for at in range(128)) + bytes(
     range(128, 256)
@@ -35,13 +37,35 @@ def folded(text: str) -> str:
     """Give a text with its spacing as it is, and everything else overlooked."""
     if text.isascii():
         return text.lower()
-    if _IGNORED.search(_ASCII.sub("", text)):
-        text = _IGNORED.sub("", text)
-    small = _composed(text).casefold()
+    if len(text) > SLICE:
+        return finish(folding(text))
+    small = _small(_seen(text))
     # Folding can undo the normal form, and compatibility forms can hold what is ignored.
-    if _IGNORED.search(_ASCII.sub("", small)):
-        small = _IGNORED.sub("", small)
-    return _composed(small)
+    return _composed(_seen(small))
+
+
+def folding(text: str) -> Steps[str]:
+    """Fold a text in steps, as `folded` does at once: one letter can become eighteen."""
+    if text.isascii():
+        return text.lower()
+    for change in (_seen, _small, _seen, _composed):
+        parts = []
+        for part in _ROWS.findall(text) if change in (_small, _composed) else slices(text):
+            parts.append(change(part))
+            yield
+        text = "".join(parts)
+    return text
+
+
+def _seen(text: str) -> str:
+    """Give what can be seen of a text."""
+    # What is searched is what is left of it without ASCII: most texts have little beyond that.
+    beyond = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    return _IGNORED.sub("", text) if _IGNORED.search(beyond) else text
+
+
+def _small(text: str) -> str:
+    return _composed(text).casefold()
 
 
 def _composed(text: str) -> str:
@@ -50,7 +74,7 @@ def _composed(text: str) -> str:
     """
     if len(text) <= _ROW:
         return unicodedata.normalize("NFKC", text)
-    return "".join(unicodedata.normalize("NFKC", part) for part in _ROWS.findall(text))
+    return "".join([unicodedata.normalize("NFKC", part) for part in _ROWS.findall(text)])
 
 
 def classes(**members: str) -> bytes:

@@ -126,7 +126,8 @@ class Statement:
             text, frozenset(name_words(name)), reads=reads
         ):
             return True
-        if self.utterance.wording.defined(stated.words or text):
+        if reads or self.utterance.wording.defined(stated.words or text):
+            # To read what the person named for something else tells nobody anything.
             return False
         return not self.utterance.asks_for(stated.words or text, *asking(tool))
 

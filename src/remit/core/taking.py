@@ -7,7 +7,8 @@ found once. A long text is read in pieces, between which others have a turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -18,8 +19,8 @@ from remit.core.destination import (
     DestinationKind,
     at_a_glance,
     looked_into,
+    searching,
     whole,
-    within,
 )
 from remit.core.exact import BLANKS, ExactKind, ExactValue, small, standing, stated_forms
 from remit.core.justification import Met
@@ -29,8 +30,9 @@ from remit.core.named import Naming
 from remit.core.record import Reading, ResultLeaf
 from remit.core.referral import Hit
 from remit.core.remembered import RECORD_BITS, RECORD_MASK, Remembered
-from remit.core.spelling import folded
-from remit.core.word import bare_words, different_words, number_of
+from remit.core.spelling import folded, folding
+from remit.core.steps import SLICE, STEP, Steps, pieces
+from remit.core.word import bare_words, number_of
 
 MAX_TEXT = 200
 """Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
@@ -38,9 +40,9 @@ MAX_TEXTS = 4_000
 """Different short texts of one result that are read only once."""
 MAX_HEARD = 20_000
 """Words of long texts of one result that are looked up only once."""
-TURN = 500
-"""Leaves that are taken in before others have a turn; or so many characters of a long text:"""
-TURN_CHARS = 32_768
+LEAVES = 16
+"""Short texts that are taken in in one step."""
+_DIGIT = re.compile("[0-9]")
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = DestinationKind.EMAIL, DestinationKind.TEXT
@@ -88,11 +90,15 @@ class Taking:
         self._doubts: set[int] | None = None
         self._heard: set[str] = set()
 
-    def take(self, reading: Reading) -> Iterator[None]:
+    def take(self, reading: Reading) -> Steps[None]:
         """Take every leaf in, and settle what is named: go to the end."""
         kept, lookup = self._kept, self._lookup
         doubted = lookup.doubts(self._marked)
-        for count, leaf in enumerate(reading, start=1):
+        for count, leaf in enumerate(reading.steps()):
+            if leaf is None or not count % LEAVES:
+                yield
+            if leaf is None:
+                continue
             trust = lookup.trust_of(leaf, self._marked) if doubted else leaf.label.trust
             if kept.full and trust is _TRUSTED:
                 continue
@@ -100,8 +106,6 @@ class Taking:
                 self._short(leaf, trust)
             else:
                 yield from self._long(leaf, trust)
-            if not count % TURN:
-                yield
         self._naming.settle(self._now, reading.above)
         kept.full = kept.full or reading.cut or self._naming.full
 
@@ -177,20 +181,24 @@ class Taking:
             self._texts[text] = short
         return short
 
-    def _long(self, leaf: ResultLeaf, trust: Trust) -> Iterator[None]:
+    def _long(self, leaf: ResultLeaf, trust: Trust) -> Steps[None]:
         kept, held, places = self._kept, self._kept.held, self._places[trust is _UNTRUSTED]
         known = places.get(leaf.path)
         # Others may ask in between where something stands.
         place = self._place(leaf, trust) if known is None else known
         spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
-        for start in range(0, len(leaf.text), TURN_CHARS):
-            # What stands across two pieces is in the overlap.
-            end = start + TURN_CHARS
-            text = leaf.text[max(0, start - MAX_TEXT) : end]
-            self._piece(text, leaf.record, spot, trust)
-            self._used(_whole_words(text, first=not start, last=end >= len(leaf.text)), spot, trust)
-            if start:
-                yield
+        found: list[Destination] = []
+        vouches = True
+        for _ in searching(leaf.text, found):
+            if found:
+                vouches &= self._found(tuple(found), leaf.record, spot, trust)
+                found.clear()
+            yield
+        vouches &= self._found(tuple(found), leaf.record, spot, trust)
+        if vouches:
+            yield from self._used(leaf.text, spot, trust)
+        if trust is _UNTRUSTED:
+            yield from self._words(leaf.text, spot, trust)
         if trust is _UNTRUSTED:
             self._now.hear(leaf)
         if known is None:
@@ -199,30 +207,46 @@ class Taking:
             else:
                 kept.places.pop()
 
-    def _piece(self, text: str, record: int, spot: int, trust: Trust) -> None:
-        found = list(within(text))
-        if found:
-            digests = [self._kept.digest(one) for one in found if one.normal]
-            if trust is not _UNTRUSTED:
-                digests = [one for one in digests if one not in self._doubtful]
-            self._kept.meet_all(digests, spot, trust)
-            self._now.meet(found, record)
-        if trust is _UNTRUSTED:
-            # What was mentioned in this result needs no look at what the task remembers.
-            new = set(folded(text).split())
-            if self._heard:
-                new -= self._heard
-            self._kept.mention(new, spot >> RECORD_BITS)
-            if len(self._heard) < MAX_HEARD:
-                self._heard = self._heard | new if self._heard else new
-            if self._now.pointed:
-                self._numbers(different_words(text), spot, trust)
+    def _found(self, found: Sequence[Destination], record: int, spot: int, trust: Trust) -> bool:
+        """Remember destinations of a long text; say whether it still vouches for what it holds."""
+        met = digests = [self._kept.digest(one) for one in found if one.normal]
+        if trust is not _UNTRUSTED:
+            met = [one for one in digests if one not in self._doubtful]
+        self._kept.meet_all(met, spot, trust)
+        self._now.meet(found, record)
+        # What repeats something doubtful, in whatever spelling, vouches for nothing.
+        return len(met) == len(digests)
 
-    def _used(self, text: str, spot: int, trust: Trust) -> None:
+    def _words(self, text: str, spot: int, trust: Trust) -> Steps[None]:
+        """Remember the words of a long text that nobody vouches for."""
+        if len(text) <= SLICE:
+            self._some(set(folded(text).split()), spot, trust)
+            return
+        for part in pieces(text):
+            written = part.lower() if part.isascii() else (yield from folding(part))
+            # Folding may have made it much longer.
+            for one in pieces(written):
+                self._some(set(one.split()), spot, trust)
+                yield
+
+    def _some(self, words: set[str], spot: int, trust: Trust) -> None:
+        # What was mentioned in this result needs no look at what the task remembers.
+        new = words - self._heard
+        self._kept.mention(new, spot >> RECORD_BITS)
+        if len(self._heard) < MAX_HEARD:
+            self._heard |= new
+        if self._now.pointed:
+            self._numbers(bare_words(words), spot, trust)
+
+    def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the destinations of a long text as they are used."""
-        if trust is _UNTRUSTED or self._doubtful.isdisjoint(map(self._kept.digest, within(text))):
-            digests = dict.fromkeys(map(self._kept.digest_exact, standing(text)))
-            self._kept.meet_all(digests, spot, trust)
+        for part in pieces(text, 2 * STEP):
+            # Each of many numbers after one another may be the first of a longer one.
+            many = len(_DIGIT.findall(part)) > STEP // 4
+            for one in pieces(part, STEP // 4) if many else (part,):
+                digests = dict.fromkeys(map(self._kept.digest_exact, standing(one)))
+                self._kept.meet_all(digests, spot, trust)
+                yield
 
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)
@@ -234,9 +258,3 @@ class Taking:
             # What begins with a letter is none: most words are told apart by that.
             if not word[0].isalpha() and (number := number_of(word)):
                 self._meet(Destination(_TEXT, number), spot, trust)
-
-
-def _whole_words(text: str, *, first: bool, last: bool) -> str:
-    """Give a piece of a text without the words that it holds parts of."""
-    words = text.split(" ")
-    return " ".join(words[0 if first else 1 : len(words) if last else -1])

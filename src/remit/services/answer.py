@@ -132,7 +132,7 @@ class AnswerDrive(Drive):
     async def _describe(self, need: Describe) -> AccessRequest:
         assert self._claims is not None
         assert self._live is not None
-        request = describe(self._m, self._question, self._claims.principal, self._live, self._now)
+        request = await describe(self._m, self._question, self._claims.principal, self._live, self._now)
         self._request = await self._m.holdings.seen(request)
         return self._request
 
@@ -177,7 +177,7 @@ class AnswerDrive(Drive):
             self._live.in_hand.add(self._call)
 
 
-def describe(
+async def describe(
     parts: Parts, question: Inquiry, principal: Principal, live: LiveTask, now: datetime
 ) -> AccessRequest:
     """Step 3. Give the access request; raises `NotFound` for what the enforcement point does not guard."""
@@ -189,7 +189,8 @@ def describe(
             way_out="name what it guards under `enforcement_points` in remit.yaml",
             step=3,
         )
-    request = parts.authorizer.describe(principal, live, asked.upstream, asked.name, asked.arguments, now)
+    steps = parts.authorizer.describing(principal, live, asked.upstream, asked.name, asked.arguments, now)
+    request = await parts.observer.turns.take(steps)
     return msgspec.structs.replace(
         request,
         enforcement_point=point.name,
@@ -244,7 +245,8 @@ class Answers:
         live = await self._m.live.bind(claims, now, used=False)
         if not question.point.covers(live.agent):
             raise NotFound(f"`{question.point.name}` may not ask about this subject", code="no-task", step=2)
-        request = await self._m.holdings.seen(describe(self._m, question, claims.principal, live, now))
+        request = await describe(self._m, question, claims.principal, live, now)
+        request = await self._m.holdings.seen(request)
         ruling = await self._m.authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         return ruling.decision

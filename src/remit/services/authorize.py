@@ -22,7 +22,7 @@ import msgspec
 from remit.core.approval import Approval, ApprovalState, may_approve
 from remit.core.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
-from remit.core.flow import Flow, chains, judged
+from remit.core.flow import Flow, chains, judging
 from remit.core.grant import Grant
 from remit.core.identity import Principal
 from remit.core.ids import ID_BYTES, make_id
@@ -31,6 +31,7 @@ from remit.core.label import Classes, Label
 from remit.core.plan import UNPLANNED, departures
 from remit.core.provenance import Index
 from remit.core.request import AccessRequest
+from remit.core.steps import Steps
 from remit.core.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
 from remit.core.workload import Assurance
 from remit.ports.runtime import Entropy
@@ -99,7 +100,7 @@ class Authorizer:
         """Whether calls of tier operator and above need a token that is bound to its sender."""
         return upstream not in self._unconstrained
 
-    def describe(
+    def describing(
         self,
         principal: Principal,
         live: LiveTask,
@@ -107,14 +108,15 @@ class Authorizer:
         name: str,
         arguments: dict[str, Json],
         now: datetime,
-    ) -> AccessRequest:
-        """Step 3. Give the access request of a call, without waiting.
-
-        The tool is as these arguments make it, and the flow as the task's index knows it at this moment.
+    ) -> Steps[AccessRequest]:
+        """Step 3. Give the access request of a call, in steps: its arguments may be large. The tool is as
+        they make it, and the flow as the index of the task knows it at this moment.
         """
         bundle = self._policies.applied.bundle
         tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
         tool = tool.called_with(arguments)
+        flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
+        # INVARIANT: from here on nobody else has a turn: the label is the one that the flow was judged with.
         return AccessRequest(
             principal=principal,
             agent=live.agent,
@@ -128,7 +130,7 @@ class Authorizer:
             now=now,
             observed=upstream in self._observed,
             unconstrained=upstream in self._unconstrained,
-            flow=judged(live.index, tool, arguments, label=live.label, plan=live.task.plan),
+            flow=flow,
         )
 
     def known(self, tool: Tool) -> bool:

@@ -147,9 +147,10 @@ class Drive(Driver):
         asked = self._asked
         if asked.upstream not in self._m.upstreams:
             raise NotFound(f"there is no upstream `{asked.upstream[:80]}`", code="no-upstream")
-        request = self._m.authorizer.describe(
+        steps = self._m.authorizer.describing(
             self._claims.principal, self._live, asked.upstream, asked.name, asked.arguments, self._now
         )
+        request = await self._m.observer.turns.take(steps)
         if asked.follows is not None:
             request = msgspec.structs.replace(request, follows=asked.follows.decision)
         self._request = await self._m.holdings.seen(request)

@@ -29,6 +29,7 @@ from remit.core.label import Label, Trust
 from remit.core.mediation import Delivery
 from remit.core.plan import tools_of
 from remit.core.request import AccessRequest
+from remit.core.steps import finish
 from remit.core.token import AccessClaims
 from remit.core.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
 from remit.ports.runtime import Entropy
@@ -153,7 +154,9 @@ class Lists:
         """Give a list as a call that reads its upstream as a whole."""
         operation, _ = _READ_BY.get(kind, ("", ""))
         now, classes = self._m.clock.now(), self._m.policies.applied.bundle.classes
-        request = self._m.authorizer.describe(claims.principal, live, upstream, operation or TOOLS, {}, now)
+        steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
+        # A list has no arguments: nobody need have a turn.
+        request = finish(steps)
         label = carries(request.tool, classes) if operation else Label(classes.bottom, trust=Trust.UNTRUSTED)
         tool = Tool(
             upstream=upstream,

@@ -16,7 +16,6 @@ is made elsewhere (`tests/architecture/test_upstream_bytes.py`).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -41,6 +40,7 @@ from remit.services.holdings import Holdings
 from remit.services.live import LiveTask
 from remit.services.policies import Policies
 from remit.services.room import Room
+from remit.services.turns import Turns
 
 Json = Any
 
@@ -108,6 +108,7 @@ class Observer:
         self._holdings = holdings
         self._policies = policies
         self._clock = clock
+        self.turns = Turns(clock)
 
     async def observe(self, of: Observation, chunk: Chunk) -> Delivery:
         """Take one chunk in; gives what may be released of it.
@@ -190,7 +191,7 @@ class Observer:
         """Learn one value; gives the labels of the fields that occurred in it."""
         request = of.request
         seen: set[Label] = set()
-        for _ in of.live.index.learn(
+        steps = of.live.index.learn(
             part,
             call=of.number,
             decision=of.decision,
@@ -200,10 +201,9 @@ class Observer:
             read=request.flow.read,
             marked=self._holdings.marks(tool.upstream),
             seen=seen,
-        ):
-            # A long result is taken in slices, so that it does not hold up the calls of others.
-            await asyncio.sleep(0)
-            of.look()
+        )
+        # A long result is taken in turns, so that it does not hold up the calls of others.
+        await self.turns.take(steps, of.look)
         return seen
 
 

@@ -11,6 +11,7 @@ from remit.core.decision import Outcome
 from remit.core.errors import NotFound
 from remit.core.identity import Actor, Principal
 from remit.core.plan import tools_of
+from remit.core.steps import finish
 from remit.core.task import Task, TaskState
 from remit.core.tool import Tier, ToolState
 from remit.core.workload import Confirmation
@@ -121,7 +122,8 @@ class Reports:
             # As the relay calls: what a token that is bound to nothing may not do is said beside the answer.
             confirmation=Confirmation(jkt="assumed"),
         )
-        request = self._authorizer.describe(principal, live, upstream, name, arguments, self._clock.now())
+        now = self._clock.now()
+        request = finish(self._authorizer.describing(principal, live, upstream, name, arguments, now))
         ruling = await self._authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         decision = ruling.decision

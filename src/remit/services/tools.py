@@ -365,14 +365,14 @@ def _difference(old: list[str], new: list[str]) -> list[str]:
     """Give the lines of difference; where they are many, all between the first and the last one."""
     if max(len(old), len(new)) <= MAX_COMPARED:
         return list(difflib.unified_diff(old, new, "accepted", "offered", lineterm="", n=2))
-    before = _alike(old, new)
-    after = _alike(reversed(old[before:]), reversed(new[before:]))
+    before = _beginning(old, new)
+    after = _beginning(reversed(old[before:]), reversed(new[before:]))
     gone, come = old[before : len(old) - after], new[before : len(new) - after]
     if max(len(gone), len(come)) <= MAX_COMPARED:
         return list(difflib.unified_diff(gone, come, "accepted", "offered", lineterm="", n=2))
     return ["--- accepted", "+++ offered", *(f"-{line}" for line in gone), *(f"+{line}" for line in come)]
 
 
-def _alike(old: Iterable[str], new: Iterable[str]) -> int:
+def _beginning(old: Iterable[str], new: Iterable[str]) -> int:
     """Give how many lines at the beginning are the same."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))

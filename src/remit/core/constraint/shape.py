@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -24,7 +25,9 @@ from remit.core.constraint.base import (
 from remit.core.errors import ConfigInvalid
 
 MAX_ITEMS: Final = 10_000
-"""The longest array whose elements are judged one by one."""
+"""The longest array whose elements are judged one by one, and how many parts of what each must be are judged
+for all of them:"""
+MAX_JUDGED: Final = 40_000
 _BOUNDS: Final = ("min", "max", "exclusive_min", "exclusive_max")
 
 
@@ -148,26 +151,46 @@ class Length(Constraint):
         )
 
 
+def different(items: list[Json]) -> Iterator[tuple[int, Json]]:
+    """Give the elements of an array with their places; of texts that are equal, the first."""
+    texts: set[str] = set()
+    for at, item in enumerate(items):
+        if type(item) is str:
+            if item in texts:
+                continue
+            texts.add(item)
+        yield at, item
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Each(Constraint):
-    """The value is an array and each element fits; an empty array fits (use `length` to refuse it)."""
+    """The value is an array and each element fits; an empty array fits (use `length` to refuse it).
+
+    `parts` is of how many constraints that for an element is made.
+    """
 
     element: Constraint
+    parts: int = 1
     kind: ClassVar[str] = "each"
+
+    @property
+    def most(self) -> int:
+        """How many elements are judged."""
+        return min(MAX_ITEMS, MAX_JUDGED // self.parts)
 
     def judge(self, value: Json) -> Verdict:
         """Judge element by element; one that is undecidable makes the whole so."""
-        if type(value) is not list or len(value) > MAX_ITEMS:
+        if type(value) is not list or len(value) > self.most:
             return UNDECIDABLE
-        return conjunction(self.element.judge(item) for item in value)
+        return conjunction(self.element.judge(item) for _, item in different(value))
 
     def why(self, value: Json) -> str:
         """Name the first element that does not fit."""
         if type(value) is not list:
             return f"is of type {type_name(value)}, not array"
-        if len(value) > MAX_ITEMS:
-            return f"has more than {MAX_ITEMS} elements"
-        for i, item in enumerate(value):
+        if len(value) > self.most:
+            return f"has more than {self.most} elements"
+        for i, item in different(value):
             if self.element.judge(item) is not YES:
                 reason = self.element.why(item) or "must " + self.element.describe()
                 return f"does not fit at element {i}: {reason}"

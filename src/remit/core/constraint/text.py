@@ -10,7 +10,7 @@ letters: prefer a list of what is permitted over `not`.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
@@ -63,15 +63,18 @@ def hidden(value: str) -> str:
 
 def folded(value: str) -> str:
     """Give what is left of a string when case, width and blanks around it are overlooked."""
+    if value.isascii():
+        return value.lower().strip()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold()).strip()
 
 
-def _differs(value: str, expected: tuple[str, ...]) -> Verdict:
-    """Tell a different string (`NO`) from a look-alike of an expected one (`UNDECIDABLE`)."""
+def _differs(value: str, expected: Collection[str]) -> Verdict:
+    """Tell a different string (`NO`) from a look-alike of an expected one (`UNDECIDABLE`); these are given
+    `folded`.
+    """
     if len(value) > MAX_TEXT or hidden(value):
         return UNDECIDABLE
-    seen = folded(value)
-    return UNDECIDABLE if any(folded(item) == seen for item in expected) else NO
+    return UNDECIDABLE if folded(value) in expected else NO
 
 
 def _why_text(value: Json) -> str:
@@ -97,7 +100,7 @@ class Exact(Constraint):
         if same(value, self.value):
             return YES
         if type(value) is str and type(self.value) is str:
-            return _differs(value, (self.value,))
+            return _differs(value, (folded(self.value),))
         return NO if is_number(value) and is_number(self.value) else UNDECIDABLE
 
     def why(self, value: Json) -> str:
@@ -122,6 +125,7 @@ class OneOf(Constraint):
     values: Sequence[Json]
     kind: ClassVar[str] = "one_of"
     _strings: frozenset[str] = field(init=False)
+    _folded: frozenset[str] = field(init=False)
     _others: tuple[Json, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +134,8 @@ class OneOf(Constraint):
         values = tuple(plain(item) for item in self.values)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "_strings", frozenset(item for item in values if type(item) is str))
+        # Once for all values that are judged: the list may be long, and an array of them, too.
+        object.__setattr__(self, "_folded", frozenset(map(folded, self._strings)))
         object.__setattr__(self, "_others", tuple(item for item in values if type(item) is not str))
 
     def judge(self, value: Json) -> Verdict:
@@ -137,7 +143,7 @@ class OneOf(Constraint):
         if type(value) is str:
             if value in self._strings:
                 return YES
-            return _differs(value, tuple(self._strings)) if self._strings else UNDECIDABLE
+            return _differs(value, self._folded) if self._strings else UNDECIDABLE
         if any(same(value, item) for item in self._others):
             return YES
         return NO if is_number(value) and any(is_number(item) for item in self._others) else UNDECIDABLE

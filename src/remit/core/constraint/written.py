@@ -87,8 +87,11 @@ class _Reading:
                 "`optional` has no meaning here", way_out="put it directly under an argument or field"
             )
         if kind in ("not", "each", "optional"):
+            before = self.parts
             part = self.read(argument, key, depth=depth + 1)
-            return Not(part) if kind == "not" else Each(part) if kind == "each" else OptionalArgument(part)
+            if kind == "each":
+                return Each(part, self.parts - before)
+            return Not(part) if kind == "not" else OptionalArgument(part)
         if kind in ("all", "any"):
             if not isinstance(argument, list | tuple):
                 raise ConfigInvalid(

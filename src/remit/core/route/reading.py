@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.canonical import parse_strict
+from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
 from remit.core.errors import Malformed
 from remit.core.route.model import FORM, JSON, Api, Route, RouteParameter
 from remit.core.route.text import pairs_of, segments_of, value_of
@@ -122,7 +122,7 @@ def _bodied(route: Route, asking: ApiRequest, max_bytes: int, max_depth: int) ->
     if form.media == FORM:
         return _paired(route.properties, pairs_of(asking.body, "the form"), "form")
     assert form.media == JSON
-    value = parse_strict(asking.body, max_bytes=max_bytes, max_depth=max_depth)
+    value = parse_strict(asking.body, max_bytes=max_bytes, max_depth=max_depth, max_values=MAX_REQUEST_VALUES)
     if form.whole:
         return {form.whole: value}
     if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.canonical import parse_strict
+from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
 from remit.core.decision import Outcome
 from remit.core.errors import (
     Busy,
@@ -133,7 +133,7 @@ def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | 
     Batches are refused: the newer revisions have none, and one HTTP request is one decision.
     """
     try:
-        value = parse_strict(body, max_bytes=max_bytes, max_depth=max_depth)
+        value = parse_strict(body, max_bytes=max_bytes, max_depth=max_depth, max_values=MAX_REQUEST_VALUES)
     except Malformed as fault:
         status = 413 if fault.code == "too-large" else 400
         raise WireFault(
