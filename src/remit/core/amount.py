@@ -245,6 +245,8 @@ class Amounts:
         words = frozenset(name)
         rate, count = not _RATES.isdisjoint(words), not _COUNTS.isdisjoint(words)
         said = [one for one in self._found if (one.unit == "%") is rate or (rate and not one.unit)]
+        if count and wanted.unit:
+            return False
         if count:
             said = [one for one in said if not one.unit]
         elif any(one.unit for one in said):

@@ -64,8 +64,11 @@ _TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
 _SCHEMELESS = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}\.[A-Za-z]{2,24}(?::[1-9][0-9]{0,4})?[/?#]\S{0,1500}"
 )
+MAX_CHARS_OF_NUMBER = 60
 MAX_GROUPS = 10
 """Groups of the longest account or telephone number."""
+#: ISO 13616: in one piece, or in groups of four.
+_ACCOUNT = re.compile(r"[a-z]{2}[0-9]{2}(?:[a-z0-9]{11,30}|(?: [a-z0-9]{4}){2,7}(?: [a-z0-9]{1,4})?)")
 _ACCOUNT_HEAD = re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{0,30}$")
 _ACCOUNT_GROUP = re.compile(r"[A-Za-z0-9]{1,4}")
 _PHONE_GROUP = re.compile(r"\(?\+?[0-9][0-9()./-]{0,20}")
@@ -128,9 +131,10 @@ def _unmarked(bare: str) -> ExactValue | None:
         return None
     low = bare.lower()
     if low[0] in "+0123456789":
-        phone = phone_of(low)
+        # What stands before a slash is a number by itself to some programs.
+        phone = phone_of(low) if "/" not in low else ""
         return ExactValue(_PHONE, phone) if phone else None
-    account = account_of(low) if low[2:4].isdecimal() else ""
+    account = account_of(low) if _ACCOUNT.fullmatch(low) else ""
     return ExactValue(ExactKind.IBAN, account) if account else None
 
 
@@ -181,9 +185,22 @@ def _forms(found: ExactValue) -> Iterator[ExactValue]:
             yield _without_scheme(url)
     elif found.kind is _PHONE and found.normal.isdecimal():
         yield ExactValue(_TEXT, found.normal)
+    elif found.kind is _TEXT and (number := _grouped(found.normal)):
+        # However a person divides a number: it is that number.
+        yield number
     elif found.kind is _TEXT and found.normal.isdecimal() and len(found.normal) >= MIN_NUMBER:
         # A bare row of digits is a telephone number just as well.
         yield ExactValue(_PHONE, found.normal)
+
+
+def _grouped(text: str) -> ExactValue | None:
+    """Read a number whose digits stand in groups of any size."""
+    if len(text) > MAX_CHARS_OF_NUMBER or not text.isascii():
+        return None
+    if account := account_of(text):
+        return ExactValue(ExactKind.IBAN, account)
+    phone = phone_of(text) if text[:1] in "+0123456789" else ""
+    return ExactValue(_PHONE, phone) if phone else None
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -247,7 +264,7 @@ def written(text: str) -> Iterator[tuple[str, ExactValue]]:
     for piece in pieces(text):
         if "@" in piece or "." in piece or "://" in piece or _DIGITS.search(piece):
             found = exact(piece)
-            if found.kind is not _TEXT or found.normal.isdecimal():
+            if found.kind is not _TEXT or piece[-1:].isalnum():
                 for form in _forms(found):
                     if form.kind is not _TEXT or form is not found:
                         yield piece, form

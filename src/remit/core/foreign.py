@@ -6,16 +6,23 @@ INVARIANT: nothing here permits. What the person stated, as the strict reading h
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Protocol
 
 from remit.core.destination import Destination, DestinationKind, both, within
+from remit.core.encoding import MAX_DEPTH, enclosed
 from remit.core.exact import exact, pieces
+from remit.core.host import host_of
 from remit.core.justification import Justification, Provenance, Reach, leaves
 from remit.core.label import Trust
 from remit.core.named import Naming
 from remit.core.remembered import RECORD_MASK, Remembered
+from remit.core.spelling import folded
 from remit.core.statement import Statement
-from remit.core.steps import STEP, Steps
+from remit.core.steps import STEP, Steps, slices
+from remit.core.steps import pieces as text_pieces
 from remit.core.tool import ArgumentRole, Tool
 from remit.core.walk import WALK_STEP, found_in
 
@@ -29,6 +36,7 @@ _FILE_ENDINGS = (
     "mp3 mp4 eml ics vcf pem key crt bak tmp rst tex so dll exe bin iso dmg apk jar war"
 )
 _OF_FILES = frozenset(_FILE_ENDINGS.split())
+_NAME = re.compile(r"[a-z0-9_.-]{4,253}")
 _UNTRUSTED = Trust.UNTRUSTED
 _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.CODE)
 
@@ -67,12 +75,18 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
             continue
         seen.add(leaf)
         excused: set[Destination] | None = None
-        for found in found_in(leaf):
+        known: set[Destination] = set()
+        for found in chain(found_in(leaf), _hosts_in(leaf)):
             for one in found:
                 # A host alone may be the name of a file; that of a new URL is none.
-                if (one.kind is _HOST and _may_be_file(one.normal)) or not (
+                if one.kind is _HOST and (one in known or _may_be_file(one.normal)):
+                    continue
+                if not (
                     brought_by_others(index, one, named=named) or _may_be_foreign(index, one, named=named)
                 ):
+                    if index.kept.spots(one):
+                        # Somebody trusted has brought an address: its host is no stranger's.
+                        known.update(chain.from_iterable(_hosts_in(one.normal)))
                     continue
                 excused = (yield from _stated(index, leaf)) if excused is None else excused
                 if one not in excused:
@@ -80,6 +94,29 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
             if len(leaf) > STEP or not len(seen) % WALK_STEP:
                 yield
     return False
+
+
+def _hosts_in(text: str, depth: int = 0) -> Iterator[list[Destination]]:
+    """Give every name that may be that of a host, whatever stands around it, and those of the hosts above it,
+    in steps; `depth` encodings are off the text.
+    """
+    for piece in text_pieces(text):
+        for part in slices(folded(piece), " "):
+            names = {name.strip(".-") for name in _NAME.findall(part)}
+            yield [
+                Destination(_HOST, above)
+                for name in names
+                if "." in name and host_of(name) == name
+                for above in _above(name)
+            ]
+        if depth < MAX_DEPTH and (inner := enclosed(piece)):
+            yield from _hosts_in(inner, depth + 1)
+
+
+def _above(host: str) -> Iterator[str]:
+    while "." in host:
+        yield host
+        host = host.partition(".")[2]
 
 
 def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = False) -> bool:
@@ -122,7 +159,7 @@ def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
         for count, piece in enumerate(pieces(text), start=1):
             if at.statement.holds(exact(piece)):
                 found, inside = both(piece)
-                out.update((found, *inside))
+                out.update((found, *inside, *chain.from_iterable(_hosts_in(piece))))
             if not count % WALK_STEP:
                 yield
         at = at.above

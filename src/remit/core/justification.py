@@ -173,7 +173,7 @@ def leaves(value: Json) -> Iterator[str]:
         yield value
     elif isinstance(value, dict):
         for key, below in value.items():
-            if not key.isidentifier() and any(mark in key for mark in "@./:+ "):
+            if not key.isidentifier():
                 yield key
             yield from leaves(below)
     elif isinstance(value, list):

@@ -169,7 +169,10 @@ class Index:
         and `name` say which argument of which tool asks: a short number is an id only to some. What texts are
         as a whole is added to `read`.
         """
-        judge_one = self._judge_amount if _is_amount(tool, name) else self.judge_one
+        amount = _is_amount(tool, name)
+        judge_one = self._judge_amount if amount else self.judge_one
+        # What nobody can read as an amount is another than any that was stated.
+        unread = msgspec.structs.replace(NOTHING, differs=amount)
         if is_one(value):
             return judge_one(value, tool, name, read)
         judged: Justification | None = None
@@ -179,9 +182,9 @@ class Index:
                 yield
                 continue
             if (count := count + 1) > MAX_ARGUMENT_LEAVES:
-                return NOTHING
+                return unread
             if len(text) > MAX_WHOLE:
-                one = (yield from holding(self, text, tool, name)) or NOTHING
+                one = (yield from holding(self, text, tool, name)) or unread
             else:
                 one = judge_one(text, tool, name, read)
             judged = one if judged is None else judged.join(one)
@@ -220,7 +223,7 @@ class Index:
             # What is mentioned is mentioned by untrusted text.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
-            return self._pointed(spots, mention, found, used, origins)
+            return self._pointed(spots, mention, found, used, origins, in_full=_leads_out(tool, name))
         if not origins and (used.kind is ExactKind.URL or found.kind is DestinationKind.URL):
             return self._below_host(text, found)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
@@ -337,11 +340,15 @@ class Index:
         found: Destination,
         used: ExactValue,
         origins: tuple[Met, ...],
+        *,
+        in_full: bool,
     ) -> Justification:
-        """Say of an untrusted value in which source it stands that the intent points to, if in any."""
+        """Say of an untrusted value in which source it stands that the intent points to, if in any. Words of
+        a source are not near where a value must stand `in_full` in it.
+        """
         where = self._source(spots, found)
         if not where.source and mention is not None:
-            plain = " ".join(words_of(used.normal)) == used.normal
+            plain = not in_full and " ".join(words_of(used.normal)) == used.normal
             call = self.kept.places[mention].met.call
             if (reach := self.naming.best(call)) is not Reach.NONE:
                 where = Justification(

@@ -147,10 +147,13 @@ class Statement:
         """
         called, address = named_address(text)
         local = small(address.partition("@")[0])
-        return not called or any(
-            self.utterance.wording.states(one)
-            or (len(one) > 1 and (one in local or (len(local) > 2 and one.startswith(local))))
-            for one in (called, *name_words(called))
+        return (
+            not called
+            or self.utterance.wording.addresses(called)
+            or any(
+                len(one) > 1 and (one in local or (len(local) > 2 and one.startswith(local)))
+                for one in name_words(called)
+            )
         )
 
     def _says(self, text: str, normal: str, tool: Tool | None, name: str) -> bool:

@@ -24,12 +24,12 @@ MAX_URL = 2_048
 """Characters of the longest URL that is read."""
 _PORTS = {"http": "80", "https": "443"}
 # RFC 3986 section 3. As whom to connect is no part of it: some clients take that for a part of the host.
-_PLACE = re.compile(r"(https?)://([^/?#]{1,300})", re.IGNORECASE)
+_PLACE = re.compile(r"(https?)://([^/?#]{1,300})", re.IGNORECASE | re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _REST = re.compile(
     r"(?:[/?](?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?(?:#[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
 )
-_DOTS = re.compile(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
+_DOTS = re.compile(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE | re.ASCII)
 _PLAIN_HOST = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )

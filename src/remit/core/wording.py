@@ -39,6 +39,11 @@ _ENDS = re.compile(
 _BEGINS = re.compile(
     r"\b(?:run|execute|exec|start|launch|call|command|script|query|code|program)(?: \w+)?[: ]+$"
 )
+_DIGITS_BEFORE = re.compile(r"(?:^| )\(?\+?\d[\d()/.-]* $")
+_DIGITS_AFTER = re.compile(r" \(?\d[\d()/.-]*(?=[ ,.;:!?])")
+_NAMES_SECRET = re.compile(
+    r"\b(?:code|password|passcode|passphrase|pin|secret|token|key|otp)(?: is| to| as|:| =)?[ '\"`\u201c]*$"
+)
 _WORD = re.compile(r"\S+")
 
 
@@ -128,6 +133,10 @@ class Wording:
         # What is stated in another form (an address without its slash) stands nowhere as it is.
         return not places or any(self._leads_to(start, end, leading) for start, end in places)
 
+    def addresses(self, name: str) -> bool:
+        """Whether the words state a name as that of somebody to whom something goes."""
+        return any(self._leads_to(start, end, frozenset()) for start, end in self._places(name))
+
     def defined(self, value: str) -> bool:
         """Whether the words say of a value that it is somebody's address, account or the like."""
         return any(
@@ -154,10 +163,13 @@ class Wording:
         return False
 
     def writes(self, value: str) -> bool:
-        """Whether the words hold a value whole, letter by letter."""
+        """Whether the words hold a secret whole, letter by letter."""
         wanted = value.strip(BLANKS)
         return any(
-            self._written[start:end] == wanted and not self._is_part(start, end)
+            self._written[start:end] == wanted
+            and not self._is_part(start, end)
+            # A plain word is a secret only where it is called one.
+            and (not wanted.isalpha() or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
             for start, end in self._places(value)
         )
 
@@ -197,6 +209,11 @@ class Wording:
     def _is_part(self, start: int, end: int) -> bool:
         """Whether what stands there is a part of a name of several words."""
         written = self._written
+        if written[start:end].isdecimal() and (
+            _DIGITS_BEFORE.search(written[max(0, start - 30) : start]) or _DIGITS_AFTER.match(written, end)
+        ):
+            # A group of a longer number.
+            return True
         if not (written[start].isupper() and written[start:end].replace(" ", "").isalpha()):
             return False
         before, after = written[:start].rstrip("\"'([{\u201c\u2018"), written[end:]
