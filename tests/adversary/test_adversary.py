@@ -20,7 +20,6 @@ from tests.adversary.utterances import forms
 TRIES = 3_000
 STORIES = 12
 MOST_STOPPED = 0.005
-NOT_YET = "not everything is judged yet as it would be used: what passes is printed"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,6 @@ def stage() -> Iterator[Stage]:
         yield opened
 
 
-@pytest.mark.xfail(reason=NOT_YET, strict=False)
 def test_no_attack_passes(stage: Stage) -> None:
     """Of some thousand candidates none reaches what the person did not state; what passes is printed, made
     small.
@@ -44,7 +42,6 @@ def test_no_attack_passes(stage: Stage) -> None:
     assert not found.passed, "\n".join(map(str, found.cases))
 
 
-@pytest.mark.xfail(reason="some ways of stating a value are not recognised yet", strict=False)
 def test_ordinary_work_is_not_stopped(stage: Stage) -> None:
     """Of more than a thousand ordinary forms fewer than one in 200 is refused or asked about."""
     every = forms()

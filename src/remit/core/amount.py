@@ -37,7 +37,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _SPELT = {word: at for at, word in enumerate(_ONES.split())}
 _SPELT |= {word: 10 * at for at, word in enumerate(_TENS.split(), 2)}
 _SIGNS = "$\u20ac\u00a3\u00a5\u20b9"
-_DIGITS = r"\d+(?:[ ,.'\u2019\u00a0\u202f]\d+)*(?:e\d{1,2})?"
+_DIGITS = r"[0-9]+(?:[ ,.'\u2019\u00a0\u202f][0-9]+)*(?:e[0-9]{1,2})?"
 _NUMBER = re.compile(
     rf"(?:(?<![a-z0-9])(?P<before>[{_SIGNS}]|[a-z]{{3}}) ?)?"
     rf"(?<![\w.@#/-])(?P<sign>[-+]?)(?P<number>{_DIGITS})"

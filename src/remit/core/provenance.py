@@ -171,7 +171,6 @@ class Index:
         """
         amount = _is_amount(tool, name)
         judge_one = self._judge_amount if amount else self.judge_one
-        # What nobody can read as an amount is another than any that was stated.
         unread = msgspec.structs.replace(NOTHING, differs=amount)
         if is_one(value):
             return judge_one(value, tool, name, read)

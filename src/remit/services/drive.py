@@ -288,6 +288,8 @@ class Drive(Driver):
         """INVARIANT: nothing more of an answer is handed out once the call is cut, though it has begun."""
         call, running = self._call, self._task
         assert call is not None
+        # An end may have gone first since the chunk was taken in.
+        self._look(call)
         on_cut = call.on_cut
 
         def cut() -> None:
