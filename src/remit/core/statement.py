@@ -65,12 +65,12 @@ class Statement:
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for part in self.utterance.wording.hear(goal):
-            for piece, found in written(unquoted(part)):
+            for piece, found in written(part):
                 self._values.setdefault(found, Stated(words=piece))
                 if found.kind is _HOST:
                     self._hosts.add(found.normal)
         self.utterance.hear(goal)
-        self.amounts.hear(goal)
+        self.amounts.hear(unquoted(goal))
         for name, value in params.items():
             for leaf in leaves(value):
                 self._parameter(name, leaf)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 
 from remit.core.exact import BLANKS, MARKS, composed, small
+from remit.core.quotation import divided
 
 MAX_HEARD = 160_000
 """Characters of a person's words that are looked at; what comes after them states nothing."""
@@ -23,9 +24,15 @@ MAX_VALUE = 400
 MAX_PLACES = 50
 """Places in the words at which a value is looked for."""
 #: What the words leave out: it is named, and not for this.
+#: An address with a dot in it goes on, and so does a list of them.
+_GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S*[@#])){1,200}?"
+_GOES_ON = r"(?= and (?!\S*(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S*[@#])|\.(?:\s|$)|[;:!?()\n]|$)"
 LEFT_OUT = re.compile(
     r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
-    r"|\b(?:don't|do not|never) [a-z]+)(?P<not> [^,.;:!?()\n]{1,200}?)(?= and | but | then |[,.;:!?()\n]|$)"
+    r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not|can't|cannot|can not) [a-z]+"
+    r"|\bnot (?:to|in|on|at|for|with)|\b(?:nothing|nobody)(?: [a-z]+){0,2} (?:to|reach)"
+    r"|\bwithout [a-z]+ing|\bavoid(?:ing)?)"
+    rf"(?P<not>{_GONE}){_GOES_ON}"
     r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?)"
     r" (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
 )
@@ -102,10 +109,13 @@ class Wording:
         """Begin with nothing said."""
         self._written = " "
         self._said = " "
+        #: What stands in quotation marks at length: what others wrote, or, as a whole, a name.
+        self._quoted: set[str] = set()
 
     def hear(self, text: str) -> list[str]:
-        """Take more words in. Give them in parts, without what they leave out."""
-        text = composed(text[: max(0, MAX_HEARD - len(self._said))])
+        """Take more words in. Give them in parts, without what they leave out, and what they quote."""
+        text, quoted = divided(composed(text[: max(0, MAX_HEARD - len(self._said))]))
+        self._quoted.update(" ".join(one.split()) for one in quoted if len(one) <= MAX_VALUE)
         parts, at = [], 0
         for gone in LEFT_OUT.finditer(small(text)):
             parts.append(text[at : gone.start()])
@@ -122,7 +132,10 @@ class Wording:
 
     def states(self, value: str) -> bool:
         """Whether the words state a value whole; a part of a longer name is not stated."""
-        return any(not self._is_part(start, end) for start, end in self._places(value))
+        wanted = small(value.strip(BLANKS))
+        return any(small(one) == wanted for one in self._quoted) or any(
+            not self._is_part(start, end) for start, end in self._places(value)
+        )
 
     def addressed(self, value: str, nouns: frozenset[str] = frozenset(), *, reads: bool = False) -> bool:
         """Whether the words state a value as one to whom, or to where, something goes; `nouns` are words by
@@ -151,6 +164,8 @@ class Wording:
         if wanted[:1] in _QUOTES:
             # Quotes set a value off in a sentence; in the value itself a shell takes them for something else.
             return False
+        if wanted in self._quoted:
+            return True
         for start, end in self._places(value):
             if written[start:end] != wanted:
                 continue
@@ -165,7 +180,7 @@ class Wording:
     def writes(self, value: str) -> bool:
         """Whether the words hold a secret whole, letter by letter."""
         wanted = value.strip(BLANKS)
-        return any(
+        return wanted in self._quoted or any(
             self._written[start:end] == wanted
             and not self._is_part(start, end)
             # A plain word is a secret only where it is called one.
