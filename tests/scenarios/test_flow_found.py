@@ -49,9 +49,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     names = [f"desk/{name}" for name in (*NAMES.split(), "pay_many", "close_ticket")]
     with Rehearsal(folder) as made:
         made.task_type("work", grants=names)
-        made.task_type(
-            "typed", grants=names, parameters={name: Parameter(required=False) for name in TYPED}
-        )
+        made.task_type("typed", grants=names, parameters={name: Parameter(required=False) for name in TYPED})
         yield made
 
 

@@ -225,7 +225,7 @@ class Index:
         if untrusted or mention is not None:
             return self._pointed(spots, mention, found, used, origins, in_full=_leads_out(tool, name))
         if not origins and (used.kind is ExactKind.URL or found.kind is DestinationKind.URL):
-            return self._below_host(text, found)
+            return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
             return msgspec.structs.replace(
                 self._source(spots, found),
@@ -279,10 +279,11 @@ class Index:
             found = Justification(Provenance.UNKNOWN, None, found.origins)
         return msgspec.structs.replace(found, differs=differs and not found.reached)
 
-    def _below_host(self, text: str, found: Destination) -> Justification:
+    def _below_host(self, text: str, found: Destination, tool: Tool | None, name: str) -> Justification:
         """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
-        if self.statement.host(text):
-            return Justification(_INTENT, Stated(), reach=Reach.NAMED)
+        if host := self.statement.host(text):
+            elsewhere = self.statement.elsewhere(host, Stated(words=host), tool, name)
+            return Justification(_INTENT, Stated(), reach=Reach.NAMED, elsewhere=elsewhere)
         hosts = [one for one in within(found.normal) if one.kind is _HOST]
         origins = tuple(self.kept.place_of(spot).met for one in hosts for spot in self.kept.spots(one))
         untrusted = any(one.trust is _UNTRUSTED for one in origins)
@@ -302,7 +303,7 @@ class Index:
                 asked = self.utterance.asks_near(found.normal, *asking(tool))
                 spent = statement.spent_by_others(text, (tool.id, name)) or not asked
             elif tool.selects(name) and self.kept.mentioned(found) is not None:
-                spent = not self.utterance.asks_for(found.normal, *asking(tool))
+                spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name)
         if elsewhere and not _leads_out(tool, name):
             # It is the person's, and not as what it would be used.

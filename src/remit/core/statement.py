@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remit.core.amount import Amounts
+from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
     ExactKind,
@@ -37,6 +38,8 @@ _TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
 _IN_WORDS = (_TEXT, _HOST, ExactKind.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
+MAX_OTHERS = 20
+"""Values like one that are looked at; where there are more, none of them stands alone."""
 _PURPOSES = (_DESTINATION, ArgumentRole.CODE)
 #: Words of parameters' names that say to whom, or to where, something goes.
 _WHERE_WORDS = (
@@ -67,7 +70,7 @@ class Statement:
         for part in self.utterance.wording.hear(goal):
             for piece, found in written(part):
                 self._values.setdefault(found, Stated(words=piece))
-                if found.kind is _HOST:
+                if found.kind is _HOST and not is_file_name(found.normal):
                     self._hosts.add(found.normal)
         self.utterance.hear(goal)
         self.amounts.hear(unquoted(goal))
@@ -82,7 +85,7 @@ class Statement:
             self._values[found] = Stated(name)
         for found in standing(leaf):
             self._values.setdefault(found, Stated(name))
-            if found.kind is _HOST:
+            if found.kind is _HOST and not is_file_name(found.normal):
                 self._hosts.add(found.normal)
         self.utterance.wording.hear(leaf)
         self.utterance.hear(leaf)
@@ -104,10 +107,12 @@ class Statement:
             return None
         return stated
 
-    def host(self, text: str) -> bool:
-        """Whether the person named the host of a web address by itself, so that any page there is theirs."""
+    def host(self, text: str) -> str:
+        """Give the host of a web address where the person named it by itself, so that any page there is
+        theirs; empty where they did not.
+        """
         place = place_of(text)
-        return bool(place) and place in self._hosts
+        return place if place in self._hosts else ""
 
     def elsewhere(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
         """Whether a value that is stated may have been stated for something else than what it is used for:
@@ -118,18 +123,48 @@ class Statement:
             return False
         found = exact(text)
         if spec.role is not _DESTINATION:
-            return not stated.parameter and not self.utterance.asks_for(text, *asking(tool))
-        if stated.parameter:
-            return found.kind in _BY_WORDS and not _is_where(stated.parameter, name)
+            if stated.parameter:
+                return False
+            asked = self.utterance.asks_for(text, *asking(tool))
+            # Of two that could be meant, the one that is asked for is.
+            return asked is False or (asked is None and self._another(found, text, tool))
         reads = tool.effect is Effect.NONE
-        if found.kind in _BY_WORDS and not self.utterance.wording.addressed(
-            text, frozenset(name_words(name)), reads=reads
-        ):
+        if stated.parameter:
+            if found.kind in _BY_WORDS:
+                return not _is_where(stated.parameter, name)
+            return not reads and _is_whence(stated.parameter, name)
+        wording, words = self.utterance.wording, stated.words or text
+        if found.kind in _BY_WORDS and not wording.addressed(text, frozenset(name_words(name)), reads=reads):
             return True
-        if reads or self.utterance.wording.defined(stated.words or text):
+        if reads:
             # To read what the person named for something else tells nobody anything.
             return False
-        return not self.utterance.asks_for(stated.words or text, *asking(tool))
+        asked = self.utterance.asks_for(words, *asking(tool), whom=True)
+        led = wording.addressed(words, frozenset(name_words(name)))
+        if asked and led:
+            return False
+        if self._another(found, words, tool):
+            # The words lead to another one like it.
+            return not (asked is None and wording.received(words)) and not (asked and wording.defined(words))
+        if found.kind not in _BY_WORDS:
+            # It is the only one of its kind that could be meant.
+            asked = self.utterance.asks_for(words, *asking(tool))
+        return asked is False and not wording.defined(words)
+
+    def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
+        """Whether the words lead to another value of a kind, for what a tool does."""
+        seen = {words}
+        for other, stated in self._values.items():
+            if other.kind is not found.kind or not stated.words or stated.words in seen:
+                continue
+            seen.add(stated.words)
+            if len(seen) > MAX_OTHERS:
+                return True
+            if self.utterance.wording.addressed(stated.words) and self.utterance.asks_for(
+                stated.words, *asking(tool), whom=True
+            ):
+                return True
+        return False
 
     def _as_written(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
         """Whether a code, or a secret, is stated letter by letter, and a code as a whole."""
@@ -188,6 +223,19 @@ def _leads_out(tool: Tool | None, name: str) -> bool:
     return spec is not None and spec.role is _DESTINATION
 
 
+#: Words of parameters' names that say from where something comes, or what it was before.
+_WHENCE = frozenset(map(stem, "source src from sender origin old former previous input note".split()))
+
+
 def _is_where(parameter: str, name: str) -> bool:
-    words = {stem(one) for one in name_words(parameter)}
-    return not words.isdisjoint(_WHERE | {stem(one) for one in name_words(name)})
+    words, own = _stems_of_name(parameter), _stems_of_name(name)
+    return not words.isdisjoint(_WHERE | own) and not _is_whence(parameter, name)
+
+
+def _is_whence(parameter: str, name: str) -> bool:
+    words = _stems_of_name(parameter)
+    return not words.isdisjoint(_WHENCE - _stems_of_name(name))
+
+
+def _stems_of_name(name: str) -> frozenset[str]:
+    return frozenset(stem(one) for one in name_words(name))

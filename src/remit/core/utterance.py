@@ -232,14 +232,16 @@ class Utterance:
         """Whether the words speak of links, and so of reading on."""
         return not self.stems.isdisjoint(_LINKS)
 
-    def asks_for(self, value: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+    def asks_for(
+        self, value: str, tool_words: frozenset[str], name: tuple[str, ...], *, whom: bool = False
+    ) -> bool | None:
         """Whether the words ask for what a tool does in a clause that states a value, or in one soon after it
-        that speaks of it as `it`. Words that nowhere ask for it, and clauses that ask for nothing, leave it
-        open.
+        that speaks of it as `it`; with `whom`, as somebody or something to which it goes. None where they
+        leave it open: words that nowhere ask for it, and clauses that ask for nothing.
         """
         name = name[:1] if verbs_and_nouns(name)[0] else name
         if not self.asks(tool_words, name):
-            return True
+            return None
         starts = frozenset(stem(one.split()[0]) for one in (*tool_words, *name[:1]) if one)
         # What stands in a value (`select count(*) from orders`) asks for nothing, and divides no clause.
         stated = re.compile(rf"(?<!\w){re.escape(folded(value).strip())}(?!\w)")
@@ -251,12 +253,13 @@ class Utterance:
                 continue
             found = True
             for near in (words, *clauses[at + 1 : at + 1 + _MAX_CLAUSES]):
-                if near is not words and _IT.isdisjoint(near):
+                text = f" {' '.join(near)} "
+                if near is not words and not (_TO_IT.search(text) if whom else not _IT.isdisjoint(near)):
                     continue
-                if _asked(stems_in(near), f" {' '.join(near)} ", tool_words, name):
+                if _asked(stems_in(near), text, tool_words, name):
                     return True
             open_still = open_still or not _asks_something(words)
-        return open_still or not found
+        return None if open_still or not found else False
 
     def asks_of_many(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
         """Whether the words ask to do with many what a tool does, and not only to read many."""
@@ -328,6 +331,12 @@ def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:
 
 _CLAUSE = re.compile(r"[,:]\s|\s-\s|\b(?:and|then|but|or)\b")
 _IT = _set("it them him her that this one they its their")
+#: `Send them the agenda`, but not `send them to Bob`.
+_TO_IT = re.compile(
+    r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these)"
+    r"(?: (?:address|account|number|channel|page|url|person|host|site))? "
+    r"| (?:them|him|her|there) (?!to |in |at |on |into )"
+)
 _ASKING = frozenset(stem(word) for group in _VERBS for word in group) | {
     stem(word) for word in _set("let check look see find show list give get tell")
 }

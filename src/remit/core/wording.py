@@ -26,7 +26,9 @@ MAX_PLACES = 50
 #: What the words leave out: it is named, and not for this.
 #: An address with a dot in it goes on, and so does a list of them.
 _GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S*[@#])){1,200}?"
-_GOES_ON = r"(?= and (?!\S*(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S*[@#])|\.(?:\s|$)|[;:!?()\n]|$)"
+_GOES_ON = (
+    r"(?= and (?!\S*(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S*[@#])|\.(?:\s|$)|[;:!?()\n]|$)"
+)
 LEFT_OUT = re.compile(
     r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
     r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not|can't|cannot|can not) [a-z]+"
@@ -94,6 +96,7 @@ _DEFINED = re.compile(
     r"payee|endpoint|webhook)(?: \w+){0,2}(?: is| are| will be| would be| changed to|:| =)(?: now)?"
     r"[ '\"`<(\u201c\u2018]*$"
 )
+_RECEIVING = re.compile(r"\b(?:to|cc|bcc|recipients?|copy|copies)[ :(<'\"`]*$")
 #: With what the words come back to somebody whom they named first (`Ann wrote to me. Please answer her`).
 _BACK = re.compile(
     r"\b(?:to|with|for|cc|send|pay|give|tell|refund|e?mail|message|ask|inform|notify|invite|reply|answer|call|text|"
@@ -156,6 +159,12 @@ class Wording:
             _DEFINED.search(self._said[max(0, start - 80) : start]) for start, _ in self._places(value)
         )
 
+    def received(self, value: str) -> bool:
+        """Whether the word before a value says that it receives something."""
+        return any(
+            _RECEIVING.search(self._said[max(0, start - 40) : start]) for start, _ in self._places(value)
+        )
+
     def quotes(self, value: str) -> bool:
         """Whether the words hold a value letter by letter, as the whole of what is to be used as it is:
         between quotes, or up to where the clause ends.
@@ -180,12 +189,15 @@ class Wording:
     def writes(self, value: str) -> bool:
         """Whether the words hold a secret whole, letter by letter."""
         wanted = value.strip(BLANKS)
-        return wanted in self._quoted or any(
-            self._written[start:end] == wanted
-            and not self._is_part(start, end)
-            # A plain word is a secret only where it is called one.
-            and (not wanted.isalpha() or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
-            for start, end in self._places(value)
+        return (
+            wanted in self._quoted
+            or any(
+                self._written[start:end] == wanted
+                and not self._is_part(start, end)
+                # A plain word is a secret only where it is called one.
+                and (not wanted.isalpha() or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
+                for start, end in self._places(value)
+            )
         )
 
     def _places(self, value: str) -> Iterator[tuple[int, int]]:
@@ -261,6 +273,7 @@ class Wording:
             # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
             name = self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
             return name and _BACK.search(said[end : end + 400]) is not None
+        sentence = sentence.replace(" as well as ", " and ")
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
         before = [one for one in before if one]
         near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]
