@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.amount import amount_of, is_minor, is_moment, states_day, unit_of
+from remit.core.amount import amount_of, is_minor, is_moment, is_number, states_day, unit_of
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
@@ -302,7 +302,7 @@ class Index:
             if any(one.trust is _UNTRUSTED for one in origins):
                 asked = self.utterance.asks_near(found.normal, *asking(tool))
                 spent = statement.spent_by_others(text, (tool.id, name)) or not asked
-            elif tool.selects(name) and self.kept.mentioned(found) is not None:
+            elif tool.selects(name):
                 spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name)
         if elsewhere and not _leads_out(tool, name):
@@ -322,6 +322,8 @@ class Index:
                 continue
             if used.kind is ExactKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
+                continue
+            if _is_amount(tool, name) and is_number(name_words(place.name)):
                 continue
             choice = self.naming.choice(record, place.met.field)
             alone = choice <= 1 and not self.naming.collected(record)

@@ -224,7 +224,9 @@ def _leads_out(tool: Tool | None, name: str) -> bool:
 
 
 #: Words of parameters' names that say from where something comes, or what it was before.
-_WHENCE = frozenset(map(stem, "source src from sender origin old former previous input note".split()))
+_WHENCE = frozenset(
+    map(stem, ["source", "src", "from", "sender", "origin", "old", "former", "previous", "input", "note"])
+)
 
 
 def _is_where(parameter: str, name: str) -> bool:

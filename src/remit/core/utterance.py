@@ -49,6 +49,7 @@ _NEXT_THING = re.compile(
     r"second|third|\d+[.)]|[-*\u2022])\b"
 )
 _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
+_SEVERAL = _set("the my our your his her its their these those them us you")
 _LINKS = _set("link url hyperlink")
 _NUMBERING = _set("id ids no nr num number numbers ref reference")
 #: Stems of to whom, or where, something goes.
@@ -144,7 +145,7 @@ class Utterance:
         self._sentences += sentences
         most = [found for one in sentences for found in superlatives_in(words_of(one), EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
-        self.many |= frozenset(_counted_up(words))
+        self.many |= frozenset(_counted_up(meant))
         self.delegates = self.delegates or any(hands_over(words_of(one)) for one in sentences)
         self.proper |= {found for one in _PROPER.findall(text[: MAX_WORDS * 8]) for found in words_of(one)}
 
@@ -371,5 +372,8 @@ def _counted_up(words: list[str]) -> Iterator[str]:
     for at, word in enumerate(words):
         if word in _COLLECTIVE:
             yield word
-            for after in words[at + 1 : at + 4]:
+            following = words[at + 1 : at + 4]
+            # `All of customer Bob Stone's orders` are all orders of one.
+            one = following[:1] == ["of"] and following[1:2] and following[1] not in _SEVERAL
+            for after in () if one and not following[1].endswith("s") else following:
                 yield from (stem(part) for part in PARTS.findall(after))
