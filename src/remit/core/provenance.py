@@ -266,6 +266,9 @@ class Index:
             return Justification(_INTENT, Stated(), reach=Reach.NAMED)
         number = number_of(text)
         found = self.judge_one(number or text, tool, name)
+        if found.provenance is _INTENT:
+            # A number in the words that says how much of nothing (`invoice 9999`) is no amount.
+            found = Justification(Provenance.UNKNOWN, None, found.origins)
         numbers = (number,) if number else map(number_of, _NUMBERS.findall(text[:MAX_EXACT]))
         places = map(self.kept.mentioned_number, numbers)
         place = next((one for one in places if one is not None), None)
@@ -274,9 +277,6 @@ class Index:
             found = msgspec.structs.replace(
                 found, provenance=_BY_OTHERS, origins=(met, *found.origins)[:MAX_MET]
             )
-        if found.provenance is _INTENT:
-            # A number in the words that says how much of nothing (`invoice 9999`) is no amount.
-            found = Justification(Provenance.UNKNOWN, None, found.origins)
         return msgspec.structs.replace(found, differs=differs and not found.reached)
 
     def _below_host(self, text: str, found: Destination, tool: Tool | None, name: str) -> Justification:
