@@ -323,6 +323,8 @@ class Index:
             if used.kind is ExactKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
+            if tool is not None and _leads_out(tool, name) and not self._whose(record, used, tool):
+                continue
             if _is_amount(tool, name) and is_number(name_words(place.name)):
                 continue
             choice = self.naming.choice(record, place.met.field)
@@ -331,6 +333,11 @@ class Index:
                 met = place.met
                 return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
         return None
+
+    def _whose(self, record: int, used: ExactValue, tool: Tool) -> bool:
+        """Whether the name by which a record was found is that of somebody to whom something goes."""
+        names = self.naming.names(record)
+        return not names or any(self.statement.meant(one, used, tool) for one in names)
 
     def _of_many(self, tool: Tool | None) -> bool:
         """Whether a tool may do with all what it does: it only reads, or the words ask for that."""

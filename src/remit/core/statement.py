@@ -126,6 +126,9 @@ class Statement:
             if stated.parameter:
                 return False
             asked = self.utterance.asks_for(text, *asking(tool))
+            if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(*asking(tool)):
+                # Code that the words only speak of, beside some that is to be run.
+                return not self.utterance.wording.is_code(text)
             # Of two that could be meant, the one that is asked for is.
             return asked is False or (asked is None and self._another(found, text, tool))
         reads = tool.effect is Effect.NONE
@@ -150,6 +153,15 @@ class Statement:
             # It is the only one of its kind that could be meant.
             asked = self.utterance.asks_for(words, *asking(tool))
         return asked is False and not wording.defined(words)
+
+    def meant(self, called: str, found: ExactValue, tool: Tool) -> bool:
+        """Whether a name that the person said, as a whole, is that of whom a tool goes to with a value: the words
+        lead to it, or to nothing else like that.
+        """
+        wording = self.utterance.wording
+        if self.holds(exact(called)) or tool.effect is Effect.NONE:
+            return True
+        return wording.states(called) and (wording.addressed(called) or not self._another(found, called, tool))
 
     def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
         """Whether the words lead to another value of a kind, for what a tool does."""

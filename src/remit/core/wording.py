@@ -96,6 +96,7 @@ _DEFINED = re.compile(
     r"payee|endpoint|webhook)(?: \w+){0,2}(?: is| are| will be| would be| changed to|:| =)(?: now)?"
     r"[ '\"`<(\u201c\u2018]*$"
 )
+_IS_CODE = re.compile(r"\b(?:commands?|script|query|code|program|this)(?: is| are|:| =)[ '\"`\u201c]*$")
 _RECEIVING = re.compile(r"\b(?:to|cc|bcc|recipients?|copy|copies)[ :(<'\"`]*$")
 #: With what the words come back to somebody whom they named first (`Ann wrote to me. Please answer her`).
 _BACK = re.compile(
@@ -158,6 +159,10 @@ class Wording:
         return any(
             _DEFINED.search(self._said[max(0, start - 80) : start]) for start, _ in self._places(value)
         )
+
+    def is_code(self, value: str) -> bool:
+        """Whether the words call a value what is to be run."""
+        return any(_IS_CODE.search(self._said[max(0, start - 40) : start]) for start, _ in self._places(value))
 
     def received(self, value: str) -> bool:
         """Whether the word before a value says that it receives something."""
