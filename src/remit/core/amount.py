@@ -64,7 +64,10 @@ _HOW_MUCH = re.compile(
 #: Words that have an amount worked out rather than stated.
 _COMPUTED = re.compile(
     r"\b(?:(?:increas|decreas|rais|reduc|adjust|differen|split|halv|doubl|remain|convert|equivalent)\w*|half|triple|"
-    r"total|sum|rest|share|per|each|tip|balance|average|cover|due|owe[ds]?|more|less|additional|extra|plus|minus)\b"
+    r"total|sum|rest|per|each|tip|balance|average|cover|due|owe[ds]?|additional|extra|plus|minus)\b"
+    # `Share it` and `tell me more` are about something else.
+    r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b|[\d%] ?\w{0,12} (?:more|less)\b"
+    r"|\b(?:more|less) than\b"
 )
 _NUMBERED_WORDS = "order number invoice item ticket case customer no id account room #"
 _NUMBERED = tuple(_NUMBERED_WORDS.split())
@@ -77,31 +80,15 @@ _COUNT_WORDS = "quantity qty count number n limit guests people seats size pages
 _COUNTS = frozenset(_COUNT_WORDS.split())
 _RATES = frozenset(("percent", "percentage", "pct", "rate", "discount"))
 _WHEN = frozenset(("date", "day", "when", "due", "deadline", "start", "end", "until", "from", "since"))
-_NUMBERING = frozenset(
-    [
-        "id",
-        "ids",
-        "uid",
-        "uuid",
-        "no",
-        "nr",
-        "number",
-        "code",
-        "key",
-        "ref",
-        "reference",
-        "iban",
-        "account",
-        "phone",
-        "zip",
-    ]
-)
+_NUMBERING_WORDS = "id ids uid uuid no nr number code key ref reference iban account phone zip"
+_NUMBERING = frozenset(_NUMBERING_WORDS.split())
 _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
 
 
 class Amount(msgspec.Struct, frozen=True):
     """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
-    bounds what may be spent, `counts` that the words speak of how much, and not of a number of something; `names` that they speak of that.
+    bounds what may be spent, `counts` that the words speak of how much, and not of a number of something;
+    `names` that they speak of such a number.
     """
 
     readings: frozenset[Decimal]
@@ -136,6 +123,11 @@ def amount_of(text: str) -> Amount | None:
     sign = -1 if bare[:1] == "-" else 1
     found = _readings(bare.lstrip("+-")) if bare[:1] not in ("+", "-") or bare[1:2].isdigit() else frozenset()
     return Amount(frozenset(sign * one for one in found), unit) if found else None
+
+
+def in_hundredths(one: Amount) -> Amount:
+    """Give an amount that counts the hundredth parts of a currency, in that currency."""
+    return msgspec.structs.replace(one, readings=frozenset(each / 100 for each in one.readings))
 
 
 def is_number(name: Iterable[str]) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.amount import amount_of, is_minor, is_moment, is_number, states_day, unit_of
+from remit.core.amount import amount_of, in_hundredths, is_minor, is_moment, is_number, states_day, unit_of
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
@@ -36,7 +36,7 @@ from remit.core.lookup import Lookup, identifies
 from remit.core.named import Naming
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
-from remit.core.statement import Statement
+from remit.core.statement import Statement, leads_out
 from remit.core.steps import Steps, finish
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
@@ -223,7 +223,7 @@ class Index:
             # What is mentioned is mentioned by untrusted text.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
-            return self._pointed(spots, mention, found, used, origins, in_full=_leads_out(tool, name))
+            return self._pointed(spots, mention, found, used, origins, in_full=leads_out(tool, name))
         if not origins and (used.kind is ExactKind.URL or found.kind is DestinationKind.URL):
             return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
@@ -252,7 +252,7 @@ class Index:
             differs = not stated and (day is None or bool(self.utterance.days))
             return self._how_much(stated, text, tool, name, differs=differs)
         if is_minor(words):
-            wanted = msgspec.structs.replace(wanted, readings=frozenset(one / 100 for one in wanted.readings))
+            wanted = in_hundredths(wanted)
         stated, differs = amounts.cover(wanted, words), amounts.differ()
         if is_moment(words) and self.utterance.days:
             # A day that is written as a number is none of the days that were named.
@@ -305,7 +305,7 @@ class Index:
             elif tool.selects(name):
                 spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name)
-        if elsewhere and not _leads_out(tool, name):
+        if elsewhere and not leads_out(tool, name):
             # It is the person's, and not as what it would be used.
             return Justification(Provenance.UNKNOWN, None, origins)
         return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
@@ -320,12 +320,11 @@ class Index:
                 continue
             if not identifies(used.normal, place.name, place.tool, tool, name):
                 continue
-            if used.kind is ExactKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
+            if used.kind is ExactKind.TEXT and not self.naming.firm(record) and leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
-            if tool is not None and _leads_out(tool, name) and not self._whose(record, used, tool):
-                continue
-            if _is_amount(tool, name) and is_number(name_words(place.name)):
+            number = _is_amount(tool, name) and is_number(name_words(place.name))
+            if number or not self.statement.meant(self.naming.names(record), used, tool, name):
                 continue
             choice = self.naming.choice(record, place.met.field)
             alone = choice <= 1 and not self.naming.collected(record)
@@ -333,11 +332,6 @@ class Index:
                 met = place.met
                 return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
         return None
-
-    def _whose(self, record: int, used: ExactValue, tool: Tool) -> bool:
-        """Whether the name by which a record was found is that of somebody to whom something goes."""
-        names = self.naming.names(record)
-        return not names or any(self.statement.meant(one, used, tool) for one in names)
 
     def _of_many(self, tool: Tool | None) -> bool:
         """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
@@ -404,8 +398,3 @@ class Index:
 def _is_amount(tool: Tool | None, name: str) -> bool:
     spec = None if tool is None else tool.arguments.get(name)
     return spec is not None and spec.role is ArgumentRole.AMOUNT
-
-
-def _leads_out(tool: Tool | None, name: str) -> bool:
-    spec = None if tool is None else tool.arguments.get(name)
-    return spec is not None and spec.role is _DESTINATION

@@ -8,10 +8,12 @@ used, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.amount import Amounts
+from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
 from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
@@ -38,6 +40,8 @@ _TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
 _IN_WORDS = (_TEXT, _HOST, ExactKind.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
+_PAYEES = (ExactKind.IBAN, ExactKind.EMAIL, ExactKind.PHONE)
+_SENTENCES = re.compile(r"[.!?;]\s")
 MAX_OTHERS = 20
 """Values like one that are looked at; where there are more, none of them stands alone."""
 _PURPOSES = (_DESTINATION, ArgumentRole.CODE)
@@ -64,10 +68,13 @@ class Statement:
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
         self.amounts = Amounts()
+        #: How much was said for whom, where different payees were named with amounts of their own.
+        self._owed: dict[ExactValue, Amounts] = {}
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for part in self.utterance.wording.hear(goal):
+            self._divide(part)
             for piece, found in written(part):
                 self._values.setdefault(found, Stated(words=piece))
                 if found.kind is _HOST and not is_file_name(found.normal):
@@ -77,6 +84,42 @@ class Statement:
         for name, value in params.items():
             for leaf in leaves(value):
                 self._parameter(name, leaf)
+
+    def _divide(self, part: str) -> None:
+        """Note which amounts stand with which of several payees: before each of them, or after."""
+        text = " ".join(part.split())
+        places: dict[int, tuple[int, ExactValue]] = {}
+        for piece, found in written(text):
+            at = text.find(piece)
+            if found.kind in _PAYEES and at >= 0:
+                places[at] = max(places.get(at, (0, found)), (at + len(piece), found), key=lambda one: one[0])
+            if len(places) > MAX_OTHERS:
+                return
+        stops = sorted((at, end, found) for at, (end, found) in places.items())
+        if len(stops) < 2:
+            return
+        before = [text[0 if not at else stops[at - 1][1] : one[0]] for at, one in enumerate(stops)]
+        after = [*before[1:], text[stops[-1][1] :]]
+        first = _SENTENCES.split(before[0])[-1]
+        shares = [Amounts() for _ in stops]
+        for share, words in zip(
+            shares, [first, *before[1:]] if any(amounts_in(first)) else after, strict=True
+        ):
+            share.hear(words)
+        if sum(one.differ() for one in shares) > 1:
+            self._owed.update({one[2]: share for one, share in zip(stops, shares, strict=True)})
+
+    def owes(self, payee: str, amount: str, name: str) -> bool:
+        """Whether an amount is none that was said for another payee alone."""
+        share, wanted = self._owed.get(exact(payee)), amount_of(amount)
+        if share is None or not share.differ():
+            return True
+        unit = unit_of(amount)
+        if wanted is None:
+            return not unit or not share.units or unit in share.units
+        if is_minor(name_words(name)):
+            wanted = in_hundredths(wanted)
+        return share.cover(wanted, name_words(name))
 
     def _parameter(self, name: str, leaf: str) -> None:
         self._written.add(leaf.strip(BLANKS))
@@ -103,7 +146,7 @@ class Statement:
             stated = Stated()
         if stated is None or not self._called(text) or not self._as_written(text, stated, tool, name):
             return None
-        if _leads_out(tool, name) and self.utterance.only_sends(found.normal):
+        if leads_out(tool, name) and self.utterance.only_sends(found.normal):
             return None
         return stated
 
@@ -154,14 +197,22 @@ class Statement:
             asked = self.utterance.asks_for(words, *asking(tool))
         return asked is False and not wording.defined(words)
 
-    def meant(self, called: str, found: ExactValue, tool: Tool) -> bool:
-        """Whether a name that the person said, as a whole, is that of whom a tool goes to with a value: the words
-        lead to it, or to nothing else like that.
+    def meant(self, names: AbstractSet[str], found: ExactValue, tool: Tool | None, name: str) -> bool:
+        """Whether one of the names by which a record was found is, as the person said it, that of whom a tool
+        goes to with a value: the words lead to it, or to nothing else like that. So it is without names.
         """
         wording = self.utterance.wording
-        if self.holds(exact(called)) or tool.effect is Effect.NONE:
-            return True
-        return wording.states(called) and (wording.addressed(called) or not self._another(found, called, tool))
+        return (
+            not names
+            or tool is None
+            or tool.effect is Effect.NONE
+            or not leads_out(tool, name)
+            or any(
+                self.holds(exact(one))
+                or (wording.states(one) and (wording.addressed(one) or not self._another(found, one, tool)))
+                for one in names
+            )
+        )
 
     def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
         """Whether the words lead to another value of a kind, for what a tool does."""
@@ -230,7 +281,8 @@ class Statement:
         return mine in self._spent.values()
 
 
-def _leads_out(tool: Tool | None, name: str) -> bool:
+def leads_out(tool: Tool | None, name: str) -> bool:
+    """Whether an argument of a tool says where something goes."""
     spec = None if tool is None else tool.arguments.get(name)
     return spec is not None and spec.role is _DESTINATION
 

@@ -162,7 +162,8 @@ class Wording:
 
     def is_code(self, value: str) -> bool:
         """Whether the words call a value what is to be run."""
-        return any(_IS_CODE.search(self._said[max(0, start - 40) : start]) for start, _ in self._places(value))
+        said = self._said
+        return any(_IS_CODE.search(said[max(0, start - 40) : start]) for start, _ in self._places(value))
 
     def received(self, value: str) -> bool:
         """Whether the word before a value says that it receives something."""
