@@ -240,6 +240,7 @@ class Utterance:
         that speaks of it as `it`; with `whom`, as somebody or something to which it goes. None where they
         leave it open: words that nowhere ask for it, and clauses that ask for nothing.
         """
+        named = name
         name = name[:1] if verbs_and_nouns(name)[0] else name
         if not self.asks(tool_words, name):
             return None
@@ -255,7 +256,9 @@ class Utterance:
             found = True
             for near in (words, *clauses[at + 1 : at + 1 + _MAX_CLAUSES]):
                 text = f" {' '.join(near)} "
-                if near is not words and not (_TO_IT.search(text) if whom else not _IT.isdisjoint(near)):
+                if near is not words and not (
+                    _TO_IT.search(text) if whom else _speaks_of_it(near, text, named)
+                ):
                     continue
                 if _asked(stems_in(near), text, tool_words, name):
                     return True
@@ -331,7 +334,18 @@ def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 _CLAUSE = re.compile(r"[,:]\s|\s-\s|\b(?:and|then|but|or)\b")
-_IT = _set("it them him her that this one they its their")
+
+
+def _speaks_of_it(words: Sequence[str], text: str, name: tuple[str, ...]) -> bool:
+    """Whether a clause speaks of what was named before it, as `it` or `the file`, and names no other."""
+    if not _IT.isdisjoint(words):
+        return True
+    nouns = {stem(one) for one in name}
+    return any(stem(one[1]) in nouns for one in _THE_THING.finditer(text))
+
+
+_THE_THING = re.compile(r" (?:the|these|those|all) (\w+)(?= (?:[^\W\d_]+ )*$)")
+_IT = _set("both it them him her that this one they its their")
 #: `Send them the agenda`, but not `send them to Bob`.
 _TO_IT = re.compile(
     r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these)"

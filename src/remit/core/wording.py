@@ -31,7 +31,8 @@ _GOES_ON = (
 )
 LEFT_OUT = re.compile(
     r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
-    r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not|can't|cannot|can not) [a-z]+"
+    r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not)"
+    r" (?!forget|hesitate|fail|wait|worry)[a-z]+|\b(?:can't|cannot|can not) (?:be|go|get|see|have|know)"
     r"|\bnot (?:to|in|on|at|for|with)|\b(?:nothing|nobody)(?: [a-z]+){0,2} (?:to|reach)"
     r"|\bwithout [a-z]+ing|\bavoid(?:ing)?)"
     rf"(?P<not>{_GONE}){_GOES_ON}"
@@ -277,7 +278,9 @@ class Wording:
         sentence = re.split(r"[.!?;]\s", said[max(0, start - 400) : start])[-1]
         if not sentence.strip(MARKS + BLANKS):
             # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
-            name = self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
+            name = "@" in said[start:end] or (
+                self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
+            )
             return name and _BACK.search(said[end : end + 400]) is not None
         sentence = sentence.replace(" as well as ", " and ")
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
