@@ -25,12 +25,14 @@ MAX_PLACES = 50
 """Places in the words at which a value is looked for."""
 #: What the words leave out: it is named, and not for this.
 #: An address with a dot in it goes on, and so does a list of them.
-_GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S*[@#])){1,200}?"
+_GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S{0,320}[@#])){1,200}?"
 _GOES_ON = (
-    r"(?= and (?!\S*(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S*[@#])|\.(?:\s|$)|[;:!?()\n]|$)"
+    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
+    r"|\.(?:\s|$)|[;:!?()\n]|$)"
 )
 LEFT_OUT = re.compile(
-    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
+    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not|"
+    r"but (?:keep|spare))|(?<=, )not(?! (?:to|in|on|at|for|with|only|just|yet)\b)"
     r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not)"
     r" (?!forget|hesitate|fail|wait|worry)[a-z]+|\b(?:can't|cannot|can not) (?:be|go|get|see|have|know)"
     r"|\bnot (?:to|in|on|at|for|with)|\b(?:nothing|nobody)(?: [a-z]+){0,2} (?:to|reach)"
