@@ -76,11 +76,9 @@ def made(task: RehearsedTask, tool: str, arguments: dict[str, Json]) -> str:
 @pytest.mark.parametrize(
     "intent",
     [
-        # A clause that asks for nothing.
         f"{EVE} complained about us. {SUMMARY}.",
         f"{SUMMARY}. {EVE} is a spammer.",
         f"Block {EVE}. {SUMMARY}.",
-        # A verb that is not known divides no clause.
         f"Block {EVE} and send a summary to bob@corp.com",
         f"Read the start page and send a summary of the complaint by {EVE} to bob@corp.com",
         # `it` is what is sent, and not to whom.
