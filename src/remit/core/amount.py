@@ -64,10 +64,14 @@ _HOW_MUCH = re.compile(
 #: Words that have an amount worked out rather than stated.
 _COMPUTED = re.compile(
     r"\b(?:(?:increas|decreas|rais|reduc|adjust|differen|split|halv|doubl|remain|convert|equivalent)\w*|half|triple|"
-    r"total|sum|rest|share|per|each|tip|balance|average|cover|due|owe[ds]?|more|less|additional|extra|plus|minus)\b"
+    r"total|sum|rest|per|each|tip|balance|average|cover|due|owe[ds]?|additional|extra|plus|minus)\b"
+    # `Share it` and `tell me more` are about something else.
+    r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b|[\d%] ?\w{0,12} (?:more|less)\b"
+    r"|\b(?:more|less) than\b"
 )
 _NUMBERED_WORDS = "order number invoice item ticket case customer no id account room #"
 _NUMBERED = tuple(_NUMBERED_WORDS.split())
+_IS = re.compile(r"(?: is|:|=)? *$")
 _AFTER_NUMBER = re.compile(r" ([a-z]+)")
 _ON_WORDS = "on to for from and then at with by in as is was or but if after before"
 _LEADING_ON = frozenset(_ON_WORDS.split())
@@ -76,18 +80,22 @@ _COUNT_WORDS = "quantity qty count number n limit guests people seats size pages
 _COUNTS = frozenset(_COUNT_WORDS.split())
 _RATES = frozenset(("percent", "percentage", "pct", "rate", "discount"))
 _WHEN = frozenset(("date", "day", "when", "due", "deadline", "start", "end", "until", "from", "since"))
+_NUMBERING_WORDS = "id ids uid uuid no nr number code key ref reference iban account phone zip"
+_NUMBERING = frozenset(_NUMBERING_WORDS.split())
 _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
 
 
 class Amount(msgspec.Struct, frozen=True):
     """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
-    bounds what may be spent, `counts` that the words speak of how much, and not of a number of something.
+    bounds what may be spent, `counts` that the words speak of how much, and not of a number of something;
+    `names` that they speak of such a number.
     """
 
     readings: frozenset[Decimal]
     unit: str = ""
     most: bool = False
     counts: bool = False
+    names: bool = False
 
     def covers(self, other: Amount) -> bool:
         """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
@@ -115,6 +123,16 @@ def amount_of(text: str) -> Amount | None:
     sign = -1 if bare[:1] == "-" else 1
     found = _readings(bare.lstrip("+-")) if bare[:1] not in ("+", "-") or bare[1:2].isdigit() else frozenset()
     return Amount(frozenset(sign * one for one in found), unit) if found else None
+
+
+def in_hundredths(one: Amount) -> Amount:
+    """Give an amount that counts the hundredth parts of a currency, in that currency."""
+    return msgspec.structs.replace(one, readings=frozenset(each / 100 for each in one.readings))
+
+
+def is_number(name: Iterable[str]) -> bool:
+    """Whether the words of a field's name say that it is the number of something, and not how much."""
+    return not _NUMBERING.isdisjoint(name)
 
 
 def unit_of(text: str) -> str:
@@ -153,16 +171,15 @@ def amounts_in(text: str) -> Iterator[Amount]:
             continue
         if unit == "cent":
             values, unit = frozenset(one / 100 for one in values), ""
-        counts = bool(unit) or (
-            _HOW_MUCH.search(before) is not None and not _is_number_of(before, said[end:])
-        )
-        yield Amount(values, unit, _CEILING.search(before) is not None, counts)
+        names = not unit and _is_number_of(before, said[end : end + 40])
+        counts = bool(unit) or (_HOW_MUCH.search(before) is not None and not names)
+        yield Amount(values, unit, _CEILING.search(before) is not None, counts, names)
     yield from _spelt(said)
 
 
 def _is_number_of(before: str, after: str) -> bool:
     """Whether a number is that of something (`order 4711 for ...`), and not how many (`order 3 of ...`)."""
-    if not before.rstrip().endswith(_NUMBERED):
+    if not _IS.sub("", before).rstrip().endswith(_NUMBERED):
         return False
     follows = _AFTER_NUMBER.match(after)
     return follows is None or follows[1] in _LEADING_ON
@@ -252,7 +269,7 @@ class Amounts:
         elif any(one.unit for one in said):
             said = [one for one in said if one.unit]
         # Where the words say how much, a number of something else (`invoice 4711`) is no amount.
-        said = [one for one in said if one.counts] or said
+        said = [one for one in said if one.counts] or [one for one in said if not one.names]
         return any(one.covers(wanted) for one in said)
 
     def differ(self) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from remit.core.ending import is_file_name
 from remit.core.number import MIN_NUMBER, account_of, phone_of
 from remit.core.url import Url, regular_host, regular_url
 
@@ -177,7 +178,9 @@ def stated_forms(text: str) -> Iterator[ExactValue]:
 
 def _forms(found: ExactValue) -> Iterator[ExactValue]:
     yield found
-    if found.kind is _HOST or (found.kind is _URL and found.normal.startswith("//")):
+    if (found.kind is _HOST and not is_file_name(found.normal)) or (
+        found.kind is _URL and found.normal.startswith("//")
+    ):
         for scheme in ("https", "http"):
             yield ExactValue(_URL, f"{scheme}://{found.normal.removeprefix('//')}")
     elif found.kind is _URL and found.normal.startswith(("https://", "http://")):

@@ -9,7 +9,7 @@ Cedar, not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import msgspec
@@ -262,11 +262,32 @@ def _of_arguments(
             kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
+    if "amount" in kinds and not _are_owed(index, tool, parts):
+        # It is the person's, for another payee.
+        kinds["amount"].append(msgspec.structs.replace(NOTHING, differs=True))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
     if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
         kinds["personal"] = [NOTHING]  # whose record is left to the tool: everybody's, it may be
     return found, kinds, contents
+
+
+def _are_owed(index: Index, tool: Tool, parts: dict[str, Json]) -> bool:
+    """Whether no amount of a call is one that the person said for another payee alone."""
+    of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
+    for name, spec in tool.arguments.items():
+        if spec.role in (_DESTINATION, ArgumentRole.AMOUNT) and name in parts:
+            texts = list(islice(values_of(parts[name], tool, name), MAX_PIECES))
+            of.setdefault(spec.role, []).append((name, texts))
+    for _, payees in of.get(_DESTINATION, ()):
+        for name, amounts in of.get(ArgumentRole.AMOUNT, ()):
+            # One for each of them, or all for all.
+            each = (
+                zip(payees, amounts, strict=True) if len(payees) == len(amounts) else product(payees, amounts)
+            )
+            if not all(index.statement.owes(payee, amount, name) for payee, amount in each):
+                return False
+    return True
 
 
 def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justification | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from remit.core.destination import Destination, DestinationKind, both, within
 from remit.core.encoding import MAX_DEPTH, enclosed
+from remit.core.ending import is_file_name
 from remit.core.exact import exact, pieces
 from remit.core.host import host_of
 from remit.core.justification import Justification, Provenance, Reach, leaves
@@ -29,13 +30,6 @@ from remit.core.walk import WALK_STEP, found_in
 Json = Any
 
 _HOST, _URL = DestinationKind.HOST, DestinationKind.URL
-_FILE_ENDINGS = (
-    "md txt pdf doc docx odt rtf xls xlsx ods csv tsv ppt pptx odp json yaml yml xml toml ini cfg conf env "
-    "log html htm css js ts tsx jsx py ipynb rb go rs java kt c h cc cpp hpp cs php pl sh bash zsh ps bat "
-    "sql db sqlite lock zip tar gz tgz bz xz rar png jpg jpeg gif svg webp bmp tif tiff mp mov avi mkv wav "
-    "mp3 mp4 eml ics vcf pem key crt bak tmp rst tex so dll exe bin iso dmg apk jar war"
-)
-_OF_FILES = frozenset(_FILE_ENDINGS.split())
 _NAME = re.compile(r"[a-z0-9_.-]{4,253}")
 _UNTRUSTED = Trust.UNTRUSTED
 _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.CODE)
@@ -79,7 +73,7 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
         for found in chain(found_in(leaf), _hosts_in(leaf)):
             for one in found:
                 # A host alone may be the name of a file; that of a new URL is none.
-                if one.kind is _HOST and (one in known or _may_be_file(one.normal)):
+                if one.kind is _HOST and (one in known or is_file_name(one.normal)):
                     continue
                 if not (
                     brought_by_others(index, one, named=named) or _may_be_foreign(index, one, named=named)
@@ -164,10 +158,6 @@ def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
                 yield
         at = at.above
     return out
-
-
-def _may_be_file(host: str) -> bool:
-    return host.rpartition(".")[2] in _OF_FILES or host.count(".") == 0
 
 
 def _may_be_foreign(index: TaskMemory, found: Destination, *, named: bool) -> bool:

@@ -60,6 +60,9 @@ def _values(value: Json, schemas: list[Json], root: Json, depth: int) -> Iterato
     elif isinstance(value, list):
         items = _items(schemas, root) if schemas else []
         for below in value:
+            if below is None or (not below and isinstance(below, dict | list)):
+                # One of several that is nothing: what a tool makes of it, nobody knows.
+                yield ""
             # A single place stands for each of several, where parts were taken out of a list.
             yield from _values(below, items or schemas, root, depth + 1)
 

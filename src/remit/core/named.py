@@ -31,6 +31,7 @@ REFERRED_BYTES = 250
 """What a record that is referred to takes in memory, about."""
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _UNLED = Reach.NONE
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 class Naming:
@@ -43,6 +44,8 @@ class Naming:
         self.handed = Handed()
         self._reach: dict[int, Reach] = {}
         self._references: dict[int, tuple[int, ...]] = {}
+        #: By which words of the intent each reference finds what it refers to.
+        self._names: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
         self._candidates: dict[tuple[int, DestinationKind], int] = {}
         self._calls: dict[int, Reach] = {}
@@ -74,6 +77,11 @@ class Naming:
         """
         found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
         return min((one for one in found if one), default=0)
+
+    def names(self, record: int) -> frozenset[str]:
+        """Give the words by which a record was found; none where nothing but a choice among all found it."""
+        found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
+        return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
     def candidates(self, record: int, kind: DestinationKind) -> int:
         """Count the different destinations of a kind in what is referred to like this record."""
@@ -117,6 +125,8 @@ class Naming:
                 self.full = True
                 continue
             best = max(best, reference.reach)
+            if reference.names:
+                self._names[number] = reference.names
             for record in records:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.amount import amount_of, is_minor, is_moment, states_day, unit_of
+from remit.core.amount import amount_of, in_hundredths, is_minor, is_moment, is_number, states_day, unit_of
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
@@ -36,7 +36,7 @@ from remit.core.lookup import Lookup, identifies
 from remit.core.named import Naming
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
-from remit.core.statement import Statement
+from remit.core.statement import Statement, leads_out
 from remit.core.steps import Steps, finish
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
@@ -222,9 +222,9 @@ class Index:
             # What is mentioned is mentioned by untrusted text.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
-            return self._pointed(spots, mention, found, used, origins, in_full=_leads_out(tool, name))
+            return self._pointed(spots, mention, found, used, origins, in_full=leads_out(tool, name))
         if not origins and (used.kind is ExactKind.URL or found.kind is DestinationKind.URL):
-            return self._below_host(text, found)
+            return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
             return msgspec.structs.replace(
                 self._source(spots, found),
@@ -251,7 +251,7 @@ class Index:
             differs = not stated and (day is None or bool(self.utterance.days))
             return self._how_much(stated, text, tool, name, differs=differs)
         if is_minor(words):
-            wanted = msgspec.structs.replace(wanted, readings=frozenset(one / 100 for one in wanted.readings))
+            wanted = in_hundredths(wanted)
         stated, differs = amounts.cover(wanted, words), amounts.differ()
         if is_moment(words) and self.utterance.days:
             # A day that is written as a number is none of the days that were named.
@@ -265,6 +265,9 @@ class Index:
             return Justification(_INTENT, Stated(), reach=Reach.NAMED)
         number = number_of(text)
         found = self.judge_one(number or text, tool, name)
+        if found.provenance is _INTENT:
+            # A number in the words that says how much of nothing (`invoice 9999`) is no amount.
+            found = Justification(Provenance.UNKNOWN, None, found.origins)
         numbers = (number,) if number else map(number_of, _NUMBERS.findall(text[:MAX_EXACT]))
         places = map(self.kept.mentioned_number, numbers)
         place = next((one for one in places if one is not None), None)
@@ -273,15 +276,13 @@ class Index:
             found = msgspec.structs.replace(
                 found, provenance=_BY_OTHERS, origins=(met, *found.origins)[:MAX_MET]
             )
-        if found.provenance is _INTENT:
-            # A number in the words that says how much of nothing (`invoice 9999`) is no amount.
-            found = Justification(Provenance.UNKNOWN, None, found.origins)
         return msgspec.structs.replace(found, differs=differs and not found.reached)
 
-    def _below_host(self, text: str, found: Destination) -> Justification:
+    def _below_host(self, text: str, found: Destination, tool: Tool | None, name: str) -> Justification:
         """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
-        if self.statement.host(text):
-            return Justification(_INTENT, Stated(), reach=Reach.NAMED)
+        if host := self.statement.host(text):
+            elsewhere = self.statement.elsewhere(host, Stated(words=host), tool, name)
+            return Justification(_INTENT, Stated(), reach=Reach.NAMED, elsewhere=elsewhere)
         hosts = [one for one in within(found.normal) if one.kind is _HOST]
         origins = tuple(self.kept.place_of(spot).met for one in hosts for spot in self.kept.spots(one))
         untrusted = any(one.trust is _UNTRUSTED for one in origins)
@@ -300,10 +301,10 @@ class Index:
             if any(one.trust is _UNTRUSTED for one in origins):
                 asked = self.utterance.asks_near(found.normal, *asking(tool))
                 spent = statement.spent_by_others(text, (tool.id, name)) or not asked
-            elif tool.selects(name) and self.kept.mentioned(found) is not None:
-                spent = not self.utterance.asks_for(found.normal, *asking(tool))
+            elif tool.selects(name):
+                spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name)
-        if elsewhere and not _leads_out(tool, name):
+        if elsewhere and not leads_out(tool, name):
             # It is the person's, and not as what it would be used.
             return Justification(Provenance.UNKNOWN, None, origins)
         return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
@@ -318,8 +319,11 @@ class Index:
                 continue
             if not identifies(used.normal, place.name, place.tool, tool, name):
                 continue
-            if used.kind is ExactKind.TEXT and not self.naming.firm(record) and _leads_out(tool, name):
+            if used.kind is ExactKind.TEXT and not self.naming.firm(record) and leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
+                continue
+            number = _is_amount(tool, name) and is_number(name_words(place.name))
+            if number or not self.statement.meant(self.naming.names(record), used, tool, name):
                 continue
             choice = self.naming.choice(record, place.met.field)
             alone = choice <= 1 and not self.naming.collected(record)
@@ -393,8 +397,3 @@ class Index:
 def _is_amount(tool: Tool | None, name: str) -> bool:
     spec = None if tool is None else tool.arguments.get(name)
     return spec is not None and spec.role is ArgumentRole.AMOUNT
-
-
-def _leads_out(tool: Tool | None, name: str) -> bool:
-    spec = None if tool is None else tool.arguments.get(name)
-    return spec is not None and spec.role is _DESTINATION

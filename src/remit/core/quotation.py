@@ -45,16 +45,22 @@ _OPENING = re.compile("```|[\"\u201c\u201e\u00ab]|(?<!\\w)['\u2018]|^[ \\t]*>", 
 
 def unquoted(text: str) -> str:
     """Give a text without what it quotes at length."""
+    return divided(text)[0]
+
+
+def divided(text: str) -> tuple[str, list[str]]:
+    """Give a text without what it quotes at length, and what it quotes between marks."""
     closings = {mark: Ahead(kind.closing, text) for mark, kind in _KINDS.items()}
     lines = Ahead(re.compile("\n"), text)
     out: list[str] = []
+    quoted: list[str] = []
     done, opening = 0, _OPENING.search(text)
     while opening is not None:
         start, inside = opening.span()
         kind = _KINDS.get(opening[0])
         if kind is None:
             # A line that is marked as quoted, and all that follows it.
-            end = len(text)
+            end, size = len(text), 0
         else:
             closing, end = closings[opening[0]].after(inside + kind.any_first)
             size = closing - inside
@@ -63,6 +69,8 @@ def unquoted(text: str) -> str:
                 continue
         if len(text[start:end].split()) >= MIN_WORDS:
             out += (text[done:start], " . ")
+            if kind is not None:
+                quoted.append(text[inside : inside + size])
             done = end
         opening = _OPENING.search(text, end)
-    return "".join((*out, text[done:]))
+    return "".join((*out, text[done:])), quoted

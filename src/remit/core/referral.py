@@ -36,13 +36,14 @@ _NONE: frozenset[str] = frozenset()
 
 class Referral(msgspec.Struct, frozen=True):
     """Something by which the intent refers to records of one result, and which ones it finds; `firm` where
-    no outsider writes it, `collected` where it speaks of all.
+    no outsider writes it, `collected` where it speaks of all. `names` are the words by which it was found.
     """
 
     reach: Reach
     records: frozenset[int]
     firm: bool = True
     collected: bool = False
+    names: frozenset[str] = frozenset()
 
 
 #: How the intent speaks of a short text: the words, if it says all of them; which of them it says, or the
@@ -68,7 +69,7 @@ class NamingOfResult:
         self._reads = tool.effect is Effect.NONE
         self._looked_up = lookup.reach
         self._vague = lookup.vague
-        self._asked = lookup.asked
+        self._asked = frozenset(lookup.asked)
         self.call = call
         self.base = base
         #: Whether what stands in this result is pointed at already, whichever record it is in.
@@ -201,7 +202,7 @@ class NamingOfResult:
         if not found and self._looked_up is not Reach.NONE:
             collected = self._vague and self.whole_collection()
             reach = Reach.POINTED if self._vague and not collected else self._looked_up
-            return [Referral(reach, frozenset(range(count)), collected=collected)]
+            return [Referral(reach, frozenset(range(count)), collected=collected, names=self._asked)]
         if not found and self.whole_collection():
             return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)]
         return found
@@ -215,7 +216,8 @@ class NamingOfResult:
             firm = any((phrase, record) in self._sure for record in best)
             if not firm:
                 best |= self._alike(best, top)
-            out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm))
+            names = frozenset((phrase,))
+            out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names))
         return out
 
     def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:

@@ -8,10 +8,13 @@ used, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.amount import Amounts
+from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
+from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
     ExactKind,
@@ -37,6 +40,10 @@ _TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
 _IN_WORDS = (_TEXT, _HOST, ExactKind.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
+_PAYEES = (ExactKind.IBAN, ExactKind.EMAIL, ExactKind.PHONE)
+_SENTENCES = re.compile(r"[.!?;]\s")
+MAX_OTHERS = 20
+"""Values like one that are looked at; where there are more, none of them stands alone."""
 _PURPOSES = (_DESTINATION, ArgumentRole.CODE)
 #: Words of parameters' names that say to whom, or to where, something goes.
 _WHERE_WORDS = (
@@ -61,19 +68,58 @@ class Statement:
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
         self.amounts = Amounts()
+        #: How much was said for whom, where different payees were named with amounts of their own.
+        self._owed: dict[ExactValue, Amounts] = {}
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for part in self.utterance.wording.hear(goal):
-            for piece, found in written(unquoted(part)):
+            self._divide(part)
+            for piece, found in written(part):
                 self._values.setdefault(found, Stated(words=piece))
-                if found.kind is _HOST:
+                if found.kind is _HOST and not is_file_name(found.normal):
                     self._hosts.add(found.normal)
         self.utterance.hear(goal)
-        self.amounts.hear(goal)
+        self.amounts.hear(unquoted(goal))
         for name, value in params.items():
             for leaf in leaves(value):
                 self._parameter(name, leaf)
+
+    def _divide(self, part: str) -> None:
+        """Note which amounts stand with which of several payees: before each of them, or after."""
+        text = " ".join(part.split())
+        places: dict[int, tuple[int, ExactValue]] = {}
+        for piece, found in written(text):
+            at = text.find(piece)
+            if found.kind in _PAYEES and at >= 0:
+                places[at] = max(places.get(at, (0, found)), (at + len(piece), found), key=lambda one: one[0])
+            if len(places) > MAX_OTHERS:
+                return
+        stops = sorted((at, end, found) for at, (end, found) in places.items())
+        if len(stops) < 2:
+            return
+        before = [text[0 if not at else stops[at - 1][1] : one[0]] for at, one in enumerate(stops)]
+        after = [*before[1:], text[stops[-1][1] :]]
+        first = _SENTENCES.split(before[0])[-1]
+        shares = [Amounts() for _ in stops]
+        for share, words in zip(
+            shares, [first, *before[1:]] if any(amounts_in(first)) else after, strict=True
+        ):
+            share.hear(words)
+        if sum(one.differ() for one in shares) > 1:
+            self._owed.update({one[2]: share for one, share in zip(stops, shares, strict=True)})
+
+    def owes(self, payee: str, amount: str, name: str) -> bool:
+        """Whether an amount is none that was said for another payee alone."""
+        share, wanted = self._owed.get(exact(payee)), amount_of(amount)
+        if share is None or not share.differ():
+            return True
+        unit = unit_of(amount)
+        if wanted is None:
+            return not unit or not share.units or unit in share.units
+        if is_minor(name_words(name)):
+            wanted = in_hundredths(wanted)
+        return share.cover(wanted, name_words(name))
 
     def _parameter(self, name: str, leaf: str) -> None:
         self._written.add(leaf.strip(BLANKS))
@@ -82,7 +128,7 @@ class Statement:
             self._values[found] = Stated(name)
         for found in standing(leaf):
             self._values.setdefault(found, Stated(name))
-            if found.kind is _HOST:
+            if found.kind is _HOST and not is_file_name(found.normal):
                 self._hosts.add(found.normal)
         self.utterance.wording.hear(leaf)
         self.utterance.hear(leaf)
@@ -100,14 +146,16 @@ class Statement:
             stated = Stated()
         if stated is None or not self._called(text) or not self._as_written(text, stated, tool, name):
             return None
-        if _leads_out(tool, name) and self.utterance.only_sends(found.normal):
+        if leads_out(tool, name) and self.utterance.only_sends(found.normal):
             return None
         return stated
 
-    def host(self, text: str) -> bool:
-        """Whether the person named the host of a web address by itself, so that any page there is theirs."""
+    def host(self, text: str) -> str:
+        """Give the host of a web address where the person named it by itself, so that any page there is
+        theirs; empty where they did not.
+        """
         place = place_of(text)
-        return bool(place) and place in self._hosts
+        return place if place in self._hosts else ""
 
     def elsewhere(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
         """Whether a value that is stated may have been stated for something else than what it is used for:
@@ -118,18 +166,68 @@ class Statement:
             return False
         found = exact(text)
         if spec.role is not _DESTINATION:
-            return not stated.parameter and not self.utterance.asks_for(text, *asking(tool))
-        if stated.parameter:
-            return found.kind in _BY_WORDS and not _is_where(stated.parameter, name)
+            if stated.parameter:
+                return False
+            asked = self.utterance.asks_for(text, *asking(tool))
+            if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(*asking(tool)):
+                # Code that the words only speak of, beside some that is to be run.
+                return not self.utterance.wording.is_code(text)
+            # Of two that could be meant, the one that is asked for is.
+            return asked is False or (asked is None and self._another(found, text, tool))
         reads = tool.effect is Effect.NONE
-        if found.kind in _BY_WORDS and not self.utterance.wording.addressed(
-            text, frozenset(name_words(name)), reads=reads
-        ):
+        if stated.parameter:
+            if found.kind in _BY_WORDS:
+                return not _is_where(stated.parameter, name)
+            return not reads and _is_whence(stated.parameter, name)
+        wording, words = self.utterance.wording, stated.words or text
+        if found.kind in _BY_WORDS and not wording.addressed(text, frozenset(name_words(name)), reads=reads):
             return True
-        if reads or self.utterance.wording.defined(stated.words or text):
+        if reads:
             # To read what the person named for something else tells nobody anything.
             return False
-        return not self.utterance.asks_for(stated.words or text, *asking(tool))
+        asked = self.utterance.asks_for(words, *asking(tool), whom=True)
+        led = wording.addressed(words, frozenset(name_words(name)))
+        if asked and led:
+            return False
+        if self._another(found, words, tool):
+            # The words lead to another one like it.
+            return not (asked is None and wording.received(words)) and not (asked and wording.defined(words))
+        if found.kind not in _BY_WORDS:
+            # It is the only one of its kind that could be meant.
+            asked = self.utterance.asks_for(words, *asking(tool))
+        return asked is False and not wording.defined(words)
+
+    def meant(self, names: AbstractSet[str], found: ExactValue, tool: Tool | None, name: str) -> bool:
+        """Whether one of the names by which a record was found is, as the person said it, that of whom a tool
+        goes to with a value: the words lead to it, or to nothing else like that. So it is without names.
+        """
+        wording = self.utterance.wording
+        return (
+            not names
+            or tool is None
+            or tool.effect is Effect.NONE
+            or not leads_out(tool, name)
+            or any(
+                self.holds(exact(one))
+                or (wording.states(one) and (wording.addressed(one) or not self._another(found, one, tool)))
+                for one in names
+            )
+        )
+
+    def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
+        """Whether the words lead to another value of a kind, for what a tool does."""
+        seen = {words}
+        for other, stated in self._values.items():
+            if other.kind is not found.kind or not stated.words or stated.words in seen:
+                continue
+            seen.add(stated.words)
+            if len(seen) > MAX_OTHERS:
+                return True
+            if self.utterance.wording.addressed(stated.words) and self.utterance.asks_for(
+                stated.words, *asking(tool), whom=True
+            ):
+                return True
+        return False
 
     def _as_written(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
         """Whether a code, or a secret, is stated letter by letter, and a code as a whole."""
@@ -183,11 +281,27 @@ class Statement:
         return mine in self._spent.values()
 
 
-def _leads_out(tool: Tool | None, name: str) -> bool:
+def leads_out(tool: Tool | None, name: str) -> bool:
+    """Whether an argument of a tool says where something goes."""
     spec = None if tool is None else tool.arguments.get(name)
     return spec is not None and spec.role is _DESTINATION
 
 
+#: Words of parameters' names that say from where something comes, or what it was before.
+_WHENCE = frozenset(
+    map(stem, ["source", "src", "from", "sender", "origin", "old", "former", "previous", "input", "note"])
+)
+
+
 def _is_where(parameter: str, name: str) -> bool:
-    words = {stem(one) for one in name_words(parameter)}
-    return not words.isdisjoint(_WHERE | {stem(one) for one in name_words(name)})
+    words, own = _stems_of_name(parameter), _stems_of_name(name)
+    return not words.isdisjoint(_WHERE | own) and not _is_whence(parameter, name)
+
+
+def _is_whence(parameter: str, name: str) -> bool:
+    words = _stems_of_name(parameter)
+    return not words.isdisjoint(_WHENCE - _stems_of_name(name))
+
+
+def _stems_of_name(name: str) -> frozenset[str]:
+    return frozenset(stem(one) for one in name_words(name))

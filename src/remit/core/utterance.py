@@ -49,6 +49,7 @@ _NEXT_THING = re.compile(
     r"second|third|\d+[.)]|[-*\u2022])\b"
 )
 _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
+_SEVERAL = _set("the my our your his her its their these those them us you")
 _LINKS = _set("link url hyperlink")
 _NUMBERING = _set("id ids no nr num number numbers ref reference")
 #: Stems of to whom, or where, something goes.
@@ -144,7 +145,7 @@ class Utterance:
         self._sentences += sentences
         most = [found for one in sentences for found in superlatives_in(words_of(one), EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
-        self.many |= frozenset(_counted_up(words))
+        self.many |= frozenset(_counted_up(meant))
         self.delegates = self.delegates or any(hands_over(words_of(one)) for one in sentences)
         self.proper |= {found for one in _PROPER.findall(text[: MAX_WORDS * 8]) for found in words_of(one)}
 
@@ -232,14 +233,17 @@ class Utterance:
         """Whether the words speak of links, and so of reading on."""
         return not self.stems.isdisjoint(_LINKS)
 
-    def asks_for(self, value: str, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
+    def asks_for(
+        self, value: str, tool_words: frozenset[str], name: tuple[str, ...], *, whom: bool = False
+    ) -> bool | None:
         """Whether the words ask for what a tool does in a clause that states a value, or in one soon after it
-        that speaks of it as `it`. Words that nowhere ask for it, and clauses that ask for nothing, leave it
-        open.
+        that speaks of it as `it`; with `whom`, as somebody or something to which it goes. None where they
+        leave it open: words that nowhere ask for it, and clauses that ask for nothing.
         """
+        named = name
         name = name[:1] if verbs_and_nouns(name)[0] else name
         if not self.asks(tool_words, name):
-            return True
+            return None
         starts = frozenset(stem(one.split()[0]) for one in (*tool_words, *name[:1]) if one)
         # What stands in a value (`select count(*) from orders`) asks for nothing, and divides no clause.
         stated = re.compile(rf"(?<!\w){re.escape(folded(value).strip())}(?!\w)")
@@ -251,12 +255,15 @@ class Utterance:
                 continue
             found = True
             for near in (words, *clauses[at + 1 : at + 1 + _MAX_CLAUSES]):
-                if near is not words and _IT.isdisjoint(near):
+                text = f" {' '.join(near)} "
+                if near is not words and not (
+                    _TO_IT.search(text) if whom else _speaks_of_it(near, text, named)
+                ):
                     continue
-                if _asked(stems_in(near), f" {' '.join(near)} ", tool_words, name):
+                if _asked(stems_in(near), text, tool_words, name):
                     return True
             open_still = open_still or not _asks_something(words)
-        return open_still or not found
+        return None if open_still or not found else False
 
     def asks_of_many(self, tool_words: frozenset[str], name: tuple[str, ...]) -> bool:
         """Whether the words ask to do with many what a tool does, and not only to read many."""
@@ -327,7 +334,24 @@ def asking(tool: Tool) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 _CLAUSE = re.compile(r"[,:]\s|\s-\s|\b(?:and|then|but|or)\b")
-_IT = _set("it them him her that this one they its their")
+
+
+def _speaks_of_it(words: Sequence[str], text: str, name: tuple[str, ...]) -> bool:
+    """Whether a clause speaks of what was named before it, as `it` or `the file`, and names no other."""
+    if not _IT.isdisjoint(words):
+        return True
+    nouns = {stem(one) for one in name}
+    return any(stem(one[1]) in nouns for one in _THE_THING.finditer(text))
+
+
+_THE_THING = re.compile(r" (?:the|these|those|all) (\w+)(?= (?:[^\W\d_]+ )*$)")
+_IT = _set("both it them him her that this one they its their")
+#: `Send them the agenda`, but not `send them to Bob`.
+_TO_IT = re.compile(
+    r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these)"
+    r"(?: (?:address|account|number|channel|page|url|person|host|site))? "
+    r"| (?:them|him|her|there) (?!to |in |at |on |into )"
+)
 _ASKING = frozenset(stem(word) for group in _VERBS for word in group) | {
     stem(word) for word in _set("let check look see find show list give get tell")
 }
@@ -362,5 +386,8 @@ def _counted_up(words: list[str]) -> Iterator[str]:
     for at, word in enumerate(words):
         if word in _COLLECTIVE:
             yield word
-            for after in words[at + 1 : at + 4]:
+            following = words[at + 1 : at + 4]
+            # `All of customer Bob Stone's orders` are all orders of one.
+            one = following[:1] == ["of"] and following[1:2] and following[1] not in _SEVERAL
+            for after in () if one and not following[1].endswith("s") else following:
                 yield from (stem(part) for part in PARTS.findall(after))

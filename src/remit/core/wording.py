@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 
 from remit.core.exact import BLANKS, MARKS, composed, small
+from remit.core.quotation import divided
 
 MAX_HEARD = 160_000
 """Characters of a person's words that are looked at; what comes after them states nothing."""
@@ -23,9 +24,20 @@ MAX_VALUE = 400
 MAX_PLACES = 50
 """Places in the words at which a value is looked for."""
 #: What the words leave out: it is named, and not for this.
+#: An address with a dot in it goes on, and so does a list of them.
+_GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S{0,320}[@#])){1,200}?"
+_GOES_ON = (
+    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
+    r"|\.(?:\s|$)|[;:!?()\n]|$)"
+)
 LEFT_OUT = re.compile(
-    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not)"
-    r"|\b(?:don't|do not|never) [a-z]+)(?P<not> [^,.;:!?()\n]{1,200}?)(?= and | but | then |[,.;:!?()\n]|$)"
+    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not|"
+    r"but (?:keep|spare))|(?<=, )not(?! (?:to|in|on|at|for|with|only|just|yet)\b)"
+    r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not)"
+    r" (?!forget|hesitate|fail|wait|worry)[a-z]+|\b(?:can't|cannot|can not) (?:be|go|get|see|have|know)"
+    r"|\bnot (?:to|in|on|at|for|with)|\b(?:nothing|nobody)(?: [a-z]+){0,2} (?:to|reach)"
+    r"|\bwithout [a-z]+ing|\bavoid(?:ing)?)"
+    rf"(?P<not>{_GONE}){_GOES_ON}"
     r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?)"
     r" (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
 )
@@ -87,6 +99,8 @@ _DEFINED = re.compile(
     r"payee|endpoint|webhook)(?: \w+){0,2}(?: is| are| will be| would be| changed to|:| =)(?: now)?"
     r"[ '\"`<(\u201c\u2018]*$"
 )
+_IS_CODE = re.compile(r"\b(?:commands?|script|query|code|program|this)(?: is| are|:| =)[ '\"`\u201c]*$")
+_RECEIVING = re.compile(r"\b(?:to|cc|bcc|recipients?|copy|copies)[ :(<'\"`]*$")
 #: With what the words come back to somebody whom they named first (`Ann wrote to me. Please answer her`).
 _BACK = re.compile(
     r"\b(?:to|with|for|cc|send|pay|give|tell|refund|e?mail|message|ask|inform|notify|invite|reply|answer|call|text|"
@@ -102,10 +116,13 @@ class Wording:
         """Begin with nothing said."""
         self._written = " "
         self._said = " "
+        #: What stands in quotation marks at length: what others wrote, or, as a whole, a name.
+        self._quoted: set[str] = set()
 
     def hear(self, text: str) -> list[str]:
-        """Take more words in. Give them in parts, without what they leave out."""
-        text = composed(text[: max(0, MAX_HEARD - len(self._said))])
+        """Take more words in. Give them in parts, without what they leave out, and what they quote."""
+        text, quoted = divided(composed(text[: max(0, MAX_HEARD - len(self._said))]))
+        self._quoted.update(" ".join(one.split()) for one in quoted if len(one) <= MAX_VALUE)
         parts, at = [], 0
         for gone in LEFT_OUT.finditer(small(text)):
             parts.append(text[at : gone.start()])
@@ -122,7 +139,10 @@ class Wording:
 
     def states(self, value: str) -> bool:
         """Whether the words state a value whole; a part of a longer name is not stated."""
-        return any(not self._is_part(start, end) for start, end in self._places(value))
+        wanted = small(value.strip(BLANKS))
+        return any(small(one) == wanted for one in self._quoted) or any(
+            not self._is_part(start, end) for start, end in self._places(value)
+        )
 
     def addressed(self, value: str, nouns: frozenset[str] = frozenset(), *, reads: bool = False) -> bool:
         """Whether the words state a value as one to whom, or to where, something goes; `nouns` are words by
@@ -143,6 +163,17 @@ class Wording:
             _DEFINED.search(self._said[max(0, start - 80) : start]) for start, _ in self._places(value)
         )
 
+    def is_code(self, value: str) -> bool:
+        """Whether the words call a value what is to be run."""
+        said = self._said
+        return any(_IS_CODE.search(said[max(0, start - 40) : start]) for start, _ in self._places(value))
+
+    def received(self, value: str) -> bool:
+        """Whether the word before a value says that it receives something."""
+        return any(
+            _RECEIVING.search(self._said[max(0, start - 40) : start]) for start, _ in self._places(value)
+        )
+
     def quotes(self, value: str) -> bool:
         """Whether the words hold a value letter by letter, as the whole of what is to be used as it is:
         between quotes, or up to where the clause ends.
@@ -151,6 +182,8 @@ class Wording:
         if wanted[:1] in _QUOTES:
             # Quotes set a value off in a sentence; in the value itself a shell takes them for something else.
             return False
+        if wanted in self._quoted:
+            return True
         for start, end in self._places(value):
             if written[start:end] != wanted:
                 continue
@@ -165,12 +198,15 @@ class Wording:
     def writes(self, value: str) -> bool:
         """Whether the words hold a secret whole, letter by letter."""
         wanted = value.strip(BLANKS)
-        return any(
-            self._written[start:end] == wanted
-            and not self._is_part(start, end)
-            # A plain word is a secret only where it is called one.
-            and (not wanted.isalpha() or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
-            for start, end in self._places(value)
+        return (
+            wanted in self._quoted
+            or any(
+                self._written[start:end] == wanted
+                and not self._is_part(start, end)
+                # A plain word is a secret only where it is called one.
+                and (not wanted.isalpha() or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
+                for start, end in self._places(value)
+            )
         )
 
     def _places(self, value: str) -> Iterator[tuple[int, int]]:
@@ -244,8 +280,11 @@ class Wording:
         sentence = re.split(r"[.!?;]\s", said[max(0, start - 400) : start])[-1]
         if not sentence.strip(MARKS + BLANKS):
             # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
-            name = self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
+            name = "@" in said[start:end] or (
+                self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
+            )
             return name and _BACK.search(said[end : end + 400]) is not None
+        sentence = sentence.replace(" as well as ", " and ")
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
         before = [one for one in before if one]
         near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]
