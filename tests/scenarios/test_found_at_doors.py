@@ -78,7 +78,7 @@ def percent_encoded(size: int) -> bytes:
 
 @pytest.mark.parametrize("form", ["percent", "unicode", "hex"])
 def test_an_answer_is_scrubbed_in_turns(form: str) -> None:
-    """10 microseconds a byte at once: 64 MiB, the bound of a result by default, stop everybody for minutes."""
+    """Ten microseconds a byte, at once: 64 MiB, the bound of a result, stop everybody for minutes."""
     text = percent_encoded(128 * 1024)
     if form == "unicode":
         text = text.replace(b"%", b"\\u00")
@@ -150,9 +150,7 @@ def test_a_child_that_reads_nothing_is_given_up() -> None:
     assert child is not None
     os.kill(child.pid, signal.SIGSTOP)
     long = f"// {'x' * 400_000}\n{plain}"
-    asking = threading.Thread(
-        target=lambda: engine.check(source(long), TOOLS, [SUMMARISE]), daemon=True
-    )
+    asking = threading.Thread(target=lambda: engine.check(source(long), TOOLS, [SUMMARISE]), daemon=True)
     asking.start()
     asking.join(8)
     still = asking.is_alive()
@@ -284,7 +282,7 @@ BACK = {
     "YAML, SQL": ("Pa's-word-99", "Pa''s-word-99"),
     "CSV": ('Pa"s-word-99', 'Pa""s-word-99'),
     "Node Buffer": ("secret-12345", "<Buffer 73 65 63 72 65 74 2d 31 32 33 34 35>"),
-    "Node Buffer JSON": ("secret-12345", '{"type":"Buffer","data":' + json.dumps(list(b"secret-12345")) + "}"),
+    "Node Buffer JSON": ("secret-12345", f'{{"type":"Buffer","data":{json.dumps(list(b"secret-12345"))}}}'),
     "Go []byte": ("secret-12345", str(list(b"secret-12345")).replace(",", "")),
     "latin-1": ("s\u00e9cret-12345", "s\u00e9cret-12345".encode("latin-1").decode("latin-1")),
     "UTF-16": ("secret-12345", "secret-12345".encode("utf-16-le").decode("latin-1")),
@@ -309,3 +307,48 @@ def test_basic_credentials_are_found_within_base64() -> None:
     assert b"[credential removed]" in scrubbed(Chunk(ChunkKind.RESULT, written), CREDENTIAL).body
 
 
+# Blocks beside one another.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"salary": "77000", "note": "\\ud800"}',
+        '{"salary": "77000", "note": NaN}',
+        '\ufeff{"salary":"77000"}',
+        "name: ada\nsalary: 77000\n",
+    ],
+    ids=["half a surrogate pair", "NaN", "a mark of byte order", "YAML"],
+)
+def test_of_two_blocks_of_text_each_has_fields(text: str) -> None:
+    """One of them alone is read again where it is no JSON; one of two was a text among texts, and whoever
+    writes half a surrogate pair into a record took the labels of its fields off.
+    """
+    content = [{"type": "text", "text": text}, {"type": "text", "text": "that is all"}]
+    body = json.dumps({"content": content}).encode()
+    assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
+
+
+def test_the_text_of_a_resource_in_a_result_has_fields() -> None:
+    """A server that gives a file as an embedded resource gives it as much as one that gives it as text."""
+    resource = {"uri": "file:///people.json", "mimeType": "application/json", "text": json.dumps(SALARY)}
+    body = json.dumps({"content": [{"type": "resource", "resource": resource}]}).encode()
+    assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# people\nsalary: 77000\n",
+        "%YAML 1.2\n---\nsalary: 77000\n",
+        "---\n# people\nsalary: 77000\n",
+        "? salary\n: 77000\n",
+        "&ada\nsalary: 77000\n",
+        f"{'k' * 90}: v\nsalary: 77000\n",
+    ],
+    ids=["comment", "directive", "comment after the head", "?", "anchor", "long key"],
+)
+def test_yaml_that_begins_otherwise_has_fields(text: str) -> None:
+    """`_BEGINS` knows three ways in which YAML begins; what a reader of YAML takes for a mapping is one."""
+    content = [{"type": "text", "text": text}]
+    assert "confidential" in labels(Chunk(ChunkKind.RESULT, json.dumps({"content": content}).encode()))
