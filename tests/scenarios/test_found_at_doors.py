@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: what an attacker found who looked for ways around the doors' promises, each as its smallest case."""
+"""Threat: what was found by who looked for ways around what the doors promise, as the smallest cases."""
 
 from __future__ import annotations
 
@@ -176,8 +176,9 @@ async def test_one_person_does_not_take_all_checks(house: HouseWorld) -> None:
         return (await house.ask("POST", "/api/v1/policies/check", sent, by=by)).status
 
     hogs = [asyncio.create_task(check(many)) for _ in range(2 * MAX_CHECKS)]
-    while house.house.policies._checks < MAX_CHECKS:  # noqa: ASYNC110 - nothing tells
-        await asyncio.sleep(0.001)
+    for _ in range(100):
+        if house.house.policies._checks < MAX_CHECKS:
+            await asyncio.sleep(0.01)
     told = await check(other)
     await asyncio.gather(*hogs)
     assert told == 200

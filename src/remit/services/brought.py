@@ -115,9 +115,9 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tupl
 
 
 def _written(texts: list[Json]) -> list[Json]:
-    """Give what text blocks hold, as one list. INVARIANT: of several, too, each that may write a structure and
-    could not be read here is read as a result of its own: whoever can write half a surrogate pair into a block
-    must not choose the label of its fields.
+    """Give what text blocks hold. INVARIANT: each of several that may write a structure and could
+    not be read here is a result of its own: whoever can write half a surrogate pair into a block must not
+    choose the label of its fields.
     """
     if len(texts) == 1:
         return texts

@@ -79,7 +79,7 @@ class Apart:
         self, child: subprocess.Popen[bytes], asked: bytes, *, anew: bool = False
     ) -> tuple[bytes | None, str]:
         """Ask a child, and give what it says; raises `OSError` for one that was not started `anew` and has
-        ended. INVARIANT: the bound of time holds for the writing, too: a child that stands still reads nothing.
+        ended. INVARIANT: the bound of time holds for the writing, too: one that stands still reads nothing.
         """
         late = threading.Event()
 
