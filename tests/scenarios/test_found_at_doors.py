@@ -22,7 +22,8 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.apart import Apart
 from remit.compose import policy_engine
 from remit.config import Config
-from remit.core.label import Audience, Label
+from remit.core.justification import Provenance
+from remit.core.label import Audience, Label, Trust
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.provenance import Index
 from remit.core.record import Reading
@@ -353,3 +354,35 @@ def test_yaml_that_begins_otherwise_has_fields(text: str) -> None:
     """`_BEGINS` knows three ways in which YAML begins; what a reader of YAML takes for a mapping is one."""
     content = [{"type": "text", "text": text}]
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, json.dumps({"content": content}).encode()))
+
+
+async def test_a_number_of_progress_that_names_something_is_taken_in(tmp_path: Path) -> None:
+    """The number of a card, or of an account, is a number: the agent reads it, and nothing knows of it."""
+    async with hostile_world(tmp_path) as world:
+        server = world.servers["modern"]
+        server.gives = {"tools/call": {"resultType": "complete", "content": []}}
+        params = {"progressToken": "x", "progress": 1, "total": 4111111111111111}
+        said = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+        server.says = [msgspec.json.encode(said)]
+        await world.begin()
+        told = await world.ask("modern", "tools/call", ASKED["tools/call"])
+        live = world.world.house.live.get(world.task)
+        assert live is not None
+        known = live.index.judge("4111111111111111").provenance is Provenance.UNTRUSTED
+        assert known or b"4111111111111111" not in told.content
+
+
+@pytest.mark.parametrize("form", ["base64 of Ruby", "hexadecimal", "base64 of UTF-16"])
+def test_an_address_in_a_blob_is_known(form: str) -> None:
+    """Ruby's `Base64.encode64` ends its lines after 60 letters; 76 and 64 are read past."""
+    text = "Dear friend, this is a letter of some length, but: write to eve@evil.example now, and say hello."
+    plain = base64.b64encode(text.encode()).decode()
+    blob = {
+        "base64 of Ruby": "\n".join(plain[at : at + 60] for at in range(0, len(plain), 60)) + "\n",
+        "hexadecimal": text.encode().hex(),
+        "base64 of UTF-16": base64.b64encode(text.encode("utf-16")).decode(),
+    }[form]
+    index = Index(b"k" * 32)
+    tool = msgspec.structs.replace(READS, label=Label("public", trust=Trust.UNTRUSTED), fields=())
+    longest(index.learn({"blob": blob}, call=1, decision="d", tool=tool, arguments={}))
+    assert index.judge("eve@evil.example").provenance is Provenance.UNTRUSTED
