@@ -375,7 +375,7 @@ async def test_a_number_of_progress_that_names_something_is_taken_in(tmp_path: P
 @pytest.mark.parametrize("form", ["base64 of Ruby", "hexadecimal", "base64 of UTF-16"])
 def test_an_address_in_a_blob_is_known(form: str) -> None:
     """Ruby's `Base64.encode64` ends its lines after 60 letters; 76 and 64 are read past."""
-    text = "Dear friend, this is a letter of some length, but: write to eve@evil.example now, and say hello."
+    text = "Dear friend, this is a rather long letter that says nothing, but: write to eve@evil.example now."
     plain = base64.b64encode(text.encode()).decode()
     blob = {
         "base64 of Ruby": "\n".join(plain[at : at + 60] for at in range(0, len(plain), 60)) + "\n",
