@@ -15,7 +15,8 @@ from typing import Final
 MAX_DEPTH: Final = 3
 LEADS: Final = frozenset(b"\\%&")
 SIGNS: Final = {
-    **{bytes((one,)): bytes((one,)) for one in b"/\"\\'`"},
+    # Markdown, Ruby, shells, properties of Java and expressions write a backslash before any of them.
+    **{bytes((one,)): bytes((one,)) for one in b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"},
     b"b": b"\b",
     b"f": b"\f",
     b"n": b"\n",

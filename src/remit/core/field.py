@@ -49,6 +49,10 @@ _NODES = frozenset({yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStart
 YAML_STEP = 64
 """Events of a YAML text that are read in one step."""
 _COMMENT = re.compile(r"#[^\n]*")
+MARK = "\ufeff"
+"""The mark of byte order, which readers of JSON and of YAML skip (RFC 8259 section 8.1)."""
+_NUL_WITHIN = 8
+"""Characters in which JSON of another encoding than UTF-8 has one that is NUL, a mark before it included."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -105,6 +109,12 @@ def structured(text: str, left: list[str] | None = None) -> Json:
     return finish(structuring(text, left))
 
 
+def may_write(text: str) -> bool:
+    """Whether a text begins as one that writes a structure does, however it goes on."""
+    bare = text.lstrip().removeprefix(MARK).lstrip()
+    return "\0" in bare[:_NUL_WITHIN] or bare[:1] in ("{", "[") or _BEGINS.match(bare) is not None
+
+
 def structuring(text: str, left: list[str] | None = None) -> Steps[Json]:
     """Give what `structured` gives, in steps where it is YAML."""
     found = yield from _structured(text, left)
@@ -119,6 +129,11 @@ def structuring(text: str, left: list[str] | None = None) -> Steps[Json]:
 
 def _structured(text: str, left: list[str] | None) -> Steps[Json]:
     bare = text.lstrip()
+    if bare[:1] == MARK:
+        text = bare = bare[1:].lstrip()
+    if "\0" in bare[:_NUL_WITHIN]:
+        # Clients find out how JSON is encoded (RFC 4627 section 3): who reads it so reads other fields.
+        return _UNREAD
     if bare[:1] in ("{", "["):
         if len(text) > MAX_VALUES and countless(text.encode("utf-8", "replace")):
             return _UNREAD

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.field import countless, is_json, unread
+from remit.core.field import countless, is_json, may_write, unread
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.route import ReplyHead, ReplyPiece, read_piece
 from remit.core.tool import Tool
@@ -107,12 +107,23 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tupl
                 beside[name] = left
         elif blocks is not None:
             beside[name] = blocks
-    written = texts[0] if len(texts) == 1 else texts
     parts = [] if own is None else [own]
     # The same in both forms is one result, not two.
-    if texts and (own is None or own not in (written, texts)):
-        parts.append(written)
+    if texts and (own is None or own not in (texts[0] if len(texts) == 1 else texts, texts)):
+        parts += _written(texts)
     return (*parts, beside) if beside else tuple(parts)
+
+
+def _written(texts: list[Json]) -> list[Json]:
+    """Give what text blocks hold. INVARIANT: each of several that may write a structure and could
+    not be read here is a result of its own: whoever can write half a surrogate pair into a block must not
+    choose the label of its fields.
+    """
+    if len(texts) == 1:
+        return texts
+    alone = [one for one in texts if isinstance(one, str) and may_write(one)]
+    rest = [one for one in texts if not (isinstance(one, str) and may_write(one))]
+    return [*([rest] if rest else []), *alone]
 
 
 def _texts(blocks: list[Json], left_out: list[str]) -> tuple[list[Json], list[Json]]:

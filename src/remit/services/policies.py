@@ -9,6 +9,7 @@ that was replaced does not come back because somebody starts with its files.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -29,6 +30,8 @@ APPLIED_KEY = "bundle.applied"
 ONCE_KEY = "bundle.once:"
 #: Checks that somebody asked for and that wait for each other.
 MAX_CHECKS: Final = 8
+#: The same of one person: nobody has others wait until all that they have asked for is done.
+MAX_CHECKS_EACH: Final = 2
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -60,6 +63,7 @@ class Policies:
         self._tenant = tenant
         self._applied: Applied | None = None
         self._loading, self._checking, self._checks = asyncio.Lock(), asyncio.Lock(), 0
+        self._checks_of: Counter[str] = Counter()
         self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
     @property
@@ -77,19 +81,25 @@ class Policies:
         """Give what policies may speak of: the registered tools, and what remit itself decides as one."""
         return [*self._registered(bundle), PLAN_TOOL]
 
-    async def check(self, bundle: Bundle) -> list[Problem]:
+    async def check(self, bundle: Bundle, *, by: str = "") -> list[Problem]:
         """Give what is wrong with a bundle's policies, against the tools that are registered now; raises
-        `Busy` where too many ask.
+        `Busy` where too many ask, or one person (`by`) too often at once.
         """
         if self._checks >= MAX_CHECKS:
             raise Busy(f"{MAX_CHECKS} checks of policies wait already", way_out="try again in a minute")
+        if by and self._checks_of[by] >= MAX_CHECKS_EACH:
+            raise Busy(f"{MAX_CHECKS_EACH} checks of yours wait already", way_out="wait for them")
         self._checks += 1
+        self._checks_of[by] += 1
         try:
             async with self._checking:
                 tools, types = self._tools(bundle), list(bundle.task_types.values())
                 return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types)
         finally:
             self._checks -= 1
+            self._checks_of[by] -= 1
+            if not self._checks_of[by]:
+                del self._checks_of[by]
 
     async def schema(self) -> str:
         """Give the policy schema that goes with the tools registered now."""

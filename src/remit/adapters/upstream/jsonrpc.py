@@ -13,12 +13,14 @@ import orjson
 
 from remit.core.errors import Malformed, UpstreamFault
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.route import ReplyPiece
 
 Json = Any
 RequestId = str | int
 
 _ABSENT = msgspec.Raw(b"")
 _RESULT, _ERROR = ChunkKind.RESULT, ChunkKind.ERROR
+_PIECES = frozenset(one.value for one in ReplyPiece)
 # Where an id stands in most servers' messages: before the result, or at the very end.
 _ID_AT_START = re.compile(rb'^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
 _ID_AT_END = re.compile(rb'"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$')
@@ -112,7 +114,9 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
 def notification_chunk(message: Message) -> Chunk:
     """Give the chunk of a notification or of a server's request."""
     kind = ChunkKind.NOTIFICATION if message.id is None else ChunkKind.REQUEST
-    return Chunk(kind, standalone(message.params) or b"{}", message.method, request_id=message.id)
+    # By its name a piece of an HTTP answer is told: no server may give that to a message of its own.
+    method = "" if message.method in _PIECES else message.method
+    return Chunk(kind, standalone(message.params) or b"{}", method, request_id=message.id)
 
 
 def standalone(raw: msgspec.Raw) -> bytes:

@@ -98,7 +98,7 @@ async def check(errand: Errand) -> CheckedPolicies:
             bundle = msgspec.structs.replace(
                 errand.house.policies.applied.bundle, policies=tuple(wanted.policies)
             )
-        problems = await errand.house.policies.check(bundle)
+        problems = await errand.house.policies.check(bundle, by=errand.by)
     except ConfigInvalid as error:
         problems = [
             Problem(

@@ -71,15 +71,16 @@ class Apart:
         if child is not None and child.poll() is None:
             # One that had nothing to do may end just now: that is not the doing of what it is asked.
             with contextlib.suppress(OSError):
-                _write(child, asked)
-                return self._heard(child)
+                return self._heard(child, asked)
         self._stop()
-        child = self._started()
-        with contextlib.suppress(OSError):
-            _write(child, asked)
-        return self._heard(child)
+        return self._heard(self._started(), asked, anew=True)
 
-    def _heard(self, child: subprocess.Popen[bytes]) -> tuple[bytes | None, str]:
+    def _heard(
+        self, child: subprocess.Popen[bytes], asked: bytes, *, anew: bool = False
+    ) -> tuple[bytes | None, str]:
+        """Ask a child, and give what it says; raises `OSError` for one that was not started `anew` and has
+        ended. INVARIANT: the bound of time holds for the writing, too: one that stands still reads nothing.
+        """
         late = threading.Event()
 
         def stop() -> None:
@@ -91,6 +92,11 @@ class Apart:
         timer.start()
         try:
             assert child.stdout is not None
+            try:
+                _write(child, asked)
+            except OSError:
+                if not anew and not late.is_set():
+                    raise
             answer = read_message(child.stdout)
         finally:
             timer.cancel()
