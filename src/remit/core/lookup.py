@@ -159,3 +159,10 @@ def identifies(value: str, field: str, source: Tool, asker: Tool | None, argumen
     return not things.isdisjoint({stem(one) for one in (wanted or name_words(asker.name))} - _ID_WORDS) or (
         not wanted - _ID_WORDS and not things.isdisjoint(stem(one) for one in name_words(asker.name))
     )
+
+
+def is_number_of_something(found: Justification) -> bool:
+    """Whether a trusted value stands in nothing but fields that number something (`customer_no`)."""
+    return found.provenance is Provenance.TRUSTED and all(
+        not _ID_WORDS.isdisjoint(name_words(met.field.rpartition(".")[2])) for met in found.origins
+    )

@@ -32,7 +32,7 @@ from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
 from remit.core.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Reach, Stated
 from remit.core.label import Label, Trust
-from remit.core.lookup import Lookup, identifies
+from remit.core.lookup import Lookup, identifies, is_number_of_something
 from remit.core.named import Naming
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
@@ -246,7 +246,8 @@ class Index:
             return self._how_much(stated, text, tool, name, differs=not stated)
         if wanted is None:
             day = states_day(text, self.utterance.days)
-            stated = self.utterance.wording.states(text) if day is None else day
+            # Digits in another form (`#4711`) are of something else that the words say.
+            stated = self.utterance.wording.spells(text) if day is None else day
             # What nobody can read as an amount is another than any that was stated.
             differs = not stated and (day is None or bool(self.utterance.days))
             return self._how_much(stated, text, tool, name, differs=differs)
@@ -265,8 +266,8 @@ class Index:
             return Justification(_INTENT, Stated(), reach=Reach.NAMED)
         number = number_of(text)
         found = self.judge_one(number or text, tool, name)
-        if found.provenance is _INTENT:
-            # A number in the words that says how much of nothing (`invoice 9999`) is no amount.
+        if found.provenance is _INTENT or is_number_of_something(found):
+            # A number that says how much of nothing (`invoice 9999`, a field `customer_no`) is no amount.
             found = Justification(Provenance.UNKNOWN, None, found.origins)
         numbers = (number,) if number else map(number_of, _NUMBERS.findall(text[:MAX_EXACT]))
         places = map(self.kept.mentioned_number, numbers)

@@ -153,6 +153,10 @@ class Wording:
         # What is stated in another form (an address without its slash) stands nowhere as it is.
         return not places or any(self._leads_to(start, end, leading) for start, end in places)
 
+    def spells(self, value: str) -> bool:
+        """Whether the words state a value that has no digits."""
+        return not any(map(str.isdigit, value)) and self.states(value)
+
     def addresses(self, name: str) -> bool:
         """Whether the words state a name as that of somebody to whom something goes."""
         return any(self._leads_to(start, end, frozenset()) for start, end in self._places(name))
@@ -203,8 +207,8 @@ class Wording:
             or any(
                 self._written[start:end] == wanted
                 and not self._is_part(start, end)
-                # A plain word is a secret only where it is called one.
-                and (not wanted.isalpha() or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
+                # A plain word, or an address, is a secret only where it is called one.
+                and (not _is_plain(wanted) or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
                 for start, end in self._places(value)
             )
         )
@@ -309,3 +313,7 @@ def _is_even(text: str) -> bool:
             if inner % 2 if opening == closing else inner:
                 return False
     return True
+
+
+def _is_plain(text: str) -> bool:
+    return text.isalpha() or "@" in text or "://" in text
