@@ -18,8 +18,10 @@ Json = Any
 #: until it is taken off.
 OPEN = (
     "test_a_payment_is_made_as_often_as_it_was_said",
-    "test_an_address_out_of_the_directory_is_that_of_whom_something_goes_to[Read the start page and send a "
-    "summary to Bob Stone-page",
+    (
+        "test_an_address_out_of_the_directory_is_that_of_whom_something_goes_to[Read the start page and "
+        "send a summary to Bob Stone-page"
+    ),
     "test_an_address_that_is_mentioned_beside_the_one_that_is_written_to[intent8]",
     "test_an_amount_that_is_worked_out_stays_near_what_was_said[Read the page, pay 20 EUR each to DE1",
     "test_an_amount_that_is_worked_out_stays_near_what_was_said[Read the page, pay a total of 20 EUR ",
