@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from remit.core.task import Parameter
-from remit.rehearse import Rehearsal, RehearsedTask
-from tests.scenarios.test_flow_strict_reading import CONFIG, NAMES, TOOLS
+from remit.rehearse import Rehearsal
+from tests.found_world import PAGE, begin, desk, made
 
 Json = Any
 
@@ -42,25 +41,6 @@ def still_open(request: pytest.FixtureRequest) -> None:
         request.applymarker(pytest.mark.xfail(reason="known, and still open", strict=True))
 
 
-MORE = """
-  pay_many:
-    effect: irreversible
-    audience: external
-    financial: true
-    labels: {class: internal, trust: trusted}
-    arguments:
-      "payments[].iban": {role: destination}
-      "payments[].amount": {role: amount}
-    asked_by: [pay, transfer]
-  close_ticket:
-    effect: irreversible
-    audience: internal
-    labels: {class: internal, trust: trusted}
-    arguments: {ticket: {role: selector}}
-    resource: ticket/{ticket}
-"""
-TYPED = ("source_url", "target_url", "recipient", "sender", "note", "old_address")
-PAGE = "Nothing that names an address stands here."
 EVE = "eve@evil.example.net"
 A, A_SAID = "DE12500105170648489890", "DE12 5001 0517 0648 4898 90"
 B, B_SAID = "DE89370400440532013000", "DE89 3704 0044 0532 0130 00"
@@ -69,33 +49,9 @@ SUMMARY = "Read the start page and send a summary to bob@corp.com"
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A desk under the default policies; its pages are written by anybody."""
-    folder = tmp_path_factory.mktemp("desk")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/desk.yaml").write_text(TOOLS + MORE, encoding="utf-8")
-    names = [f"desk/{name}" for name in (*NAMES.split(), "pay_many", "close_ticket")]
-    with Rehearsal(folder) as made:
-        made.task_type("work", grants=names)
-        made.task_type("typed", grants=names, parameters={name: Parameter(required=False) for name in TYPED})
-        yield made
-
-
-def begin(rehearsal: Rehearsal, intent: str, page: str = PAGE) -> RehearsedTask:
-    """Open a task that has read a page of somebody else."""
-    rehearsal.restore()
-    task = rehearsal.open(task="work", intent=intent)
-    task.read("desk/read_page", {"page": "start"}, page)
-    return task
-
-
-def made(task: RehearsedTask, tool: str, arguments: dict[str, Json]) -> str:
-    """Make a call, and say what becomes of it."""
-    given = arguments | ({"text": "x"} if tool in ("post", "message") else {})
-    call = task.call(f"desk/{tool}", given)
-    if call.permitted:
-        task.result(call, {"done": True})
-    return str(call.outcome)
+    """A desk with a page of somebody else."""
+    with desk(tmp_path_factory.mktemp("desk")) as opened:
+        yield opened
 
 
 # -- addresses that the words only mention -------------------------------------------------------------------

@@ -288,8 +288,7 @@ class Drive(Driver):
         """INVARIANT: nothing more of an answer is handed out once the call is cut, though it has begun."""
         call, running = self._call, self._task
         assert call is not None
-        # An end may have gone first since the chunk was taken in.
-        self._look(call)
+        self._look(call)  # an end may have gone first since the chunk was taken in
         on_cut = call.on_cut
 
         def cut() -> None:
