@@ -30,12 +30,9 @@ from remit.cli.saying import saying
 from remit.cli.sessions import StoredSession
 from remit.cli.show import moment, span
 from remit.cli.trust import SeenHead
-from remit.cli.verifying import Beginning
 from remit.core import errors
 from remit.core.event import EventKind
-from remit.core.export import event_line
 from remit.core.meaning import MEANINGS
-from remit.core.merkle import Frontier, leaf_hash
 
 
 @pytest.fixture(autouse=True)
@@ -326,21 +323,6 @@ def test_the_largest_head_is_remembered() -> None:
     trust.remember_head("k", SeenHead(10, "aa", "t"))
     trust.remember_head("k", SeenHead(4, "bb", "t"))
     assert trust.last_head("k") == SeenHead(10, "aa", "t")
-
-
-def test_a_log_whose_beginning_was_rewritten_is_noticed() -> None:
-    """What was seen before must be what the log begins with, even if the new tree is signed and sound."""
-    frontier = Frontier()
-    leaves = [f"leaf {number}" for number in range(5)]
-    for leaf in leaves[:3]:
-        frontier = frontier.append(leaf_hash(leaf.encode()))
-    seen = SeenHead(3, frontier.root().hex(), "t")
-    for changed in (False, True):
-        beginning = Beginning(seen, whole=True)
-        for index, leaf in enumerate(leaves):
-            text = "other" if changed and index == 1 else leaf
-            beginning.watch(event_line(index, text.encode(), None, None))
-        assert beginning.rewritten is changed
 
 
 # The reference.
