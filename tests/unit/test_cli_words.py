@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import subprocess
@@ -30,6 +31,7 @@ from remit.cli.saying import saying
 from remit.cli.sessions import StoredSession
 from remit.cli.show import moment, span
 from remit.cli.trust import SeenHead
+from remit.cli.verifying import verify_file
 from remit.core import errors
 from remit.core.event import EventKind
 from remit.core.meaning import MEANINGS
@@ -366,3 +368,19 @@ def test_the_module_is_the_command() -> None:
         env=os.environ,
     )
     assert told.stdout.startswith("remit 0.")
+
+
+# Evidence.
+
+
+@pytest.mark.parametrize("line", [0, 1, -1])
+def test_a_byte_that_is_no_text_does_not_hold(tmp_path: Path, line: int) -> None:
+    """A file that somebody broke is exit 4, wherever the byte stands."""
+    folder = Path(__file__).parents[2] / "docs/reference/evidence"
+    key = json.loads((folder / "cases.json").read_text(encoding="utf-8"))["key"]
+    lines = (folder / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line].replace(b'"', b'"\xff', 1)
+    place = tmp_path / "evidence.jsonl"
+    place.write_bytes(b"".join(lines))
+    assert verify_file(folder / "whole.jsonl", key=key, at_least=0) == 0
+    assert verify_file(place, key=key, at_least=0) == 4

@@ -284,6 +284,11 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
         yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", way_out)
     elif told.get("locks"):
         yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+    if told.get("log") == "changed":
+        says = "the log was changed in the store: an event is not the one that was recorded"
+        yield Look("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
+    elif told.get("log") == "holds":
+        yield Look("evidence", "ok", "every event up to the last start is the one that was signed")
     if told.get("telling_fails"):
         says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
         yield Look("signals", "note", says, "see its log for why; nothing is lost meanwhile")

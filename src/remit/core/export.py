@@ -99,8 +99,9 @@ def event_line(
     index: int, leaf: bytes, openings: dict[str, list[Json]] | None, path: list[bytes] | None
 ) -> bytes:
     """Give the line of one event; `path` is its inclusion proof, for the export of one task or closure."""
-    line: dict[str, Json] = {"index": index, "leaf": leaf.decode()}
-    if openings:
+    # A leaf that was changed into no text is exported, too, and does not hold.
+    line: dict[str, Json] = {"index": index, "leaf": leaf.decode(errors="replace")}
+    if openings is not None:
         line["openings"] = openings
     if path is not None:
         line["path"] = [base64.b64encode(node).decode() for node in path]
