@@ -159,11 +159,13 @@ def whole(rows: Iterable[Holding], classes: Classes) -> Holding | None:
     """
     found: Holding | None = None
     for row in rows:
-        if row.resource.startswith(LOOSE):
-            row = msgspec.structs.replace(row, resource=ROOT, label=None, below=row.all(classes))
-        elif row.resource != ROOT:
+        if row.resource == ROOT:
+            one = row
+        elif row.resource.startswith(LOOSE):
+            one = msgspec.structs.replace(row, resource=ROOT, label=None, below=row.all(classes))
+        else:
             continue
-        found = row if found is None else found.with_also(row, classes)
+        found = one if found is None else found.with_also(one, classes)
     return found
 
 
