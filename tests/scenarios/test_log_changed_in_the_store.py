@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,14 +11,20 @@ from typing import Any
 
 import pytest
 
+from remit.cli.checks import _log
+from remit.compose import open_records
+from remit.config import load_config
+from remit.config.scaffold import scaffold
 from remit.core.checkpoint import VerifierKey
 from remit.core.errors import VerificationFailed
-from remit.core.event import EventKind
+from remit.core.event import Event, EventKind
 from remit.core.finding import FindingKind
 from remit.core.verification import verify_export
+from remit.ports.store import Unit
 from remit.services.evidence import readable
 from remit.services.log_reading import LogReading
 from tests.call_world import CallWorld, call_world
+from tests.world import TENANT
 
 Json = Any
 
@@ -133,3 +140,49 @@ async def test_a_start_finds_leaves_whose_hashes_were_changed_along(world: CallW
     await beside.turn()
     (found,) = await world.house.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, -1)
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """A folder whose remit was registered with, and is not running."""
+    scaffold(tmp_path)
+    async with open_records(load_config(tmp_path / "remit.yaml")) as house:
+        for name in ("one", "two"):
+            event = Event(kind=EventKind.SYSTEM_STARTED, at=house.clock.now(), tenant=TENANT, agent=name)
+            await house.store.commit(Unit(events=(event,), tenant=TENANT))
+        await house.evidence.checkpoint()
+    return tmp_path
+
+
+def told(folder: Path) -> list[str]:
+    """Give what `doctor` says of the log that is no good."""
+    looks = _log(load_config(folder / "remit.yaml"))
+    return [one.says for one in looks if one.state == "fail"]
+
+
+def test_doctor_says_what_up_refuses(folder: Path) -> None:
+    """A store that a start would not take is not well, before anybody starts."""
+    assert told(folder) == []
+    (place,) = folder.glob(".remit/**/*.db")
+    with sqlite3.connect(place) as file:
+        file.execute("delete from events where idx = (select max(idx) from events)")
+    (says,) = told(folder)
+    assert "`remit up` refuses it" in says
+
+
+def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
+    """Without it a shorter log could not be told from the true one."""
+    config = load_config(folder / "remit.yaml")
+    shutil.rmtree(config.at(config.log_head.path))
+    (says,) = told(folder)
+    assert "its signed head is gone" in says
+
+
+def test_doctor_says_that_a_file_is_no_store(folder: Path) -> None:
+    """Whatever lies where the store should be."""
+    (place,) = folder.glob(".remit/**/*.db")
+    for one in place.parent.glob(f"{place.name}-*"):
+        one.unlink()
+    place.write_bytes(b"a letter to somebody" * 1000)
+    (says,) = told(folder)
+    assert "cannot be read as a store" in says

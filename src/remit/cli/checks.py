@@ -27,7 +27,14 @@ from remit.cli.sessions import secret_for, sessions_file
 from remit.cli.upstream_checks import told_of_upstreams, upstream_looks
 from remit.cli.whose import whose_looks
 from remit.config import Config, examine_config
-from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
+from remit.core.errors import (
+    ConfigInvalid,
+    KeyUnavailable,
+    NotFound,
+    RemitError,
+    StoreUnavailable,
+    VerificationFailed,
+)
 
 #: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
 LOW_SPACE_BYTES = 256 * 1024 * 1024
@@ -52,6 +59,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
             *_keys(config),
             *_openbao(config),
             *_store(config),
+            *_log(config),
             *upstream_looks(config, told_of_upstreams(base_url) if answer is not None and not others else {}),
         ]
         findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
@@ -216,6 +224,20 @@ def _store(config: Config) -> Iterator[Look]:
     else:
         size = place.stat().st_size / 2**20
         yield Look("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
+
+
+def _log(config: Config) -> Iterator[Look]:
+    from remit.compose import log_origin
+    from remit.compose.store import check_log
+
+    try:
+        check_log(config, log_origin)
+    except VerificationFailed as fault:
+        yield Look("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.way_out)
+    except ConfigInvalid as fault:
+        yield Look("store", "fail", fault.message, fault.way_out or "restore it from a copy")
+    except (StoreUnavailable, KeyUnavailable):
+        pass  # `_store` says so
 
 
 def _programs(config: Config) -> Iterator[Look]:
