@@ -9,6 +9,7 @@ played again as a whole, in a task of its own (`whole`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from remit.core.decision import Outcome, weigh
 from remit.core.errors import RemitError
 from remit.core.flow import FlowFacts
 from remit.core.identity import Principal
+from remit.core.provenance import KEY_BYTES, Index
 from remit.core.steps import finish
 from remit.core.task import Parameter
 from remit.rehearse import Rehearsal
@@ -113,6 +115,8 @@ class Stage:
         )
         self._authorizer = self.rehearsal.stage.house.authorizer
         self._policies = self.rehearsal.stage.house.policies
+        #: A task that has read something, of which others are made.
+        self._pattern: Standing | None = None
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -145,6 +149,23 @@ class Stage:
     def open(self, scene: Scene, flavour: Flavour) -> Opened:
         """Play a scene for candidates to be decided in."""
         return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
+
+    def sketch(self, scene: Scene) -> Opened:
+        """Play a scene in memory alone: a task that another one gave the rest of, with an index of its own."""
+        if self._pattern is None:
+            task = self.rehearsal.open(task="work", intent="Read my mails")
+            task.read(*DULL)
+            self._pattern = self.standing(task)
+        live = copy(self._pattern.live)
+        live.index = Index(bytes(KEY_BYTES))
+        live.index.state(scene.said(Flavour.WORDS), {})
+        tools = self._policies.applied.bundle.tools
+        for at, one in enumerate(scene.reads, 1):
+            learned = live.index.learn(
+                one.result, call=at, decision=str(at), tool=tools[one.tool], arguments=one.arguments
+            )
+            finish(learned)
+        return Opened(scene, Flavour.WORDS, self._pattern._replace(live=live))
 
     def standing(self, task: RehearsedTask) -> Standing:
         """Take a task that has made a call for others to be decided in."""
