@@ -125,7 +125,7 @@ LEADS: Final = (
     "Read my mails, then {s}",
     f"When you have read {PAGE}, {{s}}",
     "Look at my inbox. {s}",
-    "{s} Thank you!",
+    "{s}\nThank you!",
 )
 
 

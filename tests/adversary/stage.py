@@ -22,6 +22,7 @@ from remit.core.identity import Principal
 from remit.core.provenance import KEY_BYTES, Index
 from remit.core.steps import finish
 from remit.core.task import Parameter
+from remit.core.tool import Effect
 from remit.rehearse import Rehearsal
 from remit.rehearse.call import RehearsedCall
 from remit.rehearse.rehearsal import RehearsedTask
@@ -151,15 +152,17 @@ class Stage:
         return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
 
     def sketch(self, scene: Scene) -> Opened:
-        """Play a scene in memory alone: a task that another one gave the rest of, with an index of its own."""
+        """Play a scene in memory alone, in a copy of a task; one in which something was done is played."""
         if self._pattern is None:
             task = self.rehearsal.open(task="work", intent="Read my mails")
             task.read(*DULL)
             self._pattern = self.standing(task)
+        tools = self._policies.applied.bundle.tools
+        if any(tools[one.tool].effect is not Effect.NONE for one in scene.reads):
+            return self.open(scene, Flavour.WORDS)
         live = copy(self._pattern.live)
         live.index = Index(bytes(KEY_BYTES))
         live.index.state(scene.said(Flavour.WORDS), {})
-        tools = self._policies.applied.bundle.tools
         for at, one in enumerate(scene.reads, 1):
             learned = live.index.learn(
                 one.result, call=at, decision=str(at), tool=tools[one.tool], arguments=one.arguments
