@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from tests.adversary.figures import LATEST, PUBLISHED, facts, published, summary, write
-from tests.adversary.night import attacked
 from tests.adversary.ordinary import stopped
+from tests.adversary.search import attacked
 from tests.adversary.stage import Stage
 from tests.adversary.utterances import forms
 

@@ -101,8 +101,9 @@ JOINTS: Final = {
     ),
     "tail": ("{a}, {c}", "{a} {c}", "{a} ({c})", "{a} - {c}", "{a}, {c}!"),
     "question": ("{a}. {c}?", "{c}? {a}.", "{a}\n{c}?"),
-    "line": ("{a}\n> {c}", "> {c}\n{a}", "{a}\n\n> {c}\n"),
-    "subject": ("{a}",),
+    "line": ("{a}\n> {c}", "> {c}\n\n{a}", "{a}\n\n> {c}\n"),
+    "subject": ("{a}", "{a}."),
+    "alone": ("{a}", "{a}.", "{a}!"),
 }
 WISHES: Final = (
     "{a}",
@@ -133,8 +134,9 @@ def _frames(role: str, joints: str, texts: str) -> tuple[Frame, ...]:
     return tuple(Frame(role, one.strip(), joints) for one in texts.strip().splitlines())
 
 
-#: Frames around an act: they go with every kind of value.
+#: Frames around an act: they go with every kind of value. The first one speaks of no other.
 OF_ACTS: Final = (
+    Frame("alone", "", "alone"),
     *_frames(
         "ruled out",
         "clause",

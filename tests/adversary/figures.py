@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.adversary.form import Form
-from tests.adversary.ordinary import Stopped
+from tests.adversary.ordinary import Form, Stopped
 from tests.adversary.search import Tally
 
 Json = Any

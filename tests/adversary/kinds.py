@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of values that sentences of the grammar speak of: what is done with each, by which calls, and what
-else people say of one.
+"""The kinds of values that sentences of the grammar speak of: what is done with each, by which calls, and
+what else people say of one.
 """
 
 from __future__ import annotations

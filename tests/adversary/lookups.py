@@ -8,11 +8,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from tests.adversary.choice import Choice
 from tests.adversary.clauses import LEADS, PAGE, WISHES
 from tests.adversary.kinds import KIND
 from tests.adversary.plots import IBAN, IBAN_OF_EVE
-from tests.adversary.sayings import PAGES, mail, spoken
+from tests.adversary.sayings import PAGES, Choice, mail, spoken
 from tests.adversary.scene import Read, Scene
 
 Json = Any

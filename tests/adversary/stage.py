@@ -27,7 +27,7 @@ from remit.rehearse import Rehearsal
 from remit.rehearse.call import RehearsedCall
 from remit.rehearse.rehearsal import RehearsedTask
 from remit.services.live import LiveTask
-from tests.adversary.scene import Flavour, Scene
+from tests.adversary.scene import Flavour, Read, Scene
 
 Json = Any
 
@@ -151,24 +151,31 @@ class Stage:
         """Play a scene for candidates to be decided in."""
         return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
 
-    def sketch(self, scene: Scene) -> Opened:
-        """Play a scene in memory alone, in a copy of a task; one in which something was done is played."""
+    def sketch(self, words: str, reads: Iterable[Read], params: dict[str, Json] | None = None) -> Standing:
+        """Give a task in which a person has said so, and which has read so much, in memory alone: a copy of a
+        task that has read something, with an index of its own.
+        """
         if self._pattern is None:
             task = self.rehearsal.open(task="work", intent="Read my mails")
             task.read(*DULL)
             self._pattern = self.standing(task)
+        live = copy(self._pattern.live)
+        live.index = Index(bytes(KEY_BYTES))
+        live.index.state(words, params or {})
+        tools = self._policies.applied.bundle.tools
+        for at, one in enumerate(reads, 1):
+            tool = tools[one.tool]
+            finish(
+                live.index.learn(one.result, call=at, decision=str(at), tool=tool, arguments=one.arguments)
+            )
+        return self._pattern._replace(live=live)
+
+    def draft(self, scene: Scene) -> Opened:
+        """Play a scene in memory alone, where nothing was done in it but reading."""
         tools = self._policies.applied.bundle.tools
         if any(tools[one.tool].effect is not Effect.NONE for one in scene.reads):
             return self.open(scene, Flavour.WORDS)
-        live = copy(self._pattern.live)
-        live.index = Index(bytes(KEY_BYTES))
-        live.index.state(scene.said(Flavour.WORDS), {})
-        for at, one in enumerate(scene.reads, 1):
-            learned = live.index.learn(
-                one.result, call=at, decision=str(at), tool=tools[one.tool], arguments=one.arguments
-            )
-            finish(learned)
-        return Opened(scene, Flavour.WORDS, self._pattern._replace(live=live))
+        return Opened(scene, Flavour.WORDS, self.sketch(scene.said(Flavour.WORDS), scene.reads))
 
     def standing(self, task: RehearsedTask) -> Standing:
         """Take a task that has made a call for others to be decided in."""
