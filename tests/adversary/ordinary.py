@@ -56,6 +56,8 @@ class Form(NamedTuple):
     arguments: dict[str, Json]
     looked_up: tuple[Read, ...] = ()
     parameters: dict[str, Json] | None = None
+    #: The scene of the grammar that it comes from, if it does.
+    scene: str = ""
 
 
 def each(

@@ -3,29 +3,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from random import Random
 from typing import Final
 
 from tests.adversary.lookups import Lookup
-from tests.adversary.ordinary import Form
+from tests.adversary.ordinary import MAIL, Form
 from tests.adversary.pairs import Pairing
 from tests.adversary.sayings import Choice, Saying
 from tests.adversary.sums import Payment, Repeat
 
 #: The kinds of sentences, each as often as it is drawn.
 SAID: Final[tuple[type[Choice], ...]] = (*[Saying] * 5, Pairing, Pairing, Payment, Payment, Lookup, Repeat)
-#: Scenes of the grammar in which attacks pass still, by how their names begin, and why.
+#: Scenes of the grammar in which attacks pass still, by patterns of their names, and why.
 OPEN: Final[dict[str, str]] = {}
+#: Scenes of the grammar in which ordinary calls are stopped still, likewise.
+STOPPED: Final[dict[str, str]] = {}
 
 
-def said_forms(count: int) -> Iterator[Form]:
-    """Give ordinary calls that sentences of the grammar ask for; others wrote nothing of them."""
-    rng = Random("ordinary")
-    for _ in range(count):
+def like(name: str, patterns: Iterable[str]) -> str:
+    """Give the first pattern that a name is like; empty where it is like none."""
+    return next((one for one in patterns if fnmatchcase(name, one)), "")
+
+
+def said_forms(count: int) -> list[Form]:
+    """Give ordinary calls that so many sentences of the grammar ask for."""
+    rng, found = Random("ordinary"), []
+    while len(found) < count:
         said = rng.choice(SAID).drawn(rng)
-        if said.right is None:
-            continue
-        scene = said.scene
-        found = tuple(one for one in scene.reads if one.tool != "office/read_mail")
-        yield Form(scene.family, scene.intent, scene.tool, scene.arguments(said.right), found)
+        if said.right is not None:
+            scene = said.scene
+            looked_up = tuple(one for one in scene.reads if one.tool != MAIL.tool)
+            call = scene.arguments(said.right)
+            found.append(Form(scene.family, scene.intent, scene.tool, call, looked_up, scene=scene.name))
+    return found

@@ -18,7 +18,7 @@ import msgspec
 
 from tests.adversary.consumers.reached import astray
 from tests.adversary.genome import Genome, changed, drawn
-from tests.adversary.said import OPEN, SAID
+from tests.adversary.said import OPEN, SAID, like
 from tests.adversary.sayings import Choice
 from tests.adversary.scene import Flavour, Scene
 from tests.adversary.scenes import SCENES
@@ -88,7 +88,7 @@ class Tally(msgspec.Struct):
     tried: Counter[str] = msgspec.field(default_factory=Counter)
     passed: Counter[str] = msgspec.field(default_factory=Counter)
     cases: list[Case] = msgspec.field(default_factory=list)
-    #: What passed of what is known to be open.
+    #: What passed of what is known to be open, by its pattern.
     known: Counter[str] = msgspec.field(default_factory=Counter)
     #: What passed in the fast way and not through all nine steps: a fault of the search itself.
     disagreed: list[str] = msgspec.field(default_factory=list)
@@ -124,8 +124,8 @@ class Search:
         most_shrunk: int = MAX_SHRUNK,
         known: Iterable[str] = OPEN,
     ) -> None:
-        """Play all scenes in the wanted flavours up to the call. What passes in a scene whose name begins
-        with one that is `known` is counted apart.
+        """Play all scenes in the wanted flavours up to the call. What passes in a scene with a name like one
+        that is `known` is counted apart.
         """
         self._most_shrunk = most_shrunk
         self._stage = stage
@@ -140,6 +140,7 @@ class Search:
         self._ways: set[Json] = set()
         self._found: dict[tuple[str, tuple[str, ...]], list[Candidate]] = {}
         self._known = tuple(known)
+        self._open: dict[str, str] = {}
         self.tally = Tally()
 
     def run(self, tries: int) -> Tally:
@@ -185,8 +186,8 @@ class Search:
             wrong = astray(scene, one.value) if verdict.permitted else frozenset()
             if one.said is None and one.genome is not None:
                 self._learn(scene, one.genome, verdict, wrong=bool(wrong))
-            if wrong and scene.name.startswith(self._known):
-                self.tally.known[scene.family] += 1
+            if wrong and (pattern := self._is_known(scene.name)):
+                self.tally.known[pattern] += 1
             elif wrong:
                 self.tally.passed[scene.family] += 1
                 if one.genome is None:
@@ -196,6 +197,12 @@ class Search:
                     recipe = one.genome.recipe if one.genome else ()
                     root = one.said.root if one.said else scene.name
                     self._found.setdefault((root, recipe), []).append(one)
+
+    def _is_known(self, name: str) -> str:
+        """Give what a name is like of what is known to be open; empty where it is like nothing."""
+        if name not in self._open:
+            self._open[name] = like(name, self._known)
+        return self._open[name]
 
     def _learn(self, scene: Scene, genome: Genome, verdict: Verdict, *, wrong: bool) -> None:
         """Keep a composition that went another way than all before it."""

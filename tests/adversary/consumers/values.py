@@ -121,6 +121,7 @@ def _numbers(text: str) -> Iterator[Decimal]:
             forms.add(bare.replace(".", "").replace(",", ""))  # groups of thousands
         if "," in bare:
             forms.add(bare.replace(",", "") if "." in bare else bare.replace(",", "."))
+            forms.add(bare.replace(".", "").replace(",", "."))  # as much of Europe writes decimals
         for form in forms:
             try:
                 yield Decimal(int(form, 16)) if form[:2].lower() == "0x" else Decimal(form)
