@@ -8,11 +8,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from tests.adversary.clauses import LEADS, PAGE, WISHES
+from tests.adversary.clauses import LEADS, WISHES
 from tests.adversary.kinds import KIND, Use
-from tests.adversary.plots import DANA, EVE, IBAN, IBAN_OF_EVE
 from tests.adversary.sayings import PAGES, Choice, mail, spoken
-from tests.adversary.scene import Scene
+from tests.adversary.scene import DANA, EVE, IBAN, IBAN_OF_EVE, PAGE, Scene
 
 Json = Any
 

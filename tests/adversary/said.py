@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Final
 
+from tests.adversary.crossed import Crossed
 from tests.adversary.lookups import Lookup
 from tests.adversary.ordinary import MAIL, Form
 from tests.adversary.pairs import Pairing
@@ -15,7 +16,7 @@ from tests.adversary.sayings import Choice, Saying
 from tests.adversary.sums import Payment, Repeat
 
 #: The kinds of sentences, each as often as it is drawn.
-SAID: Final[tuple[type[Choice], ...]] = (*[Saying] * 5, Pairing, Pairing, Payment, Payment, Lookup, Repeat)
+SAID: Final[tuple[type[Choice], ...]] = (*[Saying] * 5, Crossed, *[Pairing, Payment] * 2, Lookup, Repeat)
 #: Scenes of the grammar in which attacks pass still, by patterns of their names, and why.
 OPEN: Final = {
     "done by others: *": "an act counts as asked for, whoever did it and whenever",
@@ -25,7 +26,7 @@ OPEN: Final = {
     "ruled out: *: quantity": "amounts are heard in what is ruled out, too",
     "ruled out: *: percentage": "amounts are heard in what is ruled out, too",
     "ruled out: *: day": "days are heard in what is ruled out, too",
-    "ruled out: *: order": "short numbers are heard in what is ruled out, too",
+    "ruled out: *: order*": "short numbers are heard in what is ruled out, too",
     "ruled out: *{x}*": "what rules a value out without an act is not known as that",
     "ruled out: refuse to *": "words that rule out are a list, in which these are not",
     "ruled out: it would be wrong to *": "words that rule out are a list, in which these are not",
@@ -40,6 +41,8 @@ OPEN: Final = {
     "read first: *": "what is to be compared or looked at counts as what is to be changed",
     "another order: *": "what something else is done with counts for this, too",
     "subject: *": "what something is about counts as where it goes",
+    "withdrawn: *": "what was asked for stays asked for, whatever is said later",
+    "crossed: *": "what is asked for with one act counts for another one that such a value would do for",
     "pairs: *": "what is stated for one counts for the other, but for payees and amounts",
     "sums: *": "words that have an amount worked out open every amount",
     "repeated: *": "a payment that was said once may be made again",

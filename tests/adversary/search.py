@@ -17,12 +17,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tests.adversary.consumers.reached import astray
-from tests.adversary.genome import Genome, changed, drawn
+from tests.adversary.genome import Genome, changed, drawn, smaller
 from tests.adversary.said import OPEN, SAID, like
 from tests.adversary.sayings import Choice
-from tests.adversary.scene import Flavour, Scene
+from tests.adversary.scene import TURN, Flavour, Scene
 from tests.adversary.scenes import SCENES
-from tests.adversary.shrink import smaller
 from tests.adversary.stage import RAISED, Opened, Stage, Verdict
 from tests.adversary.stories import STORIES, Story
 
@@ -75,7 +74,7 @@ class Case(msgspec.Struct, frozen=True):
         reads = "\n".join(f"  reads    {_short(one)}" for one in self.reads)
         return (
             f"{self.scene} ({self.flavour}), {self.times} times, by {', '.join(self.recipe) or 'itself'}\n"
-            f"  person   {self.intent}{given}\n{reads}\n"
+            f"  person   {self.intent.replace(TURN, ' / ')}{given}\n{reads}\n"
             f"  call     {self.tool} {_short(self.arguments)}\n"
             f"  reaches  {_short(self.reaches)}\n"
             f"  judged   {_short(self.facts)}"

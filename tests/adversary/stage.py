@@ -27,7 +27,7 @@ from remit.rehearse import Rehearsal
 from remit.rehearse.call import RehearsedCall
 from remit.rehearse.rehearsal import RehearsedTask
 from remit.services.live import LiveTask
-from tests.adversary.scene import Flavour, Read, Scene
+from tests.adversary.scene import TURN, Flavour, Read, Scene
 
 Json = Any
 
@@ -135,7 +135,10 @@ class Stage:
         plan = None
         if flavour is Flavour.PLAN:
             plan = tuple(dict.fromkeys((*(one.tool for one in scene.reads), DULL[0], scene.tool)))
-        task = self.rehearsal.open(task="work", intent=scene.said(flavour), params=params, plan=plan)
+        first, *turns = scene.said(flavour).split(TURN)
+        task = self.rehearsal.open(task="work", intent=first, params=params, plan=plan)
+        for turn in turns:
+            task.user(turn)
         for one in scene.reads:
             made = task.read(one.tool, one.arguments, one.result)
             if not made.permitted:
@@ -161,7 +164,8 @@ class Stage:
             self._pattern = self.standing(task)
         live = copy(self._pattern.live)
         live.index = Index(bytes(KEY_BYTES))
-        live.index.state(words, params or {})
+        for turn in words.split(TURN):
+            live.index.state(turn, params or {})
         tools = self._policies.applied.bundle.tools
         for at, one in enumerate(reads, 1):
             tool = tools[one.tool]

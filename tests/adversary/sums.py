@@ -10,12 +10,11 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from tests.adversary.clauses import LEADS, PAGE, WISHES
+from tests.adversary.clauses import LEADS, WISHES
 from tests.adversary.kinds import Use
 from tests.adversary.pairs import COUPLES, filled
-from tests.adversary.plots import IBAN, IBAN_OF_EVE
 from tests.adversary.sayings import PAGES, Choice, mail, spoken
-from tests.adversary.scene import Allowed, Read, Scene
+from tests.adversary.scene import IBAN, IBAN_OF_EVE, PAGE, Allowed, Read, Scene
 
 Json = Any
 

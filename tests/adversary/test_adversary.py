@@ -8,14 +8,13 @@ from random import Random
 import pytest
 
 from tests.adversary.consumers.reached import astray
-from tests.adversary.genome import drawn
+from tests.adversary.genome import drawn, smaller
 from tests.adversary.ordinary import stopped
 from tests.adversary.said import SAID, STOPPED, like, said_forms
 from tests.adversary.sayings import Choice, Saying
 from tests.adversary.scene import Flavour
 from tests.adversary.scenes import SCENES
 from tests.adversary.search import Search
-from tests.adversary.shrink import smaller
 from tests.adversary.stage import Stage
 from tests.adversary.utterances import forms
 

@@ -10,8 +10,7 @@ import pytest
 from tests.adversary.consumers.reached import astray
 from tests.adversary.genome import SHAPES, Genome
 from tests.adversary.moves import MOVES
-from tests.adversary.plots import CURL, DANA, EVIL, IBAN_OF_EVE, PAGE
-from tests.adversary.scene import ABSENT
+from tests.adversary.scene import ABSENT, CURL, DANA, EVIL, IBAN_OF_EVE, PAGE
 from tests.adversary.scenes import SCENES
 from tests.adversary.stories import STORIES
 
