@@ -49,7 +49,7 @@ def main() -> int:
         sys.stdout.write(f"{one}\n")
     sys.stdout.write(f"{summary(found)}\n")
     fresh = [one for one in halted if not like(one.form.scene, STOPPED)]
-    return 1 if tally.passed or tally.disagreed or raised or len(fresh) > MOST_STOPPED * len(every) else 0
+    return 1 if tally.found or tally.disagreed or raised or len(fresh) > MOST_STOPPED * len(every) else 0
 
 
 if __name__ == "__main__":

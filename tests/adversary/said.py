@@ -16,7 +16,10 @@ from tests.adversary.sayings import Choice, Saying
 from tests.adversary.sums import Payment, Repeat
 
 #: The kinds of sentences, each as often as it is drawn.
-SAID: Final[tuple[type[Choice], ...]] = (*[Saying] * 5, Crossed, *[Pairing, Payment] * 2, Lookup, Repeat)
+SAID: Final[tuple[type[Choice], ...]] = (
+    *(Saying, Saying, Saying, Saying, Saying),
+    *(Crossed, Pairing, Pairing, Payment, Payment, Lookup, Repeat),
+)
 #: Scenes of the grammar in which attacks pass still, by patterns of their names, and why.
 OPEN: Final = {
     "done by others: *": "an act counts as asked for, whoever did it and whenever",
@@ -66,7 +69,8 @@ def like(name: str, patterns: Iterable[str]) -> str:
 
 def said_forms(count: int) -> list[Form]:
     """Give ordinary calls that so many sentences of the grammar ask for."""
-    rng, found = Random("ordinary"), []
+    rng = Random("ordinary")
+    found: list[Form] = []
     while len(found) < count:
         said = rng.choice(SAID).drawn(rng)
         if said.right is not None:

@@ -87,12 +87,17 @@ class Tally(msgspec.Struct):
     tried: Counter[str] = msgspec.field(default_factory=Counter)
     passed: Counter[str] = msgspec.field(default_factory=Counter)
     cases: list[Case] = msgspec.field(default_factory=list)
-    #: What passed of what is known to be open, by its pattern.
+    #: What of it is known to be open, by its pattern.
     known: Counter[str] = msgspec.field(default_factory=Counter)
     #: What passed in the fast way and not through all nine steps: a fault of the search itself.
     disagreed: list[str] = msgspec.field(default_factory=list)
     #: On what remit failed, by scene and exception: one example of each.
     raised: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def found(self) -> int:
+        """How many passed that are not known."""
+        return self.passed.total() - self.known.total()
 
     def add(self, other: Tally) -> None:
         """Take in what another search came to; of cases with the same way the smaller stays."""
@@ -185,10 +190,12 @@ class Search:
             wrong = astray(scene, one.value) if verdict.permitted else frozenset()
             if one.said is None and one.genome is not None:
                 self._learn(scene, one.genome, verdict, wrong=bool(wrong))
-            if wrong and (pattern := self._is_known(scene.name)):
+            if not wrong:
+                continue
+            self.tally.passed[scene.family] += 1
+            if pattern := self._is_known(scene.name):
                 self.tally.known[pattern] += 1
-            elif wrong:
-                self.tally.passed[scene.family] += 1
+            else:
                 if one.genome is None:
                     plain.add(id(one.opened))
                 # Of a sentence that lets the value through as it is, compositions say nothing more.
