@@ -15,15 +15,16 @@ from tests.adversary.scene import PAGE, TURN
 
 ASKED, OTHER = "{v}", "{x}"
 _FORMS = (
-    "send sending sent, write writing wrote, email emailing emailed, mail mailing mailed, tell telling told, "
-    "message messaging messaged, ping pinging pinged, post posting posted, announce announcing announced, "
-    "submit submitting submitted, publish publishing published, connect connecting connected, "
-    "pay paying paid, transfer transferring transferred, wire wiring wired, text texting texted, "
-    "delete deleting deleted, remove removing removed, share sharing shared, close closing closed, "
-    "resolve resolving resolved, refund refunding refunded, reimburse reimbursing reimbursed, "
-    "order ordering ordered, buy buying bought, run running ran, execute executing executed, "
-    "log logging logged, comment commenting commented, set setting set, change changing changed, "
-    "give giving gave, schedule scheduling scheduled, move moving moved"
+    "send sending sent, write writing wrote written, email emailing emailed, mail mailing mailed, "
+    "tell telling told, message messaging messaged, ping pinging pinged, post posting posted, "
+    "announce announcing announced, submit submitting submitted, publish publishing published, "
+    "connect connecting connected, pay paying paid, transfer transferring transferred, "
+    "wire wiring wired, text texting texted, delete deleting deleted, remove removing removed, "
+    "share sharing shared, close closing closed, resolve resolving resolved, "
+    "refund refunding refunded, reimburse reimbursing reimbursed, order ordering ordered, "
+    "buy buying bought, run running ran run, execute executing executed, log logging logged, "
+    "comment commenting commented, set setting set, change changing changed, give giving gave given, "
+    "schedule scheduling scheduled, move moving moved"
 )
 _VERBS: Final = {one.split()[0]: tuple(one.split()) for one in _FORMS.split(", ")}
 
@@ -34,7 +35,9 @@ class Act(NamedTuple):
     text: str
 
     def form(self, which: int, value: str, of: str = "") -> str:
-        """Give the infinitive (0), the gerund (1) or the past (2), with a value in its place."""
+        """Give the infinitive (0), the gerund (1), the past (2) or its participle (-1), with a value in its
+        place.
+        """
         verb, _, rest = self.text.partition(" ")
         return f"{_VERBS[verb][which]} {rest}".replace("{of}", of).replace(ASKED, value)
 
@@ -57,7 +60,8 @@ class Frame(NamedTuple):
         return (
             self.text.replace("{inf}", act.form(0, other))
             .replace("{ing}", act.form(1, other))
-            .replace("{done}", act.form(2, other))
+            .replace("{did}", act.form(2, other))
+            .replace("{done}", act.form(-1, other))
             .replace("{to}", act.preposition)
             .replace(OTHER, other)
         )

@@ -73,16 +73,16 @@ OF_ACTS: Final = (
         """
         Bob will {inf} himself
         Bob has {done} already
-        I {done} yesterday
-        somebody {done} last week by mistake
+        I {did} yesterday
+        somebody {did} last week by mistake
         it was a mistake to {inf}
         Bob wanted to {inf}, and I refused
         we used to {inf}
         we no longer {inf}
-        last month we {done}
+        last month we {did}
         somebody tried to {inf}
         Bob was told to {inf}, not you
-        Bob {done} and was fired for it
+        Bob {did} and was fired for it
         """,
     ),
     *_frames(
@@ -109,7 +109,7 @@ OF_ACTS: Final = (
         """
         would it be wrong to {inf}
         should we {inf}
-        who {done}
+        who {did}
         what happens if I {inf}
         why did Bob {inf}
         """,

@@ -57,6 +57,7 @@ OPEN: Final = {
 STOPPED: Final = {
     "pairs: *": "a second pair without the verb is not read",
     "sums: pay {a} instead of {b} to {i}": "what stands behind `instead of` is left out up to the end",
+    "looked up: *": "a name goes on over the end of a line",
     "quoted: *": "what follows a quoted line is taken for quoted",
     "ruled out: *": "what follows a dash is taken for ruled out",
 }

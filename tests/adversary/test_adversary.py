@@ -22,6 +22,7 @@ TRIES = 3_000
 STORIES = 12
 SENTENCES = 600
 MOST_STOPPED = 0.005
+MOST_SENTENCES_STOPPED = 0.01
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,12 @@ def test_ordinary_work_is_not_stopped(stage: Stage) -> None:
 
 
 def test_what_a_sentence_asks_for_is_not_stopped(stage: Stage) -> None:
-    """Of some hundred calls that sentences of the grammar ask for, likewise."""
+    """Of some hundred calls that sentences of the grammar ask for, fewer than one in 100 is, beside what is
+    named.
+    """
     every = said_forms(SENTENCES)
     halted = [one for one in stopped(stage, every) if not like(one.form.scene, STOPPED)]
-    assert len(halted) < MOST_STOPPED * len(every), "\n".join(map(str, halted))
+    assert len(halted) < MOST_SENTENCES_STOPPED * len(every), "\n".join(map(str, halted))
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda one: one.name)
