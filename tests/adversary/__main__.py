@@ -3,6 +3,7 @@
 
     python -m tests.adversary                       100,000 candidates, and all ordinary forms
     python -m tests.adversary --tries 5000 --seed 7 another search, which is the same each time
+    python -m tests.adversary --open                and show what is known to be open, too
     python -m tests.adversary --publish             and keep the figures for the documentation
 
 What passes is made small and printed as a scenario. Figures and cases go to `build/adversary.json`. Exits 1
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tests.adversary.figures import LATEST, PUBLISHED, facts, published, summary, write
 from tests.adversary.ordinary import stopped
-from tests.adversary.said import STOPPED, like, said_forms
+from tests.adversary.said import OPEN, STOPPED, like, said_forms
 from tests.adversary.search import attacked
 from tests.adversary.stage import Stage
 from tests.adversary.utterances import forms
@@ -32,10 +33,11 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, default=LATEST)
+    parser.add_argument("--open", action="store_true")
     parser.add_argument("--publish", action="store_true")
     given = parser.parse_args()
     began = time.monotonic()
-    tally = attacked(given.seed, given.tries, given.workers)
+    tally = attacked(given.seed, given.tries, given.workers, () if given.open else OPEN)
     seconds = time.monotonic() - began
     every = [*forms(), *said_forms(len(forms()))]
     with Stage() as stage:

@@ -151,12 +151,13 @@ class Search:
         """Try so many candidates, and make small what passed."""
         done = 0
         while done < tries:
+            half = (tries - done + 1) // 2
             drawn = [
                 Candidate(opened, genome.value(), genome)
                 for opened in self._opened
                 for genome in (self._next(opened.scene) for _ in range(BATCH))
-            ]
-            drawn += [one for _ in range(len(drawn) // SENTENCE) for one in self._said()]
+            ][:half]
+            drawn += [one for _ in range(len(drawn) // SENTENCE + 1) for one in self._said()]
             drawn = drawn[: tries - done]
             self._take(drawn)
             done += len(drawn)
@@ -316,20 +317,20 @@ def _short(value: Json) -> str:
     return text if len(text) <= 400 else f"{text[:300]}... ({len(text)} characters)"
 
 
-def attack(seed: str, tries: int) -> Tally:
+def attack(seed: str, tries: int, known: tuple[str, ...]) -> Tally:
     """Make one search, in a process of its own."""
     with Stage() as stage:
-        search = Search(stage, seed)
+        search = Search(stage, seed, known=known)
         search.tell(tries // TOLD)
         return search.run(tries - tries // TOLD)
 
 
-def attacked(seed: str, tries: int, workers: int) -> Tally:
-    """Make all searches, and put together what they found."""
+def attacked(seed: str, tries: int, workers: int, known: Iterable[str] = OPEN) -> Tally:
+    """Make all searches, and put together what they found beside what is known."""
     sizes = [min(CHUNK, tries - at) for at in range(0, tries, CHUNK)]
     whole = Tally()
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        runs = [pool.submit(attack, f"{seed}/{at}", size) for at, size in enumerate(sizes)]
+        runs = [pool.submit(attack, f"{seed}/{at}", size, tuple(known)) for at, size in enumerate(sizes)]
         for count, run in enumerate(runs, 1):
             whole.add(run.result())
             sys.stderr.write(f"\radversary: {count} of {len(runs)} searches")
