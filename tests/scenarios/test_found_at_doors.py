@@ -55,16 +55,6 @@ OPEN = frozenset(
         "test_an_address_in_a_blob_is_known[base64 of UTF-16]",
         "test_an_address_in_a_blob_is_known[hexadecimal]",
         "test_basic_credentials_are_found_within_base64",
-        "test_json_behind_a_guard_has_fields[)]}'\\n]",
-        "test_json_behind_a_guard_has_fields[/**/]",
-        "test_json_behind_a_guard_has_fields[while(1);]",
-        "test_the_text_of_a_resource_in_a_result_has_fields",
-        "test_yaml_that_begins_otherwise_has_fields[?]",
-        "test_yaml_that_begins_otherwise_has_fields[anchor]",
-        "test_yaml_that_begins_otherwise_has_fields[comment after the head]",
-        "test_yaml_that_begins_otherwise_has_fields[comment]",
-        "test_yaml_that_begins_otherwise_has_fields[directive]",
-        "test_yaml_that_begins_otherwise_has_fields[long key]",
     )
 )
 
@@ -171,9 +161,12 @@ def test_an_event_behind_a_byte_order_mark_has_fields() -> None:
 
 
 @pytest.mark.parametrize("before", [")]}'\n", "/**/", "\x00", "while(1);"])
-def test_json_behind_a_guard_has_fields(before: str) -> None:
-    """Gerrit, Google and others write something before JSON, so that no page runs it; clients cut it off."""
-    body = (before + json.dumps(SALARY, separators=(",", ":"))).encode()
+@pytest.mark.parametrize("record", [SALARY, {"salary": 77000}])
+def test_json_behind_a_guard_has_fields(before: str, record: Json) -> None:
+    """Gerrit, Google and others write something before JSON, so that no page runs it; clients cut it off.
+    What they write before an object of one number makes a mapping of YAML, of another name.
+    """
+    body = (before + json.dumps(record)).encode()
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, body, method="http/json"))
 
 
@@ -285,6 +278,32 @@ def test_the_text_of_a_resource_in_a_result_has_fields() -> None:
     resource = {"uri": "file:///people.json", "mimeType": "application/json", "text": json.dumps(SALARY)}
     body = json.dumps({"content": [{"type": "resource", "resource": resource}]}).encode()
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
+
+
+@pytest.mark.parametrize("text", ["salary 77000", "name,salary\nada,77000\n", "<salary>77000</salary>"])
+def test_a_text_that_is_no_structure_may_hold_any_field(text: str) -> None:
+    """Alone, beside another text, and where it is the bytes of a resource."""
+    alone = [{"type": "text", "text": text}]
+    beside = [*alone, {"type": "text", "text": json.dumps({"name": "ada"})}]
+    blob = [
+        {"type": "resource", "resource": {"uri": "a:b", "blob": base64.b64encode(text.encode()).decode()}}
+    ]
+    for content in (alone, beside, blob):
+        assert "confidential" in labels(Chunk(ChunkKind.RESULT, json.dumps({"content": content}).encode()))
+
+
+def test_a_part_of_a_text_of_an_http_api_may_hold_any_field() -> None:
+    """A part that begins within the name of a field reads as a mapping without it."""
+    part = Chunk(ChunkKind.NOTIFICATION, b"lary: 77000\n", method="http/text")
+    assert "confidential" in labels(part)
+
+
+def test_a_field_named_text_in_the_shape_of_a_result_keeps_its_label() -> None:
+    """An API may have `content` of its own; who writes a mapping into a text takes no label off it."""
+    tool = msgspec.structs.replace(READS, fields=(FieldLabel("content[].text", Label("confidential")),))
+    seen: set[Label] = set()
+    list(Reading({"content": [{"text": "note: it was 77000"}]}, tool, seen=seen))
+    assert Label("confidential") in seen
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None, before: byt
     """
     left = [] if left is None else left
     if chunk.method in _PIECES:
-        return _of_reply(chunk, ReplyPiece(chunk.method), left, before)
+        return _of_reply(chunk, tool, left, before)
     try:
         body = _parsed(chunk.body, left)
     except ValueError:
@@ -70,8 +70,9 @@ def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None, before: byt
     return (body,) if body else ()
 
 
-def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -> tuple[Json, ...]:
+def _of_reply(chunk: Chunk, tool: Tool, left: list[str], before: bytes) -> tuple[Json, ...]:
     """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
+    piece = ReplyPiece(chunk.method)
     if piece is ReplyPiece.HEAD:
         head = msgspec.json.decode(chunk.body, type=ReplyHead)
         said: dict[str, Json] = {**head.headers, "location": head.location}
@@ -86,6 +87,10 @@ def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -
             return (chunk.body.decode(errors="replace"),)
     texts, beside = read_piece(piece, chunk.body, before)
     left += beside
+    if piece is ReplyPiece.TEXT and tool.fields and (before or not chunk.last):
+        # A part of a text reads as another structure than the whole.
+        left += texts
+        return ()
     return tuple(_read(text, left) for text in texts)
 
 
@@ -110,19 +115,19 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tupl
     parts = [] if own is None else [own]
     # The same in both forms is one result, not two.
     if texts and (own is None or own not in (texts[0] if len(texts) == 1 else texts, texts)):
-        parts += _written(texts)
+        parts += _written(texts, tool)
     return (*parts, beside) if beside else tuple(parts)
 
 
-def _written(texts: list[Json]) -> list[Json]:
-    """Give what text blocks hold. INVARIANT: each of several that may write a structure and could
-    not be read here is a result of its own: whoever can write half a surrogate pair into a block must not
-    choose the label of its fields.
+def _written(texts: list[Json], tool: Tool) -> list[Json]:
+    """Give what text blocks hold. INVARIANT: each of several that could not be read here is a result of its
+    own where the tool has fields, or where it may write a structure: whoever can write half a surrogate pair
+    into a block must not choose the label of its fields.
     """
     if len(texts) == 1:
         return texts
-    alone = [one for one in texts if isinstance(one, str) and may_write(one)]
-    rest = [one for one in texts if not (isinstance(one, str) and may_write(one))]
+    alone = [one for one in texts if isinstance(one, str) and (tool.fields or may_write(one))]
+    rest = [one for one in texts if not (isinstance(one, str) and (tool.fields or may_write(one)))]
     return [*([rest] if rest else []), *alone]
 
 
