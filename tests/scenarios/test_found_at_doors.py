@@ -50,7 +50,6 @@ OPEN = frozenset(
         "test_a_credential_is_found_as_encoders_write_it[latin-1]",
         "test_a_credential_is_found_as_encoders_write_it[quoted-printable lines]",
         "test_a_credential_is_found_as_encoders_write_it[quoted-printable]",
-        "test_a_number_of_progress_that_names_something_is_taken_in",
         "test_an_address_in_a_blob_is_known[base64 of Ruby]",
         "test_an_address_in_a_blob_is_known[base64 of UTF-16]",
         "test_an_address_in_a_blob_is_known[hexadecimal]",

@@ -12,12 +12,14 @@ import orjson
 
 from remit.core.field import countless, is_json, may_write, unread
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.number import MIN_NUMBER
 from remit.core.route import ReplyHead, ReplyPiece, read_piece
 from remit.core.tool import Tool
 
 Json = Any
 
-#: Members of a progress notification that are none of the tool's words, where they are numbers.
+#: Members of a progress notification that are none of the tool's words, where they are numbers too short for
+#: those of a telephone, a card or an account.
 _PACE: Final = frozenset({"progress", "total"})
 _TOKEN: Final = "progressToken"
 _PROGRESS: Final = "notifications/progress"
@@ -43,7 +45,7 @@ def in_numbers(chunk: Chunk) -> Chunk:
 
 def _is_pace(name: str, value: Json) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return name == _TOKEN or (number and name in _PACE)
+    return name == _TOKEN or (number and name in _PACE and len(orjson.dumps(value)) < MIN_NUMBER)
 
 
 def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None, before: bytes = b"") -> tuple[Json, ...]:
