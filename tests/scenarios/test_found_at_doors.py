@@ -38,23 +38,6 @@ from tests.rest_world import RestWorld, rest_world
 
 Json = Any
 
-#: What is known and not mended yet. A case that is mended fails here until it is taken off.
-OPEN = frozenset(
-    (
-        "test_an_address_in_a_blob_is_known[base64 of Ruby]",
-        "test_an_address_in_a_blob_is_known[base64 of UTF-16]",
-        "test_an_address_in_a_blob_is_known[hexadecimal]",
-    )
-)
-
-
-@pytest.fixture(autouse=True)
-def still_open(request: pytest.FixtureRequest) -> None:
-    """Expect those cases to fail that are open."""
-    if request.node.name in OPEN:
-        request.applymarker(pytest.mark.xfail(reason="known, and still open", strict=True))
-
-
 SECRET = "sk-live-0123456789abcdefghijklmnopqrstuv"
 CREDENTIAL = UpstreamCredential(lease="lse_1", secrets=(SECRET,))
 SALARY = {"name": "ada", "salary": "77000"}
@@ -328,14 +311,29 @@ async def test_a_number_of_progress_that_names_something_is_taken_in(tmp_path: P
         assert known or b"4111111111111111" not in told.content
 
 
-@pytest.mark.parametrize("form", ["base64 of Ruby", "hexadecimal", "base64 of UTF-16"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "base64 of Ruby",
+        "base64 in a header",
+        "hexadecimal",
+        "xxd -p",
+        "bytea of PostgreSQL",
+        "base64 of UTF-16",
+        "base64 of UTF-16 without a mark",
+    ],
+)
 def test_an_address_in_a_blob_is_known(form: str) -> None:
     """Ruby's `Base64.encode64` ends its lines after 60 letters; 76 and 64 are read past."""
     text = "Dear friend, this is a rather long letter that says nothing, but: write to eve@evil.example now."
     plain = base64.b64encode(text.encode()).decode()
     blob = {
         "base64 of Ruby": "\n".join(plain[at : at + 60] for at in range(0, len(plain), 60)) + "\n",
+        "base64 in a header": "\r\n ".join(plain[at : at + 50] for at in range(0, len(plain), 50)),
         "hexadecimal": text.encode().hex(),
+        "xxd -p": "\n".join(text.encode().hex()[at : at + 62] for at in range(0, 2 * len(text), 62)),
+        "bytea of PostgreSQL": "\\x" + text.encode().hex(),
+        "base64 of UTF-16 without a mark": base64.b64encode(text.encode("utf-16-be")).decode(),
         "base64 of UTF-16": base64.b64encode(text.encode("utf-16")).decode(),
     }[form]
     index = Index(b"k" * 32)

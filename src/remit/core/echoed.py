@@ -2,8 +2,8 @@
 """A secret in each way in which those who were sent it write it back.
 
 A server that echoes what it was sent encodes it as its library does: PHP writes `\\/`, .NET `\\u002B`, Go
-`\\u0026`, Ruby `&#39;`, and each may put one of them into another, in base64 by lines of 76, or in
-hexadecimal. So no list of spellings is searched for. What a byte of the text, or an escape that begins there,
+`\\u0026`, Ruby `&#39;`, and each may put one of them into another, in base64 by lines of 76, or in numbers of
+bytes. So no list of spellings is searched for. What a byte of the text, or an escape that begins there,
 stands for is read, and each letter of the secret may be written in any way that reads as that letter. What
 stands before it does not matter, and neither does where a text is cut.
 
@@ -136,7 +136,8 @@ class Echoes:
         assert self._begins is not None
         while at < len(text):
             found = self._begins.search(text, at, at + WINDOW_BYTES + _LONGEST)
-            if found is not None and (start := found.start()) < at + WINDOW_BYTES:
+            start: int = len(text) if found is None else found.start()
+            if start < at + WINDOW_BYTES:
                 return start
             at += WINDOW_BYTES
             yield

@@ -2,7 +2,7 @@
 """Scrubbing: a credential that an upstream sends back does not reach the agent.
 
 It is found in each way in which those who were sent it write it (`core.echoed`): as it is, in the escapes of
-JSON, of HTML and of addresses, within each other, in base64 and in hexadecimal, by lines or not. This is
+JSON, HTML, addresses and mail, within each other, in base64, and as bytes, by lines or not. This is
 against servers that echo what they were sent, in a debug header or an error; one that wants to tell its
 credential to the agent can write it in a way of its own.
 """
