@@ -17,6 +17,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -78,6 +79,12 @@ class _Form(msgspec.Struct, frozen=True):
         """Bytes where more than the byte that is there is to be looked at."""
         return _MARKS | frozenset(self.fill) | (_QUOTES & frozenset(self.letters))
 
+    @property
+    def firsts(self) -> set[int]:
+        """Bytes with which the first letter may begin."""
+        told = _letters(self.letters[:1], self.table)
+        return {one[0] for one in told} | (LEADS if self.escaped else set())
+
 
 class Echoes:
     """Finds secrets in a text. Holds no state of a text; `steps` counts what was read, for tests."""
@@ -87,15 +94,10 @@ class Echoes:
         self._forms = [form for one in secrets if len(one) >= MIN_SECRET for form in _forms_of(one)]
         self._marks = [form.marks for form in self._forms]
         self._begins = _begins(self._forms) if self._forms else None
-        self._by_first = [
-            [
-                number
-                for number, form in enumerate(self._forms)
-                if (form.escaped and first in LEADS)
-                or form.letters[0] in (form.table[first], 0x20 if first == _PLUS else -1)
-            ]
-            for first in range(256)
-        ]
+        self._by_first: list[list[int]] = [[] for _ in range(256)]
+        for number, form in enumerate(self._forms):
+            for first in form.firsts:
+                self._by_first[first].append(number)
         self.steps = 0
 
     def replaced(self, text: bytes, by: bytes, *, last: bool) -> Steps[tuple[bytes, bytes]]:
@@ -290,11 +292,16 @@ def _beginning(form: _Form) -> bytes:
     return _spelt(letters[0], form) + between + _spelt(letters[1], form) + more
 
 
-def _same(char: str, form: _Form) -> list[bytes]:
+def _same(char: str, form: _Form) -> tuple[bytes, ...]:
     """Give the plain ways to write a letter."""
-    raw = char.encode(form.coding, "replace")
-    found = [bytes((one,)) for one in range(256) if raw == form.table[one : one + 1]] or [raw]
-    return found + {" ": [b"+"], "\n": [b"\r"]}.get(char, [])
+    return _letters(char.encode(form.coding, "replace"), form.table)
+
+
+@lru_cache(maxsize=1024)
+def _letters(raw: bytes, table: bytes) -> tuple[bytes, ...]:
+    """Give what reads as a letter, once it has gone through a table, and the plus for a blank."""
+    found = tuple(bytes((one,)) for one in range(256) if raw == table[one : one + 1]) or (raw,)
+    return (*found, *{b" ": (b"+",), b"\n": (b"\r",)}.get(raw, ()))
 
 
 def _spelt(char: str, form: _Form) -> bytes:
