@@ -64,6 +64,11 @@ def _escape(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9@*_+./-]", lambda found: one(found[0]), text)
 
 
+def _quoted_printable(text: str) -> str:
+    """RFC 2045 section 6.7, without its line breaks."""
+    return "".join(chr(byte) if 32 <= byte < 127 and byte != 61 else f"={byte:02X}" for byte in text.encode())
+
+
 _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _AMP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -113,6 +118,22 @@ ENCODERS: dict[str, Encoder] = {
     "all by decimal number": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "all in percent": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
     "openssl base64": _base64(64, "\n"),
+    # Mail, YAML and SQL, CSV
+    "quopri": lambda text: "=\r\n".join(re.findall("(?:=..|.){1,30}", _quoted_printable(text))),
+    "YAML, SQL": lambda text: text.replace("'", "''"),
+    "CSV": lambda text: text.replace('"', '""'),
+    # Bytes: a Buffer of Node as it is shown and as JSON, `[]byte` of Go, hexdump, wide characters
+    "Node Buffer": lambda text: text.encode().hex(" "),
+    "Node Buffer JSON": lambda text: json.dumps(list(text.encode()), indent=1),
+    "Go []byte": lambda text: " ".join(map(str, text.encode())),
+    "hex of a certificate": lambda text: text.encode().hex(":").upper(),
+    "UTF-16": lambda text: "".join(f"{sign}\0" for sign in text) if text.isascii() else text,
+    # Texts within base64
+    "base64 of UTF-16": lambda text: base64.b64encode(f"a:{text}".encode("utf-16-le")).decode(),
+    "base64 of a form": lambda text: base64.b64encode(f"x=1&token={quote(text, safe='')}".encode()).decode(),
+    "base64 of a header": lambda text: base64.b64encode(
+        b"Authorization: Basic " + base64.b64encode(f"svc:{text}".encode())
+    ).decode(),
     "xxd -p": lambda text: "\n".join(re.findall(".{1,60}", text.encode().hex())),
 }
 

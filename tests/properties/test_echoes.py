@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from remit.core.mediation import Chunk, ChunkKind
 from remit.core.route import ReplyPiece
+from remit.core.steps import finish
 from remit.ports.broker import UpstreamCredential
 from remit.services.scrub import REMOVED, Scrubber
 from tests.encoders import ENCODERS, WRAPPERS
@@ -38,7 +39,7 @@ def scrubbed(body: bytes, cuts: list[int], *secrets: str) -> bytes:
     got = []
     for start, end in itertools.pairwise(places):
         kind = ChunkKind.RESULT if end == len(body) else ChunkKind.NOTIFICATION
-        got.append(scrubber.take(Chunk(kind, body[start:end], PIECE)).body)
+        got.append(finish(scrubber.take(Chunk(kind, body[start:end], PIECE))).body)
     return b"".join(got)
 
 

@@ -30,51 +30,13 @@ from remit.core.tool import Effect, FieldLabel, Tool
 from remit.ports.broker import UpstreamCredential
 from remit.services.brought import brought
 from remit.services.policies import MAX_CHECKS
-from remit.services.scrub import scrubbed
+from remit.services.scrub import Scrubber
 from tests.hostile_world import ASKED, hostile_world
 from tests.house_world import HouseWorld, house_world
 from tests.policy_requests import SUMMARISE, TOOLS, source
 from tests.rest_world import RestWorld, rest_world
 
 Json = Any
-
-#: What is known and not mended yet. A case that is mended fails here until it is taken off.
-OPEN = frozenset(
-    (
-        "test_a_credential_is_found_as_encoders_write_it[CSV]",
-        "test_a_credential_is_found_as_encoders_write_it[Go []byte]",
-        "test_a_credential_is_found_as_encoders_write_it[Node Buffer JSON]",
-        "test_a_credential_is_found_as_encoders_write_it[Node Buffer]",
-        "test_a_credential_is_found_as_encoders_write_it[UTF-16]",
-        "test_a_credential_is_found_as_encoders_write_it[YAML, SQL]",
-        "test_a_credential_is_found_as_encoders_write_it[latin-1]",
-        "test_a_credential_is_found_as_encoders_write_it[quoted-printable lines]",
-        "test_a_credential_is_found_as_encoders_write_it[quoted-printable]",
-        "test_a_number_of_progress_that_names_something_is_taken_in",
-        "test_an_address_in_a_blob_is_known[base64 of Ruby]",
-        "test_an_address_in_a_blob_is_known[base64 of UTF-16]",
-        "test_an_address_in_a_blob_is_known[hexadecimal]",
-        "test_basic_credentials_are_found_within_base64",
-        "test_json_behind_a_guard_has_fields[)]}'\\n]",
-        "test_json_behind_a_guard_has_fields[/**/]",
-        "test_json_behind_a_guard_has_fields[while(1);]",
-        "test_the_text_of_a_resource_in_a_result_has_fields",
-        "test_yaml_that_begins_otherwise_has_fields[?]",
-        "test_yaml_that_begins_otherwise_has_fields[anchor]",
-        "test_yaml_that_begins_otherwise_has_fields[comment after the head]",
-        "test_yaml_that_begins_otherwise_has_fields[comment]",
-        "test_yaml_that_begins_otherwise_has_fields[directive]",
-        "test_yaml_that_begins_otherwise_has_fields[long key]",
-    )
-)
-
-
-@pytest.fixture(autouse=True)
-def still_open(request: pytest.FixtureRequest) -> None:
-    """Expect those cases to fail that are open."""
-    if request.node.name in OPEN:
-        request.applymarker(pytest.mark.xfail(reason="known, and still open", strict=True))
-
 
 SECRET = "sk-live-0123456789abcdefghijklmnopqrstuv"
 CREDENTIAL = UpstreamCredential(lease="lse_1", secrets=(SECRET,))
@@ -171,9 +133,12 @@ def test_an_event_behind_a_byte_order_mark_has_fields() -> None:
 
 
 @pytest.mark.parametrize("before", [")]}'\n", "/**/", "\x00", "while(1);"])
-def test_json_behind_a_guard_has_fields(before: str) -> None:
-    """Gerrit, Google and others write something before JSON, so that no page runs it; clients cut it off."""
-    body = (before + json.dumps(SALARY, separators=(",", ":"))).encode()
+@pytest.mark.parametrize("record", [SALARY, {"salary": 77000}])
+def test_json_behind_a_guard_has_fields(before: str, record: Json) -> None:
+    """Gerrit, Google and others write something before JSON, so that no page runs it; clients cut it off.
+    What they write before an object of one number makes a mapping of YAML, of another name.
+    """
+    body = (before + json.dumps(record)).encode()
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, body, method="http/json"))
 
 
@@ -244,10 +209,8 @@ BACK = {
 def test_a_credential_is_found_as_encoders_write_it(by: str) -> None:
     """Each is what a widely used encoder makes of it by default."""
     secret, written = BACK[by]
-    told = scrubbed(
-        Chunk(ChunkKind.RESULT, b"-- " + written.encode("latin-1") + b" --"),
-        UpstreamCredential(lease="lse_1", secrets=(secret,)),
-    )
+    scrubber = Scrubber(UpstreamCredential(lease="lse_1", secrets=(secret,)))
+    told = finish(scrubber.take(Chunk(ChunkKind.RESULT, b"-- " + written.encode("latin-1") + b" --")))
     assert b"[credential removed]" in told.body
 
 
@@ -255,7 +218,8 @@ def test_basic_credentials_are_found_within_base64() -> None:
     """A server that answers with the body that it was sent writes it in base64: of a header, twice."""
     basic = base64.b64encode(f"svc:{SECRET}".encode()).decode()
     written = base64.b64encode(f"Authorization: Basic {basic}".encode())
-    assert b"[credential removed]" in scrubbed(Chunk(ChunkKind.RESULT, written), CREDENTIAL).body
+    told = finish(Scrubber(CREDENTIAL).take(Chunk(ChunkKind.RESULT, written)))
+    assert b"[credential removed]" in told.body
 
 
 # Blocks beside one another.
@@ -285,6 +249,32 @@ def test_the_text_of_a_resource_in_a_result_has_fields() -> None:
     resource = {"uri": "file:///people.json", "mimeType": "application/json", "text": json.dumps(SALARY)}
     body = json.dumps({"content": [{"type": "resource", "resource": resource}]}).encode()
     assert "confidential" in labels(Chunk(ChunkKind.RESULT, body))
+
+
+@pytest.mark.parametrize("text", ["salary 77000", "name,salary\nada,77000\n", "<salary>77000</salary>"])
+def test_a_text_that_is_no_structure_may_hold_any_field(text: str) -> None:
+    """Alone, beside another text, and where it is the bytes of a resource."""
+    alone = [{"type": "text", "text": text}]
+    beside = [*alone, {"type": "text", "text": json.dumps({"name": "ada"})}]
+    blob = [
+        {"type": "resource", "resource": {"uri": "a:b", "blob": base64.b64encode(text.encode()).decode()}}
+    ]
+    for content in (alone, beside, blob):
+        assert "confidential" in labels(Chunk(ChunkKind.RESULT, json.dumps({"content": content}).encode()))
+
+
+def test_a_part_of_a_text_of_an_http_api_may_hold_any_field() -> None:
+    """A part that begins within the name of a field reads as a mapping without it."""
+    part = Chunk(ChunkKind.NOTIFICATION, b"lary: 77000\n", method="http/text")
+    assert "confidential" in labels(part)
+
+
+def test_a_field_named_text_in_the_shape_of_a_result_keeps_its_label() -> None:
+    """An API may have `content` of its own; who writes a mapping into a text takes no label off it."""
+    tool = msgspec.structs.replace(READS, fields=(FieldLabel("content[].text", Label("confidential")),))
+    seen: set[Label] = set()
+    list(Reading({"content": [{"text": "note: it was 77000"}]}, tool, seen=seen))
+    assert Label("confidential") in seen
 
 
 @pytest.mark.parametrize(
@@ -321,14 +311,29 @@ async def test_a_number_of_progress_that_names_something_is_taken_in(tmp_path: P
         assert known or b"4111111111111111" not in told.content
 
 
-@pytest.mark.parametrize("form", ["base64 of Ruby", "hexadecimal", "base64 of UTF-16"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "base64 of Ruby",
+        "base64 in a header",
+        "hexadecimal",
+        "xxd -p",
+        "bytea of PostgreSQL",
+        "base64 of UTF-16",
+        "base64 of UTF-16 without a mark",
+    ],
+)
 def test_an_address_in_a_blob_is_known(form: str) -> None:
     """Ruby's `Base64.encode64` ends its lines after 60 letters; 76 and 64 are read past."""
     text = "Dear friend, this is a rather long letter that says nothing, but: write to eve@evil.example now."
     plain = base64.b64encode(text.encode()).decode()
     blob = {
         "base64 of Ruby": "\n".join(plain[at : at + 60] for at in range(0, len(plain), 60)) + "\n",
+        "base64 in a header": "\r\n ".join(plain[at : at + 50] for at in range(0, len(plain), 50)),
         "hexadecimal": text.encode().hex(),
+        "xxd -p": "\n".join(text.encode().hex()[at : at + 62] for at in range(0, 2 * len(text), 62)),
+        "bytea of PostgreSQL": "\\x" + text.encode().hex(),
+        "base64 of UTF-16 without a mark": base64.b64encode(text.encode("utf-16-be")).decode(),
         "base64 of UTF-16": base64.b64encode(text.encode("utf-16")).decode(),
     }[form]
     index = Index(b"k" * 32)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
-from remit.core.echoed import Echoes
+from remit.core.echoed import WINDOW_BYTES, Echoes
+from remit.core.steps import finish
 from tests.encoders import ENCODERS, WRAPPERS
 
 SECRETS = (
@@ -21,7 +24,7 @@ BY = b"[gone]"
 
 def gone(text: str, *secrets: str, last: bool = True) -> bytes:
     """What is left of a text."""
-    clean, held = Echoes(secrets or SECRETS).replaced(text.encode(), BY, last=last)
+    clean, held = finish(Echoes(secrets or SECRETS).replaced(text.encode(), BY, last=last))
     return clean if last else clean + b"|" + held
 
 
@@ -71,17 +74,17 @@ def test_a_blank_line_ends_what_is_written_by_lines() -> None:
 def test_a_text_without_it_is_the_same_object(text: str) -> None:
     """Not a byte is changed, and none is copied."""
     raw = text.encode("latin-1")
-    assert Echoes(SECRETS).replaced(raw, BY, last=True)[0] is raw
+    assert finish(Echoes(SECRETS).replaced(raw, BY, last=True))[0] is raw
 
 
 def test_of_two_that_begin_alike_the_longer_one_is_waited_for() -> None:
     """The shorter one is complete, and the longer one may yet come."""
     secrets = ("token-", "token-token-more")
     echoes = Echoes(secrets)
-    clean, held = echoes.replaced(b"x token-tok", BY, last=False)
+    clean, held = finish(echoes.replaced(b"x token-tok", BY, last=False))
     assert (clean, held) == (b"x ", b"token-tok")
-    assert echoes.replaced(held + b"en-more ", BY, last=False) == (b"[gone] ", b"")
-    assert echoes.replaced(b"token-tok", BY, last=True) == (b"[gone]tok", b"")
+    assert finish(echoes.replaced(held + b"en-more ", BY, last=False)) == (b"[gone] ", b"")
+    assert finish(echoes.replaced(b"token-tok", BY, last=True)) == (b"[gone]tok", b"")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,35 @@ def test_the_search_is_linear(unit: str) -> None:
     steps = []
     for times in (2_000, 4_000):
         echoes = Echoes(SECRETS[:1])
-        echoes.replaced((unit * times).encode(), BY, last=False)
+        finish(echoes.replaced((unit * times).encode(), BY, last=False))
         steps.append(echoes.steps)
     assert steps[1] <= 2.2 * steps[0] + 200
     assert steps[1] <= 40 * 4_000 * len(unit)
+
+
+@pytest.mark.parametrize(
+    "unit", ["%73%6b%2f%6c%69%76%65", "&#115;", "sk/li", "x", "115,107,", "c2sv", "73:6b:"]
+)
+def test_it_is_read_in_short_steps(unit: str) -> None:
+    """Others have a turn after a few dozen places, or after a window without any."""
+    text = (unit * 6_000).encode()
+    echoes = Echoes(SECRETS[:1])
+    pauses = sum(1 for _ in echoes.replaced(text, BY, last=True))
+    assert pauses >= echoes.steps // 1_000
+    assert pauses >= len(text) // WINDOW_BYTES
+
+
+@pytest.mark.parametrize("encoder", ["all in percent", "all by number", "JSON.stringify", "Node Buffer"])
+def test_memory_does_not_grow_with_what_was_read(encoder: str) -> None:
+    """A text of nothing but the secret: what lies behind is forgotten."""
+    text = (ENCODERS[encoder](SECRETS[0]) * 1_000).encode()[:20_000]
+    peaks = []
+    for part in (text[: len(text) // 2], text):
+        echoes = Echoes(SECRETS[:1])
+        tracemalloc.start()
+        try:
+            finish(echoes.replaced(part, BY, last=True))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] <= 2 * len(text)

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pytest
 
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.steps import finish
 from remit.ports.broker import UpstreamCredential
-from remit.services.scrub import scrubbed
+from remit.services.scrub import Scrubber
 
 SECRET = 'p4ss/w"örd+9'
 
@@ -17,7 +18,7 @@ SECRET = 'p4ss/w"örd+9'
 def scrub(body: bytes, *secrets: str) -> bytes:
     """Scrub a result."""
     credential = UpstreamCredential(lease="lse_1", secrets=secrets or (SECRET,))
-    return scrubbed(Chunk(ChunkKind.RESULT, body), credential).body
+    return finish(Scrubber(credential).take(Chunk(ChunkKind.RESULT, body))).body
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,10 @@ def test_each_usual_form_is_removed(written: str) -> None:
 def test_a_result_without_it_is_left_as_it_is() -> None:
     """The same object, uncopied; short texts are not looked for, since they are met by chance."""
     chunk = Chunk(ChunkKind.RESULT, b'{"a": "nothing here: abc"}')
-    assert scrubbed(chunk, UpstreamCredential(lease="lse_1", secrets=(SECRET, "abc"))) is chunk
-    assert scrubbed(chunk, UpstreamCredential(lease="lse_1")) is chunk
-    assert scrubbed(chunk, None) is chunk
+    for secrets in ((SECRET, "abc"), ()):
+        credential = UpstreamCredential(lease="lse_1", secrets=secrets)
+        assert finish(Scrubber(credential).take(chunk)) is chunk
+    assert finish(Scrubber(None).take(chunk)) is chunk
 
 
 def test_one_that_holds_another_goes_whole() -> None:

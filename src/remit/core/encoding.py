@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts in texts: what percent-encoding, HTML references, base64, quoted-printable and encoded words hold.
+"""Texts in texts: what percent-encoding, HTML references, base64, hexadecimal, quoted-printable and encoded
+words hold.
 
 `decoded` reads a text that is encoded as a whole, `enclosed` gives what is encoded within one. Neither says
 that anybody would decode it: what holds a destination in any of these forms is taken to hold it.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import binascii
 import html
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from remit.core.spelling import classes
@@ -26,6 +28,11 @@ BREAK = " | "
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _PART = re.compile(r"[A-Za-z0-9+]{12,}")
+_NEXT_LINE = re.compile(r"\r?\n[ \t]{0,9}([A-Za-z0-9+/_-]++)(?![^\s=])")
+_HEX = re.compile(r"(?:0?[xX])?((?:[0-9A-Fa-f]{2}){6,})")
+_BYTE_ORDER = (b"\xff\xfe", b"\xfe\xff")
+LINES = 16
+"""Lines of a run that are read in one step."""
 # With what no base64 of a text begins: its first byte would begin no character of UTF-8 (RFC 3629 section 4).
 _NO_TEXT = frozenset("ghijklmnopqrstuv+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -34,7 +41,6 @@ MAX_INNER = 3
 """Bytes of a character of UTF-8 after its first one, at most, and what they can be (RFC 3629 section 3)."""
 # A number that is no character's. Python refuses to read one of thousands of digits.
 _NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
-_QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
 # A text is quoted-printable where it has a soft break, or quotes what no address is without: `@`, `.`, `=`.
 _IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
 _SOFT = re.compile(r"=\r?\n")
@@ -120,10 +126,10 @@ def enclosing(text: str) -> Steps[str]:
             found.append(words)
         # RFC 2045 section 6.7: a soft break can stand anywhere, also within an address.
         if _SOFT.search(text):
-            found.append((yield from quoted(_SOFT.sub("", text))))
+            found.append(quoted(_SOFT.sub("", text)))
         elif _IS_QUOTED.search(text):
             for piece in filter(_IS_QUOTED.search, text.split()):
-                found += ((yield from quoted(piece)),)
+                found.append(quoted(piece))
     if len(text) >= MIN_BASE64:
         # One byte stands for each character, so that places are the same.
         rows = text.encode("ascii", "replace").translate(_IN_BASE64)
@@ -132,14 +138,9 @@ def enclosing(text: str) -> Steps[str]:
     return BREAK.join(found)
 
 
-def quoted(text: str) -> Steps[str]:
+def quoted(text: str) -> str:
     """Take off quoted-printable (RFC 2045 section 6.7)."""
-    raw = bytearray()
-    for part in slices(text, "="):
-        percent = _QUOTED.sub(lambda at: "%" + at[0][1:], part.replace("%", "%25"))
-        raw += unquote_to_bytes(percent.encode("utf-8", "surrogatepass"))
-        yield
-    return raw.decode("utf-8", "replace")
+    return binascii.a2b_qp(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
 
 
 def from_base64(text: str) -> str:
@@ -170,22 +171,64 @@ def _part_of_base64(text: str) -> str:
     return ""
 
 
+def _held(run: str) -> Iterator[str]:
+    """Give each text that a run holds, in base64 or hexadecimal, and in UTF-8 or UTF-16."""
+    found = from_base64(run)
+    if not found and len(run) > MAX_PATH:
+        found = _part_of_base64(run)
+    if found:
+        yield found
+    try:
+        if digits := _HEX.fullmatch(run):
+            yield _of_bytes(bytes.fromhex(digits[1]))
+        # Zeros beside signs of ASCII, as UTF-16 has them, are many `A`.
+        elif run.count("A") * 8 >= len(run):
+            yield _of_bytes(binascii.a2b_base64(run.rstrip("=").translate(_URL_SAFE) + "=="))
+    except ValueError:
+        return
+
+
+def _of_bytes(data: bytes) -> str:
+    return (data[2:] if data[:2] in _BYTE_ORDER else data).replace(b"\0", b"").decode()
+
+
 def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
-    """Add what the runs of base64 in a text hold; `rows` has a mark for each of its characters."""
+    """Add what the runs of base64 or hexadecimal in a text hold; `rows` has a mark for each of its
+    characters. Lines of the same length are one run.
+    """
     pause = STEP
     while start >= 0:
         if start > pause:
             pause = start + STEP
             yield
         end = rows.find(b" ", start)
-        end = len(text) if end < 0 else end
-        run = text[start:end]
-        if whole := from_base64(run) or (len(run) > MAX_PATH and _part_of_base64(run)):
-            found.append(whole)
-        elif len(run) <= MAX_PATH:
-            # It may be a part of a path or a name, and not one of base64's own characters.
-            found.extend(filter(None, (from_base64(one) for one in _PART.findall(run) if one != run)))
-        start = rows.find(_LONG, end)
+        lines = [text[start : len(text) if end < 0 else end]]
+        while end >= 0 and (after := _NEXT_LINE.match(text, end)) and len(after[1]) <= len(lines[0]):
+            lines.append(after[1])
+            end = after.end()
+            if len(after[1]) < len(lines[0]):
+                break
+            if not len(lines) % LINES:
+                yield
+        whole = tuple(_held("".join(lines))) if len(lines) > 1 else ()
+        found += whole
+        if not whole or len(lines[0]) % 4:
+            # Lines of whole groups hold apart what they hold together.
+            for at, run in enumerate(lines, 1):
+                if len(run) >= MIN_BASE64:
+                    _add(run, found)
+                if not at % LINES:
+                    yield
+        start = rows.find(_LONG, end) if end >= 0 else -1
+
+
+def _add(run: str, found: list[str]) -> None:
+    """Add what one line of a run holds."""
+    whole = tuple(_held(run))
+    found += whole
+    if not whole and len(run) <= MAX_PATH:
+        # It may be a part of a path or a name, and not one of base64's own characters.
+        found.extend(filter(None, (from_base64(one) for one in _PART.findall(run) if one != run)))
 
 
 def _reading_words(text: str) -> Steps[str]:
@@ -206,6 +249,6 @@ def _reading_words(text: str) -> Steps[str]:
             continue
         held = text[inside:close]
         read = from_base64(held) or text[start:end] if word[1] in "bB" else None
-        out += (text[done:start], (yield from quoted(held.replace("_", " "))) if read is None else read)
+        out += (text[done:start], quoted(held.replace("_", " ")) if read is None else read)
         done, word = end, _WORD.search(text, end)
     return "".join((*out, text[done:]))

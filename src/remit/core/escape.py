@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be read at a place of a text: the byte that is there, or what an escape that begins there says.
 
-Nobody knows how a text is encoded, so each escape of JSON and JavaScript (`\\u002B`), of HTML (`&#43;`) and
-of addresses (`%2B`) is one reading, escapes within escapes too, beside that of the byte as it is.
+Nobody knows how a text is encoded, so each escape of JSON and JavaScript (`\\u002B`), of HTML (`&#43;`), of
+addresses (`%2B`) and of mail (`=2B`) is one reading, escapes within escapes too, beside that of the byte as
+it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Final
 
 #: Escapes within escapes: JSON in JSON in a page.
 MAX_DEPTH: Final = 3
-LEADS: Final = frozenset(b"\\%&")
+LEADS: Final = frozenset(b"\\%&=")
+_BYTES_OF_LEADS: Final = frozenset(bytes((one,)) for one in LEADS)
 SIGNS: Final = {
     # Markdown, Ruby, shells, properties of Java and expressions write a backslash before any of them.
     **{bytes((one,)): bytes((one,)) for one in b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"},
@@ -29,6 +31,8 @@ _DIGITS: Final = re.compile(rb"[0-9]+")
 _OCTAL: Final = re.compile(rb"[0-7]{1,3}")
 _NAME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9]{0,31}")
 _MAX_DIGITS: Final = 12
+#: Places whose readings are remembered. A reading goes back over no more than the last few.
+_REMEMBERED: Final = 512
 HTML_NAMES: Final = {name.encode(): text.encode() for name, text in html5.items()}
 
 
@@ -62,10 +66,14 @@ class Spellings:
         known = self._known.get(key)
         if known is None:
             before, self.short = self.short, False
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+                self._cut.clear()
             known = [(self.text[at : at + 1], at + 1)]
-            if depth:
-                found = dict.fromkeys(self._escapes(at, depth - 1))
-                known += [one for one in found if one not in known]
+            fresh = known
+            for _ in range(depth):
+                found = dict.fromkeys(read for one in fresh for read in self._escapes(*one, depth - 1))
+                known += (fresh := [one for one in found if one not in known])
             self._known[key] = known
             if self.short:
                 self._cut.add(key)
@@ -73,19 +81,18 @@ class Spellings:
         self.short = self.short or key in self._cut
         return known
 
-    def _escapes(self, at: int, depth: int) -> list[Read]:
-        out: list[Read] = []
-        for lead, place in self.units(at, depth):
-            self.steps += 1
-            if lead == b"%":
-                out += self._percent(place, depth)
-            elif lead == b"&":
-                out += self._reference(place, depth)
-            elif lead == b"\\":
-                out += self._backslash(place, depth)
-            if place > at + 1:
-                out.append((lead, place))
-        return out
+    def _escapes(self, lead: bytes, at: int, depth: int) -> list[Read]:
+        """Give what an escape says whose lead was read up to here."""
+        if lead not in _BYTES_OF_LEADS:
+            return []
+        self.steps += 1
+        if lead == b"%":
+            return self._percent(at, depth)
+        if lead == b"&":
+            return self._reference(at, depth)
+        if lead == b"\\":
+            return self._backslash(at, depth)
+        return [(bytes((code,)), end) for code, end in self._hex(at, 2)]
 
     def _percent(self, at: int, depth: int) -> list[Read]:
         """RFC 3986 section 2.1, and what `escape` of old scripts writes (ECMAScript B.2.1.1)."""
@@ -180,4 +187,4 @@ class Spellings:
 
 def _utf8(code: int) -> bytes:
     """Give a character as it is sent; what is none reads as nothing that a secret holds."""
-    return chr(code).encode("utf-8", "replace") if code < 0x110000 else b"\0"
+    return chr(code).encode("utf-8", "replace") if code < 0x110000 else b"\xff\xff"

@@ -59,7 +59,7 @@ class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint: str
 
 
-class Facts(msgspec.Struct, frozen=True):
+class FactsRead(msgspec.Struct, frozen=True):
     """The facts that a verification itself reads; others say more, and each kind has its own."""
 
     outcome: Json = None
@@ -69,7 +69,7 @@ class Facts(msgspec.Struct, frozen=True):
     key: Json = None
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class LeafRead(msgspec.Struct, frozen=True):
     """What a verification reads of a record."""
 
     v: int
@@ -78,7 +78,7 @@ class Leaf(msgspec.Struct, frozen=True):
     writer: str
     seq: int
     prev: str
-    facts: Facts
+    facts: FactsRead
     task: str = ""
     task_prev: str = ""
     call: str = ""
@@ -129,10 +129,10 @@ def read_line(raw: bytes) -> EventLine | CheckpointLine:
     return msgspec.convert(said, form)
 
 
-def read_leaf(data: bytes) -> tuple[Leaf, dict[str, Json]]:
+def read_leaf(data: bytes) -> tuple[LeafRead, dict[str, Json]]:
     """Read a record, and all its facts; raises `ValueError` where it is none of this format."""
     record = _object(data, line=False)
-    leaf = msgspec.convert(record, Leaf)
+    leaf = msgspec.convert(record, LeafRead)
     if leaf.v != LEAF_FORMAT:
         raise ValueError("a record of another format")
     return leaf, record["facts"]

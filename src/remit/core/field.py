@@ -29,7 +29,7 @@ MAX_NESTED_YAML = 500
 MAX_KEY = 80
 # Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
 # get to name fields.
-_WRITTEN = frozenset({"", "content[].text", "contents[].text"})
+_WRITTEN = frozenset({"", "content[].text", "contents[].text", "content[].resource.text"})
 # How a mapping or a list begins. What begins otherwise would be read far before it turned out to be none.
 _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
 _UNREAD: Json = object()
@@ -176,8 +176,9 @@ class _Box:
         if isinstance(self.into, list):
             self.into.append(value)
         elif self.key is None:
-            if not isinstance(value, str):
-                raise ValueError("a key that is no text")
+            if not isinstance(value, str) or "{" in value:
+                # `while(1);{"salary": 7}` is a mapping of YAML; clients read an object of JSON in it.
+                raise ValueError("a key that is no text, or in which an object begins")
             self.key = value
         else:
             if self.key in self.into:

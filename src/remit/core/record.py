@@ -35,6 +35,8 @@ MAX_TOOLS = 100
 PATH_BYTES = 600
 """What a path takes in memory, about."""
 _NO_KEY = itertools.repeat(None)
+#: Where a block of content, or a resource, holds what it is about.
+_HELD = ("text", "blob", "data")
 
 
 class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
@@ -122,15 +124,15 @@ class Paths:
 _Level = tuple[Iterator[tuple[str | None, Json]], _Names, dict[str, Json], int, bool]
 
 
-def bodies(result: Json) -> Iterator[tuple[Json, bool]]:
-    """Give the parts of a tool's result out of the shape in which MCP carries them, and whether a text among
-    them may write a structure.
+def bodies(result: Json) -> Iterator[tuple[Json, str | None]]:
+    """Give the parts of a tool's result out of the shape in which MCP carries them; with a text that may
+    write a structure the name under which it stood, with all else None.
 
     What a tool gives twice, as structure and as text, is given twice: nobody promises that both are equal.
     All else is given as well: what looks like this shape may be a tool's own result, and somebody reads it.
     """
     if not isinstance(result, dict) or not isinstance(result.get("content", result.get("contents")), list):
-        yield result, True
+        yield result, ""
         return
     rest = {}
     for key, value in result.items():
@@ -138,21 +140,26 @@ def bodies(result: Json) -> Iterator[tuple[Json, bool]]:
             for block in value:
                 yield from _of_block(block)
         elif key == "structuredContent":
-            yield value, False
+            yield value, None
         elif key != "resultType" or value != "complete":
             rest[key] = value
     if rest:
-        yield rest, False
+        yield rest, None
 
 
-def _of_block(block: Json) -> Iterator[tuple[Json, bool]]:
-    if isinstance(block, dict) and isinstance(block.get("text"), str):
-        yield block["text"], True
-        rest = {key: value for key, value in block.items() if key not in ("text", "type")}
-        if rest:
-            yield rest, False
-    else:
-        yield block, False
+def _of_block(block: Json) -> Iterator[tuple[Json, str | None]]:
+    """Give the text or the bytes of a block of content, or of the resource in it, and what stands beside."""
+    if not isinstance(block, dict):
+        yield block, None
+        return
+    resource = block.get("resource")
+    for holder in (block, resource) if isinstance(resource, dict) else (block,):
+        rest = {key: value for key, value in holder.items() if value is not resource}
+        held = [key for key in _HELD if isinstance(rest.get(key), str)]
+        for key in held:
+            yield rest.pop(key), key
+        if rest and (not held or rest.keys() != {"type"}):
+            yield rest, None
 
 
 class Reading:
@@ -186,12 +193,19 @@ class Reading:
     def steps(self) -> Iterator[ResultLeaf | None]:
         """Give each leaf, and None where no leaf has been found for long."""
         try:
-            for body, written in bodies(self._result):
+            for body, name in bodies(self._result):
                 value = body
                 left: list[str] = []
-                if written and isinstance(body, str):
+                if name is not None and isinstance(body, str):
                     inner = yield from structuring(body, left)
-                    value = body if inner is None else inner
+                    if inner is not None:
+                        value = inner
+                        # The shape may be the tool's own, and the text a field of it.
+                        self.seen.update(one.label for one in self._fields if one.path.split(".")[-1] == name)
+                    elif self._fields:
+                        # INVARIANT: what is not read as a structure stands in no field. A client may find
+                        # one in it nevertheless, behind a guard or in another notation.
+                        value, left = [], [body]
                 self.above.append(len(self.above))
                 yield from self._walk(value, len(self.above) - 1)
                 if left:

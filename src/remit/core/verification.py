@@ -19,7 +19,7 @@ from remit.core.export import (
     CheckpointLine,
     EventLine,
     Header,
-    Leaf,
+    LeafRead,
     read_header,
     read_leaf,
     read_line,
@@ -93,7 +93,7 @@ class _Chains:
         self.tasks: dict[str, tuple[str, int]] = {}
         self.calls: dict[str, int] = {}
 
-    def follow(self, index: int, leaf: Leaf, hash_hex: str, *, whole: bool) -> list[ExportFault]:
+    def follow(self, index: int, leaf: LeafRead, hash_hex: str, *, whole: bool) -> list[ExportFault]:
         """Check that a record follows the one before it from the same writer and of the same task."""
         faults = []
         if whole:
@@ -228,7 +228,7 @@ class _Reading:
             text = f"the first {seen.size} events are not those that were seen before"
             self.fault(-1, "rewritten", text)
 
-    def _open(self, index: int, leaf: Leaf, openings: dict[str, list[Json]]) -> None:
+    def _open(self, index: int, leaf: LeafRead, openings: dict[str, list[Json]]) -> None:
         try:
             reveal(openings, leaf.sealed)
         except (RemitError, ValueError, TypeError, RecursionError) as error:

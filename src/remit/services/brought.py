@@ -12,6 +12,7 @@ import orjson
 
 from remit.core.field import may_write
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.number import MIN_NUMBER
 from remit.core.parsing import MAX_AT_ONCE, decoding, reading
 from remit.core.route import ReplyHead, ReplyPiece, read_piece
 from remit.core.steps import Steps
@@ -19,7 +20,8 @@ from remit.core.tool import Tool
 
 Json = Any
 
-#: Members of a progress notification that are none of the tool's words, where they are numbers.
+#: Members of a progress notification that are none of the tool's words, where they are numbers too short for
+#: those of a telephone, a card or an account.
 _PACE: Final = frozenset({"progress", "total"})
 _TOKEN: Final = "progressToken"
 _PROGRESS: Final = "notifications/progress"
@@ -50,7 +52,7 @@ def _tells_pace(chunk: Chunk) -> bool:
 
 def _is_pace(name: str, value: Json) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return name == _TOKEN or (number and name in _PACE)
+    return name == _TOKEN or (number and name in _PACE and len(orjson.dumps(value)) < MIN_NUMBER)
 
 
 def brought(
@@ -65,7 +67,7 @@ def brought(
     """
     left = [] if left is None else left
     if chunk.method in _PIECES:
-        return (yield from _of_reply(chunk, ReplyPiece(chunk.method), left, before))
+        return (yield from _of_reply(chunk, tool, left, before))
     try:
         body = yield from _parsed(chunk.body, left)
     except ValueError:
@@ -79,8 +81,9 @@ def brought(
     return (body,) if body else ()
 
 
-def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -> Steps[tuple[Json, ...]]:
+def _of_reply(chunk: Chunk, tool: Tool, left: list[str], before: bytes) -> Steps[tuple[Json, ...]]:
     """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
+    piece = ReplyPiece(chunk.method)
     if piece is ReplyPiece.HEAD:
         head = msgspec.json.decode(chunk.body, type=ReplyHead)
         said: dict[str, Json] = {**head.headers, "location": head.location}
@@ -95,6 +98,10 @@ def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -
             return ((yield from decoding(chunk.body, "replace")),)
     texts, beside = read_piece(piece, chunk.body, before)
     left += beside
+    if piece is ReplyPiece.TEXT and tool.fields and (before or not chunk.last):
+        # A part of a text reads as another structure than the whole.
+        left += texts
+        return ()
     found: list[Json] = []
     for text in texts:
         found += ((yield from _read(text, left)),)
@@ -122,19 +129,19 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> Step
     parts = [] if own is None else [own]
     # The same in both forms is one result, not two.
     if texts and (own is None or own not in (texts[0] if len(texts) == 1 else texts, texts)):
-        parts += _written(texts)
+        parts += _written(texts, tool)
     return (*parts, beside) if beside else tuple(parts)
 
 
-def _written(texts: list[Json]) -> list[Json]:
-    """Give what text blocks hold. INVARIANT: each of several that may write a structure and could
-    not be read here is a result of its own: whoever can write half a surrogate pair into a block must not
-    choose the label of its fields.
+def _written(texts: list[Json], tool: Tool) -> list[Json]:
+    """Give what text blocks hold. INVARIANT: each of several that could not be read here is a result of its
+    own where the tool has fields, or where it may write a structure: whoever can write half a surrogate pair
+    into a block must not choose the label of its fields.
     """
     if len(texts) == 1:
         return texts
-    alone = [one for one in texts if isinstance(one, str) and may_write(one)]
-    rest = [one for one in texts if not (isinstance(one, str) and may_write(one))]
+    alone = [one for one in texts if isinstance(one, str) and (tool.fields or may_write(one))]
+    rest = [one for one in texts if not (isinstance(one, str) and (tool.fields or may_write(one)))]
     return [*([rest] if rest else []), *alone]
 
 

@@ -268,7 +268,7 @@ class Drive(Driver):
             self._look(self._call)
             raise
         self._look(self._call)
-        return self._scrubber.take(chunk)
+        return await self._m.observer.turns.take(self._scrubber.take(chunk), partial(self._look, self._call))
 
     async def _observe(self, need: Observe) -> Observed:
         """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""

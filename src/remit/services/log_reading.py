@@ -19,13 +19,15 @@ from remit.services.findings import Findings
 
 log = logging.getLogger("remit.evidence")
 
-#: Events that are read in a turn, and seconds between turns: some 2,000 events a second, for 2 % of a CPU.
+#: Events that are read in a turn.
 PAGE: Final = 500
-PAUSE_S: Final = 0.25
 
 
 class LogReading:
     """Reads the log from its first event to where it ended when the reading began."""
+
+    #: Seconds between turns: some 2,000 events a second, for 2 % of a CPU.
+    pause_s: Final = 0.25
 
     def __init__(self, *, store: Store, evidence: Evidence, findings: Findings, tenant: str) -> None:
         """Begin before the first event."""

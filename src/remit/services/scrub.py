@@ -2,7 +2,7 @@
 """Scrubbing: a credential that an upstream sends back does not reach the agent.
 
 It is found in each way in which those who were sent it write it (`core.echoed`): as it is, in the escapes of
-JSON, of HTML and of addresses, within each other, in base64 and in hexadecimal, by lines or not. This is
+JSON, HTML, addresses and mail, within each other, in base64, and as bytes, by lines or not. This is
 against servers that echo what they were sent, in a debug header or an error; one that wants to tell its
 credential to the agent can write it in a way of its own.
 """
@@ -18,6 +18,7 @@ import msgspec
 from remit.core.echoed import Echoes
 from remit.core.mediation import Chunk
 from remit.core.route import ReplyPiece
+from remit.core.steps import Steps, finish
 from remit.ports.broker import UpstreamCredential
 
 REMOVED: Final = b"[credential removed]"
@@ -40,21 +41,20 @@ class Scrubber:
         self._on_found: Callable[[UpstreamCredential], None] | None = on_found
         self._held = b""
 
-    def take(self, chunk: Chunk) -> Chunk:
+    def take(self, chunk: Chunk) -> Steps[Chunk]:
         """Give a chunk without the credential."""
         credential = self._credential
         if credential is None or not credential.secrets:
             return chunk
-        if chunk.method not in _BODIES:
-            clean = scrubbed(chunk, credential)
-            if clean is not chunk:
-                self._found(credential)
-            return clean
-        body = self._held + chunk.body
-        clean_body, self._held = _echoes(credential.secrets).replaced(body, REMOVED, last=chunk.last)
-        if len(clean_body) + len(self._held) != len(body) or not body.startswith(clean_body):
+        of_body = chunk.method in _BODIES
+        body = self._held + chunk.body if of_body else chunk.body
+        steps = _echoes(credential.secrets).replaced(body, REMOVED, last=chunk.last or not of_body)
+        clean, held = yield from steps
+        if len(clean) + len(held) != len(body) or not body.startswith(clean):
             self._found(credential)
-        return msgspec.structs.replace(chunk, body=clean_body)
+        if of_body:
+            self._held = held
+        return chunk if clean is chunk.body else msgspec.structs.replace(chunk, body=clean)
 
     def _found(self, credential: UpstreamCredential) -> None:
         told, self._on_found = self._on_found, None
@@ -69,15 +69,7 @@ NO_SCRUBBER: Final = Scrubber(None)
 def cleaned(line: bytes, secrets: tuple[str, ...]) -> bytes:
     """Give a line of a log without secrets, and of one that has several lines without each of these."""
     parts = (part for secret in secrets for part in (secret, *secret.splitlines()))
-    return _echoes(tuple(dict.fromkeys(parts))).replaced(line, REMOVED, last=True)[0]
-
-
-def scrubbed(chunk: Chunk, credential: UpstreamCredential | None) -> Chunk:
-    """Give a chunk without the credential of its call."""
-    if credential is None or not credential.secrets:
-        return chunk
-    body, _ = _echoes(credential.secrets).replaced(chunk.body, REMOVED, last=True)
-    return chunk if body is chunk.body else msgspec.structs.replace(chunk, body=body)
+    return finish(_echoes(tuple(dict.fromkeys(parts))).replaced(line, REMOVED, last=True))[0]
 
 
 _echoes = lru_cache(maxsize=1024)(Echoes)
