@@ -128,8 +128,7 @@ def enclosing(text: str) -> Steps[str]:
         if _SOFT.search(text):
             found.append(quoted(_SOFT.sub("", text)))
         elif _IS_QUOTED.search(text):
-            for piece in filter(_IS_QUOTED.search, text.split()):
-                found.append(quoted(piece))
+            found += map(quoted, filter(_IS_QUOTED.search, text.split()))
     if len(text) >= MIN_BASE64:
         # One byte stands for each character, so that places are the same.
         rows = text.encode("ascii", "replace").translate(_IN_BASE64)
