@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from remit.core.clause import asking, verbs_and_nouns
 from remit.core.destination import Wholes
 from remit.core.foreign import foreign
 from remit.core.inflection import stem
@@ -25,7 +26,6 @@ from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.steps import Steps, finish
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.utterance import asking, verbs_and_nouns
 from remit.core.word import name_words, number_of
 
 Json = Any
@@ -171,7 +171,7 @@ def judging(
         closed=closed,
         doubtful=doubtful,
         anchored=anchored,
-        asked=said.asks(*asking(tool)),
+        asked=said.asks(asking(tool)),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
@@ -327,9 +327,9 @@ def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bo
 
 def _handed(index: Index, tool: Tool) -> bool:
     """Whether what was read where the intent hands over speaks of what a tool does."""
-    words, name = asking(tool)
-    verbs, nouns = verbs_and_nouns(name)
-    return not index.naming.handed.words.isdisjoint(words | verbs | nouns)
+    by = asking(tool)
+    verbs, nouns = verbs_and_nouns(by.name)
+    return not index.naming.handed.words.isdisjoint(by.words | verbs | nouns)
 
 
 def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:

@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 
 from remit.core.amount import amount_of, in_hundredths, is_minor, is_moment, is_number, states_day, unit_of
+from remit.core.clause import asking
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding
@@ -40,7 +41,7 @@ from remit.core.statement import Statement, leads_out
 from remit.core.steps import Steps, finish
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking
+from remit.core.utterance import Utterance
 from remit.core.walk import is_one, walk
 from remit.core.word import name_words, number_of, words_of
 
@@ -300,10 +301,10 @@ class Index:
         if tool is not None and not stated.parameter:
             # Others want it used too: it is used for what it was stated for alone.
             if any(one.trust is _UNTRUSTED for one in origins):
-                asked = self.utterance.asks_near(found.normal, *asking(tool))
+                asked = self.utterance.asks_near(found.normal, asking(tool))
                 spent = statement.spent_by_others(text, (tool.id, name)) or not asked
             elif tool.selects(name):
-                spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
+                spent = self.utterance.asks_for(found.normal, asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name)
         if elsewhere and not leads_out(tool, name):
             # It is the person's, and not as what it would be used.
@@ -335,7 +336,7 @@ class Index:
 
     def _of_many(self, tool: Tool | None) -> bool:
         """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
-        return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(*asking(tool))
+        return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(asking(tool))
 
     def _pointed(
         self,

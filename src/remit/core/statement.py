@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
+from remit.core.clause import asking
 from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
@@ -31,7 +32,7 @@ from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
 from remit.core.quotation import unquoted
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking
+from remit.core.utterance import Utterance
 from remit.core.word import name_words, stems_of
 
 Json = Any
@@ -168,8 +169,8 @@ class Statement:
         if spec.role is not _DESTINATION:
             if stated.parameter:
                 return False
-            asked = self.utterance.asks_for(text, *asking(tool))
-            if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(*asking(tool)):
+            asked = self.utterance.asks_for(text, asking(tool))
+            if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(asking(tool)):
                 # Code that the words only speak of, beside some that is to be run.
                 return not self.utterance.wording.is_code(text)
             # Of two that could be meant, the one that is asked for is.
@@ -185,7 +186,7 @@ class Statement:
         if reads:
             # To read what the person named for something else tells nobody anything.
             return False
-        asked = self.utterance.asks_for(words, *asking(tool), whom=True)
+        asked = self.utterance.asks_for(words, asking(tool), whom=True)
         led = wording.addressed(words, frozenset(name_words(name)))
         if asked and led:
             return False
@@ -194,7 +195,7 @@ class Statement:
             return not (asked is None and wording.received(words)) and not (asked and wording.defined(words))
         if found.kind not in _BY_WORDS:
             # It is the only one of its kind that could be meant.
-            asked = self.utterance.asks_for(words, *asking(tool))
+            asked = self.utterance.asks_for(words, asking(tool))
         return asked is False and not wording.defined(words)
 
     def meant(self, names: AbstractSet[str], found: ExactValue, tool: Tool | None, name: str) -> bool:
@@ -224,7 +225,7 @@ class Statement:
             if len(seen) > MAX_OTHERS:
                 return True
             if self.utterance.wording.addressed(stated.words) and self.utterance.asks_for(
-                stated.words, *asking(tool), whom=True
+                stated.words, asking(tool), whom=True
             ):
                 return True
         return False
