@@ -56,9 +56,9 @@ _VERBS: tuple[frozenset[str], ...] = tuple(
     )
 )
 _READING = _stems(
-    "read open look check see find show list get fetch visit download browse load summarise summarize compare "
-    "review analyse analyze examine inspect verify study count translate search scan skim identify evaluate "
-    "assess explain describe retrieve extract"
+    "read open look check see find show list get fetch visit download browse load summarise summarize "
+    "compare review analyse analyze examine inspect verify study count translate search scan skim identify "
+    "evaluate assess explain describe retrieve extract"
 )
 _WRITTEN = frozenset().union(*_VERBS)
 _ASKING = frozenset(map(stem, _WRITTEN)) | _READING | _stems("let give tell")
@@ -80,9 +80,9 @@ _TELLING = _stems("mail email message tell notify inform text ping")
 _TELLING_TOO = _stems("reply respond answer inform notify contact")
 _JOINING = _set("and then but or")
 _BEFORE_NOUNS = _set(
-    "the a an my your our his her its their this that these those any all every each no some which whose what "
-    "of in on at from with for about via into per by regarding new latest recent unread old other short brief "
-    "daily weekly monthly"
+    "the a an my your our his her its their this that these those any all every each no some which whose "
+    "what of in on at from with for about via into per by regarding new latest recent unread old other short "
+    "brief daily weekly monthly"
 )
 _BEGINNING = _set("please first now then kindly just also and could can would you next finally")
 _BEFORE_OBJECTS = _set(

@@ -9,7 +9,7 @@ Cedar, not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from remit.core.inflection import stem
 from remit.core.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
 from remit.core.leaf import values_of
+from remit.core.owed import payments
 from remit.core.place import EACH, path_of
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
@@ -45,7 +46,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     selector from a trusted field there, a destination as the only one like it, in one source for all, in
     which the call's amounts stand too if they are not of the intent, for pointed selectors.
     `amount_differs`: the intent says how much, and an amount of the call is neither that, nor below a bound
-    that it sets, nor reached; `amount_computed`: its words have an amount worked out (`the difference`).
+    that it sets, nor reached; `amount_computed`: its words have an amount worked out, and do not say how far
+    (`the difference`). `repeated`: a payment that was stated is made more often than it was stated.
     `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
     data holds what the intent states. `spent`: the intent states it, it was used for something else before,
     and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
@@ -79,6 +81,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     amount_reached: bool = False
     amount_differs: bool = False
     amount_computed: bool = False
+    repeated: bool = False
     parameter: bool = False
     crossed: bool = False
     spent: bool = False
@@ -164,7 +167,8 @@ def judging(
         amount=worst_of.get("amount", NO_VALUE),
         amount_reached="amount" not in short,
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
-        amount_computed=index.statement.amounts.computed,
+        amount_computed=index.statement.owed.amounts(tool).computed,
+        repeated=index.statement.repeats(tool, parts),
         parameter=parameters and not words,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
@@ -262,7 +266,7 @@ def _of_arguments(
             kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
-    if "amount" in kinds and not _are_owed(index, tool, parts):
+    if "amount" in kinds and not all(index.statement.owed.owes(*one) for one in payments(tool, parts)):
         # It is the person's, for another payee.
         kinds["amount"].append(msgspec.structs.replace(NOTHING, differs=True))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
@@ -270,24 +274,6 @@ def _of_arguments(
     if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
         kinds["personal"] = [NOTHING]  # whose record is left to the tool: everybody's, it may be
     return found, kinds, contents
-
-
-def _are_owed(index: Index, tool: Tool, parts: dict[str, Json]) -> bool:
-    """Whether no amount of a call is one that the person said for another payee alone."""
-    of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
-    for name, spec in tool.arguments.items():
-        if spec.role in (_DESTINATION, ArgumentRole.AMOUNT) and name in parts:
-            texts = list(islice(values_of(parts[name], tool, name), MAX_PIECES))
-            of.setdefault(spec.role, []).append((name, texts))
-    for _, payees in of.get(_DESTINATION, ()):
-        for name, amounts in of.get(ArgumentRole.AMOUNT, ()):
-            # One for each of them, or all for all.
-            each = (
-                zip(payees, amounts, strict=True) if len(payees) == len(amounts) else product(payees, amounts)
-            )
-            if not all(index.statement.owes(payee, amount, name) for payee, amount in each):
-                return False
-    return True
 
 
 def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justification | None:

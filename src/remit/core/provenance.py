@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.amount import amount_of, in_hundredths, is_minor, is_moment, is_number, states_day, unit_of
+from remit.core.amount import is_number
 from remit.core.clause import asking
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
@@ -240,24 +240,7 @@ class Index:
         self, text: str, tool: Tool | None, name: str, read: Wholes | None = None
     ) -> Justification:
         """Say where an amount came from, and whether the person stated another one."""
-        amounts, words = self.statement.amounts, name_words(name)
-        unit, wanted = unit_of(text), amount_of(text)
-        if unit:
-            stated = not amounts.units or unit in amounts.units
-            return self._how_much(stated, text, tool, name, differs=not stated)
-        if wanted is None:
-            day = states_day(text, self.utterance.days)
-            # Digits in another form (`#4711`) are of something else that the words say.
-            stated = self.utterance.wording.spells(text) if day is None else day
-            # What nobody can read as an amount is another than any that was stated.
-            differs = not stated and (day is None or bool(self.utterance.days))
-            return self._how_much(stated, text, tool, name, differs=differs)
-        if is_minor(words):
-            wanted = in_hundredths(wanted)
-        stated, differs = amounts.cover(wanted, words), amounts.differ()
-        if is_moment(words) and self.utterance.days:
-            # A day that is written as a number is none of the days that were named.
-            stated, differs = False, True
+        stated, differs = self.statement.how_much(text, tool, name)
         return self._how_much(stated, text, tool, name, differs=differs)
 
     def _how_much(

@@ -8,12 +8,11 @@ used, too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
+from remit.core.amount import NO_AMOUNTS, amount_of, in_hundredths, is_minor, is_moment, states_day, unit_of
 from remit.core.clause import asking
 from remit.core.ending import is_file_name
 from remit.core.exact import (
@@ -30,7 +29,7 @@ from remit.core.exact import (
 )
 from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
-from remit.core.quotation import unquoted
+from remit.core.owed import Owed, payments
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance
 from remit.core.word import name_words, stems_of
@@ -41,8 +40,6 @@ _TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
 _IN_WORDS = (_TEXT, _HOST, ExactKind.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
-_PAYEES = (ExactKind.IBAN, ExactKind.EMAIL, ExactKind.PHONE)
-_SENTENCES = re.compile(r"[.!?;]\s")
 MAX_OTHERS = 20
 """Values like one that are looked at; where there are more, none of them stands alone."""
 _PURPOSES = (_DESTINATION, ArgumentRole.CODE)
@@ -68,59 +65,52 @@ class Statement:
         self._spent: dict[ExactValue, tuple[str, str]] = {}
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
-        self.amounts = Amounts()
-        #: How much was said for whom, where different payees were named with amounts of their own.
-        self._owed: dict[ExactValue, Amounts] = {}
+        self.owed = Owed()
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for part in self.utterance.wording.hear(goal):
-            self._divide(part)
+            self.owed.divide(part)
             for piece, found in written(part):
                 self._values.setdefault(found, Stated(words=piece))
                 if found.kind is _HOST and not is_file_name(found.normal):
                     self._hosts.add(found.normal)
         self.utterance.hear(goal)
-        self.amounts.hear(unquoted(goal))
+        self.owed.hear(goal)
         for name, value in params.items():
             for leaf in leaves(value):
                 self._parameter(name, leaf)
 
-    def _divide(self, part: str) -> None:
-        """Note which amounts stand with which of several payees: before each of them, or after."""
-        text = " ".join(part.split())
-        places: dict[int, tuple[int, ExactValue]] = {}
-        for piece, found in written(text):
-            at = text.find(piece)
-            if found.kind in _PAYEES and at >= 0:
-                places[at] = max(places.get(at, (0, found)), (at + len(piece), found), key=lambda one: one[0])
-            if len(places) > MAX_OTHERS:
-                return
-        stops = sorted((at, end, found) for at, (end, found) in places.items())
-        if len(stops) < 2:
-            return
-        before = [text[0 if not at else stops[at - 1][1] : one[0]] for at, one in enumerate(stops)]
-        after = [*before[1:], text[stops[-1][1] :]]
-        first = _SENTENCES.split(before[0])[-1]
-        shares = [Amounts() for _ in stops]
-        for share, words in zip(
-            shares, [first, *before[1:]] if any(amounts_in(first)) else after, strict=True
-        ):
-            share.hear(words)
-        if sum(one.differ() for one in shares) > 1:
-            self._owed.update({one[2]: share for one, share in zip(stops, shares, strict=True)})
-
-    def owes(self, payee: str, amount: str, name: str) -> bool:
-        """Whether an amount is none that was said for another payee alone."""
-        share, wanted = self._owed.get(exact(payee)), amount_of(amount)
-        if share is None or not share.differ():
-            return True
-        unit = unit_of(amount)
+    def how_much(self, text: str, tool: Tool | None, name: str) -> tuple[bool, bool]:
+        """Whether an amount is stated, and whether another one is."""
+        words = name_words(name)
+        amounts = NO_AMOUNTS if tool is None else self.owed.amounts(tool)
+        unit, wanted = unit_of(text), amount_of(text)
+        if unit:
+            stated = not amounts.units or unit in amounts.units
+            return stated, not stated
         if wanted is None:
-            return not unit or not share.units or unit in share.units
-        if is_minor(name_words(name)):
+            day = states_day(text, self.utterance.days)
+            # Digits in another form (`#4711`) are of something else that the words say.
+            stated = self.utterance.wording.spells(text) if day is None else day
+            # What nobody can read as an amount is another than any that was stated.
+            return stated, not stated and (day is None or bool(self.utterance.days))
+        if is_moment(words) and self.utterance.days:
+            # A day that is written as a number is none of the days that were named.
+            return False, True
+        if is_minor(words):
             wanted = in_hundredths(wanted)
-        return share.cover(wanted, name_words(name))
+        return amounts.cover(wanted, words), amounts.differ()
+
+    def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
+        """Whether a call makes a payment once more than the person said it."""
+        wording = self.utterance.wording
+
+        def named(payee: str) -> int:
+            found = self._values.get(exact(payee))
+            return wording.count(found.words if found and found.words else payee)
+
+        return self.owed.repeats(tool, payments(tool, parts), named)
 
     def _parameter(self, name: str, leaf: str) -> None:
         self._written.add(leaf.strip(BLANKS))
@@ -133,7 +123,7 @@ class Statement:
                 self._hosts.add(found.normal)
         self.utterance.wording.hear(leaf)
         self.utterance.hear(leaf)
-        self.amounts.add(leaf)
+        self.owed.add(leaf)
 
     def holds(self, found: ExactValue) -> bool:
         """Whether a value is stated, whatever for."""

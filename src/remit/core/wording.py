@@ -153,6 +153,10 @@ class Wording:
         # What is stated in another form (an address without its slash) stands nowhere as it is.
         return not places or any(self._leads_to(start, end, leading) for start, end in places)
 
+    def count(self, value: str) -> int:
+        """Count how often a value stands in the words."""
+        return sum(1 for _ in self._places(value))
+
     def spells(self, value: str) -> bool:
         """Whether the words state a value that has no digits."""
         return not any(map(str.isdigit, value)) and self.states(value)
