@@ -13,24 +13,6 @@ from tests.found_world import PAGE, begin, desk, made
 
 Json = Any
 
-#: What is known and not mended yet, by how the names of the cases begin. A case that is mended fails here
-#: until it is taken off.
-OPEN = (
-    (
-        "test_an_address_out_of_the_directory_is_that_of_whom_something_goes_to[Read the start page and "
-        "send a summary to Bob Stone-page"
-    ),
-    "test_another_address_in_the_record_of_somebody_is_not_theirs",
-)
-
-
-@pytest.fixture(autouse=True)
-def still_open(request: pytest.FixtureRequest) -> None:
-    """Expect those cases to fail that are open."""
-    if request.node.name.startswith(OPEN):
-        request.applymarker(pytest.mark.xfail(reason="known, and still open", strict=True))
-
-
 EVE = "eve@evil.example.net"
 A, A_SAID = "DE12500105170648489890", "DE12 5001 0517 0648 4898 90"
 B, B_SAID = "DE89370400440532013000", "DE89 3704 0044 0532 0130 00"

@@ -307,6 +307,8 @@ class Index:
             if used.kind is ExactKind.TEXT and not self.naming.firm(record) and leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
+            if leads_out(tool, name) and self.naming.is_of_another(record, place.met.field):
+                continue
             number = _is_amount(tool, name) and is_number(name_words(place.name))
             if number or not self.statement.meant(self.naming.names(record), used, tool, name):
                 continue

@@ -190,19 +190,23 @@ class Statement:
 
     def meant(self, names: AbstractSet[str], found: ExactValue, tool: Tool | None, name: str) -> bool:
         """Whether one of the names by which a record was found is, as the person said it, that of whom a tool
-        goes to with a value: the words lead to it, or to nothing else like that. So it is without names.
+        goes to with a value, or of what it changes: the words lead to it, or to nothing else like that. A
+        word that the person used for something else names nobody. So it is without names.
         """
+        if not names or tool is None or tool.effect is Effect.NONE:
+            return True
+        whom = leads_out(tool, name)
+        if not (whom or tool.selects(name)):
+            return True
         wording = self.utterance.wording
-        return (
-            not names
-            or tool is None
-            or tool.effect is Effect.NONE
-            or not leads_out(tool, name)
-            or any(
-                self.holds(exact(one))
-                or (wording.states(one) and (wording.addressed(one) or not self._another(found, one, tool)))
-                for one in names
+        return any(
+            self.holds(exact(one))
+            or (whom and wording.states(one) and wording.addressed(one))
+            or (
+                (not whom or (wording.states(one) and not self._another(found, one, tool)))
+                and (wording.is_name(one) or self.utterance.asks_for(one, asking(tool)) is not False)
             )
+            for one in names
         )
 
     def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:

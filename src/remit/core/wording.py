@@ -107,6 +107,10 @@ _BACK = re.compile(
     r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
 )
 _MAX_BACK = 14
+#: What follows those who are told (`let Ann know`, `Bob should get it, too`).
+_TOLD = re.compile(
+    r"[)>\]\"'`]* (?:know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
+)
 
 
 class Wording:
@@ -160,6 +164,15 @@ class Wording:
     def spells(self, value: str) -> bool:
         """Whether the words state a value that has no digits."""
         return not any(map(str.isdigit, value)) and self.states(value)
+
+    def is_name(self, value: str) -> bool:
+        """Whether the words write a value as a name: with a capital, a digit, or in quotation marks."""
+        return any(
+            self._written[start].isupper()
+            or any(map(str.isdigit, self._written[start:end]))
+            or self._written[start - 1] in _QUOTES
+            for start, end in self._places(value)
+        )
 
     def addresses(self, name: str) -> bool:
         """Whether the words state a name as that of somebody to whom something goes."""
@@ -281,6 +294,8 @@ class Wording:
     def _leads_to(self, start: int, end: int, nouns: frozenset[str]) -> bool:
         said = self._said
         if said[start] in "#@" or said[start - 1] in "#@":
+            return True
+        if _TOLD.match(said, end):
             return True
         after = [one.strip(MARKS) for one in said[end : end + 200].split()]
         if after and after[0] in _PLACES and said[end] == " ":
