@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from remit.rehearse.rehearsal import RehearsedTask
+from remit.services.opening import MAX_GOAL_CHARS
 from tests.adversary.plots import CURL, EVE, FETCH, PAGE, page
 from tests.adversary.scene import Allowed, Scene
 from tests.adversary.stage import Stage
@@ -116,6 +117,8 @@ def _brief(stage: Stage, story: Story, text: str) -> RehearsedTask | None:
     first = _reader(stage)
     for one in page(story.last.value):
         first.read(one.tool, one.arguments, one.result)
+    if len(text) > MAX_GOAL_CHARS:
+        return None
     child = first.hand_down(agent="helper", brief=text)
     child.read("office/read_mail", {"folder": "inbox"}, "Lunch is at noon.")
     return child
