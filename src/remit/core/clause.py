@@ -8,17 +8,14 @@ that only reads, or only says how something is, nouns ask for nothing either.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
-
+from remit.core.asking import ASKING, READING, WRITTEN, Asking, some
 from remit.core.inflection import stem
-from remit.core.spelling import folded, plain
-from remit.core.tool import Effect, Tool
-from remit.core.word import EMPTY, MARKS, bare_word, name_words, stems_in, words_of
+from remit.core.spelling import folded
+from remit.core.word import EMPTY, MARKS, bare_word, stems_in
 
 MAX_CLAUSES = 4
 """Clauses after the one that states something, in which `it` may still be that."""
@@ -28,69 +25,35 @@ MAX_KNOWN = 1_000
 _STATED = "\U000f0000"
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem, text.split()))
-
-
-#: Verbs that ask for the same kind of thing.
-_VERBS: tuple[frozenset[str], ...] = tuple(
-    frozenset(group.split())
-    for group in (
-        "send email e-mail mail message write reply respond answer forward notify inform text tell dm ping",
-        "create add make schedule book plan organise organize arrange open draft register set",
-        "update change adjust modify edit correct set move reschedule rename fix replace alter",
-        "delete remove cancel drop clear discard erase trash unsubscribe revoke",
-        "pay send transfer refund settle reimburse wire remit",
-        "share invite give grant add send",
-        "post publish upload put write share",
-        "append add put insert write extend",
-        "invite add ask include",
-        "reserve book order buy purchase rent",
-        "fetch visit open read download browse load summarise summarize",
-        "deploy release ship roll install",
-        "merge approve accept close reopen assign comment",
-    )
-)
-_READING = _stems(
-    "read open look check see find show list get fetch visit download browse load summarise summarize "
-    "compare review analyse analyze examine inspect verify study count translate search scan skim identify "
-    "evaluate assess explain describe retrieve extract"
-)
-_WRITTEN = frozenset().union(*_VERBS)
-_ASKING = frozenset(map(stem, _WRITTEN)) | _READING | _stems("let give tell")
-_SENDING = (
-    "send",
-    "write",
-    "tell",
-    "message",
-    "inform",
-    "notify",
-    "reply",
-    "answer",
-    "forward",
-    "share",
-    "invite",
-)
-#: Words by which a tool is asked for that tells people something, and others that ask for the same.
-_TELLING = _stems("mail email message tell notify inform text ping")
-_TELLING_TOO = _stems("reply respond answer inform notify contact")
-_JOINING = _set("and then but or")
-_BEFORE_NOUNS = _set(
+_JOINING = some("and then but or")
+_BEFORE_NOUNS = some(
     "the a an my your our his her its their this that these those any all every each no some which whose "
     "what of in on at from with for about via into per by regarding new latest recent unread old other short "
     "brief daily weekly monthly"
 )
-_BEGINNING = _set("please first now then kindly just also and could can would you next finally")
-_BEFORE_OBJECTS = _set(
+_BEGINNING = some("please first now then kindly just also and could can would you next finally")
+_BEFORE_OBJECTS = some(
     "the a an my our your his her its their all each every both this these those what how whether"
 )
-_STATING = _set("is are was were has had")
-_NOBODY_ELSE = _set("i you we it that which what me us")
-_IT = _set("both it them him her that this one they its their")
+#: Words before a verb that say that it is not asked for: it is told of, ruled out, or only thought of.
+_NOT_ASKING = some(
+    "not don't dont don\u2019t doesn't never cannot can't can\u2019t mustn't shouldn't won't nobody nothing "
+    "without avoid refrain refuse refused forbidden wrong mistake instead rather unless longer no if "
+    "whether how why who used wanted tried told asked asks tells says said wrote was were has had did thinking remind "
+    "explain might"
+)
+_CANCELLING = some("forget hesitate fail")
+_OTHERS = some("i we he she they it who somebody someone nobody everybody everyone")
+_UNTIL = some("before until after")
+_BEFORE_DOING = some("by mind start begin keep")
+_WISHING = some("want need needs like have get make sure must should please 'd i'd we'd")
+_GOING_ON = some(
+    "which that who whom whose if when once as because since while where unless until although though so to "
+    "in at on for with of from"
+)
+_STATING = some("is are was were has had")
+_NOBODY_ELSE = some("i you we it that which what me us")
+_IT = some("both it them him her that this one they its their")
 #: `Send them the agenda`, but not `send them to Bob`.
 _TO_IT = re.compile(
     r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these)"
@@ -104,87 +67,6 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 def sentences(text: str) -> list[str]:
     """Give the sentences of a text."""
     return [one for one in _SENTENCE.split(text) if one.strip()]
-
-
-class Asking(msgspec.Struct, frozen=True):
-    """By what people ask for what a tool does: the stems that its description names, else the words of its
-    name. `acts` where it does more than read.
-    """
-
-    words: frozenset[str]
-    name: tuple[str, ...]
-    acts: bool = True
-
-    @property
-    def verb(self) -> Asking:
-        """Ask by the verb of the name alone, where it has one."""
-        return Asking(self.words, self.name[:1], self.acts) if verbs_and_nouns(self.name)[0] else self
-
-    @property
-    def widely(self) -> Asking:
-        """Ask by any word of the name."""
-        verbs, nouns = verbs_and_nouns(self.name)
-        return Asking(self.words or verbs or nouns, (), self.acts)
-
-    @property
-    def starts(self) -> frozenset[str]:
-        """Give the stems that ask as verbs do."""
-        return frozenset(stem(one.split()[0]) for one in (*self.words, *self.name[:1]) if one)
-
-    def by(self, stems: frozenset[str], text: str) -> bool:
-        """Whether words ask for it: their stems, and they themselves with blanks around them."""
-        if self.words:
-            return not self.words.isdisjoint(stems) or any(
-                (" " in one and f" {' '.join(words_of(one))} " in text)
-                or (one in EMPTY and _said_of(one, text))
-                for one in self.words
-            )
-        verbs, nouns = verbs_and_nouns(self.name)
-        if not verbs:
-            return not nouns.isdisjoint(stems)
-        return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
-
-
-def asking(tool: Tool) -> Asking:
-    """Give by what people ask for what a tool does."""
-    name = name_words(tool.name)
-    by = tool.asked_by
-    if not by and tool.sends and not verbs_and_nouns(name)[0]:
-        # The name has no verb that people ask with: then it is asked for as all is that goes somewhere.
-        by = _SENDING + name
-    words = _stems_of(by)
-    if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
-        words |= _TELLING_TOO
-    return Asking(words, name, tool.effect is not Effect.NONE)
-
-
-@functools.lru_cache(4096)
-def _stems_of(words: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(word if " " in word else stem(plain(word)) for word in words)
-
-
-@functools.lru_cache(4096)
-def verbs_and_nouns(name: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """Divide the words of a tool's name into stems of verbs, with others that ask for the same, and nouns."""
-    verbs: set[str] = set()
-    nouns: set[str] = set()
-    for place, word in enumerate(name):
-        groups = [group for group in _VERBS if word in group] if place == 0 else []
-        if groups:
-            verbs.update(stem(one) for group in groups for one in group)
-        elif word not in EMPTY:
-            nouns.add(stem(word))
-    return frozenset(verbs), frozenset(nouns)
-
-
-def _said_of(word: str, text: str) -> bool:
-    """Whether words hold one that names nothing by itself (`tell`), and do not go on with `me`."""
-    at = text.find(f" {word} ")
-    while at >= 0:
-        if not text.startswith(("me ", "us "), at + len(word) + 2):
-            return True
-        at = text.find(f" {word} ", at + 1)
-    return False
 
 
 class Clause(NamedTuple):
@@ -290,18 +172,29 @@ def _speaks_of_it(clause: Clause, name: tuple[str, ...]) -> bool:
 
 
 def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[Clause]:
-    verbs = _ASKING | starts
-    held: list[str] = []
-    asks = False
-    for place, piece in enumerate(_pieces(tokens)):
-        one = _Words(piece, verbs, begins=not place)
-        if asks and one.asks:
-            yield _Words(held, verbs, begins=True).clause()
-            held, asks = [], False
-        held = held + piece
-        asks = asks or one.asks
+    verbs = ASKING | starts
+    held: list[_Piece] = []
+    for place, one in enumerate(_pieces(tokens)):
+        nouns = frozenset().union(*(before.nouns for before in held))
+        piece = _Piece(one, verbs, nouns, begins=not place)
+        if piece.apart and any(before.apart for before in held):
+            yield _joined(held)
+            held = []
+        held.append(piece)
     if held:
-        yield _Words(held, verbs, begins=True).clause()
+        yield _joined(held)
+
+
+def _joined(pieces: Sequence[_Piece]) -> Clause:
+    """Give the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
+    no sentence at all.
+    """
+    first = next((one.reads for one in pieces if one.asked), None)
+    only_reads = first if first is not None else any(one.apart for one in pieces)
+    words = [word for one in pieces for word in one.words if word]
+    stems = frozenset().union(*(one.stems(nouns=not only_reads) for one in pieces))
+    said = " ".join(token for one in pieces for token in one.tokens)
+    return Clause(said, words, stems, any(one.asked or one.told for one in pieces))
 
 
 def _pieces(tokens: Iterable[str]) -> Iterator[list[str]]:
@@ -318,66 +211,96 @@ def _pieces(tokens: Iterable[str]) -> Iterator[list[str]]:
         yield piece
 
 
-class _Words:
-    """Words of a clause, with what each of them can be in it."""
+class _Piece:
+    """A piece of a sentence, with what each of its words can be in it."""
 
-    def __init__(self, tokens: Sequence[str], verbs: frozenset[str], *, begins: bool) -> None:
-        self._tokens = tokens
-        self._words = [one if one.isalnum() else bare_word(one) for one in tokens]
-        self._stems = [stem(one) for one in self._words]
-        #: Verbs that ask, and words that could be such and are nouns here.
+    def __init__(
+        self, tokens: Sequence[str], verbs: frozenset[str], nouns: frozenset[str], *, begins: bool
+    ) -> None:
+        self.tokens = tokens
+        self.words = [one if one.isalnum() else bare_word(one) for one in tokens]
+        self._stems = [stem(one) for one in self.words]
+        #: Verbs that ask, those that only tell of something, and words that could be verbs and are nouns.
         self._verbs: list[int] = []
+        self._telling: set[int] = set()
         self._nouns: set[int] = set()
-        unknown = self._unknown() if begins else -1
+        unknown = self._unknown() if begins else self._joined_to()
         for at, one in enumerate(self._stems):
-            if at == unknown:
+            if at != unknown and one not in verbs:
+                continue
+            # `Refund order 1 and order 2`.
+            alike = at == 1 and one in nouns
+            if at != unknown and (alike or self._is_noun(at)):
+                self._nouns.add(at)
+            elif self._tells(at):
+                self._telling.add(at)
+            else:
                 self._verbs.append(at)
-            elif one in verbs:
-                if self._is_noun(at):
-                    self._nouns.add(at)
-                else:
-                    self._verbs.append(at)
-        self._reads = (
-            self._verbs[0] == unknown or self._stems[self._verbs[0]] in _READING
-            if self._verbs
-            else not _STATING.isdisjoint(self._words)
-        )
-        self.asks = bool(self._verbs)
+        self.asked, self.told = bool(self._verbs), bool(self._telling)
+        self.reads = self.asked and (self._verbs[0] == unknown or self._stems[self._verbs[0]] in READING)
+        #: Whether it is a sentence of its own: it asks, or tells, or says how something is.
+        says = not _STATING.isdisjoint(self.words) and _WISHING.isdisjoint(self.words)
+        self.apart = self.asked or self.told or (says and self._begins_anew())
 
-    def clause(self) -> Clause:
-        """Give the clause that they are."""
-        words = [one for one in self._words if one]
-        counted = (
-            one for at, one in enumerate(self._words) if one and not (self._reads and at in self._nouns)
-        )
-        stems = stems_in(counted) | frozenset(self._idioms())
-        return Clause(" ".join(self._tokens), words, stems, self.asks)
+    @property
+    def nouns(self) -> frozenset[str]:
+        """Give the stems of words that could be verbs and are nouns."""
+        return frozenset(self._stems[at] for at in self._nouns)
+
+    def stems(self, *, nouns: bool) -> frozenset[str]:
+        """Give the stems by which it can ask, with or without its nouns."""
+        gone = self._telling if nouns else self._telling | self._nouns
+        counted = (one for at, one in enumerate(self.words) if one and at not in gone)
+        return stems_in(counted) | frozenset(self._idioms())
+
+    def _begins_anew(self) -> bool:
+        first = next((one for one in self.words if one not in _JOINING), "")
+        return first not in _GOING_ON
+
+    def _tells(self, at: int) -> bool:
+        """Whether a verb tells of something, or rules it out, and does not ask for it."""
+        word, before = self.words[at], self.words[:at]
+        last = before[-1] if before else ""
+        if not _CANCELLING.isdisjoint(before):
+            return False
+        if word.endswith("ing") and word not in WRITTEN:
+            return last not in _BEFORE_DOING
+        if word.endswith("ed") and word not in WRITTEN and _WISHING.isdisjoint(before):
+            return True
+        if ("will" in before and "you" not in before) or last in _OTHERS:
+            return True
+        return not _NOT_ASKING.isdisjoint(before) or (last == "you" and not _UNTIL.isdisjoint(before))
 
     def _is_noun(self, at: int) -> bool:
-        word, before = self._words[at], self._words[at - 1] if at else ""
-        if word.endswith(("ment", "s")) and not word.endswith("ss") and word not in _WRITTEN:
+        word, before = self.words[at], self.words[at - 1] if at else ""
+        if word.endswith(("ment", "s")) and not word.endswith("ss") and word not in WRITTEN:
             return True
         if before in ("first", "last", "next"):
-            return at > 1 and self._words[at - 2] in _BEFORE_NOUNS
+            return at > 1 and self.words[at - 2] in _BEFORE_NOUNS
         if before in _BEFORE_NOUNS:
             return before != "by" or not word.endswith("ing")
-        if self._stems[at] in _READING and self._words[at + 1 : at + 2] == ["to"]:
+        if self._stems[at] in READING and self.words[at + 1 : at + 2] == ["to"]:
             return True
-        owner = self._tokens[at - 1].rstrip(MARKS) if at else ""
+        owner = self.tokens[at - 1].rstrip(MARKS) if at else ""
         return owner.endswith(("'s", "\u2019s")) or bool(self._verbs and self._verbs[-1] == at - 1)
 
     def _unknown(self) -> int:
         """Give where a sentence begins with a verb that nothing knows (`compare the ...`); -1 where not."""
-        at = next((at for at, one in enumerate(self._words) if one not in _BEGINNING), -1)
-        after = self._words[at + 1 : at + 2]
-        if at < 0 or not after or not self._tokens[at].isalpha() or self._words[at] in EMPTY:
+        at = next((at for at, one in enumerate(self.words) if one not in _BEGINNING), -1)
+        after = self.words[at + 1 : at + 2]
+        if at < 0 or not after or not self.tokens[at].isalpha() or self.words[at] in EMPTY:
             return -1
         object_ = after[0] in _BEFORE_OBJECTS or any(map(str.isdigit, after[0]))
-        return at if object_ and self._stems[at] not in _ASKING else -1
+        return at if object_ and self._stems[at] not in ASKING else -1
+
+    def _joined_to(self) -> int:
+        """Give where another order with a verb that nothing knows is joined to one (`and block ...`)."""
+        known = len(self.words) < 3 or self.words[0] not in _JOINING or self._stems[1] in ASKING
+        return -1 if known or self.words[1] in EMPTY or self.tokens[2][0] != _STATED else 1
 
     def _idioms(self) -> Iterator[str]:
         """Give what several words ask for together: `let Ann know`, `Bob should get it, too`."""
-        words = self._words
+        words = self.words
         for at, word in enumerate(words):
             before, after = (
                 words[at - 1] if at else "",

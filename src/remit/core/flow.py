@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from remit.core.clause import asking, verbs_and_nouns
+from remit.core.asking import asking, verbs_and_nouns
 from remit.core.destination import Wholes
 from remit.core.foreign import foreign
 from remit.core.inflection import stem

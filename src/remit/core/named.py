@@ -36,9 +36,9 @@ _UNLED = Reach.NONE
 _NO_NAMES: frozenset[str] = frozenset()
 #: Words of a field's name that do not say whose address it holds.
 _ANYBODYS_WORDS = (
-    "address email mail phone telephone tel mobile number iban account url link web website site "
-    "homepage handle user username id contact work business office home private personal primary main default name "
-    "value"
+    "address email mail phone telephone tel mobile number iban account url link web website "
+    "site homepage handle user username id contact work business office home private personal primary main "
+    "default name value"
 )
 _ANYBODYS = frozenset(map(stem, _ANYBODYS_WORDS.split()))
 

@@ -16,7 +16,8 @@ from itertools import islice, product
 from typing import Any
 
 from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
-from remit.core.clause import Asking, Clauses, asking
+from remit.core.asking import Asking, asking
+from remit.core.clause import Clauses
 from remit.core.exact import ExactKind, ExactValue, exact, written
 from remit.core.leaf import values_of
 from remit.core.quotation import unquoted

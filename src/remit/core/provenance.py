@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from remit.core.amount import is_number
-from remit.core.clause import asking
+from remit.core.asking import asking
 from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
 from remit.core.foreign import holding

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from remit.core.amount import NO_AMOUNTS, amount_of, in_hundredths, is_minor, is_moment, states_day, unit_of
-from remit.core.clause import asking
+from remit.core.asking import asking
 from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
@@ -199,15 +199,22 @@ class Statement:
         if not (whom or tool.selects(name)):
             return True
         wording = self.utterance.wording
-        return any(
-            self.holds(exact(one))
-            or (whom and wording.states(one) and wording.addressed(one))
-            or (
-                (not whom or (wording.states(one) and not self._another(found, one, tool)))
-                and (wording.is_name(one) or self.utterance.asks_for(one, asking(tool)) is not False)
-            )
-            for one in names
-        )
+        for one in names:
+            if not whom:
+                if wording.is_name(one) or self.utterance.asks_for(one, asking(tool)) is not False:
+                    return True
+            elif self._is_address(one) or (
+                wording.states(one)
+                and bool(stems_of(one))
+                and (wording.addressed(one) or (wording.is_name(one) and not self._another(found, one, tool)))
+            ):
+                return True
+        return False
+
+    def _is_address(self, text: str) -> bool:
+        """Whether a text is a value that the words, or a parameter, state."""
+        stated = self._values.get(exact(text))
+        return stated is not None and (bool(stated.parameter) or not text.isdecimal())
 
     def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
         """Whether the words lead to another value of a kind, for what a tool does."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from remit.core.clause import Asking, Clauses, sentences
+from remit.core.asking import Asking
+from remit.core.clause import Clauses, sentences
 from remit.core.day import Day, day_of, days_in
 from remit.core.handover import hands_over
 from remit.core.inflection import stem
