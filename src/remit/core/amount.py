@@ -62,18 +62,28 @@ _HOW_MUCH = re.compile(
     r"decrease|raise|reduce|to|by|of)(?: \w+){0,2}[ :]+$"
 )
 #: Words that have an amount worked out, and do not say how far.
-_COMPUTED = re.compile(
-    r"\b(?:(?:increas|rais|adjust|doubl|convert|equivalent)\w*|triple|per|tip|additional|extra|plus)\b"
+_COMPUTED = re.compile(r"\b(?:increas|rais|adjust|convert|equivalent)\w*")
+#: Words that have more worked out of what is named.
+_ADDED = re.compile(
+    r"\b(?:doubl\w*|triple|per|tip|additional|extra|plus)\b"
     # `Tell me more` is about something else.
     r"|[\d%] ?\w{0,12} more\b|(?<!\bno )(?<!\bnot )\bmore than\b"
 )
-#: Words that have a part, or all, of something worked out: what is named is the most.
+#: Words that have a part, or all, of something worked out.
 _PART = re.compile(
     r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|balance|average|cover|due|owe[ds]?"
     r"|minus)\b|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
     r"|[\d%] ?\w{0,12} less\b|\bless than\b"
 )
 _ALL = re.compile(r"\b(?:total|sum|altogether)\b")
+_TIMES_OF = {"doubl": 2, "triple": 3}
+#: Words before an amount that is not the one that is meant.
+_NOT_THIS = re.compile(r"(?:\binstead of|\brather than|,? not|\bbut not)(?: (?:the|for))? ?$")
+#: Words before an amount out of which another one is taken, or that is left of it.
+_OUT_OF = re.compile(
+    r"(?:\bbalance(?: of| is)?|\bleav(?:es|ing)|\bleft|\bout of(?: \w+){0,3}"
+    r"|\bof (?:the|my|our|your)(?: \w+ (?:of|over))?) ?$"
+)
 _NUMBERED_WORDS = "order number invoice item ticket case customer no id account room #"
 _NUMBERED = tuple(_NUMBERED_WORDS.split())
 _IS = re.compile(r"(?: is|:|=)? *$")
@@ -93,7 +103,8 @@ _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
 class Amount(msgspec.Struct, frozen=True):
     """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
     bounds what may be spent, `counts` that the words speak of how much, and not of a number of something;
-    `names` that they speak of such a number; `here` that they stand where the words ask for a call.
+    `names` that they speak of such a number; `here` that they stand where the words ask for a call;
+    `made` that it is worked out of others.
     """
 
     readings: frozenset[Decimal]
@@ -102,6 +113,7 @@ class Amount(msgspec.Struct, frozen=True):
     counts: bool = False
     names: bool = False
     here: bool = False
+    made: bool = False
 
     def covers(self, other: Amount) -> bool:
         """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
@@ -177,10 +189,33 @@ def amounts_in(text: str) -> Iterator[Amount]:
             continue
         if unit == "cent":
             values, unit = frozenset(one / 100 for one in values), ""
+        if _NOT_THIS.search(before):
+            continue
         names = not unit and _is_number_of(before, said[end : end + 40])
         counts = bool(unit) or (_HOW_MUCH.search(before) is not None and not names)
-        yield Amount(values, unit, _CEILING.search(before) is not None, counts, names)
+        yield Amount(values, unit, _bounds(before), counts, names)
     yield from _spelt(said)
+
+
+def _bounds(before: str) -> bool:
+    """Whether words before an amount say that it is the most."""
+    return _CEILING.search(before) is not None or _OUT_OF.search(before) is not None
+
+
+def _worked_out(said: str, found: list[Amount]) -> Amount | None:
+    """Give the most that words have worked out of the amounts that they name; None where they name none."""
+    sums = [one for one in found if one.counts and one.unit != "%"]
+    if not sums or len({one.unit for one in sums if one.unit}) > 1:
+        return None
+    most = sum(max(one.readings) for one in sums)
+    for one in found:
+        if one.unit == "%":
+            most *= 1 + max(one.readings) / 100
+        elif one not in sums and not one.names and "per" in said.split():
+            most *= max(one.readings)
+    for word, times in _TIMES_OF.items():
+        most *= times if word in said else 1
+    return Amount(frozenset((Decimal(most),)), sums[0].unit, most=True, counts=True, made=True)
 
 
 def _is_number_of(before: str, after: str) -> bool:
@@ -204,7 +239,7 @@ def _spelt(said: str) -> Iterator[Amount]:
                 break
             end = after.end()
         before = said[max(0, found.start() - 40) : found.start()]
-        yield Amount(frozenset((Decimal(value),)), unit, _CEILING.search(before) is not None, bool(unit))
+        yield Amount(frozenset((Decimal(value),)), unit, _bounds(before), bool(unit))
 
 
 def _readings(number: str) -> frozenset[Decimal]:
@@ -252,13 +287,13 @@ class Amounts:
     def hear(self, text: str, *, here: bool = True) -> None:
         """Take more words in."""
         said = small(text[:160_000])
-        found = [msgspec.structs.replace(one, here=here) for one in amounts_in(said)]
-        counted = [one for one in found if one.counts]
-        if len(counted) > 1 and _ALL.search(said) and len({one.unit for one in counted}) == 1:
-            both = sum(max(one.readings) for one in counted)
-            found.append(msgspec.structs.replace(counted[0], readings=frozenset((Decimal(both),))))
-        self._found += found
-        self._computed[here] = self._computed[here] or _COMPUTED.search(said) is not None
+        found = list(amounts_in(said))
+        added = _ADDED.search(said) is not None
+        most = _worked_out(said, found) if added or _ALL.search(said) else None
+        found = [*found, most] if most else found
+        self._found += [msgspec.structs.replace(one, here=here) for one in found]
+        computed = _COMPUTED.search(said) is not None or (added and most is None)
+        self._computed[here] = self._computed[here] or computed
         self._part[here] = self._part[here] or _PART.search(said) is not None
 
     def add(self, text: str) -> None:
@@ -297,6 +332,10 @@ class Amounts:
         # Where the words say how much, a number of something else (`invoice 4711`) is no amount.
         said = [one for one in said if one.counts] or [one for one in said if not one.names]
         part = self._says(self._part)
+        if not part:
+            # Beside an amount that is said, what it is taken out of bounds nothing.
+            exact = any(not one.most for one in said)
+            said = [one for one in said if one.made or not (exact and one.most)]
         return any((msgspec.structs.replace(one, most=True) if part else one).covers(wanted) for one in said)
 
     def differ(self) -> bool:

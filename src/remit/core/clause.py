@@ -37,10 +37,10 @@ _BEFORE_OBJECTS = some(
 )
 #: Words before a verb that say that it is not asked for: it is told of, ruled out, or only thought of.
 _NOT_ASKING = some(
-    "not don't dont don\u2019t doesn't never cannot can't can\u2019t mustn't shouldn't won't nobody nothing "
-    "without avoid refrain refuse refused forbidden wrong mistake instead rather unless longer no if "
-    "whether how why who used wanted tried told asked asks tells says said wrote was were has had did thinking remind "
-    "explain might"
+    "not don't dont don\u2019t doesn't never cannot can't can\u2019t mustn't shouldn't won't nobody "
+    "nothing without avoid refrain refuse refused forbidden wrong mistake instead rather unless longer no "
+    "if whether how why who used wanted tried told asked asks tells says said wrote was were has had did "
+    "thinking remind explain might"
 )
 _CANCELLING = some("forget hesitate fail")
 _OTHERS = some("i we he she they it who somebody someone nobody everybody everyone")
@@ -130,7 +130,7 @@ class Clauses:
         clauses: list[Clause] = []
         for said, divided in zip(self._sentences, self.of(verb.starts), strict=True):
             # What stands in a value (`select count(*) from orders`) asks for nothing, and divides no clause.
-            masked = _without(said, wanted)
+            masked = without(said, wanted)
             clauses += divided if masked == said else _clauses(masked.split(), verb.starts)
         open_still, found = False, False
         for at, clause in enumerate(clauses):
@@ -148,7 +148,7 @@ class Clauses:
         return None if open_still or not found else False
 
 
-def _without(said: str, value: str) -> str:
+def without(said: str, value: str) -> str:
     """Give a sentence with a mark in each place where a value stands whole."""
     out, done, at = "", 0, said.find(value) if value else -1
     while at >= 0:

@@ -21,7 +21,6 @@ from remit.core.inflection import stem
 from remit.core.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.label import Label, Trust
 from remit.core.leaf import values_of
-from remit.core.owed import payments
 from remit.core.place import EACH, path_of
 from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
@@ -266,7 +265,7 @@ def _of_arguments(
             kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
-    if "amount" in kinds and not all(index.statement.owed.owes(*one) for one in payments(tool, parts)):
+    if "amount" in kinds and not index.statement.owes(tool, parts):
         # It is the person's, for another payee.
         kinds["amount"].append(msgspec.structs.replace(NOTHING, differs=True))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):

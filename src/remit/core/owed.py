@@ -17,10 +17,11 @@ from typing import Any
 
 from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
 from remit.core.asking import Asking, asking
-from remit.core.clause import Clauses
+from remit.core.clause import Clauses, without
 from remit.core.exact import ExactKind, ExactValue, exact, written
 from remit.core.leaf import values_of
 from remit.core.quotation import unquoted
+from remit.core.spelling import folded
 from remit.core.tool import ArgumentRole, Tool
 from remit.core.word import name_words
 
@@ -33,6 +34,7 @@ MAX_PIECES = 64
 MAX_PAYMENTS = 10_000
 """Different payments of a task that are counted; further ones are not."""
 _PAYEES = (ExactKind.IBAN, ExactKind.EMAIL, ExactKind.PHONE)
+_PAID = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)
 _SENTENCES = re.compile(r"[.!?;]\s")
 _OFTEN = re.compile(
     r"\b(?:twice|thrice|again|once more|daily|weekly|biweekly|monthly|quarterly|yearly|annually|every"
@@ -51,6 +53,7 @@ class Owed:
         self._clauses = Clauses()
         self._typed: list[str] = []
         self._amounts: dict[Asking, tuple[Amounts, bool]] = {}
+        self._stated: dict[tuple[Asking, str], Amounts] = {}
         self._shares: dict[ExactValue, Amounts] = {}
         self._made: Counter[_Key] = Counter()
 
@@ -58,11 +61,13 @@ class Owed:
         """Take more of the person's words in."""
         self._clauses.hear(unquoted(goal))
         self._amounts.clear()
+        self._stated.clear()
 
     def add(self, leaf: str) -> None:
         """Take in a typed parameter."""
         self._typed.append(leaf)
         self._amounts.clear()
+        self._stated.clear()
 
     def divide(self, part: str) -> None:
         """Note which amounts stand with which of several payees: before each of them, or after."""
@@ -108,17 +113,24 @@ class Owed:
             self._amounts[by] = amounts, often or not anywhere
         return self._amounts[by]
 
-    def owes(self, payee: str, amount: str, name: str) -> bool:
-        """Whether an amount is none that was said for another payee alone."""
-        share, wanted = self._shares.get(exact(payee)), amount_of(amount)
-        if share is None or not share.differ():
-            return True
-        unit = unit_of(amount)
-        if wanted is None:
-            return not unit or not share.units or unit in share.units
-        if is_minor(name_words(name)):
-            wanted = in_hundredths(wanted)
-        return share.cover(wanted, name_words(name))
+    def owes(self, tool: Tool, payment: Payment, words: str) -> bool:
+        """Whether an amount is none that was said for another payee, or another thing, alone: `words` are
+        those by which the person names the one that gets it.
+        """
+        payee, amount, name = payment
+        shares = (self._shares.get(exact(payee)), self._beside(tool, words))
+        return all(share is None or not share.differ() or _covers(share, amount, name) for share in shares)
+
+    def _beside(self, tool: Tool, words: str) -> Amounts:
+        """Give the amounts in those clauses that ask for what a tool does, and state something."""
+        by, wanted = asking(tool).verb, " ".join(folded(words).split())
+        if (by, wanted) not in self._stated:
+            amounts = Amounts()
+            for clause in (one for sentence in self._clauses.of(by.starts) for one in sentence):
+                if by.by(clause.stems, clause.text) and without(clause.said, wanted) != clause.said:
+                    amounts.hear(clause.said)
+            self._stated[by, wanted] = amounts
+        return self._stated[by, wanted]
 
     def repeats(self, tool: Tool, made: Iterable[Payment], named: Callable[[str], int]) -> bool:
         """Whether payments are made more often than the words name their payee, with those before them."""
@@ -139,14 +151,26 @@ class Owed:
                 yield (tool.id, exact(payee), found.readings), payee
 
 
+def _covers(share: Amounts, amount: str, name: str) -> bool:
+    unit, wanted = unit_of(amount), amount_of(amount)
+    if wanted is None:
+        return not unit or not share.units or unit in share.units
+    if is_minor(name_words(name)):
+        wanted = in_hundredths(wanted)
+    return share.computed or share.cover(wanted, name_words(name))
+
+
 def payments(tool: Tool, parts: dict[str, Json]) -> Iterator[Payment]:
-    """Give each payment of a call: one amount for each payee where there are as many, else all for all."""
+    """Give each payment of a call: one amount for each payee, or thing, where there are as many, else all for
+    all.
+    """
     of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
     for name, spec in tool.arguments.items():
-        if spec.role in (ArgumentRole.DESTINATION, ArgumentRole.AMOUNT) and name in parts:
+        if spec.role in _PAID and name in parts:
             texts = list(islice(values_of(parts[name], tool, name), MAX_PIECES))
             of.setdefault(spec.role, []).append((name, texts))
-    for _, payees in of.get(ArgumentRole.DESTINATION, ()):
+    payees_of = [*of.get(ArgumentRole.DESTINATION, ()), *of.get(ArgumentRole.SELECTOR, ())]
+    for _, payees in payees_of:
         for name, amounts in of.get(ArgumentRole.AMOUNT, ()):
             pairs = (
                 zip(payees, amounts, strict=True) if len(payees) == len(amounts) else product(payees, amounts)

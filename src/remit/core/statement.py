@@ -102,15 +102,20 @@ class Statement:
             wanted = in_hundredths(wanted)
         return amounts.cover(wanted, words), amounts.differ()
 
+    def owes(self, tool: Tool, parts: dict[str, Json]) -> bool:
+        """Whether no amount of a call is one that the person said for another payee, or thing, alone."""
+        return all(self.owed.owes(tool, one, self._named(one[0])) for one in payments(tool, parts))
+
     def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
         """Whether a call makes a payment once more than the person said it."""
-        wording = self.utterance.wording
+        return self.owed.repeats(
+            tool, payments(tool, parts), lambda payee: self.utterance.wording.count(self._named(payee))
+        )
 
-        def named(payee: str) -> int:
-            found = self._values.get(exact(payee))
-            return wording.count(found.words if found and found.words else payee)
-
-        return self.owed.repeats(tool, payments(tool, parts), named)
+    def _named(self, payee: str) -> str:
+        """Give the words by which the person names a payee."""
+        found = self._values.get(exact(payee))
+        return found.words if found is not None and found.words else payee
 
     def _parameter(self, name: str, leaf: str) -> None:
         self._written.add(leaf.strip(BLANKS))
