@@ -62,7 +62,11 @@ _HOW_MUCH = re.compile(
     r"decrease|raise|reduce|to|by|of)(?: \w+){0,2}[ :]+$"
 )
 #: Words that have an amount worked out, and do not say how far.
-_COMPUTED = re.compile(r"\b(?:increas|rais|adjust|convert|equivalent)\w*")
+_COMPUTED = re.compile(
+    r"\b(?:increas|rais|adjust|convert|equivalent)\w*"
+    # `10% of what I paid`, but not `10% of the bill of 90 EUR`.
+    rf"|(?:%|percent) of (?!(?:the |my |our )?(?:\w+ (?:of |over )?){{0,2}}[\d{_SIGNS}])"
+)
 #: Words that have more worked out of what is named.
 _ADDED = re.compile(
     r"\b(?:doubl\w*|triple|per|tip|additional|extra|plus)\b"

@@ -66,6 +66,7 @@ _SENDING = (
 )
 #: Words by which a tool is asked for that tells people something, and others that ask for the same.
 _TELLING = stems("mail email message tell notify inform text ping")
+_MAILING = stems("mail email")
 _TELLING_TOO = stems("reply respond answer inform notify contact")
 
 
@@ -117,7 +118,7 @@ def asking(tool: Tool) -> Asking:
         by = _SENDING + name
     words = _stems_of(by)
     if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
-        words |= _TELLING_TOO
+        words |= _TELLING_TOO if words.isdisjoint(_MAILING) else _TELLING_TOO | _MAILING
     return Asking(words, name, tool.effect is not Effect.NONE)
 
 

@@ -229,7 +229,7 @@ class _Piece:
             if at != unknown and one not in verbs:
                 continue
             # `Refund order 1 and order 2`.
-            alike = at == 1 and one in nouns
+            alike = one in nouns and at == (self.words[0] in _JOINING) and self._names_one(at + 1)
             if at != unknown and (alike or self._is_noun(at)):
                 self._nouns.add(at)
             elif self._tells(at):
@@ -269,7 +269,7 @@ class _Piece:
             return True
         if ("will" in before and "you" not in before) or last in _OTHERS:
             return True
-        return not _NOT_ASKING.isdisjoint(before) or (last == "you" and not _UNTIL.isdisjoint(before))
+        return not _NOT_ASKING.isdisjoint(before) or (last == "you" and not _UNTIL.isdisjoint(before[1:]))
 
     def _is_noun(self, at: int) -> bool:
         word, before = self.words[at], self.words[at - 1] if at else ""
@@ -292,6 +292,10 @@ class _Piece:
             return -1
         object_ = after[0] in _BEFORE_OBJECTS or any(map(str.isdigit, after[0]))
         return at if object_ and self._stems[at] not in ASKING else -1
+
+    def _names_one(self, at: int) -> bool:
+        after = self.words[at : at + 1]
+        return bool(after) and (after[0] == _STATED or any(map(str.isdigit, after[0])))
 
     def _joined_to(self) -> int:
         """Give where another order with a verb that nothing knows is joined to one (`and block ...`)."""

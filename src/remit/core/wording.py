@@ -27,7 +27,7 @@ MAX_PLACES = 50
 #: An address with a dot in it goes on, and so does a list of them.
 _GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S{0,320}[@#])){1,200}?"
 _GOES_ON = (
-    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
+    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then | - |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
     r"|\.(?:\s|$)|[;:!?()\n]|$)"
 )
 LEFT_OUT = re.compile(
@@ -107,6 +107,7 @@ _BACK = re.compile(
     r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
 )
 _MAX_BACK = 14
+_SENTENCE_END = re.compile(r"[.!?;]\s")
 #: What follows those who are told (`let Ann know`, `Bob should get it, too`).
 _TOLD = re.compile(
     r"[)>\]\"'`]* (?:know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
@@ -300,10 +301,10 @@ class Wording:
             return True
         if _TOLD.match(said, end):
             return True
-        after = [one.strip(MARKS) for one in said[end : end + 200].split()]
+        after = [one.strip(MARKS) for one in _SENTENCE_END.split(said[end : end + 200])[0].split()]
         if after and after[0] in _PLACES and said[end] == " ":
             return True
-        sentence = re.split(r"[.!?;]\s", said[max(0, start - 400) : start])[-1]
+        sentence = _SENTENCE_END.split(said[max(0, start - 400) : start])[-1]
         if not sentence.strip(MARKS + BLANKS):
             # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
             name = "@" in said[start:end] or (
