@@ -75,7 +75,7 @@ _ADDED = re.compile(
 )
 #: Words that have a part, or all, of something worked out.
 _PART = re.compile(
-    r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|balance|average|cover|due|owe[ds]?"
+    r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|(?<!my )(?<!our )balance(?! of| is)|average|cover|due|owe[ds]?"
     r"|minus)\b|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
     r"|[\d%] ?\w{0,12} less\b|\bless than\b"
 )
