@@ -75,8 +75,9 @@ _ADDED = re.compile(
 )
 #: Words that have a part, or all, of something worked out.
 _PART = re.compile(
-    r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|(?<!my )(?<!our )balance(?! of| is)|average|cover|due|owe[ds]?"
-    r"|minus)\b|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
+    r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|average|cover|due|owe[ds]?)\b"
+    r"|\bminus\b|(?<!my )(?<!our )\bbalance(?! of| is)\b"
+    r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
     r"|[\d%] ?\w{0,12} less\b|\bless than\b"
 )
 _ALL = re.compile(r"\b(?:total|sum|altogether)\b")
@@ -211,7 +212,7 @@ def _worked_out(said: str, found: list[Amount]) -> Amount | None:
     sums = [one for one in found if one.counts and one.unit != "%"]
     if not sums or len({one.unit for one in sums if one.unit}) > 1:
         return None
-    most = sum(max(one.readings) for one in sums)
+    most = sum((max(one.readings) for one in sums), Decimal(0))
     for one in found:
         if one.unit == "%":
             most *= 1 + max(one.readings) / 100
@@ -219,7 +220,7 @@ def _worked_out(said: str, found: list[Amount]) -> Amount | None:
             most *= max(one.readings)
     for word, times in _TIMES_OF.items():
         most *= times if word in said else 1
-    return Amount(frozenset((Decimal(most),)), sums[0].unit, most=True, counts=True, made=True)
+    return Amount(frozenset((most,)), sums[0].unit, most=True, counts=True, made=True)
 
 
 def _is_number_of(before: str, after: str) -> bool:

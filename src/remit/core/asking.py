@@ -70,7 +70,7 @@ _MAILING = stems("mail email")
 _TELLING_TOO = stems("reply respond answer inform notify contact")
 
 
-class Asking(msgspec.Struct, frozen=True):
+class AskedBy(msgspec.Struct, frozen=True):
     """By what people ask for what a tool does: the stems that its description names, else the words of its
     name. `acts` where it does more than read.
     """
@@ -80,15 +80,15 @@ class Asking(msgspec.Struct, frozen=True):
     acts: bool = True
 
     @property
-    def verb(self) -> Asking:
+    def verb(self) -> AskedBy:
         """Ask by the verb of the name alone, where it has one."""
-        return Asking(self.words, self.name[:1], self.acts) if verbs_and_nouns(self.name)[0] else self
+        return AskedBy(self.words, self.name[:1], self.acts) if verbs_and_nouns(self.name)[0] else self
 
     @property
-    def widely(self) -> Asking:
+    def widely(self) -> AskedBy:
         """Ask by any word of the name."""
         verbs, nouns = verbs_and_nouns(self.name)
-        return Asking(self.words or verbs or nouns, (), self.acts)
+        return AskedBy(self.words or verbs or nouns, (), self.acts)
 
     @property
     def starts(self) -> frozenset[str]:
@@ -109,7 +109,7 @@ class Asking(msgspec.Struct, frozen=True):
         return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
 
 
-def asking(tool: Tool) -> Asking:
+def asking(tool: Tool) -> AskedBy:
     """Give by what people ask for what a tool does."""
     name = name_words(tool.name)
     by = tool.asked_by
@@ -119,7 +119,7 @@ def asking(tool: Tool) -> Asking:
     words = _stems_of(by)
     if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
         words |= _TELLING_TOO if words.isdisjoint(_MAILING) else _TELLING_TOO | _MAILING
-    return Asking(words, name, tool.effect is not Effect.NONE)
+    return AskedBy(words, name, tool.effect is not Effect.NONE)
 
 
 @functools.lru_cache(4096)

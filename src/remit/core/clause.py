@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from remit.core.asking import ASKING, READING, WRITTEN, Asking, some
+from remit.core.asking import ASKING, READING, WRITTEN, AskedBy, some
 from remit.core.inflection import stem
 from remit.core.spelling import folded
 from remit.core.word import EMPTY, MARKS, bare_word, stems_in
@@ -69,7 +69,7 @@ def sentences(text: str) -> list[str]:
     return [one for one in _SENTENCE.split(text) if one.strip()]
 
 
-class Clause(NamedTuple):
+class SaidClause(NamedTuple):
     """A clause: as it is said, its words, the stems by which it can ask, and whether it has a verb."""
 
     said: str
@@ -89,8 +89,8 @@ class Clauses:
     def __init__(self) -> None:
         """Begin with nothing said."""
         self._sentences: list[str] = []
-        self._divided: dict[frozenset[str], list[list[Clause]]] = {}
-        self._known: dict[tuple[str, Asking, bool], bool | None] = {}
+        self._divided: dict[frozenset[str], list[list[SaidClause]]] = {}
+        self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
 
     def hear(self, text: str) -> None:
         """Take more words in."""
@@ -98,7 +98,7 @@ class Clauses:
         self._divided.clear()
         self._known.clear()
 
-    def of(self, starts: frozenset[str] = frozenset()) -> list[list[Clause]]:
+    def of(self, starts: frozenset[str] = frozenset()) -> list[list[SaidClause]]:
         """Give the clauses of each sentence, where stems in `starts` are verbs, too."""
         found = self._divided.get(starts)
         if found is None:
@@ -113,7 +113,7 @@ class Clauses:
         """Give the stems by which any clause can ask."""
         return frozenset().union(*(clause.stems for sentence in self.of() for clause in sentence))
 
-    def asks_for(self, value: str, by: Asking, *, whom: bool) -> bool | None:
+    def asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
         """Whether a clause that states a value asks for something, or one soon after it that speaks of the
         value as `it`; with `whom`, as somebody or something to which it goes. None where no clause that
         states the value asks for anything, and where none states it.
@@ -125,9 +125,9 @@ class Clauses:
             self._known[key] = self._asks_for(value, by, whom=whom)
         return self._known[key]
 
-    def _asks_for(self, value: str, by: Asking, *, whom: bool) -> bool | None:
+    def _asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
         verb, wanted = by.verb, " ".join(folded(value).split())
-        clauses: list[Clause] = []
+        clauses: list[SaidClause] = []
         for said, divided in zip(self._sentences, self.of(verb.starts), strict=True):
             # What stands in a value (`select count(*) from orders`) asks for nothing, and divides no clause.
             masked = without(said, wanted)
@@ -163,7 +163,7 @@ def _in_word(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
-def _speaks_of_it(clause: Clause, name: tuple[str, ...]) -> bool:
+def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
     """Whether a clause speaks of what was named before it, as `it` or `the file`, and names no other."""
     if not _IT.isdisjoint(clause.words):
         return True
@@ -171,7 +171,7 @@ def _speaks_of_it(clause: Clause, name: tuple[str, ...]) -> bool:
     return any(stem(one[1]) in nouns for one in _THE_THING.finditer(clause.text))
 
 
-def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[Clause]:
+def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
     verbs = ASKING | starts
     held: list[_Piece] = []
     for place, one in enumerate(_pieces(tokens)):
@@ -185,7 +185,7 @@ def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[Clause]:
         yield _joined(held)
 
 
-def _joined(pieces: Sequence[_Piece]) -> Clause:
+def _joined(pieces: Sequence[_Piece]) -> SaidClause:
     """Give the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
     no sentence at all.
     """
@@ -194,7 +194,7 @@ def _joined(pieces: Sequence[_Piece]) -> Clause:
     words = [word for one in pieces for word in one.words if word]
     stems = frozenset().union(*(one.stems(nouns=not only_reads) for one in pieces))
     said = " ".join(token for one in pieces for token in one.tokens)
-    return Clause(said, words, stems, any(one.asked or one.told for one in pieces))
+    return SaidClause(said, words, stems, any(one.asked or one.told for one in pieces))
 
 
 def _pieces(tokens: Iterable[str]) -> Iterator[list[str]]:

@@ -140,10 +140,8 @@ def judging(
         spent = spent or one.spent
         near = near and (one.reached or one.near)
         if one.provenance is _INTENT:
-            if one.stated and one.stated.parameter:
-                parameters = True
-            else:
-                words = True
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))

@@ -16,7 +16,7 @@ from itertools import islice, product
 from typing import Any
 
 from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
-from remit.core.asking import Asking, asking
+from remit.core.asking import AskedBy, asking
 from remit.core.clause import Clauses, without
 from remit.core.exact import ExactKind, ExactValue, exact, written
 from remit.core.leaf import values_of
@@ -52,8 +52,8 @@ class Owed:
         """Begin with nothing said."""
         self._clauses = Clauses()
         self._typed: list[str] = []
-        self._amounts: dict[Asking, tuple[Amounts, bool]] = {}
-        self._stated: dict[tuple[Asking, str], Amounts] = {}
+        self._amounts: dict[AskedBy, tuple[Amounts, bool]] = {}
+        self._stated: dict[tuple[AskedBy, str], Amounts] = {}
         self._shares: dict[ExactValue, Amounts] = {}
         self._made: Counter[_Key] = Counter()
 

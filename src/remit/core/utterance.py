@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from remit.core.asking import Asking
+from remit.core.asking import AskedBy
 from remit.core.clause import Clauses, sentences
 from remit.core.day import Day, day_of, days_in
 from remit.core.handover import hands_over
@@ -164,11 +164,11 @@ class Utterance:
                 return True
         return False
 
-    def asks(self, by: Asking) -> bool:
+    def asks(self, by: AskedBy) -> bool:
         """Whether the words ask for what a tool does."""
         return by.by(self._clauses.stems if by.acts else self.stems, self._text)
 
-    def asks_near(self, value: str, by: Asking) -> bool:
+    def asks_near(self, value: str, by: AskedBy) -> bool:
         """Whether the words ask for what a tool does where they state a value: in the same sentence, the one
         before, or the one after, if that goes on with the same thing.
 
@@ -192,14 +192,14 @@ class Utterance:
         """Whether the words speak of links, and so of reading on."""
         return not self.stems.isdisjoint(_LINKS)
 
-    def asks_for(self, value: str, by: Asking, *, whom: bool = False) -> bool | None:
+    def asks_for(self, value: str, by: AskedBy, *, whom: bool = False) -> bool | None:
         """Whether the words ask for what a tool does in a clause that states a value, or in one soon after it
         that speaks of it as `it`; with `whom`, as somebody or something to which it goes. None where they
         leave it open: words that nowhere ask for it, and clauses that ask for nothing.
         """
         return self._clauses.asks_for(value, by, whom=whom) if self.asks(by.verb) else None
 
-    def asks_of_many(self, by: Asking) -> bool:
+    def asks_of_many(self, by: AskedBy) -> bool:
         """Whether the words ask to do with many what a tool does, and not only to read many."""
         clauses = [clause for one in self._sentences for clause in of_many(plain(one))]
         return any(by.widely.by(stems_of(one), f" {' '.join(words_of(one))} ") for one in clauses)
