@@ -167,14 +167,15 @@ class Wording:
         return not any(map(str.isdigit, value)) and self.states(value)
 
     def is_name(self, value: str) -> bool:
-        """Whether the words write a value as a name: with a capital inside of a sentence, with letters and
-        digits, or in quotation marks.
+        """Whether the words write a value as a name: with a capital inside of a sentence, with several of
+        them, with letters and digits, or in quotation marks.
         """
         written = self._written
         return any(
             (written[start].isupper() and written[:start].rstrip()[-1:] not in (*".!?", ""))
             or (not written[start:end].isdecimal() and any(map(str.isdigit, written[start:end])))
             or written[start - 1] in _QUOTES
+            or (" " in written[start:end] and all(one[0].isupper() for one in written[start:end].split()))
             for start, end in self._places(value)
         )
 
