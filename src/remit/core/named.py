@@ -174,8 +174,8 @@ class Naming:
             self._candidates[number, kind] = len(all_found)
 
     def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
-        """Give the fields of which the name says more than that of another one with the same kind of address,
-        and that the intent does not say.
+        """Give the fields of which the name says whose address it is, beside one that does not say so, where
+        the intent does not say it either.
         """
         more: dict[DestinationKind, dict[str, int]] = {}
         for path, texts in values.items():
@@ -184,7 +184,10 @@ class Naming:
                 words = name_stems(path) - _ANYBODYS - self._utterance.stems
                 more.setdefault(kind, {})[path] = len(words)
         return frozenset(
-            path for count in more.values() for path, found in count.items() if found > min(count.values())
+            path
+            for count in more.values()
+            for path, found in count.items()
+            if found and not min(count.values())
         )
 
 
