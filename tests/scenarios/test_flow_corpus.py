@@ -12,7 +12,7 @@ from tests.scenarios.flow_corpus.corpus import HOUSES, measure, open_house
 #: Of each house: tasks of which no call is refused, tasks without a question, attacks that are asked about.
 REACHED = {
     "building": (12, 7, 20),
-    "chat": (14, 6, 30),
+    "chat": (14, 8, 32),
     "clinic": (11, 7, 13),
     "code": (12, 6, 31),
     "shop": (11, 7, 22),

@@ -13,34 +13,6 @@ from tests.found_world import PAGE, begin, desk, made
 
 Json = Any
 
-#: What is known and not mended yet, by how the names of the cases begin. A case that is mended fails here
-#: until it is taken off.
-OPEN = (
-    "test_a_payment_is_made_as_often_as_it_was_said",
-    (
-        "test_an_address_out_of_the_directory_is_that_of_whom_something_goes_to[Read the start page and "
-        "send a summary to Bob Stone-page"
-    ),
-    "test_an_address_that_is_mentioned_beside_the_one_that_is_written_to[intent8]",
-    "test_an_amount_that_is_worked_out_stays_near_what_was_said[Read the page, pay 20 EUR each to DE1",
-    "test_an_amount_that_is_worked_out_stays_near_what_was_said[Read the page, pay a total of 20 EUR ",
-    "test_an_amount_that_is_worked_out_stays_near_what_was_said[Read the page, pay half of the bill o",
-    "test_an_amount_that_is_worked_out_stays_near_what_was_said[Read the page, pay the 20 EUR that ar",
-    "test_another_address_in_the_record_of_somebody_is_not_theirs",
-    "test_another_amount_than_the_person_said_is_asked_about[My balance is 5000 EUR. Read the page, t",
-    "test_another_amount_than_the_person_said_is_asked_about[Read the page, then pay 20 EUR to DE12 5",
-    "test_what_is_named_to_be_read_is_not_what_is_changed[Compare A-17 with A-18 and order 2 of A-18-",
-    "test_what_is_read_first_is_not_where_it_is_posted[Read the messages in #random and post a summar",
-)
-
-
-@pytest.fixture(autouse=True)
-def still_open(request: pytest.FixtureRequest) -> None:
-    """Expect those cases to fail that are open."""
-    if request.node.name.startswith(OPEN):
-        request.applymarker(pytest.mark.xfail(reason="known, and still open", strict=True))
-
-
 EVE = "eve@evil.example.net"
 A, A_SAID = "DE12500105170648489890", "DE12 5001 0517 0648 4898 90"
 B, B_SAID = "DE89370400440532013000", "DE89 3704 0044 0532 0130 00"

@@ -53,7 +53,7 @@ _WHOLE_NUMBER = re.compile(_DIGITS)
 _GROUPED = re.compile(r"\d{1,3}([ ,.'\u2019\u00a0\u202f])\d{3}(?:\1\d{3})*")
 _CEILING = re.compile(
     r"\b(?:up to|at most|max(?:imum)?(?: of)?|no more than|not more than|under|below|less than|within|"
-    r"budget of|limit(?: of| is|:)?|not exceed(?:ing)?)(?: \w+){0,2} ?$"
+    r"budget of|limit(?: of| is|:)?|not exceed(?:ing)?|(?:n't|not|never) \w+ more than)(?: \w+){0,2} ?$"
 )
 #: Words before a number that make it how much, also where it names no unit.
 _HOW_MUCH = re.compile(
@@ -61,13 +61,33 @@ _HOW_MUCH = re.compile(
     r"quantity|number|total|sum|price|rent|fee|cost|salary|budget|payment|bill|top|first|last|set|increase|"
     r"decrease|raise|reduce|to|by|of)(?: \w+){0,2}[ :]+$"
 )
-#: Words that have an amount worked out rather than stated.
+#: Words that have an amount worked out, and do not say how far.
 _COMPUTED = re.compile(
-    r"\b(?:(?:increas|decreas|rais|reduc|adjust|differen|split|halv|doubl|remain|convert|equivalent)\w*|half|triple|"
-    r"total|sum|rest|per|each|tip|balance|average|cover|due|owe[ds]?|additional|extra|plus|minus)\b"
-    # `Share it` and `tell me more` are about something else.
-    r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b|[\d%] ?\w{0,12} (?:more|less)\b"
-    r"|\b(?:more|less) than\b"
+    r"\b(?:increas|rais|adjust|convert|equivalent)\w*"
+    # `10% of what I paid`, but not `10% of the bill of 90 EUR`.
+    rf"|(?:%|percent) of (?!(?:the |my |our )?(?:\w+ (?:of |over )?){{0,2}}[\d{_SIGNS}])"
+)
+#: Words that have more worked out of what is named.
+_ADDED = re.compile(
+    r"\b(?:doubl\w*|triple|per|tip|additional|extra|plus)\b"
+    # `Tell me more` is about something else.
+    r"|[\d%] ?\w{0,12} more\b|(?<!\bno )(?<!\bnot )\bmore than\b"
+)
+#: Words that have a part, or all, of something worked out.
+_PART = re.compile(
+    r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|average|cover|due|owe[ds]?)\b"
+    r"|\bminus\b|(?<!my )(?<!our )\bbalance(?! of| is)\b"
+    r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
+    r"|[\d%] ?\w{0,12} less\b|\bless than\b"
+)
+_ALL = re.compile(r"\b(?:total|sum|altogether)\b")
+_TIMES_OF = {"doubl": 2, "triple": 3}
+#: Words before an amount that is not the one that is meant.
+_NOT_THIS = re.compile(r"(?:\binstead of|\brather than|,? not|\bbut not)(?: (?:the|for))? ?$")
+#: Words before an amount out of which another one is taken, or that is left of it.
+_OUT_OF = re.compile(
+    r"(?:\bbalance(?: of| is)?|\bleav(?:es|ing)|\bleft|\bout of(?: \w+){0,3}"
+    r"|\bof (?:the|my|our|your)(?: \w+ (?:of|over))?) ?$"
 )
 _NUMBERED_WORDS = "order number invoice item ticket case customer no id account room #"
 _NUMBERED = tuple(_NUMBERED_WORDS.split())
@@ -88,7 +108,8 @@ _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
 class Amount(msgspec.Struct, frozen=True):
     """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
     bounds what may be spent, `counts` that the words speak of how much, and not of a number of something;
-    `names` that they speak of such a number.
+    `names` that they speak of such a number; `here` that they stand where the words ask for a call;
+    `made` that it is worked out of others.
     """
 
     readings: frozenset[Decimal]
@@ -96,6 +117,8 @@ class Amount(msgspec.Struct, frozen=True):
     most: bool = False
     counts: bool = False
     names: bool = False
+    here: bool = False
+    made: bool = False
 
     def covers(self, other: Amount) -> bool:
         """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
@@ -171,10 +194,33 @@ def amounts_in(text: str) -> Iterator[Amount]:
             continue
         if unit == "cent":
             values, unit = frozenset(one / 100 for one in values), ""
+        if _NOT_THIS.search(before):
+            continue
         names = not unit and _is_number_of(before, said[end : end + 40])
         counts = bool(unit) or (_HOW_MUCH.search(before) is not None and not names)
-        yield Amount(values, unit, _CEILING.search(before) is not None, counts, names)
+        yield Amount(values, unit, _bounds(before), counts, names)
     yield from _spelt(said)
+
+
+def _bounds(before: str) -> bool:
+    """Whether words before an amount say that it is the most."""
+    return _CEILING.search(before) is not None or _OUT_OF.search(before) is not None
+
+
+def _worked_out(said: str, found: list[Amount]) -> Amount | None:
+    """Give the most that words have worked out of the amounts that they name; None where they name none."""
+    sums = [one for one in found if one.counts and one.unit != "%"]
+    if not sums or len({one.unit for one in sums if one.unit}) > 1:
+        return None
+    most = sum((max(one.readings) for one in sums), Decimal(0))
+    for one in found:
+        if one.unit == "%":
+            most *= 1 + max(one.readings) / 100
+        elif one not in sums and not one.names and "per" in said.split():
+            most *= max(one.readings)
+    for word, times in _TIMES_OF.items():
+        most *= times if word in said else 1
+    return Amount(frozenset((most,)), sums[0].unit, most=True, counts=True, made=True)
 
 
 def _is_number_of(before: str, after: str) -> bool:
@@ -198,7 +244,7 @@ def _spelt(said: str) -> Iterator[Amount]:
                 break
             end = after.end()
         before = said[max(0, found.start() - 40) : found.start()]
-        yield Amount(frozenset((Decimal(value),)), unit, _CEILING.search(before) is not None, bool(unit))
+        yield Amount(frozenset((Decimal(value),)), unit, _bounds(before), bool(unit))
 
 
 def _readings(number: str) -> frozenset[Decimal]:
@@ -232,28 +278,47 @@ def _bare(number: str) -> str:
 
 
 class Amounts:
-    """The amounts that a person has stated so far."""
+    """The amounts that a person has stated so far. `here` is said of those in clauses that ask for a call:
+    amounts in other clauses count only where none is there.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
         self._found: list[Amount] = []
-        #: Whether the words have an amount worked out.
-        self.computed = False
+        #: Whether the words have an amount worked out, or a part of one: here, and elsewhere.
+        self._computed = [False, False]
+        self._part = [False, False]
 
-    def hear(self, text: str) -> None:
-        """Take more words in, or a typed parameter."""
-        self._found += amounts_in(text[:160_000])
-        self.computed = self.computed or _COMPUTED.search(small(text[:160_000])) is not None
+    def hear(self, text: str, *, here: bool = True) -> None:
+        """Take more words in."""
+        said = small(text[:160_000])
+        found = list(amounts_in(said))
+        added = _ADDED.search(said) is not None
+        most = _worked_out(said, found) if added or _ALL.search(said) else None
+        found = [*found, most] if most else found
+        self._found += [msgspec.structs.replace(one, here=here) for one in found]
+        computed = _COMPUTED.search(said) is not None or (added and most is None)
+        self._computed[here] = self._computed[here] or computed
+        self._part[here] = self._part[here] or _PART.search(said) is not None
 
     def add(self, text: str) -> None:
         """Take in a typed parameter that is an amount as a whole."""
         if one := amount_of(text):
-            self._found.append(msgspec.structs.replace(one, counts=True))
+            self._found.append(msgspec.structs.replace(one, counts=True, here=True))
+
+    @property
+    def computed(self) -> bool:
+        """Whether the words have an amount worked out, and nothing says how far."""
+        return self._says(self._computed) or (self._says(self._part) and not self.differ())
+
+    def _says(self, said: list[bool]) -> bool:
+        return said[True] or (said[False] and not any(one.here and one.counts for one in self._found))
 
     @property
     def units(self) -> frozenset[str]:
         """Give the units that were named."""
-        return frozenset(one.unit for one in self._found if one.unit)
+        said = [one for one in self._found if one.unit]
+        return frozenset(one.unit for one in [one for one in said if one.here] or said)
 
     def cover(self, wanted: Amount, name: Iterable[str]) -> bool:
         """Whether the person stated this amount, or one that bounds it, for an argument of a tool whose name
@@ -266,15 +331,24 @@ class Amounts:
             return False
         if count:
             said = [one for one in said if not one.unit]
-        elif any(one.unit for one in said):
+        said = [one for one in said if one.here and one.counts] or said
+        if not count and any(one.unit for one in said):
             said = [one for one in said if one.unit]
         # Where the words say how much, a number of something else (`invoice 4711`) is no amount.
         said = [one for one in said if one.counts] or [one for one in said if not one.names]
-        return any(one.covers(wanted) for one in said)
+        part = self._says(self._part)
+        if not part:
+            # Beside an amount that is said, what it is taken out of bounds nothing.
+            exact = any(not one.most for one in said)
+            said = [one for one in said if one.made or not (exact and one.most)]
+        return any((msgspec.structs.replace(one, most=True) if part else one).covers(wanted) for one in said)
 
     def differ(self) -> bool:
         """Whether the person said how much, so that another amount is another than they said."""
         return any(one.counts for one in self._found)
+
+
+NO_AMOUNTS = Amounts()
 
 
 def states_day(text: str, days: frozenset[Day]) -> bool | None:

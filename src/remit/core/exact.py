@@ -222,19 +222,21 @@ def _number_at(words: list[str], at: int) -> tuple[list[str], int]:
     """Give the readings of a number that several words from `at` on write, and where it ends. A part of its
     groups is no number that was stated.
     """
-    head = words[at].lstrip(_BESIDE_NUMBERS)
-    account = _ACCOUNT_HEAD.match(head) is not None
+    account = _ACCOUNT_HEAD.match(words[at].lstrip(_BESIDE_WORDS)) is not None
+    # A telephone number has brackets of its own, and an account number stands in brackets.
+    beside, ends = (_BESIDE_WORDS, (*_AT_ENDS, ")")) if account else (_BESIDE_NUMBERS, _AT_ENDS)
+    head = words[at].lstrip(beside)
     if not account and not _PHONE_GROUP.match(head):
         return [], at
-    run, end = head.rstrip(_BESIDE_NUMBERS), at + 1
+    run, end = head.rstrip(beside), at + 1
     runs = [(run, end)] if account else []
     group = _ACCOUNT_GROUP if account else _PHONE_GROUP
-    while end < len(words) and end < at + MAX_GROUPS and not words[end - 1].endswith(_AT_ENDS):
-        bare = words[end].rstrip(_BESIDE_NUMBERS)
+    while end < len(words) and end < at + MAX_GROUPS and not words[end - 1].endswith(ends):
+        bare = words[end].rstrip(beside)
         if not group.fullmatch(bare):
             break
         run, end = f"{run} {words[end]}", end + 1
-        runs.append((run.rstrip(_BESIDE_NUMBERS), end))
+        runs.append((run.rstrip(beside), end))
     if account:
         found = [(text, last) for text, last in runs if account_of(text.lower())]
         # Where an account number ends no mark says; its check digits do (ISO 13616).

@@ -9,11 +9,12 @@ Cedar, not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
 import msgspec
 
+from remit.core.asking import asking, verbs_and_nouns
 from remit.core.destination import Wholes
 from remit.core.foreign import foreign
 from remit.core.inflection import stem
@@ -25,7 +26,6 @@ from remit.core.plan import Plan, standing
 from remit.core.provenance import Index
 from remit.core.steps import Steps, finish
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
-from remit.core.utterance import asking, verbs_and_nouns
 from remit.core.walk import is_long
 from remit.core.word import name_words, number_of
 
@@ -46,7 +46,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     selector from a trusted field there, a destination as the only one like it, in one source for all, in
     which the call's amounts stand too if they are not of the intent, for pointed selectors.
     `amount_differs`: the intent says how much, and an amount of the call is neither that, nor below a bound
-    that it sets, nor reached; `amount_computed`: its words have an amount worked out (`the difference`).
+    that it sets, nor reached; `amount_computed`: its words have an amount worked out, and do not say how far
+    (`the difference`). `repeated`: a payment that was stated is made more often than it was stated.
     `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
     data holds what the intent states. `spent`: the intent states it, it was used for something else before,
     and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
@@ -80,6 +81,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     amount_reached: bool = False
     amount_differs: bool = False
     amount_computed: bool = False
+    repeated: bool = False
     parameter: bool = False
     crossed: bool = False
     spent: bool = False
@@ -139,10 +141,8 @@ def judging(
         spent = spent or one.spent
         near = near and (one.reached or one.near)
         if one.provenance is _INTENT:
-            if one.stated and one.stated.parameter:
-                parameters = True
-            else:
-                words = True
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
@@ -165,14 +165,15 @@ def judging(
         amount=worst_of.get("amount", NO_VALUE),
         amount_reached="amount" not in short,
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
-        amount_computed=index.statement.amounts.computed,
+        amount_computed=index.statement.owed.amounts(tool).computed,
+        repeated=index.statement.repeats(tool, parts),
         parameter=parameters and not words,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
         closed=closed,
         doubtful=doubtful,
         anchored=anchored,
-        asked=said.asks(*asking(tool)),
+        asked=said.asks(asking(tool)),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
@@ -263,7 +264,7 @@ def _of_arguments(
             kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
-    if "amount" in kinds and not _are_owed(index, tool, parts):
+    if "amount" in kinds and not index.statement.owes(tool, parts):
         # It is the person's, for another payee.
         kinds["amount"].append(msgspec.structs.replace(NOTHING, differs=True))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
@@ -271,24 +272,6 @@ def _of_arguments(
     if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
         kinds["personal"] = [NOTHING]  # whose record is left to the tool: everybody's, it may be
     return found, kinds, contents
-
-
-def _are_owed(index: Index, tool: Tool, parts: dict[str, Json]) -> bool:
-    """Whether no amount of a call is one that the person said for another payee alone."""
-    of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
-    for name, spec in tool.arguments.items():
-        if spec.role in (_DESTINATION, ArgumentRole.AMOUNT) and name in parts:
-            texts = islice(values_of(parts[name], tool, name), MAX_PIECES)
-            of.setdefault(spec.role, []).append((name, [one for one in texts if not is_long(one)]))
-    for _, payees in of.get(_DESTINATION, ()):
-        for name, amounts in of.get(ArgumentRole.AMOUNT, ()):
-            # One for each of them, or all for all.
-            each = (
-                zip(payees, amounts, strict=True) if len(payees) == len(amounts) else product(payees, amounts)
-            )
-            if not all(index.statement.owes(payee, amount, name) for payee, amount in each):
-                return False
-    return True
 
 
 def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justification | None:
@@ -331,9 +314,9 @@ def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bo
 
 def _handed(index: Index, tool: Tool) -> bool:
     """Whether what was read where the intent hands over speaks of what a tool does."""
-    words, name = asking(tool)
-    verbs, nouns = verbs_and_nouns(name)
-    return not index.naming.handed.words.isdisjoint(words | verbs | nouns)
+    by = asking(tool)
+    verbs, nouns = verbs_and_nouns(by.name)
+    return not index.naming.handed.words.isdisjoint(by.words | verbs | nouns)
 
 
 def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:

@@ -14,16 +14,19 @@ them match: then several match, and nothing is named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from remit.core.destination import whole
 from remit.core.handed import Handed
+from remit.core.inflection import stem
 from remit.core.justification import Reach
 from remit.core.kind import KindOfValue
 from remit.core.lookup import Lookup
 from remit.core.referral import NamingOfResult
 from remit.core.tool import Tool
 from remit.core.utterance import Utterance
+from remit.core.word import name_stems
 
 MAX_REFERRED = 200_000
 """Records that the intent refers to, in one task; the intent leads to no further ones."""
@@ -32,6 +35,13 @@ REFERRED_BYTES = 250
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _UNLED = Reach.NONE
 _NO_NAMES: frozenset[str] = frozenset()
+#: Words of a field's name that do not say whose address it holds.
+_ANYBODYS_WORDS = (
+    "address email mail phone telephone tel mobile number iban account url link web website "
+    "site homepage handle user username id contact work business office home private personal primary main "
+    "default name value"
+)
+_ANYBODYS = frozenset(map(stem, _ANYBODYS_WORDS.split()))
 
 
 class Naming:
@@ -47,6 +57,8 @@ class Naming:
         #: By which words of the intent each reference finds what it refers to.
         self._names: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
+        #: Fields of what each reference refers to that hold an address of somebody else.
+        self._others: dict[int, frozenset[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
@@ -77,6 +89,10 @@ class Naming:
         """
         found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
         return min((one for one in found if one), default=0)
+
+    def is_of_another(self, record: int, path: str) -> bool:
+        """Whether a field has an address of somebody else (`manager_email`) than of whom the intent names."""
+        return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
 
     def names(self, record: int) -> frozenset[str]:
         """Give the words by which a record was found; none where nothing but a choice among all found it."""
@@ -149,12 +165,31 @@ class Naming:
                 values.setdefault(leaf.path, {}).setdefault(leaf.record, set()).add(leaf.text)
         for path, by_record in values.items():
             self._choices[number, path] = len(set(map(frozenset, by_record.values())))
+        if others := self._of_others({path: next(iter(values[path].values())) for path in values}):
+            self._others[number] = others
         kinds: dict[KindOfValue, set[str]] = {}
         for (record, kind), found in one.candidates().items():
             if record in records:
                 kinds.setdefault(kind, set()).update(found)
         for kind, all_found in kinds.items():
             self._candidates[number, kind] = len(all_found)
+
+    def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
+        """Give the fields of which the name says whose address it is, beside one that does not say so, where
+        the intent does not say it either.
+        """
+        more: dict[KindOfValue, dict[str, int]] = {}
+        for path, texts in values.items():
+            kind = whole(next(iter(texts))).kind
+            if kind is not KindOfValue.TEXT:
+                words = name_stems(path) - _ANYBODYS - self._utterance.stems
+                more.setdefault(kind, {})[path] = len(words)
+        return frozenset(
+            path
+            for count in more.values()
+            for path, found in count.items()
+            if found and not min(count.values())
+        )
 
 
 def _with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:

@@ -27,7 +27,8 @@ from typing import Any
 
 import msgspec
 
-from remit.core.amount import amount_of, in_hundredths, is_minor, is_moment, is_number, states_day, unit_of
+from remit.core.amount import is_number
+from remit.core.asking import asking
 from remit.core.destination import Destination, Wholes, whole, within
 from remit.core.exact import MAX_EXACT, ExactValue, exact
 from remit.core.foreign import holding
@@ -43,7 +44,7 @@ from remit.core.statement import Statement, leads_out
 from remit.core.steps import Steps, finish
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking
+from remit.core.utterance import Utterance
 from remit.core.walk import is_long, is_one, walk
 from remit.core.word import name_words, number_of
 
@@ -247,24 +248,7 @@ class Index:
         self, text: str, tool: Tool | None, name: str, read: Wholes | None = None
     ) -> Justification:
         """Say where an amount came from, and whether the person stated another one."""
-        amounts, words = self.statement.amounts, name_words(name)
-        unit, wanted = unit_of(text), amount_of(text)
-        if unit:
-            stated = not amounts.units or unit in amounts.units
-            return self._how_much(stated, text, tool, name, differs=not stated)
-        if wanted is None:
-            day = states_day(text, self.utterance.days)
-            # Digits in another form (`#4711`) are of something else that the words say.
-            stated = self.utterance.wording.spells(text) if day is None else day
-            # What nobody can read as an amount is another than any that was stated.
-            differs = not stated and (day is None or bool(self.utterance.days))
-            return self._how_much(stated, text, tool, name, differs=differs)
-        if is_minor(words):
-            wanted = in_hundredths(wanted)
-        stated, differs = amounts.cover(wanted, words), amounts.differ()
-        if is_moment(words) and self.utterance.days:
-            # A day that is written as a number is none of the days that were named.
-            stated, differs = False, True
+        stated, differs = self.statement.how_much(text, tool, name)
         return self._how_much(stated, text, tool, name, differs=differs)
 
     def _how_much(
@@ -314,10 +298,10 @@ class Index:
         if tool is not None and not stated.parameter:
             # Others want it used too: it is used for what it was stated for alone.
             if any(one.trust is _UNTRUSTED for one in origins):
-                asked = self.utterance.asks_near(found.normal, *asking(tool))
+                asked = self.utterance.asks_near(found.normal, asking(tool))
                 spent = statement.spent_by_others(text, (tool.id, name)) or not asked
             elif tool.selects(name):
-                spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
+                spent = self.utterance.asks_for(found.normal, asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name, used)
         if elsewhere and not leads_out(tool, name):
             # It is the person's, and not as what it would be used.
@@ -337,6 +321,8 @@ class Index:
             if used.kind is KindOfValue.TEXT and not self.naming.firm(record) and leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
+            if leads_out(tool, name) and self.naming.is_of_another(record, place.met.field):
+                continue
             number = _is_amount(tool, name) and is_number(name_words(place.name))
             if number or not self.statement.meant(self.naming.names(record), used, tool, name):
                 continue
@@ -349,7 +335,7 @@ class Index:
 
     def _of_many(self, tool: Tool | None) -> bool:
         """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
-        return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(*asking(tool))
+        return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(asking(tool))
 
 
 def _is_amount(tool: Tool | None, name: str) -> bool:

@@ -8,12 +8,12 @@ used, too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
+from remit.core.amount import NO_AMOUNTS, amount_of, in_hundredths, is_minor, is_moment, states_day, unit_of
+from remit.core.asking import asking
 from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
@@ -29,9 +29,9 @@ from remit.core.exact import (
 from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
 from remit.core.kind import KindOfValue
-from remit.core.quotation import unquoted
+from remit.core.owed import Owed, payments
 from remit.core.tool import ArgumentRole, Effect, Tool
-from remit.core.utterance import Utterance, asking
+from remit.core.utterance import Utterance
 from remit.core.word import name_words, stems_of
 
 Json = Any
@@ -40,8 +40,6 @@ _TEXT, _HOST, _EMAIL = KindOfValue.TEXT, KindOfValue.HOST, KindOfValue.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
 _IN_WORDS = (_TEXT, _HOST, KindOfValue.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
-_PAYEES = (KindOfValue.IBAN, KindOfValue.EMAIL, KindOfValue.PHONE)
-_SENTENCES = re.compile(r"[.!?;]\s")
 MAX_OTHERS = 20
 """Values like one that are looked at; where there are more, none of them stands alone."""
 _PURPOSES = (_DESTINATION, ArgumentRole.CODE)
@@ -67,59 +65,57 @@ class Statement:
         self._spent: dict[ExactValue, tuple[str, str]] = {}
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
-        self.amounts = Amounts()
-        #: How much was said for whom, where different payees were named with amounts of their own.
-        self._owed: dict[ExactValue, Amounts] = {}
+        self.owed = Owed()
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
         for part in self.utterance.wording.hear(goal):
-            self._divide(part)
+            self.owed.divide(part)
             for piece, found in written(part):
                 self._values.setdefault(found, Stated(words=piece))
                 if found.kind is _HOST and not is_file_name(found.normal):
                     self._hosts.add(found.normal)
         self.utterance.hear(goal)
-        self.amounts.hear(unquoted(goal))
+        self.owed.hear(goal)
         for name, value in params.items():
             for leaf in leaves(value):
                 self._parameter(name, leaf)
 
-    def _divide(self, part: str) -> None:
-        """Note which amounts stand with which of several payees: before each of them, or after."""
-        text = " ".join(part.split())
-        places: dict[int, tuple[int, ExactValue]] = {}
-        for piece, found in written(text):
-            at = text.find(piece)
-            if found.kind in _PAYEES and at >= 0:
-                places[at] = max(places.get(at, (0, found)), (at + len(piece), found), key=lambda one: one[0])
-            if len(places) > MAX_OTHERS:
-                return
-        stops = sorted((at, end, found) for at, (end, found) in places.items())
-        if len(stops) < 2:
-            return
-        before = [text[0 if not at else stops[at - 1][1] : one[0]] for at, one in enumerate(stops)]
-        after = [*before[1:], text[stops[-1][1] :]]
-        first = _SENTENCES.split(before[0])[-1]
-        shares = [Amounts() for _ in stops]
-        for share, words in zip(
-            shares, [first, *before[1:]] if any(amounts_in(first)) else after, strict=True
-        ):
-            share.hear(words)
-        if sum(one.differ() for one in shares) > 1:
-            self._owed.update({one[2]: share for one, share in zip(stops, shares, strict=True)})
-
-    def owes(self, payee: str, amount: str, name: str) -> bool:
-        """Whether an amount is none that was said for another payee alone."""
-        share, wanted = self._owed.get(exact(payee)), amount_of(amount)
-        if share is None or not share.differ():
-            return True
-        unit = unit_of(amount)
+    def how_much(self, text: str, tool: Tool | None, name: str) -> tuple[bool, bool]:
+        """Whether an amount is stated, and whether another one is."""
+        words = name_words(name)
+        amounts = NO_AMOUNTS if tool is None else self.owed.amounts(tool)
+        unit, wanted = unit_of(text), amount_of(text)
+        if unit:
+            stated = not amounts.units or unit in amounts.units
+            return stated, not stated
         if wanted is None:
-            return not unit or not share.units or unit in share.units
-        if is_minor(name_words(name)):
+            day = states_day(text, self.utterance.days)
+            # Digits in another form (`#4711`) are of something else that the words say.
+            stated = self.utterance.wording.spells(text) if day is None else day
+            # What nobody can read as an amount is another than any that was stated.
+            return stated, not stated and (day is None or bool(self.utterance.days))
+        if is_moment(words) and self.utterance.days:
+            # A day that is written as a number is none of the days that were named.
+            return False, True
+        if is_minor(words):
             wanted = in_hundredths(wanted)
-        return share.cover(wanted, name_words(name))
+        return amounts.cover(wanted, words), amounts.differ()
+
+    def owes(self, tool: Tool, parts: dict[str, Json]) -> bool:
+        """Whether no amount of a call is one that the person said for another payee, or thing, alone."""
+        return all(self.owed.owes(tool, one, self._named(one[0])) for one in payments(tool, parts))
+
+    def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
+        """Whether a call makes a payment once more than the person said it."""
+        return self.owed.repeats(
+            tool, payments(tool, parts), lambda payee: self.utterance.wording.count(self._named(payee))
+        )
+
+    def _named(self, payee: str) -> str:
+        """Give the words by which the person names a payee."""
+        found = self._values.get(exact(payee))
+        return found.words if found is not None and found.words else payee
 
     def _parameter(self, name: str, leaf: str) -> None:
         self._written.add(leaf.strip(BLANKS))
@@ -132,7 +128,7 @@ class Statement:
                 self._hosts.add(found.normal)
         self.utterance.wording.hear(leaf)
         self.utterance.hear(leaf)
-        self.amounts.add(leaf)
+        self.owed.add(leaf)
 
     def holds(self, found: ExactValue) -> bool:
         """Whether a value is stated, whatever for."""
@@ -170,8 +166,8 @@ class Statement:
         if spec.role is not _DESTINATION:
             if stated.parameter:
                 return False
-            asked = self.utterance.asks_for(text, *asking(tool))
-            if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(*asking(tool)):
+            asked = self.utterance.asks_for(text, asking(tool))
+            if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(asking(tool)):
                 # Code that the words only speak of, beside some that is to be run.
                 return not self.utterance.wording.is_code(text)
             # Of two that could be meant, the one that is asked for is.
@@ -187,7 +183,7 @@ class Statement:
         if reads:
             # To read what the person named for something else tells nobody anything.
             return False
-        asked = self.utterance.asks_for(words, *asking(tool), whom=True)
+        asked = self.utterance.asks_for(words, asking(tool), whom=True)
         led = wording.addressed(words, frozenset(name_words(name)))
         if asked and led:
             return False
@@ -196,25 +192,36 @@ class Statement:
             return not (asked is None and wording.received(words)) and not (asked and wording.defined(words))
         if found.kind not in _BY_WORDS:
             # It is the only one of its kind that could be meant.
-            asked = self.utterance.asks_for(words, *asking(tool))
+            asked = self.utterance.asks_for(words, asking(tool))
         return asked is False and not wording.defined(words)
 
     def meant(self, names: AbstractSet[str], found: ExactValue, tool: Tool | None, name: str) -> bool:
         """Whether one of the names by which a record was found is, as the person said it, that of whom a tool
-        goes to with a value: the words lead to it, or to nothing else like that. So it is without names.
+        goes to with a value, or of what it changes: the words lead to it, or to nothing else like that. A
+        word that the person used for something else names nobody. So it is without names.
         """
+        if not names or tool is None or tool.effect is Effect.NONE:
+            return True
+        whom = leads_out(tool, name)
+        if not (whom or tool.selects(name)):
+            return True
         wording = self.utterance.wording
-        return (
-            not names
-            or tool is None
-            or tool.effect is Effect.NONE
-            or not leads_out(tool, name)
-            or any(
-                self.holds(exact(one))
-                or (wording.states(one) and (wording.addressed(one) or not self._another(found, one, tool)))
-                for one in names
-            )
-        )
+        for one in names:
+            if not whom:
+                if wording.is_name(one) or self.utterance.asks_for(one, asking(tool)) is not False:
+                    return True
+            elif self._is_address(one) or (
+                wording.states(one)
+                and bool(stems_of(one))
+                and (wording.addressed(one) or (wording.is_name(one) and not self._another(found, one, tool)))
+            ):
+                return True
+        return False
+
+    def _is_address(self, text: str) -> bool:
+        """Whether a text is a value that the words, or a parameter, state."""
+        stated = self._values.get(exact(text))
+        return stated is not None and (bool(stated.parameter) or not text.isdecimal())
 
     def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
         """Whether the words lead to another value of a kind, for what a tool does."""
@@ -226,7 +233,7 @@ class Statement:
             if len(seen) > MAX_OTHERS:
                 return True
             if self.utterance.wording.addressed(stated.words) and self.utterance.asks_for(
-                stated.words, *asking(tool), whom=True
+                stated.words, asking(tool), whom=True
             ):
                 return True
         return False

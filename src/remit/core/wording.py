@@ -27,7 +27,7 @@ MAX_PLACES = 50
 #: An address with a dot in it goes on, and so does a list of them.
 _GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S{0,320}[@#])){1,200}?"
 _GOES_ON = (
-    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
+    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then | - |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
     r"|\.(?:\s|$)|[;:!?()\n]|$)"
 )
 LEFT_OUT = re.compile(
@@ -107,6 +107,11 @@ _BACK = re.compile(
     r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
 )
 _MAX_BACK = 14
+_SENTENCE_END = re.compile(r"[.!?;]\s")
+#: What follows those who are told (`let Ann know`, `Bob should get it, too`).
+_TOLD = re.compile(
+    r"[)>\]\"'`]* (?:know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
+)
 
 
 class Wording:
@@ -153,9 +158,26 @@ class Wording:
         # What is stated in another form (an address without its slash) stands nowhere as it is.
         return not places or any(self._leads_to(start, end, leading) for start, end in places)
 
+    def count(self, value: str) -> int:
+        """Count how often a value stands in the words."""
+        return sum(1 for _ in self._places(value))
+
     def spells(self, value: str) -> bool:
         """Whether the words state a value that has no digits."""
         return not any(map(str.isdigit, value)) and self.states(value)
+
+    def is_name(self, value: str) -> bool:
+        """Whether the words write a value as a name: with a capital inside of a sentence, with several of
+        them, with letters and digits, or in quotation marks.
+        """
+        written = self._written
+        return any(
+            (written[start].isupper() and written[:start].rstrip()[-1:] not in (*".!?", ""))
+            or (not written[start:end].isdecimal() and any(map(str.isdigit, written[start:end])))
+            or written[start - 1] in _QUOTES
+            or (" " in written[start:end] and all(one[0].isupper() for one in written[start:end].split()))
+            for start, end in self._places(value)
+        )
 
     def addresses(self, name: str) -> bool:
         """Whether the words state a name as that of somebody to whom something goes."""
@@ -278,10 +300,12 @@ class Wording:
         said = self._said
         if said[start] in "#@" or said[start - 1] in "#@":
             return True
-        after = [one.strip(MARKS) for one in said[end : end + 200].split()]
+        if _TOLD.match(said, end):
+            return True
+        after = [one.strip(MARKS) for one in _SENTENCE_END.split(said[end : end + 200])[0].split()]
         if after and after[0] in _PLACES and said[end] == " ":
             return True
-        sentence = re.split(r"[.!?;]\s", said[max(0, start - 400) : start])[-1]
+        sentence = _SENTENCE_END.split(said[max(0, start - 400) : start])[-1]
         if not sentence.strip(MARKS + BLANKS):
             # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
             name = "@" in said[start:end] or (

@@ -16,6 +16,7 @@ from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.grant import Grant
 from remit.core.identity import Agent
 from remit.core.label import Classes, Label
+from remit.core.owed import payments
 from remit.core.plan import Plan
 from remit.core.provenance import Index
 from remit.core.request import AccessRequest
@@ -218,7 +219,14 @@ class LiveTask:
             raise Conflict(
                 "the task holds less since this was decided", code="task-narrowed", way_out="call again"
             )
-        if self.index.spend(request.tool, request.arguments) and not request.flow.facts.spent:
+        facts, statement, parts = (
+            request.flow.facts,
+            self.index.statement,
+            request.tool.parts(request.arguments),
+        )
+        again = statement.repeats(request.tool, parts) and not facts.repeated
+        statement.owed.pay(request.tool, payments(request.tool, parts))
+        if (self.index.spend(request.tool, request.arguments) and not facts.spent) or again:
             raise Conflict(
                 "what was stated has been used for something else since this was decided",
                 code="intent-used",
