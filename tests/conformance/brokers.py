@@ -169,6 +169,10 @@ class AtPostgres:
         """Give the roles that remit has made since, and not dropped."""
         return self._roles() - self._before
 
+    def let(self, attribute: str) -> None:
+        """Have the administrator be able to give an attribute of its own on."""
+        self._server.ask(f"alter role {self.admin} {attribute}")
+
     async def broker(self) -> Broker:
         """Give one."""
         return PostgresBroker(

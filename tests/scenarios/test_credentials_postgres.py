@@ -55,18 +55,23 @@ async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: Po
     assert postgres_server.ask("select polname from pg_policy", database=place.database) == []
 
 
-async def test_what_a_role_has_made_outlives_it(place: AtPostgres) -> None:
-    """It belongs to the administrator from then on: an end loses no data."""
-    grants = ("grant usage, create on schema crm to {role}",)
+async def test_what_a_role_has_made_goes_with_it(place: AtPostgres) -> None:
+    """Rows that it wrote into others' tables stay; a table of its own does not."""
+    grants = ("grant usage, create on schema crm to {role}", "grant insert on crm.customers to {role}")
     broker = PostgresBroker(
         lambda: place.admin_url, grants=grants, headers=place.HEADERS, entropy=SystemEntropy()
     )
-    given = await broker.obtain(wanted("lse_maker"))
-    async with await psycopg.AsyncConnection.connect(given.headers["X-Database"]) as session:
-        await session.execute("create table crm.report as select 1 as n")
-    await broker.revoke(given)
-    async with await psycopg.AsyncConnection.connect(place.admin_url) as admin:
-        assert await (await admin.execute("select n from crm.report")).fetchall() == [(1,)]
+    async with await psycopg.AsyncConnection.connect(place.admin_url, autocommit=True) as admin:
+        await admin.execute("alter table crm.customers disable row level security")
+        given = await broker.obtain(wanted("lse_maker"))
+        async with await psycopg.AsyncConnection.connect(given.headers["X-Database"]) as session:
+            await session.execute("create table crm.report as select 1 as n")
+            await session.execute("insert into crm.customers values ('C-44')")
+        await broker.revoke(given)
+        written = await admin.execute("select name from crm.customers order by name")
+        assert await written.fetchall() == [("C-42",), ("C-43",), ("C-44",)]
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            await admin.execute("select n from crm.report")
 
 
 @pytest.mark.parametrize(
