@@ -200,13 +200,14 @@ class TakingBack:
     async def _probe(self, held: HeldLease) -> None:
         """2, 3."""
         held.probes += 1
+        # INVARIANT: looked at before the sink is: a refusal from before it was over can be another one.
+        until = held.given.until
+        over = held.revoked_ms is not None or (until is not None and self._clock.now() >= until)
         try:
             async with asyncio.timeout(ASK_S):
                 found = await held.broker.probe(held.given)
         except TimeoutError:
             found = Probe.UNREACHABLE
-        until = held.given.until
-        over = held.revoked_ms is not None or (until is not None and self._clock.now() >= until)
         if found is Probe.REFUSED and over:
             held.refused_ms = self._elapsed_ms(held)
         elif held.revoked_ms is not None:
