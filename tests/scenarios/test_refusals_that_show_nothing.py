@@ -76,3 +76,23 @@ async def test_a_refusal_from_before_its_time_was_over_closes_nothing(
     broker.on_probe = late
     closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
     assert [one.open for one in of_leases(closure.closings)] == [True]
+
+
+async def test_what_the_sink_goes_on_accepting_is_taken_back_once_more(
+    world: CallWorld, broker: ScriptedBroker
+) -> None:
+    """Its source had confirmed it, and somebody has undone that: nothing else would end it."""
+    task, token = await world.open()
+    await world.call(token, "read")
+    broker.stale = 1_000
+    closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
+    (closing,) = of_leases(closure.closings)
+    assert closing.open
+    assert closing.revoked_after_ms is not None
+    broker.stale = 0
+    await swept(world)
+    await world.until(lambda: not world.house.leases.of(task=task.id))
+    (now,) = await closure_now(world.house, f"task:{task.id}")
+    assert not now.open
+    assert now.revoked_after_ms == closing.revoked_after_ms
+    assert len(await world.facts(EventKind.LEASE_REVOKED)) == 1
