@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from remit.adapters.broker.standing import StandingBroker
 from remit.compose.bao_brokers import openbao_broker
@@ -21,6 +22,9 @@ from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
 from remit.services.rotated_secrets import RotatedSecrets
+
+if TYPE_CHECKING:
+    from remit.adapters.broker.postgres import PostgresBroker
 
 
 def brokers_of(
@@ -65,7 +69,7 @@ def _leasing(
 ) -> Broker:
     section = config.upstreams[name]
     if lease.postgres is not None:
-        return _postgres(lease, lease.postgres, entropy)
+        return postgres_broker(lease, lease.postgres, entropy)
     if lease.openbao is not None:
         return openbao_broker(lease, lease.openbao, config, clock, stack, sink_ca=section.tls_ca)
     if lease.aws is not None:
@@ -79,7 +83,8 @@ def _leasing(
     return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, known_by, stack)
 
 
-def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> Broker:
+def postgres_broker(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> PostgresBroker:
+    """Give what makes roles of a database."""
     from remit.adapters.broker.postgres import PostgresBroker
 
     return PostgresBroker(
