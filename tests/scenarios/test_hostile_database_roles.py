@@ -212,6 +212,26 @@ async def test_what_serves_others_goes_with_the_role(place: AtPostgres) -> None:
     await ended(broker, place, other)
 
 
+async def test_two_roles_that_hold_each_other_end(place: AtPostgres) -> None:
+    """What one has given to the other keeps neither alive, whichever ends first."""
+    broker = broker_of(place, *MAKER)
+    first, second = [await broker.obtain(wanted(f"lse_{name}")) for name in ("left", "right")]
+    for given, table, other in ((first, "crm.one", "lse_right"), (second, "crm.two", "lse_left")):
+        async with session_of(given) as session:
+            await run(
+                session,
+                f"create table {table} (n int)",
+                f"grant all on {table} to {role_of(other)} with grant option",
+                f"grant select (n) on {table} to {role_of(other)} with grant option",
+                f"create function {table}() returns int return 1",
+                f"grant execute on function {table} to {role_of(other)} with grant option",
+                f"alter default privileges grant all on tables to {role_of(other)} with grant option",
+            )
+    async with session_of(second):
+        await ended(broker, place, first)
+    await ended(broker, place, second)
+
+
 async def test_a_membership_that_a_role_hands_on_goes_with_it(
     place: AtPostgres, postgres_server: PostgresServer
 ) -> None:
@@ -308,6 +328,7 @@ async def test_a_subscription_ends(settled_place: AtPostgres, own_postgres: Post
             "alter subscription theirs enable",
         )
     await ended(broker, settled_place, given)
+    assert own_postgres.ask("select subname from pg_subscription") == []
 
 
 async def test_a_lock_of_somebody_else_keeps_the_lease_open_and_no_longer(place: AtPostgres) -> None:

@@ -85,6 +85,8 @@ class PostgresBroker:
         place = place_in(address)
         async with connected(address) as db, db.transaction():
             oid = await self._make(db, role, password, until.isoformat())
+            # A member ends its sessions and drops what it owns, and what it has given to other such roles.
+            await db.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
             for one in statements:
                 await db.execute(one)
             await see_bounded(db, role)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from remit.adapters.broker.login import CONNECT_S
@@ -15,6 +16,10 @@ from remit.core.errors import KeyUnavailable
 
 Json = Any
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+#: Longest wait for one lock: others queue behind whoever waits. Longer than the second after which PostgreSQL
+#: calls a vacuum off that stands in the way.
+LOCK_S: Final = 2
 
 
 def address_of(admin: Callable[[], str]) -> dict[str, Json]:
@@ -41,9 +46,10 @@ def place_in(address: dict[str, Json]) -> dict[str, str]:
 
 @asynccontextmanager
 async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
-    """Open a connection; raises `KeyUnavailable` for what goes wrong on it."""
+    """Connect, with a bound for the wait for a lock; raises `KeyUnavailable` for what fails there."""
     try:
         async with await psycopg.AsyncConnection.connect(**address, autocommit=True) as db:
+            await db.execute(sql.SQL("set lock_timeout to {}").format(sql.Literal(f"{LOCK_S}s")))
             yield db
     except psycopg.Error as fault:
         # Its text may repeat a statement: only the code is told.

@@ -28,9 +28,8 @@ from remit.core.errors import KeyUnavailable
 
 Json = Any
 
-#: Longest time for 1 and 2, and for the wait for one lock.
+#: Longest time for 1 and 2.
 ENDS_S: Final = 5.0
-LOCK_S: Final = 1
 PAUSE_S: Final = 0.005
 #: Large objects dropped at once: each takes a place in the server's table of locks.
 AT_ONCE: Final = 500
@@ -45,6 +44,20 @@ select datname from pg_database where oid in (select dbid from pg_prepared_xact(
 _OWNED_IN: Final = """
 select datname from pg_database where datname <> current_database() and oid in
   (select dbid from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = %(role)s)"""
+#: What others gave the role, by who gave it: `drop owned` takes it back in the name of whoever may give most,
+#: which can be the role itself.
+_GIVEN: Final = """
+select giver.rolname, format('revoke all on %%s %%s from %%I cascade', kind, name, %(name)s::text) from (
+    select case relkind when 'S' then 'sequence' else 'table' end kind, oid::regclass::text name, relacl acl
+      from pg_class
+    union all select 'table', attrelid::regclass::text, attacl from pg_attribute where attacl is not null
+    union all select 'routine', oid::regprocedure::text, proacl from pg_proc
+    union all select 'type', oid::regtype::text, typacl from pg_type
+    union all select 'schema', quote_ident(nspname), nspacl from pg_namespace
+    union all select 'large object', oid::text, lomacl from pg_largeobject_metadata
+    union all select 'foreign server', quote_ident(srvname), srvacl from pg_foreign_server
+  ) objects, aclexplode(acl) given join pg_roles giver on giver.oid = given.grantor
+  where grantee = %(role)s and grantor <> %(role)s and pg_has_role(giver.oid, 'member') group by 1, 2"""
 _UNLINK: Final = """
 select lo_unlink(oid) from
   (select oid from pg_largeobject_metadata where lomowner = %(role)s limit %(some)s) theirs"""
@@ -68,8 +81,6 @@ async def end_role(address: dict[str, Json], role: str) -> None:
         if not found:
             return
         (oid,), name = found[0], sql.Identifier(role)
-        # To act as the role, and to drop what it owns, one must be a member of it.
-        await db.execute(sql.SQL("grant {} to current_user").format(name))
         shutting = asyncio.ensure_future(_shut(address, name))
         try:
             await _quiet(db, address, name, oid, shutting)
@@ -78,9 +89,10 @@ async def end_role(address: dict[str, Json], role: str) -> None:
             await asyncio.gather(shutting, return_exceptions=True)
         for database in await _rows(db, _OWNED_IN, role=oid):
             async with _elsewhere(address, *database) as there:
-                await _drop_owned(there, name, oid)
+                await _disown(there, role, oid)
+                await there.execute(sql.SQL("drop owned by {} cascade").format(name))
         await _take_back_memberships(db, name, oid)
-        await _drop_large_objects(db, name, oid)
+        await _disown(db, role, oid)
         async with db.transaction():
             await db.execute(sql.SQL("drop owned by {} cascade").format(name))
             await db.execute(sql.SQL("drop role {}").format(name))
@@ -184,15 +196,13 @@ async def _take_back_memberships(db: Connection, name: sql.Identifier, oid: int)
             await db.execute(sql.SQL("revoke {} from {} cascade").format(*map(sql.Identifier, pair)))
 
 
-async def _drop_owned(db: Connection, name: sql.Identifier, oid: int) -> None:
-    """3, in a database that is not the lease's."""
-    await _drop_large_objects(db, name, oid)
-    await db.execute(sql.SQL("drop owned by {} cascade").format(name))
-
-
-async def _drop_large_objects(db: Connection, name: sql.Identifier, oid: int) -> None:
-    """3. Any role may make them, and more than one transaction could drop."""
-    async with _acting_as(db, name):
+async def _disown(db: Connection, role: str, oid: int) -> None:
+    """3. Take away in this database what `drop owned` alone does not."""
+    for giver, revoking in await _rows(db, _GIVEN, role=oid, name=role):
+        async with _acting_as(db, sql.Identifier(giver)):
+            await db.execute(revoking)
+    async with _acting_as(db, sql.Identifier(role)):
+        # Any role may make large objects, and more than one transaction could drop.
         while await _rows(db, _UNLINK, role=oid, some=AT_ONCE):
             pass
 
@@ -209,10 +219,9 @@ async def _acting_as(db: Connection, name: sql.Identifier) -> AsyncIterator[None
 
 @asynccontextmanager
 async def _opened(address: dict[str, Json]) -> AsyncIterator[Connection]:
-    """Connect, with no name of the role's making in the way, and no lock waited for without end."""
+    """Connect, with no name of the role's making in the way."""
     async with connected(address) as db:
         await db.execute("set search_path to pg_catalog")
-        await db.execute(sql.SQL("set lock_timeout to {}").format(sql.Literal(f"{LOCK_S}s")))
         yield db
 
 
