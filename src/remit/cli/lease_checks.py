@@ -57,13 +57,11 @@ def lease_looks(config: Config) -> Iterator[Look]:
 
 def _roles(subject: str, lease: LeaseSection) -> Iterator[Look]:
     """Say what a task's role could do beyond reading and writing rows."""
-    from remit.adapters.runtime.system import SystemEntropy
-    from remit.compose.brokers import postgres_broker
+    from remit.compose.brokers import beyond_rows
 
     assert lease.postgres is not None
     try:
-        broker = postgres_broker(lease, lease.postgres, SystemEntropy())
-        found = asyncio.run(broker.beyond_rows())
+        found = asyncio.run(beyond_rows(lease, lease.postgres))
     except (ConfigInvalid, KeyUnavailable) as fault:
         yield Look(subject, "fail", fault.message, fault.way_out)
         return
