@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.runtime.system import SystemEntropy
 from remit.compose.bao_brokers import openbao_broker
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.oauth_brokers import known_by_of, oauth_broker
@@ -69,7 +70,7 @@ def _leasing(
 ) -> Broker:
     section = config.upstreams[name]
     if lease.postgres is not None:
-        return postgres_broker(lease, lease.postgres, entropy)
+        return _postgres(lease, lease.postgres, entropy)
     if lease.openbao is not None:
         return openbao_broker(lease, lease.openbao, config, clock, stack, sink_ca=section.tls_ca)
     if lease.aws is not None:
@@ -83,8 +84,14 @@ def _leasing(
     return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, known_by, stack)
 
 
-def postgres_broker(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> PostgresBroker:
-    """Give what makes roles of a database."""
+async def beyond_rows(lease: LeaseSection, postgres: PostgresLeaseSection) -> list[tuple[str, str]]:
+    """Say what a database role of a lease could do beyond reading and writing rows, and what to do about
+    each; raises `ConfigInvalid`, `KeyUnavailable`.
+    """
+    return await _postgres(lease, postgres, SystemEntropy()).beyond_rows()
+
+
+def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> PostgresBroker:
     from remit.adapters.broker.postgres import PostgresBroker
 
     return PostgresBroker(
