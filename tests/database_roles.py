@@ -55,7 +55,7 @@ async def run(session: Session, *lines: str) -> Rows:
     """Execute statements; gives what the last one gives."""
     found: Rows = []
     for line in lines:
-        told = await session.execute(line)  # type: ignore[arg-type]
+        told = await session.execute(line)
         found = await told.fetchall() if told.description else []
     return found
 

@@ -49,8 +49,9 @@ class KubernetesServer(LocalServer):
         if found is None or audience not in found["audiences"] or time.time() >= found["until"]:
             return ""
         bound = self.objects.get(found["bound"]["name"])
-        alive = bound is not None and bound["metadata"]["uid"] == found["bound"]["uid"]
-        if alive and "deletionTimestamp" in bound["metadata"]:
+        told = bound["metadata"] if bound is not None else {"uid": ""}
+        alive = told["uid"] == found["bound"]["uid"]
+        if alive and "deletionTimestamp" in told:
             return str(found["account"]) if self.lags() else ""
         return str(found["account"]) if alive or (found["bound"]["uid"] in self.gone and self.lags()) else ""
 

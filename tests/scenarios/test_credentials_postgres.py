@@ -156,6 +156,19 @@ def gateway(tmp_path: Path, place: AtPostgres) -> Iterator[LeasingGateway]:
         yield made
 
 
+def test_a_session_that_would_hold_its_own_end_up_is_ended(gateway: LeasingGateway) -> None:
+    """It has changed the role's password and not committed: the closure is closed, and the session is cut."""
+    task, token = gateway.open()
+    gateway.call(token)
+    (headers,) = gateway.shown()
+    with psycopg.connect(headers["x-database"]) as session:
+        session.execute("alter role current_user password 'mine'")
+        closure = gateway.closed_up(task)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("select name from crm.customers")
+    assert closure["closed"]
+
+
 def test_a_real_login_is_refused_once_the_end_has_returned(gateway: LeasingGateway) -> None:
     """The upstream's own connection, by the header that it was sent, works until the end and not after it."""
     task, token = gateway.open()

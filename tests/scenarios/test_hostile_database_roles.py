@@ -232,6 +232,30 @@ async def test_two_roles_that_hold_each_other_end(place: AtPostgres) -> None:
     await ended(broker, place, second)
 
 
+async def test_what_nobody_of_us_gave_keeps_the_lease_open(
+    place: AtPostgres, postgres_server: PostgresServer
+) -> None:
+    """Another user of the database gives it a table: the role is shut, and open until that is taken back."""
+    friend = f"friend_of_{place.database}"
+    async with await psycopg.AsyncConnection.connect(place.admin_url, autocommit=True) as admin:
+        await run(admin, f"create role {friend} login password 'theirs'")
+        await run(admin, f"grant usage, create on schema crm to {friend}")
+    broker = broker_of(place)
+    given = await broker.obtain(wanted("lse_befriended"))
+    address = place.admin_url.replace(place.admin, friend).replace("of-the-admin", "theirs")
+    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as session:
+        grant = f"grant all on crm.theirs to {role_of('lse_befriended')} with grant option"
+        await run(session, "create table crm.theirs (n int)", grant)
+        with pytest.raises(KeyUnavailable) as fault:
+            await broker.revoke(given)
+        assert fault.value.code == "source-refused"
+        assert await broker.probe(given) is Probe.UNREACHABLE
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            await psycopg.AsyncConnection.connect(given.headers["X-Database"])
+        await run(session, "drop table crm.theirs")
+    await ended(broker, place, given)
+
+
 async def test_a_membership_that_a_role_hands_on_goes_with_it(
     place: AtPostgres, postgres_server: PostgresServer
 ) -> None:

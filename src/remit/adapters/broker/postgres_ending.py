@@ -16,8 +16,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
@@ -81,6 +81,8 @@ async def end_role(address: dict[str, Json], role: str) -> None:
         if not found:
             return
         (oid,), name = found[0], sql.Identifier(role)
+        # Once more: before PostgreSQL 16 a role can have ended who is a member of it.
+        await db.execute(sql.SQL("grant {} to current_user").format(name))
         shutting = asyncio.ensure_future(_shut(address, name))
         try:
             await _quiet(db, address, name, oid, shutting)
@@ -199,15 +201,17 @@ async def _take_back_memberships(db: Connection, name: sql.Identifier, oid: int)
 async def _disown(db: Connection, role: str, oid: int) -> None:
     """3. Take away in this database what `drop owned` alone does not."""
     for giver, revoking in await _rows(db, _GIVEN, role=oid, name=role):
-        async with _acting_as(db, sql.Identifier(giver)):
-            await db.execute(revoking)
+        # Of one as which it may not act, the server says so when the role is dropped.
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            async with _acting_as(db, sql.Identifier(giver)):
+                await db.execute(revoking)
     async with _acting_as(db, sql.Identifier(role)):
         # Any role may make large objects, and more than one transaction could drop.
         while await _rows(db, _UNLINK, role=oid, some=AT_ONCE):
             pass
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _acting_as(db: Connection, name: sql.Identifier) -> AsyncIterator[None]:
     await db.execute(sql.SQL("set role {}").format(name))
     try:
@@ -217,7 +221,7 @@ async def _acting_as(db: Connection, name: sql.Identifier) -> AsyncIterator[None
             await db.execute("reset role")
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _opened(address: dict[str, Json]) -> AsyncIterator[Connection]:
     """Connect, with no name of the role's making in the way."""
     async with connected(address) as db:
@@ -225,7 +229,7 @@ async def _opened(address: dict[str, Json]) -> AsyncIterator[Connection]:
         yield db
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _elsewhere(address: dict[str, Json], database: str) -> AsyncIterator[Connection]:
     try:
         async with _opened({**address, "dbname": database}) as db:
@@ -239,4 +243,4 @@ async def _elsewhere(address: dict[str, Json], database: str) -> AsyncIterator[C
 
 
 async def _rows(db: Connection, query: str, **values: Json) -> list[tuple[Any, ...]]:
-    return await (await db.execute(query, values or None)).fetchall()  # type: ignore[arg-type]
+    return await (await db.execute(query, values or None)).fetchall()
