@@ -313,6 +313,19 @@ async def test_objects_in_another_database_and_more_than_one_transaction_drops(
         await ended(broker, settled_place, given)
 
 
+async def test_more_of_its_own_making_than_one_transaction_drops(settled_place: AtPostgres) -> None:
+    """A role that may create makes thousands: each needs a lock to be dropped, and the server has few."""
+    broker = broker_of(settled_place, *MAKER)
+    given = await broker.obtain(wanted("lse_thousands"))
+    made = "create function crm.f%s() returns int return 1", "create view crm.v%s as select 1"
+    async with session_of(given) as session:
+        for statement, many in zip(made, (3_000, 50), strict=True):
+            loop = f"for n in 1..{many} loop execute format('{statement}', n); end loop"
+            await run(session, f"do $$ begin {loop}; end $$")
+    async with asyncio.timeout(60):
+        await ended(broker, settled_place, given)
+
+
 async def test_what_cannot_be_dropped_elsewhere_is_said(
     place: AtPostgres, postgres_server: PostgresServer
 ) -> None:

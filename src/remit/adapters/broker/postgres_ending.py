@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -31,8 +31,8 @@ Json = Any
 #: Longest time for 1 and 2.
 ENDS_S: Final = 5.0
 PAUSE_S: Final = 0.005
-#: Large objects dropped at once: each takes a place in the server's table of locks.
-AT_ONCE: Final = 500
+#: Objects dropped at once: each takes a place in the server's table of locks.
+AT_ONCE: Final = 100
 
 #: Backends of which nobody sees whose they are: they are logging in, or serve the server itself.
 _UNSEEN: Final = """
@@ -61,6 +61,14 @@ select giver.rolname, format('revoke all on %%s %%s from %%I cascade', kind, nam
 _UNLINK: Final = """
 select lo_unlink(oid) from
   (select oid from pg_largeobject_metadata where lomowner = %(role)s limit %(some)s) theirs"""
+_IN_PARTS: Final = """
+select format('drop %%s if exists %%s cascade', kind, string_agg(name, ', ')) from (
+    select kind, name, row_number() over (partition by kind) / %(some)s part from (
+      select case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
+          else 'table' end kind, oid::regclass::text name
+        from pg_class where relowner = %(role)s and relkind in ('r', 'p', 'v', 'm', 'f')
+      union all select 'routine', oid::regprocedure::text from pg_proc where proowner = %(role)s
+    ) owned) numbered group by kind, part"""
 #: Without the role's number, a session of any role that is no more.
 _REMAINS: Final = """
 select
@@ -92,12 +100,10 @@ async def end_role(address: dict[str, Json], role: str) -> None:
         for database in await _rows(db, _OWNED_IN, role=oid):
             async with _elsewhere(address, *database) as there:
                 await _disown(there, role, oid)
-                await there.execute(sql.SQL("drop owned by {} cascade").format(name))
+                await _drop_owned(there, name, oid, "drop owned by {} cascade")
         await _take_back_memberships(db, name, oid)
         await _disown(db, role, oid)
-        async with db.transaction():
-            await db.execute(sql.SQL("drop owned by {} cascade").format(name))
-            await db.execute(sql.SQL("drop role {}").format(name))
+        await _drop_owned(db, name, oid, "drop owned by {} cascade", "drop role {}")
 
 
 async def remains(address: dict[str, Json], role: str, oid: int) -> tuple[bool, bool]:
@@ -196,6 +202,22 @@ async def _take_back_memberships(db: Connection, name: sql.Identifier, oid: int)
     for pair in await _rows(db, given, role=oid):
         async with _acting_as(db, name):
             await db.execute(sql.SQL("revoke {} from {} cascade").format(*map(sql.Identifier, pair)))
+
+
+async def _drop_owned(db: Connection, name: sql.Identifier, oid: int, *statements: LiteralString) -> None:
+    """3, 4. At once; in parts where the role has made more than a transaction has locks for."""
+    for last in (False, True):
+        try:
+            async with db.transaction():
+                for one in statements:
+                    await db.execute(sql.SQL(one).format(name))
+        except psycopg.errors.OutOfMemory:
+            if last:
+                raise
+            for (part,) in await _rows(db, _IN_PARTS, role=oid, some=AT_ONCE):
+                await db.execute(part)
+        else:
+            return
 
 
 async def _disown(db: Connection, role: str, oid: int) -> None:
