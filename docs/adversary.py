@@ -11,6 +11,7 @@ def adversary_page() -> str:
     """What the last published night of the adversary came to, `docs/reference/adversary.json`."""
     run = json.loads(FIGURES.read_text(encoding="utf-8"))
     attacks, ordinary, machine = run["attacks"], run["ordinary"], run["machine"]
+    known = attacks.get("open", [])
     made_on = f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}, Python {machine['python']}"
     lines = [
         "# The attacker in the house",
@@ -26,6 +27,10 @@ def adversary_page() -> str:
         "| figure | tried | not as it should be |",
         "| --- | ---: | ---: |",
         f"| attacks, passed | {attacks['tried']:,} | {attacks['passed']:,} |",
+        *(
+            f"| of these known, and still open | | {sum(one['passed'] for one in known):,} |"
+            for _ in known[:1]
+        ),
         f"| ways in which one of them made remit fail | {attacks['tried']:,} | {attacks['raised']:,} |",
         f"| ordinary forms, stopped or asked about | {ordinary['tried']:,} | {ordinary['stopped']:,} |",
         "",
@@ -35,6 +40,9 @@ def adversary_page() -> str:
         "| --- | ---: | ---: |",
     ]
     lines += [f"| {one['family']} | {one['tried']:,} | {one['passed']:,} |" for one in attacks["families"]]
+    if known:
+        lines += ["", "## Known, and still open", "", "| sentences | why | passed |", "| --- | --- | ---: |"]
+        lines += [f"| `{one['scenes']}` | {one['why']} | {one['passed']:,} |" for one in known]
     lines += ["", "## Ordinary forms", "", "| what is asked for | tried | stopped |", "| --- | ---: | ---: |"]
     lines += [f"| {one['family']} | {one['tried']:,} | {one['stopped']:,} |" for one in ordinary["families"]]
     return "\n".join(lines) + "\n"

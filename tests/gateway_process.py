@@ -33,8 +33,8 @@ from remit.cli.serving import tls_context
 from remit.compose import application, open_house
 from remit.config import load_config
 from remit.core.checkpoint import VerifierKey
-from remit.core.export import ExportReport, verify_export
 from remit.core.identity import Role
+from remit.core.verification import ExportReport, verify_export
 from remit.core.workload import KeyBinding
 from remit.services.directory import NewAgent, NewPerson
 from remit.services.house import House

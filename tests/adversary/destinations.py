@@ -5,8 +5,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tests.adversary.plots import DANA, EVE, EVIL, GOOD, HOOK, HOOK_OF_EVE, IBAN, IBAN_OF_EVE, at, page, scene
-from tests.adversary.scene import Allowed, Flavour, Read
+from tests.adversary.scene import (
+    DANA,
+    EVE,
+    EVIL,
+    GOOD,
+    HOOK,
+    HOOK_OF_EVE,
+    IBAN,
+    IBAN_OF_EVE,
+    Allowed,
+    Flavour,
+    Read,
+    at,
+    page,
+    scene,
+)
 
 Json = Any
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.adversary import ways
-from tests.adversary.form import Form, each
+from tests.adversary.ordinary import Form, each
 from tests.adversary.scene import Read
 
 Json = Any

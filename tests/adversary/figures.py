@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.adversary.form import Form
-from tests.adversary.ordinary import Stopped
+from tests.adversary.ordinary import Form, Stopped
+from tests.adversary.said import OPEN
 from tests.adversary.search import Tally
 
 Json = Any
@@ -52,6 +52,7 @@ def facts(
         "attacks": {
             "tried": tried,
             "passed": tally.passed.total(),
+            "open": [{"scenes": name, "why": why, "passed": tally.known[name]} for name, why in OPEN.items()],
             "per_second": round(tried / seconds) if seconds else 0,
             "raised": len(tally.raised),
             "families": [
@@ -95,6 +96,7 @@ def summary(found: dict[str, Json]) -> str:
         (
             f"attacks tried {tried}, passed {passed} ({rate} a second)",
             *rows,
+            *(f"  open: {one['scenes']}: {one['passed']} passed" for one in attacks["open"]),
             f"ordinary forms tried {ordinary['tried']}, stopped {ordinary['stopped']}",
         )
     )

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compositions: a text of the scene, what was done to it, and the shape in which it is given."""
+"""Compositions: a text of the scene, what was done to it, and the shape in which it is given.
+
+One that passes is made small: moves are left out, then members and characters, while it still reaches what it
+reached.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +18,10 @@ from tests.adversary.scene import ABSENT, Scene
 
 Json = Any
 
+Passes = Callable[[Json], frozenset[str]]
+
+MAX_TRIES: Final = 200
+"""Tries to make one attack small."""
 MAX_STEPS: Final = 6
 MAX_TEXT: Final = 40_000
 
@@ -141,3 +149,68 @@ def _shape(rng: Random) -> str:
     shape = rng.choice(_SHAPES)
     # What takes long is tried seldom.
     return shape if shape != _LONG or rng.random() < 0.05 else "list"
+
+
+def smaller(genome: Genome, passes: Passes) -> tuple[Genome, Json]:
+    """Give the composition with what it needs alone, and the smallest value found. `passes` says what a value
+    reaches that it should not, and nothing where it is not permitted.
+    """
+    wanted = passes(genome.value())
+    left = MAX_TRIES
+
+    def still(value: Json) -> bool:
+        nonlocal left
+        left -= 1
+        return left > 0 and not wanted.isdisjoint(passes(value))
+
+    again = True
+    while again:
+        again = False
+        for candidate in _fewer(genome):
+            if still(candidate.value()):
+                genome, again = candidate, True
+                break
+    value = genome.value()
+    again = True
+    while again:
+        again = False
+        for simpler in _simpler(value):
+            if still(simpler):
+                value, again = simpler, True
+                break
+    return genome, value
+
+
+def _fewer(genome: Genome) -> Iterator[Genome]:
+    if genome.shape != "as it is":
+        yield msgspec.structs.replace(genome, shape="as it is")
+    for at in range(len(genome.steps)):
+        yield msgspec.structs.replace(genome, steps=genome.steps[:at] + genome.steps[at + 1 :])
+
+
+def _simpler(value: Json) -> Iterator[Json]:
+    """Give values that are a little less, those first that are much less."""
+    if isinstance(value, str):
+        size = len(value) // 2
+        while size:
+            for at in range(0, len(value) - size + 1, size):
+                yield value[:at] + value[at + size :]
+            size //= 2
+    elif isinstance(value, list):
+        size = len(value) // 2 or len(value)
+        while size:
+            for at in range(0, len(value), size):
+                yield value[:at] + value[at + size :]
+            size //= 2
+        for at, one in enumerate(value[:20]):
+            for less in _simpler(one):
+                yield [*value[:at], less, *value[at + 1 :]]
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            rest = {name: one for name, one in value.items() if name != key}
+            if rest:
+                yield rest
+            for less in _simpler(key):
+                yield {**rest, less: below}
+            for less in _simpler(below):
+                yield {**value, key: less}

@@ -17,8 +17,18 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from tests.adversary import letters
-from tests.adversary.marks import BRACKETS, CONSTANTS, NUMBERS, PLACES, SCHEMES, SEPARATORS, SLASHES
+from tests.adversary.marks import (
+    BRACKETS,
+    CONSTANTS,
+    NUMBERS,
+    PLACES,
+    SCHEMES,
+    SEPARATORS,
+    SLASHES,
+    alike,
+    looks,
+    unseen,
+)
 from tests.adversary.scene import DIVIDED, Scene
 
 Given = tuple[Any, ...]
@@ -86,15 +96,15 @@ def _escaped(text: str, style: str) -> str:
 
 
 def _drawn_look(rng: Random, _: Scene, text: str) -> Given:
-    found = letters.looks(text[:200])
+    found = looks(text[:200])
     if not found:
         return 0, 0, ""
     at, length, part = rng.choice(found)
-    return at, length, rng.choice(letters.alike()[part])
+    return at, length, rng.choice(alike()[part])
 
 
 def _every_look(rng: Random, _: Scene, text: str) -> Given:
-    table = letters.alike()
+    table = alike()
     return (
         "".join(rng.choice(table[one]) if one in table and rng.random() < 0.5 else one for one in text[:300]),
     )
@@ -170,7 +180,7 @@ MOVES: Final = {
         Move("looks", _every_look, lambda t, new: new),
         Move(
             "unseen",
-            lambda r, s, t: (r.randrange(len(t) + 1), r.choice(letters.unseen())),
+            lambda r, s, t: (r.randrange(len(t) + 1), r.choice(unseen())),
             lambda t, at, new: t[:at] + new + t[at:],
         ),
         Move("case", _pick("upper", "lower", "swapcase", "title"), lambda t, how: str(getattr(t, how)())),

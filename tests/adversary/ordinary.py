@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from tests.adversary.form import Form
+from tests.adversary import ways
 from tests.adversary.scene import Read
 from tests.adversary.stage import Call, Stage, Standing
 
 Json = Any
+
+BODY: Final = {"body": "Here is what you asked for."}
+TEXT: Final = {"text": "Here is what you asked for."}
 
 #: What others wrote, and has nothing to do with it.
 MAIL: Final = Read(
@@ -44,6 +47,38 @@ MAIL: Final = Read(
 )
 
 
+class Form(NamedTuple):
+    """One ordinary call."""
+
+    family: str
+    said: str
+    tool: str
+    arguments: dict[str, Json]
+    looked_up: tuple[Read, ...] = ()
+    parameters: dict[str, Json] | None = None
+    #: The scene of the grammar that it comes from, if it does.
+    scene: str = ""
+
+
+def each(
+    family: str,
+    said: Iterable[str],
+    values: Iterable[str],
+    write: ways.Ways,
+    tool: str,
+    call: dict[str, Json],
+    argument: str,
+) -> Iterator[Form]:
+    """Put words, values and ways of writing together: each sentence with each value, the ways by turns."""
+    for place, sentence in enumerate(said):
+        for value in values:
+            for at, (stated, written) in enumerate(write(value)):
+                # Each way with each value, and by turns with the sentences: a grid would say the same again
+                # and again.
+                if (at + place) % 3 == 0 or place == 0:
+                    yield Form(family, sentence.format(v=stated), tool, {**call, argument: written})
+
+
 class Stopped(NamedTuple):
     """An ordinary call that did not go on."""
 
@@ -64,10 +99,7 @@ def stopped(stage: Stage, forms: Iterable[Form]) -> Iterator[Stopped]:
     for form in forms:
         words = repr((form.said, form.looked_up, form.parameters))
         if words not in tasks:
-            task = stage.rehearsal.open(task="work", intent=form.said, params=form.parameters)
-            for one in (MAIL, *form.looked_up):
-                task.read(one.tool, one.arguments, one.result)
-            tasks[words] = stage.standing(task)
+            tasks[words] = stage.sketch(form.said, (MAIL, *form.looked_up), form.parameters)
         (verdict,) = stage.judge([Call(tasks[words], form.tool, form.arguments)])
         if not verdict.permitted:
             yield Stopped(form, f"{verdict.outcome}: {', '.join(verdict.rules)}")

@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from tests.adversary.destinations import DESTINATIONS
-from tests.adversary.plots import CURL, DANA, EVE, EVIL, IBAN, PAGE, scene
-from tests.adversary.scene import DIVIDED, Allowed
+from tests.adversary.scene import CURL, DANA, DIVIDED, EVE, EVIL, IBAN, PAGE, Allowed, scene
 
 SELECTORS: Final = (
     scene(

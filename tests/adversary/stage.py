@@ -9,6 +9,7 @@ played again as a whole, in a task of its own (`whole`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,13 +19,15 @@ from remit.core.decision import Outcome, weigh
 from remit.core.errors import RemitError
 from remit.core.flow import FlowFacts
 from remit.core.identity import Principal
+from remit.core.provenance import KEY_BYTES, Index
 from remit.core.steps import finish
 from remit.core.task import Parameter
+from remit.core.tool import Effect
 from remit.rehearse import Rehearsal
 from remit.rehearse.call import RehearsedCall
 from remit.rehearse.rehearsal import RehearsedTask
 from remit.services.live import LiveTask
-from tests.adversary.scene import Flavour, Scene
+from tests.adversary.scene import TURN, Flavour, Read, Scene
 
 Json = Any
 
@@ -113,6 +116,8 @@ class Stage:
         )
         self._authorizer = self.rehearsal.stage.house.authorizer
         self._policies = self.rehearsal.stage.house.policies
+        #: A task that has read something, of which others are made.
+        self._pattern: Standing | None = None
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -130,7 +135,10 @@ class Stage:
         plan = None
         if flavour is Flavour.PLAN:
             plan = tuple(dict.fromkeys((*(one.tool for one in scene.reads), DULL[0], scene.tool)))
-        task = self.rehearsal.open(task="work", intent=scene.said(flavour), params=params, plan=plan)
+        first, *turns = scene.said(flavour).split(TURN)
+        task = self.rehearsal.open(task="work", intent=first, params=params, plan=plan)
+        for turn in turns:
+            task.user(turn)
         for one in scene.reads:
             made = task.read(one.tool, one.arguments, one.result)
             if not made.permitted:
@@ -145,6 +153,33 @@ class Stage:
     def open(self, scene: Scene, flavour: Flavour) -> Opened:
         """Play a scene for candidates to be decided in."""
         return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
+
+    def sketch(self, words: str, reads: Iterable[Read], params: dict[str, Json] | None = None) -> Standing:
+        """Give a task in which a person has said so, and which has read so much, in memory alone: a copy of a
+        task that has read something, with an index of its own.
+        """
+        if self._pattern is None:
+            task = self.rehearsal.open(task="work", intent="Read my mails")
+            task.read(*DULL)
+            self._pattern = self.standing(task)
+        live = copy(self._pattern.live)
+        live.index = Index(bytes(KEY_BYTES))
+        for turn in words.split(TURN):
+            live.index.state(turn, params or {})
+        tools = self._policies.applied.bundle.tools
+        for at, one in enumerate(reads, 1):
+            tool = tools[one.tool]
+            finish(
+                live.index.learn(one.result, call=at, decision=str(at), tool=tool, arguments=one.arguments)
+            )
+        return self._pattern._replace(live=live)
+
+    def draft(self, scene: Scene) -> Opened:
+        """Play a scene in memory alone, where nothing was done in it but reading."""
+        tools = self._policies.applied.bundle.tools
+        if any(tools[one.tool].effect is not Effect.NONE for one in scene.reads):
+            return self.open(scene, Flavour.WORDS)
+        return Opened(scene, Flavour.WORDS, self.sketch(scene.said(Flavour.WORDS), scene.reads))
 
     def standing(self, task: RehearsedTask) -> Standing:
         """Take a task that has made a call for others to be decided in."""

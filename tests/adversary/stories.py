@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from remit.rehearse.rehearsal import RehearsedTask
-from tests.adversary.plots import CURL, EVE, FETCH, PAGE, page
-from tests.adversary.scene import Allowed, Scene
+from remit.services.opening import MAX_GOAL_CHARS
+from tests.adversary.scene import CURL, EVE, FETCH, PAGE, Allowed, Scene, page
 from tests.adversary.stage import Stage
 
 Json = Any
@@ -116,6 +116,8 @@ def _brief(stage: Stage, story: Story, text: str) -> RehearsedTask | None:
     first = _reader(stage)
     for one in page(story.last.value):
         first.read(one.tool, one.arguments, one.result)
+    if len(text) > MAX_GOAL_CHARS:
+        return None
     child = first.hand_down(agent="helper", brief=text)
     child.read("office/read_mail", {"folder": "inbox"}, "Lunch is at noon.")
     return child

@@ -13,8 +13,7 @@ from remit.core.task import TaskType
 from remit.core.tool import Argument, ArgumentRole, Effect
 from remit.services.tasks import Opening
 from tests.adversary.genome import drawn
-from tests.adversary.plots import EVIL, GOOD
-from tests.adversary.scene import Flavour
+from tests.adversary.scene import EVIL, GOOD, Flavour
 from tests.adversary.scenes import SCENES
 from tests.adversary.stage import Stage
 from tests.gateway_world import GatewayWorld, a_tool, gateway_world

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.adversary import ways
 from tests.adversary.errands import files, measures, money, programs, records
-from tests.adversary.form import BODY, TEXT, Form, each
+from tests.adversary.ordinary import BODY, TEXT, Form, each
 from tests.adversary.scene import Read
 
 Json = Any

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import idna
 import pytest
 
-from remit.core.exact import ExactKind, exact
+from remit.core.exact import exact
+from remit.core.kind import KindOfValue
 from remit.core.url import regular_url
 from tests.clients.contact import Client, Contact, Delivery, numeric
 from tests.clients.holding import broken
@@ -19,7 +20,7 @@ SEARCHED = [pytest.param(1_500, 7, id="some"), pytest.param(20_000, 8, id="many"
 def place(text: str) -> Contact | None:
     """Give the place that the strict reading takes a text for; None where it stands for itself alone."""
     found = exact(text)
-    url = regular_url(found.normal) if found.kind is ExactKind.URL else None
+    url = regular_url(found.normal) if found.kind is KindOfValue.URL else None
     if url is None:
         return None
     return Contact(url.scheme, numeric(url.host), int(url.port or _PORTS[url.scheme]), url.rest or "/")
@@ -46,7 +47,7 @@ def test_mail_goes_to_the_mailbox_that_was_judged(mail: Sequence[Client], count:
     """Whoever is named before the address, and whatever stands around it."""
     classes = (one for name in ADDRESSES.classes for one in ADDRESSES.of_class(name, seed, 10))
     texts = [one.text for one in (*ADDRESSES.many(seed, count), *classes)]
-    judged = {text: found.normal for text in texts if (found := exact(text)).kind is ExactKind.EMAIL}
+    judged = {text: found.normal for text in texts if (found := exact(text)).kind is KindOfValue.EMAIL}
     assert judged
     for client in mail:
         for (text, wanted), outcome in zip(judged.items(), client.ask(judged), strict=True):

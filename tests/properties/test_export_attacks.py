@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from remit.core.export import ExportReport, checkpoint_line, header_line, verify_export
+from remit.core.export import checkpoint_line, header_line
 from remit.core.merkle import Frontier, leaf_hash
+from remit.core.verification import ExportReport, verify_export
 from tests.call_world import call_world
 
 Json = Any

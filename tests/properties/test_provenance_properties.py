@@ -13,9 +13,10 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.destination import Destination, DestinationKind, whole, within
+from remit.core.destination import Destination, whole, within
 from remit.core.field import ResultFields
 from remit.core.justification import Provenance
+from remit.core.kind import KindOfValue
 from remit.core.label import Label, Trust
 from remit.core.provenance import Index
 from remit.core.spelling import plain
@@ -91,7 +92,7 @@ def test_a_destination_is_the_same_however_it_is_written(pair: tuple[str, str]) 
     """Case, width, spacing, encodings, display names and invisible characters change nothing."""
     text, other = pair
     assert whole(other) == whole(text)
-    assert whole(text).kind is not DestinationKind.TEXT
+    assert whole(text).kind is not KindOfValue.TEXT
 
 
 @given(rewritten(), st.text(ALPHABET + " .,:;()", max_size=60), st.text(ALPHABET + " .,:;()", max_size=60))
@@ -186,7 +187,7 @@ def test_normal_forms_are_stable(text: str) -> None:
     """What is normal stays as it is, and a text without anything is no destination."""
     assert plain(plain(text)) == plain(text)
     for found in within(text):
-        assert found.kind is not DestinationKind.TEXT
+        assert found.kind is not KindOfValue.TEXT
         assert found.normal
 
 
@@ -205,7 +206,7 @@ def test_a_number_can_be_a_record() -> None:
     learn(index, {"id": 4711}, call=1, tool="crm/find", trust=Trust.TRUSTED)
     assert index.judge("4711").provenance is Provenance.TRUSTED
     assert index.judge(4711).provenance is Provenance.TRUSTED
-    assert whole("4711") == Destination(DestinationKind.TEXT, "4711")
+    assert whole("4711") == Destination(KindOfValue.TEXT, "4711")
 
 
 @given(st.integers(1, 30), st.integers(1, 30))

@@ -41,11 +41,13 @@ from remit.core.encoding import MAX_DEPTH, decoded, enclosing
 from remit.core.exact import standing
 from remit.core.field import structured, structuring
 from remit.core.label import Label, Trust
+from remit.core.leaf import MAX_LIST, several
 from remit.core.provenance import KEY_BYTES, Index
 from remit.core.quotation import unquoted
 from remit.core.spelling import folded, folding
-from remit.core.steps import PIECE, Steps, finish, pieces
+from remit.core.steps import LAP, MAX_WORD, PIECE, STEP, Steps, finish, pieces, weight
 from remit.core.tool import Tool
+from remit.core.walk import walk
 from remit.core.word import different_words, stems_of
 
 MODULES = (destination, encoding, exact, field, glance, host, number, quotation, spelling, url, word)
@@ -197,10 +199,11 @@ def slow(unit: str) -> tuple[str, float]:
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None)
 @given(units)
 @example("%ff.=?q?q?=?q?q?")
 @example("http://[::1]/")
+@example("//a.b")
 def test_calls_grow_with_the_text_and_not_with_its_square(unit: str) -> None:
     """Whatever a text repeats. Where one more encoding is taken off, there is a step, and never a second one
     for a text that is larger still: eight times the text take at most three times eight times the calls.
@@ -211,7 +214,7 @@ def test_calls_grow_with_the_text_and_not_with_its_square(unit: str) -> None:
     assert large <= 3 * 8 * small + 300, name
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None)
 @given(units)
 @example("%25=40%ff.=?q?q?=?q?q?")
 @example("\ufdfa")
@@ -238,11 +241,12 @@ def longest_step(steps: Steps[Any]) -> int:
     return longest
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None)
 @given(units)
 @example("aa00 ")
 @example("%25 ")
 @example("&amp;&#9")
+@example(" a.\u200b")
 def test_no_step_is_long_whatever_the_text(unit: str) -> None:
     """So others have their turn soon, also beside the slowest text: it may be one long word."""
     text = of_size(unit, 40_000)
@@ -252,7 +256,16 @@ def test_no_step_is_long_whatever_the_text(unit: str) -> None:
     assert max(longest.values()) <= 5_000, longest
 
 
-@pytest.mark.parametrize("text", ["lorem ipsum " * 30_000, "\ufdfa" * 20_000, "\u5b9b " * 200_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lorem ipsum " * 30_000,
+        "\ufdfa" * 20_000,
+        "\u5b9b " * 200_000,
+        "x" * 400_000,
+        "http://[::1]/" * 20_000,
+    ],
+)
 def test_each_piece_of_a_text_is_a_step(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in it is slow to read, but there can be much of it, or it is longer than it was written."""
     sizes = [0]
@@ -268,6 +281,37 @@ def test_each_piece_of_a_text_is_a_step(text: str, monkeypatch: pytest.MonkeyPat
         sizes.append(0)
     assert max(sizes) <= 3 * PIECE
     assert sum(sizes) >= len(text) // 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [f"{at}" + "\ufdfa" * 500 for at in range(64)],
+        [f"{at}" + "x" * 500 for at in range(64)],
+        [f"{at}" for at in range(2_000)],
+        ",".join(f"a{at}@b.cc" for at in range(2_000)),
+    ],
+    ids=["letters that are words", "texts", "short texts", "addresses"],
+)
+def test_a_step_over_an_argument_goes_over_few_characters(value: Any) -> None:
+    """They are counted as when they are folded, and not the texts: a step ends after one that is long."""
+    counts, last = [0], ""
+    for text in walk(value):
+        if text is None:
+            counts[-1] -= weight(last)
+            counts.append(0)
+        else:
+            counts[-1] += weight(text)
+            last = text
+    assert max(counts) <= 2 * STEP
+    assert len(counts) > 20
+
+
+def test_a_list_of_addresses_that_is_too_long_is_one_text() -> None:
+    """All of it is read in steps then, and nothing in it passes for an address that is known."""
+    text = "a@b.cc," * MAX_LIST
+    assert list(several(text)) == [text]
+    assert list(several(text[:14])) == ["a@b.cc", "a@b.cc"]
 
 
 @pytest.mark.parametrize("unit", NASTY.values(), ids=NASTY)
@@ -310,10 +354,10 @@ def test_what_is_searched_is_a_few_times_the_text(unit: str, monkeypatch: pytest
     seen = 0
     plainly = destination.searching
 
-    def counting(text: str, found: list[destination.Destination], depth: int = 0) -> Steps[None]:
+    def counting(text: str, found: list[destination.Destination], *more: Any) -> Steps[None]:
         nonlocal seen
         seen += len(text)
-        return plainly(text, found, depth)
+        return plainly(text, found, *more)
 
     monkeypatch.setattr(destination, "searching", counting)
     for make in (str, lambda text: base64.b64encode(text.encode()).decode()):
@@ -350,6 +394,7 @@ def test_pieces_cover_a_text_and_overlap_little(count: int, blank: str) -> None:
         assert 0 <= place <= at
         at = place + len(piece)
     assert at == len(text)
-    assert sum(map(len, cut)) <= len(text) + 100 * len(cut)
+    assert sum(map(len, cut)) <= len(text) + (100 if blank else LAP + LAP // 4) * len(cut)
+    assert max(map(len, cut), default=0) <= PIECE + max(PIECE // 4, MAX_WORD)
     if blank:
         assert {word for piece in cut for word in piece.split(blank)} >= set(words)

@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import remit.core.number
-from remit.core.destination import PLAIN_URL, Destination, DestinationKind, Wholes, both, whole, within
+from remit.core.destination import PLAIN_URL, Destination, Wholes, both, whole, within
 from remit.core.justification import leaves
+from remit.core.kind import KindOfValue
 from remit.core.label import Label
 from remit.core.leaf import several
 from remit.core.provenance import KEY_BYTES, Index
@@ -67,7 +68,7 @@ def test_what_is_kept_of_an_argument_is_what_it_says(value: str | list[str]) -> 
     read: Wholes = {}
     Index(bytes(KEY_BYTES)).judge(value, read=read)
     assert read == {text: whole(text) for text in read}
-    assert read.keys() >= {leaf for leaf in leaves(value) if several(leaf) == [leaf]}
+    assert read.keys() >= {leaf for leaf in leaves(value) if list(several(leaf)) == [leaf]}
 
 
 @given(st.from_regex(PLAIN_URL, fullmatch=True).filter(lambda url: url[-1].isalnum() or url[-1] in "-/"))
@@ -125,7 +126,7 @@ def test_a_word_is_mentioned_only_where_a_text_holds_it(heard: list[str], asked:
         else:
             kept.mention(folded(text).split(), place)
     held = {word for text in heard for word in words_of(text)}
-    found = Destination(DestinationKind.TEXT, plain(asked))
+    found = Destination(KindOfValue.TEXT, plain(asked))
     wanted = words_of(found.normal)
     known = 0 < len(wanted) <= 12 and found.normal.count(" ") <= 48 and held.issuperset(wanted)
     assert (kept.mentioned(found) is not None) == known
@@ -134,7 +135,7 @@ def test_a_word_is_mentioned_only_where_a_text_holds_it(heard: list[str], asked:
 @given(st.sampled_from(["mailto:", "MAILTO:?subject=x", " mailto: ", "<mailto:>"]))
 def test_a_link_that_writes_to_nobody_is_a_text(text: str) -> None:
     """It is read like any other."""
-    assert whole(text).kind is DestinationKind.TEXT
+    assert whole(text).kind is KindOfValue.TEXT
     assert both(text)[0] == whole(text)
 
 

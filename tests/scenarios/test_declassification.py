@@ -20,7 +20,7 @@ from remit.core.errors import (
     NotFound,
     StoreUnavailable,
 )
-from remit.core.holding import ROOT
+from remit.core.holding import LOOSE, ROOT
 from remit.core.label import Label, Lowering, Trust
 from remit.core.task import Task
 from remit.ports.store import Unit
@@ -215,6 +215,23 @@ async def test_the_upstream_as_a_whole_can_be_declassified(world: Desks) -> None
     for ticket in (7, 8):
         await world.outcome(theirs, "read_ticket", ticket=ticket)
     await world.outcome(theirs, "list_tickets", query="open")
+    assert await world.label(reader) == Label()
+
+
+async def test_an_upstream_of_which_no_resource_is_known_can_be_looked_at_and_declassified(
+    world: Desks,
+) -> None:
+    """What was written to resources that no answer named is shown under the upstream's own name."""
+    _, token = await world.tainted()
+    await world.outcome(token, "create", text="as the contract says")
+    declassifications = world.house.declassifications
+    (row,) = await declassifications.listed("desk")
+    assert row.resource.startswith(LOOSE)
+    found = await declassifications.get("desk", ROOT)
+    assert (found.resource, found.below, found.writers) == (ROOT, row.label, row.writers)
+    await lower_data(world, ROOT)
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=7)
     assert await world.label(reader) == Label()
 
 

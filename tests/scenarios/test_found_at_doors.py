@@ -141,7 +141,7 @@ def labels(chunk: Chunk) -> set[str]:
     """Give the classes of data that step 8 finds in a chunk; what stands in no field may be any."""
     left: list[str] = []
     seen: set[Label] = set()
-    for part in brought(chunk, READS, left):
+    for part in finish(brought(chunk, READS, left)):
         list(Reading(part, READS, seen=seen))
     if left:
         seen |= {field.label for field in READS.fields}

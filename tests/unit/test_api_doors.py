@@ -9,8 +9,8 @@ import pytest
 
 from remit.core.checkpoint import VerifierKey
 from remit.core.errors import ConfigInvalid
-from remit.core.export import verify_export
 from remit.core.identity import Person
+from remit.core.verification import verify_export
 from remit.ports.store import PutApproval, Unit
 from tests.house_world import HouseWorld, a_bundle, a_catalogue, house_world
 from tests.world import an_approval

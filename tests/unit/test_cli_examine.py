@@ -55,6 +55,27 @@ def test_files_can_be_looked_at_without_the_address_of_the_database(folder: Path
     assert one["way_out"]
 
 
+def test_a_rule_for_every_tool_may_read_an_argument_that_a_tool_file_declares(folder: Path) -> None:
+    """What a rehearsal enforces is no error when the files are looked at."""
+    (folder / "tools" / "files.yaml").write_text(
+        "upstream: files\n"
+        "tools:\n"
+        "  get:\n"
+        "    effect: none\n"
+        "    audience: self\n"
+        "    labels: {class: public}\n"
+        "    schema: {type: object, properties: {record: {type: string}}}\n"
+    )
+    rule = (
+        '@id("known") forbid (principal, action in Action::"call", resource)\n'
+        'when { context.provenance has record && context.provenance.record == "unknown" };\n'
+    )
+    (folder / "policies" / "50-known.cedar").write_text(rule)
+    assert [
+        one["text"] for one in examine(folder / "remit.yaml") if one["file"].endswith("known.cedar")
+    ] == []
+
+
 def test_git_is_told_once(folder: Path) -> None:
     """What somebody wrote there stays, and where there is no folder none is made."""
     keep_from_git(folder / "none")

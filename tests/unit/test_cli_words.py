@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import subprocess
@@ -30,12 +31,10 @@ from remit.cli.saying import saying
 from remit.cli.sessions import StoredSession
 from remit.cli.show import moment, span
 from remit.cli.trust import SeenHead
-from remit.cli.verifying import Beginning
+from remit.cli.verifying import verify_file
 from remit.core import errors
 from remit.core.event import EventKind
-from remit.core.export import event_line
 from remit.core.meaning import MEANINGS
-from remit.core.merkle import Frontier, leaf_hash
 
 
 @pytest.fixture(autouse=True)
@@ -328,21 +327,6 @@ def test_the_largest_head_is_remembered() -> None:
     assert trust.last_head("k") == SeenHead(10, "aa", "t")
 
 
-def test_a_log_whose_beginning_was_rewritten_is_noticed() -> None:
-    """What was seen before must be what the log begins with, even if the new tree is signed and sound."""
-    frontier = Frontier()
-    leaves = [f"leaf {number}" for number in range(5)]
-    for leaf in leaves[:3]:
-        frontier = frontier.append(leaf_hash(leaf.encode()))
-    seen = SeenHead(3, frontier.root().hex(), "t")
-    for changed in (False, True):
-        beginning = Beginning(seen, whole=True)
-        for index, leaf in enumerate(leaves):
-            text = "other" if changed and index == 1 else leaf
-            beginning.watch(event_line(index, text.encode(), None, None))
-        assert beginning.rewritten is changed
-
-
 # The reference.
 
 
@@ -384,3 +368,19 @@ def test_the_module_is_the_command() -> None:
         env=os.environ,
     )
     assert told.stdout.startswith("remit 0.")
+
+
+# Evidence.
+
+
+@pytest.mark.parametrize("line", [0, 1, -1])
+def test_a_byte_that_is_no_text_does_not_hold(tmp_path: Path, line: int) -> None:
+    """A file that somebody broke is exit 4, wherever the byte stands."""
+    folder = Path(__file__).parents[2] / "docs/reference/evidence"
+    key = json.loads((folder / "cases.json").read_text(encoding="utf-8"))["key"]
+    lines = (folder / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line].replace(b'"', b'"\xff', 1)
+    place = tmp_path / "evidence.jsonl"
+    place.write_bytes(b"".join(lines))
+    assert verify_file(folder / "whole.jsonl", key=key, at_least=0) == 0
+    assert verify_file(place, key=key, at_least=0) == 4

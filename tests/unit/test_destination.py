@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import base64
 import quopri
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 
-from remit.core.destination import Destination, DestinationKind, whole, within
-from remit.core.steps import pieces
+from remit.core.destination import Destination, whole, within
+from remit.core.kind import KindOfValue
+from remit.core.steps import MAX_WORD, PIECE, pieces, whole_words
 
 SAME = {
     "capitals": ("ana@shop.example", "Ana@SHOP.Example"),
@@ -63,7 +65,7 @@ DIFFERENT = {
 def test_one_destination_however_it_is_written(one: str, other: str) -> None:
     """Neither of the writings launders the other, and both are of a known kind."""
     assert whole(one) == whole(other)
-    assert whole(one).kind is not DestinationKind.TEXT
+    assert whole(one).kind is not KindOfValue.TEXT
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
@@ -158,7 +160,7 @@ def test_four_encodings_around_one_another_are_not_promised() -> None:
 
 def test_a_number_of_a_version_is_a_host() -> None:
     """Nothing tells them apart; knowing one more value costs nothing but its place."""
-    assert whole("1.2.3.4") == Destination(DestinationKind.HOST, "1.2.3.4")
+    assert whole("1.2.3.4") == Destination(KindOfValue.HOST, "1.2.3.4")
 
 
 def test_the_pieces_of_a_text_hold_what_it_holds() -> None:
@@ -175,11 +177,65 @@ def test_the_pieces_of_a_text_hold_what_it_holds() -> None:
         assert {whole(account), whole(ADDRESS)} <= set(within(text))
 
 
-def test_a_long_word_is_one_piece() -> None:
-    """Base64 is not cut, however long it is."""
-    blob = base64.b64encode(f"{'lorem ipsum ' * 9_000} {ADDRESS}".encode()).decode()
-    assert any(blob in piece for piece in pieces(f"look: {blob} end"))
-    assert whole(ADDRESS) in set(within(f"look: {blob} end"))
+def percent(text: str) -> str:
+    """Write each character with a percent sign."""
+    return "".join(f"%{ord(one):02x}" for one in text)
+
+
+IN_WORDS = {
+    "as it is": lambda text: text,
+    "percent": percent,
+    "percent of percent": lambda text: percent(percent(text)),
+    "percent, three times": lambda text: percent(percent(percent(text))),
+    "references": lambda text: "".join(f"&#{ord(one):08};" for one in text),
+    "quoted-printable": lambda text: "".join(f"={ord(one):02X}" for one in text),
+    "words of mail": lambda text: "".join(f"=?q?q?{one}?=" for one in text),
+    "base64": lambda text: "." + base64.b64encode(f"to {text} at".encode()).decode() + ".",
+    "base64 of percent": lambda text: "." + base64.b64encode(percent(f" {text} ").encode()).decode() + ".",
+}
+
+
+@pytest.mark.parametrize("written", IN_WORDS.values(), ids=IN_WORDS)
+@pytest.mark.parametrize("filling", ["xy,", "xyz", "%41", "QUJD"])
+def test_what_stands_across_a_cut_of_a_long_word_is_found(
+    written: Callable[[str], str], filling: str
+) -> None:
+    """A word without blanks is cut; what no encoding makes longer than `LAP` stands whole in a piece."""
+    inner = written(ADDRESS)
+    for shift in range(0, len(inner) + 200, 37):
+        at = PIECE - len(inner) - 100 + shift
+        text = f"{(filling * PIECE)[: at - 1]},{inner},{(filling * PIECE)[:PIECE]}"
+        assert len(list(pieces(text))) > 1
+        assert whole(ADDRESS) in set(within(text)), shift
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("filling", ["lorem ipsum ", "\u5b9b ", "\u00e9\u00e8 ", "\U0001f600 "])
+def test_base64_is_read_wherever_it_is_cut(filling: str, times: int) -> None:
+    """A cut falls between any two of its characters, and between any two bytes of what it holds."""
+    for shift in range(12):
+        text = "x" * shift + filling * 2_000 + f"{ADDRESS} " + filling * 2_500
+        for _ in range(times):
+            text = base64.b64encode(text.encode()).decode()
+        text = f"look: {text} end"
+        assert max(map(len, pieces(text))) < 21_000
+        assert whole(ADDRESS) in set(within(text)), shift
+
+
+@pytest.mark.parametrize("size", [MAX_WORD, 5 * MAX_WORD])
+@pytest.mark.parametrize("shift", range(0, 1_100, 50))
+def test_no_part_of_a_word_counts_as_a_word(size: int, shift: int) -> None:
+    """Where words are read as they are used, a long one is left out, and those around it are not."""
+    words = ["one"] * shift + ["before", "a." * (size // 2 + 1), "after"] + ["two"] * shift
+    found = {word for part in whole_words(" ".join(words), 1_024) for word in part.split()}
+    assert {*words[: shift + 1], "after"} <= found <= set(words)
+
+
+@pytest.mark.parametrize("mark", ["/", "=", ",", "?"])
+def test_no_part_of_a_host_is_a_host(mark: str) -> None:
+    """A long word is cut before a mark."""
+    word = mark.join(f"a{at}.shop.example" for at in range(3_000))
+    assert {one.normal.removeprefix("https://") for one in within(word)} == set(word.split(mark))
 
 
 @pytest.mark.parametrize("text", ["abcd-efgh-ijkl-mnop", "ana", "Ana Lind", "a.b@shop.example", "Pay, now!"])

@@ -3,7 +3,8 @@
 
 import pytest
 
-from remit.core.exact import ExactKind, exact, place_of, standing, stated_forms
+from remit.core.exact import exact, place_of, standing, stated_forms
+from remit.core.kind import KindOfValue
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_who_states_an_address_need_not_name_its_scheme() -> None:
 def test_what_stands_in_words_is_read_whole() -> None:
     """Of the groups of a number none is a number by itself; marks of the sentence are none of a value."""
     said = "Pay GB29 NWBK 6016 1331 9268 19, call +49 30 1234567. See (https://good.com/a), and bob@corp.com!"
-    assert {one.normal for one in standing(said) if one.kind is not ExactKind.HOST} == {
+    assert {one.normal for one in standing(said) if one.kind is not KindOfValue.HOST} == {
         "gb29nwbk60161331926819",
         "+49301234567",
         "https://good.com/a",

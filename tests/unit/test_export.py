@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from remit.core.checkpoint import VerifierKey
 from remit.core.event import EventKind
-from remit.core.export import verify_export
+from remit.core.export import event_line, header_line
+from remit.core.verification import SeenRoot, verify_export
 from tests.call_world import CallWorld, call_world
 
 Json = Any
@@ -123,6 +125,70 @@ async def test_a_checkpoint_of_another_moment_does_not_fit(world: CallWorld) -> 
     assert "events-missing" in codes
 
 
+async def test_a_log_whose_beginning_was_rewritten_is_noticed(world: CallWorld) -> None:
+    """What was seen before must be what the log begins with, even if the new tree is signed and sound."""
+    older, key = await exported(world)
+    report = verify_export(older, key)
+    await world.open()
+    newer, _ = await exported(world)
+    seen = SeenRoot(report.size, bytes.fromhex(report.root))
+    assert verify_export(newer, key, seen=seen).holds
+    other = verify_export(newer, key, seen=SeenRoot(report.size, bytes(32)))
+    assert [fault.code for fault in other.faults] == ["rewritten"]
+    cut = verify_export(older, key, seen=SeenRoot(report.size + 1, bytes(32)))
+    assert [fault.code for fault in cut.faults] == ["rolled-back"]
+    task, _ = await exported(world, task=world.task)  # type: ignore[attr-defined]
+    assert verify_export(task, key, seen=SeenRoot(report.size, bytes(32))).holds
+
+
+async def test_an_inclusion_proof_is_held_against_the_size_that_was_signed(world: CallWorld) -> None:
+    """The first line may claim another size: the checkpoint's counts, for the paths too."""
+    task = world.task  # type: ignore[attr-defined]
+    lines, key = await exported(world, task=task)
+    header = json.loads(lines[0])
+    told = header_line(header["origin"], header["verifier"], header["size"] + 1, task)
+    assert [fault.code for fault in verify_export([told, *lines[1:]], key).faults] == ["size-mismatch"]
+
+
+DOUBLED: dict[str, tuple[str, str]] = {
+    "another leaf first": ('"leaf":', '"leaf":"FORGED","leaf":'),
+    "another leaf last": (',"openings":', ',"leaf":"FORGED","openings":'),
+    "another index": ('"index":', '"index":0,"index":'),
+    "another value": ('"text":', '"text":"other","text":'),
+    "an escape that need not be": ('"leaf":', '"le\\u0061f":'),
+    "space": ('"leaf":', '"leaf": '),
+}
+
+
+@pytest.mark.parametrize("what", DOUBLED)
+async def test_a_line_that_can_be_read_in_two_ways_does_not_hold(world: CallWorld, what: str) -> None:
+    """A parser that takes the first of two members must not read a forgery that was verified."""
+    lines, key = await exported(world)
+    number = next(n for n, line in enumerate(lines) if b'"text":"line' in line)
+    text = lines[number].decode()
+    twice = text.replace(*DOUBLED[what], 1).encode()
+    assert twice != lines[number]
+    assert json.loads(twice) == json.loads(text) or what == "another leaf last"
+    report = verify_export([*lines[:number], twice, *lines[number + 1 :]], key)
+    assert report.faults[0].code == "line-ambiguous"
+
+
+async def test_a_leaf_that_holds_a_member_twice_is_no_record(world: CallWorld) -> None:
+    """Not even a log that signs it can show one event to one reader and another to the next."""
+    lines, key = await exported(world)
+    leaf = json.loads(lines[1])["leaf"].replace('"kind":', '"kind":"forged","kind":', 1)
+    report = verify_export([lines[0], event_line(0, leaf.encode(), None, None), *lines[2:]], key)
+    assert report.faults[0].code == "not-an-event"
+
+
+async def test_nothing_stands_after_the_checkpoint(world: CallWorld) -> None:
+    """Of two checkpoints none is the one that counts."""
+    lines, key = await exported(world)
+    for extra in (lines[-1], lines[-2]):
+        report = verify_export([*lines, extra], key)
+        assert [fault.code for fault in report.faults] == ["line-broken"]
+
+
 HOSTILE: dict[str, bytes] = {
     "nothing": b"",
     "no JSON": b"<evidence/>\n",
@@ -168,5 +234,7 @@ async def test_a_path_that_is_no_base64_is_a_fault(world: CallWorld) -> None:
     lines, key = await exported(world, task=world.task)  # type: ignore[attr-defined]
     line = json.loads(lines[1])
     line["path"][0] = "é" + line["path"][0][1:]
-    report = verify_export([lines[0], json.dumps(line).encode() + b"\n", *lines[2:]], key)
+    changed = event_line(line["index"], line["leaf"].encode(), line.get("openings"), [])
+    changed = changed.replace(b'"path":[]', b'"path":' + orjson.dumps(line["path"]))
+    report = verify_export([lines[0], changed, *lines[2:]], key)
     assert [fault.code for fault in report.faults] == ["not-included"]

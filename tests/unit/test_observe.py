@@ -7,17 +7,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.field import MAX_VALUES, MAX_YAML_CHARS, ResultFields, structured
+from remit.core.field import MAX_YAML_CHARS, ResultFields, structured
 from remit.core.label import Label, Trust
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.parsing import MAX_AT_ONCE, MAX_VALUES
 from remit.core.record import Reading
+from remit.core.steps import finish
 from remit.core.tool import FieldLabel, Tool
-from remit.services.brought import MAX_AT_ONCE, brought
+from remit.services.brought import brought as bringing
 
 Json = Any
 TOOL = Tool(upstream="u", name="t")
 WRAPS = msgspec.structs.replace(TOOL, surface={"outputSchema": {"x-fastmcp-wrap-result": True}})
 ROWS = [{"id": 1}, {"id": 2}]
+
+
+def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None) -> tuple[Json, ...]:
+    """Give what a chunk brings, all steps at once."""
+    return finish(bringing(chunk, tool, left))
 
 
 def result(body: Json, tool: Tool = TOOL) -> tuple[Json, ...]:

@@ -4,14 +4,15 @@
 import json
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.field import structured, unread
+from remit.core.field import structured
 from remit.core.label import Classes, Label, Trust
+from remit.core.parsing import reading
 from remit.core.record import Reading, with_fields
+from remit.core.steps import finish
 from remit.core.tool import FieldLabel, Tool
 
 Json = Any
@@ -28,11 +29,17 @@ TOOL = Tool(
 )
 
 
+def unread(written: str) -> list[str]:
+    """Give what stands in a JSON text and not in what is read of it."""
+    left: list[str] = []
+    finish(reading(written, left))
+    return left
+
+
 @given(VALUES, st.booleans())
 def test_json_with_each_name_once_is_read_whole(value: Json, ascii_only: bool) -> None:
     """However it is written: quotes and backslashes in its texts leave nothing out."""
-    written = json.dumps(value, ensure_ascii=ascii_only).encode()
-    assert unread(written, json.loads(written)) == []
+    assert unread(json.dumps(value, ensure_ascii=ascii_only)) == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,7 @@ def test_json_with_each_name_once_is_read_whole(value: Json, ascii_only: bool) -
 )
 def test_a_name_that_is_written_twice_leaves_its_first_values(written: str, left: list[str]) -> None:
     """Readers of JSON do not agree on which of them counts."""
-    assert unread(written.encode(), json.loads(written)) == left
+    assert unread(written) == left
     found: list[str] = []
     structured(written, found)
     assert found == left
@@ -84,5 +91,5 @@ def test_what_stands_in_no_field_is_as_bad_as_any_field(written: str) -> None:
 
 def test_nesting_without_end_is_left_as_text() -> None:
     """What cannot be compared counts as not read; an interpreter that can compare it finds what is hidden."""
-    deep = b"[" * 1000 + b'{"to":"m@evil.example.org","to":"m@good.example.org"}' + b"]" * 1000
-    assert "m@evil.example.org" in " ".join(unread(deep, orjson.loads(deep)))
+    deep = "[" * 1000 + '{"to":"m@evil.example.org","to":"m@good.example.org"}' + "]" * 1000
+    assert "m@evil.example.org" in " ".join(unread(deep))

@@ -34,7 +34,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     bundle than the one in force; `waking` how this one is woken: `postgres`, `nats`, or `nats, away`.
     `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
     tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
-    everybody may ask this.
+    everybody may ask this. `log` says what reading the evidence again after the start has come to: `reading`,
+    `holds` or `changed`.
     `fence_ms` and `dead_ms` are the median and the 99th percentile of how long fences lately took to stand,
     by the kind of scope, and credentials to be refused at their sinks, by kind.
     """
@@ -53,6 +54,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     locks: int = 0
     open_sinks: int = 0
     telling_fails: int = 0
+    log: str = "reading"
     fence_ms: dict[str, tuple[float, ...]] = {}
     dead_ms: dict[str, tuple[float, ...]] = {}
 
@@ -100,6 +102,7 @@ class Health:
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
             telling_fails=self._fails(),
+            log=house.log_reading.state,
             fence_ms=house.revocations.times.by_kind(),
             dead_ms=house.leases.times.by_kind(),
         )

@@ -27,7 +27,14 @@ from remit.cli.sessions import secret_for, sessions_file
 from remit.cli.upstream_checks import told_of_upstreams, upstream_looks
 from remit.cli.whose import whose_looks
 from remit.config import Config, examine_config
-from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, RemitError, StoreUnavailable
+from remit.core.errors import (
+    ConfigInvalid,
+    KeyUnavailable,
+    NotFound,
+    RemitError,
+    StoreUnavailable,
+    VerificationFailed,
+)
 
 #: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
 LOW_SPACE_BYTES = 256 * 1024 * 1024
@@ -52,6 +59,7 @@ def examine_all(invocation: Invocation) -> list[Look]:
             *_keys(config),
             *_openbao(config),
             *_store(config),
+            *_log(config),
             *upstream_looks(config, told_of_upstreams(base_url) if answer is not None and not others else {}),
         ]
         findings += [*_programs(config), *lease_looks(config), *nats_looks(config), *_trust(config)]
@@ -218,6 +226,20 @@ def _store(config: Config) -> Iterator[Look]:
         yield Look("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
 
 
+def _log(config: Config) -> Iterator[Look]:
+    from remit.compose import log_origin
+    from remit.compose.store import check_log
+
+    try:
+        check_log(config, log_origin)
+    except VerificationFailed as fault:
+        yield Look("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.way_out)
+    except ConfigInvalid as fault:
+        yield Look("store", "fail", fault.message, fault.way_out or "restore it from a copy")
+    except (StoreUnavailable, KeyUnavailable):
+        pass  # `_store` says so
+
+
 def _programs(config: Config) -> Iterator[Look]:
     started = [one for one in config.upstreams.values() if one.command and one.apart != "off"]
     if not started:
@@ -284,6 +306,11 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Look]:
         yield Look("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", way_out)
     elif told.get("locks"):
         yield Look("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+    if told.get("log") == "changed":
+        says = "the log was changed in the store: an event is not the one that was recorded"
+        yield Look("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
+    elif told.get("log") == "holds":
+        yield Look("evidence", "ok", "every event up to the last start is the one that was signed")
     if told.get("telling_fails"):
         says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
         yield Look("signals", "note", says, "see its log for why; nothing is lost meanwhile")

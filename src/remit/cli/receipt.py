@@ -12,7 +12,7 @@ import msgspec
 from remit.cli.client import Client
 from remit.core.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
-from remit.core.export import ExportReport, verify_export
+from remit.core.verification import ExportReport, verify_export
 
 Json = Any
 

@@ -19,8 +19,7 @@ from remit.cli.receipt import is_event_receipt, read_event_receipt
 from remit.cli.trust import ANEW, SeenHead, is_known, last_head, remember_head, seen_key, succeed, take
 from remit.core.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.errors import Malformed, NotVerifiable
-from remit.core.export import ExportReport, verify_export
-from remit.core.merkle import Frontier, leaf_hash
+from remit.core.verification import ExportReport, SeenRoot, verify_export
 
 Json = Any
 FAILED = 4
@@ -33,53 +32,12 @@ class _Named(msgspec.Struct):
     size: int = 0
 
 
-class _Leaf(msgspec.Struct):
-    leaf: str | None = None
-
-
-class Beginning:
-    """Computes the root over the first `size` leaves while they go by: it must be what was seen before."""
-
-    def __init__(self, seen: SeenHead | None, *, whole: bool) -> None:
-        """Take the head that was seen; an export of one task does not hold its leaves."""
-        self._seen = seen if whole else None
-        self._frontier = Frontier()
-        self._count = 0
-        self.root = ""
-
-    def watch(self, line: bytes) -> None:
-        """Take a line."""
-        if self._seen is None or self._count >= self._seen.size:
-            return
-        try:
-            leaf = msgspec.json.decode(line, type=_Leaf).leaf
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            return
-        if leaf is None:
-            return
-        self._frontier = self._frontier.append(leaf_hash(leaf.encode("utf-8", "surrogatepass")))
-        self._count += 1
-        if self._count == self._seen.size:
-            self.root = self._frontier.root().hex()
-
-    @property
-    def rewritten(self) -> bool:
-        """Whether the log does not begin with what was seen."""
-        return self._seen is not None and bool(self.root) and self.root != self._seen.root
-
-
 class Checked(NamedTuple):
     """What was found; `seen` is the head that held here before."""
 
     report: ExportReport
     key: str
     seen: SeenHead | None
-    rewritten: bool
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing was found."""
-        return self.report.holds and not self.rewritten
 
 
 def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bool = False) -> int:
@@ -95,9 +53,9 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
         place = Path(folder) / "evidence.jsonl"
         fetch(client, place, task=task, values=values, under=given or known)
         checked, code = _verify(place, key or known, at_least, "the running remit")
-    if known and checked.holds and checked.report.successor:
+    if known and checked.report.holds and checked.report.successor:
         succeed(client.base_url, checked.report.successor)
-    elif given and checked.holds and take(client.base_url, checked.report.successor or given):
+    elif given and checked.report.holds and take(client.base_url, checked.report.successor or given):
         show.remark(f"the log at {client.base_url} is known here by this key from now on")
     elif known and any(fault.code == "other-key" for fault in checked.report.faults):
         show.remark(f"it is not the log that was seen at {client.base_url} before; {ANEW}", style="yellow")
@@ -120,19 +78,18 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[Checked, 
         named = _named(first)
         trusted = trusted_for(named, key)
         seen = last_head(str(trusted))
-        whole = b'"task":""' in first.replace(b" ", b"") and b'"closure":' not in first
-        beginning = Beginning(seen, whole=whole)
         with progress("verifying", named.size) as advance:
             report = verify_export(
-                _watched(opened, beginning, advance),
+                _watched(opened, advance),
                 trusted,
-                at_least=max(at_least, seen.size if seen else 0),
+                at_least=at_least,
+                seen=SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen else None,
             )
-    verdict = Checked(report, str(trusted), seen, beginning.rewritten)
-    if verdict.holds and report.size:
+    verdict = Checked(report, str(trusted), seen)
+    if report.holds and report.size:
         remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
     _tell(verdict, shown)
-    return verdict, 0 if verdict.holds else FAILED
+    return verdict, 0 if report.holds else FAILED
 
 
 def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
@@ -154,9 +111,8 @@ def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
     return 0 if told["holds"] else FAILED
 
 
-def _watched(lines: Iterable[bytes], beginning: Beginning, advance: Advance) -> Iterator[bytes]:
+def _watched(lines: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
     for line in lines:
-        beginning.watch(line)
         advance(1)
         yield line
 
@@ -164,7 +120,7 @@ def _watched(lines: Iterable[bytes], beginning: Beginning, advance: Advance) -> 
 def _named(first: bytes) -> _Named:
     try:
         return msgspec.json.decode(first, type=_Named)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except ValueError:
         return _Named()
 
 
@@ -193,24 +149,14 @@ def trusted_for(named: _Named | None, given: str) -> VerifierKey:
 def _tell(verdict: Checked, what: str) -> None:
     report = verdict.report
     faults = [msgspec.to_builtins(fault) for fault in report.faults]
-    if verdict.rewritten and verdict.seen is not None:
-        text = (
-            f"the first {verdict.seen.size} events are not those that held here on {_when(verdict.seen.at)}"
-        )
-        faults.insert(0, {"index": -1, "code": "rewritten", "text": text})
     if show.is_json():
         show.answer(
-            {**msgspec.to_builtins(report), "holds": verdict.holds, "faults": faults, "key": verdict.key}
+            {**msgspec.to_builtins(report), "holds": report.holds, "faults": faults, "key": verdict.key}
         )
-        return
-    if verdict.holds:
+    elif report.holds:
         _good(verdict, what)
-        return
-    _bad(what, faults)
-
-
-def _when(at: str) -> str:
-    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    else:
+        _bad(what, faults)
 
 
 def _bad(what: str, faults: list[Json]) -> None:

@@ -53,6 +53,7 @@ from remit.services.connections import Connections
 from remit.services.furnish import furnish
 from remit.services.house import House
 from remit.services.issuing import Issuing
+from remit.services.log_reading import PAUSE_S
 from remit.services.opening_pace import OpeningBounds
 from remit.services.outfit import Outfit
 from remit.services.places import Proxies
@@ -351,6 +352,7 @@ def application(house: House, config: Config) -> Application:
 def _keep_up(house: House, config: Config, upkeep: Upkeep) -> None:
     """Begin all that goes on beside the calls."""
     upkeep.every("sign the log", 1.0, house.evidence.checkpoint)
+    upkeep.every("read the log again", PAUSE_S, house.log_reading.turn)
     upkeep.every("end what has run out", 1.0, house.revocations.expire)
     upkeep.every("hold tasks against the bundle", 1.0, house.rebundling.turn)
     upkeep.every("take credentials back", 1.0, house.leases.sweep)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.store.sqlite import SqliteStore
-from remit.adapters.store.sqlite.reads import pins_at
+from remit.adapters.store.sqlite.reads import check_at, pins_at
 from remit.compose.fetched import fetch_now
 from remit.config import Config
 from remit.ports.keys import SealingKeys
@@ -67,6 +67,20 @@ def pins_of(config: Config) -> list[Pin]:
         return pins_in(config.store.url.resolve(), config.tenant)
     path = config.at(config.store.path)
     return pins_at(path, config.tenant) if path.exists() else []
+
+
+def check_log(config: Config, origin: Callable[[str], str]) -> None:
+    """Hold the log in the store against its signed head as a start does; reads alone, also while another
+    process has the store open. Raises what a start would.
+    """
+    # In this order: another process may be adding to the log, and signs what it has added.
+    head = FileHeadKeeper(config.at(config.log_head.path)).read(origin(config.tenant))
+    if config.store.url is not None:
+        from remit.adapters.store.postgres.reads import check_at as check_in
+
+        check_in(config.store.url.resolve(), config.tenant, head)
+    elif (path := config.at(config.store.path)).exists():
+        check_at(path, config.tenant, head)
 
 
 def database_at(config: Config) -> tuple[str, bool]:

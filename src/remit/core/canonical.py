@@ -25,7 +25,6 @@ MAX_SAFE_INTEGER = 2**53 - 1
 _DUMP = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SCALARS = frozenset({str, int, bool, type(None)})
 _BOXES = frozenset({dict, list})
-_PLAIN = _SCALARS | _BOXES
 
 # A string of a JSON text, or the unfinished rest of a broken one. Possessive throughout, and it matches at
 # every quote it meets, so a search is linear on any input.
@@ -194,23 +193,27 @@ def _is_json(data: bytes) -> bool:
 
 def _is_plain(value: object) -> bool:
     """Tell whether orjson writes `value` exactly as RFC 8785 does. Bounded: orjson has already written it."""
-    if type(value) is dict:
-        if not "".join(value).isascii():
+    waiting: list[Any] = [[value]]
+    for box in waiting:  # grows while it is read
+        if type(box) is dict:
+            if not "".join(box).isascii():
+                return False
+            items: Iterable[Any] = box.values()
+        else:
+            items = box
+        kinds = {*map(type, items)} - _SCALARS
+        if not kinds:
+            continue
+        if float in kinds:
+            # Neither whole numbers, which have no `.0` there, nor those that have an exponent.
+            floats = [one for one in items if type(one) is float]
+            if not all(1e-5 <= abs(one) < 1e15 and not one.is_integer() for one in floats):
+                return False
+            kinds.discard(float)
+        if not kinds <= _BOXES:
             return False
-        items: Iterable[object] = value.values()
-    elif type(value) is list:
-        items = value
-    else:
-        return type(value) in _SCALARS
-    kinds = {*map(type, items)}
-    if kinds <= _SCALARS:
-        return True
-    if float in kinds:
-        # Neither whole numbers, which have no `.0` there, nor those that have an exponent.
-        if not all(1e-5 <= abs(one) < 1e15 and not one.is_integer() for one in items if type(one) is float):
-            return False
-        kinds.discard(float)
-    return kinds <= _PLAIN and all(_is_plain(item) for item in items if type(item) in _BOXES)
+        waiting += [one for one in items if type(one) in _BOXES]
+    return True
 
 
 def _encode_slowly(value: object) -> bytes:

@@ -6,9 +6,10 @@ spaces, in an encoding (`core.encoding`), with a display name around it or with 
 `whole` reads a text that is one destination, `within` finds every one that stands in a text. Everything else
 is compared as `plain` text.
 
-What is not promised: more than three encodings around one another, look-alike letters (they are different
-destinations, and stay different; so are addresses with and without a `+tag`, and telephone numbers with and
-without their country code), and values that are spread over several texts.
+What is not promised: more than three encodings around one another, an encoding that makes a destination
+longer than `LAP` in a text that is longer than `PIECE`, look-alike letters (they are different destinations,
+and stay different; so are addresses with and without a `+tag`, and telephone numbers with and without their
+country code), and values that are spread over several texts.
 
 INVARIANT: all of it takes time in proportion to the text. What looks for destinations first finds, in C, the
 few places where one can be; no pattern starts anywhere else, and none goes over more than a bounded piece.
@@ -17,7 +18,6 @@ few places where one can be; no pattern starts anywhere else, and none goes over
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterator
 
@@ -26,10 +26,11 @@ import msgspec
 from remit.core.encoding import MAX_DEPTH, decoded, enclosing
 from remit.core.glance import SHORT, Glance, glance
 from remit.core.host import host_of, numbered_host
+from remit.core.kind import KindOfValue
 from remit.core.number import MIN_ACCOUNT_DIGITS, MIN_NUMBER, account_of, accounts_at, phone_of, phones_in
 from remit.core.spelling import folded as fold
 from remit.core.spelling import folding, plain
-from remit.core.steps import PIECE, SLICE, STEP, Steps, pieces
+from remit.core.steps import PIECE, SLICE, STEP, Steps, pieces, weight
 
 MAX_WHOLE = 2_048
 """Characters of a text that can be one destination, or be compared as a whole."""
@@ -37,30 +38,19 @@ MAX_NESTED = 4
 """URLs within one another that are read to their end."""
 
 
-class DestinationKind(enum.StrEnum):
-    """What a destination is."""
-
-    EMAIL = "email"
-    URL = "url"
-    HOST = "host"
-    IBAN = "iban"
-    PHONE = "phone"
-    TEXT = "text"
-
-
 class Destination(msgspec.Struct, frozen=True, gc=False):
     """A destination in normal form. Two are the same if and only if they are equal."""
 
-    kind: DestinationKind
+    kind: KindOfValue
     normal: str
 
 
 Wholes = dict[str, Destination]
 """What texts are as a whole."""
 # Names of their own, as each look at a class of constants costs the interpreter a search.
-_URL, _HOST = DestinationKind.URL, DestinationKind.HOST
-_EMAIL, _PHONE, _TEXT = DestinationKind.EMAIL, DestinationKind.PHONE, DestinationKind.TEXT
-_KINDS = {Glance.ADDRESS: DestinationKind.EMAIL, Glance.TEXT: DestinationKind.TEXT}
+_URL, _HOST = KindOfValue.URL, KindOfValue.HOST
+_EMAIL, _PHONE, _TEXT = KindOfValue.EMAIL, KindOfValue.PHONE, KindOfValue.TEXT
+_KINDS = {Glance.ADDRESS: KindOfValue.EMAIL, Glance.TEXT: KindOfValue.TEXT}
 # What can stand around a destination in a sentence or a structured text, and never belongs to it.
 _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
@@ -94,7 +84,7 @@ _OF_TEXTS = (
 )
 
 
-def at_a_glance(text: str) -> DestinationKind | None:
+def at_a_glance(text: str) -> KindOfValue | None:
     """Give the kind of a text that is short and plain: an address, or words in which no destination stands.
     Its normal form is its `plain` one. None where it has to be read.
     """
@@ -146,22 +136,33 @@ def _inside(text: str) -> list[Destination]:
     return found
 
 
-def searching(text: str, found: list[Destination], depth: int = 0) -> Steps[None]:
-    """Add every destination that stands in a text to `found`, in steps; `depth` encodings are off it."""
+def searching(
+    text: str, found: list[Destination], depth: int = 0, read: list[str] | None = None
+) -> Steps[None]:
+    """Add every destination that stands in a text to `found`, in steps; `depth` encodings are off it. What is
+    read in it is added to `read`, in pieces and folded, with what it encloses.
+    """
     for piece in pieces(text) if len(text) > PIECE else (text,):
-        yield from _places(piece, found) if piece.isascii() else _standing(piece, found)
+        if piece.isascii():
+            yield from _places(piece, found)
+            if read is not None:
+                read.append(piece.lower())
+        else:
+            yield from _standing(piece, found, read)
         if depth < MAX_DEPTH and (inner := (yield from enclosing(piece))):
-            yield from searching(inner, found, depth + 1)
+            yield from searching(inner, found, depth + 1, read)
         if len(piece) < len(text):
             yield
 
 
-def _standing(text: str, found: list[Destination]) -> Steps[None]:
+def _standing(text: str, found: list[Destination], read: list[str] | None) -> Steps[None]:
     """Add the destinations that stand in a text beyond ASCII as it is."""
-    text = fold(text) if len(text) <= SLICE else (yield from folding(text))
+    text = fold(text) if weight(text) <= SLICE else (yield from folding(text))
     # Folding may have made it much longer.
     for piece in pieces(text) if len(text) > 2 * PIECE else (text,):
         yield from _places(piece if piece.isascii() else _cut(piece), found)
+        if read is not None:
+            read.append(piece)
         if len(piece) < len(text):
             yield
 
@@ -192,7 +193,7 @@ def _places(text: str, found: list[Destination]) -> Steps[None]:
         while at >= 0:
             if at == 0 or cut[at - 1] not in b"a0":
                 accounts = accounts_at(" ".join(folded[at : at + 80].split()))
-                found.extend([Destination(DestinationKind.IBAN, one) for one in accounts])
+                found.extend([Destination(KindOfValue.IBAN, one) for one in accounts])
             if at > pause:
                 # Where groups end nobody says: each beginning has many readings.
                 pause = at + STEP // 8
@@ -239,11 +240,12 @@ def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[D
                     seen.add(piece)
                     _in_piece(piece, found)
         after = raw.find(b"://", at + 3)
-        if b"[" in raw[at + 3 : at + 68] and (address := _BRACKETED.match(folded, at + 3)):
-            end, count = address.end(), count + 1 if at < behind else 0
+        nested = at < behind
+        # Of many within one another the first are read to their end, and others to where the next begins.
+        limit = after if nested and count >= MAX_NESTED and after >= 0 else len(folded)
+        if b"[" in raw[at + 3 : at + 68] and (address := _BRACKETED.match(folded, at + 3, limit)):
+            end, count = address.end(), count + 1 if nested else 1
             behind = max(behind, end)
-            if count >= MAX_NESTED and 0 <= after < end:
-                end = after
             scheme = _SCHEME_AT_END.search(folded[max(0, at - 31) : at])
             url = f"{scheme[0] if scheme else 'https'}://{folded[at + 3 : end].rstrip(_EDGE)}"
             if url not in seen:
@@ -283,16 +285,13 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
 
 def _in_long_piece(piece: str, found: list[Destination]) -> Steps[None]:
     """Add what marks join in a piece that is too long to be anything itself."""
-    at, pause, joint = 0, STEP, _JOINTS.search(piece)
-    while joint is not None:
-        if "." in (part := piece[at : joint.start()]):
+    gone = 0
+    for part in dict.fromkeys(_JOINTS.split(piece)):
+        if "." in part:
             _joined(part, found)
-        at = joint.end()
-        if at > pause:
-            pause = at + STEP
+        if (gone := gone + len(part) + 8) > STEP:
+            gone = 0
             yield
-        joint = _JOINTS.search(piece, at)
-    _joined(piece[at:], found)
 
 
 def _joined(part: str, found: list[Destination]) -> None:
@@ -350,7 +349,7 @@ def _known(folded: str) -> Destination | None:
         phone = phone_of(folded)
         return Destination(_PHONE, phone) if phone else None
     account = account_of(folded) if folded[2:4].isdecimal() else ""
-    return Destination(DestinationKind.IBAN, account) if account else None
+    return Destination(KindOfValue.IBAN, account) if account else None
 
 
 def _email(folded: str) -> Destination | None:

@@ -29,6 +29,9 @@ _PART = re.compile(r"[A-Za-z0-9+]{12,}")
 # With what no base64 of a text begins: its first byte would begin no character of UTF-8 (RFC 3629 section 4).
 _NO_TEXT = frozenset("ghijklmnopqrstuv+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
+INNER_BYTES = bytes(range(0x80, 0xC0))
+MAX_INNER = 3
+"""Bytes of a character of UTF-8 after its first one, at most, and what they can be (RFC 3629 section 3)."""
 # A number that is no character's. Python refuses to read one of thousands of digits.
 _NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
 _QUOTED = re.compile(r"=[0-9A-Fa-f]{2}")
@@ -152,6 +155,21 @@ def from_base64(text: str) -> str:
         return ""
 
 
+def _part_of_base64(text: str) -> str:
+    """Give the text that a part of base64 holds, wherever it was cut; empty for none."""
+    small = text.rstrip("=").translate(_URL_SAFE)
+    for start in range(4):
+        data = binascii.a2b_base64(small[start : len(small) - (len(small) - start) % 4])
+        data = data[:MAX_INNER].lstrip(INNER_BYTES) + data[MAX_INNER:]
+        try:
+            found = data.decode()
+        except UnicodeDecodeError as fault:
+            found = "" if len(data) - fault.start > MAX_INNER else data[: fault.start].decode()
+        if found and "\0" not in found:
+            return found
+    return ""
+
+
 def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
     """Add what the runs of base64 in a text hold; `rows` has a mark for each of its characters."""
     pause = STEP
@@ -162,8 +180,7 @@ def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
         end = rows.find(b" ", start)
         end = len(text) if end < 0 else end
         run = text[start:end]
-        whole = from_base64(run)
-        if whole:
+        if whole := from_base64(run) or (len(run) > MAX_PATH and _part_of_base64(run)):
             found.append(whole)
         elif len(run) <= MAX_PATH:
             # It may be a part of a path or a name, and not one of base64's own characters.

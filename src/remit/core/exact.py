@@ -13,7 +13,6 @@ the other. What programs read differently (`core.url`) stands for its own text a
 
 from __future__ import annotations
 
-import enum
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from collections.abc import Iterator
 import msgspec
 
 from remit.core.ending import is_file_name
+from remit.core.kind import KindOfValue
 from remit.core.number import MIN_NUMBER, account_of, phone_of
 from remit.core.url import Url, regular_host, regular_url
 
@@ -32,27 +32,16 @@ MARKS = ".,;:!?()[]{}\"'`<>*_~|\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e\u2026"
 """Marks that a sentence puts around a value."""
 
 
-class ExactKind(enum.StrEnum):
-    """What a value is."""
-
-    EMAIL = "email"
-    URL = "url"
-    HOST = "host"
-    IBAN = "iban"
-    PHONE = "phone"
-    TEXT = "text"
-
-
 class ExactValue(msgspec.Struct, frozen=True, gc=False):
     """A value as it is used. Two are the same if and only if they are equal."""
 
-    kind: ExactKind
+    kind: KindOfValue
     normal: str
 
 
 # Names of their own: each look at a class of constants costs the interpreter a search.
-_EMAIL, _URL, _HOST = ExactKind.EMAIL, ExactKind.URL, ExactKind.HOST
-_PHONE, _TEXT = ExactKind.PHONE, ExactKind.TEXT
+_EMAIL, _URL, _HOST = KindOfValue.EMAIL, KindOfValue.URL, KindOfValue.HOST
+_PHONE, _TEXT = KindOfValue.PHONE, KindOfValue.TEXT
 # RFC 5322 section 3.4, as far as every mail program reads it alike: a name of plain words, or one in quotes.
 _NAMED = re.compile(
     r"(?:\"[^\"\\<>@\x00-\x1f]{0,200}\" ?|[^\"\\<>@()\[\],;:\x00-\x1f]{0,200})<([^<>\s]{3,320})>"
@@ -89,7 +78,7 @@ def small(text: str) -> str:
 
 
 def _small_letters(text: str) -> str:
-    return "".join(one if one.isascii() else _small(one) for one in text.translate(_SMALL_ASCII))
+    return text.translate(_SMALL_ASCII | {ord(one): _small(one) for one in set(text) if not one.isascii()})
 
 
 def composed(text: str) -> str:
@@ -136,7 +125,7 @@ def _unmarked(bare: str) -> ExactValue | None:
         phone = phone_of(low) if "/" not in low else ""
         return ExactValue(_PHONE, phone) if phone else None
     account = account_of(low) if _ACCOUNT.fullmatch(low) else ""
-    return ExactValue(ExactKind.IBAN, account) if account else None
+    return ExactValue(KindOfValue.IBAN, account) if account else None
 
 
 def _without_scheme(url: Url) -> ExactValue:
@@ -201,7 +190,7 @@ def _grouped(text: str) -> ExactValue | None:
     if len(text) > MAX_CHARS_OF_NUMBER or not text.isascii():
         return None
     if account := account_of(text):
-        return ExactValue(ExactKind.IBAN, account)
+        return ExactValue(KindOfValue.IBAN, account)
     phone = phone_of(text) if text[:1] in "+0123456789" else ""
     return ExactValue(_PHONE, phone) if phone else None
 

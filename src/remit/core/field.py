@@ -8,42 +8,30 @@ structure is one field of its own, with the path of what holds it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-import orjson
 import yaml
 
+from remit.core.parsing import reading, texts_in
 from remit.core.steps import Steps, finish
 
 Json = Any
 
 MAX_FIELDS = 50_000
 """ResultFields of one result that are looked at."""
-MAX_VALUES = 1_000_000
-"""Values of a JSON text that is read; one with more is `left` as a whole. `[],` becomes fifty times as large
-when it is read, and nobody else has a turn until it is.
-"""
 MAX_DEPTH = 32
 MAX_YAML_CHARS = 262_144
 """Longer text is not read as YAML, only as lines."""
 MAX_NESTED_YAML = 500
 """Levels of a YAML text that is read."""
-MAX_TWICE = 65_536
-"""Bytes of a JSON text in which names that stand in an object twice are looked up; a longer one that has some
-is `left` as a whole.
-"""
 MAX_KEY = 80
 # Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
 # get to name fields.
 _WRITTEN = frozenset({"", "content[].text", "contents[].text"})
 # How a mapping or a list begins. What begins otherwise would be read far before it turned out to be none.
 _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
-# Possessive: linear on any input.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _UNREAD: Json = object()
 _NODES = frozenset({yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent})
 YAML_STEP = 64
@@ -116,7 +104,7 @@ def may_write(text: str) -> bool:
 
 
 def structuring(text: str, left: list[str] | None = None) -> Steps[Json]:
-    """Give what `structured` gives, in steps where it is YAML."""
+    """Give what `structured` gives, in steps."""
     found = yield from _structured(text, left)
     if found is _UNREAD:
         # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a result
@@ -135,16 +123,10 @@ def _structured(text: str, left: list[str] | None) -> Steps[Json]:
         # Clients find out how JSON is encoded (RFC 4627 section 3): who reads it so reads other fields.
         return _UNREAD
     if bare[:1] in ("{", "["):
-        if len(text) > MAX_VALUES and countless(text.encode("utf-8", "replace")):
-            return _UNREAD
         try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            found = None
-        if isinstance(found, dict | list):
-            if left is not None:
-                left += unread(text.encode(), found)
-            return found
+            return (yield from reading(text, [] if left is None else left))
+        except ValueError:
+            pass
     if not _BEGINS.match(bare):
         return None
     if len(text) > MAX_YAML_CHARS:
@@ -161,80 +143,6 @@ def _structured(text: str, left: list[str] | None) -> Steps[Json]:
     if left is not None:
         left += beside
     return found
-
-
-def countless(written: bytes) -> bool:
-    """Whether a JSON text holds more values than are read."""
-    if _marks(written) <= MAX_VALUES:
-        return False
-    # Marks that stand in strings are none; with so many strings there is no need to look.
-    return written.count(b'"') > 2 * MAX_VALUES or _marks(_STRING.sub(b"", written)) > MAX_VALUES
-
-
-def is_json(written: bytes) -> bool:
-    """Whether a text is JSON that can be read; nothing is made of it."""
-    try:
-        msgspec.json.decode(written, type=msgspec.Raw)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _marks(written: bytes) -> int:
-    return written.count(b",") + written.count(b"[") + written.count(b"{")
-
-
-def unread(written: bytes, found: Json) -> list[str]:
-    """Give what a JSON text holds and `found`, which was read from it, does not: of a name that stands in an
-    object more than once, all values but the last. Others may read another one.
-    """
-    left: list[str] = []
-
-    def read(pairs: list[tuple[str, Json]]) -> Json:
-        last = dict(pairs)
-        if len(last) < len(pairs):
-            for name, value in pairs:
-                if value is not last[name]:
-                    left.extend(_texts({name: value}))
-        return last
-
-    try:
-        again = msgspec.json.encode(found)
-        # Quotes within texts count on both sides; they are told apart only where one is written as a number.
-        count = _strings if b"\\u0022" in written else _quotes
-        if count(written) != count(again):
-            if len(written) > MAX_TWICE:
-                return [written.decode(errors="replace")]
-            json.loads(written, object_pairs_hook=read)
-    except (ValueError, RecursionError):
-        return [written.decode(errors="replace")]
-    return left
-
-
-def _quotes(written: bytes) -> int:
-    return written.count(b'"')
-
-
-def _strings(written: bytes) -> int:
-    """Count the quotes of a JSON text that begin or end a string."""
-    quotes = written.count(b'"')
-    if b"\\" in written:
-        quotes -= written.replace(b"\\\\", b"").count(b'\\"')
-    return quotes
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, below in value.items():
-            yield name
-            yield from _texts(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _texts(below)
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
 
 
 def _comments(text: str) -> Steps[list[str]]:
@@ -273,7 +181,7 @@ class _Box:
             self.key = value
         else:
             if self.key in self.into:
-                left.extend(_texts({self.key: self.into[self.key]}))
+                left.extend(texts_in({self.key: self.into[self.key]}))
             self.into[self.key] = value
             self.key = None
 

@@ -33,6 +33,7 @@ class FindingKind(enum.StrEnum):
     SECRET_STUCK = "secret-stuck"
     CREDENTIAL_LEAKED = "credential-leaked"
     SIGNALS_SILENT = "signals-silent"
+    LOG_CHANGED = "log-changed"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -140,6 +141,15 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         },
         "look at the stream at the transmitter, and at the way from there; until then what it would tell of "
         "ends nothing here",
+    ),
+    FindingKind.LOG_CHANGED: FindingMeaning(
+        "The evidence log was changed in the store: an event is not the one that was recorded and signed.",
+        {
+            "event": "the index of the first such event; -1 where only the whole does not fit",
+            "why": "what does not fit",
+        },
+        "find out who can write to the store; `remit audit verify` names each fault, and a copy of the store "
+        "from before holds what was there",
     ),
 }
 

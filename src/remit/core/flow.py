@@ -26,6 +26,7 @@ from remit.core.provenance import Index
 from remit.core.steps import Steps, finish
 from remit.core.tool import Argument, ArgumentRole, Effect, Tool
 from remit.core.utterance import asking, verbs_and_nouns
+from remit.core.walk import is_long
 from remit.core.word import name_words, number_of
 
 Json = Any
@@ -277,8 +278,8 @@ def _are_owed(index: Index, tool: Tool, parts: dict[str, Json]) -> bool:
     of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
     for name, spec in tool.arguments.items():
         if spec.role in (_DESTINATION, ArgumentRole.AMOUNT) and name in parts:
-            texts = list(islice(values_of(parts[name], tool, name), MAX_PIECES))
-            of.setdefault(spec.role, []).append((name, texts))
+            texts = islice(values_of(parts[name], tool, name), MAX_PIECES)
+            of.setdefault(spec.role, []).append((name, [one for one in texts if not is_long(one)]))
     for _, payees in of.get(_DESTINATION, ()):
         for name, amounts in of.get(ArgumentRole.AMOUNT, ()):
             # One for each of them, or all for all.
@@ -298,7 +299,10 @@ def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justific
     texts = [text for name in names for text in islice(values_of(parts[name], tool, name), MAX_PIECES)]
     if not 1 < len(texts) <= MAX_PIECES or not all(texts):
         return None
-    one = index.judge_one(" ".join(texts), tool, names[0])
+    whole = " ".join(texts)
+    if is_long(whole):
+        return None
+    one = index.judge_one(whole, tool, names[0])
     return one if one.provenance is _INTENT and one.reached else None
 
 

@@ -11,27 +11,26 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Protocol
 
-from remit.core.destination import Destination, DestinationKind, both, within
-from remit.core.encoding import MAX_DEPTH, enclosed
+from remit.core.destination import Destination, whole, within
 from remit.core.ending import is_file_name
 from remit.core.exact import exact, pieces
 from remit.core.host import host_of
 from remit.core.justification import Justification, Provenance, Reach, leaves
+from remit.core.kind import KindOfValue
 from remit.core.label import Trust
 from remit.core.named import Naming
 from remit.core.remembered import RECORD_MASK, Remembered
-from remit.core.spelling import folded
 from remit.core.statement import Statement
-from remit.core.steps import STEP, Steps, slices
-from remit.core.steps import pieces as text_pieces
+from remit.core.steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.tool import ArgumentRole, Tool
-from remit.core.walk import WALK_STEP, found_in
+from remit.core.walk import found_in
 
 Json = Any
 
-_HOST, _URL = DestinationKind.HOST, DestinationKind.URL
+_HOST, _URL = KindOfValue.HOST, KindOfValue.URL
 _NAME = re.compile(r"[a-z0-9_.-]{4,253}")
 _UNTRUSTED = Trust.UNTRUSTED
+WALK_STEP = 16
 _LEADING = (ArgumentRole.DESTINATION, ArgumentRole.CODE)
 
 
@@ -64,13 +63,14 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
     intent, nor in a trusted field; with `named` also if the intent names the source.
     """
     seen: set[str] = set()
+    work = WorkCount()
     for leaf in (value,) if isinstance(value, str) else leaves(value):
         if leaf in seen:
             continue
         seen.add(leaf)
         excused: set[Destination] | None = None
         known: set[Destination] = set()
-        for found in chain(found_in(leaf), _hosts_in(leaf)):
+        for found in _read(leaf):
             for one in found:
                 # A host alone may be the name of a file; that of a new URL is none.
                 if one.kind is _HOST and (one in known or is_file_name(one.normal)):
@@ -85,26 +85,35 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
                 excused = (yield from _stated(index, leaf)) if excused is None else excused
                 if one not in excused:
                     return True
-            if len(leaf) > STEP or not len(seen) % WALK_STEP:
+            if weight(leaf) > STEP:
                 yield
+        if work.over(leaf):
+            yield
     return False
 
 
-def _hosts_in(text: str, depth: int = 0) -> Iterator[list[Destination]]:
-    """Give every name that may be that of a host, whatever stands around it, and those of the hosts above it,
-    in steps; `depth` encodings are off the text.
+def _read(text: str) -> Iterator[list[Destination]]:
+    """Give every destination that stands in a text, and every name in it that may be that of a host, whatever
+    stands around it, with those of the hosts above it: in steps.
     """
-    for piece in text_pieces(text):
-        for part in slices(folded(piece), " "):
-            names = {name.strip(".-") for name in _NAME.findall(part)}
-            yield [
-                Destination(_HOST, above)
-                for name in names
-                if "." in name and host_of(name) == name
-                for above in _above(name)
-            ]
-        if depth < MAX_DEPTH and (inner := enclosed(piece)):
-            yield from _hosts_in(inner, depth + 1)
+    read: list[str] = []
+    yield from found_in(text, read)
+    for part in read:
+        yield from _hosts_in(part)
+
+
+def _hosts_in(folded: str) -> Iterator[list[Destination]]:
+    """Give every name that may be that of a host in what was read, and those above it, in steps."""
+    found: list[Destination] = []
+    gone = 0
+    for name in dict.fromkeys(_NAME.findall(folded)):
+        bare = name.strip(".-")
+        if "." in bare and host_of(bare) == bare:
+            found += [Destination(_HOST, above) for above in _above(bare)]
+        if (gone := gone + len(name)) > STEP:
+            yield found
+            found, gone = [], 0
+    yield found
 
 
 def _above(host: str) -> Iterator[str]:
@@ -140,7 +149,7 @@ def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps
             if one not in excused:
                 met = tuple(index.kept.place_of(spot).met for spot in index.kept.spots(one))
                 return Justification(Provenance.UNTRUSTED, None, met)
-        if len(text) > STEP:
+        if weight(text) > STEP:
             yield
     return None
 
@@ -148,15 +157,19 @@ def holding(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps
 def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
     """Give what the lenient reading finds in those pieces of a text that the person stated as they stand."""
     out: set[Destination] = set()
-    at: TaskMemory | None = index
-    while at is not None:
-        for count, piece in enumerate(pieces(text), start=1):
-            if at.statement.holds(exact(piece)):
-                found, inside = both(piece)
-                out.update((found, *inside, *chain.from_iterable(_hosts_in(piece))))
+    stated = [index.statement]
+    above = index.above
+    while above is not None:
+        stated.append(above.statement)
+        above = above.above
+    for part in whole_words(text, PIECE):
+        for count, piece in enumerate(pieces(part), start=1):
+            used = exact(piece)
+            if any(one.holds(used) for one in stated):
+                out.update((whole(piece), *chain.from_iterable(_read(piece))))
             if not count % WALK_STEP:
                 yield
-        at = at.above
+        yield
     return out
 
 

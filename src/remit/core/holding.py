@@ -153,6 +153,22 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def whole(rows: Iterable[Holding], classes: Classes) -> Holding | None:
+    """Give what is known of an upstream as a whole, of all that is known of its resources: its own row, and
+    what was written where no resource is known; None where there is neither.
+    """
+    found: Holding | None = None
+    for row in rows:
+        if row.resource == ROOT:
+            one = row
+        elif row.resource.startswith(LOOSE):
+            one = msgspec.structs.replace(row, resource=ROOT, label=None, below=row.all(classes))
+        else:
+            continue
+        found = one if found is None else found.with_also(one, classes)
+    return found
+
+
 def _kept(writers: tuple[Written, ...], by: Written) -> tuple[Written, ...]:
     if len(writers) < MAX_WRITERS:
         return (*writers, by)

@@ -21,6 +21,8 @@ Json = Any
 MAX_DEPTH = 32
 MAX_REFERENCES = 8
 """References of a schema that are followed from one place."""
+MAX_LIST = 65_536
+"""Characters of a list of addresses that is taken apart."""
 _BRANCHES = ("anyOf", "oneOf", "allOf")
 # RFC 5322 section 3.4: commas between addresses; a comma within quotes is a part of a name.
 _ADDRESS = re.compile(r'(?:"[^"\\]*"|[^",;])+')
@@ -67,12 +69,20 @@ def _values(value: Json, schemas: list[Json], root: Json, depth: int) -> Iterato
             yield from _values(below, items or schemas, root, depth + 1)
 
 
-def several(text: str) -> list[str]:
-    """Give the single destinations of an address list, or the text as it is where it is none."""
-    if "@" not in text or not ("," in text or ";" in text):
-        return [text]
-    found = [one.strip() for one in _ADDRESS.findall(text)]
-    return [one for one in found if one] or [text]
+def several(text: str) -> Iterator[str]:
+    """Give the single destinations of an address list, or the text as it is where it is none, or longer than
+    any list of which all addresses are judged.
+    """
+    if "@" not in text or not ("," in text or ";" in text) or len(text) > MAX_LIST:
+        yield text
+        return
+    none = True
+    for found in _ADDRESS.finditer(text):
+        if one := found[0].strip():
+            none = False
+            yield one
+    if none:
+        yield text
 
 
 def _properties(schemas: list[Json], root: Json) -> frozenset[str]:

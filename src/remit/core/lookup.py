@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from remit.core.destination import DestinationKind, Wholes, whole
+from remit.core.destination import Wholes, whole
 from remit.core.inflection import stem
 from remit.core.justification import Justification, Provenance, Reach, leaves
+from remit.core.kind import KindOfValue
 from remit.core.label import Trust
-from remit.core.marking import marks_of
+from remit.core.marking import marking
 from remit.core.record import ResultLeaf
+from remit.core.steps import Steps, WorkCount, pieces
 from remit.core.tool import Effect, Tool
 from remit.core.utterance import Utterance
 from remit.core.word import name_words, words_of
@@ -51,64 +53,87 @@ class Lookup:
         said: Utterance,
         read: Wholes,
     ) -> None:
-        """Take arguments with what is known of each."""
+        """Take arguments with what is known of each; `take` reads them."""
         self.tool = tool
         self.read = read
+        self._arguments = arguments
+        self._given = given
+        self._said = said
         self.doubtful: set[str] = set()
+        #: The words of each short text in the arguments.
+        self.asked: set[str] = set()
+        self.reach = _UNLED
+        self.vague = False
+        self._echoes: set[str] = set()
+
+    def take(self) -> Steps[Lookup]:
+        """Read the arguments: go to the end."""
+        tool, given, work = self.tool, self._given, WorkCount()
         # What is longer is a content, and no name.
         words: dict[str, list[str]] = {}
-        for name, value in arguments.items():
+        for name, value in self._arguments.items():
             doubted = name in given and given[name].provenance in _DOUBTED
             for text in leaves(value):
                 if len(text) <= MAX_NAME:
                     words[text] = words_of(text)
+                    if work.over(text):
+                        yield
                 if doubted:
                     self.doubtful.add(text)
-        #: The words of each short text in the arguments.
         self.asked = {" ".join(one) for one in words.values()} - {""}
-        self.reach = _reach(tool, arguments, given, said, words)
-        self.vague = self.reach is _NAMED and _vague(tool, arguments, given)
-        self._echoes: frozenset[str] = frozenset()
-        if tool.repeats:
-            self._echoes = frozenset(word for text in self.doubtful for word in words_of(text))
+        self.reach = _reach(tool, self._arguments, given, self._said, words)
+        self.vague = self.reach is _NAMED and self._is_vague()
+        for text in self.doubtful if tool.repeats else ():
+            for part in pieces(text):
+                self._echoes.update(words_of(part))
+                yield
+        return self
+
+    def _is_vague(self) -> bool:
+        """Whether nothing but words was looked for in what others may have written: they can write those
+        words, and whoever looks chooses them.
+        """
+        return self.tool.label.trust is _UNTRUSTED and not any(
+            one.reached
+            and (
+                one.provenance is Provenance.TRUSTED
+                or (one.stated and one.stated.parameter)
+                or self._tells(self._arguments[name])
+            )
+            for name, one in self._given.items()
+        )
+
+    def _tells(self, value: Json) -> bool:
+        """Whether a value can be one of an identity: an address, a name of a file, a number."""
+        return all(
+            (self.read.get(text) or whole(text)).kind is not KindOfValue.TEXT or any(map(str.isdigit, text))
+            for text in leaves(value)
+        )
 
     def doubts(self, marked: AbstractSet[int]) -> bool:
         """Whether a leaf may be less than its label says."""
         return bool(self._echoes or marked)
 
-    def trust_of(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Trust:
+    def trusting(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Steps[Trust]:
         """Say whether a leaf of the result can be believed: not where a tool that repeats what it is given
         repeats what is doubtful, nor where it holds what untrusted hands had written there (`core.marking`).
         """
-        trust = leaf.label.trust
+        trust, text = leaf.label.trust, leaf.text
         if trust is _UNTRUSTED:
             return trust
-        echoed = bool(self._echoes) and not self._echoes.isdisjoint(words_of(leaf.text))
-        if echoed or (marked and not marked.isdisjoint(marks_of(leaf.text))):
-            return _UNTRUSTED
+        if self._echoes:
+            for part in pieces(text):
+                if not self._echoes.isdisjoint(words_of(part)):
+                    return _UNTRUSTED
+                if len(part) < len(text):
+                    yield
+        if marked:
+            for mark in marking(text):
+                if mark is None:
+                    yield
+                elif mark in marked:
+                    return _UNTRUSTED
         return trust
-
-
-def _vague(tool: Tool, arguments: Mapping[str, Json], given: Mapping[str, Justification]) -> bool:
-    """Whether nothing but words was looked for in what others may have written: they can write those words,
-    and whoever looks chooses them.
-    """
-    return tool.label.trust is _UNTRUSTED and not any(
-        one.reached
-        and (
-            one.provenance is Provenance.TRUSTED
-            or (one.stated and one.stated.parameter)
-            or _tells(arguments[name])
-        )
-        for name, one in given.items()
-    )
-
-
-def _tells(value: Json) -> bool:
-    """Whether a value can be one of an identity: an address, a name of a file, a number."""
-    return all(
-        whole(text).kind is not DestinationKind.TEXT or any(map(str.isdigit, text)) for text in leaves(value)
-    )
 
 
 def _reach(

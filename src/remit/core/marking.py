@@ -10,19 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remit.core.destination import MAX_WHOLE, whole, within
+from remit.core.destination import MAX_WHOLE, Destination, searching, whole, within
 
-MAX_MARKED_CHARS = 65_536
-"""Characters of one text in which values are looked for."""
+MAX_MARKED_CHARS = 32_768
+"""Characters, once they are folded, of an argument in which values are looked for; with more, everything that
+comes from the upstream counts as written there.
+"""
 MAX_MARKS = 50_000
 """Marks of one upstream; beyond, everything that comes from it counts as written there."""
 
 
 def marks_of(text: str) -> Iterator[int]:
     """Give the marks of a text: of itself, and of each destination that stands in it."""
+    return (mark for mark in marking(text) if mark is not None)
+
+
+def marking(text: str) -> Iterator[int | None]:
+    """Give the marks of a text, and None where others may have a turn."""
     if len(text) <= MAX_WHOLE:
-        found = whole(text)
-        if found.normal:
-            yield hash((found.kind, found.normal))
-    for one in within(text[:MAX_MARKED_CHARS]):
-        yield hash((one.kind, one.normal))
+        if (found := whole(text)).normal:
+            yield _mark(found)
+        yield from map(_mark, within(text))
+        return
+    inside: list[Destination] = []
+    for _ in searching(text, inside):
+        yield from map(_mark, inside)
+        inside.clear()
+        yield None
+    yield from map(_mark, inside)
+
+
+def _mark(found: Destination) -> int:
+    return hash((found.kind, found.normal))

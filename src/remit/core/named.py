@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from remit.core.destination import DestinationKind
 from remit.core.handed import Handed
 from remit.core.justification import Reach
+from remit.core.kind import KindOfValue
 from remit.core.lookup import Lookup
 from remit.core.referral import NamingOfResult
 from remit.core.tool import Tool
@@ -47,7 +47,7 @@ class Naming:
         #: By which words of the intent each reference finds what it refers to.
         self._names: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
-        self._candidates: dict[tuple[int, DestinationKind], int] = {}
+        self._candidates: dict[tuple[int, KindOfValue], int] = {}
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
         self._many: set[int] = set()
@@ -83,7 +83,7 @@ class Naming:
         found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
-    def candidates(self, record: int, kind: DestinationKind) -> int:
+    def candidates(self, record: int, kind: KindOfValue) -> int:
         """Count the different destinations of a kind in what is referred to like this record."""
         found = [self._candidates.get((one, kind), 0) for one in self._references.get(record, ())]
         return min((one for one in found if one), default=0)
@@ -149,7 +149,7 @@ class Naming:
                 values.setdefault(leaf.path, {}).setdefault(leaf.record, set()).add(leaf.text)
         for path, by_record in values.items():
             self._choices[number, path] = len(set(map(frozenset, by_record.values())))
-        kinds: dict[DestinationKind, set[str]] = {}
+        kinds: dict[KindOfValue, set[str]] = {}
         for (record, kind), found in one.candidates().items():
             if record in records:
                 kinds.setdefault(kind, set()).update(found)

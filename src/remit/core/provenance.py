@@ -22,18 +22,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from remit.core.amount import amount_of, in_hundredths, is_minor, is_moment, is_number, states_day, unit_of
-from remit.core.destination import MAX_WHOLE, Destination, DestinationKind, Wholes, whole, within
-from remit.core.exact import MAX_EXACT, ExactKind, ExactValue, exact
+from remit.core.destination import Destination, Wholes, whole, within
+from remit.core.exact import MAX_EXACT, ExactValue, exact
 from remit.core.foreign import holding
 from remit.core.justification import MAX_MET, NOTHING, Justification, Met, Provenance, Reach, Stated
+from remit.core.kind import KindOfValue
 from remit.core.label import Label, Trust
 from remit.core.lookup import Lookup, identifies, is_number_of_something
 from remit.core.named import Naming
+from remit.core.pointing import contradicts, pointed, source_of
 from remit.core.record import Paths, Reading
 from remit.core.remembered import CAPACITY, RECORD_MASK, Remembered
 from remit.core.statement import Statement, leads_out
@@ -41,8 +44,8 @@ from remit.core.steps import Steps, finish
 from remit.core.taking import Taking
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance, asking
-from remit.core.walk import is_one, walk
-from remit.core.word import name_words, number_of, words_of
+from remit.core.walk import is_long, is_one, walk
+from remit.core.word import name_words, number_of
 
 Json = Any
 
@@ -50,7 +53,7 @@ KEY_BYTES = 32
 MAX_ARGUMENT_LEAVES = 2_000
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
-_TEXT, _HOST = DestinationKind.TEXT, DestinationKind.HOST
+_TEXT, _HOST = KindOfValue.TEXT, KindOfValue.HOST
 _INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
 
 
@@ -127,12 +130,14 @@ class Index:
         (what is not in it is judged anew), `read` what `judge` has read of them. What has something `marked`
         is untrusted. The labels that the tool's description gives to what occurred are added to `seen`.
         """
+        known: dict[str, Justification] = {}
         arguments = tool.parts(arguments)
-        given = given or {}
-        given = {name: given.get(name) or self.judge(one, tool, name) for name, one in arguments.items()}
-        lookup = Lookup(tool, arguments, given, self.utterance, read or {})
+        for name, one in arguments.items():
+            before = given.get(name) if given else None
+            known[name] = before or (yield from self.judging(one, tool, name, None))
+        lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         taking = Taking(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
-        return taking.take(Reading(result, tool, self._paths, seen))
+        yield from taking.take(Reading(result, tool, self._paths, seen))
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Note that a permitted call uses what the intent states: each value is for one purpose. Says whether
@@ -144,8 +149,9 @@ class Index:
             if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
-            for piece in walk(value, tool, name):
-                if piece is None or len(piece) > MAX_EXACT or self.statement.of(piece, tool, name) is None:
+            # Where there are more, they are of nobody's intent.
+            for piece in islice(filter(None, walk(value, tool, name)), MAX_ARGUMENT_LEAVES):
+                if is_long(piece) or self.statement.of(piece, tool, name) is None:
                     continue
                 if self.statement.spend(piece, mine):
                     spent = spent or self.judge_one(piece, tool, name).spent
@@ -182,7 +188,7 @@ class Index:
                 continue
             if (count := count + 1) > MAX_ARGUMENT_LEAVES:
                 return unread
-            if len(text) > MAX_WHOLE:
+            if is_long(text):
                 one = (yield from holding(self, text, tool, name)) or unread
             else:
                 one = judge_one(text, tool, name, read)
@@ -199,19 +205,21 @@ class Index:
         found = whole(text)
         if read is not None:
             read[text] = found
-        if not found.normal:
-            return NOTHING
+        return self.judge_read(text, found, exact(text), tool, name) if found.normal else NOTHING
+
+    def judge_read(
+        self, text: str, found: Destination, used: ExactValue, tool: Tool | None, name: str
+    ) -> Justification:
+        """Say where a text came from; `found` and `used` are what its two readings give."""
         traces = self.kept.spots(found)
         if self.above is not None:
-            above = self.above.judge_one(text, tool, name)
+            above = self.above.judge_read(text, found, used, tool, name)
             if not traces or above.provenance is _BY_OTHERS:
-                stated = self._of_intent(text, found, tool, name, ())
-                return stated or above
+                return self._of_intent(text, found, used, tool, name, ()) or above
         origins = tuple([self.kept.place_of(one).met for one in traces]) if traces else ()
-        stated = self._of_intent(text, found, tool, name, origins)
+        stated = self._of_intent(text, found, used, tool, name, origins)
         if stated is not None:
             return stated
-        used = exact(text)
         spots = self.kept.exact_spots(used)
         reached = self._reached(spots, used, tool, name) if spots else None
         if reached is not None and not self.full:
@@ -222,15 +230,15 @@ class Index:
             # What is mentioned is mentioned by untrusted text.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
-            return self._pointed(spots, mention, found, used, origins, in_full=leads_out(tool, name))
-        if not origins and (used.kind is ExactKind.URL or found.kind is DestinationKind.URL):
+            return pointed(self, spots, mention, found, used, origins, in_full=leads_out(tool, name))
+        if not origins and (used.kind is KindOfValue.URL or found.kind is KindOfValue.URL):
             return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
             return msgspec.structs.replace(
-                self._source(spots, found),
+                source_of(self, spots, found),
                 provenance=Provenance.TRUSTED,
                 origins=origins,
-                closed=self._contradicts(traces),
+                closed=contradicts(self, traces),
             )
         held = finish(holding(self, text, tool, name))
         return held or Justification(Provenance.UNKNOWN, None, origins)
@@ -290,10 +298,16 @@ class Index:
         return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins[:MAX_MET])
 
     def _of_intent(
-        self, text: str, found: Destination, tool: Tool | None, name: str, origins: tuple[Met, ...]
+        self,
+        text: str,
+        found: Destination,
+        used: ExactValue,
+        tool: Tool | None,
+        name: str,
+        origins: tuple[Met, ...],
     ) -> Justification | None:
         statement = self.statement
-        stated = statement.of(text, tool, name)
+        stated = statement.of(text, tool, name, used)
         if stated is None:
             return None
         spent = False
@@ -304,7 +318,7 @@ class Index:
                 spent = statement.spent_by_others(text, (tool.id, name)) or not asked
             elif tool.selects(name):
                 spent = self.utterance.asks_for(found.normal, *asking(tool)) is False
-        elsewhere = statement.elsewhere(text, stated, tool, name)
+        elsewhere = statement.elsewhere(text, stated, tool, name, used)
         if elsewhere and not leads_out(tool, name):
             # It is the person's, and not as what it would be used.
             return Justification(Provenance.UNKNOWN, None, origins)
@@ -320,7 +334,7 @@ class Index:
                 continue
             if not identifies(used.normal, place.name, place.tool, tool, name):
                 continue
-            if used.kind is ExactKind.TEXT and not self.naming.firm(record) and leads_out(tool, name):
+            if used.kind is KindOfValue.TEXT and not self.naming.firm(record) and leads_out(tool, name):
                 # Whoever is answered there may have named the record themselves.
                 continue
             number = _is_amount(tool, name) and is_number(name_words(place.name))
@@ -336,63 +350,6 @@ class Index:
     def _of_many(self, tool: Tool | None) -> bool:
         """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
         return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(*asking(tool))
-
-    def _pointed(
-        self,
-        spots: tuple[int, ...],
-        mention: int | None,
-        found: Destination,
-        used: ExactValue,
-        origins: tuple[Met, ...],
-        *,
-        in_full: bool,
-    ) -> Justification:
-        """Say of an untrusted value in which source it stands that the intent points to, if in any. Words of
-        a source are not near where a value must stand `in_full` in it.
-        """
-        where = self._source(spots, found)
-        if not where.source and mention is not None:
-            plain = not in_full and " ".join(words_of(used.normal)) == used.normal
-            call = self.kept.places[mention].met.call
-            if (reach := self.naming.best(call)) is not Reach.NONE:
-                where = Justification(
-                    _BY_OTHERS, None, (), Reach.MENTIONED, call, 1, near=plain and reach is Reach.NAMED
-                )
-        return msgspec.structs.replace(where, origins=origins, mentioned=mention is not None)
-
-    def _source(self, spots: tuple[int, ...], found: Destination) -> Justification:
-        """Say how the intent leads to where a value stands, and how many like it stand there."""
-        best = Justification(_BY_OTHERS)
-        for one in spots:
-            record, place = one & RECORD_MASK, self.kept.place_of(one)
-            led = self.naming.reach(record)
-            if led is Reach.NONE:
-                continue
-            field = place.met.trust is Trust.TRUSTED
-            reach = Reach.POINTED if field else Reach.MENTIONED
-            count = (
-                self.naming.choice(record, place.met.field)
-                if field
-                else self.naming.candidates(record, found.kind)
-            )
-            if (reach, -max(count, 1)) > (best.reach, -best.candidates):
-                best = Justification(
-                    _BY_OTHERS,
-                    reach=reach,
-                    source=place.met.call,
-                    candidates=max(count, 1),
-                    near=led is Reach.NAMED,
-                )
-        return best
-
-    def _contradicts(self, kept: tuple[int, ...]) -> bool:
-        """Whether the intent picks others of the records among which a trusted value stands."""
-        trusted = [one for one in kept if self.kept.trust(one) is Trust.TRUSTED]
-        return bool(trusted) and all(
-            self.naming.picked(self.kept.place_of(one).met.call)
-            and self.naming.reach(one & RECORD_MASK) is Reach.NONE
-            for one in trusted
-        )
 
 
 def _is_amount(tool: Tool | None, name: str) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from remit.core.destination import Destination, DestinationKind
+from remit.core.destination import Destination
 from remit.core.justification import Reach
+from remit.core.kind import KindOfValue
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
 from remit.core.record import ResultLeaf
@@ -77,7 +78,7 @@ class NamingOfResult:
         #: The short fields.
         self.values: list[ResultLeaf] = []
         self._unsorted: list[tuple[int, Sequence[Destination]]] = []
-        self._candidates: dict[tuple[int, DestinationKind], set[str]] = {}
+        self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
         #: What untrusted hands wrote, by record, where the intent may hand over to it.
         self.said: dict[int, list[str]] = {}
         self._phrases: dict[str, set[int]] = {}
@@ -98,12 +99,12 @@ class NamingOfResult:
         if len(self._unsorted) > MAX_UNSORTED:
             self.candidates()
 
-    def candidates(self) -> dict[tuple[int, DestinationKind], set[str]]:
+    def candidates(self) -> dict[tuple[int, KindOfValue], set[str]]:
         """Give the destinations of each record, by kind."""
         for record, found in self._unsorted:
             for one in found:
                 # Where an account number ends no mark says: the longer readings of one are no others.
-                normal = one.normal[:SHORTEST_IBAN] if one.kind is DestinationKind.IBAN else one.normal
+                normal = one.normal[:SHORTEST_IBAN] if one.kind is KindOfValue.IBAN else one.normal
                 self._candidates.setdefault((record, one.kind), set()).add(normal)
         self._unsorted.clear()
         return self._candidates

@@ -17,9 +17,10 @@ from operator import not_
 
 import msgspec
 
-from remit.core.destination import Destination, DestinationKind
+from remit.core.destination import Destination
 from remit.core.exact import ExactValue
 from remit.core.justification import MAX_MET, Met
+from remit.core.kind import KindOfValue
 from remit.core.label import Trust
 from remit.core.tool import Tool
 from remit.core.word import bare_word, bare_words, number_of, words_of
@@ -208,7 +209,7 @@ class Remembered:
         """Give the keyed digest of a value as it is used: never that of one as it is found."""
         return hash((self._key, _EXACT, found.kind, found.normal))
 
-    def digest_of(self, kind: DestinationKind, normal: str) -> int:
+    def digest_of(self, kind: KindOfValue, normal: str) -> int:
         """Give the keyed digest of the value of a kind with this normal form."""
         return hash((self._key, kind, normal))
 

@@ -10,7 +10,6 @@ Encryption is AES-256-GCM (NIST SP 800-38D), commitments are HMAC-SHA256 (RFC 21
 argument.
 """
 
-import base64
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
@@ -35,6 +34,7 @@ _WRAP_CONTEXT = b"remit wrap v1\x00"
 
 _SCALARS = frozenset({str, int, bool, type(None)})
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_URL_UNSAFE = bytes.maketrans(b"-_", b"+/")
 
 Openings = dict[str, list[Json]]
 """For each name, what opens its commitment: `[salt in base64url, value]`."""
@@ -79,7 +79,8 @@ def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json
 
     Raises `VerificationFailed` that names the first value that is not, or that one of the two sides lacks.
     """
-    for name in openings.keys() ^ commitments.keys():
+    if openings.keys() != commitments.keys():
+        name = min(openings.keys() ^ commitments.keys())
         raise VerificationFailed(
             f"the leaf and its sealed values differ about `{name}`", code="commitment-mismatch"
         )
@@ -165,9 +166,9 @@ def _bytes(text: Json) -> bytes:
     """Read a salt, in the only spelling that it has."""
     written = str(text)
     try:
-        data = base64.urlsafe_b64decode(written + "=" * (-len(written) % 4))
+        data = binascii.a2b_base64(written.encode().translate(_URL_UNSAFE) + b"=" * (-len(written) % 4))
     except (binascii.Error, ValueError):
         raise Malformed("a salt is not base64url") from None
-    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != written:
+    if _text(data) != written:
         raise Malformed("a salt is not base64url in its shortest form")
     return data

@@ -77,6 +77,18 @@ def _composed(text: str) -> str:
     return "".join([unicodedata.normalize("NFKC", part) for part in _ROWS.findall(text)])
 
 
+def size(text: str, most: int) -> int:
+    """Give about how many characters a text has once it is folded; of one that has more than `most`, more."""
+    if text.isascii():
+        return len(text)
+    count = 0
+    for start in range(0, len(text), _ROW):
+        count += len(_composed(text[start : start + _ROW]))
+        if count > most:
+            break
+    return count
+
+
 def classes(**members: str) -> bytes:
     """Give a table for `bytes.translate` that puts a letter (or what follows `_`) in place of each of its
     members, and a blank in place of the rest.

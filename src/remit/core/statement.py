@@ -17,7 +17,6 @@ from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_
 from remit.core.ending import is_file_name
 from remit.core.exact import (
     BLANKS,
-    ExactKind,
     ExactValue,
     exact,
     named_address,
@@ -29,6 +28,7 @@ from remit.core.exact import (
 )
 from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
+from remit.core.kind import KindOfValue
 from remit.core.quotation import unquoted
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance, asking
@@ -36,11 +36,11 @@ from remit.core.word import name_words, stems_of
 
 Json = Any
 
-_TEXT, _HOST, _EMAIL = ExactKind.TEXT, ExactKind.HOST, ExactKind.EMAIL
+_TEXT, _HOST, _EMAIL = KindOfValue.TEXT, KindOfValue.HOST, KindOfValue.EMAIL
 _BY_WORDS = (_TEXT, _HOST)
-_IN_WORDS = (_TEXT, _HOST, ExactKind.PHONE)
+_IN_WORDS = (_TEXT, _HOST, KindOfValue.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
-_PAYEES = (ExactKind.IBAN, ExactKind.EMAIL, ExactKind.PHONE)
+_PAYEES = (KindOfValue.IBAN, KindOfValue.EMAIL, KindOfValue.PHONE)
 _SENTENCES = re.compile(r"[.!?;]\s")
 MAX_OTHERS = 20
 """Values like one that are looked at; where there are more, none of them stands alone."""
@@ -138,9 +138,9 @@ class Statement:
         """Whether a value is stated, whatever for."""
         return found in self._values
 
-    def of(self, text: str, tool: Tool | None, name: str) -> Stated | None:
-        """Give where a text is stated, as it stands; None where it is not."""
-        found = exact(text)
+    def of(self, text: str, tool: Tool | None, name: str, used: ExactValue | None = None) -> Stated | None:
+        """Give where a text is stated, as it stands; None where it is not. `used` is what it is, if known."""
+        found = used or exact(text)
         stated = self._values.get(found)
         if stated is None and found.kind in _IN_WORDS and self._says(text, found.normal, tool, name):
             stated = Stated()
@@ -157,14 +157,16 @@ class Statement:
         place = place_of(text)
         return place if place in self._hosts else ""
 
-    def elsewhere(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
+    def elsewhere(
+        self, text: str, stated: Stated, tool: Tool | None, name: str, used: ExactValue | None = None
+    ) -> bool:
         """Whether a value that is stated may have been stated for something else than what it is used for:
         as where something goes, as what is run, as a secret.
         """
         spec = None if tool is None else tool.arguments.get(name)
         if tool is None or spec is None or not (spec.role in _PURPOSES or spec.secret):
             return False
-        found = exact(text)
+        found = used or exact(text)
         if spec.role is not _DESTINATION:
             if stated.parameter:
                 return False

@@ -13,17 +13,10 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from remit.core.destination import (
-    MAX_WHOLE,
-    Destination,
-    DestinationKind,
-    at_a_glance,
-    looked_into,
-    searching,
-    whole,
-)
-from remit.core.exact import BLANKS, ExactKind, ExactValue, small, standing, stated_forms
+from remit.core.destination import MAX_WHOLE, Destination, at_a_glance, looked_into, searching, whole
+from remit.core.exact import BLANKS, ExactValue, small, standing, stated_forms
 from remit.core.justification import Met
+from remit.core.kind import KindOfValue
 from remit.core.label import Trust
 from remit.core.lookup import Lookup
 from remit.core.named import Naming
@@ -31,7 +24,7 @@ from remit.core.record import Reading, ResultLeaf
 from remit.core.referral import Hit
 from remit.core.remembered import RECORD_BITS, RECORD_MASK, Remembered
 from remit.core.spelling import folded, folding
-from remit.core.steps import SLICE, STEP, Steps, pieces
+from remit.core.steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 from remit.core.word import bare_words, number_of
 
 MAX_TEXT = 200
@@ -45,7 +38,7 @@ LEAVES = 16
 _DIGIT = re.compile("[0-9]")
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
-_EMAIL, _TEXT = DestinationKind.EMAIL, DestinationKind.TEXT
+_EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
 
 
 class ShortText(msgspec.Struct, gc=False):
@@ -87,19 +80,30 @@ class Taking:
         self._places: tuple[dict[str, int], dict[str, int]] = ({}, {})
         #: Most results say the same in many places.
         self._texts: dict[str, ShortText] = {}
-        self._doubts: set[int] | None = None
+        #: Digests of what the call was given and nobody vouches for; they are asked for where something is
+        #: trusted.
+        self._doubts: set[int] = set()
+        self._asked = False
         self._heard: set[str] = set()
+        #: Characters beyond ASCII that were read in this step.
+        self._gone = 0
 
     def take(self, reading: Reading) -> Steps[None]:
         """Take every leaf in, and settle what is named: go to the end."""
         kept, lookup = self._kept, self._lookup
         doubted = lookup.doubts(self._marked)
         for count, leaf in enumerate(reading.steps()):
-            if leaf is None or not count % LEAVES:
+            if leaf is None or not count % LEAVES or self._gone > STEP:
+                self._gone = 0
                 yield
             if leaf is None:
                 continue
-            trust = lookup.trust_of(leaf, self._marked) if doubted else leaf.label.trust
+            trust = leaf.label.trust
+            if doubted:
+                trust = yield from lookup.trusting(leaf, self._marked)
+            if trust is not _UNTRUSTED and not self._asked:
+                self._asked = True
+                yield from self._doubting()
             if kept.full and trust is _TRUSTED:
                 continue
             if len(leaf.text) <= MAX_TEXT:
@@ -113,15 +117,14 @@ class Taking:
         met = Met(self._call, self._decision, self._tool_id, leaf.path, trust)
         return self._kept.place(met, leaf.name, self._lookup.tool)
 
-    @property
-    def _doubtful(self) -> set[int]:
-        """Digests of what the call was given and nobody vouches for."""
-        if self._doubts is None:
-            read, doubtful = self._lookup.read, self._lookup.doubtful
-            self._doubts = {
-                self._kept.digest(read.get(one) or whole(one)) for one in doubtful if len(one) <= MAX_WHOLE
-            }
-        return self._doubts
+    def _doubting(self) -> Steps[None]:
+        """Find out what the call was given and nobody vouches for."""
+        work, read = WorkCount(), self._lookup.read
+        for one in self._lookup.doubtful:
+            if len(one) <= MAX_WHOLE:
+                self._doubts.add(self._kept.digest(read.get(one) or whole(one)))
+                if work.over(one):
+                    yield
 
     def _short(self, leaf: ResultLeaf, trust: Trust) -> None:
         text = self._texts.get(leaf.text) or self._read(leaf.text)
@@ -139,7 +142,7 @@ class Taking:
             if now.pointed:
                 self._numbers(text.words, spot, trust)
         else:
-            digests = [one for one in digests if one not in self._doubtful]
+            digests = [one for one in digests if one not in self._doubts]
             kept.meet_all(digests, spot, trust)
         if untrusted or len(digests) == len(text.digests):
             # What repeats something doubtful, in whatever spelling, vouches for nothing that it holds.
@@ -153,19 +156,21 @@ class Taking:
 
     def _read(self, text: str) -> ShortText:
         kept, kind, number = self._kept, at_a_glance(text), ""
+        if not text.isascii():
+            self._gone += len(text)
         candidates: Sequence[Destination] = ()
         if kind is _EMAIL:
             # It is one word, with nothing around it, and all that it holds.
             words = [text.lower()]
             candidates = (Destination(kind, words[0]),)
             digests = [kept.digest_of(kind, words[0])]
-            used = [kept.digest_exact(ExactValue(ExactKind.EMAIL, words[0]))]
+            used = [kept.digest_exact(ExactValue(KindOfValue.EMAIL, words[0]))]
         else:
             written = folded(text).split()
             words = bare_words(written)
             if kind is _TEXT:
                 digests = [kept.digest_of(kind, " ".join(written))] if written else []
-                used = [kept.digest_exact(ExactValue(ExactKind.TEXT, small(text.strip(BLANKS))))]
+                used = [kept.digest_exact(ExactValue(KindOfValue.TEXT, small(text.strip(BLANKS))))]
             else:
                 found, inside = looked_into(text)
                 candidates = inside if found.kind is _TEXT else (*inside, found)
@@ -175,7 +180,7 @@ class Taking:
                 ]
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
                 digests.append(kept.digest_of(_TEXT, number))
-                used.append(kept.digest_exact(ExactValue(ExactKind.TEXT, number)))
+                used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
         short = ShortText(digests, used, candidates, words, self._now.match(words, number))
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
@@ -211,7 +216,7 @@ class Taking:
         """Remember destinations of a long text; say whether it still vouches for what it holds."""
         met = digests = [self._kept.digest(one) for one in found if one.normal]
         if trust is not _UNTRUSTED:
-            met = [one for one in digests if one not in self._doubtful]
+            met = [one for one in digests if one not in self._doubts]
         self._kept.meet_all(met, spot, trust)
         self._now.meet(found, record)
         # What repeats something doubtful, in whatever spelling, vouches for nothing.
@@ -219,13 +224,13 @@ class Taking:
 
     def _words(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the words of a long text that nobody vouches for."""
-        if len(text) <= SLICE:
+        if weight(text) <= SLICE:
             self._some(set(folded(text).split()), spot, trust)
             return
         for part in pieces(text):
             written = part.lower() if part.isascii() else (yield from folding(part))
-            # Folding may have made it much longer.
-            for one in pieces(written):
+            # What is recognised by its words is no longer than a word of these.
+            for one in whole_words(written, SLICE):
                 self._some(set(one.split()), spot, trust)
                 yield
 
@@ -240,17 +245,18 @@ class Taking:
 
     def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:
         """Remember the destinations of a long text as they are used."""
-        for part in pieces(text, 2 * STEP):
-            # Each of many numbers after one another may be the first of a longer one.
-            many = len(_DIGIT.findall(part)) > STEP // 4
-            for one in pieces(part, STEP // 4) if many else (part,):
+        for part in whole_words(text, 2 * STEP):
+            # Each of many numbers after one another may be the first of a longer one, and names beyond ASCII
+            # have much to be held against.
+            many = not part.isascii() or len(_DIGIT.findall(part)) > STEP // 4
+            for one in whole_words(part, STEP // 4) if many else (part,):
                 digests = dict.fromkeys(map(self._kept.digest_exact, standing(one)))
                 self._kept.meet_all(digests, spot, trust)
                 yield
 
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)
-        if found.normal and (trust is _UNTRUSTED or digest not in self._doubtful):
+        if found.normal and (trust is _UNTRUSTED or digest not in self._doubts):
             self._kept.meet(digest, spot, trust)
 
     def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:

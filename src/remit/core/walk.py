@@ -8,17 +8,21 @@ from typing import Any
 
 from remit.core.destination import MAX_WHOLE, Destination, searching, within
 from remit.core.leaf import several, values_of
+from remit.core.spelling import size
+from remit.core.steps import WorkCount, weight
 from remit.core.tool import Tool
 
 Json = Any
 
-WALK_STEP = 16
-"""Texts after which others may have a turn."""
+
+def is_long(text: str) -> bool:
+    """Whether a text is longer, once it is folded, than one that is compared as a whole."""
+    return len(text) > MAX_WHOLE or (weight(text) > MAX_WHOLE and size(text, MAX_WHOLE) > MAX_WHOLE)
 
 
 def is_one(value: Json) -> bool:
     """Whether an argument is one short text: nobody need have a turn while it is read."""
-    return isinstance(value, str) and len(value) <= MAX_WHOLE and several(value) == [value]
+    return isinstance(value, str) and not is_long(value) and next(several(value)) == value
 
 
 def walk(value: Json, tool: Tool | None = None, name: str = "") -> Iterator[str | None]:
@@ -26,24 +30,25 @@ def walk(value: Json, tool: Tool | None = None, name: str = "") -> Iterator[str 
     (`several`); None where others may have a turn.
     """
     seen: set[str] = set()
-    count = 0
+    work = WorkCount()
     for leaf in values_of(value, tool, name):
         for text in several(leaf):
-            count += 1
-            if not count % WALK_STEP:
-                yield None
             if text not in seen:
                 seen.add(text)
                 yield text
+            if work.over(text):
+                yield None
 
 
-def found_in(text: str) -> Iterator[list[Destination]]:
-    """Give every destination that stands in a text: in each step those found since the one before."""
-    if len(text) <= MAX_WHOLE:
+def found_in(text: str, read: list[str] | None = None) -> Iterator[list[Destination]]:
+    """Give every destination that stands in a text: in each step those found since the one before. What is
+    read in it is added to `read`, as `searching` has it.
+    """
+    if weight(text) <= MAX_WHOLE and read is None:
         yield list(within(text))
         return
     found: list[Destination] = []
-    for _ in searching(text, found):
+    for _ in searching(text, found, read=read):
         yield found
         found.clear()
     yield found

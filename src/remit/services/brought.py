@@ -10,9 +10,11 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from remit.core.field import countless, is_json, may_write, unread
+from remit.core.field import may_write
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.parsing import MAX_AT_ONCE, decoding, reading
 from remit.core.route import ReplyHead, ReplyPiece, read_piece
+from remit.core.steps import Steps
 from remit.core.tool import Tool
 
 Json = Any
@@ -22,15 +24,13 @@ _PACE: Final = frozenset({"progress", "total"})
 _TOKEN: Final = "progressToken"
 _PROGRESS: Final = "notifications/progress"
 _PIECES: Final = frozenset(ReplyPiece)
-#: Bytes of a result that may take memory of many times that size for a moment.
-MAX_AT_ONCE: Final = 1024 * 1024
 
 
 def in_numbers(chunk: Chunk) -> Chunk:
     """Give a notification of progress without its token, which the door knows, and with its numbers as they
     were read: one of a hundred digits says more than how far a call has come.
     """
-    if chunk.kind is not ChunkKind.NOTIFICATION or chunk.method != _PROGRESS:
+    if not _tells_pace(chunk):
         return chunk
     try:
         body = orjson.loads(chunk.body)
@@ -41,12 +41,21 @@ def in_numbers(chunk: Chunk) -> Chunk:
     return msgspec.structs.replace(chunk, body=orjson.dumps(body))
 
 
+def _tells_pace(chunk: Chunk) -> bool:
+    """Whether a chunk says how far a call has come; a long one says more."""
+    return (
+        chunk.kind is ChunkKind.NOTIFICATION and chunk.method == _PROGRESS and len(chunk.body) <= MAX_AT_ONCE
+    )
+
+
 def _is_pace(name: str, value: Json) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return name == _TOKEN or (number and name in _PACE)
 
 
-def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None, before: bytes = b"") -> tuple[Json, ...]:
+def brought(
+    chunk: Chunk, tool: Tool, left: list[str] | None = None, before: bytes = b""
+) -> Steps[tuple[Json, ...]]:
     """Give what a chunk brings, each part as the tool itself has it; what is not JSON as text.
 
     MCP writes a result as text (`content[].text`), as structure (`structuredContent`), or as both; a resource
@@ -56,21 +65,21 @@ def brought(chunk: Chunk, tool: Tool, left: list[str] | None = None, before: byt
     """
     left = [] if left is None else left
     if chunk.method in _PIECES:
-        return _of_reply(chunk, ReplyPiece(chunk.method), left, before)
+        return (yield from _of_reply(chunk, ReplyPiece(chunk.method), left, before))
     try:
-        body = _parsed(chunk.body, left)
+        body = yield from _parsed(chunk.body, left)
     except ValueError:
-        return (chunk.body.decode(errors="replace"),)
+        return ((yield from decoding(chunk.body, "replace")),)
     if not isinstance(body, dict):
         return (body,)
     if chunk.kind is ChunkKind.RESULT:
-        return _unwrapped(body, tool, left)
-    if chunk.method == _PROGRESS:
+        return (yield from _unwrapped(body, tool, left))
+    if _tells_pace(chunk):
         body = {name: value for name, value in body.items() if not _is_pace(name, value)}
     return (body,) if body else ()
 
 
-def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -> tuple[Json, ...]:
+def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -> Steps[tuple[Json, ...]]:
     """Give what a piece of the answer of an HTTP API brings: nothing of it has another shape than its own."""
     if piece is ReplyPiece.HEAD:
         head = msgspec.json.decode(chunk.body, type=ReplyHead)
@@ -81,15 +90,18 @@ def _of_reply(chunk: Chunk, piece: ReplyPiece, left: list[str], before: bytes) -
         return ()
     if piece is ReplyPiece.JSON:
         try:
-            return (_parsed(chunk.body, left),)
+            return ((yield from _parsed(chunk.body, left)),)
         except ValueError:
-            return (chunk.body.decode(errors="replace"),)
+            return ((yield from decoding(chunk.body, "replace")),)
     texts, beside = read_piece(piece, chunk.body, before)
     left += beside
-    return tuple(_read(text, left) for text in texts)
+    found: list[Json] = []
+    for text in texts:
+        found += ((yield from _read(text, left)),)
+    return tuple(found)
 
 
-def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tuple[Json, ...]:
+def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> Steps[tuple[Json, ...]]:
     beside = result.copy()
     beside.pop("isError", None)
     if beside.get("resultType") == "complete":
@@ -101,7 +113,7 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> tupl
     texts: list[Json] = []
     for name in ("content", "contents"):
         if isinstance(blocks := beside.pop(name, None), list):
-            found, left = _texts(blocks, left_out)
+            found, left = yield from _texts(blocks, left_out)
             texts += found
             if left:
                 beside[name] = left
@@ -126,14 +138,14 @@ def _written(texts: list[Json]) -> list[Json]:
     return [*([rest] if rest else []), *alone]
 
 
-def _texts(blocks: list[Json], left_out: list[str]) -> tuple[list[Json], list[Json]]:
+def _texts(blocks: list[Json], left_out: list[str]) -> Steps[tuple[list[Json], list[Json]]]:
     """Give what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
     texts: list[Json] = []
     left: list[Json] = []
     for block in blocks:
         rest = block
         if isinstance(block, dict) and isinstance(block.get("text"), str):
-            texts.append(_read(block["text"], left_out))
+            texts += ((yield from _read(block["text"], left_out)),)
             rest = block.copy()
             del rest["text"]
             if rest.get("type") == "text":
@@ -143,32 +155,15 @@ def _texts(blocks: list[Json], left_out: list[str]) -> tuple[list[Json], list[Js
     return texts, left
 
 
-def _read(text: str, left: list[str]) -> Json:
+def _read(text: str, left: list[str]) -> Steps[Json]:
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return _parsed(text.encode(), left)
+            return (yield from reading(text, left))
         except ValueError:
             return text
     return text
 
 
-def _parsed(written: bytes, left: list[str]) -> Json:
-    """Read JSON; raises `ValueError` for what is none, or is nested without end.
-
-    Of what holds too many values nothing is read: it is all `left`.
-    """
-    if len(written) <= MAX_AT_ONCE:
-        found = orjson.loads(written)
-    elif countless(written):
-        if not is_json(written):
-            raise ValueError("no JSON")
-        left.append(written.decode(errors="replace"))
-        return []
-    else:
-        try:
-            # A third slower; but orjson takes twelve times the size of what it reads.
-            found = msgspec.json.decode(written)
-        except RecursionError:
-            raise ValueError("nested without end") from None
-    left += unread(written, found)
-    return found
+def _parsed(written: bytes, left: list[str]) -> Steps[Json]:
+    """Read JSON; raises `ValueError` for what is none, or is nested without end."""
+    return (yield from reading((yield from decoding(written)), left))

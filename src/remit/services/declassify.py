@@ -13,7 +13,7 @@ label again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.errors import ChangedMeanwhile, ConfigInvalid, Conflict, Forbidden, Malformed, NotFound
 from remit.core.event import Event, EventKind
-from remit.core.holding import LOOSE, ROOT, Holding, above, normal
+from remit.core.holding import LOOSE, ROOT, Holding, above, normal, whole
 from remit.core.identity import Person, Role
 from remit.core.label import Classes, Label, Lowering, joined
 from remit.core.task import Task, TaskState
@@ -140,6 +140,11 @@ class Declassifications:
         await self._store.commit(Unit(tenant=self._tenant))
         names = dict.fromkeys((resource, normal(resource) or resource))
         found = await self._store.holdings(self._tenant, upstream, list(names))
+        if resource == ROOT:
+            loose = await self._store.holdings_under(
+                self._tenant, upstream=upstream, prefix=LOOSE, limit=MAX_AT_ONCE
+            )
+            found = list(filter(None, (whole((*found, *loose), self._classes),)))
         if not found:
             what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
             raise NotFound(f"nothing with a label was written to {what}", way_out="see `remit data list`")
@@ -179,7 +184,9 @@ class Declassifications:
         # Step 3. Nothing is written from here on, and what was written before is in the store.
         self._check_idle(upstream)
         rows = {one.resource: one for one in await self.listed(upstream, "", MAX_AT_ONCE + 1)}
-        _check_seen(rows[resource].digest if resource in rows else "", seen)
+        was = self._standing(resource, rows)
+        _check_seen(was.digest if was is not None else "", seen)
+        assert was is not None
         if len(rows) > MAX_AT_ONCE:
             raise Malformed(
                 f"`{upstream}` has more than {MAX_AT_ONCE} resources with labels",
@@ -194,14 +201,19 @@ class Declassifications:
             if place in rows:
                 new[place] = _counted_anew(rows[place], rows | new, self._classes)
         changed = {name: one for name, one in new.items() if one != rows[name]}
-        event = self._told(rows[resource], new[resource], len(inside), person, reason)
+        left = self._standing(resource, rows | new)
+        assert left is not None
+        event = self._told(was, left, len(inside), person, reason)
         changes: tuple[Change, ...] = tuple(PutHolding(one, was=rows[name]) for name, one in changed.items())
         await self._store.commit(Unit(changes, (event,)))
         for name, one in changed.items():
             held = self._holdings.shelves.place(upstream, name)
             held.now = held.kept = one
         self._holdings.shelves.touch(shelf)
-        return new[resource]
+        return left
+
+    def _standing(self, resource: str, rows: Mapping[str, Holding]) -> Holding | None:
+        return whole(rows.values(), self._classes) if resource == ROOT else rows.get(resource)
 
     def _told(self, was: Holding, now: Holding, count: int, person: Person, reason: str) -> Event:
         before = was.all(self._classes)

@@ -12,6 +12,7 @@ from remit.core.checkpoint import Checkpoint, LogProof, Note, VerifierKey, open_
 from remit.core.errors import Conflict, Malformed, NotFound, VerificationFailed
 from remit.core.event import Event, EventKind
 from remit.core.export import checkpoint_line, event_line, header_line
+from remit.core.merkle import leaf_hash
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
@@ -205,7 +206,16 @@ def _signed_by(head: Head, key: str, wanted: Checkpoint) -> bool:
 
 
 def readable(entry: Entry) -> dict[str, object]:
-    """Give an event as people and programs read it: its record, with the opened values in place."""
+    """Give an event as people and programs read it: its record, with the opened values in place.
+
+    Raises `VerificationFailed` where the leaf or the values are not those that were recorded.
+    """
+    if leaf_hash(entry.leaf) != entry.leaf_hash or entry.openings == {}:
+        raise VerificationFailed(
+            f"event {entry.index} is not the one that was recorded: it was changed in the store",
+            code="event-changed",
+            way_out="`remit audit verify` names each event that does not hold",
+        )
     record: dict[str, object] = msgspec.json.decode(entry.leaf)
     record["index"] = entry.index
     record["hash"] = entry.leaf_hash.hex()

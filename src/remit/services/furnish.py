@@ -30,6 +30,7 @@ from remit.services.leases import Leases
 from remit.services.lists import Lists
 from remit.services.live import Live
 from remit.services.locks import Locks
+from remit.services.log_reading import LogReading
 from remit.services.mediate import Mediator
 from remit.services.notifications import Notifications
 from remit.services.observe import Observer
@@ -347,6 +348,7 @@ def furnish(o: Outfit) -> House:
         ),
         signals=signals,
         polling=Polling(signals, o.polled, o.clock),
+        log_reading=LogReading(store=o.store, evidence=evidence, findings=findings, tenant=o.tenant),
         silence=Silence(
             store=o.store,
             clock=o.clock,

@@ -34,6 +34,7 @@ from remit.services.leases import Leases
 from remit.services.lists import Lists
 from remit.services.live import Live
 from remit.services.locks import Locks
+from remit.services.log_reading import LogReading
 from remit.services.mediate import Mediator
 from remit.services.notifications import Notifications
 from remit.services.ownership import Ownership
@@ -152,6 +153,7 @@ class House:
     deferrals: Deferrals
     answers: Answers
     evidence: Evidence
+    log_reading: LogReading
     derived: Derived
     receipts: Receipts
     chains: Chains

@@ -119,7 +119,7 @@ class Observer:
         left: list[str] = []
         request = of.request
         chunk = in_numbers(chunk)
-        parts = brought(chunk, request.tool, left, of.before)
+        parts = await self.turns.take(brought(chunk, request.tool, left, of.before), of.look)
         if not parts and not left:
             return of.delivered(chunk)
         tool, classes = request.tool, self._policies.applied.bundle.classes

@@ -8,6 +8,7 @@ called refused or asked here is so whatever the call holds.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ _LATER: Final = re.compile(
 )
 #: What makes two tools, or two agents, differ for a policy beyond what they do.
 _BY_NAME: Final = re.compile(r"resource\s*\.\s*(name|upstream)|\blike\b|resource\s*\[")
+#: Arguments that a rule reads, of whatever tool has them.
+_ARGUMENTS: Final = re.compile(r'\b(?:args|provenance)\s*(?:\.|\bhas\b|\[)\s*(?:(\w+)|"([^"]+)")')
 _PERMIT: Final = re.compile(r"(^|[\s)])permit\s*\(")
 _ENVIRONMENT: Final = re.compile(r"principal\s*\.\s*environment\s*([^\s]+\s*[^\s;}&|)]+)")
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -65,8 +68,15 @@ def survey(
     return ReachSurvey(bundle, judge, observed=frozenset(observed), credentials=credentials)
 
 
+@functools.lru_cache(1)
+def _read(text: str) -> frozenset[str]:
+    return frozenset(plain or quoted for plain, quoted in _ARGUMENTS.findall(text))
+
+
 def _speaks(text: str, tool: Tool) -> bool:
-    return f'"{tool.id}"' in text or f'"{tool.upstream}"' in text
+    offered = tool.input_schema.get("properties")
+    arguments = {*tool.arguments, *(offered if isinstance(offered, dict) else ())}
+    return f'"{tool.id}"' in text or f'"{tool.upstream}"' in text or not _read(text).isdisjoint(arguments)
 
 
 class PolicyJudge:

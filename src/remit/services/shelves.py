@@ -15,6 +15,7 @@ from itertools import count
 from remit.core.holding import LOOSE, ROOT, Holding, above
 from remit.core.label import Classes, Trust
 from remit.core.marking import MAX_MARKED_CHARS, MAX_MARKS, marks_of
+from remit.core.spelling import size
 from remit.ports.store import Store
 
 #: Resources held in memory; those asked for least recently are forgotten first, and read again.
@@ -56,11 +57,13 @@ class HeldUpstream:
     def mark(self, texts: Iterable[str]) -> None:
         """Note values that untrusted hands write there."""
         if self.marks is not None:
+            left = MAX_MARKED_CHARS
             for text in texts:
-                self.marks.update(marks_of(text))
-                if len(text) > MAX_MARKED_CHARS or len(self.marks) > MAX_MARKS:
+                left -= size(text, left)
+                if left < 0 or len(self.marks) > MAX_MARKS:
                     self.marks = None
                     return
+                self.marks.update(marks_of(text))
 
 
 _NOTHING = Held(None)

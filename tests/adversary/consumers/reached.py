@@ -24,6 +24,7 @@ KINDS: dict[str, Callable[[Json], set[str]]] = {
     "phone": values.phone,
     "handle": values.handle,
     "amount": values.amount,
+    "cents": values.cents,
     "day": values.day,
     "secret": values.secret,
     "content": values.content,

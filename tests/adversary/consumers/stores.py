@@ -35,6 +35,7 @@ RECORDS = {
     "4711": "order 4711",
     "9999": "order 9999",
     "47110": "order 47110",
+    **{one: one for one in ("t-17", "t-18", "t-9", "a-17", "a-18", "b-2", "paper")},
 }
 
 

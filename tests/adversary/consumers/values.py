@@ -104,6 +104,15 @@ def amount(value: Json) -> set[str]:
     return out
 
 
+def cents(value: Json) -> set[str]:
+    """Give all amounts that some program would take for hundredth parts of a currency, in that currency."""
+    out = set()
+    for one in amount(value):
+        number, _, unit = one.partition(" ")
+        out.add(f"{Decimal(number) / 100:f} {unit}".strip())
+    return out
+
+
 def _numbers(text: str) -> Iterator[Decimal]:
     for found in _DIGITS.findall(text):
         bare = re.sub("[_ '\u00a0\u202f]", "", found).strip(".,")
@@ -112,6 +121,7 @@ def _numbers(text: str) -> Iterator[Decimal]:
             forms.add(bare.replace(".", "").replace(",", ""))  # groups of thousands
         if "," in bare:
             forms.add(bare.replace(",", "") if "." in bare else bare.replace(",", "."))
+            forms.add(bare.replace(".", "").replace(",", "."))  # as much of Europe writes decimals
         for form in forms:
             try:
                 yield Decimal(int(form, 16)) if form[:2].lower() == "0x" else Decimal(form)

@@ -10,8 +10,8 @@ import msgspec
 from remit.adapters.upstream.bounds import BufferBound, Hold
 from remit.adapters.upstream.http1 import Connection
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
-from remit.core.field import countless
 from remit.core.mediation import Chunk, ChunkKind
+from remit.core.parsing import countless
 from remit.core.route import ApiReply, ReplyPiece, Route, read_head
 from remit.core.route.answering import complete
 

@@ -16,7 +16,7 @@ from remit.cli.demo.shell import run, show
 from remit.cli.demo.stage import Stage, examples
 from remit.cli.demo.teller import Teller
 from remit.core.checkpoint import VerifierKey
-from remit.core.export import verify_export
+from remit.core.verification import verify_export
 
 Json = Any
 

@@ -15,11 +15,13 @@ import psycopg
 from remit.adapters.store.postgres import fleet_sql
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, place_of, unavailable
 from remit.adapters.store.relational import reads
+from remit.adapters.store.relational.head import check_head
 from remit.adapters.store.relational.nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.holding import Holding
 from remit.core.merkle import Frontier
+from remit.ports.log import Head
 from remit.ports.store import Pin
 
 #: Seconds for one read. A server that has stopped answering is broken off then.
@@ -121,6 +123,25 @@ def described(url: str) -> tuple[str, bool]:
         return f"PostgreSQL {version} at {place}, {state}", not (
             local or session.connection.pgconn.ssl_in_use
         )
+    except psycopg.Error as fault:
+        raise unavailable(fault, f"`{place}` cannot be read", place=place) from None
+    finally:
+        session.close()
+
+
+def check_at(url: str, tenant: str, head: Head | None) -> None:
+    """Hold a database against the signed head of a log as a start does; reads alone.
+
+    Raises `VerificationFailed` where a start would, and `StoreUnavailable` where it cannot be read.
+    """
+    place = place_of(url)
+    try:
+        session = connect(url, "remit doctor", reads=True)
+    except psycopg.Error as fault:
+        raise unavailable(fault, f"`{place}` does not let remit in", place=place) from None
+    try:
+        if session.execute("select to_regclass('events') is not null").fetchone()[0]:
+            check_head(session, tenant, stored_size(session, tenant), head)
     except psycopg.Error as fault:
         raise unavailable(fault, f"`{place}` cannot be read", place=place) from None
     finally:

@@ -14,11 +14,13 @@ from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subjects import Opener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
 from remit.core.approval import Approval
+from remit.core.errors import Malformed, VerificationFailed
 from remit.core.event import Event
 from remit.core.identity import Person
 from remit.core.label import Label
 from remit.core.merkle import consistency_proof, inclusion_proof
 from remit.core.revocation import Closure, Fence
+from remit.core.seal import Openings
 from remit.core.task import Task
 from remit.ports.store import Credential, Entry, Pin, Usage
 
@@ -236,8 +238,12 @@ def _of_task(
 
 def _entry(row: tuple[Any, ...], tenant: str, opener: Opener | None) -> Entry:
     index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped, by = row
-    readable = opener if sealed and wrapped else None
-    openings = readable(tenant, subject, wrapped, by, leaf, sealed) if readable else None
+    openings: Openings | None = None
+    if opener is not None and sealed and wrapped:
+        try:
+            openings = opener(tenant, subject, wrapped, by, leaf, sealed)
+        except (VerificationFailed, Malformed, ValueError):
+            openings = {}  # values that are not those of this leaf: whoever reads it is to say so
     return Entry(
         index=index,
         tenant=tenant,

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from remit.adapters.store.relational import reads
+from remit.adapters.store.relational.head import check_head
+from remit.adapters.store.relational.nodes import stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
-from remit.core.errors import StoreUnavailable
+from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
+from remit.ports.log import Head
 from remit.ports.store import Pin
 
 P = ParamSpec("P")
@@ -76,6 +79,27 @@ class ReadHere:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
+
+
+def check_at(path: Path, tenant: str, head: Head | None) -> None:
+    """Hold a store's file against the signed head of a log as a start does, without opening it for writing.
+
+    Raises `VerificationFailed` where a start would, and `ConfigInvalid` for a file that is no store.
+    """
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        size = stored_size(connection, tenant)
+        if size and head is None:
+            raise VerificationFailed(
+                f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
+                code="head-missing",
+                way_out="restore the head's file (`log_head.path`) from a copy",
+            )
+        check_head(connection, tenant, size, head)
+    except sqlite3.Error as fault:
+        raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
+    finally:
+        connection.close()
 
 
 def pins_at(path: Path, tenant: str) -> list[Pin]:

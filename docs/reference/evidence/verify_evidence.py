@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verify remit_evidence/1 without remit: python verify_evidence.py FILE KEY. Needs cryptography, rfc8785."""
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def need(holds, what):
+    """Raise where something does not hold."""
+    if not holds:
+        raise ValueError(what)
+
+
+def once(pairs):
+    """Make an object, of which no member stands twice."""
+    need(len(dict(pairs)) == len(pairs), "a member stands twice")
+    return dict(pairs)
+
+
+def read(text):
+    """Read JSON."""
+    return json.loads(text, object_pairs_hook=once)
+
+
+def node(left, right):
+    """Hash two subtrees into the one above them."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root(hashes):
+    """Give the root over leaf hashes (RFC 6962, section 2.1)."""
+    if len(hashes) < 2:
+        return hashes[0] if hashes else hashlib.sha256(b"").digest()
+    half = 1 << (len(hashes) - 1).bit_length() - 1
+    return node(root(hashes[:half]), root(hashes[half:]))
+
+
+def climb(hashed, index, size, path):
+    """Give the root that an inclusion proof leads to (RFC 9162, section 2.1.3.2)."""
+    last = size - 1
+    need(0 <= index <= last, "an index that the log does not have")
+    for other in path:
+        need(last, "a path that is too long")
+        if index % 2 or index == last:
+            hashed = node(other, hashed)
+            while index % 2 == 0 and index:
+                index, last = index // 2, last // 2
+        else:
+            hashed = node(hashed, other)
+        index, last = index // 2, last // 2
+    need(last == 0, "a path that is too short")
+    return hashed
+
+
+def signed(note, key):
+    """Give origin, size and root of a checkpoint that is signed by a key (c2sp.org/signed-note)."""
+    name, key_id, public = key.split("+", 2)
+    public = base64.b64decode(public)
+    own = hashlib.sha256(name.encode() + b"\n" + public).hexdigest()[:8]
+    need(own == key_id and public[0] == 1, "this is no key of a log")
+    text, _, lines = note.rpartition("\n\n")
+    by = [line.split(" ")[2] for line in lines.splitlines() if line.startswith(f"\u2014 {name} ")]
+    by = [base64.b64decode(one) for one in by]
+    by = [one[4:] for one in by if one[:4].hex() == key_id]
+    need(by, "the checkpoint is not signed by this key")
+    for signature in by:
+        Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, text.encode() + b"\n")
+    origin, size, top = text.split("\n")[:3]
+    need(origin == name, "the checkpoint is of another log")
+    return origin, int(size), base64.b64decode(top)
+
+
+def verify(data, key):
+    """Raise where the lines of an export do not hold; give the records that they prove."""
+    need(data.endswith(b"\n"), "the end was cut off")
+    first, *lines, last = [read(line) for line in data[:-1].decode().split("\n")]
+    need(first["remit_evidence"] == 1 and set(last) == {"checkpoint"}, "another form")
+    origin, size, top = signed(last["checkpoint"], key)
+    need((first["origin"], first["size"]) == (origin, size), "the header is of another log")
+    part = first.get("closure") or first.get("task")
+    hashes, records, before = [], [], {}
+    for line in lines:
+        need(set(line) <= {"index", "leaf", "openings", "path"}, "an unknown member")
+        need(("path" in line) is bool(part), "events of a part, and no others, have paths")
+        index, leaf = line["index"], line["leaf"].encode()
+        record, hashed = read(leaf), hashlib.sha256(b"\x00" + leaf).digest()
+        need(record["v"] == 1 and rfc8785.dumps(record) == leaf, "a leaf is RFC 8785")
+        if part:
+            path = [base64.b64decode(one) for one in line["path"]]
+            need(climb(hashed, index, size, path) == top, "an event that was not signed")
+            need(first.get("closure") or record["task"] == first["task"], "an event of another task")
+            need(not records or records[-1]["index"] < index, "events in another order")
+        else:
+            need(index == len(hashes), "an event is missing")
+            hashes.append(hashed)
+            seq, prev = before.get(("w", record["writer"]), (-1, ""))
+            need((seq, prev) == (record["seq"] - 1, record["prev"]), "an event of the writer is missing")
+            before["w", record["writer"]] = record["seq"], hashed.hex()
+        if record.get("task") and not first.get("closure"):
+            need(before.get(record["task"], "") == record["task_prev"], "an event of the task is missing")
+            before[record["task"]] = hashed.hex()
+        if "openings" in line:
+            need(set(line["openings"]) == set(record["sealed"]), "values that were not sealed")
+            for name, (salt, value) in line["openings"].items():
+                key = base64.urlsafe_b64decode(salt + "=" * (-len(salt) % 4))
+                mac = hmac.digest(key, rfc8785.dumps([name, value]), "sha256")
+                mac = base64.urlsafe_b64encode(mac).decode().rstrip("=")
+                need(mac == record["sealed"][name], "a value that was changed")
+        records.append({**record, "index": index})
+    need(part or (len(hashes) == size and root(hashes) == top), "not the events that were signed")
+    return records
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as opened:
+        print(len(verify(opened.read(), sys.argv[2])), "events hold")

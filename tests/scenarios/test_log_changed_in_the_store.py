@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody who can write to the store changes what the log said: each reader is told of it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.cli.checks import _log
+from remit.compose import open_records
+from remit.config import load_config
+from remit.config.scaffold import scaffold
+from remit.core.checkpoint import VerifierKey
+from remit.core.errors import VerificationFailed
+from remit.core.event import Event, EventKind
+from remit.core.finding import FindingKind
+from remit.core.verification import verify_export
+from remit.ports.store import Unit
+from remit.services.evidence import readable
+from remit.services.log_reading import LogReading
+from tests.call_world import CallWorld, call_world
+from tests.world import TENANT
+
+Json = Any
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A house in which a call was made."""
+    async with call_world(tmp_path) as made:
+        _, token = await made.open()
+        await made.call(token, "write", text="the first line")
+        await made.facts(EventKind.TOOL_CALLED)
+        yield made
+
+
+def change(world: CallWorld, what: str) -> int:
+    """Change the call's event in the file; give its index."""
+    column, old, new = {
+        "leaf": ("leaf", b"desk/write", b"desk/wrote"),
+        "leaf that is no text": ("leaf", b"desk/write", b"desk/\xff\xfe\xfd\xfc\xfb"),
+        "values": ("sealed", b"\x01", b"\x02"),
+    }[what]
+    (place,) = world.folder.glob("*.db")
+    with sqlite3.connect(place) as file:
+        query = f"select idx, {column} from events where kind = 'decision.made'"
+        index, said = file.execute(query).fetchone()
+        changed = bytes(said).replace(old, new, 1)
+        assert changed != said
+        file.execute(f"update events set {column} = ? where idx = ?", (changed, index))
+    return int(index)
+
+
+CHANGES = ("leaf", "leaf that is no text", "values")
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_an_export_of_it_does_not_hold(world: CallWorld, what: str) -> None:
+    """The export goes through to its end, and a verifier names the event."""
+    index = change(world, what)
+    evidence = world.house.evidence
+    lines = [line async for line in evidence.export()]
+    report = verify_export(lines, VerifierKey.parse(evidence.verifier))
+    assert not report.holds
+    assert any(abs(fault.index - index) <= 1 for fault in report.faults)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_whoever_reads_it_is_told(world: CallWorld, what: str) -> None:
+    """It is not shown as if it had been recorded; the others are."""
+    index = change(world, what)
+    entry = await world.house.evidence.entry(index)
+    with pytest.raises(VerificationFailed) as told:
+        readable(entry)
+    assert told.value.code == "event-changed"
+    assert readable(await world.house.evidence.entry(index - 1))["index"] == index - 1
+
+
+def reading(world: CallWorld) -> LogReading:
+    """Begin to read the log again."""
+    house = world.house
+    return LogReading(
+        store=house.store, evidence=house.evidence, findings=house.findings, tenant=house.tenant
+    )
+
+
+async def test_a_start_reads_the_log_again_beside_the_calls(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page to where it ended; then it says that the log holds, and reads no more."""
+    monkeypatch.setattr("remit.services.log_reading.PAGE", 2)
+    beside = reading(world)
+    size = await world.house.evidence.size()
+    for _ in range(size // 2):
+        assert beside.state == "reading"
+        await beside.turn()
+    await beside.turn()
+    assert beside.state == "holds"
+    assert await world.house.findings.about() == []
+
+
+@pytest.mark.parametrize("what", CHANGES[:2])
+async def test_a_start_finds_an_older_leaf_that_was_changed(world: CallWorld, what: str) -> None:
+    """It serves on, says so in `doctor`, and leaves a finding that names the event."""
+    index = change(world, what)
+    beside = reading(world)
+    await beside.turn()
+    assert beside.state == "changed"
+    (found,) = await world.house.findings.about()
+    assert found.kind is FindingKind.LOG_CHANGED
+    assert found.facts["event"] == index
+
+
+async def test_a_start_finds_an_event_that_was_taken_out(world: CallWorld) -> None:
+    """An index that is not there is as good as a changed one."""
+    (place,) = world.folder.glob("*.db")
+    with sqlite3.connect(place) as file:
+        file.execute("delete from events where idx = 1")
+    beside = reading(world)
+    await beside.turn()
+    (found,) = await world.house.findings.about()
+    assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, 1)
+
+
+async def test_a_start_finds_leaves_whose_hashes_were_changed_along(world: CallWorld) -> None:
+    """Leaf and hash that fit each other do not fit the root that was signed."""
+    from remit.core.merkle import leaf_hash
+
+    change(world, "leaf")
+    (place,) = world.folder.glob("*.db")
+    with sqlite3.connect(place) as file:
+        index, leaf = file.execute("select idx, leaf from events where kind = 'decision.made'").fetchone()
+        file.execute("update events set leaf_hash = ? where idx = ?", (leaf_hash(leaf), index))
+    beside = reading(world)
+    await beside.turn()
+    (found,) = await world.house.findings.about()
+    assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, -1)
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """A folder whose remit was registered with, and is not running."""
+    scaffold(tmp_path)
+    async with open_records(load_config(tmp_path / "remit.yaml")) as house:
+        for name in ("one", "two"):
+            event = Event(kind=EventKind.SYSTEM_STARTED, at=house.clock.now(), tenant=TENANT, agent=name)
+            await house.store.commit(Unit(events=(event,), tenant=TENANT))
+        await house.evidence.checkpoint()
+    return tmp_path
+
+
+def told(folder: Path) -> list[str]:
+    """Give what `doctor` says of the log that is no good."""
+    looks = _log(load_config(folder / "remit.yaml"))
+    return [one.says for one in looks if one.state == "fail"]
+
+
+def test_doctor_says_what_up_refuses(folder: Path) -> None:
+    """A store that a start would not take is not well, before anybody starts."""
+    assert told(folder) == []
+    (place,) = folder.glob(".remit/**/*.db")
+    with sqlite3.connect(place) as file:
+        file.execute("delete from events where idx = (select max(idx) from events)")
+    (says,) = told(folder)
+    assert "`remit up` refuses it" in says
+
+
+def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
+    """Without it a shorter log could not be told from the true one."""
+    config = load_config(folder / "remit.yaml")
+    shutil.rmtree(config.at(config.log_head.path))
+    (says,) = told(folder)
+    assert "its signed head is gone" in says
+
+
+def test_doctor_says_that_a_file_is_no_store(folder: Path) -> None:
+    """Whatever lies where the store should be."""
+    (place,) = folder.glob(".remit/**/*.db")
+    for one in place.parent.glob(f"{place.name}-*"):
+        one.unlink()
+    place.write_bytes(b"a letter to somebody" * 1000)
+    (says,) = told(folder)
+    assert "cannot be read as a store" in says

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the vectors of `remit_evidence/1`: `python -m tests.vectors.remit_evidence`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.call_world import call_world
+
+Json = Any
+
+FOLDER = Path(__file__).resolve().parents[3] / "docs/reference/evidence"
+
+
+async def made(folder: Path) -> dict[str, bytes]:
+    """Make a small log of two writers and two tasks, and export it in each way."""
+    async with call_world(folder) as world:
+        _, token = await world.open()
+        await world.call(token, "write", text="one", amount=1.5)
+    async with call_world(folder, seed="again", settle=False) as world:
+        await world.reopen()
+        task, token = await world.open("hello")
+        await world.call(token, "write", text="ünwanted: \u2028 \U0001f512", amount=0.000001)
+        closure = await world.house.revocations.end_task(task.id, reason="done", by="root")
+        evidence, receipts = world.house.evidence, world.house.receipts
+        ways = {
+            "whole": evidence.export(),
+            "without-values": evidence.export(values=False),
+            "task": evidence.export(task=task.id),
+            "closure": receipts.lines(closure),
+        }
+        found = {name: b"".join([line async for line in lines]) for name, lines in ways.items()}
+        return found | {"key": evidence.verifier.encode()}
+
+
+def changed(name: str, text: bytes, what: str, old: str, new: str) -> Json:
+    """Give a case that changes the first line that holds a text, from the second one on."""
+    lines = text.decode().split("\n")
+    line = next(number for number, one in enumerate(lines[1:], 2) if old in one)
+    return {"what": what, "file": f"{name}.jsonl", "line": line, "old": old, "new": new, "holds": False}
+
+
+def cases(found: dict[str, bytes]) -> list[Json]:
+    """Give the cases: each file as it is, and what must not be accepted."""
+    whole, task = found["whole"], found["task"]
+    path = json.loads(task.split(b"\n")[1])["path"]
+    out = [{"what": "as it is", "file": f"{name}.jsonl", "holds": True} for name in found]
+    out += [
+        changed("whole", whole, "a fact was changed", "permit", "forbid"),
+        changed("whole", whole, "a value was changed", '"text":"one"', '"text":"two"'),
+        changed("whole", whole, "a member stands twice", '"leaf":', '"leaf":"FORGED","leaf":'),
+        changed("whole", whole, "an index stands twice", '{"index":1,', '{"index":9,"index":1,'),
+        changed("whole", whole, "a value stands twice", '"text":"one"', '"text":"two","text":"one"'),
+        changed("whole", whole, "a member that nobody knows", '{"index":1,', '{"note":1,"index":1,'),
+        changed("whole", whole, "an event of the place of another", '{"index":1,', '{"index":2,'),
+        changed("whole", whole, "openings of one name too many", '"openings":{', '"openings":{"x":["",1],'),
+        changed("whole", whole, "the size of another log", "remit/default\\n", "remit/default\\n1"),
+        changed("task", task, "a path of another event", path[0], path[-1]),
+        changed("task", task, "no path", ',"path":', ',"paths":'),
+        changed("closure", found["closure"], "a fact was changed", "closure.made", "closure.mode"),
+    ]
+    return out
+
+
+def main() -> None:
+    """Write them all."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(made(Path(folder)))
+    key = found.pop("key").decode()
+    for name, text in found.items():
+        (FOLDER / f"{name}.jsonl").write_bytes(text)
+    said = json.dumps({"key": key, "cases": cases(found)}, indent=1, ensure_ascii=False)
+    (FOLDER / "cases.json").write_text(said + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
