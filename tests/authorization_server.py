@@ -195,6 +195,11 @@ class Authorities(LocalServer):
         def me() -> Response:
             return jsonify({"ok": True})
 
+        @app.get("/narrow")
+        @protect(["nobody-has-it"])  # type: ignore[untyped-decorator]
+        def narrow() -> Response:
+            return jsonify({"ok": True})
+
 
 def authorities() -> AbstractContextManager[Authorities]:
     """Serve on a free port of this machine, for as long as a test needs it."""

@@ -41,6 +41,8 @@ class GitHubServer(LocalServer):
         self.asked: list[Json] = []
         self.broken = False
         self.generous = False
+        #: Whether somebody in front of it refuses everything.
+        self.fronted = False
         self._furnish()
 
     @property
@@ -59,6 +61,8 @@ class GitHubServer(LocalServer):
         def look() -> Response | None:
             if self.broken:
                 return _no(503, "unavailable")
+            if self.fronted:
+                return Response("<h1>Sign in</h1>", 401, content_type="text/html")
             if request.headers.get("X-GitHub-Api-Version") != "2022-11-28":
                 return _no(400, "no version")
             if request.headers.get("Accept") != "application/vnd.github+json":

@@ -38,6 +38,9 @@ class KubernetesServer(LocalServer):
         self.tokens: dict[str, Json] = {}
         self.broken = False
         self.refusing: set[str] = set()
+        #: Objects that somebody has given a finalizer: a deletion marks them, and they stay.
+        self.finalized: set[str] = set()
+        self.fronted = False
         self._furnish()
 
     def known(self, token: str, audience: str) -> str:
@@ -46,7 +49,10 @@ class KubernetesServer(LocalServer):
         if found is None or audience not in found["audiences"] or time.time() >= found["until"]:
             return ""
         bound = self.objects.get(found["bound"]["name"])
-        alive = bound is not None and bound["metadata"]["uid"] == found["bound"]["uid"]
+        told = bound["metadata"] if bound is not None else {"uid": ""}
+        alive = told["uid"] == found["bound"]["uid"]
+        if alive and "deletionTimestamp" in told:
+            return str(found["account"]) if self.lags() else ""
         return str(found["account"]) if alive or (found["bound"]["uid"] in self.gone and self.lags()) else ""
 
     def _furnish(self) -> None:
@@ -73,9 +79,13 @@ class KubernetesServer(LocalServer):
 
         @app.delete(f"{place}/secrets/<name>")
         def delete(name: str) -> Response:
-            found = self.objects.pop(name, None)
+            found = self.objects.get(name)
             if found is None:
                 return _status(404, "NotFound")
+            if name in self.finalized:
+                found["metadata"]["deletionTimestamp"] = datetime.now(UTC).isoformat()
+                return _json(200, found)
+            del self.objects[name]
             self.gone.add(found["metadata"]["uid"])
             return _json(200, {"kind": "Status", "status": "Success"})
 
@@ -102,6 +112,8 @@ class KubernetesServer(LocalServer):
     def _look(self) -> Response | None:
         if self.broken:
             return _status(503, "ServiceUnavailable")
+        if self.fronted:
+            return Response("<h1>Sign in</h1>", 401, content_type="text/html")
         if any(request.path.endswith(one) for one in self.refusing):
             return _status(403, "Forbidden")
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -33,6 +33,7 @@ class ScriptedBroker:
         self.ballast = 0
         self.blind = False
         self.on_obtain: Callable[[], object] | None = None
+        self.on_probe: Callable[[], object] | None = None
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Give a password that tells which lease it is of."""
@@ -64,6 +65,8 @@ class ScriptedBroker:
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """Try it."""
         self.probed.append(credential.lease)
+        if self.on_probe is not None:
+            self.on_probe()
         if self.sink_down:
             return Probe.UNREACHABLE
         if self.blind:

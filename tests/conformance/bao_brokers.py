@@ -40,7 +40,8 @@ class AtBao:
         """Mount an engine where its kind says, unless it is there; gives whether it was not."""
         return self._bao.mount(kind, kind)
 
-    def _known(self, by: Callable[[], str] | BaoLogin) -> BaoSource:
+    def known(self, by: Callable[[], str] | BaoLogin) -> BaoSource:
+        """Give what asks it, with connections of its own."""
         web = BrokerWeb("OpenBao", timeout_s=PATIENCE_S)
         self._webs.append(web)
         return BaoSource(self._bao.address, by, web=web, clock=SystemClock())
@@ -105,10 +106,17 @@ path "sys/leases/lookup" { capabilities = ["update"] }
         )
         self.token = bao.token_for(self.POLICY)
 
+    def revoke_by(self, *statements: str) -> None:
+        """Have users taken back by statements of one's own."""
+        path = f"database/roles/{self.name}"
+        told = self._bao.ask("GET", path)
+        assert isinstance(told, dict)
+        self._bao.ask("POST", path, told["data"] | {"revocation_statements": list(statements)})
+
     async def broker(self) -> Broker:
         """Give one with connections of its own."""
         return OpenBaoBroker(
-            self._known(lambda: self.token),
+            self.known(lambda: self.token),
             f"database/creds/{self.name}",
             headers=self.HEADERS,
             login=self.place if self._by_login else "",
@@ -155,7 +163,7 @@ path "database/rotate-role/*" { capabilities = ["update"] }
     async def broker(self) -> Broker:
         """Give one with connections of its own."""
         return OpenBaoStaticBroker(
-            self._known(lambda: self.token),
+            self.known(lambda: self.token),
             "database",
             self.role,
             login=self.place,
@@ -191,7 +199,7 @@ path "sys/leases/lookup" { capabilities = ["update"] }
     async def broker(self) -> Broker:
         """Give one that logs in anew."""
         return OpenBaoBroker(
-            self._known(BaoLogin("auth/approle/login", lambda: self.login)),
+            self.known(BaoLogin("auth/approle/login", lambda: self.login)),
             "ssh/creds/otp",
             parameters={"ip": "127.0.0.1", "username": "deploy"},
             headers={"X-User": "{username}", "X-One-Time-Password": "{key}"},
@@ -227,7 +235,7 @@ path "auth/token/revoke-accessor" { capabilities = ["update"] }
     async def broker(self) -> Broker:
         """Give one."""
         return OpenBaoTokenBroker(
-            self._known(lambda: self.token), "crm", clock=SystemClock(), policies=("crm-reader",)
+            self.known(lambda: self.token), "crm", clock=SystemClock(), policies=("crm-reader",)
         )
 
     async def opens(self, credential: UpstreamCredential) -> bool:
@@ -280,7 +288,7 @@ path "pki/revoke" { capabilities = ["update"] }
     async def broker(self) -> Broker:
         """Give one."""
         return OpenBaoPkiBroker(
-            self._known(lambda: self.token),
+            self.known(lambda: self.token),
             "pki",
             "task",
             clock=SystemClock(),

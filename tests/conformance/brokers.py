@@ -76,9 +76,9 @@ class InMemory:
 class AtAuthorities:
     """OAuth, tried at the sink or by introspection."""
 
-    def __init__(self, authorities: Authorities, *, by_introspection: bool) -> None:
+    def __init__(self, authorities: Authorities, *, by_introspection: bool, probe: str = "/me") -> None:
         self._authorities = authorities
-        self._probe = not by_introspection
+        self._probe = "" if by_introspection else f"{authorities.url}{probe}"
         self._webs: list[BrokerWeb] = []
 
     async def broker(self) -> Broker:
@@ -89,7 +89,7 @@ class AtAuthorities:
             token=f"{at}/token",
             revoke=f"{at}/revoke",
             introspect="" if self._probe else f"{at}/introspect",
-            probe=f"{at}/me" if self._probe else "",
+            probe=self._probe,
         )
         client = SourceClient(
             CLIENT,
@@ -168,6 +168,10 @@ class AtPostgres:
     def roles(self) -> set[str]:
         """Give the roles that remit has made since, and not dropped."""
         return self._roles() - self._before
+
+    def let(self, attribute: str) -> None:
+        """Have the administrator be able to give an attribute of its own on."""
+        self._server.ask(f"alter role {self.admin} {attribute}")
 
     async def broker(self) -> Broker:
         """Give one."""

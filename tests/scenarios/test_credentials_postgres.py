@@ -55,18 +55,23 @@ async def test_sessions_end_with_the_task(place: AtPostgres, postgres_server: Po
     assert postgres_server.ask("select polname from pg_policy", database=place.database) == []
 
 
-async def test_what_a_role_has_made_outlives_it(place: AtPostgres) -> None:
-    """It belongs to the administrator from then on: an end loses no data."""
-    grants = ("grant usage, create on schema crm to {role}",)
+async def test_what_a_role_has_made_goes_with_it(place: AtPostgres) -> None:
+    """Rows that it wrote into others' tables stay; a table of its own does not."""
+    grants = ("grant usage, create on schema crm to {role}", "grant insert on crm.customers to {role}")
     broker = PostgresBroker(
         lambda: place.admin_url, grants=grants, headers=place.HEADERS, entropy=SystemEntropy()
     )
-    given = await broker.obtain(wanted("lse_maker"))
-    async with await psycopg.AsyncConnection.connect(given.headers["X-Database"]) as session:
-        await session.execute("create table crm.report as select 1 as n")
-    await broker.revoke(given)
-    async with await psycopg.AsyncConnection.connect(place.admin_url) as admin:
-        assert await (await admin.execute("select n from crm.report")).fetchall() == [(1,)]
+    async with await psycopg.AsyncConnection.connect(place.admin_url, autocommit=True) as admin:
+        await admin.execute("alter table crm.customers disable row level security")
+        given = await broker.obtain(wanted("lse_maker"))
+        async with await psycopg.AsyncConnection.connect(given.headers["X-Database"]) as session:
+            await session.execute("create table crm.report as select 1 as n")
+            await session.execute("insert into crm.customers values ('C-44')")
+        await broker.revoke(given)
+        written = await admin.execute("select name from crm.customers order by name")
+        assert await written.fetchall() == [("C-42",), ("C-43",), ("C-44",)]
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            await admin.execute("select n from crm.report")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +154,19 @@ def gateway(tmp_path: Path, place: AtPostgres) -> Iterator[LeasingGateway]:
         LeasingGateway(tmp_path, lease) as made,
     ):
         yield made
+
+
+def test_a_session_that_would_hold_its_own_end_up_is_ended(gateway: LeasingGateway) -> None:
+    """It has changed the role's password and not committed: the closure is closed, and the session is cut."""
+    task, token = gateway.open()
+    gateway.call(token)
+    (headers,) = gateway.shown()
+    with psycopg.connect(headers["x-database"]) as session:
+        session.execute("alter role current_user password 'mine'")
+        closure = gateway.closed_up(task)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("select name from crm.customers")
+    assert closure["closed"]
 
 
 def test_a_real_login_is_refused_once_the_end_has_returned(gateway: LeasingGateway) -> None:

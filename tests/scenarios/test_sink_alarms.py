@@ -58,3 +58,20 @@ async def test_a_sink_that_is_slow_and_then_dead_is_no_finding(tmp_path: Path) -
         await world.house.revocations.end_task(task.id, reason="enough", by="root")
         assert await world.house.sink_alarms.look() == 0
         assert await open_findings(world.house) == []
+
+
+async def test_a_process_that_does_not_hold_the_lease_settles_no_finding(tmp_path: Path) -> None:
+    """Another one may look after it, or nobody yet: that it is not held here says nothing of its sink."""
+    broker = ScriptedBroker(traceable=True)
+    async with desk_world(tmp_path, broker) as world:
+        task, token = await world.open()
+        await world.call(token, "read")
+        broker.down = True
+        await world.house.revocations.end_task(task.id, reason="enough", by="root")
+        assert await world.house.sink_alarms.look() == 1
+        (lease,) = await open_findings(world.house)
+        await world.house.leases.stop()
+    async with desk_world(tmp_path, broker, seed="again") as world:
+        assert world.house.leases.open_sinks() == []
+        assert await world.house.sink_alarms.look() == 1
+        assert await open_findings(world.house) == [lease]

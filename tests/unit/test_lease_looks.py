@@ -2,15 +2,19 @@
 """What `remit doctor` says of the sources of leased credentials."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from remit.cli.lease_checks import lease_looks
 from remit.cli.look import Look
 from remit.config.load import load_config
+from tests.conformance.brokers import AtPostgres
+from tests.postgres_server import PostgresServer
 
 
 def looks(folder: Path, port: int) -> list[Look]:
@@ -61,3 +65,43 @@ def test_what_is_missing_is_said(tmp_path: Path, listening: int) -> None:
         port = gone.getsockname()[1]
     (look,) = looks(tmp_path, port)
     assert f"`127.0.0.1:{port}` (`api_url`) is not reachable" in look.says
+
+
+def looks_at(folder: Path, place: AtPostgres, *grants: str) -> list[Look]:
+    """Look at a lease of a database's roles."""
+    postgres = {"admin": "env:CRM_DATABASE", "grants": grants}
+    crm = {
+        "url": "https://crm.example.com/mcp",
+        "lease": {"postgres": postgres, "headers": place.HEADERS},
+    }
+    (folder / "remit.yaml").write_text(json.dumps({"upstreams": {"crm": crm}}))
+    with mock.patch.dict(os.environ, {"CRM_DATABASE": place.admin_url}):
+        return list(lease_looks(load_config(folder)))
+
+
+def test_what_a_tasks_role_could_leave_behind_is_told(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """A schema in which everybody may create, as before PostgreSQL 15, is one note; and no role is left."""
+    place = AtPostgres(postgres_server)
+    postgres_server.ask("grant create on schema public to public", database=place.database)
+    reached, *notes = looks_at(tmp_path, place, *place.GRANTS)
+    assert reached.state == "ok"
+    assert {one.state for one in notes} == {"note"}
+    (told,) = [one for one in notes if "schema" in one.says]
+    assert told.says == "a task's role may create in schema `public`"
+    assert "revoke create on schema" in told.way_out
+    assert place.roles() == set()
+
+
+def test_a_role_that_no_end_would_find_all_of_fails(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """It could make roles of its own; neither does a grant that the database refuses pass in silence."""
+    place = AtPostgres(postgres_server)
+    for grant, told in (
+        ("alter role {role} createrole", "could make roles"),
+        ("grant select on nothing to {role}", "refuses: 42P01"),
+    ):
+        _, look = looks_at(tmp_path, place, grant)
+        assert look.state == "fail"
+        assert told in look.says
+    assert place.roles() == set()

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`remit doctor`: whether secrets can be read, and the sources of leased credentials be
-asked. Nothing is obtained for that."""
+asked. Nothing is obtained for that, but for a database's role, which is rolled back."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import msgspec
 
 from remit.cli.look import Look, no_connection, unwarned
-from remit.config import Config, SecretRef
+from remit.config import Config, LeaseSection, SecretRef
 from remit.config.secret import FETCHED
 from remit.config.secrets import references
 from remit.core.errors import ConfigInvalid, KeyUnavailable
@@ -50,6 +51,22 @@ def lease_looks(config: Config) -> Iterator[Look]:
                 yield Look(subject, "fail", says, way_out)
             if not faults:
                 yield Look(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
+            if not faults and section.lease.postgres is not None:
+                yield from _roles(subject, section.lease)
+
+
+def _roles(subject: str, lease: LeaseSection) -> Iterator[Look]:
+    """Say what a task's role could do beyond reading and writing rows."""
+    from remit.compose.brokers import beyond_rows
+
+    assert lease.postgres is not None
+    try:
+        found = asyncio.run(beyond_rows(lease, lease.postgres))
+    except (ConfigInvalid, KeyUnavailable) as fault:
+        yield Look(subject, "fail", fault.message, fault.way_out)
+        return
+    for says, way_out in found:
+        yield Look(subject, "note", f"a task's role {says}", way_out)
 
 
 def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:

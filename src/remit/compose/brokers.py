@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from remit.adapters.broker.standing import StandingBroker
+from remit.adapters.runtime.system import SystemEntropy
 from remit.compose.bao_brokers import openbao_broker
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.oauth_brokers import known_by_of, oauth_broker
@@ -21,6 +23,9 @@ from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.voucher import Voucher
 from remit.services.rotated_secrets import RotatedSecrets
+
+if TYPE_CHECKING:
+    from remit.adapters.broker.postgres import PostgresBroker
 
 
 def brokers_of(
@@ -79,7 +84,14 @@ def _leasing(
     return oauth_broker(section, lease, lease.oauth, config, clock, entropy, voucher, kept, known_by, stack)
 
 
-def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> Broker:
+async def beyond_rows(lease: LeaseSection, postgres: PostgresLeaseSection) -> list[tuple[str, str]]:
+    """Say what a database role of a lease could do beyond reading and writing rows, and what to do about
+    each; raises `ConfigInvalid`, `KeyUnavailable`.
+    """
+    return await _postgres(lease, postgres, SystemEntropy()).beyond_rows()
+
+
+def _postgres(lease: LeaseSection, postgres: PostgresLeaseSection, entropy: Entropy) -> PostgresBroker:
     from remit.adapters.broker.postgres import PostgresBroker
 
     return PostgresBroker(

@@ -269,7 +269,7 @@ def furnish(o: Outfit) -> House:
         ),
         approvals=approvals,
         leases=leases,
-        sink_alarms=SinkAlarms(leases=leases, findings=findings),
+        sink_alarms=SinkAlarms(leases=leases, findings=findings, store=o.store, tenant=o.tenant),
         revocations=revocations,
         replicas=replicas,
         ownership=ownership,

@@ -80,6 +80,8 @@ class HeldLease:
         self.began_s = 0.0
         self.revoked_ms: float | None = None
         self.refused_ms: float | None = None
+        #: Whether its sink has accepted it at the last try.
+        self.accepted = False
         self.revokes = 0
         self.probes = 0
         self.why = ""

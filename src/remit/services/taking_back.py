@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taking credentials back: at their source, and tried at their sink until that refuses.
 
-1. the source is asked to take it back, again and again until it confirms
+1. the source is asked to take it back, again and again until it confirms; once more at later tries where the
+   sink goes on accepting it
 2. the sink is tried with the dead credential, again and again until it refuses; also while 1 is not done,
    for a credential can have ended by itself
 3. it is dead when the source has confirmed, or its own time is over, and the sink has refused. Then its
@@ -143,6 +144,9 @@ class TakingBack:
                     await self._records.drop(held, await self._brought_up_to_date(held))
                 self.open.pop(held.id, None)
                 return
+        if held.revoked_ms is not None and held.accepted:
+            # Whoever holds it, or administers its source, can have undone what was confirmed.
+            await self._revoke(held)
         pause_s, longest_s = SOON_S
         until_s = asyncio.get_running_loop().time() + (0.0 if held.told_open else self._settle_s)
         while not await self._once(held):
@@ -190,6 +194,8 @@ class TakingBack:
                 log.info("lease `%s` was not taken back: %s", held.id, fault)
             held.why = fault.code
         else:
+            if held.revoked_ms is not None:
+                return
             held.revoked_ms = self._elapsed_ms(held)
             held.untold.append(
                 self._event(
@@ -200,13 +206,15 @@ class TakingBack:
     async def _probe(self, held: HeldLease) -> None:
         """2, 3."""
         held.probes += 1
+        # INVARIANT: looked at before the sink is: a refusal from before it was over can be another one.
+        until = held.given.until
+        over = held.revoked_ms is not None or (until is not None and self._clock.now() >= until)
         try:
             async with asyncio.timeout(ASK_S):
                 found = await held.broker.probe(held.given)
         except TimeoutError:
             found = Probe.UNREACHABLE
-        until = held.given.until
-        over = held.revoked_ms is not None or (until is not None and self._clock.now() >= until)
+        held.accepted = found is Probe.ACCEPTED
         if found is Probe.REFUSED and over:
             held.refused_ms = self._elapsed_ms(held)
         elif held.revoked_ms is not None:

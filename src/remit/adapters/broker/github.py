@@ -130,7 +130,7 @@ class GitHubBroker:
             answer = await self._ask("GET", "/installation/repositories?per_page=1", token)
         except KeyUnavailable:
             return Probe.UNREACHABLE
-        if answer.status == 401:
+        if _unknown(answer):
             return Probe.REFUSED
         # 403 and 429 are also what GitHub says to whoever asks too often.
         return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE
@@ -199,7 +199,7 @@ class GitHubBroker:
 
     async def _take_back(self, token: str) -> None:
         answer = await self._ask("DELETE", "/installation/token", token)
-        if answer.status not in (204, 401):
+        if answer.status != 204 and not _unknown(answer):
             raise self._refused("to take a token back", f"status {answer.status}")
 
     async def _ask(self, method: str, path: str, token: str, body: Json = None) -> WebAnswer:
@@ -225,6 +225,11 @@ def _within(level: Json, allowed: str | None) -> bool:
 
 def _names_one(text: str) -> bool:
     return _REPOSITORY.fullmatch(text) is not None
+
+
+def _unknown(answer: WebAnswer) -> bool:
+    """Whether GitHub itself knows a token no more: who stands before it can say 401 of one that lives."""
+    return answer.status == 401 and answer.object.get("message") == "Bad credentials"
 
 
 def _until(told: Json) -> datetime | None:

@@ -159,7 +159,7 @@ class KubernetesBroker:
     async def _tried_at_the_server(self, token: str) -> Probe:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         answer = await self._ask("POST", f"{_AUTH}/selfsubjectreviews", review, token=token)
-        if answer.status == 401:
+        if answer.status == 401 and answer.object.get("reason") == "Unauthorized":
             return Probe.REFUSED
         return Probe.ACCEPTED if answer.status == 201 else Probe.UNREACHABLE
 

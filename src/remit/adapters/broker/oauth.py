@@ -147,9 +147,13 @@ class OAuthBroker:
                 # As calls carry it; a process gets it otherwise, and the sink still takes it so.
                 shown = credential.headers or {"Authorization": f"Bearer {self._token_of(credential)}"}
                 answer = await self._web.ask("GET", self._places.probe, headers=shown)
-                if answer.status in (401, 403):
+                # RFC 6750 section 3.1: a token that lives and may not do just this.
+                narrow = "insufficient_scope"
+                said = narrow in answer.challenge or answer.object.get("error") == narrow
+                alive = 200 <= answer.status < 300 or said
+                if answer.status in (401, 403) and not alive:
                     return Probe.REFUSED
-                return Probe.ACCEPTED if 200 <= answer.status < 300 else Probe.UNREACHABLE
+                return Probe.ACCEPTED if alive else Probe.UNREACHABLE
             answer = await self._client.ask(self._places.introspect, {"token": self._token_of(credential)})
         except KeyUnavailable:
             return Probe.UNREACHABLE

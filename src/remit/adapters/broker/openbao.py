@@ -4,8 +4,9 @@
 1. the path of a secrets engine gives a credential with a lease (`database/creds/...`, `ssh/creds/...`,
    `aws/creds/...`); what comes without one could not be taken back, and is not used
 2. the lease is revoked, and the answer waits until the engine has done it (`sync`)
-3. a database's credential is tried by a login at the database; another one by asking whether its lease is
-   known, which is the word of its source
+3. OpenBao is asked whether it knows the lease, which is the word of its source. A database's credential is
+   tried by a login at the database, too, and not by that alone: its holder can change its password, and
+   OpenBao can fail to drop what it has made
 """
 
 from __future__ import annotations
@@ -107,9 +108,11 @@ class OpenBaoBroker:
             as_whom = {"user": handle.get("username", ""), "password": handle.get("password", "")}
             try:
                 async with asyncio.timeout(LOGIN_S):
-                    return await tried(self._login | as_whom)
+                    found = await tried(self._login | as_whom)
             except TimeoutError:
                 return Probe.UNREACHABLE
+            if found is not Probe.REFUSED:
+                return found
         try:
             answer = await self._bao.ask("PUT", "sys/leases/lookup", {"lease_id": handle.get("lease_id", "")})
         except KeyUnavailable:

@@ -116,7 +116,9 @@ class OpenBaoTokenBroker:
             answer = await self._bao.ask_as(token, "GET", "auth/token/lookup-self")
         except KeyUnavailable:
             return Probe.UNREACHABLE
-        if answer.status == 403 and "permission denied" in str(answer.object.get("errors")):
+        errors = answer.object.get("errors")
+        # A token that lives and may not look itself up is told so in other words.
+        if answer.status == 403 and (errors == ["permission denied"] or "invalid token" in str(errors)):
             return Probe.REFUSED
         return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE
 

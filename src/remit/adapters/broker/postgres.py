@@ -4,37 +4,32 @@
 1. the role is named after the lease, so that it can be taken back by name; its password is random, goes to
    the server as a SCRAM verifier, and ends with the task's deadline
 2. it is created and granted in one transaction: there is no half of it
-3. at the end it may log in no more, then its sessions are ended, what it owns goes to the administrator, its
-   privileges are dropped, and so is the role
-4. the sink is tried by a login with its password
+3. at the end the role goes with its sessions and all that it owns (`postgres_ending`)
+4. the sink is tried by a login with its password, and the catalogue is asked for what is left of the role
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from remit.adapters.broker.injection import Injection
-from remit.adapters.broker.login import CONNECT_S, tried
+from remit.adapters.broker.login import tried
 from remit.adapters.broker.narrowing import PLACE, texts_of
+from remit.adapters.broker.postgres_admin import Connection, address_of, connected, place_in
+from remit.adapters.broker.postgres_ending import end_role, remains
+from remit.adapters.broker.postgres_rights import granted, rights_beyond, see_bounded
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Entropy
 
 Json = Any
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 PASSWORD_BYTES: Final = 24
-#: Longest wait for the sessions of a role to end.
-SESSIONS_S: Final = 5.0
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
 #: Where a text has other quotes around it than its own: strings, names, bodies between dollars, comments.
 _QUOTED: Final = re.compile(
@@ -85,22 +80,16 @@ class PostgresBroker:
         """1, 2. Raises `KeyUnavailable`, also where a statement names a parameter that the task has not."""
         role, until = role_of(wanted.lease), wanted.task.deadline
         password = base64.urlsafe_b64encode(self._entropy.bytes(PASSWORD_BYTES)).decode().rstrip("=")
-        statements = [self._statement(one, role, wanted) for one in self._grants]
-        async with self._connected() as (db, place), db.transaction():
-            verifier = db.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-            await db.execute(
-                sql.SQL(
-                    "create role {} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
-                    "password {} valid until {} connection limit {}"
-                ).format(
-                    sql.Identifier(role),
-                    sql.Literal(verifier),
-                    sql.Literal(until.isoformat()),
-                    sql.Literal(self._connections),
-                )
-            )
+        statements = [self._filled(one, role, texts_of(wanted)) for one in self._grants]
+        address = self._address()
+        place = place_in(address)
+        async with connected(address) as db, db.transaction():
+            oid = await self._make(db, role, password, until.isoformat())
+            # A member ends its sessions and drops what it owns, and what it has given to other such roles.
+            await db.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
             for one in statements:
                 await db.execute(one)
+            await see_bounded(db, role)
         carried = self._injection.filled(place | {"user": role, "password": password}, "PostgreSQL")
         return UpstreamCredential(
             lease=wanted.lease,
@@ -109,69 +98,63 @@ class PostgresBroker:
             headers=carried.headers,
             env=carried.env,
             secrets=(password,),
-            handle={"password": password},
+            handle={"password": password, "oid": str(oid)},
         )
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """3. Raises `KeyUnavailable` as long as the role, or a session of it, is there."""
-        role = role_of(credential.lease)
-        async with self._connected() as (db, _):
-            found = await (
-                await db.execute("select oid from pg_roles where rolname = %s", (role,))
-            ).fetchone()
-            if found is None:
-                return
-            name = sql.Identifier(role)
-            # Committed by itself: no session begins from here on.
-            await db.execute(sql.SQL("alter role {} nologin").format(name))
-            # To end its sessions and take over what it owns one must be a member of it.
-            await db.execute(sql.SQL("grant {} to current_user").format(name))
-            await self._end_sessions(db, found[0])
-            async with db.transaction():
-                await db.execute(sql.SQL("reassign owned by {} to current_user").format(name))
-                await db.execute(sql.SQL("drop owned by {}").format(name))
-                await db.execute(sql.SQL("drop role {}").format(name))
-            # One that had logged in just before it was shut, and was not to be seen yet.
-            await self._end_sessions(db, found[0])
+        """3. Raises `KeyUnavailable` as long as the role, or anything of it, is there."""
+        await end_role(self._address(), role_of(credential.lease))
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """4. A refusal counts where the server says that it is about this role, or the catalogue does."""
+        """4. A refused login shows nothing by itself: a role can have another password, and a session."""
         password, role = credential.handle.get("password", ""), role_of(credential.lease)
         try:
-            found = await tried(self._address() | {"user": role, "password": password})
+            address = self._address()
+            if await tried(address | {"user": role, "password": password}) is Probe.ACCEPTED:
+                return Probe.ACCEPTED
+            session, anything = await remains(address, role, int(credential.handle.get("oid", "0")))
         except KeyUnavailable:
             return Probe.UNREACHABLE
-        if found is not Probe.UNREACHABLE:
-            return found
-        # It may speak another language: it is asked whether that role may log in at all.
-        try:
-            async with self._connected() as (db, _):
-                may = await (
-                    await db.execute("select 1 from pg_roles where rolname = %s and rolcanlogin", (role,))
-                ).fetchone()
-        except KeyUnavailable:
-            return Probe.UNREACHABLE
-        return Probe.REFUSED if may is None else Probe.UNREACHABLE
+        if session:
+            return Probe.ACCEPTED
+        return Probe.UNREACHABLE if anything else Probe.REFUSED
 
-    async def _end_sessions(self, db: Connection, role: int) -> None:
-        end_s = asyncio.get_running_loop().time() + SESSIONS_S
-        while True:
-            told = await db.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usesysid = %s", (role,)
+    async def beyond_rows(self) -> list[tuple[str, str]]:
+        """Say what a role may do beyond reading and writing rows, and what to do about each: of a role that
+        is rolled back. Raises `KeyUnavailable`.
+        """
+        role = role_of(f"lse_{self._entropy.bytes(8).hex()}")
+        statements = [self._filled(one, role, _AnyText()) for one in self._grants]
+        async with connected(self._address()) as db, db.transaction(force_rollback=True):
+            await self._make(db, role, role, "epoch")
+            failed = await granted(db, statements)
+            await see_bounded(db, role)
+            found = await rights_beyond(db, role)
+        if failed:
+            found.append((f"was not given {failed} of its `grants`, which need values of a task", ""))
+        return found
+
+    async def _make(self, db: Connection, role: str, password: str, until: str) -> int:
+        """Make a role that may log in, and give its number."""
+        verifier = db.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+        made = sql.SQL(
+            "create role {} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
+            "password {} valid until {} connection limit {}"
+        )
+        await db.execute(
+            made.format(
+                sql.Identifier(role),
+                sql.Literal(verifier),
+                sql.Literal(until),
+                sql.Literal(self._connections),
             )
-            if not await told.fetchall():
-                return
-            if asyncio.get_running_loop().time() > end_s:
-                raise KeyUnavailable(
-                    "sessions of the role do not end",
-                    code="sessions-left",
-                    way_out="look at `pg_stat_activity`, and let remit's administrator signal backends",
-                )
-            await asyncio.sleep(0.005)
+        )
+        found = await db.execute("select oid from pg_catalog.pg_roles where rolname = %s", (role,))
+        ((oid,),) = await found.fetchall()
+        return int(oid)
 
-    def _statement(self, template: str, role: str, wanted: LeaseWanted) -> sql.Composed:
+    def _filled(self, template: str, role: str, texts: Mapping[str, Json]) -> sql.Composed:
         """Fill a statement in; texts are quoted as literals, never pasted."""
-        texts = texts_of(wanted)
         parts: list[sql.Composable] = []
         at = 0
         for place in PLACE.finditer(template):
@@ -192,37 +175,17 @@ class PostgresBroker:
         return sql.Composed(parts)
 
     def _address(self) -> dict[str, Json]:
-        try:
-            address = conninfo_to_dict(self._admin())
-        except psycopg.Error:
-            raise KeyUnavailable(
-                "the address of the database cannot be read",
-                code="source-refused",
-                way_out="write `postgresql://user:password@host:port/database`",
-            ) from None
-        return {"connect_timeout": CONNECT_S, **address}
+        return address_of(self._admin)
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[tuple[Connection, dict[str, str]]]:
-        address = self._address()
-        place = {
-            "host": str(address.get("host", "localhost")),
-            "port": str(address.get("port", 5432)),
-            "database": str(address.get("dbname", address.get("user", ""))),
-        }
-        try:
-            async with await psycopg.AsyncConnection.connect(**address, autocommit=True) as db:
-                yield db, place
-        except psycopg.Error as fault:
-            # Its text may repeat a statement: only the code is told.
-            lost = fault.sqlstate is None
-            raise KeyUnavailable(
-                f"PostgreSQL at `{place['host']}:{place['port']}` "
-                + ("cannot be used now" if lost else f"refuses: {fault.sqlstate}"),
-                code="source-lost" if lost else "source-refused",
-                way_out="look at its log, at the address, and at what remit's administrator may do there",
-                debug=type(fault).__name__,
-            ) from None
+
+class _AnyText(dict[str, Json]):
+    """Values of no task: a role that is only looked at is about nothing."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> Json:
+        return ""
 
 
 def _check_quotes(template: str) -> None:

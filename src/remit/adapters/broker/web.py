@@ -27,10 +27,11 @@ SILENT: Final = "source-lost"
 
 
 class WebAnswer(msgspec.Struct, frozen=True):
-    """An answer that was read whole."""
+    """An answer that was read whole; `challenge` is what its `WWW-Authenticate` says."""
 
     status: int
     body: bytes = b""
+    challenge: str = ""
 
     @property
     def object(self) -> dict[str, Json]:
@@ -108,6 +109,7 @@ class BrokerWeb:
                 while len(body) <= MAX_ANSWER_BYTES and (more := await answer.content.read(65_536)):
                     body += more
                 status = answer.status
+                challenge = ", ".join(answer.headers.getall("WWW-Authenticate", ()))
         except aiohttp.ClientConnectorError as fault:
             raise NothingDone(
                 f"{self._name} does not answer",
@@ -128,7 +130,7 @@ class BrokerWeb:
                 code="source-refused",
                 way_out="look whether its address is the right one",
             )
-        return WebAnswer(status, body)
+        return WebAnswer(status, body, challenge)
 
     async def close(self) -> None:
         """Close all connections."""
