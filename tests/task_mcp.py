@@ -23,6 +23,25 @@ from tests.scripted_mcp import Crash, Emit, Hang, ScriptedServer, dumps
 Json = Any
 
 
+CHAIN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def link(depth):
+    os.setsid() if os.getpid() != os.getsid(0) else None
+    if depth == 0:
+        os.write(int(sys.argv[2]), b"x")
+        time.sleep(600)
+    while True:
+        child = os.fork()
+        if child == 0:
+            link(depth - 1)
+        os.waitpid(child, 0)
+for descriptor in (0, 1, 2):
+    os.close(descriptor)
+link(70)
+"""
+
+
 class Spied:
     """What could be looked into, by process."""
 
@@ -70,7 +89,10 @@ class TaskServer(ScriptedServer):
     def do_do(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
         """Do what the word says."""
         told = getattr(self, arguments["word"])()
-        return {"content": [], "structuredContent": told | {"pid": os.getpid()}}
+        return {
+            "content": [],
+            "structuredContent": told | {"pid": os.getpid(), "ns": os.stat("/proc/self/ns/pid").st_ino},
+        }
 
     def show(self) -> Json:
         """What it was started with."""
@@ -160,6 +182,19 @@ class TaskServer(ScriptedServer):
             os._exit(0)
         os.waitpid(child, 0)
         return {"stranger": int(os.read(reading, 20)), "uid": os.getuid()}
+
+    def chain(self) -> Json:
+        """Leave seventy processes, each the child of the one before, in a session of its own, with an empty
+        environment; each one that loses its child starts another.
+        """
+        name = f"chain-{os.getpid()}-{time.monotonic_ns()}"
+        reading, writing = os.pipe()
+        os.set_inheritable(writing, True)
+        if os.fork() == 0:
+            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", CHAIN, name, str(writing)], {})
+        os.close(writing)
+        assert os.read(reading, 1) == b"x"
+        return {"chain": name}
 
     def fork_twice(self) -> Json:
         """Leave a process behind of another parent, session and group that ignores being asked to end."""

@@ -257,6 +257,23 @@ def _programs(config: Config) -> Iterator[Look]:
             "each can read the environment of all others of this user, and so their credentials",
             "use a Linux with Landlock, or run as root with `programs.users`",
         )
+    if any(one.serves_one_task for one in started):
+        yield _ends_of_programs()
+
+
+def _ends_of_programs() -> Look:
+    """Say which way this machine gives to end all that a task's program has started."""
+    from remit.compose.programs import encloses
+
+    if encloses():
+        return Look("programs", "ok", "a task's program has a PID namespace: all in it is killed at once")
+    return Look(
+        "programs",
+        "note",
+        "a task's program has no PID namespace here: its guard counts what is left. Where the guard is killed"
+        " meanwhile, the closure says `indeterminate`",
+        "permit user namespaces to remit's user, or run remit as root (in a container: with SYS_ADMIN)",
+    )
 
 
 def _sessions() -> Iterator[Look]:
