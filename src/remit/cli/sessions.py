@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from remit.cli.invocation import current
+from remit.cli.private import read_private
 from remit.core.errors import KeyUnavailable, Unauthenticated
 
 
@@ -58,7 +58,7 @@ def secret_for(base_url: str) -> str:
     raise Unauthenticated(
         f"{who} not signed in at {base_url}",
         code="no-session",
-        way_out="run `remit login --code CODE`" + (f", or act as another: {others}" if others else ""),
+        way_out="run `remit login`" + (f", or act as another: {others}" if others else ""),
     )
 
 
@@ -95,16 +95,9 @@ def current_profile(base_url: str) -> str:
 def _read() -> dict[str, SignedIn]:
     place = sessions_file()
     try:
-        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        content = read_private(place)
     except FileNotFoundError:
         return {}
-    with os.fdopen(descriptor, "rb") as opened:
-        status = os.fstat(descriptor)
-        if os.name == "posix" and (
-            status.st_uid != os.geteuid() or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-        ):
-            raise KeyUnavailable(f"`{place}` is open to other users", way_out=f"run `chmod 600 {place}`")
-        content = opened.read()
     try:
         return msgspec.json.decode(content, type=dict[str, SignedIn])
     except (msgspec.DecodeError, msgspec.ValidationError):
