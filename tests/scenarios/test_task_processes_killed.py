@@ -143,7 +143,7 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_enclosed_program(rem
     os.kill(guard_of(pids[0]), signal.SIGKILL)
     until(lambda: not any(map(alive, pids)))
     remit.stop(signal.SIGKILL)
-    remit.start()
+    remit.start(port=port_of(remit))
     until(lambda: not open_of(remit, task))
 
 
@@ -162,9 +162,14 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_n
     until(lambda: not alive(pid))
     assert alive(orphan)
     remit.stop(signal.SIGKILL)
-    remit.start()
+    remit.start(port=port_of(remit))
     until(lambda: not alive(orphan))
     until(lambda: [one["why"] for one in open_of(remit, task)] == ["indeterminate"])
+
+
+def port_of(remit: Remit) -> int:
+    """Give the port where people are signed in."""
+    return int(remit.url.rpartition(":")[2])
 
 
 def open_of(remit: Remit, task: str) -> Json:

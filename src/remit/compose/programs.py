@@ -57,6 +57,13 @@ def keeps_apart() -> bool:
     return apart.version() > 0
 
 
+def enter_domain() -> bool:
+    """Keep this process, and all that it starts from now on, from looking into any other; `False` where that
+    cannot be. For a process that is about to become another program.
+    """
+    return apart.keep_apart()
+
+
 def encloses() -> bool:
     """Whether this machine gives a task's program a PID namespace, all of which ends at once."""
     # In a process of its own: what makes a namespace must have one thread.
