@@ -23,7 +23,7 @@ from remit.cli.isolation import isolation
 from remit.cli.lease_checks import lease_looks, secret_looks
 from remit.cli.look import Look, unwarned
 from remit.cli.replica_checks import nats_looks, replica_looks
-from remit.cli.sessions import secret_for, sessions_file
+from remit.cli.sessions import session_for, sessions_file
 from remit.cli.upstream_checks import told_of_upstreams, upstream_looks
 from remit.cli.whose import whose_looks
 from remit.config import Config, examine_config
@@ -388,7 +388,7 @@ def _me(base_url: str) -> Iterator[Look]:
     from remit.cli.client import Client, Unreachable
 
     try:
-        me = Client(base_url, secret_for(base_url)).get("me")
+        me = Client(base_url, session_for(base_url)).get("me")
     except Unreachable:
         return
     except RemitError as fault:

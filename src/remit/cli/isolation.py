@@ -8,10 +8,23 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+#: The state of a socket that listens, as the kernel writes it.
+_LISTEN: Final = "0A"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class _Socket(NamedTuple):
+    """A socket as the kernel lists it."""
+
+    local: tuple[Address, int]
+    remote: tuple[Address, int]
+    state: str
+    user: int
 
 
 def isolation(base_url: str) -> tuple[str, str]:
@@ -64,26 +77,48 @@ def _is_of_this_machine(address: Address) -> bool:
 def _owner_of(address: Address, port: int) -> int | None:
     """Give the user id of whoever listens at an address of this machine, where the kernel tells (Linux)."""
     everywhere = None
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    for one in _sockets():
+        if one.state != _LISTEN or one.local[1] != port:
+            continue
+        if one.local[0] == address:
+            return one.user
+        if one.local[0].is_unspecified:
+            everywhere = one.user
+    return everywhere
+
+
+def owners(server: tuple[str, int], client: tuple[str, int]) -> set[int]:
+    """Give the user ids that hold the other end of a connection of this machine to itself: whose that end is,
+    and who listens there. None where the other end is elsewhere, or the kernel does not tell.
+
+    An end that nobody has accepted yet is nobody's, which reads as root's: it lives as long as its listener,
+    who is asked for as well.
+    """
+    at, back = (_plain(server[0]), server[1]), (_plain(client[0]), client[1])
+    found = {one.user for one in _sockets() if (one.local, one.remote) == (at, back)}
+    listening = _owner_of(*at) if found else None
+    return found | ({listening} if listening is not None else set())
+
+
+def _sockets() -> Iterator[_Socket]:
+    """Give the TCP sockets of this machine; none where the kernel does not list them."""
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         try:
             lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
         except OSError:
             continue
         for line in lines:
             fields = line.split()
-            at, _, number = fields[1].rpartition(":")
-            # Address and port in hex; state 0A is LISTEN; the eighth field is the user.
-            if fields[3] != "0A" or int(number, 16) != port:
-                continue
-            listening = _listening(at)
-            if listening == address:
-                return int(fields[7])
-            if listening.is_unspecified:
-                everywhere = int(fields[7])
-    return everywhere
+            # Addresses and ports in hex, then the state; the eighth field is the user.
+            yield _Socket(_end(fields[1]), _end(fields[2]), fields[3], int(fields[7]))
 
 
-def _listening(text: str) -> Address:
+def _end(text: str) -> tuple[Address, int]:
+    at, _, port = text.rpartition(":")
+    return _address(at), int(port, 16)
+
+
+def _address(text: str) -> Address:
     """Read an address as the kernel writes it: words of 32 bits, each in this machine's order of bytes."""
     words = [bytes.fromhex(text[start : start + 8]) for start in range(0, len(text), 8)]
     if sys.byteorder == "little":

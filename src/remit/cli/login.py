@@ -16,7 +16,7 @@ from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.parser import verb
 from remit.cli.private import read_private
-from remit.cli.sessions import StoredSession, current_profile, forget, remember
+from remit.cli.sessions import StoredSession, current_profile, forget, remember, terminal_key
 
 app = verb("login")
 logout_app = verb("logout")
@@ -28,6 +28,7 @@ def login(
     code_file: Annotated[str, Parameter(show_default=False)] = "",
     code_stdin: Annotated[bool, Parameter(negative=())] = False,
     browser: Annotated[bool, Parameter(negative=())] = False,
+    served_by: str = "",
 ) -> None:
     """Sign in with a one-time code or at the browser, and keep the session for the commands that follow.
 
@@ -43,23 +44,39 @@ def login(
         Read the code from the standard input.
     browser
         Sign in at the browser instead: with a passkey, or as your organisation has it.
+    served_by
+        The user of this machine that remit runs as, where that is another one than you; said once.
     """
     if bool(code_file) + code_stdin + browser > 1:
         raise UsageFault("these are several ways to sign in", way_out="give one of them")
-    client = anonymous()
+    user = _user_id(served_by) if served_by else None
+    client = anonymous(served_by=user)
+    jkt = terminal_key(make=True).thumbprint
     if browser:
         from remit.cli.browser import sign_in
 
-        session = sign_in(client, _tell)
+        session = sign_in(client, _tell, jkt)
     else:
-        session = client.post("sign-in", code=_code(code_file, stdin=code_stdin))
-    kept = StoredSession(session["person"], session["session"], session["expires"])
-    name = remember(client.base_url, kept, profile=current().profile)
+        session = client.post("sign-in", code=_code(code_file, stdin=code_stdin), dpop_jkt=jkt)
+    kept = StoredSession(session["person"], session["session"], session["expires"], session["url"])
+    name = remember(client.base_url, kept, profile=current().profile, served_by=user)
     if show.is_json():
         show.answer({"person": kept.person, "profile": name, "expires": kept.expires, "url": client.base_url})
         return
     show.say("Signed in as ", show.text(kept.person, "bold"), f" at {client.base_url}")
     show.picture(show.facts([("until", show.moment(kept.expires)), ("kept as", name)]))
+
+
+def _user_id(name: str) -> int:
+    """Give the id of a user of this machine, by name or number."""
+    import pwd
+
+    try:
+        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise UsageFault(
+            f"there is no user `{name[:80]}` on this machine", way_out="name the user that runs remit"
+        ) from None
 
 
 def _tell(address: str, word: str) -> None:
