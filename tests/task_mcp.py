@@ -40,6 +40,22 @@ for descriptor in (0, 1, 2):
     os.close(descriptor)
 link(70)
 """
+#: Ends by itself some time, should a test not end it.
+FLEE = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(int(sys.argv[2]), b"x")
+for descriptor in range(9):
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
+end_s = time.monotonic() + 60
+while time.monotonic() < end_s:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+"""
 
 
 class Spied:
@@ -187,14 +203,22 @@ class TaskServer(ScriptedServer):
         """Leave seventy processes, each the child of the one before, in a session of its own, with an empty
         environment; each one that loses its child starts another.
         """
-        name = f"chain-{os.getpid()}-{time.monotonic_ns()}"
+        return self.left(CHAIN)
+
+    def flee(self) -> Json:
+        """Leave a process that is never the same for long: it forks and ends, again and again."""
+        return self.left(FLEE)
+
+    def left(self, text: str) -> Json:
+        """Leave a program behind; gives the word on the command line of all that come of it."""
+        name = f"left-{os.getpid()}-{time.monotonic_ns()}"
         reading, writing = os.pipe()
         os.set_inheritable(writing, True)
         if os.fork() == 0:
-            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", CHAIN, name, str(writing)], {})
+            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", text, name, str(writing)], {})
         os.close(writing)
         assert os.read(reading, 1) == b"x"
-        return {"chain": name}
+        return {"left": name}
 
     def fork_twice(self) -> Json:
         """Leave a process behind of another parent, session and group that ignores being asked to end."""
