@@ -147,7 +147,7 @@ class Remit:
     def sign_in(self, name: str) -> None:
         """Sign a person in by a code that the administrator makes."""
         code = self.ask("person", "code", name)["code"]
-        assert self("login", "--code", code, by=name).code == 0
+        assert self("login", "--code-stdin", by=name, given=code).code == 0
 
     def call(self, task: str, tool: str, arguments: Json) -> Json:
         """Call a tool as the agent whose task it is, over MCP."""
@@ -208,7 +208,7 @@ def furnished(
         made.start(port=port)
         found = CODE.search(made.log.read_text())
         assert found, made.log.read_text()
-        assert made("login", "--code", found[0]).code == 0
+        assert made("login", "--code-stdin", given=found[0]).code == 0
         assert made("person", "add", "ana", "--group", "writers").code == 0
         assert made("person", "add", "omar", "--role", "approver").code == 0
         made.sign_in("ana")

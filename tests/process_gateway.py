@@ -14,6 +14,7 @@ from remit.adapters.upstream.marked import marked
 from tests.authorization_server import Authorities
 from tests.leasing_gateway import LeasingGateway
 from tests.live_gateway import ROOT, LiveGateway
+from tests.namespaces import outside
 
 Json = Any
 
@@ -76,7 +77,7 @@ class ProcessGateway(LeasingGateway):
 
     def do(self, token: str, word: str) -> Json:
         """Have the program do something; gives what it tells."""
-        return json.loads(self.call(token, word, tool="do"))["structuredContent"]
+        return outside(json.loads(self.call(token, word, tool="do"))["structuredContent"])
 
     def eventually(self, reached: Callable[[], Any]) -> None:
         """Wait until something holds that is looked for from outside of the gateway's loop."""

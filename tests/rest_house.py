@@ -106,7 +106,7 @@ def rest_house(folder: Path) -> Iterator[RestHouse]:
         remit.start()
         found = CODE.search(remit.log.read_text())
         assert found, remit.log.read_text()
-        assert remit("login", "--code", found[0]).code == 0
+        assert remit("login", "--code-stdin", given=found[0]).code == 0
         for name in ("ana", "ben"):
             assert remit("person", "add", name).code == 0
             remit.sign_in(name)

@@ -23,6 +23,41 @@ from tests.scripted_mcp import Crash, Emit, Hang, ScriptedServer, dumps
 Json = Any
 
 
+CHAIN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def link(depth):
+    os.setsid() if os.getpid() != os.getsid(0) else None
+    if depth == 0:
+        os.write(int(sys.argv[2]), b"x")
+        time.sleep(600)
+    while True:
+        child = os.fork()
+        if child == 0:
+            link(depth - 1)
+        os.waitpid(child, 0)
+for descriptor in (0, 1, 2):
+    os.close(descriptor)
+link(70)
+"""
+#: Ends by itself some time, should a test not end it.
+FLEE = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(int(sys.argv[2]), b"x")
+for descriptor in range(9):
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
+end_s = time.monotonic() + 60
+while time.monotonic() < end_s:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+"""
+
+
 class Spied:
     """What could be looked into, by process."""
 
@@ -70,7 +105,10 @@ class TaskServer(ScriptedServer):
     def do_do(self, arguments: Json, meta: Json, request_id: Json, emit: Emit) -> Json:
         """Do what the word says."""
         told = getattr(self, arguments["word"])()
-        return {"content": [], "structuredContent": told | {"pid": os.getpid()}}
+        return {
+            "content": [],
+            "structuredContent": told | {"pid": os.getpid(), "ns": os.stat("/proc/self/ns/pid").st_ino},
+        }
 
     def show(self) -> Json:
         """What it was started with."""
@@ -160,6 +198,27 @@ class TaskServer(ScriptedServer):
             os._exit(0)
         os.waitpid(child, 0)
         return {"stranger": int(os.read(reading, 20)), "uid": os.getuid()}
+
+    def chain(self) -> Json:
+        """Leave seventy processes, each the child of the one before, in a session of its own, with an empty
+        environment; each one that loses its child starts another.
+        """
+        return self.left(CHAIN)
+
+    def flee(self) -> Json:
+        """Leave a process that is never the same for long: it forks and ends, again and again."""
+        return self.left(FLEE)
+
+    def left(self, text: str) -> Json:
+        """Leave a program behind; gives the word on the command line of all that come of it."""
+        name = f"left-{os.getpid()}-{time.monotonic_ns()}"
+        reading, writing = os.pipe()
+        os.set_inheritable(writing, True)
+        if os.fork() == 0:
+            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", text, name, str(writing)], {})
+        os.close(writing)
+        assert os.read(reading, 1) == b"x"
+        return {"left": name}
 
     def fork_twice(self) -> Json:
         """Leave a process behind of another parent, session and group that ignores being asked to end."""

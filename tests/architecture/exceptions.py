@@ -63,6 +63,7 @@ EMPTY_NAMES: dict[str, str] = {
 # Distributions that the house imports although only another library declares them.
 BORROWED_LIBRARIES: dict[str, str] = {
     "apart": "no library: the guard is a program of its own, and finds its other file beside it",
+    "enclosed": "no library, as `apart`",
     "yarl": "the type in which `aiohttp` takes an address as it is; a text it writes anew",
 }
 

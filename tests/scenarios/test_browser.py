@@ -158,7 +158,7 @@ def test_the_command_line_signs_in_by_the_browser(application: Application, page
     def run() -> None:
         with contextlib.ExitStack() as closing:
             CLOSING.set(closing)
-            session.append(sign_in(Client(gateway.url), lambda *words: told.append(words), look=look))
+            session.append(sign_in(Client(gateway.url), lambda *words: told.append(words), "", look=look))
 
     waiting = threading.Thread(target=run, daemon=True)
     waiting.start()

@@ -94,7 +94,7 @@ def remit(tmp_path: Path, place: AtPostgres) -> Iterator[Remit]:
         made.start()
         found = CODE.search(made.log.read_text())
         assert found, made.log.read_text()
-        assert made("login", "--code", found[0]).code == 0
+        assert made("login", "--code-stdin", given=found[0]).code == 0
         assert made("person", "add", "ana", "--group", "writers").code == 0
         made.sign_in("ana")
         assert made("agent", "register", "note-bot", "--owner", "ana", "--purpose", "tidies").code == 0

@@ -104,7 +104,7 @@ trust:
         self.remit.start()
         code = CODE.search(self.remit.log.read_text())
         assert code, self.remit.log.read_text()
-        assert self.remit("login", "--code", code[0]).code == 0
+        assert self.remit("login", "--code-stdin", given=code[0]).code == 0
         assert self.remit("person", "add", "ana").code == 0
         assert self.remit("person", "add", "ada", "--role", "auditor").code == 0
         rules = [f"{name}={value}" for name, value in GITHUB_RULES.items()]
@@ -130,9 +130,9 @@ trust:
         status, given = self.ask("/api/v1/sign-in", sign_in, {"Content-Type": "application/json"})
         assert status in (200, 201), given
         self._session = given["session"]
-        assert self.remit("login", "--code", code_of_ana, by="ana").code == 3
+        assert self.remit("login", "--code-stdin", by="ana", given=code_of_ana).code == 3
         self.remit.env["REMIT_CA_FILE"] = str(self.remit.folder / "ca.pem")
-        assert self.remit("login", "--code", code_of_ana, by="ana").code == 0
+        assert self.remit("login", "--code-stdin", by="ana", given=code_of_ana).code == 0
         assert self.remit.ask("who", "local-bot", by="ana")["isolation"] == "none"
         assert self.remit.ask("who", "key-bot", by="ana")["isolation"] == ""
 

@@ -69,7 +69,7 @@ def house(tmp_path: Path) -> Iterator[Remit]:
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
-    said = made("login", "--code", found[0])
+    said = made("login", "--code-stdin", given=found[0])
     assert said.code == 0, said.err
     assert made("person", "add", "ana").code == 0
     purpose = ("--owner", "ana", "--purpose", "keep notes tidy")

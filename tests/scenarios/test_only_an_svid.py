@@ -42,7 +42,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
-    assert made("login", "--code", found[0]).code == 0
+    assert made("login", "--code-stdin", given=found[0]).code == 0
     assert made("person", "add", "ana", "--group", "writers").code == 0
     made.sign_in("ana")
     purpose = ("--owner", "ana", "--purpose", "keep notes tidy")

@@ -46,7 +46,7 @@ workload_api:
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
-    assert made("login", "--code", found[0]).code == 0
+    assert made("login", "--code-stdin", given=found[0]).code == 0
     yield made
     if made.process is not None and made.process.poll() is None:
         made.stop()

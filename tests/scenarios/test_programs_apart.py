@@ -21,6 +21,7 @@ from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import Busy, ConfigInvalid
 from tests.authorization_server import SECRET, Authorities, authorities
+from tests.namespaces import guard_of, needs_namespaces
 from tests.process_gateway import ProcessGateway, lease_at
 
 Json = Any
@@ -66,19 +67,34 @@ def of_user(user: int) -> list[int]:
 
 @needs_landlock
 def test_a_program_looks_into_no_other(tmp_path: Path, server: Authorities) -> None:
-    """Neither into another task's, nor into remit, nor into a guard: no environment, memory or signal, and no
+    """Neither into another one, nor into remit, nor into a guard: no environment, memory or signal, and no
     limits, with which another one would leave its memory in a file.
     """
-    with ProcessGateway(tmp_path, lease_at(server)) as gateway:
+    with (
+        subprocess.Popen(["sleep", "600"], env={"SECRET": "of-another"}) as other,
+        ProcessGateway(tmp_path, None) as gateway,
+    ):
         _, token = gateway.open()
-        _, other = gateway.open()
-        theirs = gateway.do(other, "length")["pid"]
         told = gateway.do(token, "spy")
-        assert theirs in told["seen"]
+        other.kill()
+        assert other.pid in told["seen"]
         assert os.getpid() in told["seen"]
         assert told["environments"] == told["memories"] == told["limited"] == []
         assert apart.version() < 6 or told["signalled"] == []
         # What it starts itself is its own.
+        assert told["own_child"]
+
+
+@needs_namespaces
+def test_a_program_of_one_task_sees_no_other(tmp_path: Path, server: Authorities) -> None:
+    """Its namespace has the program, what it starts, and the process that ends them."""
+    with ProcessGateway(tmp_path, lease_at(server)) as gateway:
+        _, token = gateway.open()
+        _, other = gateway.open()
+        gateway.do(other, "length")
+        told = gateway.do(token, "spy")
+        assert told["seen"] == [1]
+        assert told["environments"] == told["memories"] == told["signalled"] == told["limited"] == []
         assert told["own_child"]
 
 
@@ -104,7 +120,7 @@ def test_a_program_that_must_be_apart_does_not_start_otherwise() -> None:
             "life, death = os.pipe(), os.pipe()\n"
             "for one in (*life, death[1]): os.set_inheritable(one, True)\n"
             f"os.execv(sys.executable, [sys.executable, '-I', '-S', {GUARD!r}, str(life[0]), str(death[1]),"
-            f" '1', '0', {how!r}, '0', 'sh', '-c', 'sleep 0.01'])\n"
+            f" '1', '0', {how!r}, '0', '', 'sh', '-c', 'sleep 0.01'])\n"
         )
         made = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=180, check=False)
         assert made.returncode == status, (how, made)
@@ -210,7 +226,6 @@ def test_what_outlived_its_guard_is_killed_by_its_user(tmp_path: Path, server: A
     with ProcessGateway(tmp_path, lease_at(server), more=settings, python=OPEN_PYTHON) as gateway:
         task, token = gateway.open()
         told = gateway.do(token, "leave_a_stranger")
-        guard_of = int(Path(f"/proc/{told['pid']}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill(guard_of, signal.SIGKILL)
+        os.kill(guard_of(told["pid"]), signal.SIGKILL)
         gateway.closed_up(task)
         gateway.eventually(lambda: told["stranger"] not in of_user(told["uid"]))

@@ -54,7 +54,7 @@ def crashed(folder: Path, how: str) -> Json:
         made = subprocess.run(
             [
                 *(sys.executable, "-I", "-S", str(guard.__file__), str(life[0]), str(death[1]), "1", "0"),
-                *(how, "0", sys.executable, "-c", CRASH),
+                *(how, "0", "", sys.executable, "-c", CRASH),
             ],
             cwd=folder,
             env={"TOKEN": "of-this-task"},

@@ -18,6 +18,7 @@ import pytest
 from remit.adapters.upstream.marked import marked
 from remit.core.errors import KeyUnavailable, UpstreamUnreachable
 from tests.authorization_server import SECRET, Authorities, authorities
+from tests.namespaces import guard_of, parent
 from tests.process_gateway import ProcessGateway, lease_at
 
 Json = Any
@@ -49,9 +50,8 @@ def alive(pid: int) -> bool:
 
 
 def alone(program: int, pids: list[int]) -> bool:
-    """Whether these are a program and its guard, into which nobody but root looks."""
-    guard = int(Path(f"/proc/{program}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
-    return program in pids and set(pids) <= {program, guard}
+    """Whether these are a program, its guard, and what stands between."""
+    return program in pids and set(pids) <= {program, parent(program), guard_of(program)}
 
 
 def leases_of(closure: Json) -> dict[str, Json]:
@@ -162,7 +162,7 @@ def test_a_program_that_disposes_of_its_guard_gains_nothing(
     """Killed or stopped: what carries the lease's mark is found and killed at the end."""
     task, token = gateway.open()
     told = gateway.do(token, "fork_twice")
-    guard = int(Path(f"/proc/{told['pid']}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
+    guard = guard_of(told["pid"])
     os.kill(guard, number)
     closure = gateway.closed_up(task)
     for pid in (guard, told["pid"], told["orphan"]):

@@ -14,6 +14,7 @@ import pytest
 
 from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
 from tests.cli_world import CODE, Remit
+from tests.namespaces import guard_of, needs_namespaces, outside
 from tests.process_gateway import PROGRAM
 
 Json = Any
@@ -49,10 +50,10 @@ def server() -> Iterator[Authorities]:
         yield made
 
 
-@pytest.fixture(params=[300])
+@pytest.fixture(params=[{"process_lease_s": 300}])
 def remit(tmp_path: Path, server: Authorities, request: pytest.FixtureRequest) -> Iterator[Remit]:
     """A served folder whose upstream is a stubborn program that gets a token for each task, and is ended when
-    remit has not run for so many seconds.
+    remit has not run for `process_lease_s`.
     """
     made = Remit(tmp_path / "house")
     made.folder.mkdir()
@@ -67,7 +68,7 @@ def remit(tmp_path: Path, server: Authorities, request: pytest.FixtureRequest) -
         },
         "env": {"API_TOKEN": "{token}"},
     }
-    notes = {"command": [*PROGRAM, "stubborn"], "lease": lease, "process_lease_s": request.param}
+    notes = {"command": [*PROGRAM, "stubborn"], "lease": lease, **request.param}
     (made.folder / "remit.yaml").write_text(json.dumps({"upstreams": {"notes": notes}, "limits": PATIENT}))
     (made.folder / "tools" / "notes.yaml").write_text(TOOLS)
     (made.folder / "tasks" / "tidy-note.yaml").write_text(TASK)
@@ -75,7 +76,7 @@ def remit(tmp_path: Path, server: Authorities, request: pytest.FixtureRequest) -
     made.start()
     found = CODE.search(made.log.read_text())
     assert found, made.log.read_text()
-    assert made("login", "--code", found[0]).code == 0
+    assert made("login", "--code-stdin", given=found[0]).code == 0
     assert made("person", "add", "ana", "--group", "writers").code == 0
     made.sign_in("ana")
     assert made("agent", "register", "note-bot", "--owner", "ana", "--purpose", "tidies").code == 0
@@ -109,7 +110,7 @@ def begun(remit: Remit) -> tuple[str, list[int]]:
         told = remit.call(task, "do", {"word": "fork_twice"})
         # On a busy machine remit may not have run for as long as its program's lease: then there is another.
         if "result" in told:
-            found = told["result"]["structuredContent"]
+            found = outside(told["result"]["structuredContent"])
             return task, [found["pid"], found["orphan"]]
 
 
@@ -123,28 +124,60 @@ def test_a_killed_remit_leaves_no_program(remit: Remit, server: Authorities) -> 
     until(lambda: not any(map(alive, pids)))
     remit.start()
     until(lambda: [one.is_revoked() for one in server.tokens.values()] == [True])
-    other = remit.call(task, "do", {"word": "length"})["result"]["structuredContent"]["pid"]
+    other = outside(remit.call(task, "do", {"word": "length"})["result"]["structuredContent"])["pid"]
     assert other not in pids
     assert remit.stop() == 0
     assert not alive(other)
     assert [one.is_revoked() for one in server.tokens.values()] == [True, True]
 
 
-def test_a_killed_remit_whose_guard_is_killed_too_leaves_none_to_the_next_start(remit: Remit) -> None:
-    """Nobody is left to kill the orphan: the next remit finds it by its mark."""
-    _, (pid, orphan) = begun(remit)
-    guard = int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
+@needs_namespaces
+def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_enclosed_program(remit: Remit) -> None:
+    """The kernel kills all of the program's namespace. The next remit sees that the guard is gone, which
+    shows it, and closes the lease.
+    """
+    task, pids = begun(remit)
+    remit_process = remit.process
+    assert remit_process is not None
+    os.kill(remit_process.pid, signal.SIGSTOP)
+    os.kill(guard_of(pids[0]), signal.SIGKILL)
+    until(lambda: not any(map(alive, pids)))
+    remit.stop(signal.SIGKILL)
+    remit.start(port=port_of(remit))
+    until(lambda: not open_of(remit, task))
+
+
+@pytest.mark.parametrize("remit", [{"process_lease_s": 300, "apart": "off"}], indirect=True)
+def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_next_start(
+    remit: Remit,
+) -> None:
+    """Nobody is left to kill the orphan: the next remit finds it by its mark. That nothing without a mark is
+    left it does not say.
+    """
+    task, (pid, orphan) = begun(remit)
+    guard = guard_of(pid)
     assert remit.process is not None
     os.kill(remit.process.pid, signal.SIGSTOP)
     os.kill(guard, signal.SIGKILL)
     until(lambda: not alive(pid))
     assert alive(orphan)
     remit.stop(signal.SIGKILL)
-    remit.start()
+    remit.start(port=port_of(remit))
     until(lambda: not alive(orphan))
+    until(lambda: [one["why"] for one in open_of(remit, task)] == ["indeterminate"])
 
 
-@pytest.mark.parametrize("remit", [4], indirect=True)
+def port_of(remit: Remit) -> int:
+    """Give the port where people are signed in."""
+    return int(remit.url.rpartition(":")[2])
+
+
+def open_of(remit: Remit, task: str) -> Json:
+    """Give what `who` says of a task's process."""
+    return [one for one in remit.ask("who", task)["leases"] if one["kind"] == "process"]
+
+
+@pytest.mark.parametrize("remit", [{"process_lease_s": 4}], indirect=True)
 def test_a_stopped_remit_keeps_no_program_running(remit: Remit) -> None:
     """SIGSTOP: no one can end the task, so its program does not outlive the lease that remit renews; when
     remit goes on, the task does too.

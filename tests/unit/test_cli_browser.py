@@ -58,6 +58,6 @@ def test_the_person_does_not_agree() -> None:
         CLOSING.set(closing)
         client = Client("http://127.0.0.1:1")
         with pytest.raises(Forbidden):
-            sign_in(client, lambda *words: told.append(words), look=look)
+            sign_in(client, lambda *words: told.append(words), "x" * 43, look=look)
     assert told[0][0].startswith("http://127.0.0.1:1/oauth/terminal?")
     assert len(told[0][1]) == 6

@@ -52,7 +52,7 @@ def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) ->
     log = house.log.read_text()
     for told in (f"{house.url}/api/v1", f"{house.url}/mcp/notes", "enforce", "sha256:", "remit/default+"):
         assert told in log
-    assert "remit login --code" in log
+    assert "It goes to `remit login`" in log
 
 
 def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) -> None:
@@ -98,7 +98,7 @@ def test_a_code_works_once(house: Remit) -> None:
     """The code of the first start is spent, and signing in with it again is refused."""
     found = CODE.search(house.log.read_text())
     assert found
-    said = house("login", "--code", found[0])
+    said = house("login", "--code-stdin", given=found[0])
     assert said.code == 1
     assert "was used" in said.err
 

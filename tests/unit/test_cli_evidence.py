@@ -249,7 +249,7 @@ def test_a_signal_ends_it_in_order_and_a_lost_administrator_gets_back_in(tmp_pat
         house.start("--code-for", "admin")
         found = CODE.search(house.log.read_text())
         assert found
-        assert house("login", "--code", found[0]).code == 0
+        assert house("login", "--code-stdin", given=found[0]).code == 0
         kinds = [one["kind"] for one in house.ask("audit", "log", "--limit", "1000")["items"]]
         assert kinds.count("system.started") == 3
         assert kinds.count("system.stopped") == 2

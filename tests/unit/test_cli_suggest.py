@@ -41,7 +41,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     made.start()
     code = CODE.search(made.log.read_text())
     assert code, made.log.read_text()
-    assert made("login", "--code", code[0]).code == 0
+    assert made("login", "--code-stdin", given=code[0]).code == 0
     yield made
     made.stop()
 

@@ -265,17 +265,17 @@ def test_several_people_are_signed_in_and_the_file_is_the_owners_alone() -> None
     sessions.remember(url, StoredSession("ana", "rms_a", "2030-01-01T00:00:00Z"))
     sessions.remember(url, StoredSession("omar", "rms_o", "2030-01-01T00:00:00Z"), profile="boss")
     assert stat.S_IMODE(sessions.sessions_file().stat().st_mode) == 0o600
-    assert sessions.secret_for(url) == "rms_a"
+    assert sessions.session_for(url).secret == "rms_a"
     token = CURRENT.set(Invocation(profile="boss"))
     try:
-        assert sessions.secret_for(url) == "rms_o"
+        assert sessions.session_for(url).secret == "rms_o"
         assert sessions.forget(url) == "boss"
         with pytest.raises(errors.Unauthenticated, match="act as another: `--as ana`"):
-            sessions.secret_for(url)
+            sessions.session_for(url)
     finally:
         CURRENT.reset(token)
     with pytest.raises(errors.Unauthenticated):
-        sessions.secret_for("http://127.0.0.1:2")
+        sessions.session_for("http://127.0.0.1:2")
 
 
 def test_a_session_file_that_others_can_read_is_refused() -> None:
@@ -283,7 +283,7 @@ def test_a_session_file_that_others_can_read_is_refused() -> None:
     sessions.remember("http://x", StoredSession("ana", "rms_a", ""))
     sessions.sessions_file().chmod(0o644)
     with pytest.raises(errors.KeyUnavailable, match="chmod 600"):
-        sessions.secret_for("http://x")
+        sessions.session_for("http://x")
 
 
 # A human.

@@ -74,7 +74,8 @@ def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Json]:
                 "session": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A person's session, from POST /api/v1/sign-in.",
+                    "description": "A person's session, from POST /api/v1/sign-in. One that is bound to a key"
+                    " goes as `DPoP`, with a proof (RFC 9449).",
                 },
                 "agent": {
                     "type": "oauth2",

@@ -84,9 +84,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 def sign_in(
-    client: Client, say: Callable[[str, str], None], *, look: Callable[[str], Any] = webbrowser.open
+    client: Client, say: Callable[[str, str], None], jkt: str, *, look: Callable[[str], Any] = webbrowser.open
 ) -> Json:
-    """Let the person agree at their browser; gives the new session.
+    """Let the person agree at their browser; gives the new session, bound to the key of the thumbprint `jkt`.
 
     `say(address, word)` tells where to go and what the page must show; `look` opens the address.
     """
@@ -101,5 +101,10 @@ def sign_in(
         if "code" not in answer:
             raise Forbidden("you did not agree at the browser", way_out="run it again, or use a code")
         return client.post(
-            "sign-in", "browser", code=answer["code"], code_verifier=verifier, redirect_uri=waiting.address
+            "sign-in",
+            "browser",
+            code=answer["code"],
+            code_verifier=verifier,
+            redirect_uri=waiting.address,
+            dpop_jkt=jkt,
         )

@@ -23,7 +23,7 @@ from remit.cli.isolation import isolation
 from remit.cli.lease_checks import lease_looks, secret_looks
 from remit.cli.look import Look, unwarned
 from remit.cli.replica_checks import nats_looks, replica_looks
-from remit.cli.sessions import secret_for, sessions_file
+from remit.cli.sessions import session_for, sessions_file
 from remit.cli.upstream_checks import told_of_upstreams, upstream_looks
 from remit.cli.whose import whose_looks
 from remit.config import Config, examine_config
@@ -257,6 +257,23 @@ def _programs(config: Config) -> Iterator[Look]:
             "each can read the environment of all others of this user, and so their credentials",
             "use a Linux with Landlock, or run as root with `programs.users`",
         )
+    if any(one.serves_one_task for one in started):
+        yield _ends_of_programs()
+
+
+def _ends_of_programs() -> Look:
+    """Say which way this machine gives to end all that a task's program has started."""
+    from remit.compose.programs import encloses
+
+    if encloses():
+        return Look("programs", "ok", "a task's program has a PID namespace: all in it is killed at once")
+    return Look(
+        "programs",
+        "note",
+        "a task's program has no PID namespace here: its guard counts what is left. Where the guard is killed"
+        " meanwhile, the closure says `indeterminate`",
+        "permit user namespaces to remit's user, or run remit as root (in a container: with SYS_ADMIN)",
+    )
 
 
 def _sessions() -> Iterator[Look]:
@@ -371,7 +388,7 @@ def _me(base_url: str) -> Iterator[Look]:
     from remit.cli.client import Client, Unreachable
 
     try:
-        me = Client(base_url, secret_for(base_url)).get("me")
+        me = Client(base_url, session_for(base_url)).get("me")
     except Unreachable:
         return
     except RemitError as fault:

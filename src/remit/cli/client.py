@@ -12,7 +12,9 @@ import httpx2 as httpx
 import msgspec
 
 from remit.cli.invocation import CLOSING, current
-from remit.cli.sessions import secret_for
+from remit.cli.server_user import checked
+from remit.cli.sessions import StoredSession, session_for
+from remit.cli.shown import Shown
 from remit.core import errors
 
 Json = Any
@@ -44,14 +46,16 @@ class Unreachable(errors.RemitError):
 class Client:
     """One person at one remit. Sends the session to that address alone: no redirect, no proxy."""
 
-    def __init__(self, base_url: str, secret: str = "") -> None:
-        """Take the address and the session secret."""
+    def __init__(
+        self, base_url: str, session: StoredSession | None = None, *, served_by: int | None = None
+    ) -> None:
+        """Take the address and the session. `served_by` is a user id that may serve it, beside the known."""
         self.base_url = base_url
-        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        self._shown = Shown(session)
+        self._extensions = checked(base_url, served_by)
         try:
             self._http = httpx.Client(
                 base_url=base_url,
-                headers=headers,
                 timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
                 trust_env=False,
                 verify=current().authorities(),
@@ -76,12 +80,17 @@ class Client:
     def _ask(self, method: str, path: tuple[str, ...], *, query: Json = None, body: Json = None) -> Json:
         params = {name: _said(value) for name, value in (query or {}).items() if value is not None}
         try:
-            response = self._http.request(
+            response = self._shown.proven(
                 method,
                 _address(path),
-                params=params,
-                content=msgspec.json.encode(body) if body else None,
-                headers={"Content-Type": "application/json"} if body else {},
+                lambda headers: self._http.request(
+                    method,
+                    _address(path),
+                    params=params,
+                    content=msgspec.json.encode(body) if body else None,
+                    headers=headers | ({"Content-Type": "application/json"} if body else {}),
+                    extensions=self._extensions,
+                ),
             )
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as fault:
             raise self._unreachable(fault) from None
@@ -94,12 +103,29 @@ class Client:
         """Read a long answer piece by piece; with `endless` nothing need come for as long as it likes."""
         params = {name: _said(value) for name, value in query.items() if value is not None}
         timeout = httpx.Timeout(None if endless else ANSWER_S, connect=CONNECT_S)
+
+        def ask(headers: dict[str, str]) -> httpx.Response:
+            request = self._http.build_request(
+                "GET",
+                _address(path),
+                params=params,
+                timeout=timeout,
+                headers=headers,
+                extensions=self._extensions,
+            )
+            response = self._http.send(request, stream=True)
+            if response.status_code != 200:
+                response.read()
+            return response
+
         try:
-            with self._http.stream("GET", _address(path), params=params, timeout=timeout) as response:
+            response = self._shown.proven("GET", _address(path), ask)
+            try:
                 if response.status_code != 200:
-                    response.read()
                     self._read(response)
                 yield response
+            finally:
+                response.close()
         except (httpx.TransportError, httpx.DecodingError) as fault:
             raise self._unreachable(fault) from None
 
@@ -138,12 +164,12 @@ class Client:
 def connect() -> Client:
     """Give the client for the person who is signed in."""
     base_url = current().base_url()
-    return Client(base_url, secret_for(base_url))
+    return Client(base_url, session_for(base_url))
 
 
-def anonymous() -> Client:
+def anonymous(*, served_by: int | None = None) -> Client:
     """Give a client for what needs no sign-in."""
-    return Client(current().base_url())
+    return Client(current().base_url(), served_by=served_by)
 
 
 def _address(path: tuple[str, ...]) -> str:

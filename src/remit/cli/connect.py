@@ -78,6 +78,10 @@ def connect(
     """
     import asyncio
 
+    from remit.compose.programs import hide_this_process
+
+    # The key, the tokens and a person's session are in this process.
+    hide_this_process()
     wanted = Wanted(
         agent=agent or _only_agent(key or token_file),
         task=task,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,7 +15,8 @@ from remit.cli.client import anonymous, connect
 from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.parser import verb
-from remit.cli.sessions import StoredSession, current_profile, forget, remember
+from remit.cli.private import read_private
+from remit.cli.sessions import StoredSession, current_profile, forget, remember, terminal_key
 
 app = verb("login")
 logout_app = verb("logout")
@@ -23,33 +25,41 @@ logout_app = verb("logout")
 @app.default
 def login(
     *,
-    code: Annotated[str, Parameter(show_default=False)] = "",
+    code_file: Annotated[str, Parameter(show_default=False)] = "",
+    code_stdin: Annotated[bool, Parameter(negative=())] = False,
     browser: Annotated[bool, Parameter(negative=())] = False,
+    served_by: str = "",
 ) -> None:
     """Sign in with a one-time code or at the browser, and keep the session for the commands that follow.
 
     The first code is printed by `remit up`; later ones come from `remit person code NAME`. With `--as NAME`
-    the session is kept under that name, beside those of others. Without `--code` it is asked for: then
-    neither the shell's history has it, nor the list of processes, which other users of the machine can read.
+    the session is kept under that name, beside those of others. The code is asked for on the terminal. It is
+    on no command line, which the machine's other users can read and the shell keeps.
 
     Parameters
     ----------
-    code
-        The one-time code.
+    code_file
+        Read the code from this file, which nobody else may read (mode 600).
+    code_stdin
+        Read the code from the standard input.
     browser
         Sign in at the browser instead: with a passkey, or as your organisation has it.
+    served_by
+        The user of this machine that remit runs as, where that is another one than you; said once.
     """
-    if code and browser:
-        raise UsageFault("a code and the browser are two ways", way_out="give one of them")
-    client = anonymous()
+    if bool(code_file) + code_stdin + browser > 1:
+        raise UsageFault("these are several ways to sign in", way_out="give one of them")
+    user = _user_id(served_by) if served_by else None
+    client = anonymous(served_by=user)
+    jkt = terminal_key(make=True).thumbprint
     if browser:
         from remit.cli.browser import sign_in
 
-        session = sign_in(client, _tell)
+        session = sign_in(client, _tell, jkt)
     else:
-        session = client.post("sign-in", code=code or _ask())
-    kept = StoredSession(session["person"], session["session"], session["expires"])
-    name = remember(client.base_url, kept, profile=current().profile)
+        session = client.post("sign-in", code=_code(code_file, stdin=code_stdin), dpop_jkt=jkt)
+    kept = StoredSession(session["person"], session["session"], session["expires"], session["url"])
+    name = remember(client.base_url, kept, profile=current().profile, served_by=user)
     if show.is_json():
         show.answer({"person": kept.person, "profile": name, "expires": kept.expires, "url": client.base_url})
         return
@@ -57,17 +67,50 @@ def login(
     show.picture(show.facts([("until", show.moment(kept.expires)), ("kept as", name)]))
 
 
+def _user_id(name: str) -> int:
+    """Give the id of a user of this machine, by name or number."""
+    import pwd
+
+    try:
+        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise UsageFault(
+            f"there is no user `{name[:80]}` on this machine", way_out="name the user that runs remit"
+        ) from None
+
+
 def _tell(address: str, word: str) -> None:
     show.remark(f"go on at your browser; its page must show {word}")
     show.remark(address)
 
 
+def _code(name: str, *, stdin: bool) -> str:
+    """Take the code from a file of this user alone, from the standard input, or from the terminal."""
+    if stdin:
+        return sys.stdin.readline().strip()
+    return _read(Path(name)) if name else _ask()
+
+
 def _ask() -> str:
     if not sys.stdin.isatty():
-        raise UsageFault("no code is given", way_out="write `remit login --code CODE`, or `--browser`")
+        raise UsageFault(
+            "no code is given, and this is no terminal to ask on",
+            way_out="give `--code-stdin`, `--code-file FILE` or `--browser`",
+        )
     import getpass
 
     return getpass.getpass("Code: ").strip()
+
+
+def _read(place: Path) -> str:
+    try:
+        return read_private(place).decode("ascii").strip()
+    except OSError as fault:
+        raise UsageFault(f"`{place}` cannot be read: {fault.strerror}", way_out="name another file") from None
+    except UnicodeDecodeError:
+        raise UsageFault(
+            f"`{place}` holds no code", way_out="write the code there, and nothing else"
+        ) from None
 
 
 @logout_app.default

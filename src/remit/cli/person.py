@@ -82,7 +82,8 @@ def code(name: str, /) -> None:
         show.answer(made)
         return
     show.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
-    show.copyable("  remit login --code ", show.text(made["code"], "bold"))
+    show.copyable("  ", show.text(made["code"], "bold"))
+    show.say(f"{made['person']} gives it to `remit login`, which asks for it.")
 
 
 @app.command(name="roles")

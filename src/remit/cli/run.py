@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -24,10 +25,15 @@ from remit.cli.tasking import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from remit.sdk.child import Signals
     from remit.sdk.session import AgentSession, TaskSession
 
 app = verb("run")
+
+Apart = Literal["required", "where-possible", "off"]
+CANNOT_START: Final = 127
 
 
 @app.default
@@ -44,6 +50,7 @@ def run(
     alone: Switch = False,
     lease: int | None = None,
     manifest: str = "",
+    apart: Apart = "where-possible",
 ) -> int:
     """Run a program inside one task: `remit run --agent A --task T -- CMD`.
 
@@ -78,6 +85,9 @@ def run(
     manifest
         The digest over what the agent is made of, as `remit agent manifest --only-show` gives it; it is held
         against the registered one.
+    apart
+        Whether the program is kept from looking into other processes of this user, remit's among them:
+        `required` (else it does not start), `where-possible` or `off` (it may gain rights by `setuid`).
     """
     import asyncio
 
@@ -106,7 +116,32 @@ def run(
         token_file=token_file,
         manifest=manifest,
     )
-    return asyncio.run(_governed(wanted, command))
+    return asyncio.run(_governed(wanted, command, _confinement(apart)))
+
+
+def _confinement(apart: Apart) -> Callable[[], None]:
+    """Give what is done in the program before it starts; raises `UsageFault` where it must not start."""
+    from remit.compose.programs import enter_domain, hide_this_process, keeps_apart
+
+    # The key, the tokens and a person's session are in this process.
+    hide_this_process()
+    if apart == "off":
+        return lambda: None
+    if not keeps_apart():
+        if apart == "required":
+            raise UsageFault(
+                "this machine does not keep programs of one user apart: it has no Landlock",
+                way_out="use Linux 5.13 or newer, another user for the agent, or `--apart off`",
+            )
+        remark("this machine does not keep the program from looking into other processes of this user")
+        return lambda: None
+
+    def confine() -> None:
+        if not enter_domain() and apart == "required":
+            os.write(2, b"this program cannot be kept apart: no further Landlock domain\n")
+            os._exit(CANNOT_START)
+
+    return confine
 
 
 def _usual_lease_s() -> int:
@@ -115,7 +150,7 @@ def _usual_lease_s() -> int:
     return int(asked.load_config().limits.task_lease_s) if asked.config_file.is_file() else 15
 
 
-async def _governed(wanted: Wanted, command: tuple[str, ...]) -> int:
+async def _governed(wanted: Wanted, command: tuple[str, ...], confine: Callable[[], None]) -> int:
     from remit.sdk.child import Signals
 
     with Signals() as signals:
@@ -123,13 +158,17 @@ async def _governed(wanted: Wanted, command: tuple[str, ...]) -> int:
             task = await open_task(agent, wanted)
             remark(opened_line(task))
             try:
-                return await _beside_relay(agent, task, command, signals)
+                return await _beside_relay(agent, task, command, signals, confine)
             finally:
                 await complete(task)
 
 
 async def _beside_relay(
-    agent: AgentSession, task: TaskSession, command: tuple[str, ...], signals: Signals
+    agent: AgentSession,
+    task: TaskSession,
+    command: tuple[str, ...],
+    signals: Signals,
+    confine: Callable[[], None],
 ) -> int:
     import asyncio
 
@@ -146,7 +185,7 @@ async def _beside_relay(
     env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
     keeping = asyncio.create_task(_keep(task))
     try:
-        return await run_child(command, env, signals)
+        return await run_child(command, env, signals, confine)
     finally:
         keeping.cancel()
         await relay.close()

@@ -1,38 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is signed in here: session secrets in one file that its owner alone can read, by address and name.
+"""Who is signed in here: sessions in one file that its owner alone can read, by address and name.
 
     $XDG_CONFIG_HOME/remit/sessions.json
     {"http://127.0.0.1:8700": {"current": "ana", "people": {"ana": {...}}}}
 
-Several people may be signed in at once, which tests and demonstrations need; `--as NAME` chooses.
+Several people may be signed in at once, which tests and demonstrations need; `--as NAME` chooses. Sessions
+are bound to the key that lies beside them (`keys/terminal.key.json`): whoever reads both has them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from remit.cli.invocation import current
+from remit.cli.private import read_private
 from remit.core.errors import KeyUnavailable, Unauthenticated
+
+if TYPE_CHECKING:
+    from remit.sdk.key import AgentKey
 
 
 class StoredSession(msgspec.Struct, frozen=True):
-    """One person's session at one address; `expires` is RFC 3339."""
+    """One person's session at one address; `expires` is RFC 3339. `proven_at` is remit's own address, which
+    proofs of the terminal's key name; empty for a session that goes without them.
+    """
 
     person: str
     secret: str
     expires: str
+    proven_at: str = ""
 
 
 class SignedIn(msgspec.Struct, kw_only=True):
-    """Everybody who is signed in at one address; `current` is meant where nobody is named."""
+    """Everybody who is signed in at one address; `current` is meant where nobody is named. `served_by` is the
+    user id of this machine that was said to serve there.
+    """
 
     current: str = ""
+    served_by: int | None = None
     people: dict[str, StoredSession] = {}
 
 
@@ -42,32 +53,52 @@ def sessions_file() -> Path:
     return Path(home) / "remit" / "sessions.json"
 
 
-def secret_for(base_url: str) -> str:
-    """Give the session secret to show at an address; raises `Unauthenticated` where there is none."""
+def session_for(base_url: str) -> StoredSession:
+    """Give the session to show at an address; raises `Unauthenticated` where there is none."""
     given = os.environ.get("REMIT_SESSION", "")
     wanted = current().profile
     if given and not wanted:
-        return given
+        return StoredSession("", given, "")
     here = _read().get(base_url, SignedIn())
     name = wanted or here.current
     found = here.people.get(name)
     if found is not None:
-        return found.secret
+        return found
     others = ", ".join(f"`--as {one}`" for one in sorted(here.people))
     who = f"`{wanted}` is" if wanted else "you are"
     raise Unauthenticated(
         f"{who} not signed in at {base_url}",
         code="no-session",
-        way_out="run `remit login --code CODE`" + (f", or act as another: {others}" if others else ""),
+        way_out="run `remit login`" + (f", or act as another: {others}" if others else ""),
     )
 
 
-def remember(base_url: str, session: StoredSession, *, profile: str = "") -> str:
+def terminal_key(*, make: bool = False) -> AgentKey:
+    """Give the key that the sessions of this user are bound to; raises `KeyUnusable` where there is none."""
+    from remit.sdk.key import AgentKey
+
+    place = sessions_file().parent / "keys" / "terminal.key.json"
+    if make and not place.exists():
+        # Somebody else may have made it meanwhile: that one stays.
+        with contextlib.suppress(FileExistsError):
+            AgentKey.generate().save(place)
+    return AgentKey.load(place)
+
+
+def served_by(base_url: str) -> int | None:
+    """Give the user id that was said to serve an address of this machine."""
+    return _read().get(base_url, SignedIn()).served_by
+
+
+def remember(
+    base_url: str, session: StoredSession, *, profile: str = "", served_by: int | None = None
+) -> str:
     """Keep a session under its person's name, or another; gives that name."""
     name = profile or session.person
     with _changing() as everywhere:
         here = everywhere.setdefault(base_url, SignedIn())
         here.people[name] = session
+        here.served_by = served_by if served_by is not None else here.served_by
         # Who names themselves does not become the one who is meant when nobody is named.
         if not profile or here.current not in here.people:
             here.current = name
@@ -95,16 +126,9 @@ def current_profile(base_url: str) -> str:
 def _read() -> dict[str, SignedIn]:
     place = sessions_file()
     try:
-        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        content = read_private(place)
     except FileNotFoundError:
         return {}
-    with os.fdopen(descriptor, "rb") as opened:
-        status = os.fstat(descriptor)
-        if os.name == "posix" and (
-            status.st_uid != os.geteuid() or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-        ):
-            raise KeyUnavailable(f"`{place}` is open to other users", way_out=f"run `chmod 600 {place}`")
-        content = opened.read()
     try:
         return msgspec.json.decode(content, type=dict[str, SignedIn])
     except (msgspec.DecodeError, msgspec.ValidationError):

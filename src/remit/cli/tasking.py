@@ -16,7 +16,7 @@ from remit.cli.faults import UsageFault
 from remit.cli.invocation import current
 from remit.cli.parser import pairs
 from remit.cli.plain import plain
-from remit.cli.sessions import secret_for
+from remit.cli.sessions import session_for, terminal_key
 from remit.cli.show import counted, moment
 from remit.core.errors import ConfigInvalid, Unauthenticated
 
@@ -73,17 +73,22 @@ async def open_task(agent: AgentSession, wanted: Wanted) -> TaskSession:
         plan=wanted.plan,
         lease_s=wanted.lease_s,
         manifest_digest=wanted.manifest,
-        person_session="" if wanted.alone else _person(agent.gateway.base_url),
+        **({} if wanted.alone else _person(agent.gateway.base_url)),
     )
 
 
-def _person(base_url: str) -> str:
+def _person(base_url: str) -> dict[str, Any]:
+    """Give the session of the person who states the intent, and what proves it; nothing where nobody does."""
+    from remit.sdk.dpop import Prover
+
     try:
-        return secret_for(base_url)
+        session = session_for(base_url)
     except Unauthenticated:
         if current().profile:
             raise
-        return ""
+        return {}
+    prover = Prover(terminal_key()) if session.proven_at else None
+    return {"person_session": session.secret, "person_prover": prover}
 
 
 def planned(given: tuple[str, ...]) -> list[Json] | None:

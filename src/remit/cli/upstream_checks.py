@@ -10,7 +10,7 @@ from typing import Any
 
 from remit.cli.client import Client
 from remit.cli.look import Look, no_connection
-from remit.cli.sessions import secret_for
+from remit.cli.sessions import session_for
 from remit.cli.show import span
 from remit.config import Config
 from remit.config.settings import UpstreamSection
@@ -22,7 +22,7 @@ Json = Any
 def told_of_upstreams(base_url: str) -> dict[str, Json]:
     """Give what the running remit says of each upstream, by name; nothing to who is not signed in there."""
     try:
-        found = Client(base_url, secret_for(base_url)).get("upstreams")["items"]
+        found = Client(base_url, session_for(base_url)).get("upstreams")["items"]
         return {str(one["name"]): one for one in found}
     except (RemitError, KeyError, TypeError):
         return {}

@@ -177,8 +177,9 @@ def _invite(code: Code, welcome: Welcome) -> None:
         show.text(code.person, "bold"),
         f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
     )
-    show.copyable("  remit login --code ", show.text(code.code, "bold"))
-    show.say(f"or at {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
+    show.copyable("  ", show.text(code.code, "bold"))
+    show.say("It goes to `remit login`, which asks for it,")
+    show.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
     show.say("")
 
 

@@ -67,6 +67,7 @@ MEANINGS: dict[EventKind, Meaning] = {
         {
             "method": "`code`, `passkey`, or `oidc` with the provider's name",
             "session": "`session` of a program, or `browser`",
+            "bound": "whether it works with proofs of a key alone",
         },
         {"person": "who"},
     ),

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
 from remit.sdk import lineage
@@ -82,15 +82,27 @@ def in_foreground() -> bool:
         os.close(terminal)
 
 
-async def run_child(argv: Sequence[str], env: Mapping[str, str], signals: Signals) -> int:
+async def run_child(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    signals: Signals,
+    confine: Callable[[], None] = lambda: None,
+) -> int:
     """Run a program to its end; gives the exit code for this process: its own, or 128 + the signal's number.
 
     It shares our standard streams and process group. On Linux it gets SIGTERM when this process ends in any
-    way, and its orphans stay below this process. Raises `AgentFault` where it cannot be started.
+    way, its orphans stay below this process, and `confine` is called in it before it becomes the program.
+    Raises `AgentFault` where it cannot be started.
     """
     lineage.adopt_orphans()
     own = os.getpid()
-    prepare = (lambda: lineage.end_with_parent(own, signal.SIGTERM)) if sys.platform == "linux" else None
+
+    def begin() -> None:
+        confine()
+        # Behind it: a change of rights may clear this.
+        lineage.end_with_parent(own, signal.SIGTERM)
+
+    prepare = begin if sys.platform == "linux" else None
     try:
         child = await asyncio.create_subprocess_exec(*argv, env=dict(env), preexec_fn=prepare)
     except (OSError, ValueError) as fault:

@@ -136,14 +136,15 @@ class AgentSession(_TokenSource):
         plan: Sequence[str | Mapping[str, Json]] | None = None,
         lease_s: int = 0,
         person_session: str = "",
+        person_prover: Prover | None = None,
         manifest_digest: str = "",
     ) -> TaskSession:
         """Open a task of this agent, and give it.
 
-        With `person_session` (what `remit login` got) the person states the intent, else the agent does,
-        where the task type permits that. With `lease_s` above 0 the task ends when `keep` has not renewed it
-        for so long. `plan` says what the work will need (see `extend_plan`). `manifest_digest`
-        (`remit.sdk.manifest`) says what the agent is made of now.
+        With `person_session` (what `remit login` got, and `person_prover` where it is bound to a key) the
+        person states the intent, else the agent does, where the task type permits that. With `lease_s` above
+        0 the task ends when `keep` has not renewed it for so long. `plan` says what the work will need (see
+        `extend_plan`). `manifest_digest` (`remit.sdk.manifest`) says what the agent is made of now.
         """
         asked: dict[str, Json] = {
             "agent": self.agent,
@@ -158,7 +159,9 @@ class AgentSession(_TokenSource):
         if manifest_digest:
             asked["manifest_digest"] = manifest_digest
         if person_session:
-            task = await self.gateway.ask("POST", "/api/v1/tasks", bearer=person_session, body=asked)
+            task = await self.gateway.ask(
+                "POST", "/api/v1/tasks", bearer=person_session, body=asked, prover=person_prover
+            )
         else:
             task = await self.ask("POST", "/api/v1/tasks", body=asked)
         return TaskSession(self, task)

@@ -230,9 +230,11 @@ class Authenticator:
         place: str = "",
         authenticated: datetime | None = None,
         changes: tuple[Change, ...] = (),
+        jkt: str = "",
     ) -> tuple[str, Credential]:
         """Sign a person in: give the secret of a new session, and what is kept of it.
 
+        With `jkt` the session is bound to the key of this thumbprint: its secret alone opens nothing.
         `changes` become true at the same moment (a code used up, an older session ended); where one of them
         is refused, so is the session (`Unauthenticated`).
         """
@@ -248,13 +250,14 @@ class Authenticator:
             method=method,
             authenticated=authenticated or now,
             place=place[:200],
+            jkt=jkt,
         )
         signed_in = Event(
             kind=EventKind.PERSON_SIGNED_IN,
             at=now,
             tenant=self._tenant,
             subject=person.name,
-            facts={"method": method, "session": kind},
+            facts={"method": method, "session": kind, "bound": bool(jkt)},
             sealed={"person": person.name},
         )
         try:
@@ -269,27 +272,36 @@ class Authenticator:
             raise error from None
         return secret, session
 
-    async def sign_in(self, code: str) -> tuple[str, Person, datetime]:
-        """Exchange a one-time code for a session secret."""
+    async def sign_in(self, code: str, jkt: str = "") -> tuple[str, Person, datetime]:
+        """Exchange a one-time code for a session secret, bound to the key of the thumbprint `jkt`."""
         person, use = await self.person_by_code(code)
-        secret, session = await self.open_session(person, changes=(use,))
+        secret, session = await self.open_session(person, changes=(use,), jkt=jkt)
         return secret, person, session.expires
 
-    async def person(self, secret: str) -> Person:
-        """Give the person of a session secret; raises `Unauthenticated`."""
+    async def person(self, secret: str, jkt: str = "") -> Person:
+        """Give the person of a session secret; raises `Unauthenticated`. `jkt` is the key that was proven."""
         found = await self._store.signed_in(self._tenant, secret_digest(secret))
         if found is None or found[0].kind != "session" or self._clock.now() >= found[0].expires:
             raise Unauthenticated(
                 "you are not signed in", code="no-session", way_out="run `remit login`", step=1
+            )
+        if found[0].jkt != jkt:
+            raise Unauthenticated(
+                "the session is bound to a key, and its sender did not prove to hold it"
+                if found[0].jkt
+                else "the session is bound to no key",
+                code="session-unproven" if found[0].jkt else "session-unbound",
+                way_out="run `remit login`",
+                step=1,
             )
         person = found[1]
         if not person.active:
             raise Unauthenticated("this person may not sign in", code="no-session", step=1)
         return self._members.of_person(person)
 
-    async def sign_out(self, secret: str) -> None:
+    async def sign_out(self, secret: str, jkt: str = "") -> None:
         """End a session; raises `Unauthenticated` where there is none."""
-        person = await self.person(secret)
+        person = await self.person(secret, jkt)
         await self._store.commit(
             Unit(
                 changes=(TakeCredential(self._tenant, secret_digest(secret)),),

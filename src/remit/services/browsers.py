@@ -150,8 +150,12 @@ class Browsers:
         person, use = await self._authenticator.person_by_code(code)
         return await self.open(person, method="code", place=place, replacing=replacing, changes=(use,))
 
-    async def for_terminal(self, code: str, *, verifier: str, redirect_uri: str) -> tuple[str, Credential]:
-        """Give a command line its session for the code that a person let it have (RFC 7636 section 4.6)."""
+    async def for_terminal(
+        self, code: str, *, verifier: str, redirect_uri: str, jkt: str = ""
+    ) -> tuple[str, Credential]:
+        """Give a command line its session for the code that a person let it have (RFC 7636 section 4.6),
+        bound to the key of the thumbprint `jkt`.
+        """
         ticket = await self.tickets.look(code)
         held = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
         if (
@@ -171,6 +175,7 @@ class Browsers:
             place="a command line",
             authenticated=held.authenticated,
             changes=(self.tickets.use(code),),
+            jkt=jkt,
         )
 
     async def sessions(self, person: str) -> list[Credential]:

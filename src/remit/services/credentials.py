@@ -72,7 +72,7 @@ class Credentials:
         nonce = ""
         if scheme == DPOP:
             # 2
-            jkt, nonce = (showing.judged, "") if showing.judged else self._proof(showing, token)
+            jkt, nonce = self.proven(showing, token)
             proven = msgspec.structs.replace(proven, jkt=jkt)
             if not claims.confirmation.jkt:
                 raise Unauthenticated(
@@ -84,6 +84,10 @@ class Credentials:
         # 3
         self._authenticator.check_proven(claims, proven)
         return Identified(token, claims, proven, nonce)
+
+    def proven(self, showing: Showing, secret: str) -> tuple[str, str]:
+        """Give the key that a proof beside a person's session shows, and the nonce for next time."""
+        return (showing.judged, "") if showing.judged else self._proof(showing, secret)
 
     def _proof(self, showing: Showing, token: str) -> tuple[str, str]:
         proof = _only(showing.proofs)

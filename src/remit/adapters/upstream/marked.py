@@ -2,7 +2,8 @@
 """Finding the processes of one lease by the mark in their environment, whoever their parent is by now.
 
 Linux alone: a process's environment is read from `/proc`. One that was started with an environment of its own
-making is not found so; its guard has it among its descendants.
+making is not found so; its guard has it among its descendants. A guard, and the first process of a PID
+namespace, are found by their command line: nobody but root reads their environment.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ from typing import Final
 MARK: Final = "REMIT_LEASE"
 _ROUNDS: Final = 100
 _PAUSE_S: Final = 0.005
+
+
+def place() -> str:
+    """Say where processes are looked for: this start of this machine, and this PID namespace of it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return ""
 
 
 def can_mark() -> bool:
@@ -51,12 +61,18 @@ def _mark(lease: str) -> bytes:
 
 
 def _carries(place: Path, wanted: bytes) -> bool:
-    # One that is gone, or somebody else's, cannot be read; root has programs that run as others.
-    with contextlib.suppress(OSError):
-        return os.geteuid() in (0, place.stat().st_uid) and wanted in (place / "environ").read_bytes().split(
-            b"\0"
-        )
+    for name in ("environ", "cmdline"):
+        # One that is gone, or somebody else's, cannot be read; root has programs that run as others.
+        with contextlib.suppress(OSError):
+            if wanted in (place / name).read_bytes().split(b"\0"):
+                return _ours(place)
     return False
+
+
+def _ours(place: Path) -> bool:
+    """Whether a process is of this user, also one that nobody looks into; `/proc` gives those to root."""
+    ids = next(one for one in (place / "status").read_text("utf-8").splitlines() if one.startswith("Uid:"))
+    return os.geteuid() in (0, int(ids.split()[2]))
 
 
 def _kill(pid: int, wanted: bytes) -> None:

@@ -78,6 +78,8 @@ class McpStdio:
             raise ConfigInvalid(f"upstream `{name}` has no usable command", key="command")
         self.name = name
         self.counts: Counter[str] = Counter()
+        #: Whether it is known of each process that ended so far that nothing of it runs.
+        self.none_left = True
         self._command = tuple(command)
         self._env = own_environment(env or {}, own_home=users is not None)
         self._apart, self._users = apart, users
@@ -191,6 +193,11 @@ class McpStdio:
 
     # The life of the process.
 
+    @property
+    def enclosed(self) -> bool:
+        """Whether the process has a PID namespace, all of which ends with it."""
+        return self._session is not None and self._session.child.enclosed
+
     async def _supervise(self) -> None:
         """Start it, wait for its end, wait, start it again."""
         loop = asyncio.get_running_loop()
@@ -280,6 +287,7 @@ class McpStdio:
     async def _bury(self, session: StdioSession, user: int) -> int:
         await session.child.stop(self._patience_s)
         status = await session.child.reap()
+        self.none_left = self.none_left and session.child.none_left
         if user and self._users is not None:
             # Its guard has done this, unless the guard was killed before.
             await asyncio.to_thread(end_user, user)

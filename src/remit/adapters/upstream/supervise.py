@@ -6,6 +6,8 @@ import contextlib
 import logging
 import math
 import os
+import re
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from remit.adapters.upstream.guard import CANNOT_START
+from remit.adapters.upstream.marked import MARK
 from remit.core.errors import ConfigInvalid, UpstreamUnreachable
 
 log = logging.getLogger(__name__)
@@ -101,15 +104,46 @@ class Input(asyncio.BaseProtocol):
 
 
 class Deathline(asyncio.Protocol):
-    """Sees the end of the guard."""
+    """Hears what the guard says of what it guards, and sees the end of the guard."""
 
     def __init__(self, on_death: Callable[[], None]) -> None:
-        """Tell it to `on_death`."""
+        """Tell its end to `on_death`."""
         self._on_death = on_death
+        self._said = b""
+        self._over = False
+        #: The first process of the program's PID namespace, held open; -1 where there is none.
+        self.first = -1
+        self.enclosed = False
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in more of what it says."""
+        self._said += data
+        if not self.enclosed and (found := re.match(rb"enclosed (\d+)\n", self._said)):
+            self.enclosed = True
+            with contextlib.suppress(OSError):  # it is gone already, and all with it
+                self.first = os.pidfd_open(int(found[1]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, or is no longer looked at."""
+        self.ended.set()
         self._on_death()
+
+    def none_left(self) -> bool:
+        """Whether it is known that nothing of the program is left: the guard has counted, or the namespace's
+        first process has ended, which the kernel shows when no other process is in it.
+        """
+        if self.first >= 0:
+            looked = select.poll()
+            looked.register(self.first, select.POLLIN)
+            self._over = self._over or bool(looked.poll(0))
+        return self._over or self._said.endswith(b"none\n")
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        if self.first >= 0:
+            os.close(self.first)
+            self.first = -1
 
 
 class ChildProcess:
@@ -135,6 +169,9 @@ class ChildProcess:
         self._transports: list[asyncio.BaseTransport] = []
         self._lifeline = -1
         self._guard_s = 0.0
+        self._death = Deathline(self._on_death)
+        #: Whether it is known that nothing of it runs; told by `reap`.
+        self.none_left = True
         self._renewing: asyncio.TimerHandle | None = None
         self._logged = 0
         self._minute = 0.0
@@ -168,6 +205,7 @@ class ChildProcess:
             str(lease_s),
             apart,
             str(user),
+            f"{MARK}={env.get(MARK, '')}",
         ]
         argv += command
         try:
@@ -191,11 +229,16 @@ class ChildProcess:
         self._input, _ = await loop.connect_write_pipe(Input, popen.stdin)
         output, _ = await loop.connect_read_pipe(lambda: self._output, popen.stdout)
         errors, _ = await loop.connect_read_pipe(lambda: self._errors, popen.stderr)
-        death, _ = await loop.connect_read_pipe(lambda: Deathline(self._on_death), os.fdopen(deathline, "rb"))
+        death, _ = await loop.connect_read_pipe(lambda: self._death, os.fdopen(deathline, "rb"))
         self._transports = [self._input, output, errors, death]
         if lease_s:
             os.set_blocking(self._lifeline, False)
             self._renew(lease_s / 4)
+
+    @property
+    def enclosed(self) -> bool:
+        """Whether its guard has said that it has a PID namespace."""
+        return self._death.enclosed
 
     @property
     def alive(self) -> bool:
@@ -236,13 +279,25 @@ class ChildProcess:
             while (ended := popen.poll()) is None:
                 looks -= 1
                 if looks < 0:
-                    # Somebody has stopped it. Its program dies with it.
+                    # Somebody has stopped it, or it is not done. Its program dies with it.
                     popen.kill()
                 await asyncio.sleep(_LOOK_S)
             status = ended
+            await self._look_what_is_left()
         for transport in self._transports:
             transport.close()
         return status
+
+    async def _look_what_is_left(self) -> None:
+        """Hear the guard's last words, or see the end of the namespace whose guard was killed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._death.ended.wait(), _LAST_WORDS_S)
+        for _ in range(math.ceil(_LEASED_GUARD_S / _LOOK_S)):
+            if self._death.none_left() or not self._death.enclosed:
+                break
+            await asyncio.sleep(_LOOK_S)
+        self.none_left = self._death.none_left()
+        self._death.close()
 
     def _renew(self, every_s: float) -> None:
         """Tell the guard that we run."""

@@ -7,16 +7,20 @@ What the server offers is asked of one more process, which has no task's credent
 A process has two owners outside of its task. Its guard (`guard`) is a process of its own, which kills it when
 remit says so, when remit is gone, and when remit has not run for `lease_s`. And it is a lease
 (`services/leases`), kept in the store before it is started: it is taken back by killing whatever carries its
-mark, and it is dead when nothing carries it any more.
+mark. It is dead when nothing carries the mark any more *and* nothing else of it can run: its guard has
+counted none, or the PID namespace that it was enclosed in has ended. Where a guard that counts was cut short,
+nobody knows, and the lease stays open as `indeterminate`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from remit.adapters.upstream.marked import MARK, kill_marked, marked
+from remit.adapters.upstream.marked import MARK, kill_marked, marked, place
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.core.errors import Busy, KeyUnavailable, UpstreamUnreachable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
@@ -46,6 +50,8 @@ class TaskProcesses:
         self._limit = limit
         self._listing = listing
         self._running: dict[str, McpStdio] = {}
+        #: Leases of which nobody knows whether a process is left.
+        self.unsure: set[str] = set()
         self._on_notification: Callable[[str, Json], None] = _nothing
 
     async def start(
@@ -93,11 +99,17 @@ class TaskProcesses:
             await self.end(lease)
             raise
 
+    def enclosed(self, lease: str) -> bool:
+        """Whether a process has a PID namespace, which ends with its guard."""
+        return lease in self._running and self._running[lease].enclosed
+
     async def end(self, lease: str) -> None:
         """Have a process's guard kill it; safe to call for one that is gone."""
         server = self._running.pop(lease, None)
         if server is not None:
             await server.stop()
+            if not server.none_left:
+                self.unsure.add(lease)
 
 
 class ProcessBroker:
@@ -110,21 +122,41 @@ class ProcessBroker:
     def __init__(self, processes: TaskProcesses) -> None:
         """Take the upstream that they belong to."""
         self._processes = processes
+        #: Tells the leases of this run of remit from those that an earlier one has left.
+        self._run = f"{os.getpid()} {id(self)} {time.monotonic_ns()}"
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Start a process with `wanted.env` in its environment."""
         await self._processes.run(wanted.lease, wanted.env, wanted.secrets)
-        return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}")
+        handle = {"run": self._run, "place": place()}
+        if self._processes.enclosed(wanted.lease):
+            handle["enclosed"] = "yes"
+        return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}", handle=handle)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """Have it killed, and kill what is left of it: where its guard was killed too, or remit was."""
+        """Have it killed, and kill what is left of it: where its guard was killed too, or remit was.
+
+        Raises `KeyUnavailable` also where nobody knows whether something is left (`indeterminate`).
+        """
         await self._processes.end(credential.lease)
+        handle = credential.handle
+        earlier = handle.get("run", self._run) != self._run
+        if earlier and "enclosed" not in handle and handle["place"] == place():
+            # Its guard told nobody how it ended. A machine that was started again has ended all.
+            self._processes.unsure.add(credential.lease)
         left = await asyncio.to_thread(kill_marked, credential.lease)
         if left:
             raise KeyUnavailable(
                 f"processes {left} of upstream `{self._processes.name}` cannot be killed",
                 code="process-left",
                 way_out="look what holds them up (a disk or a network file system), and kill them",
+            )
+        if credential.lease in self._processes.unsure:
+            raise KeyUnavailable(
+                f"nobody knows whether processes of upstream `{self._processes.name}` are left: the guard was"
+                " cut short",
+                code="indeterminate",
+                way_out="look for its processes and end them; a restart of the machine ends all",
             )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
@@ -133,4 +165,6 @@ class ProcessBroker:
             found = await asyncio.to_thread(marked, credential.lease)
         except OSError:
             return Probe.UNREACHABLE
-        return Probe.ACCEPTED if found else Probe.REFUSED
+        if found:
+            return Probe.ACCEPTED
+        return Probe.UNREACHABLE if credential.lease in self._processes.unsure else Probe.REFUSED

@@ -88,7 +88,7 @@ async def _changes(errand: Errand) -> AsyncIterator[bytes]:
     while True:
         try:
             # The session is looked at each time: signing out, and losing a role, ends the watching.
-            person = await errand.house.authenticator.person(errand.secret)
+            person = await errand.house.authenticator.person(errand.secret, errand.arrived.seen.jkt)
         except Unauthenticated:
             return
         told = False

@@ -68,10 +68,10 @@ def session_secret(request: Request) -> str:
         raise Unauthenticated(
             "the credential is not a bearer token",
             code="authorization",
-            way_out="send `Authorization: Bearer ...`",
+            way_out="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
             step=1,
         )
-    return secret if secret.startswith(SESSION_PREFIX) and scheme.lower() == "bearer" else ""
+    return secret if secret.startswith(SESSION_PREFIX) else ""
 
 
 async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
@@ -102,6 +102,9 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
             )
         secret = session_secret(request)
         if secret:
+            if request.headers["authorization"][:5].lower() == "dpop ":
+                jkt, nonce = desk.house.credentials.proven(shown_by(request, desk.house), secret)
+                request.state.nonce, errand = nonce, errand.proven_by(jkt)
             known = await _person(errand, endpoint, secret)
             body_of(request.scope, f"person {known.someone.name}")
             return known
@@ -148,7 +151,7 @@ async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
 
 
 async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
-    person = await errand.house.authenticator.person(secret)
+    person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
         raise Forbidden("this is for agents", code="caller", way_out="use the agent's token")
     require(person, endpoint.people)

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Annotated
+
+import msgspec
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
 from remit.api.rest.views import Moment, View
@@ -13,11 +16,17 @@ from remit.services.authenticate import secret_digest
 from remit.services.browsers import handle_of
 from remit.services.duties import Duty
 
+#: SHA-256 in base64url, without padding; empty for none.
+Thumbprint = Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9_-]{43})?$", max_length=43)]
+
 
 class SignIn(Body, frozen=True, kw_only=True):
-    """A one-time code, as an administrator or the first start gave it."""
+    """A one-time code, as an administrator or the first start gave it. With `dpop_jkt`, the thumbprint of a
+    key (RFC 7638), the session works with proofs of that key alone (RFC 9449).
+    """
 
     code: str
+    dpop_jkt: Thumbprint = ""
 
 
 class BrowserSignIn(Body, frozen=True, kw_only=True):
@@ -26,14 +35,18 @@ class BrowserSignIn(Body, frozen=True, kw_only=True):
     code: str
     code_verifier: str
     redirect_uri: str
+    dpop_jkt: Thumbprint = ""
 
 
 class NewSession(View, frozen=True, kw_only=True):
-    """A session: its secret is shown this once, and goes into `Authorization: Bearer`."""
+    """A session: its secret is shown this once, and goes into `Authorization: Bearer`, or `DPoP` where it is
+    bound to a key. `url` is remit's own address, which its proofs name.
+    """
 
     session: str
     person: str
     expires: Moment
+    url: str
 
 
 class SessionView(View, frozen=True, kw_only=True):
@@ -73,6 +86,10 @@ def _failed(errand: Errand) -> None:
         errand.desk.tries.failed(errand.client)
 
 
+def _own(errand: Errand) -> str:
+    return errand.house.public_url.rstrip("/")
+
+
 async def sign_in(errand: Errand) -> NewSession:
     """Exchange a code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
@@ -83,11 +100,13 @@ async def sign_in(errand: Errand) -> NewSession:
         )
     _check(errand)
     try:
-        secret, person, expires = await errand.house.authenticator.sign_in(errand.body.code)
+        secret, person, expires = await errand.house.authenticator.sign_in(
+            errand.body.code, errand.body.dpop_jkt
+        )
     except Unauthenticated:
         _failed(errand)
         raise
-    return NewSession(session=secret, person=person.name, expires=expires)
+    return NewSession(session=secret, person=person.name, expires=expires, url=_own(errand))
 
 
 async def sign_in_by_browser(errand: Errand) -> NewSession:
@@ -96,17 +115,17 @@ async def sign_in_by_browser(errand: Errand) -> NewSession:
     given: BrowserSignIn = errand.body
     try:
         secret, session = await errand.house.people.browsers.for_terminal(
-            given.code, verifier=given.code_verifier, redirect_uri=given.redirect_uri
+            given.code, verifier=given.code_verifier, redirect_uri=given.redirect_uri, jkt=given.dpop_jkt
         )
     except Unauthenticated:
         _failed(errand)
         raise
-    return NewSession(session=secret, person=session.person, expires=session.expires)
+    return NewSession(session=secret, person=session.person, expires=session.expires, url=_own(errand))
 
 
 async def sign_out(errand: Errand) -> None:
     """End the session of the request."""
-    await errand.house.authenticator.sign_out(errand.secret)
+    await errand.house.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
 
 
 async def sessions(errand: Errand) -> Items[SessionView]:

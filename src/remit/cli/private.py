@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of a person that nobody else may read: the command line's sessions, and codes handed over in one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from remit.core.errors import KeyUnavailable
+
+
+def read_private(place: Path) -> bytes:
+    """Read a file; raises `KeyUnavailable` where others could read it too, `OSError` where nobody can."""
+    descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(descriptor, "rb") as opened:
+        status = os.fstat(descriptor)
+        if os.name == "posix" and status.st_uid != os.geteuid():
+            raise KeyUnavailable(
+                f"`{place}` belongs to another user", code="open-to-others", way_out="use a file of your own"
+            )
+        if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise KeyUnavailable(
+                f"`{place}` is open to other users",
+                code="open-to-others",
+                way_out=f"run `chmod 600 {place}`; what others may have read is no secret any more",
+            )
+        return opened.read()
