@@ -227,6 +227,13 @@ class TakeCredential(msgspec.Struct, frozen=True):
     digest: str
 
 
+class UseCredential(msgspec.Struct, frozen=True):
+    """Refuse with `Conflict` unless a credential is there."""
+
+    tenant: str
+    digest: str
+
+
 class EndCredentials(msgspec.Struct, frozen=True):
     """Delete everything with which a person shows who they are: sessions and codes."""
 
@@ -274,6 +281,7 @@ Change = (
     | PutPin
     | PutCredential
     | TakeCredential
+    | UseCredential
     | EndCredentials
     | PutValue
     | UseAssertion

@@ -21,6 +21,7 @@ from remit.core.event import Event, person_changed
 from remit.core.identity import Memberships, Person
 from remit.core.passkey import Link
 from remit.core.ticket import ProviderVisit, TerminalCode
+from remit.ports.change import UseCredential
 from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
@@ -170,7 +171,7 @@ class Browsers:
             method="browser",
             place="a command line",
             authenticated=held.authenticated,
-            changes=(self.tickets.use(code),),
+            changes=(UseCredential(self._tenant, held.session), self.tickets.use(code)),
         )
 
     async def sessions(self, person: str) -> list[Credential]:

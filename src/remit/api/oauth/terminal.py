@@ -56,6 +56,7 @@ async def decide(visit: PageVisit) -> Response:
         redirect_uri=redirect_uri,
         code_challenge=challenge,
         person=visit.seat.person.name,
+        session=visit.seat.session.digest,
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )

@@ -65,12 +65,12 @@ def _apart(errand: Errand) -> bool:
 
 def _check(errand: Errand) -> None:
     if _apart(errand):
-        errand.desk.tries.check(errand.client)
+        errand.desk.tries.check(errand.origin)
 
 
 def _failed(errand: Errand) -> None:
     if _apart(errand):
-        errand.desk.tries.failed(errand.client)
+        errand.desk.tries.failed(errand.origin)
 
 
 async def sign_in(errand: Errand) -> NewSession:

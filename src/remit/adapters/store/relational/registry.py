@@ -14,6 +14,7 @@ from remit.core.delegation import Delegation
 from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.identity import Agent, AgentState, Person, overlaps
 from remit.core.workload import workload_of
+from remit.ports.change import UseCredential
 from remit.ports.store import (
     EndCredentials,
     PutAgent,
@@ -135,6 +136,13 @@ def put_finding(sql: Sql, change: PutFinding) -> None:
     )
 
 
+def use_credential(sql: Sql, change: UseCredential) -> None:
+    """Refuse unless the credential is there."""
+    where = (change.tenant, change.digest)
+    if not sql.execute("select 1 from credentials where tenant = ? and digest = ?", where).fetchone():
+        raise Conflict("that session has ended", code="credential", way_out="sign in again")
+
+
 def end_credentials(sql: Sql, change: EndCredentials) -> None:
     """Delete a person's sessions and codes."""
     sql.execute(
@@ -170,5 +178,6 @@ APPLY: dict[type, Apply] = {
     PutDelegation: put_delegation,
     UseDelegation: use_delegation,
     PutFinding: put_finding,
+    UseCredential: use_credential,
     EndCredentials: end_credentials,
 }
