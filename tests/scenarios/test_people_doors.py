@@ -150,7 +150,7 @@ async def test_nobody_has_the_name_of_remit(world: HouseWorld, name: str) -> Non
     ],
 )
 async def test_a_client_assertion_is_for_the_issuer_alone(world: HouseWorld, audience: Json) -> None:
-    """Another audience beside it, or the endpoint in its place, is one that a server in the middle may have."""
+    """Another audience beside it, or the endpoint in its place, is that of a server in the middle."""
     told = await world.form(
         {
             "grant_type": "client_credentials",

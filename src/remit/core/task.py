@@ -183,6 +183,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     for each of its grants by digest, the accounts of the ancestors' grants that a call under it is also
     counted against. `counted_as` names, for a grant that was narrowed since, the one that it was opened with:
     what was used up of that stays used up. `narrowings` is how often the task was made to hold less.
+    `coded_by` is who had made sign-in codes for those who stated it.
     """
 
     tenant: str
@@ -204,6 +205,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     drawn_from: dict[str, tuple[str, ...]] = {}
     counted_as: dict[str, str] = {}
     narrowings: int = 0
+    coded_by: tuple[str, ...] = ()
     state: TaskState = TaskState.ACTIVE
     opened: datetime
     deadline: datetime

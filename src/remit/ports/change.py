@@ -200,7 +200,8 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is `session` (of programs), `browser` (a session whose secret is a cookie), or `code`. `method` is
     how the person proved who they are, `authenticated` when (at `created` where it is `None`), `place` what
-    they used, in words for themselves.
+    they used, in words for themselves. `coded_by` is who, other than the person, made the code that it is or
+    came of.
     """
 
     tenant: str
@@ -212,6 +213,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "code"
     authenticated: datetime | None = None
     place: str = ""
+    coded_by: tuple[str, ...] = ()
 
 
 class PutCredential(msgspec.Struct, frozen=True):

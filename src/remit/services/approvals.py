@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from remit.core.approval import Approval, ApprovalState
 from remit.core.decision import Decision
-from remit.core.errors import Busy, NotFound
+from remit.core.errors import Busy, Forbidden, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Person
 from remit.core.ids import ID_BYTES, make_id
@@ -22,6 +22,7 @@ from remit.core.request import AccessRequest
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutApproval, Store, Unit
 from remit.services.call_events import unsensitive
+from remit.services.ways_in import code_makers
 
 #: Questions that one task may have open at once: people are not to be flooded.
 MAX_PENDING = 20
@@ -124,6 +125,12 @@ class Approvals:
         """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
         now = self._clock.now()
         found = await self.get(approval_id)
+        if approve and person.name in await self._code_makers(found):
+            raise Forbidden(
+                "who made a sign-in code for who asks does not approve",
+                code="code-maker",
+                way_out="ask another approver, or remove what came of the code (`remit person ways`)",
+            )
         answered = found.answered(person, approve, now, comment)
         event = Event(
             kind=EventKind.APPROVAL_DECIDED,
@@ -142,6 +149,13 @@ class Approvals:
         )
         await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
         return answered
+
+    async def _code_makers(self, approval: Approval) -> frozenset[str]:
+        """Give who may have been the one that asks: who made codes for them of which something lives."""
+        task, now = await self._store.task(self._tenant, approval.task), self._clock.now()
+        asking = {approval.requested_for, approval.stated_by} - {""}
+        makers = [await code_makers(self._store, self._tenant, name, now) for name in sorted(asking)]
+        return frozenset(task.coded_by if task else ()).union(*makers)
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
         """Give the open approvals of tasks that have ended, as expired now, each with the state that it was

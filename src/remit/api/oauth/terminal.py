@@ -57,6 +57,7 @@ async def decide(visit: PageVisit) -> Response:
         code_challenge=challenge,
         person=visit.seat.person.name,
         session=visit.seat.session.digest,
+        coded_by=visit.seat.session.coded_by,
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )

@@ -48,6 +48,14 @@ class SessionView(View, frozen=True, kw_only=True):
     current: bool
 
 
+class CodeMade(View, frozen=True, kw_only=True):
+    """The last sign-in code that others made for the caller, and how often that was."""
+
+    by: tuple[str, ...]
+    at: Moment
+    times: int
+
+
 class Me(View, frozen=True, kw_only=True):
     """Who the caller is: `kind` is `person` or `agent`; `task` is what an agent's token is bound to."""
 
@@ -56,6 +64,7 @@ class Me(View, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     groups: tuple[str, ...] = ()
     task: str = ""
+    code_made: CodeMade | None = None
 
 
 def _apart(errand: Errand) -> bool:
@@ -137,8 +146,15 @@ async def me(errand: Errand) -> Me:
     """Say who the caller is."""
     if errand.person is not None:
         person = errand.person
+        made = await errand.house.personnel.code_made(person.name)
         return Me(
-            kind="person", name=person.name, roles=tuple(sorted(person.roles)), groups=tuple(person.groups)
+            kind="person",
+            name=person.name,
+            roles=tuple(sorted(person.roles)),
+            groups=tuple(person.groups),
+            code_made=CodeMade(by=tuple(made.facts["by"]), at=made.last_seen, times=made.count)
+            if made
+            else None,
         )
     agent = errand.agent
     if agent is None:

@@ -186,6 +186,11 @@ MIGRATIONS: tuple[str, ...] = (
     alter table credentials add column person text not null default '';
     create index credentials_by_person on credentials (tenant, person);
     """,
+    # A code for anybody is the same kind of finding now.
+    """
+    update findings set body = replace(body, '"kind":"approver-code"', '"kind":"sign-in-code"')
+        where body like '%"kind":"approver-code"%';
+    """,
 )
 
 VERSION = len(MIGRATIONS)
