@@ -219,6 +219,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     epochs: dict[str, int] = {}
 
     @property
+    def speaker(self) -> str:
+        """The person who stated the intent; empty where it was no person."""
+        return "" if self.intent.stated_by.startswith(NO_PERSON) else self.intent.stated_by
+
+    @property
+    def subject(self) -> str:
+        """Whose the task is: whom it is for, else who stated it, else its agent. Their key seals what is
+        asked in it.
+        """
+        return self.on_behalf_of or self.speaker or self.agent
+
+    @property
     def parent(self) -> str:
         """The id of the task that this one was handed down from; empty where there is none."""
         return self.lineage[0].task if self.lineage else ""

@@ -28,6 +28,7 @@ from remit.services.derived import Derived
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
+from remit.services.forgetting import Forgetting
 from remit.services.holdings import Holdings
 from remit.services.issuing import Issuing
 from remit.services.leases import Leases
@@ -152,6 +153,7 @@ class House:
     deferrals: Deferrals
     answers: Answers
     evidence: Evidence
+    forgetting: Forgetting
     derived: Derived
     receipts: Receipts
     chains: Chains

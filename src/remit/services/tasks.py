@@ -303,7 +303,7 @@ class Tasks:
             tenant=self._tenant,
             task=task.id,
             agent=task.agent,
-            subject=task.on_behalf_of or task.agent,
+            subject=task.subject,
             facts=facts,
             sealed={
                 "goal": task.intent.goal,

@@ -21,8 +21,8 @@ class CodeView(View, frozen=True, kw_only=True):
 
 
 class WayInView(View, frozen=True, kw_only=True):
-    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`; `coded_by` is
-    who made the sign-in code that it came of.
+    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
+    `coded_by` is who made the sign-in code that it came of.
     """
 
     id: str

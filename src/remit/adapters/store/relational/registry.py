@@ -18,7 +18,6 @@ from remit.ports.change import UseCredential
 from remit.ports.store import (
     EndCredentials,
     PutAgent,
-    PutDelegation,
     PutFinding,
     PutLastProof,
     PutPerson,
@@ -103,18 +102,6 @@ def use_person(sql: Sql, change: UsePerson) -> None:
         raise Conflict(f"`{change.name}` is {state}", way_out="ask an administrator")
 
 
-def put_delegation(sql: Sql, change: PutDelegation) -> None:
-    """Insert or replace a delegation record."""
-    one = change.delegation
-    word = "nothing" if change.expect_new else "update set body = excluded.body"
-    done = sql.execute(
-        f"insert into delegations values (?, ?, ?, ?, ?, ?) on conflict (tenant, id) do {word}",  # noqa: S608
-        (one.tenant, one.id, one.person, one.agent, micros(one.made), text(one)),
-    )
-    if done.rowcount == 0:
-        raise Conflict(f"there is a delegation `{one.id}` already")
-
-
 def use_delegation(sql: Sql, change: UseDelegation) -> None:
     """Refuse unless the record is there and lives."""
     row = sql.execute(
@@ -175,7 +162,6 @@ APPLY: dict[type, Apply] = {
     PutLastProof: put_last_proof,
     PutPerson: put_person,
     UsePerson: use_person,
-    PutDelegation: put_delegation,
     UseDelegation: use_delegation,
     PutFinding: put_finding,
     UseCredential: use_credential,
