@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person's doors hold: terminals that outlive a sign-out, proxies in front, answers that lead away."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from remit.api import app
-from remit.gateway.asgi import Bodies, counting
+from remit.gateway.asgi import counting
+from remit.services.bodies import Bodies
 from remit.services.places import Proxies
-from tests.house_world import API, PUBLIC_URL, HouseWorld, Told, a_bundle
+from tests.house_world import API, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange
 from tests.page_world import CALLBACK, CHALLENGE, VERIFIER, Browsing, Documents, page_world
 from tests.scenarios.test_people_intruders import push, pushed_address
 
@@ -71,14 +73,14 @@ async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: B
 async def test_proxies_count_where_programs_sign_in(world: HouseWorld) -> None:
     """Behind a configured proxy a caller who guesses holds up nobody but themselves."""
     inner = app(world.house, reload=a_bundle, remote_sign_in=True)
-    world.asgi = counting(inner, Bodies(1 << 20), Proxies(["10.0.0.1"]))
+    asgi = counting(inner, Bodies(1 << 20), Proxies(["10.0.0.1"]))
     verified = {"code_verifier": VERIFIER, "redirect_uri": TERMINAL}
     for path, more in (("/api/v1/sign-in", {}), ("/api/v1/sign-in/browser", verified)):
 
         async def guess(caller: str, at: str = path, more: Json = more) -> int:
-            headers = {"x-forwarded-for": caller}
-            body = {"code": "guess"} | more
-            return (await world.ask("POST", at, body, headers=headers, client="10.0.0.1")).status
+            headers = [("x-forwarded-for", caller), ("content-type", "application/json")]
+            body = json.dumps({"code": "guess"} | more).encode()
+            return (await exchange(asgi, "POST", at, headers, body, "10.0.0.1")).status
 
         guesser = f"192.0.2.{len(more)}"
         assert [await guess(guesser) for _ in range(11)] == [401] * 10 + [429]

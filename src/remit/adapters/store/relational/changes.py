@@ -206,7 +206,7 @@ class Changes:
     def _put_task(self, _: str, change: PutTask, __: dict[str, int]) -> None:
         task = change.task
         if change.expected is None:
-            body, sealed = self._words.kept(task)
+            body, said = self._words.kept(task)
             done = self._sql.execute(
                 "insert into tasks values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " on conflict (tenant, id) do nothing",
@@ -219,7 +219,7 @@ class Changes:
                     text(task.label),
                     body,
                     *_searched(task),
-                    sealed,
+                    said,
                 ),
             )
             if done.rowcount == 0:
@@ -227,8 +227,12 @@ class Changes:
             for ancestor in task.ancestors:
                 self._sql.execute("insert into lineage values (?, ?, ?)", (task.tenant, ancestor, task.id))
             return
+        sealed: bytearray | None = None
         # An end changes no words, and there may be many at once: what is sealed stays as it is.
-        body, sealed = (text(parted(task)[0]), None) if task.state.ended else self._words.changed(task)
+        if task.state.ended:
+            body = text(parted(task)[0])
+        else:
+            body, sealed = self._words.changed(task)
         done = self._sql.execute(
             "update tasks set agent = ?, state = ?, body = ?, person = ?, deadline = ?, watched = ?,"
             " sealed = coalesce(?, sealed) where tenant = ? and id = ? and state = ?",

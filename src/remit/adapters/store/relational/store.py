@@ -128,8 +128,7 @@ class RelationalStore:
     ) -> list[Delegation]:
         """Give delegation records, newest first."""
         wanted = {"person": person, "agent": agent}
-        asked = (self._opener, Delegation, "made", tenant, limit)
-        return await self._pool.run(reads.all_said, *asked, **wanted)
+        return await self._pool.run(reads.all_said, self._opener, Delegation, "made", tenant, limit, **wanted)
 
     async def finding(self, tenant: str, id: str) -> Finding | None:
         """Give a finding."""
@@ -192,8 +191,9 @@ class RelationalStore:
     ) -> list[Approval]:
         """Give approvals, newest first."""
         wanted = {"task": task, "call": call, "state": state.value if state else ""}
-        asked = (self._opener, Approval, "requested", tenant, limit)
-        return await self._pool.run(reads.all_said, *asked, **wanted)
+        return await self._pool.run(
+            reads.all_said, self._opener, Approval, "requested", tenant, limit, **wanted
+        )
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
         """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""

@@ -69,7 +69,7 @@ _NOTHING: Final[Kept] = {}
 _kept = msgspec.msgpack.Decoder(Kept).decode
 
 
-def parted(row: R) -> tuple[R, Parts]:
+def parted(row: Row) -> tuple[Row, Parts]:
     """Give a row without what people said, and that."""
     if isinstance(row, Task):
         intent = row.intent
