@@ -11,7 +11,9 @@ import pytest
 from remit.adapters.provider.oidc import OidcProvider
 from remit.core.admission import AdmissionRules
 from remit.core.approval import ApprovalState
+from remit.core.errors import Forbidden
 from remit.core.identity import Role
+from remit.core.label import Lowering
 from remit.core.passkey import Passkey
 from remit.ports.people import PutPasskey
 from remit.ports.store import PutApproval, Unit
@@ -201,3 +203,7 @@ async def test_a_word_that_stays_remembers_the_code(world: HouseWorld) -> None:
     for asked in (task, later.id):
         assert (await approve(world, asked, "mona")).json["code"] == "code-maker"
         assert (await approve(world, asked, "ada")).status == 200
+    mona = await house.directory.person("mona")
+    with pytest.raises(Forbidden) as refused:
+        await house.declassifications.task(task, Lowering(), mona, reason="harmless", seen="")
+    assert refused.value.code == "code-maker"

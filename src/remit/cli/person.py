@@ -198,7 +198,7 @@ def sessions() -> None:
             (
                 one["id"],
                 (one["place"] or "a program") + (" (this one)" if one["current"] else ""),
-                one["method"],
+                one["method"] + (f", by {' and '.join(one['coded_by'])}" if one["coded_by"] else ""),
                 show.moment(one["created"]),
                 show.moment(one["expires"]),
             )

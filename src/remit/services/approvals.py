@@ -22,7 +22,7 @@ from remit.core.request import AccessRequest
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutApproval, Store, Unit
 from remit.services.call_events import unsensitive
-from remit.services.ways_in import code_makers
+from remit.services.ways_in import makers_behind
 
 #: Questions that one task may have open at once: people are not to be flooded.
 MAX_PENDING = 20
@@ -125,7 +125,8 @@ class Approvals:
         """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
         now = self._clock.now()
         found = await self.get(approval_id)
-        if approve and person.name in await self._code_makers(found):
+        task = await self._store.task(self._tenant, found.task)
+        if approve and task and person.name in await makers_behind(self._store, task, now):
             raise Forbidden(
                 "who made a sign-in code for who asks does not approve",
                 code="code-maker",
@@ -149,13 +150,6 @@ class Approvals:
         )
         await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
         return answered
-
-    async def _code_makers(self, approval: Approval) -> frozenset[str]:
-        """Give who may have been the one that asks: who made codes for them of which something lives."""
-        task, now = await self._store.task(self._tenant, approval.task), self._clock.now()
-        asking = {approval.requested_for, approval.stated_by} - {""}
-        makers = [await code_makers(self._store, self._tenant, name, now) for name in sorted(asking)]
-        return frozenset(task.coded_by if task else ()).union(*makers)
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
         """Give the open approvals of tasks that have ended, as expired now, each with the state that it was

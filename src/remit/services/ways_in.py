@@ -14,6 +14,7 @@ import msgspec
 from remit.core.errors import NotFound
 from remit.core.event import person_changed
 from remit.core.passkey import Link, Passkey
+from remit.core.task import Task
 from remit.ports.people import DropLink, DropPasskey
 from remit.ports.runtime import Clock
 from remit.ports.store import EndCredentials, Store, Unit
@@ -38,6 +39,13 @@ async def code_makers(store: Store, tenant: str, person: str, now: datetime) -> 
     living = [one for one in await store.credentials(tenant, person=person) if now < one.expires]
     kept: list[Passkey | Link] = [*await store.passkeys(tenant, person), *await store.links(tenant, person)]
     return frozenset(name for one in (*living, *kept) for name in one.coded_by)
+
+
+async def makers_behind(store: Store, task: Task, now: datetime) -> frozenset[str]:
+    """Give who may have been the one that states a task, or for whom it is: they judge nothing of it."""
+    people = {task.on_behalf_of, task.speaker} - {""}
+    makers = [await code_makers(store, task.tenant, name, now) for name in sorted(people)]
+    return frozenset(task.coded_by).union(*makers)
 
 
 class WaysIn:

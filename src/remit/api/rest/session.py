@@ -37,7 +37,9 @@ class NewSession(View, frozen=True, kw_only=True):
 
 
 class SessionView(View, frozen=True, kw_only=True):
-    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks."""
+    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks;
+    `coded_by` is who made the code that it came of.
+    """
 
     id: str
     kind: str
@@ -46,6 +48,7 @@ class SessionView(View, frozen=True, kw_only=True):
     created: Moment
     expires: Moment
     current: bool
+    coded_by: tuple[str, ...] = ()
 
 
 class CodeMade(View, frozen=True, kw_only=True):
@@ -131,6 +134,7 @@ async def sessions(errand: Errand) -> Items[SessionView]:
                 created=one.created,
                 expires=one.expires,
                 current=one.digest == secret_digest(errand.secret),
+                coded_by=one.coded_by,
             )
             for one in found
         )

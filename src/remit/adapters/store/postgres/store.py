@@ -26,7 +26,7 @@ from remit.adapters.store.relational.reads import names
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
-from remit.adapters.store.relational.words import Words, seal_old
+from remit.adapters.store.relational.words import SealedWords, seal_old
 from remit.core.holding import Holding
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
@@ -116,7 +116,7 @@ class PostgresStore(RelationalStore):
             signed = {tenant: heads.read(origin(tenant)) for tenant in known} if heads else {}
             subjects = Subjects(line, sealing, entropy)
             line.session.run("begin; set local statement_timeout = 0")
-            seal_old(line, Words(line, subjects), subjects)
+            seal_old(line, SealedWords(line, subjects), subjects)
             line.session.run("commit")
             turns, memory, ledger = _read(line, clock, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:

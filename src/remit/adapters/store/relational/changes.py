@@ -18,7 +18,7 @@ from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
-from remit.adapters.store.relational.words import Words, parted
+from remit.adapters.store.relational.words import SealedWords, parted
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.revocation import risen
@@ -93,7 +93,7 @@ class Changes:
         self._sql = connection
         self._memory = memory
         self._ledger = ledger
-        self._words = Words(connection, ledger.subjects)
+        self._words = SealedWords(connection, ledger.subjects)
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
             CheckUnlocked: self._check_unlocked,

@@ -120,7 +120,7 @@ _JOIN: Final[Mapping[tuple[type[Row], str], tuple[type[Part], Callable[[Any, Any
 }
 
 
-class Words:
+class SealedWords:
     """Seals what people said, for the one who writes."""
 
     def __init__(self, sql: Sql, subjects: Subjects) -> None:
@@ -192,7 +192,7 @@ def _place(row: Row, name: str) -> bytes:
     return f"{TABLES[type(row)]}\0{row.tenant}\0{row.id}\0{name}".encode()
 
 
-def seal_old(sql: Sql, words: Words, subjects: Subjects) -> int:
+def seal_old(sql: Sql, words: SealedWords, subjects: Subjects) -> int:
     """Seal what stands in plain in rows from before, and give their number; for the start, inside a
     transaction.
 

@@ -19,7 +19,7 @@ from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
-from remit.adapters.store.relational.words import Words, seal_old
+from remit.adapters.store.relational.words import SealedWords, seal_old
 from remit.adapters.store.sqlite.lock import lock_file
 from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
@@ -97,7 +97,7 @@ class SqliteStore(RelationalStore):
                     heads.read(origin(tenant)) if heads else None,
                 )
             connection.execute("begin immediate")
-            sealed = seal_old(connection, Words(connection, subjects), subjects)
+            sealed = seal_old(connection, SealedWords(connection, subjects), subjects)
             connection.execute("commit")
             if sealed:
                 connection.execute("pragma wal_checkpoint(truncate)").fetchall()
