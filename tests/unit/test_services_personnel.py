@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """People over time: who changes whom, and what needs two."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.errors import Conflict, Fenced, Forbidden, RemitError, Unauthenticated
+from remit.core.errors import ChangedMeanwhile, Conflict, Fenced, Forbidden, RemitError, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.finding import Finding, FindingKind, FindingState
 from remit.core.identity import Role
@@ -29,6 +30,35 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def found(world: CallWorld) -> list[Finding]:
     """Give the open findings."""
     return await world.house.findings.about(state=FindingState.OPEN)
+
+
+def another(world: CallWorld, *, second_person: bool = False) -> Personnel:
+    """Give the service as another replica has it, on the same store."""
+    house = world.house
+    return Personnel(
+        store=house.store,
+        clock=house.clock,
+        directory=house.directory,
+        authenticator=house.authenticator,
+        revocations=house.revocations,
+        approvals=house.approvals,
+        findings=house.findings,
+        tenant=house.tenant,
+        second_person=second_person,
+    )
+
+
+async def test_two_replicas_do_not_take_away_the_last_two(world: CallWorld) -> None:
+    """Each sees the other's administrator stay, and only one of them is right."""
+    told = await asyncio.gather(
+        another(world).deactivate("rita", by="root"),
+        another(world).change_roles("root", frozenset(), by="rita"),
+        return_exceptions=True,
+    )
+    refused = [one for one in told if isinstance(one, BaseException)]
+    assert [type(one) for one in refused] == [ChangedMeanwhile]
+    people = await world.house.directory.people()
+    assert len([one for one in people if one.active and Role.ADMINISTRATOR in one.roles]) == 1
 
 
 async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
@@ -107,18 +137,7 @@ async def test_a_code_for_somebody_else_is_loud(world: CallWorld) -> None:
 
 async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) -> None:
     """To the very same thing, within a quarter of an hour, and not the same one twice."""
-    house = world.house
-    careful = Personnel(
-        store=house.store,
-        clock=house.clock,
-        directory=house.directory,
-        authenticator=house.authenticator,
-        revocations=house.revocations,
-        approvals=house.approvals,
-        findings=house.findings,
-        tenant=house.tenant,
-        second_person=True,
-    )
+    careful = another(world, second_person=True)
 
     async def waits(act: Any) -> None:
         with pytest.raises(Forbidden) as told:

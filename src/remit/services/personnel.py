@@ -83,12 +83,13 @@ class Personnel:
         words = sorted(role.value for role in roles)
         async with self._one:
             person = await self._other(name, by)
-            await self._keep_an_administrator(person, stays=Role.ADMINISTRATOR in roles)
+            kept = await self._keep_administrators(person, stays=Role.ADMINISTRATOR in roles)
             if SENSITIVE & (roles - person.roles):
                 await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
             facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
-            await self._commit(person, changed, "roles", by, facts=facts, mute=not may_approve(changed))
+            mute = not may_approve(changed)
+            await self._commit(person, changed, "roles", by, *kept, facts=facts, mute=mute)
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
@@ -97,11 +98,11 @@ class Personnel:
         """
         async with self._one:
             person = await self._other(name, by)
-            await self._keep_an_administrator(person, stays=False)
+            kept = await self._keep_administrators(person, stays=False)
             changed = msgspec.structs.replace(person, active=False)
             ended = EndCredentials(self._tenant, name)
             facts = {"reason": reason}
-            await self._commit(person, changed, "deactivated", by, ended, facts=facts, mute=True)
+            await self._commit(person, changed, "deactivated", by, *kept, ended, facts=facts, mute=True)
         why = reason or "the person was deactivated"
         for kind, cause in (
             (ScopeKind.PERSON, Cause.PERSON_LEFT),
@@ -202,9 +203,12 @@ class Personnel:
             raise Forbidden("nobody changes themselves", code="self", way_out="ask another administrator")
         return person
 
-    async def _keep_an_administrator(self, person: Person, *, stays: bool) -> None:
+    async def _keep_administrators(self, person: Person, *, stays: bool) -> tuple[Change, ...]:
+        """Refuse to take away one of the last administrators; gives what sees to it that those who stay are
+        what they are now, for another replica may be taking one of these away.
+        """
         if stays or Role.ADMINISTRATOR not in person.roles:
-            return
+            return ()
         others = [
             one
             for one in await self._directory.people()
@@ -217,6 +221,7 @@ class Personnel:
                 code="last-administrators",
                 way_out="make another one first",
             )
+        return tuple(PutPerson(one, was=one) for one in others[:needed])
 
     async def _commit(
         self,
