@@ -45,6 +45,8 @@ Json = Any
 Heard = Callable[[bytes], Awaitable[None]]
 
 PUBLIC_URL = "http://127.0.0.1:8700"
+#: The management interface, as tokens name it.
+API = f"{PUBLIC_URL}/api/v1"
 ORIGIN = f"remit/{TENANT}"
 LOOPBACK = "127.0.0.1"
 

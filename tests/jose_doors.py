@@ -118,7 +118,7 @@ DOORS = [
         "client assertion",
         {"alg": "ES256"},
         {"iss": "bot", "sub": "bot", "aud": ISSUER, "jti": "j1", "exp": AT + 60},
-        lambda token: verify_assertion(token, PUBLIC, subject="bot", audiences=(ISSUER,), now=NOW),
+        lambda token: verify_assertion(token, PUBLIC, subject="bot", issuer=ISSUER, now=NOW),
     ),
     Door(
         "proof of possession",

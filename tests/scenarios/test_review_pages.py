@@ -14,7 +14,7 @@ import pytest
 
 from remit.core.errors import Conflict, Forbidden, Unauthenticated
 from remit.core.grant import GrantTemplate
-from remit.ports.store import PutPerson, Unit
+from remit.ports.store import PutPerson, TakeCredential, Unit
 from tests.house_world import HouseWorld, house_world
 from tests.page_world import APP, Browsing, Documents, address, page_world, pages_bundle
 
@@ -80,10 +80,10 @@ async def test_a_session_that_is_made_while_its_person_is_sent_away_does_not_com
     house = world.house
     lena = await house.directory.person("lena")
     code = await house.authenticator.make_code("lena", by="root")
-    found, use = await house.authenticator.person_by_code(code)
+    found, shown = await house.authenticator.person_by_code(code)
     await house.personnel.deactivate("lena", by="root")
     with pytest.raises(Unauthenticated):
-        await house.authenticator.open_session(found, changes=(use,))
+        await house.authenticator.open_session(found, changes=(TakeCredential(house.tenant, shown.digest),))
     with pytest.raises(Unauthenticated):
         await house.people.browsers.open(lena, method="passkey", place="")
     with pytest.raises(Conflict):

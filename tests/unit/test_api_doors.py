@@ -35,7 +35,15 @@ async def test_a_code_becomes_a_session_once(world: HouseWorld) -> None:
     assert (again.status, again.json["code"]) == (401, "sign-in-code")
     session = signed.json["session"]
     me = await world.ask("GET", "/api/v1/me", by=session)
-    assert me.json == {"kind": "person", "name": "lena", "roles": [], "groups": ["legal"], "task": ""}
+    code_made = {"by": ["root"], "at": "2026-03-02T09:00:00Z", "times": 1}
+    assert me.json == {
+        "kind": "person",
+        "name": "lena",
+        "roles": [],
+        "groups": ["legal"],
+        "task": "",
+        "code_made": code_made,
+    }
     assert (await world.ask("POST", "/api/v1/sign-out", by=session)).status == 204
     assert (await world.ask("GET", "/api/v1/me", by=session)).status == 401
     kinds = await world.kinds()

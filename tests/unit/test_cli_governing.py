@@ -149,6 +149,17 @@ def test_people_change_and_what_that_leaves_is_found(house: Remit) -> None:
     assert house("person", "deactivate", "admin").code == 1
 
 
+def test_ways_in_are_looked_at_and_taken_away(house: Remit) -> None:
+    """Of everybody, by an administrator; and each person sees whose code let them in."""
+    assert house.ask("person", "ways", "ana") == {"items": []}
+    assert "none" in house("person", "ways", "ana").out
+    said = house("person", "remove-way", "ana", "no-such-way")
+    assert said.code != 0
+    assert "remit person ways ana" in said.err
+    assert house("person", "ways", "ana", by="ana").code == 1
+    assert "code, by admin" in house("person", "sessions", by="ana").out
+
+
 def test_a_place_has_one_name_that_tells_nothing() -> None:
     """The same for every process here, and no machine's or person's name."""
     assert instance() == instance()

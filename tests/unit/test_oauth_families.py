@@ -5,14 +5,19 @@ import asyncio
 import base64
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remit.core.errors import Malformed
 from remit.core.task import TaskState
+from remit.core.workload import Confirmation
 from remit.sdk.dpop import Prover
+from remit.services.clients import TokenClient
+from remit.services.tokens import Asking
 from tests.house_world import PUBLIC_URL, Told
 from tests.oauth_world import (
     OAuthWorld,
@@ -163,6 +168,42 @@ async def test_of_two_uses_at_once_one_wins_and_both_lose(world: OAuthWorld) -> 
     good = next(one for one in told if one.status == 200)
     me = await world.ask("GET", "/api/v1/me", by=good.json["access_token"])
     assert me.json["code"] == "token-revoked"
+
+
+async def test_a_refresh_token_of_a_bound_grant_needs_a_key(world: OAuthWorld) -> None:
+    """RFC 9449 section 5: without a proof it gives nothing, so that nobody falls back to a bare token. An
+    agent that proves itself may take another key.
+    """
+    world.clock.jump(time.time() - world.clock.now().timestamp())  # proofs go by the time of day
+    _, code = await coded(world)
+    fields: dict[str, Any] = {"code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+    first = await world.with_proof(Prover(), "authorization_code", by="contract-bot", **fields)
+    text = first.json["refresh_token"]
+    bare = await world.ask_token("refresh_token", by="contract-bot", refresh_token=text)
+    assert error_of(bare) == (400, "invalid_grant")
+    prover = Prover()
+    told = await world.with_proof(prover, "refresh_token", by="contract-bot", refresh_token=text)
+    assert claims_of(world, told).confirmation.jkt == prover.key.thumbprint
+
+
+async def test_a_public_clients_refresh_token_is_its_keys(world: OAuthWorld) -> None:
+    """RFC 9449 section 5: an application that proves nothing else is known by the key of its grant alone."""
+    task, _ = await coded(world)
+    live, agent = await world.house.live.load(task), await world.house.directory.agent("contract-bot")
+    families = world.house.oauth.families
+    client = TokenClient(agent=agent, client_id="contract-bot")
+    mine, other = (Asking(how="test", confirmation=Confirmation(jkt=key)) for key in ("mine", "other"))
+
+    async def text() -> str:
+        code = await world.code(live.task.id, CHALLENGE)
+        given = await families.redeem(client, code, redirect_uri=REDIRECT, verifier=VERIFIER, asking=mine)
+        return given.refresh
+
+    for stranger in (other, Asking(how="test")):
+        with pytest.raises(Malformed) as refused:
+            await families.refresh(client, await text(), stranger)
+        assert (refused.value.code, "bound to a key" in refused.value.message) == ("invalid_grant", True)
+    assert (await families.refresh(client, await text(), mine)).claims.confirmation.jkt == "mine"
 
 
 async def test_a_refresh_token_is_its_clients_own(world: OAuthWorld) -> None:

@@ -54,7 +54,7 @@ async def test_a_tokens_task_is_named_by_its_agent(world: OAuthWorld) -> None:
     assert claims.attestation is not None
     assert claims.attestation.value == "private-key"
     assert claims.authority_hash.startswith("sha-256:")
-    assert claims.audience == (f"{PUBLIC_URL}/mcp", f"{PUBLIC_URL}/mcp/contracts")
+    assert claims.audience == (f"{PUBLIC_URL}/mcp", f"{PUBLIC_URL}/mcp/contracts", f"{PUBLIC_URL}/api/v1")
     entry = told.json["authorization_details"][0]
     assert (entry["type"], entry["resource"], entry["actions"]) == (
         "mission_resource_access",

@@ -25,14 +25,14 @@ def test_a_gateway_takes_an_agents_assertion_once_and_for_itself_alone(
     public = checked_public_jwk(key.public_jwk)
     now = datetime.now(UTC)
     signed = key.assertion("note-bot", GATEWAY)
-    proven = verify_assertion(signed, public, subject="note-bot", audiences=(GATEWAY,), now=now)
+    proven = verify_assertion(signed, public, subject="note-bot", issuer=GATEWAY, now=now)
     other = verify_assertion(
-        key.assertion("note-bot", GATEWAY), public, subject="note-bot", audiences=(GATEWAY,), now=now
+        key.assertion("note-bot", GATEWAY), public, subject="note-bot", issuer=GATEWAY, now=now
     )
     assert proven.token_id != other.token_id
     for subject, audience in (("other-bot", GATEWAY), ("note-bot", "https://elsewhere.example.org")):
         with pytest.raises(Unauthenticated):
-            verify_assertion(signed, public, subject=subject, audiences=(audience,), now=now)
+            verify_assertion(signed, public, subject=subject, issuer=audience, now=now)
 
 
 def test_a_key_comes_back_from_its_file(tmp_path: Path) -> None:

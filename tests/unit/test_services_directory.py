@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from remit.core.errors import Conflict, Fenced, Malformed, NotFound, Unauthenticated
@@ -21,9 +22,10 @@ from remit.core.workload import (
     SpiffeBinding,
     workload_of,
 )
+from remit.ports.store import PutAgent, Unit
 from remit.services.directory import Directory, NewAgent, NewPerson
 from tests.call_world import KEYS, CallWorld, call_world
-from tests.tokens import agent_token, task_token
+from tests.tokens import HELD, agent_token, task_token
 
 ISSUER = "https://issuer.example"
 SUBJECT = "repo:acme/app"
@@ -178,6 +180,24 @@ async def test_an_old_token_of_a_task_is_refused_after_an_unbinding(world: CallW
     await world.house.directory.unbind("clerk", "spiffe://example.org/c", by="root")
     live = await world.house.live.load((await world.open())[0].id)
     assert old.issued < live.agent.tokens_from
+
+
+async def test_a_withdrawn_token_is_refused_while_its_task_is_open(world: CallWorld) -> None:
+    """An end is a commit of its own: until it comes, the withdrawal alone refuses what was issued before."""
+    house = world.house
+    task, token = await world.open()
+    agent = await house.directory.agent("clerk")
+    from_then = int(world.clock.now().timestamp()) + 1
+    left = msgspec.structs.replace(agent, tokens_from=from_then)
+    await house.store.commit(Unit((PutAgent(left, was=agent),)))
+    house.live.refresh_agent(left)
+    with pytest.raises(Unauthenticated) as refused:
+        await world.call(token, "read")
+    assert refused.value.code == "token-withdrawn"
+    world.clock.advance(1)
+    anew = await task_token(house, task.id, confirmation=HELD)
+    assert house.authenticator.unproven(anew, world.clock.now()).issued == from_then
+    await world.call(anew, "read")
 
 
 async def test_what_an_agent_is_made_of_is_held_against_what_it_says(world: CallWorld) -> None:

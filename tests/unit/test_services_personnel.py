@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """People over time: who changes whom, and what needs two."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.errors import Conflict, Fenced, Forbidden, RemitError, Unauthenticated
+from remit.core.errors import ChangedMeanwhile, Conflict, Fenced, Forbidden, RemitError, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.finding import Finding, FindingKind, FindingState
 from remit.core.identity import Role
@@ -29,6 +30,35 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def found(world: CallWorld) -> list[Finding]:
     """Give the open findings."""
     return await world.house.findings.about(state=FindingState.OPEN)
+
+
+def another(world: CallWorld, *, second_person: bool = False) -> Personnel:
+    """Give the service as another replica has it, on the same store."""
+    house = world.house
+    return Personnel(
+        store=house.store,
+        clock=house.clock,
+        directory=house.directory,
+        authenticator=house.authenticator,
+        revocations=house.revocations,
+        approvals=house.approvals,
+        findings=house.findings,
+        tenant=house.tenant,
+        second_person=second_person,
+    )
+
+
+async def test_two_replicas_do_not_take_away_the_last_two(world: CallWorld) -> None:
+    """Each sees the other's administrator stay, and only one of them is right."""
+    told = await asyncio.gather(
+        another(world).deactivate("rita", by="root"),
+        another(world).change_roles("root", frozenset(), by="rita"),
+        return_exceptions=True,
+    )
+    refused = [one for one in told if isinstance(one, BaseException)]
+    assert [type(one) for one in refused] == [ChangedMeanwhile]
+    people = await world.house.directory.people()
+    assert len([one for one in people if one.active and Role.ADMINISTRATOR in one.roles]) == 1
 
 
 async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
@@ -85,35 +115,29 @@ async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
         with pytest.raises(Forbidden, match="themselves"):
             await act
     await personnel.deactivate("rita", by="root")
-    with pytest.raises(Conflict, match="only administrator"):
-        await personnel.deactivate("root", by="os:root")
-    with pytest.raises(Conflict, match="only administrator"):
-        await personnel.change_roles("root", frozenset({Role.APPROVER}), by="os:root")
+    for act in (
+        personnel.deactivate("root", by="os:root"),
+        personnel.change_roles("root", frozenset({Role.APPROVER}), by="os:root"),
+    ):
+        with pytest.raises(Conflict) as told:
+            await act
+        assert told.value.code == "last-administrators"
 
 
-async def test_a_code_for_an_approver_is_loud(world: CallWorld) -> None:
-    """One administrator alone could become an approver: that is a finding; a code for others is none."""
-    await world.house.personnel.make_code("lena", by="root")
+async def test_a_code_for_somebody_else_is_loud(world: CallWorld) -> None:
+    """Whoever makes it could be them: that is a finding, of which the person is told; their own is none."""
+    await world.house.personnel.make_code("root", by="root")
     assert await found(world) == []
-    await world.house.personnel.make_code("omar", by="root")
+    await world.house.personnel.make_code("lena", by="root")
     (one,) = await found(world)
-    assert (one.kind, one.about) == (FindingKind.APPROVER_CODE, "person:omar")
+    assert (one.kind, one.about) == (FindingKind.SIGN_IN_CODE, "person:lena")
+    assert await world.house.personnel.code_made("lena") == one
+    assert await world.house.personnel.code_made("root") is None
 
 
 async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) -> None:
     """To the very same thing, within a quarter of an hour, and not the same one twice."""
-    house = world.house
-    careful = Personnel(
-        store=house.store,
-        clock=house.clock,
-        directory=house.directory,
-        authenticator=house.authenticator,
-        revocations=house.revocations,
-        approvals=house.approvals,
-        findings=house.findings,
-        tenant=house.tenant,
-        second_person=True,
-    )
+    careful = another(world, second_person=True)
 
     async def waits(act: Any) -> None:
         with pytest.raises(Forbidden) as told:
@@ -126,11 +150,21 @@ async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) 
     await waits(careful.make_code("omar", by="rita"))
     world.clock.advance(timedelta(minutes=16).total_seconds())
     await waits(careful.make_code("omar", by="root"))
-    assert await found(world) == []
+    (loud,) = await found(world)
+    assert (loud.about, loud.facts["by"]) == ("person:omar", ["rita", "root"])
     roles = frozenset({Role.APPROVER})
     await waits(careful.change_roles("lena", roles, by="root"))
     await waits(careful.change_roles("lena", roles | {Role.AUDITOR}, by="rita"))
     assert (await careful.change_roles("lena", roles, by="rita")).roles == roles
     await waits(careful.add(NewPerson(name="sock", roles=(Role.APPROVER,)), by="root"))
     await careful.add(NewPerson(name="plain"), by="root")
-    assert (await careful.make_code("plain", by="root"))[1]
+    await waits(careful.make_code("plain", by="root"))
+    assert (await careful.make_code("plain", by="rita"))[1]
+    # Two are needed to agree to anything: neither of the last two goes.
+    for act in (
+        careful.change_roles("rita", frozenset(), by="root"),
+        careful.deactivate("rita", by="root"),
+    ):
+        with pytest.raises(Conflict) as told:
+            await act
+        assert told.value.code == "last-administrators"

@@ -130,7 +130,7 @@ def _facts(record: Json) -> Any:
     fixed = ", ".join(f"{name}={show.compact(value)}" for name, value in record["params"].items())
     return show.facts(
         [
-            ("wants", record["goal"]),
+            ("wants", record["goal"] or "what was forgotten"),
             ("fixed", fixed),
             ("the agent chooses", ", ".join(record["open"])),
             ("until", show.moment(record["expires"])),

@@ -138,6 +138,54 @@ def sign_out(name: str, /) -> None:
     _one(connect().post("people", name, "sign-out"))
 
 
+@app.command(name="ways")
+def ways(name: str, /) -> None:
+    """List the passkeys of a person, and their accounts at providers.
+
+    Parameters
+    ----------
+    name
+        The person.
+    """
+    found = connect().get("people", name, "ways")
+    if show.is_json():
+        show.answer(found)
+        return
+    show.table(
+        ("ID", "KIND", "NAME", "SINCE", "LAST USED", "BY A CODE OF"),
+        (
+            (
+                one["id"],
+                one["kind"],
+                one["name"],
+                show.moment(one["made"]),
+                show.moment(one["last_used"]) if one["last_used"] else "",
+                ", ".join(one["coded_by"]),
+            )
+            for one in found["items"]
+        ),
+        empty="none",
+    )
+
+
+@app.command(name="remove-way")
+def remove_way(name: str, way: str, /) -> None:
+    """Remove a passkey of a person, or their account at a provider; all their sessions and codes end.
+
+    Parameters
+    ----------
+    name
+        The person.
+    way
+        Its id, from `remit person ways`.
+    """
+    removed = connect().post("people", name, "ways", way, "remove")
+    if show.is_json():
+        show.answer(removed)
+    else:
+        show.say(f"Removed {removed['kind']} {removed['id']} of {name}")
+
+
 @app.command(name="sessions")
 def sessions() -> None:
     """List where you are signed in, at browsers and with programs."""
@@ -151,7 +199,7 @@ def sessions() -> None:
             (
                 one["id"],
                 (one["place"] or "a program") + (" (this one)" if one["current"] else ""),
-                one["method"],
+                one["method"] + (f", by {' and '.join(one['coded_by'])}" if one["coded_by"] else ""),
                 show.moment(one["created"]),
                 show.moment(one["expires"]),
             )

@@ -286,7 +286,7 @@ def _one(task: Json) -> None:
                 ("agent", f"{task['agent']}, owned by {task['owner']}"),
                 ("for", task["on_behalf_of"]),
                 ("stated by", task["stated_by"]),
-                ("intent", task["goal"]),
+                ("intent", task["goal"] or "forgotten"),
                 ("parameters", ", ".join(f"{k}={show.compact(v)}" for k, v in task["params"].items())),
                 ("later turns", task["turns"] or ""),
                 ("plan", _plan(task["plan"])),

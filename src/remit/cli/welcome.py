@@ -49,7 +49,7 @@ async def first_code(house: House, code_for: str) -> Code | None:
     """Give a sign-in code: for whom it was asked, else for the first administrator till somebody signs in."""
     if code_for:
         person = await house.directory.person(code_for)
-        return Code(person.name, await house.authenticator.make_code(person.name, by="remit up"))
+        return Code(person.name, await house.personnel.code_at_start(person.name))
     people = await house.directory.people()
     administrators = [one for one in people if Role.ADMINISTRATOR in one.roles and one.active]
     if not administrators:

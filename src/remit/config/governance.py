@@ -50,6 +50,6 @@ class PeopleSection(Section, frozen=True, kw_only=True):
         bool,
         Meta(
             description="Whether two administrators must agree to what makes somebody an approver or an "
-            "administrator, or lets one of these in by a code."
+            "administrator, and to a sign-in code for anybody else."
         ),
     ] = False

@@ -52,11 +52,11 @@ def verify_assertion(
     public_jwk: dict[str, str],
     *,
     subject: str,
-    audiences: tuple[str, ...],
+    issuer: str,
     now: datetime,
     leeway_s: int = 5,
 ) -> ProvenAssertion:
-    """Check an assertion against a registered public key; raises `Unauthenticated` (code
+    """Check an assertion for `issuer` against a registered public key; raises `Unauthenticated` (code
     `invalid_client`).
     """
     if len(assertion) > MAX_SIZE:
@@ -73,7 +73,9 @@ def verify_assertion(
     moment = now.astimezone(UTC).timestamp()
     if claims.iss != subject or claims.sub != subject:
         raise _invalid("the client assertion speaks of another client")
-    if not set([claims.aud] if isinstance(claims.aud, str) else claims.aud) & set(audiences):
+    # draft-ietf-oauth-rfc7523bis section 4: the issuer as the only audience. Whatever else a server could be
+    # called, another server could have made a client believe to be the name of its own.
+    if claims.aud not in (issuer, [issuer]):
         raise _invalid("the client assertion is for another audience")
     if (
         moment >= claims.exp + leeway_s

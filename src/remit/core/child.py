@@ -88,6 +88,7 @@ def child_of(parent: Task, agent: Agent, wanted: Share, moment: Moment) -> Task:
         delegation=parent.delegation,
         delegates=(*((own.delegates,) if own else ()), *(rule.below() for rule in parent.delegates)),
         drawn_from=drawn_from,
+        coded_by=parent.coded_by,
         opened=moment.now,
         deadline=deadline,
         lease_s=wanted.lease_s,

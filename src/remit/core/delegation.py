@@ -20,7 +20,7 @@ class Delegation(msgspec.Struct, frozen=True, kw_only=True):
 
     `params` are the parameters that the person has fixed; `open` names those that the agent may choose,
     within what the task type allows. A parameter that is in neither takes its default. Tasks opened under the
-    record end with it.
+    record end with it. `coded_by` is who had made sign-in codes for the person.
     """
 
     tenant: str
@@ -34,6 +34,7 @@ class Delegation(msgspec.Struct, frozen=True, kw_only=True):
     made: datetime
     expires: datetime
     revoked: datetime | None = None
+    coded_by: tuple[str, ...] = ()
 
     def live_at(self, now: datetime) -> bool:
         """Whether tasks may be opened under it at `now`."""

@@ -26,7 +26,7 @@ class FindingKind(enum.StrEnum):
     SHARED_KEY = "shared-key"
     SHARED_TOKEN = "shared-token"
     TWO_PROGRAMS = "two-programs"
-    APPROVER_CODE = "approver-code"
+    SIGN_IN_CODE = "sign-in-code"
     SINK_OPEN = "sink-open"
     STANDING_SECRET = "standing-secret"
     OLD_SECRET = "old-secret"
@@ -85,10 +85,12 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         {"workload": "the identity that was proven", **_PLACES},
         "register the second program as an agent of its own",
     ),
-    FindingKind.APPROVER_CODE: FindingMeaning(
-        "One administrator alone made a sign-in code for somebody who approves or administers.",
-        {"roles": "the roles that the code opens"},
-        "ask the person whether they asked for it; demand two with `people.second_person: true`",
+    FindingKind.SIGN_IN_CODE: FindingMeaning(
+        "Somebody made a sign-in code for somebody else, and could have used it themselves. The person sees "
+        "it on their account page.",
+        {"by": "who made it", "roles": "the roles that the code opens"},
+        "ask the person whether they asked for it; `remit person sign-out` and `remit person ways` take away "
+        "what came of it; demand two with `people.second_person: true`",
     ),
     FindingKind.SINK_OPEN: FindingMeaning(
         "A credential whose task has ended still opens its sink. It settles by itself once that refuses.",

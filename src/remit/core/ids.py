@@ -32,6 +32,21 @@ def make_id(prefix: str, entropy: bytes) -> str:
     return f"{prefix}_{''.join([_PAIRS[bits >> shift & 1023] for shift in range(70, -1, -10)])}"
 
 
+#: Whom the evidence names where no person or agent acted: remit itself, and a provider that people come from.
+RESERVED = frozenset({"remit", "provider"})
+
+
+def check_subject(value: str, what: str) -> str:
+    """Give `value` back if a person or an agent can have it as a name, else raise `Malformed`."""
+    if value in RESERVED:
+        raise Malformed(
+            f"`{value}` cannot name {what}: the evidence means remit's own work by it",
+            code="name-reserved",
+            way_out="choose another name",
+        )
+    return check_name(value, what)
+
+
 def check_name(value: str, what: str) -> str:
     """Give `value` back if it can name a `what`, else raise `Malformed` with the rule."""
     if not NAME.match(value):

@@ -183,6 +183,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     for each of its grants by digest, the accounts of the ancestors' grants that a call under it is also
     counted against. `counted_as` names, for a grant that was narrowed since, the one that it was opened with:
     what was used up of that stays used up. `narrowings` is how often the task was made to hold less.
+    `coded_by` is who had made sign-in codes for those who stated it.
     """
 
     tenant: str
@@ -204,6 +205,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     drawn_from: dict[str, tuple[str, ...]] = {}
     counted_as: dict[str, str] = {}
     narrowings: int = 0
+    coded_by: tuple[str, ...] = ()
     state: TaskState = TaskState.ACTIVE
     opened: datetime
     deadline: datetime
@@ -215,6 +217,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     end_reason: str = ""
     bundle: str = ""
     epochs: dict[str, int] = {}
+
+    @property
+    def speaker(self) -> str:
+        """The person who stated the intent; empty where it was no person."""
+        return "" if self.intent.stated_by.startswith(NO_PERSON) else self.intent.stated_by
+
+    @property
+    def subject(self) -> str:
+        """Whose the task is: whom it is for, else who stated it, else its agent. Their key seals what is
+        asked in it.
+        """
+        return self.on_behalf_of or self.speaker or self.agent
 
     @property
     def parent(self) -> str:

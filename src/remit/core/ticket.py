@@ -75,11 +75,17 @@ class ConsentCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
 
 
 class TerminalCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="terminal"):
-    """A person lets the command line act for them: it becomes a session, by the verifier (RFC 7636)."""
+    """A person lets the command line act for them: it becomes a session, by the verifier (RFC 7636).
+
+    `session` is the digest of the browser's session that permitted it: the code is worth nothing once that
+    has ended. `coded_by` is that session's.
+    """
 
     redirect_uri: str
     code_challenge: str
     person: str
+    session: str
+    coded_by: tuple[str, ...] = ()
     method: str
     authenticated: datetime
 

@@ -201,7 +201,8 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     `kind` is `session` (of programs), `browser` (a session whose secret is a cookie), or `code`. `method` is
     how the person proved who they are, `authenticated` when (at `created` where it is `None`), `place` what
     they used, in words for themselves. `jkt` is the thumbprint of the key (RFC 7638) that must be proven with
-    it; empty where the secret alone is enough.
+    it; empty where the secret alone is enough. `coded_by` is who, other than the person, made the code that
+    it is or came of.
     """
 
     tenant: str
@@ -214,6 +215,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     authenticated: datetime | None = None
     place: str = ""
     jkt: str = ""
+    coded_by: tuple[str, ...] = ()
 
 
 class PutCredential(msgspec.Struct, frozen=True):
@@ -224,6 +226,13 @@ class PutCredential(msgspec.Struct, frozen=True):
 
 class TakeCredential(msgspec.Struct, frozen=True):
     """Delete a credential; `Conflict` if it is not there: a code is used once."""
+
+    tenant: str
+    digest: str
+
+
+class UseCredential(msgspec.Struct, frozen=True):
+    """Refuse with `Conflict` unless a credential is there."""
 
     tenant: str
     digest: str
@@ -276,6 +285,7 @@ Change = (
     | PutPin
     | PutCredential
     | TakeCredential
+    | UseCredential
     | EndCredentials
     | PutValue
     | UseAssertion

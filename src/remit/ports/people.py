@@ -64,4 +64,13 @@ class PutLink(msgspec.Struct, frozen=True):
     link: Link
 
 
-PeopleChange = PutTicket | UseTicket | PutPasskey | UsePasskey | DropPasskey | PutLink
+class DropLink(msgspec.Struct, frozen=True):
+    """Forget whom a subject is here; `Conflict` if it is not this person."""
+
+    tenant: str
+    issuer: str
+    subject: str
+    person: str
+
+
+PeopleChange = PutTicket | UseTicket | PutPasskey | UsePasskey | DropPasskey | PutLink | DropLink

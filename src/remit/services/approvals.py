@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from remit.core.approval import Approval, ApprovalState
 from remit.core.decision import Decision
-from remit.core.errors import Busy, NotFound
+from remit.core.errors import Busy, Forbidden, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.identity import Person
 from remit.core.ids import ID_BYTES, make_id
@@ -22,6 +22,7 @@ from remit.core.request import AccessRequest
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutApproval, Store, Unit
 from remit.services.call_events import unsensitive
+from remit.services.ways_in import makers_behind
 
 #: Questions that one task may have open at once: people are not to be flooded.
 MAX_PENDING = 20
@@ -124,6 +125,13 @@ class Approvals:
         """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
         now = self._clock.now()
         found = await self.get(approval_id)
+        task = await self._store.task(self._tenant, found.task)
+        if approve and task and person.name in await makers_behind(self._store, task, now):
+            raise Forbidden(
+                "who made a sign-in code for who asks does not approve",
+                code="code-maker",
+                way_out="ask another approver, or remove what came of the code (`remit person ways`)",
+            )
         answered = found.answered(person, approve, now, comment)
         event = Event(
             kind=EventKind.APPROVAL_DECIDED,

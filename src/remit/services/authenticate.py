@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from remit.core.dpop import FIRST_PROOF
@@ -172,8 +173,10 @@ class Authenticator:
 
     # People.
 
-    async def make_code(self, person: str, *, by: str) -> str:
-        """Make a one-time sign-in code for a person: 15 minutes, once. `by` is who asked for it."""
+    async def make_code(self, person: str, *, by: str, coded_by: Iterable[str] = ()) -> str:
+        """Make a one-time sign-in code for a person: 15 minutes, once. `by` is who asked for it; `coded_by`
+        are all who had a hand in it, other than the person, where these are more than that one.
+        """
         code = "-".join(
             make_id("", self._entropy.bytes(10))[1:][start : start + 4] for start in (0, 4, 8, 12)
         )
@@ -190,6 +193,7 @@ class Authenticator:
                             person=person,
                             created=now,
                             expires=now + timedelta(seconds=CODE_TTL_S),
+                            coded_by=tuple(sorted({by, *coded_by} - {person})),
                         )
                     ),
                 ),
@@ -198,8 +202,8 @@ class Authenticator:
         )
         return code
 
-    async def person_by_code(self, code: str) -> tuple[Person, TakeCredential]:
-        """Give whose one-time code this is, and the change that uses it up; raises `Unauthenticated`."""
+    async def person_by_code(self, code: str) -> tuple[Person, Credential]:
+        """Give whose one-time code this is, and the code, to be used up; raises `Unauthenticated`."""
         now = self._clock.now()
         found = await self._store.credential(self._tenant, secret_digest(code.strip().lower()))
         person = await self._store.person(self._tenant, found.person) if found else None
@@ -218,7 +222,7 @@ class Authenticator:
             )
             await self.refused(error, "sign-in")
             raise error
-        return person, TakeCredential(self._tenant, found.digest)
+        return person, found
 
     async def open_session(
         self,
@@ -229,12 +233,14 @@ class Authenticator:
         ttl_s: int = 0,
         place: str = "",
         authenticated: datetime | None = None,
+        coded_by: tuple[str, ...] = (),
         changes: tuple[Change, ...] = (),
         jkt: str = "",
     ) -> tuple[str, Credential]:
         """Sign a person in: give the secret of a new session, and what is kept of it.
 
         With `jkt` the session is bound to the key of this thumbprint: its secret alone opens nothing.
+        `coded_by` is who made the code that it comes of, by whatever steps.
         `changes` become true at the same moment (a code used up, an older session ended); where one of them
         is refused, so is the session (`Unauthenticated`).
         """
@@ -251,6 +257,7 @@ class Authenticator:
             authenticated=authenticated or now,
             place=place[:200],
             jkt=jkt,
+            coded_by=coded_by,
         )
         signed_in = Event(
             kind=EventKind.PERSON_SIGNED_IN,
@@ -274,8 +281,9 @@ class Authenticator:
 
     async def sign_in(self, code: str, jkt: str = "") -> tuple[str, Person, datetime]:
         """Exchange a one-time code for a session secret, bound to the key of the thumbprint `jkt`."""
-        person, use = await self.person_by_code(code)
-        secret, session = await self.open_session(person, changes=(use,), jkt=jkt)
+        person, found = await self.person_by_code(code)
+        use = TakeCredential(self._tenant, found.digest)
+        secret, session = await self.open_session(person, coded_by=found.coded_by, changes=(use,), jkt=jkt)
         return secret, person, session.expires
 
     async def person(self, secret: str, jkt: str = "") -> Person:

@@ -21,6 +21,7 @@ from remit.core.event import Event, person_changed
 from remit.core.identity import Memberships, Person
 from remit.core.passkey import Link
 from remit.core.ticket import ProviderVisit, TerminalCode
+from remit.ports.change import UseCredential
 from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
@@ -128,6 +129,7 @@ class Browsers:
         place: str,
         replacing: str = "",
         authenticated: datetime | None = None,
+        coded_by: tuple[str, ...] = (),
         changes: tuple[Change, ...] = (),
     ) -> str:
         """Sign a person in at a browser; the session that it had before ends. Gives the new secret."""
@@ -139,6 +141,7 @@ class Browsers:
             ttl_s=self.ttl_s,
             place=place,
             authenticated=authenticated,
+            coded_by=coded_by,
             changes=changes,
         )
         if before is not None:
@@ -147,8 +150,15 @@ class Browsers:
 
     async def by_code(self, code: str, *, place: str, replacing: str = "") -> str:
         """Sign in with a one-time code."""
-        person, use = await self._authenticator.person_by_code(code)
-        return await self.open(person, method="code", place=place, replacing=replacing, changes=(use,))
+        person, found = await self._authenticator.person_by_code(code)
+        return await self.open(
+            person,
+            method="code",
+            place=place,
+            replacing=replacing,
+            coded_by=found.coded_by,
+            changes=(TakeCredential(self._tenant, found.digest),),
+        )
 
     async def for_terminal(
         self, code: str, *, verifier: str, redirect_uri: str, jkt: str = ""
@@ -174,7 +184,8 @@ class Browsers:
             method="browser",
             place="a command line",
             authenticated=held.authenticated,
-            changes=(self.tickets.use(code),),
+            coded_by=held.coded_by,
+            changes=(UseCredential(self._tenant, held.session), self.tickets.use(code)),
             jkt=jkt,
         )
 
@@ -271,7 +282,7 @@ class Browsers:
                 nonce=visit.nonce,
             )
             # Steps 3 and 4.
-            person = await self._admit(entrance, proven, await self.seat(replacing))
+            person, link = await self._admit(entrance, proven, await self.seat(replacing))
             now = self._clock.now()
             since = proven.authenticated or now - UNTOLD
             if visit.fresh and now - since > FRESH:
@@ -291,10 +302,13 @@ class Browsers:
             place=place,
             replacing=replacing,
             authenticated=min(since, now),
+            coded_by=link.coded_by,
         )
         return secret, visit.then
 
-    async def _admit(self, entrance: Entrance, proven: ProvenPerson, seat: Seat | None) -> Person:
+    async def _admit(
+        self, entrance: Entrance, proven: ProvenPerson, seat: Seat | None
+    ) -> tuple[Person, Link]:
         rules, claims = entrance.rules, proven.claims
         check_required(rules, claims)
         link = await self._store.link(self._tenant, proven.issuer, proven.subject)
@@ -330,14 +344,15 @@ class Browsers:
         changes: list[Change] = []
         events: list[Event] = []
         if link is None:
-            new = Link(
+            link = Link(
                 tenant=self._tenant,
                 issuer=proven.issuer,
                 subject=proven.subject,
                 person=name,
                 made=self._clock.now(),
+                coded_by=seat.session.coded_by if seat and seat.person.name == name else (),
             )
-            changes.append(PutLink(new))
+            changes.append(PutLink(link))
             events.append(self._changed(name, "provider-connected"))
         if now_is != person:
             # Somebody may have deactivated or changed them meanwhile: what is put back must not undo that.
@@ -347,7 +362,7 @@ class Browsers:
             events.append(msgspec.structs.replace(event, facts=event.facts | facts))
         if changes:
             await self._store.commit(Unit(tuple(changes), tuple(events)))
-        return now_is
+        return now_is, link
 
     def _entrance(self, name: str) -> Entrance:
         found = self.entrances.get(name)

@@ -224,7 +224,7 @@ class Clients:
                     assertion,
                     key,
                     subject=subject,
-                    audiences=(self._issuer, f"{self._issuer}/oauth/token"),
+                    issuer=self._issuer,
                     now=self._clock.now(),
                     leeway_s=self._leeway_s,
                 )

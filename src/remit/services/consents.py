@@ -69,6 +69,13 @@ class Applicant:
         return self.metadata.host if self.metadata else ""
 
     @property
+    def vouched(self) -> bool:
+        """Whether somebody here has vouched for where its answers go: a registered application publishes its
+        addresses, one that pushes its requests names any.
+        """
+        return self.agent is not None and self.metadata is not None
+
+    @property
     def title(self) -> str:
         """What to call it."""
         return (self.metadata.name if self.metadata else "") or (self.agent.name if self.agent else self.host)

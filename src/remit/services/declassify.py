@@ -34,6 +34,7 @@ from remit.services.live import Live, LiveTask
 from remit.services.policies import Policies
 from remit.services.shelves import HeldUpstream
 from remit.services.tasks import Tasks
+from remit.services.ways_in import makers_behind
 
 Json = Any
 
@@ -78,7 +79,7 @@ class Declassifications:
         """
         live = await self._live.load(task_id)
         self._live.check(live, self._clock.now())
-        self._check(person, reason, (live.task,))
+        await self._check(person, reason, (live.task,))
         if live.lowering:
             raise Conflict(f"somebody else is declassifying `{task_id}`", way_out="look at it again")
         live.lowering = True
@@ -265,9 +266,9 @@ class Declassifications:
         """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
         names = dict.fromkeys(one.task for holding in found for one in holding.writers)
         tasks = [await self._store.task(self._tenant, name) for name in names]
-        self._check(person, reason, tuple(one for one in tasks if one is not None))
+        await self._check(person, reason, tuple(one for one in tasks if one is not None))
 
-    def _check(self, person: Person, reason: str, tasks: tuple[Task, ...]) -> None:
+    async def _check(self, person: Person, reason: str, tasks: tuple[Task, ...]) -> None:
         """Steps 1 and 2."""
         if Role.APPROVER not in person.roles or not person.active:
             raise Forbidden(
@@ -278,6 +279,12 @@ class Declassifications:
                 raise Forbidden(
                     f"task `{task.id}` works for `{person.name}`, who does not declassify what it carries",
                     code="own-data",
+                    way_out="ask another approver",
+                )
+            if person.name in await makers_behind(self._store, task, self._clock.now()):
+                raise Forbidden(
+                    f"`{person.name}` made a sign-in code for whom task `{task.id}` works for",
+                    code="code-maker",
                     way_out="ask another approver",
                 )
         if not reason.strip() or len(reason) > MAX_REASON_CHARS:

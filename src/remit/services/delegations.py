@@ -21,6 +21,7 @@ from remit.ports.store import PutDelegation, Store, Unit, UsePerson
 from remit.services.opening import check_words, may_run, may_state
 from remit.services.policies import Policies
 from remit.services.revocations import Revocations
+from remit.services.ways_in import code_makers
 
 Json = Any
 
@@ -100,6 +101,7 @@ class Delegations:
             open=tuple(dict.fromkeys(new.open)),
             made=now,
             expires=now + timedelta(seconds=new.valid_s),
+            coded_by=tuple(sorted(await code_makers(self._store, self._tenant, person.name, now))),
         )
         event = Event(
             kind=EventKind.DELEGATION_MADE,

@@ -12,7 +12,7 @@ from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, 
 from remit.core.event import Event, EventKind
 from remit.core.finding import Finding, FindingKind
 from remit.core.identity import TEAM, Agent, AgentState, Memberships, Person, Role
-from remit.core.ids import check_name
+from remit.core.ids import check_name, check_subject
 from remit.core.revocation import Cause, ScopeKind
 from remit.core.workload import Binding, checked_binding, workload_of
 from remit.ports.runtime import Clock
@@ -103,7 +103,7 @@ class Directory:
         """Register an agent. It needs an accountable owner, a purpose, an environment, and a way to prove
         itself that no other agent has (`Conflict`, code `workload-taken`).
         """
-        check_name(new.name, "an agent")
+        check_subject(new.name, "an agent")
         for group in new.groups:
             check_name(group, "a group")
         check_name(new.environment, "an environment")
@@ -335,7 +335,7 @@ class Directory:
 
     async def add_person(self, new: NewPerson, *, by: str) -> Person:
         """Add a person, who then signs in with a one-time code."""
-        check_name(new.name, "a person")
+        check_subject(new.name, "a person")
         for group in new.groups:
             check_name(group, "a group")
         if await self._store.agent(self._tenant, new.name) is not None:

@@ -23,6 +23,7 @@ from remit.services.derived import Derived
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
+from remit.services.forgetting import Forgetting
 from remit.services.holdings import Holdings
 from remit.services.house import House
 from remit.services.late import LateOutcomes
@@ -233,6 +234,15 @@ def furnish(o: Outfit) -> House:
         tenant=o.tenant,
         origin=o.origin,
     )
+    delegations = Delegations(
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        policies=policies,
+        revocations=revocations,
+        members=o.members,
+        tenant=o.tenant,
+    )
     reactions = reactions_of(o, live, ownership, leases, revocations, policies, tools, replicas, remains)
     waking = waking_of(o, replicas)
     roster = roster_of(o, replicas, policies, reactions, waking)
@@ -305,15 +315,7 @@ def furnish(o: Outfit) -> House:
         directory=directory,
         personnel=personnel,
         locks=locks,
-        delegations=Delegations(
-            store=o.store,
-            clock=o.clock,
-            entropy=o.entropy,
-            policies=policies,
-            revocations=revocations,
-            members=o.members,
-            tenant=o.tenant,
-        ),
+        delegations=delegations,
         findings=findings,
         reached=o.reached or Reached(o.clock),
         sightings=Sightings(store=o.store, clock=o.clock, findings=findings, tenant=o.tenant),
@@ -321,6 +323,14 @@ def furnish(o: Outfit) -> House:
         deferrals=deferrals,
         answers=_answers(o, parts),
         evidence=evidence,
+        forgetting=Forgetting(
+            store=o.store,
+            clock=o.clock,
+            evidence=evidence,
+            delegations=delegations,
+            revocations=revocations,
+            tenant=o.tenant,
+        ),
         derived=derived,
         receipts=Receipts(store=o.store, evidence=evidence, clock=o.clock, tenant=o.tenant),
         chains=Chains(evidence),

@@ -28,6 +28,7 @@ from remit.services.derived import Derived
 from remit.services.directory import Directory
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
+from remit.services.forgetting import Forgetting
 from remit.services.holdings import Holdings
 from remit.services.issuing import Issuing
 from remit.services.leases import Leases
@@ -154,6 +155,7 @@ class House:
     answers: Answers
     evidence: Evidence
     log_reading: LogReading
+    forgetting: Forgetting
     derived: Derived
     receipts: Receipts
     chains: Chains

@@ -19,11 +19,12 @@ from remit.core.event import Event, person_changed
 from remit.core.identity import Person
 from remit.core.passkey import Passkey
 from remit.core.ticket import Ceremony
+from remit.ports.change import UseCredential
 from remit.ports.people import DropPasskey, PutPasskey, UsePasskey
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Store, Unit, UsePerson
 from remit.services.authenticate import Authenticator, secret_digest
-from remit.services.browsers import Browsers
+from remit.services.browsers import Browsers, Seat
 
 if TYPE_CHECKING:
     from remit.services.webauthn import WebAuthn
@@ -78,9 +79,12 @@ class Passkeys:
         handle = self._user_handle(person.name)
         return self._webauthn().to_register(challenge, person.name, handle, [one.id for one in mine])
 
-    async def register(self, person: Person, browser: str, credential: Json, name: str) -> Passkey:
-        """Keep a new passkey; raises `Unauthenticated` where the answer does not fit its challenge."""
+    async def register(self, seat: Seat, browser: str, credential: Json, name: str) -> Passkey:
+        """Keep a new passkey of who sits there; raises `Unauthenticated` where the answer does not fit its
+        challenge, or the session has ended.
+        """
         self._need()
+        person = seat.person
         ceremony, challenge = await self._answered(credential, browser)
         if ceremony.person != person.name:
             raise await self._refuse("this challenge was for somebody else")
@@ -97,12 +101,13 @@ class Passkeys:
             name=" ".join(name.split())[:MAX_NAME_CHARS],
             backed_up=proven.backed_up,
             made=self._clock.now(),
+            coded_by=seat.session.coded_by,
         )
         use = self._browsers.tickets.use(challenge)
         event = self._changed(person.name, "passkey-registered")
         try:
-            known = UsePerson(self._tenant, person.name)
-            await self._store.commit(Unit((known, use, PutPasskey(passkey)), (event,)))
+            known = UsePerson(self._tenant, person.name), UseCredential(self._tenant, seat.session.digest)
+            await self._store.commit(Unit((*known, use, PutPasskey(passkey)), (event,)))
         except Conflict as conflict:
             raise await self._refuse(conflict.message) from None
         return passkey
@@ -131,7 +136,12 @@ class Passkeys:
             UsePasskey(self._tenant, found.id, counter, self._clock.now()),
         )
         return await self._browsers.open(
-            person, method="passkey", place=place, replacing=replacing, changes=changes
+            person,
+            method="passkey",
+            place=place,
+            replacing=replacing,
+            coded_by=found.coded_by,
+            changes=changes,
         )
 
     async def of(self, person: str) -> list[Passkey]:

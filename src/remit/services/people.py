@@ -19,6 +19,7 @@ from remit.services.policies import Policies
 from remit.services.revocations import Revocations
 from remit.services.tasks import Tasks
 from remit.services.tools import Tools
+from remit.services.ways_in import WaysIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class People:
     documents: ClientDocuments
     browsers: Browsers
     passkeys: Passkeys
+    ways_in: WaysIn
     consents: Consents
     connections: Connections | None = None
 
@@ -96,6 +98,7 @@ def people_of(
         documents=documents,
         browsers=browsers,
         passkeys=passkeys,
+        ways_in=WaysIn(store=o.store, clock=o.clock, tenant=o.tenant),
         consents=consents,
         connections=o.connections,
     )

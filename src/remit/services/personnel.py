@@ -2,9 +2,9 @@
 """Changing people: their roles, whether they are active, their sessions and their codes.
 
 An administrator changes others, never themselves, and never the last administrator. Where the configuration
-says so, what makes somebody an approver or an administrator, or lets one of these in, needs a second
-administrator who asks for the very same: one alone could otherwise make themselves an approver under another
-name. Where it does not, a code that one alone makes for these is a finding.
+says so, what makes somebody an approver or an administrator, and a sign-in code for anybody else, needs a
+second administrator who asks for the very same: one alone could otherwise act as somebody else. A code that
+is made for somebody else is a finding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from remit.core.approval import may_approve
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Forbidden
 from remit.core.event import Event, person_changed
-from remit.core.finding import FindingKind
+from remit.core.finding import Finding, FindingKind
 from remit.core.identity import Person, Role
 from remit.core.revocation import Cause, ScopeKind, scope
 from remit.ports.runtime import Clock
@@ -29,6 +29,7 @@ from remit.services.authenticate import Authenticator
 from remit.services.directory import Directory, NewPerson
 from remit.services.findings import Findings
 from remit.services.revocations import Revocations
+from remit.services.ways_in import code_makers
 
 Json = Any
 
@@ -82,12 +83,13 @@ class Personnel:
         words = sorted(role.value for role in roles)
         async with self._one:
             person = await self._other(name, by)
-            await self._keep_an_administrator(person, stays=Role.ADMINISTRATOR in roles)
+            kept = await self._keep_administrators(person, stays=Role.ADMINISTRATOR in roles)
             if SENSITIVE & (roles - person.roles):
                 await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
             facts = {"roles": words, "previous": sorted(role.value for role in person.roles)}
-            await self._commit(person, changed, "roles", by, facts=facts, mute=not may_approve(changed))
+            mute = not may_approve(changed)
+            await self._commit(person, changed, "roles", by, *kept, facts=facts, mute=mute)
         return changed
 
     async def deactivate(self, name: str, *, by: str, reason: str = "") -> Person:
@@ -96,11 +98,11 @@ class Personnel:
         """
         async with self._one:
             person = await self._other(name, by)
-            await self._keep_an_administrator(person, stays=False)
+            kept = await self._keep_administrators(person, stays=False)
             changed = msgspec.structs.replace(person, active=False)
             ended = EndCredentials(self._tenant, name)
             facts = {"reason": reason}
-            await self._commit(person, changed, "deactivated", by, ended, facts=facts, mute=True)
+            await self._commit(person, changed, "deactivated", by, *kept, ended, facts=facts, mute=True)
         why = reason or "the person was deactivated"
         for kind, cause in (
             (ScopeKind.PERSON, Cause.PERSON_LEFT),
@@ -136,38 +138,56 @@ class Personnel:
         return person
 
     async def make_code(self, name: str, *, by: str) -> tuple[Person, str]:
-        """Make a one-time sign-in code for a person; for an approver or administrator maybe at the word of
-        two, and a finding where one was enough.
+        """Make a one-time sign-in code for a person; for another one maybe at the word of two, and a finding
+        of which that person is told.
         """
         person = await self._directory.person(name)
         if not person.active:
             raise Forbidden(f"`{name}` is not active", way_out=f"run `remit person activate {name}`")
-        sensitive = bool(SENSITIVE & person.roles) and by != name
-        if sensitive:
-            await self._agreed({"act": "code", "person": name}, name, by)
-        code = await self._authenticator.make_code(name, by=by)
-        if sensitive and not self._second_person:
-            roles = sorted(role.value for role in person.roles)
-            await self._findings.see(FindingKind.APPROVER_CODE, f"person:{name}", name, {"roles": roles})
+        makers = [by]
+        if by != name:
+            makers += await self._agreed({"act": "code", "person": name}, name, by)
+        # Who lets somebody in may be let in themselves by somebody else, who is then behind both.
+        now = self._clock.now()
+        behind = [await code_makers(self._store, self._tenant, one, now) for one in makers]
+        code = await self._authenticator.make_code(name, by=by, coded_by={*makers}.union(*behind))
+        if by != name:
+            await self._tell_of_code(person, makers)
         return person, code
+
+    async def code_at_start(self, name: str) -> str:
+        """Make a sign-in code for whoever starts remit, and has its machine: nobody else can agree to it."""
+        person = await self._directory.person(name)
+        code = await self._authenticator.make_code(name, by="remit up")
+        await self._tell_of_code(person, ["remit up"])
+        return code
+
+    async def _tell_of_code(self, person: Person, makers: list[str]) -> None:
+        facts = {"by": sorted(makers), "roles": sorted(role.value for role in person.roles)}
+        await self._findings.see(FindingKind.SIGN_IN_CODE, f"person:{person.name}", person.name, facts)
+
+    async def code_made(self, name: str) -> Finding | None:
+        """Give the finding of the last code that somebody else made for a person, for the person to see."""
+        found = await self._findings.about(f"person:{name}")
+        return next((one for one in found if one.kind is FindingKind.SIGN_IN_CODE), None)
 
     async def agreed(self, act: str, about: str, *, by: str) -> None:
         """Go on with something sensitive that is not about a person, maybe at the word of two."""
         await self._agreed({"act": act, "about": about}, by, by)
 
-    async def _agreed(self, act: dict[str, Json], name: str, by: str) -> None:
-        """Go on where another administrator has asked for the very same a short while ago; else remember that
-        this one has, and refuse until another does.
+    async def _agreed(self, act: dict[str, Json], name: str, by: str) -> list[str]:
+        """Go on where another administrator has asked for the very same a short while ago, and give who that
+        was; else remember that this one has, and refuse until another does.
         """
         if not self._second_person:
-            return
+            return []
         key, now = f"second:{digest(act)[7:39]}", self._clock.now()
         async with self._agreeing:
             asked = await self._store.value(self._tenant, key)
             first = msgspec.convert(asked, _Asked) if asked else None
             if first is not None and first.by != by and now < first.until:
                 await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
-                return
+                return [first.by]
             event = self._event(name, f"asked: {act['act']}", by, {})
             kept = msgspec.to_builtins(_Asked(by, now + WAIT))
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
@@ -183,16 +203,25 @@ class Personnel:
             raise Forbidden("nobody changes themselves", code="self", way_out="ask another administrator")
         return person
 
-    async def _keep_an_administrator(self, person: Person, *, stays: bool) -> None:
+    async def _keep_administrators(self, person: Person, *, stays: bool) -> tuple[Change, ...]:
+        """Refuse to take away one of the last administrators; gives what sees to it that those who stay are
+        what they are now, for another replica may be taking one of these away.
+        """
         if stays or Role.ADMINISTRATOR not in person.roles:
-            return
+            return ()
         others = [
             one
             for one in await self._directory.people()
             if one.active and Role.ADMINISTRATOR in one.roles and one.name != person.name
         ]
-        if not others:
-            raise Conflict(f"`{person.name}` is the only administrator", way_out="make another one first")
+        needed = 2 if self._second_person else 1
+        if len(others) < needed:
+            raise Conflict(
+                f"`{person.name}` is one of the last administrators, and {needed} must stay",
+                code="last-administrators",
+                way_out="make another one first",
+            )
+        return tuple(PutPerson(one, was=one) for one in others[:needed])
 
     async def _commit(
         self,

@@ -19,7 +19,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.label import Label
 from remit.core.plan import tools_of
 from remit.core.revocation import ScopeKind, scope, scopes_of
-from remit.core.task import NO_PERSON, Intent, Task, TaskState, TaskType, Turn, deadline_for
+from remit.core.task import Intent, Task, TaskState, TaskType, Turn, deadline_for
 from remit.ports.holdings import JoinLabels
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import (
@@ -50,6 +50,7 @@ from remit.services.opening import (
 )
 from remit.services.opening_pace import OpeningBounds, OpeningPace
 from remit.services.policies import Policies
+from remit.services.ways_in import code_makers
 from remit.services.words import Words
 
 Json = Any
@@ -213,10 +214,10 @@ class Tasks:
             lease_s=max(0, min(opening.lease_s, 3600)),
             idle_s=max(0, opening.idle_s),
             ends_when_spent=task_type.ends_when_spent,
+            coded_by=await self._coded_by(word.people, word.record.coded_by if word.record else ()),
             bundle=applied.digest,
         )
-        people = {word.behalf, "" if word.stated_by.startswith(NO_PERSON) else word.stated_by} - {""}
-        changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(people))
+        changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(word.people))
         if word.record:
             changes = (*changes, UseDelegation(self._tenant, word.record.id, now))
         task = self._with_epochs(task)
@@ -302,7 +303,7 @@ class Tasks:
             tenant=self._tenant,
             task=task.id,
             agent=task.agent,
-            subject=task.on_behalf_of or task.agent,
+            subject=task.subject,
             facts=facts,
             sealed={
                 "goal": task.intent.goal,
@@ -338,7 +339,8 @@ class Tasks:
         if len(text) > MAX_GOAL_CHARS:
             raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", way_out="say it shorter")
         intent = msgspec.structs.replace(live.task.intent, turns=(*live.task.intent.turns, Turn(text, now)))
-        task = msgspec.structs.replace(live.task, intent=intent, label=live.label)
+        coded_by = await self._coded_by({person.name}, live.task.coded_by)
+        task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
         event = Event(
             kind=EventKind.TASK_TURN,
             at=now,
@@ -351,6 +353,12 @@ class Tasks:
         await self._store.commit(Unit((PutTask(task, expected=TaskState.ACTIVE),), (event,)))
         self._live.replace(task)
         return task
+
+    async def _coded_by(self, people: Collection[str], known: Collection[str]) -> tuple[str, ...]:
+        """Give who may have been one of these people, by a code that they had made for them."""
+        now = self._clock.now()
+        makers = [await code_makers(self._store, self._tenant, name, now) for name in people]
+        return tuple(sorted({*known}.union(*makers)))
 
     async def renew(self, task_id: str) -> datetime:
         """Renew the lease of a task; gives when the task ends unless it is renewed, by the time of day, for

@@ -161,7 +161,8 @@ class AccessTokens:
         upstreams = dict.fromkeys(grant.tool.partition("/")[0] for grant in task.grants)
         resources = self.resources
         places = (place for name in upstreams for place in (resources.of(name), resources.api_of(name)))
-        return (self.resources.joined, *(place for place in places if place in self.resources))
+        gateway = (self.resources.joined, *(place for place in places if place in self.resources))
+        return (*gateway, resources.api)
 
     def _until(self, deadline: datetime | None) -> datetime:
         expires = self._clock.now() + timedelta(seconds=self._ttl_s)

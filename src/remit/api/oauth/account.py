@@ -36,6 +36,7 @@ async def show(visit: PageVisit) -> Response:
         script=passkeys.offered and fresh,
         tasks=tasks[:SHOWN],
         more=len(tasks) - SHOWN,
+        code_made=await house.personnel.code_made(name),
         sessions=[
             {
                 "handle": handle_of(one),

@@ -31,10 +31,10 @@ def answer_error(
     """Send an error to the application (RFC 6749 section 4.1.2.1).
 
     RFC 9700 section 4.11.2: anybody can publish an application, and a link to remit that leads on by itself
-    to wherever they like. Nobody here has vouched for one that is not registered: there a person goes on.
+    to wherever they like. Where nobody here has vouched for that address, a person goes on.
     """
     address = answer_address(visit, request, {"error": code, "error_description": printable(told)})
-    if applicant.agent is not None:
+    if applicant.vouched:
         return visit.go(address)
     return visit.draw(
         "leave.html",

@@ -46,7 +46,7 @@ async def register(visit: PageVisit) -> Response:
     """Take a new passkey of who is signed in."""
     asked = await _read(visit)
     kept = await visit.house.people.passkeys.register(
-        _fresh(visit).person, visit.visitor, _credential(asked), str(asked.get("name", ""))
+        _fresh(visit), visit.visitor, _credential(asked), str(asked.get("name", ""))
     )
     return visit.with_cookies(answer({"id": kept.id, "then": own_page("")}))
 

@@ -56,6 +56,8 @@ async def decide(visit: PageVisit) -> Response:
         redirect_uri=redirect_uri,
         code_challenge=challenge,
         person=visit.seat.person.name,
+        session=visit.seat.session.digest,
+        coded_by=visit.seat.session.coded_by,
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )

@@ -16,6 +16,7 @@ from remit.services.bodies import body_of
 from remit.services.credentials import Showing
 from remit.services.duties import require
 from remit.services.house import House
+from remit.services.places import seen_from
 
 SESSION_PREFIX = "rms_"
 MAX_BEARER = 16_384
@@ -90,7 +91,14 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         ),
         passed_on="remit.passed_on" in request.scope,
     )
-    errand = Errand(desk=desk, place=place, client=client, proxied=proxied, arrived=arrived)
+    errand = Errand(
+        desk=desk,
+        place=place,
+        client=client,
+        proxied=proxied,
+        origin=seen_from(request.scope),
+        arrived=arrived,
+    )
     if endpoint.open:
         return errand
     try:
@@ -176,6 +184,10 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
     now = house.clock.now()
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", way_out="sign in with `remit login`")
+    api = house.authenticator.resources.api
+    if api not in claims.audience:
+        # RFC 9068 section 4: what was asked for another resource opens nothing here.
+        raise wrong_audience(api)
     if claims.task:
         if not endpoint.tasks:
             raise Forbidden(
@@ -190,10 +202,6 @@ async def _agent(errand: Errand, endpoint: Endpoint, claims: AccessClaims) -> Er
     else:
         if not endpoint.agents or claims.scope != AGENT_SCOPE:
             raise Forbidden("this needs the token of a task", code="caller", way_out="use the task's token")
-        api = house.authenticator.resources.api
-        if api not in claims.audience:
-            # RFC 9068 section 4: what was asked for another resource opens nothing here.
-            raise wrong_audience(api)
         found = await house.store.agent(house.tenant, claims.client_id)
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)

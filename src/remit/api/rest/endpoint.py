@@ -71,7 +71,8 @@ class Errand:
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
 
     `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
-    the caller's address; `proxied` that somebody passed the request on.
+    the caller's address; `proxied` that somebody passed the request on; `origin` the place that the request
+    comes from, as far as bounds go.
     """
 
     desk: Desk
@@ -84,6 +85,7 @@ class Errand:
     claims: AccessClaims | None = None
     client: str = ""
     proxied: bool = False
+    origin: str = ""
     arrived: Arrived = _AS_IT_CAME
 
     @property

@@ -80,7 +80,7 @@ async def rotate(errand: Errand) -> KeyView:
 async def forget(errand: Errand) -> ForgottenView:
     """Forget a subject."""
     wanted: SubjectToForget = errand.body
-    await errand.house.evidence.forget(wanted.subject, by=errand.by, reason=wanted.reason)
+    await errand.house.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
     return ForgottenView(subject=wanted.subject, forgotten=True)
 
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from remit.api.rest.endpoint import Body, Endpoint, Errand, Items
-from remit.api.rest.views import PersonView, View, person_view
+from remit.api.rest.views import Moment, PersonView, View, person_view
 from remit.core.identity import Person, Role
 from remit.services.authenticate import CODE_TTL_S
 from remit.services.directory import NewPerson
 from remit.services.duties import Duty
+from remit.services.ways_in import WayIn
 
 
 class CodeView(View, frozen=True, kw_only=True):
@@ -17,6 +18,19 @@ class CodeView(View, frozen=True, kw_only=True):
     person: str
     code: str
     valid_s: int
+
+
+class WayInView(View, frozen=True, kw_only=True):
+    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
+    `coded_by` is who made the sign-in code that it came of.
+    """
+
+    id: str
+    kind: str
+    name: str
+    made: Moment
+    last_used: Moment | None = None
+    coded_by: tuple[str, ...] = ()
 
 
 class ChangeRoles(Body, frozen=True, kw_only=True):
@@ -80,6 +94,29 @@ async def sign_out(errand: Errand) -> PersonView:
     return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
 
 
+async def ways(errand: Errand) -> Items[WayInView]:
+    """Give the ways in of a person."""
+    person = await errand.house.directory.person(errand.place["name"])
+    return Items(tuple(map(_way, await errand.house.people.ways_in.of(person.name))))
+
+
+async def remove_way(errand: Errand) -> WayInView:
+    """Remove one of them."""
+    person = await errand.house.directory.person(errand.place["name"])
+    return _way(await errand.house.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
+
+
+def _way(one: WayIn) -> WayInView:
+    return WayInView(
+        id=one.id,
+        kind=one.kind,
+        name=one.name,
+        made=one.made,
+        last_used=one.last_used,
+        coded_by=one.coded_by,
+    )
+
+
 ENDPOINTS = (
     Endpoint(
         method="GET",
@@ -141,5 +178,21 @@ ENDPOINTS = (
         serve=sign_out,
         people=Duty.ADMINISTER,
         gives=PersonView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/people/{name}/ways",
+        summary="List the passkeys of a person, and their accounts at providers",
+        serve=ways,
+        people=Duty.ADMINISTER,
+        gives=Items[WayInView],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/people/{name}/ways/{way}/remove",
+        summary="Remove a passkey of a person, or their account at a provider; their sessions end",
+        serve=remove_way,
+        people=Duty.ADMINISTER,
+        gives=WayInView,
     ),
 )

@@ -50,7 +50,9 @@ class NewSession(View, frozen=True, kw_only=True):
 
 
 class SessionView(View, frozen=True, kw_only=True):
-    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks."""
+    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks;
+    `coded_by` is who made the code that it came of.
+    """
 
     id: str
     kind: str
@@ -59,6 +61,15 @@ class SessionView(View, frozen=True, kw_only=True):
     created: Moment
     expires: Moment
     current: bool
+    coded_by: tuple[str, ...] = ()
+
+
+class CodeMade(View, frozen=True, kw_only=True):
+    """The last sign-in code that others made for the caller, and how often that was."""
+
+    by: tuple[str, ...]
+    at: Moment
+    times: int
 
 
 class Me(View, frozen=True, kw_only=True):
@@ -69,6 +80,7 @@ class Me(View, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     groups: tuple[str, ...] = ()
     task: str = ""
+    code_made: CodeMade | None = None
 
 
 def _apart(errand: Errand) -> bool:
@@ -78,12 +90,12 @@ def _apart(errand: Errand) -> bool:
 
 def _check(errand: Errand) -> None:
     if _apart(errand):
-        errand.desk.tries.check(errand.client)
+        errand.desk.tries.check(errand.origin)
 
 
 def _failed(errand: Errand) -> None:
     if _apart(errand):
-        errand.desk.tries.failed(errand.client)
+        errand.desk.tries.failed(errand.origin)
 
 
 def _own(errand: Errand) -> str:
@@ -141,6 +153,7 @@ async def sessions(errand: Errand) -> Items[SessionView]:
                 created=one.created,
                 expires=one.expires,
                 current=one.digest == secret_digest(errand.secret),
+                coded_by=one.coded_by,
             )
             for one in found
         )
@@ -156,8 +169,15 @@ async def me(errand: Errand) -> Me:
     """Say who the caller is."""
     if errand.person is not None:
         person = errand.person
+        made = await errand.house.personnel.code_made(person.name)
         return Me(
-            kind="person", name=person.name, roles=tuple(sorted(person.roles)), groups=tuple(person.groups)
+            kind="person",
+            name=person.name,
+            roles=tuple(sorted(person.roles)),
+            groups=tuple(person.groups),
+            code_made=CodeMade(by=tuple(made.facts["by"]), at=made.last_seen, times=made.count)
+            if made
+            else None,
         )
     agent = errand.agent
     if agent is None:

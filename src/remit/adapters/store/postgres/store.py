@@ -26,6 +26,7 @@ from remit.adapters.store.relational.reads import names
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
+from remit.adapters.store.relational.words import SealedWords, seal_old
 from remit.core.holding import Holding
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
@@ -113,7 +114,11 @@ class PostgresStore(RelationalStore):
             # Before the logs: others write and sign meanwhile, and a log that was read first could lack that.
             known = {DEFAULT_TENANT, *(name for (name,) in line.session.execute("select tenant from turns"))}
             signed = {tenant: heads.read(origin(tenant)) for tenant in known} if heads else {}
-            turns, memory, ledger = _read(line, clock, Subjects(line, sealing, entropy), incarnation)
+            subjects = Subjects(line, sealing, entropy)
+            line.session.run("begin; set local statement_timeout = 0")
+            seal_old(line, SealedWords(line, subjects), subjects)
+            line.session.run("commit")
+            turns, memory, ledger = _read(line, clock, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
                 check_head(line, tenant, ledger.tree(tenant).size, signed.get(tenant))
             line.session.run("commit")

@@ -14,9 +14,11 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.relational import holdings, issued, people, registry
+from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
+from remit.adapters.store.relational.words import SealedWords, parted
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.revocation import risen
@@ -31,6 +33,7 @@ from remit.ports.store import (
     PutApproval,
     PutClosure,
     PutCredential,
+    PutDelegation,
     PutPin,
     PutTask,
     PutValue,
@@ -85,18 +88,12 @@ class ForgetSubject(msgspec.Struct, frozen=True):
 class Changes:
     """Applies changes, one after another, to the tables and to what is known in memory."""
 
-    def __init__(
-        self,
-        connection: Sql,
-        memory: Memory,
-        drop_key: Callable[[str, str], bool],
-        rewrap: Callable[[tuple[str, int], int], tuple[str, int] | None],
-    ) -> None:
+    def __init__(self, connection: Sql, memory: Memory, ledger: Ledger) -> None:
         """Build the table of what to do for each kind of change."""
-        self._rewrap = rewrap
         self._sql = connection
         self._memory = memory
-        self._drop_key = drop_key
+        self._ledger = ledger
+        self._words = SealedWords(connection, ledger.subjects)
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
             CheckUnlocked: self._check_unlocked,
@@ -104,6 +101,7 @@ class Changes:
             TakeBudget: self._take_budget,
             ConsumeApproval: self._consume_approval,
             PutTask: self._put_task,
+            PutDelegation: self._put_delegation,
             RaiseLabel: self._raise_label,
             RaiseFence: self._raise_fence,
             PutApproval: self._put_approval,
@@ -208,8 +206,10 @@ class Changes:
     def _put_task(self, _: str, change: PutTask, __: dict[str, int]) -> None:
         task = change.task
         if change.expected is None:
+            body, said = self._words.kept(task)
             done = self._sql.execute(
-                "insert into tasks values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
+                "insert into tasks values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " on conflict (tenant, id) do nothing",
                 (
                     task.tenant,
                     task.id,
@@ -217,8 +217,9 @@ class Changes:
                     task.state.value,
                     micros(task.opened),
                     text(task.label),
-                    text(task),
+                    body,
                     *_searched(task),
+                    said,
                 ),
             )
             if done.rowcount == 0:
@@ -226,14 +227,21 @@ class Changes:
             for ancestor in task.ancestors:
                 self._sql.execute("insert into lineage values (?, ?, ?)", (task.tenant, ancestor, task.id))
             return
+        sealed: bytearray | None = None
+        # An end changes no words, and there may be many at once: what is sealed stays as it is.
+        if task.state.ended:
+            body = text(parted(task)[0])
+        else:
+            body, sealed = self._words.changed(task)
         done = self._sql.execute(
-            "update tasks set agent = ?, state = ?, body = ?, person = ?, deadline = ?, watched = ?"
-            " where tenant = ? and id = ? and state = ?",
+            "update tasks set agent = ?, state = ?, body = ?, person = ?, deadline = ?, watched = ?,"
+            " sealed = coalesce(?, sealed) where tenant = ? and id = ? and state = ?",
             (
                 task.agent,
                 task.state.value,
-                text(task),
+                body,
                 *_searched(task),
+                sealed,
                 task.tenant,
                 task.id,
                 change.expected.value,
@@ -268,8 +276,9 @@ class Changes:
     def _put_approval(self, _: str, change: PutApproval, __: dict[str, int]) -> None:
         approval = change.approval
         if change.expected is None:
+            body, sealed = self._words.kept(approval)
             done = self._sql.execute(
-                "insert into approvals values (?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
+                "insert into approvals values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do nothing",
                 (
                     approval.tenant,
                     approval.id,
@@ -277,18 +286,32 @@ class Changes:
                     approval.call,
                     approval.state.value,
                     micros(approval.requested),
-                    text(approval),
+                    body,
+                    sealed,
                 ),
             )
             if done.rowcount == 0:
                 raise Conflict(f"there is an approval `{approval.id}` already")
             return
+        body, sealed = self._words.changed(approval)
         done = self._sql.execute(
-            "update approvals set state = ?, body = ? where tenant = ? and id = ? and state = ?",
-            (approval.state.value, text(approval), approval.tenant, approval.id, change.expected.value),
+            "update approvals set state = ?, body = ?, sealed = ? where tenant = ? and id = ? and state = ?",
+            (approval.state.value, body, sealed, approval.tenant, approval.id, change.expected.value),
         )
         if done.rowcount == 0:
             raise Conflict(f"approval `{approval.id}` is not {change.expected.value} any more")
+
+    def _put_delegation(self, _: str, change: PutDelegation, __: dict[str, int]) -> None:
+        one = change.delegation
+        new = change.expect_new
+        body, sealed = self._words.kept(one) if new else self._words.changed(one)
+        end = "nothing" if new else "update set body = excluded.body, sealed = excluded.sealed"
+        done = self._sql.execute(
+            f"insert into delegations values (?, ?, ?, ?, ?, ?, ?) on conflict (tenant, id) do {end}",  # noqa: S608
+            (one.tenant, one.id, one.person, one.agent, micros(one.made), body, sealed),
+        )
+        if done.rowcount == 0:
+            raise Conflict(f"there is a delegation `{one.id}` already")
 
     def _put_closure(self, _: str, change: PutClosure, __: dict[str, int]) -> None:
         closure = change.closure
@@ -345,11 +368,11 @@ class Changes:
             raise Conflict("this assertion was used before", way_out="sign a new one with another `jti`")
 
     def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
-        change.reached = self._rewrap(change.after, change.limit)
+        change.reached = self._ledger.rewrap_keys(change.after, change.limit)
 
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
         done = self._sql.execute(
             "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
         )
-        if not self._drop_key(change.tenant, change.subject) and done.rowcount == 0:
+        if not self._ledger.drop_key(change.tenant, change.subject) and done.rowcount == 0:
             raise NotFound(f"there is no key of `{change.subject}`")

@@ -187,6 +187,11 @@ class Ledger:
         """Whether the keys of all subjects that events seal for are in memory."""
         return all(not event.sealed or self._subjects.holds(event.tenant, event.subject) for event in events)
 
+    @property
+    def subjects(self) -> Subjects:
+        """The keys of subjects."""
+        return self._subjects
+
     def drop_key(self, tenant: str, subject: str) -> bool:
         """Forget a subject's key that is not written yet, or was cached."""
         return self._subjects.drop(tenant, subject)

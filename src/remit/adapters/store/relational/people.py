@@ -14,7 +14,7 @@ from remit.adapters.store.relational.sql import Sql, upsert
 from remit.core.errors import Conflict
 from remit.core.passkey import Link, Passkey
 from remit.core.ticket import Ticket
-from remit.ports.people import DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
+from remit.ports.people import DropLink, DropPasskey, PutLink, PutPasskey, PutTicket, UsePasskey, UseTicket
 
 Apply = Callable[[Sql, Any], None]
 
@@ -109,6 +109,16 @@ def put_link(sql: Sql, change: PutLink) -> None:
     )
 
 
+def drop_link(sql: Sql, change: DropLink) -> None:
+    """Forget whom a subject is."""
+    done = sql.execute(
+        "delete from links where tenant = ? and issuer = ? and subject = ? and person = ?",
+        (change.tenant, change.issuer, change.subject, change.person),
+    )
+    if done.rowcount == 0:
+        raise Conflict("there is no such link", way_out="look at the list again")
+
+
 APPLY: dict[type, Apply] = {
     PutTicket: put_ticket,
     UseTicket: use_ticket,
@@ -116,4 +126,5 @@ APPLY: dict[type, Apply] = {
     UsePasskey: use_passkey,
     DropPasskey: drop_passkey,
     PutLink: put_link,
+    DropLink: drop_link,
 }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,7 +13,9 @@ from remit.adapters.store.relational.nodes import reader
 from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subjects import Opener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
+from remit.adapters.store.relational.words import TABLES, Opened
 from remit.core.approval import Approval
+from remit.core.delegation import Delegation
 from remit.core.errors import Malformed, VerificationFailed
 from remit.core.event import Event
 from remit.core.identity import Person
@@ -25,6 +27,7 @@ from remit.core.task import Task
 from remit.ports.store import Credential, Entry, Pin, Usage
 
 T = TypeVar("T")
+R = TypeVar("R", Approval, Delegation)
 
 #: More rows than there are.
 ALL: Final = 2**62
@@ -34,7 +37,7 @@ AT_ONCE: Final = 100
 _credential = msgspec.json.Decoder(Credential).decode
 _person = msgspec.json.Decoder(Person).decode
 
-_TASK = "select body, label from tasks where tenant = ?"
+_TASK = "select body, label, sealed from tasks where tenant = ?"
 _EVENT = (
     "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
     " k.wrapped, k.wrapped_by from events e left join subject_keys k"
@@ -74,10 +77,17 @@ def newest(
     **wanted: str,
 ) -> list[T]:
     """Give the newest rows of a table whose columns are as wanted; an empty value wants nothing."""
+    query, values = _newest("body", table, order, tenant, limit, wanted)
+    return bodies(connection, kind, query, *values)
+
+
+def _newest(
+    what: str, table: str, order: str, tenant: str, limit: int, wanted: Mapping[str, str]
+) -> tuple[str, tuple[object, ...]]:
     columns = {column: value for column, value in wanted.items() if value}
     where = "".join(f" and {column} = ?" for column in columns)
-    query = f"select body from {table} where tenant = ?{where} order by {order} desc limit ?"  # noqa: S608
-    return bodies(connection, kind, query, tenant, *columns.values(), limit)
+    query = f"select {what} from {table} where tenant = ?{where} order by {order} desc limit ?"  # noqa: S608
+    return query, (tenant, *columns.values(), limit)
 
 
 def pins(connection: Sql, tenant: str) -> list[Pin]:
@@ -93,35 +103,41 @@ def fences(connection: Sql, tenant: str) -> list[Fence]:
     return [Fence(scope, epoch, bool(locked)) for scope, epoch, locked in rows]
 
 
-def _tasks(rows: Rows) -> list[Task]:
+def _tasks(rows: Rows, opened: Opened) -> list[Task]:
     # The accumulated label has a column of its own, so that raising it does not rewrite the task.
     return [
-        msgspec.structs.replace(
-            msgspec.json.decode(text, type=Task), label=msgspec.json.decode(label, type=Label)
+        opened.whole(
+            msgspec.structs.replace(
+                msgspec.json.decode(text, type=Task), label=msgspec.json.decode(label, type=Label)
+            ),
+            sealed,
         )
-        for text, label in rows
+        for text, label, sealed in rows.fetchall()
     ]
 
 
-def task(connection: Sql, tenant: str, id: str) -> Task | None:
+def task(connection: Sql, opener: Opener, tenant: str, id: str) -> Task | None:
     """Give a task with its accumulated label."""
-    found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)))
+    found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)), Opened(connection, opener))
     return found[0] if found else None
 
 
-def tasks(connection: Sql, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int) -> list[Task]:
+def tasks(
+    connection: Sql, opener: Opener, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
+) -> list[Task]:
     """Give tasks, newest first."""
     named = (("agent", agent), ("person", on_behalf_of), ("state", state))
     wanted = {column: value for column, value in named if value}
     where = "".join(f" and {column} = ?" for column in wanted)
     query = f"{_TASK}{where} order by opened desc, id desc limit ?"
-    return _tasks(connection.execute(query, (tenant, *wanted.values(), limit)))
+    rows = connection.execute(query, (tenant, *wanted.values(), limit))
+    return _tasks(rows, Opened(connection, opener))
 
 
-def expiring(connection: Sql, tenant: str, now_s: int) -> list[Task]:
+def expiring(connection: Sql, opener: Opener, tenant: str, now_s: int) -> list[Task]:
     """Give the active tasks that are past their deadline by `now_s`."""
     query = f"{_TASK} and state = 'active' and deadline <= ? order by opened, id"
-    return _tasks(connection.execute(query, (tenant, now_s)))
+    return _tasks(connection.execute(query, (tenant, now_s)), Opened(connection, opener))
 
 
 def names(connection: Sql, query: str, *values: object) -> list[str]:
@@ -129,18 +145,20 @@ def names(connection: Sql, query: str, *values: object) -> list[str]:
     return [name for (name,) in connection.execute(query, values)]
 
 
-def with_descendants(connection: Sql, tenant: str, id: str, most: int = ALL) -> list[Task]:
+def with_descendants(connection: Sql, opener: Opener, tenant: str, id: str, most: int = ALL) -> list[Task]:
     """Give a task, and after it the tasks that have it among their ancestors, `most` of these."""
     # `cross join`: from the few to their tasks, and never through all tasks.
     below = (
-        "select t.body, t.label from lineage l cross join tasks t where l.tenant = ? and l.ancestor = ?"
-        " and t.tenant = l.tenant and t.id = l.task order by t.opened, t.id limit ?"
+        "select t.body, t.label, t.sealed from lineage l cross join tasks t"
+        " where l.tenant = ? and l.ancestor = ? and t.tenant = l.tenant and t.id = l.task"
+        " order by t.opened, t.id limit ?"
     )
     # Both are under way before either is looked at.
     own = connection.execute(f"{_TASK} and id = ?", (tenant, id))
     others = connection.execute(below, (tenant, id, most))
-    found = _tasks(own)
-    return found + _tasks(others) if found else found
+    opened = Opened(connection, opener)
+    found = _tasks(own, opened)
+    return found + _tasks(others, opened) if found else found
 
 
 def usage(connection: Sql, tenant: str, id: str) -> Usage:
@@ -152,24 +170,39 @@ def usage(connection: Sql, tenant: str, id: str) -> Usage:
     return Usage(*row) if row else Usage()
 
 
-def approvals(connection: Sql, tenant: str, task: str, call: str, state: str, limit: int) -> list[Approval]:
-    """Give approvals, newest first."""
-    return newest(
-        connection, Approval, "approvals", "requested", tenant, limit, task=task, call=call, state=state
-    )
+def said(connection: Sql, opener: Opener, kind: type[R], tenant: str, id: str) -> R | None:
+    """Give an approval or a delegation."""
+    query = f"select body, sealed from {TABLES[kind]} where tenant = ? and id = ?"  # noqa: S608
+    found = _said(kind, connection.execute(query, (tenant, id)), Opened(connection, opener))
+    return found[0] if found else None
 
 
-def open_approvals(connection: Sql, tenant: str, tasks: Sequence[str], most: int = ALL) -> list[Approval]:
+def all_said(
+    connection: Sql, opener: Opener, kind: type[R], order: str, tenant: str, limit: int, /, **wanted: str
+) -> list[R]:
+    """Give the newest approvals or delegations whose columns are as wanted."""
+    query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted)
+    return _said(kind, connection.execute(query, values), Opened(connection, opener))
+
+
+def _said(kind: type[R], rows: Rows, opened: Opened) -> list[R]:
+    return [opened.whole(msgspec.json.decode(text, type=kind), sealed) for text, sealed in rows.fetchall()]
+
+
+def open_approvals(
+    connection: Sql, opener: Opener, tenant: str, tasks: Sequence[str], most: int = ALL
+) -> list[Approval]:
     """Give the approvals of some tasks that are pending, or given and not used, `most` of each."""
     query = (
-        "select body from approvals where tenant = ? and task = ? and state in ('pending', 'approved')"
-        " order by requested desc limit ?"
+        "select body, sealed from approvals where tenant = ? and task = ?"
+        " and state in ('pending', 'approved') order by requested desc limit ?"
     )
     found: list[Approval] = []
+    opened = Opened(connection, opener)
     for start in range(0, len(tasks), AT_ONCE):
         # All of them are under way before one is looked at.
         asked = [connection.execute(query, (tenant, task, most)) for task in tasks[start : start + AT_ONCE]]
-        found += [msgspec.json.decode(text, type=Approval) for rows in asked for (text,) in rows]
+        found += [one for rows in asked for one in _said(Approval, rows, opened)]
     return found
 
 

@@ -14,10 +14,10 @@ from remit.core.delegation import Delegation
 from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.identity import Agent, AgentState, Person, overlaps
 from remit.core.workload import workload_of
+from remit.ports.change import UseCredential
 from remit.ports.store import (
     EndCredentials,
     PutAgent,
-    PutDelegation,
     PutFinding,
     PutLastProof,
     PutPerson,
@@ -102,18 +102,6 @@ def use_person(sql: Sql, change: UsePerson) -> None:
         raise Conflict(f"`{change.name}` is {state}", way_out="ask an administrator")
 
 
-def put_delegation(sql: Sql, change: PutDelegation) -> None:
-    """Insert or replace a delegation record."""
-    one = change.delegation
-    word = "nothing" if change.expect_new else "update set body = excluded.body"
-    done = sql.execute(
-        f"insert into delegations values (?, ?, ?, ?, ?, ?) on conflict (tenant, id) do {word}",  # noqa: S608
-        (one.tenant, one.id, one.person, one.agent, micros(one.made), text(one)),
-    )
-    if done.rowcount == 0:
-        raise Conflict(f"there is a delegation `{one.id}` already")
-
-
 def use_delegation(sql: Sql, change: UseDelegation) -> None:
     """Refuse unless the record is there and lives."""
     row = sql.execute(
@@ -133,6 +121,13 @@ def put_finding(sql: Sql, change: PutFinding) -> None:
         _PUT_FINDING,
         (one.tenant, one.id, one.about, one.state.value, micros(one.last_seen), text(one)),
     )
+
+
+def use_credential(sql: Sql, change: UseCredential) -> None:
+    """Refuse unless the credential is there."""
+    where = (change.tenant, change.digest)
+    if not sql.execute("select 1 from credentials where tenant = ? and digest = ?", where).fetchone():
+        raise Conflict("that session has ended", code="credential", way_out="sign in again")
 
 
 def end_credentials(sql: Sql, change: EndCredentials) -> None:
@@ -167,8 +162,8 @@ APPLY: dict[type, Apply] = {
     PutLastProof: put_last_proof,
     PutPerson: put_person,
     UsePerson: use_person,
-    PutDelegation: put_delegation,
     UseDelegation: use_delegation,
     PutFinding: put_finding,
+    UseCredential: use_credential,
     EndCredentials: end_credentials,
 }

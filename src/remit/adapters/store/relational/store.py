@@ -121,15 +121,14 @@ class RelationalStore:
 
     async def delegation(self, tenant: str, id: str) -> Delegation | None:
         """Give a delegation record."""
-        query = "select body from delegations where tenant = ? and id = ?"
-        return await self._pool.run(reads.body, Delegation, query, tenant, id)
+        return await self._pool.run(reads.said, self._opener, Delegation, tenant, id)
 
     async def delegations(
         self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
     ) -> list[Delegation]:
         """Give delegation records, newest first."""
         wanted = {"person": person, "agent": agent}
-        return await self._pool.run(reads.newest, Delegation, "delegations", "made", tenant, limit, **wanted)
+        return await self._pool.run(reads.all_said, self._opener, Delegation, "made", tenant, limit, **wanted)
 
     async def finding(self, tenant: str, id: str) -> Finding | None:
         """Give a finding."""
@@ -145,7 +144,7 @@ class RelationalStore:
 
     async def task(self, tenant: str, id: str) -> Task | None:
         """Give a task with its accumulated label."""
-        return await self._pool.run(reads.task, tenant, id)
+        return await self._pool.run(reads.task, self._opener, tenant, id)
 
     async def tasks(
         self,
@@ -157,11 +156,12 @@ class RelationalStore:
         limit: int = 100,
     ) -> list[Task]:
         """Give tasks, newest first."""
-        return await self._pool.run(reads.tasks, tenant, agent, on_behalf_of, state or "", limit)
+        wanted = (agent, on_behalf_of, state or "", limit)
+        return await self._pool.run(reads.tasks, self._opener, tenant, *wanted)
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
         """Give the active tasks past their deadline."""
-        return await self._pool.run(reads.expiring, tenant, int(now.timestamp()))
+        return await self._pool.run(reads.expiring, self._opener, tenant, int(now.timestamp()))
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
         """Name the active tasks that end when nobody uses them. One process alone serves them all."""
@@ -170,7 +170,7 @@ class RelationalStore:
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
         """Give a task, and after it every task that has it among its ancestors."""
-        return await self._pool.run(reads.with_descendants, tenant, task)
+        return await self._pool.run(reads.with_descendants, self._opener, tenant, task)
 
     async def usage(self, tenant: str, task: str) -> Usage:
         """Give what a task and its descendants have used."""
@@ -178,8 +178,7 @@ class RelationalStore:
 
     async def approval(self, tenant: str, id: str) -> Approval | None:
         """Give an approval."""
-        query = "select body from approvals where tenant = ? and id = ?"
-        return await self._pool.run(reads.body, Approval, query, tenant, id)
+        return await self._pool.run(reads.said, self._opener, Approval, tenant, id)
 
     async def approvals(
         self,
@@ -191,11 +190,14 @@ class RelationalStore:
         limit: int = 100,
     ) -> list[Approval]:
         """Give approvals, newest first."""
-        return await self._pool.run(reads.approvals, tenant, task, call, state.value if state else "", limit)
+        wanted = {"task": task, "call": call, "state": state.value if state else ""}
+        return await self._pool.run(
+            reads.all_said, self._opener, Approval, "requested", tenant, limit, **wanted
+        )
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
         """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
-        return await self._pool.run(reads.open_approvals, tenant, tuple(tasks))
+        return await self._pool.run(reads.open_approvals, self._opener, tenant, tuple(tasks))
 
     async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
         """Give closures, newest first."""

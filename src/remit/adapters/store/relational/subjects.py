@@ -57,6 +57,24 @@ class Subjects:
         key_id, key = self._key((event.tenant, event.subject))
         return key_id, seal(key, nonce, openings, leaf_hash)
 
+    def key_of(self, tenant: str, subject: str) -> tuple[int, AESGCM, bytes]:
+        """Give a subject's key with its id, and a nonce to seal with."""
+        return *self._key((tenant, subject)), self._entropy.bytes(NONCE_SIZE)
+
+    def knows(self, tenant: str, subject: str) -> bool:
+        """Whether a subject has a key: who had one and has none was forgotten."""
+        query = "select 1 from subject_keys where tenant = ? and subject = ?"
+        name = (tenant, subject)
+        return name in self._created or self._sql.execute(query, name).fetchone() is not None
+
+    def has(self, tenant: str, key_id: int) -> bool:
+        """Whether there is a key of this id."""
+        query = "select 1 from subject_keys where tenant = ? and id = ?"
+        return (
+            any(name[0] == tenant and made[0] == key_id for name, made in self._created.items())
+            or self._sql.execute(query, (tenant, key_id)).fetchone() is not None
+        )
+
     def holds(self, tenant: str, subject: str) -> bool:
         """Whether a subject's key is in memory, and in the table."""
         name = (tenant, subject)
@@ -153,11 +171,15 @@ class Opener:
 
         `by` is the sealing key that wrapped the subject's.
         """
-        key = unwrap_key(self._sealing.sealing_key(by), wrapped, wrapped_for(tenant, subject))
+        key = self.key(tenant, subject, wrapped, by)
         commitments = orjson.loads(leaf).get("sealed", {})
         openings = unseal(key, sealed, leaf_hash(leaf))
         reveal(openings, commitments)
         return openings
+
+    def key(self, tenant: str, subject: str, wrapped: bytes, by: str) -> bytes:
+        """Give a subject's key."""
+        return unwrap_key(self._sealing.sealing_key(by), wrapped, wrapped_for(tenant, subject))
 
 
 def wrapped_for(tenant: str, subject: str) -> str:

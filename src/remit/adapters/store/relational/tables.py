@@ -186,6 +186,17 @@ MIGRATIONS: tuple[str, ...] = (
     alter table credentials add column person text not null default '';
     create index credentials_by_person on credentials (tenant, person);
     """,
+    # A code for anybody is the same kind of finding now.
+    """
+    update findings set body = replace(body, '"kind":"approver-code"', '"kind":"sign-in-code"')
+        where body like '%"kind":"approver-code"%';
+    """,
+    # What people said, sealed; the body holds the rest. Rows from before are sealed at the start.
+    """
+    alter table tasks add column sealed blob;
+    alter table approvals add column sealed blob;
+    alter table delegations add column sealed blob;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -19,6 +19,7 @@ from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
+from remit.adapters.store.relational.words import SealedWords, seal_old
 from remit.adapters.store.sqlite.lock import lock_file
 from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
@@ -95,6 +96,11 @@ class SqliteStore(RelationalStore):
                     ledger.tree(tenant).size,
                     heads.read(origin(tenant)) if heads else None,
                 )
+            connection.execute("begin immediate")
+            sealed = seal_old(connection, SealedWords(connection, subjects), subjects)
+            connection.execute("commit")
+            if sealed:
+                connection.execute("pragma wal_checkpoint(truncate)").fetchall()
             writer = SqliteWriter(connection, connections[1], durability, memory, ledger)
         except BaseException:
             for opened in connections:
@@ -122,14 +128,14 @@ class SqliteStore(RelationalStore):
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
         """Give a task, and after it every task that has it among its ancestors."""
-        found = self._here.run(reads.with_descendants, tenant, task, FEW)
+        found = self._here.run(reads.with_descendants, self._opener, tenant, task, FEW)
         return found if len(found) <= FEW else await super().with_descendants(tenant, task)
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
         """Give the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
         if len(tasks) > FEW:
             return await super().open_approvals(tenant, tasks)
-        found = self._here.run(reads.open_approvals, tenant, tuple(tasks), FEW)
+        found = self._here.run(reads.open_approvals, self._opener, tenant, tuple(tasks), FEW)
         return found if len(found) < FEW else await super().open_approvals(tenant, tasks)
 
     async def _scrub(self) -> None:

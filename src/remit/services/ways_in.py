@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways in that people keep, passkeys and accounts at providers, and the codes that these came of.
+
+Whoever makes a sign-in code for somebody can use it themselves. What comes of a code (a session, a passkey or
+an account that was connected in it) remembers who made it, for as long as it lives.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from remit.core.errors import NotFound
+from remit.core.event import person_changed
+from remit.core.passkey import Link, Passkey
+from remit.core.task import Task
+from remit.ports.people import DropLink, DropPasskey
+from remit.ports.runtime import Clock
+from remit.ports.store import EndCredentials, Store, Unit
+
+
+class WayIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
+
+    `name` is the passkey's, or the provider's issuer; `coded_by` who made the code that it came of.
+    """
+
+    id: str
+    kind: str
+    name: str
+    made: datetime
+    last_used: datetime | None = None
+    coded_by: tuple[str, ...] = ()
+
+
+async def code_makers(store: Store, tenant: str, person: str, now: datetime) -> frozenset[str]:
+    """Give who made codes for a person of which something lives: a code, a session, or a way in."""
+    living = [one for one in await store.credentials(tenant, person=person) if now < one.expires]
+    kept: list[Passkey | Link] = [*await store.passkeys(tenant, person), *await store.links(tenant, person)]
+    return frozenset(name for one in (*living, *kept) for name in one.coded_by)
+
+
+async def makers_behind(store: Store, task: Task, now: datetime) -> frozenset[str]:
+    """Give who may have been the one that states a task, or for whom it is: they judge nothing of it."""
+    people = {task.on_behalf_of, task.speaker} - {""}
+    makers = [await code_makers(store, task.tenant, name, now) for name in sorted(people)]
+    return frozenset(task.coded_by).union(*makers)
+
+
+class WaysIn:
+    """Lists and removes the ways in of others, for administrators."""
+
+    def __init__(self, *, store: Store, clock: Clock, tenant: str) -> None:
+        """Take the parts."""
+        self._store = store
+        self._clock = clock
+        self._tenant = tenant
+
+    async def of(self, person: str) -> list[WayIn]:
+        """Give a person's ways in."""
+        passkeys = await self._store.passkeys(self._tenant, person)
+        links = await self._store.links(self._tenant, person)
+        return [*map(_of_passkey, passkeys), *map(_of_link, links)]
+
+    async def remove(self, person: str, way: str, *, by: str) -> WayIn:
+        """Remove a way in, and end every session and code of the person: one may have come of it.
+
+        Raises `NotFound`, or `Conflict` where it is removed already.
+        """
+        changes: dict[str, DropPasskey | DropLink] = {
+            one.id: DropPasskey(self._tenant, one.id, person)
+            for one in await self._store.passkeys(self._tenant, person)
+        }
+        for link in await self._store.links(self._tenant, person):
+            changes[_of_link(link).id] = DropLink(self._tenant, link.issuer, link.subject, person)
+        found = next((one for one in await self.of(person) if one.id == way), None)
+        if found is None:
+            raise NotFound(f"`{person}` has no such way in", way_out=f"see `remit person ways {person}`")
+        event = person_changed(self._tenant, person, f"{found.kind}-removed", by=by, at=self._clock.now())
+        ended = EndCredentials(self._tenant, person)
+        await self._store.commit(Unit((changes[way], ended), (event,)))
+        return found
+
+
+def _of_passkey(one: Passkey) -> WayIn:
+    return WayIn(
+        id=one.id,
+        kind="passkey",
+        name=one.name,
+        made=one.made,
+        last_used=one.last_used,
+        coded_by=one.coded_by,
+    )
+
+
+def _of_link(one: Link) -> WayIn:
+    return WayIn(id=one.id, kind="provider", name=one.issuer, made=one.made, coded_by=one.coded_by)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every store keeps to about what people said: it is sealed under their keys, and gone with them."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from remit.core.approval import ApprovalState
+from remit.core.grant import Grant
+from remit.core.identity import Role
+from remit.core.task import TaskState, Turn
+from remit.ports.store import (
+    ConsumeApproval,
+    PutApproval,
+    PutDelegation,
+    PutPerson,
+    PutTask,
+    Store,
+    Unit,
+)
+from tests.conformance.stores import each_store
+from tests.conformance.test_store_registry_conformance import a_delegation
+from tests.world import START, TENANT, a_person, a_task, an_approval
+
+pytestmark = each_store
+
+GRANT = Grant("contracts/read", {"path": {"exact": "contracts/C-42.md"}})
+
+
+def changed(value: Any, **changes: Any) -> Any:
+    """Give a value with other members."""
+    return msgspec.structs.replace(value, **changes)
+
+
+TASK = changed(a_task(), grants=(GRANT,), plan=(GRANT,))
+OTHERS = changed(
+    a_task("task_two"), on_behalf_of="leo", intent=changed(TASK.intent, goal="read it", stated_by="leo")
+)
+OMAR = a_person("omar", roles=frozenset({Role.APPROVER}))
+APPROVAL = an_approval(reasons=("`change` is CR-7",))
+RECORD = a_delegation(goal="every morning", params={"id": "C-42"})
+
+
+async def filled(store: Store) -> None:
+    """Keep a task, a question about it, and a record of lena's, and a task of leo's."""
+    await store.commit(
+        Unit(
+            (
+                PutPerson(OMAR),
+                PutTask(TASK),
+                PutTask(OTHERS),
+                PutApproval(APPROVAL),
+                PutDelegation(RECORD, expect_new=True),
+            )
+        )
+    )
+
+
+async def test_what_was_said_comes_back_whole(store: Store) -> None:
+    """As it was put, by each way of reading, and after each way of putting it back changed."""
+    await filled(store)
+    assert await store.task(TENANT, TASK.id) == TASK
+    assert await store.tasks(TENANT, on_behalf_of="lena") == [TASK]
+    assert await store.with_descendants(TENANT, TASK.id) == [TASK]
+    assert len(await store.expiring(TENANT, TASK.deadline)) == 2
+    assert await store.approval(TENANT, APPROVAL.id) == APPROVAL
+    assert await store.open_approvals(TENANT, [TASK.id]) == [APPROVAL]
+    assert await store.delegation(TENANT, RECORD.id) == RECORD
+    assert await store.delegations(TENANT, person="lena") == [RECORD]
+    later = changed(TASK, intent=changed(TASK.intent, turns=(Turn("and C-43", START),)))
+    answered = APPROVAL.answered(OMAR, True, START, "fine by me")
+    revoked = changed(RECORD, revoked=START)
+    await store.commit(
+        Unit(
+            (
+                PutTask(later, expected=TaskState.ACTIVE),
+                PutApproval(answered, expected=ApprovalState.PENDING),
+                PutDelegation(revoked),
+            )
+        )
+    )
+    assert await store.task(TENANT, TASK.id) == later
+    assert await store.approvals(TENANT, task=TASK.id) == [answered]
+    assert await store.delegation(TENANT, RECORD.id) == revoked
+    ended = later.moved(TaskState.COMPLETED, START)
+    used = ConsumeApproval(APPROVAL.id, APPROVAL.call, START)
+    await store.commit(Unit((PutTask(ended, expected=TaskState.ACTIVE), used), tenant=TENANT))
+    assert await store.task(TENANT, TASK.id) == ended
+    assert await store.approval(TENANT, APPROVAL.id) == changed(answered, state=ApprovalState.CONSUMED)
+
+
+async def test_what_was_said_is_gone_with_its_key(store: Store) -> None:
+    """The words alone: what else is known of the task stays, and so does what others said."""
+    await filled(store)
+    answered = APPROVAL.answered(OMAR, True, START, "fine by me")
+    await store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),)))
+    assert await store.forget(TENANT, "lena")
+    bare = changed(TASK.intent, goal="", params={})
+    assert await store.task(TENANT, TASK.id) == changed(TASK, intent=bare, grants=(), plan=None)
+    assert await store.task(TENANT, OTHERS.id) == OTHERS
+    assert await store.approval(TENANT, APPROVAL.id) == changed(answered, arguments={}, reasons=())
+    assert await store.delegation(TENANT, RECORD.id) == changed(RECORD, goal="", params={})
+    # An approver's comment is the approver's.
+    assert await store.forget(TENANT, "omar")
+    found = await store.approval(TENANT, APPROVAL.id)
+    assert found is not None
+    assert found.comment == ""
+
+
+async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
+    """Whoever still has it in memory and puts the row back does not give it another key."""
+    await filled(store)
+    await store.forget(TENANT, "lena")
+    later = changed(TASK, intent=changed(TASK.intent, turns=(Turn("and C-43", START),)))
+    answered = APPROVAL.answered(OMAR, False, START)
+    await store.commit(
+        Unit(
+            (
+                PutTask(later, expected=TaskState.ACTIVE),
+                PutApproval(answered, expected=ApprovalState.PENDING),
+                PutDelegation(changed(RECORD, expires=START + timedelta(hours=2))),
+            )
+        )
+    )
+    task, approval = await store.task(TENANT, TASK.id), await store.approval(TENANT, APPROVAL.id)
+    record = await store.delegation(TENANT, RECORD.id)
+    assert task is not None
+    assert approval is not None
+    assert record is not None
+    assert (task.intent.goal, task.intent.params, task.intent.turns, task.grants) == ("", {}, (), ())
+    assert (approval.state, approval.arguments, record.goal) == (ApprovalState.DENIED, {}, "")
+    # What is said from then on is under a key of its own.
+    anew = changed(TASK, id="task_new")
+    await store.commit(Unit((PutTask(anew),)))
+    assert await store.task(TENANT, "task_new") == anew
+
+
+async def test_words_of_two_people_are_under_two_keys(store: Store) -> None:
+    """Who states a task for somebody else said the words; for whom it is has the parameters."""
+    both = changed(TASK, intent=changed(TASK.intent, stated_by="leo"))
+    await store.commit(Unit((PutTask(both),)))
+    await store.forget(TENANT, "leo")
+    assert await store.task(TENANT, TASK.id) == changed(both, intent=changed(both.intent, goal=""))
+    await store.forget(TENANT, "lena")
+    found = await store.task(TENANT, TASK.id)
+    assert found is not None
+    assert (found.intent.goal, found.intent.params, found.grants) == ("", {}, ())

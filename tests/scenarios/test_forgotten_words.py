@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody is forgotten: what they said is in no answer, no row, no byte of what remit keeps."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.adapters.store.postgres import PostgresStore
+from remit.api import app
+from remit.core.errors import Unauthenticated
+from remit.core.event import EventKind
+from remit.core.grant import Grant, GrantTemplate
+from remit.core.plan import PlanEntry
+from remit.core.task import Parameter, TaskState, Turn
+from remit.ports.store import PutApproval, PutDelegation, PutTask, Store, Unit
+from remit.services.delegations import NewDelegation
+from tests.call_world import CallWorld, a_bundle, a_type, call_world
+from tests.conformance.test_store_registry_conformance import a_delegation
+from tests.house_world import LOOPBACK, exchange
+from tests.postgres_server import PostgresServer
+from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_approval
+
+Json = Any
+
+GOAL, PARAMETER, TURN, ARGUMENT, COMMENT, RECORD = (
+    f"{flower}-was-said" for flower in ("gladiolus", "petunia", "tulip", "aster", "cosmos", "rhodora")
+)
+OF_LENA = (GOAL, PARAMETER, TURN, ARGUMENT, RECORD)
+
+
+def found_in(folder: Path, words: Iterable[str]) -> list[tuple[str, str]]:
+    """Search every byte below a folder."""
+    files = [(file, file.read_bytes()) for file in folder.rglob("*") if file.is_file()]
+    return [(word, file.name) for word in words for file, data in files if word.encode() in data]
+
+
+async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> str:
+    """Ask a management door as root, and give what it says."""
+    house = world.house
+    secret, *_ = await house.authenticator.sign_in(await house.authenticator.make_code("root", by="remit"))
+    headers = [("authorization", f"Bearer {secret}"), ("content-type", "application/json")]
+    content = b"" if body is None else json.dumps(body).encode()
+    told = await exchange(app(house, reload=a_bundle), method, path, headers, content, LOOPBACK)
+    assert told.status < 500, told.content
+    return told.content.decode()
+
+
+async def all_told(world: CallWorld, task: str) -> str:
+    """Give what remit answers about a task and about lena, by every door that shows them."""
+    paths = (
+        f"/api/v1/who?x={task}",
+        "/api/v1/who?x=lena",
+        "/api/v1/who?x=clerk",
+        f"/api/v1/tasks/{task}",
+        "/api/v1/tasks",
+        "/api/v1/approvals",
+        "/api/v1/delegations",
+        "/api/v1/findings",
+        "/api/v1/events?limit=1000",
+        "/api/v1/events/export",
+    )
+    return "".join([await asked(world, "GET", path) for path in paths])
+
+
+async def spoken(world: CallWorld) -> str:
+    """Have lena say all kinds of things; give her task."""
+    paying = a_type(
+        "pay-one",
+        parameters={"whom": Parameter()},
+        grants=(GrantTemplate("desk/pay", {"text": {"prefix": "{whom}"}}),),
+    )
+    bundle = a_bundle()
+    types = {**bundle.task_types, paying.name: paying}
+    await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+    house, lena = world.house, await world.person("lena")
+    task, token = await world.open(
+        "pay-one",
+        goal=GOAL,
+        params={"whom": PARAMETER},
+        plan=(PlanEntry(tool="desk/pay", arguments={"text": {"exact": f"{PARAMETER} {ARGUMENT}"}}),),
+    )
+    await house.tasks.turn(task.id, TURN, lena)
+    approval = await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
+    await house.approvals.answer(approval, await world.person("omar"), approve=True, comment=COMMENT)
+    await world.call(token, "pay", text=f"{PARAMETER} {ARGUMENT}")
+    await world.call(token, "pay", text=f"not {ARGUMENT}")
+    record = NewDelegation(agent="clerk", task_type="pay-one", goal=RECORD, params={"whom": PARAMETER})
+    await house.delegations.add(record, lena)
+    return task.id
+
+
+async def test_nothing_that_was_said_is_left(tmp_path: Path) -> None:
+    """Not in an answer, and not in a byte of the folder: of the database, its log, or anything beside it."""
+    async with call_world(tmp_path) as world:
+        task = await spoken(world)
+        before = await all_told(world, task)
+        assert [word for word in (*OF_LENA, COMMENT) if word not in before] == []
+        told = await asked(
+            world, "POST", "/api/v1/subjects/forget", {"subject": "lena", "reason": "asked for"}
+        )
+        assert json.loads(told)["forgotten"], told
+        after = await all_told(world, task)
+        assert [word for word in OF_LENA if word in after] == []
+        assert found_in(tmp_path, (*OF_LENA, COMMENT)) == []
+        # What others said is theirs.
+        assert COMMENT in after
+    assert found_in(tmp_path, (*OF_LENA, COMMENT)) == []
+
+
+async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
+    """The open task, and the delegation under which another would open: both in words that name nobody."""
+    async with call_world(tmp_path) as world:
+        task, token = await world.open()
+        record = await world.house.delegations.add(
+            NewDelegation(agent="clerk", task_type="work", goal=RECORD), await world.person("lena")
+        )
+        await world.house.forgetting.forget("lena", by="root", reason="")
+        # What the token was given for is not known any more, either.
+        with pytest.raises(Unauthenticated) as refused:
+            await world.call(token, "read")
+        assert refused.value.code == "token-authority"
+        assert (await world.house.tasks.get(task.id)).state is TaskState.REVOKED
+        assert (await world.house.delegations.get(record.id)).revoked is not None
+        for kind in (EventKind.SUBJECT_FORGOTTEN, EventKind.TASK_ENDED, EventKind.DELEGATION_REVOKED):
+            (facts,) = await world.facts(kind)
+            assert "lena" not in json.dumps(facts)
+
+
+async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) -> None:
+    """Rows that an older remit wrote in plain: of people who have a key; of others they are dropped."""
+    async with call_world(tmp_path) as world:
+        task = await spoken(world)
+        whole = await world.house.tasks.get(task)
+        other = (await world.open())[0].id
+    forgotten = msgspec.structs.replace(
+        whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, stated_by="gone-long-ago")
+    )
+    with sqlite3.connect(tmp_path / "remit.db") as old:
+        for row, name in ((whole, task), (msgspec.structs.replace(forgotten, id=other), other)):
+            plain = msgspec.json.encode(row).decode()
+            old.execute("update tasks set body = ?, sealed = null where id = ?", (plain, name))
+    old.close()
+    assert {word for word, _ in found_in(tmp_path, OF_LENA)} >= {GOAL, PARAMETER, TURN}
+    async with call_world(tmp_path, seed="second", settle=False) as world:
+        assert found_in(tmp_path, OF_LENA) == []
+        assert await world.house.tasks.get(task) == whole
+        assert (await world.house.tasks.get(other)).intent.goal == ""
+
+
+async def said_there(store: Store) -> None:
+    """Keep one of each kind of row with words in it, all of lena's."""
+    intent = msgspec.structs.replace(
+        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, turns=(Turn(TURN, START),)
+    )
+    grant = Grant("desk/pay", {"text": {"exact": f"{PARAMETER} {ARGUMENT}"}})
+    task = msgspec.structs.replace(a_task(), intent=intent, grants=(grant,), plan=(grant,))
+    approval = an_approval(arguments={"text": ARGUMENT}, reasons=(f"it is {PARAMETER}",))
+    record = a_delegation(goal=RECORD, params={"whom": PARAMETER})
+    changes = (PutTask(task), PutApproval(approval), PutDelegation(record, expect_new=True))
+    await store.commit(Unit(changes))
+
+
+async def test_no_byte_of_a_server_holds_what_was_said(own_postgres: PostgresServer) -> None:
+    """Of PostgreSQL's files, its write-ahead log included: nothing was ever written there in plain."""
+    url = own_postgres.fresh()
+    store = PostgresStore.open(
+        url,
+        durability="durable",
+        clock=WorldClock(),
+        entropy=WorldEntropy("first"),
+        sealing=WorldSealingKeys(),
+    )
+    try:
+        await said_there(store)
+        found = await store.task(TENANT, a_task().id)
+        assert found is not None
+        assert found.intent.goal == GOAL
+        await store.forget(TENANT, "lena")
+        found = await store.task(TENANT, a_task().id)
+        assert found is not None
+        assert found.intent.goal == ""
+    finally:
+        await store.close()
+    own_postgres.ask("checkpoint")
+    own_postgres.stop()
+    assert found_in(own_postgres.data, OF_LENA) == []

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One administrator who wants to be somebody else: their code, what came of it, and their own approval."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.adapters.provider.oidc import OidcProvider
+from remit.core.admission import AdmissionRules
+from remit.core.approval import ApprovalState
+from remit.core.errors import Forbidden
+from remit.core.identity import Role
+from remit.core.label import Lowering
+from remit.core.passkey import Passkey
+from remit.ports.people import PutPasskey
+from remit.ports.store import PutApproval, Unit
+from remit.services.browsers import Entrance
+from remit.services.delegations import NewDelegation
+from remit.services.directory import NewPerson
+from remit.services.tasks import Opening
+from tests.house_world import HouseWorld, Told, house_world
+from tests.page_world import Browsing
+from tests.provider_world import ProviderWorld, provider_world
+from tests.scenarios.test_people_doors import take, terminal_code
+from tests.scenarios.test_review_people import come
+from tests.world import WorldClock, an_approval
+
+Json = Any
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[ProviderWorld]:
+    """The organisation's provider."""
+    async with provider_world() as made:
+        yield made
+
+
+@pytest.fixture
+async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
+    """A house that demands two; `mona` administers and approves, `rita` administers."""
+    provider.now = int(WorldClock().now().timestamp())
+    source = OidcProvider(provider.issuer, client_id="remit", clock=WorldClock())
+    entrances = {"acme": Entrance(title="Acme", provider=source, rules=AdmissionRules())}
+    async with house_world(tmp_path, second_person=True, entrances=entrances) as made:
+        for name, roles in (
+            ("mona", (Role.ADMINISTRATOR, Role.APPROVER)),
+            ("rita", (Role.ADMINISTRATOR,)),
+        ):
+            await made.house.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+        yield made
+
+
+async def code_for(world: HouseWorld, person: str, *, by: str, second: str = "rita") -> str:
+    """Have two administrators make a code; the first asks and gets it."""
+    path = f"/api/v1/people/{person}/code"
+    await world.ask("POST", path, {}, by=await world.session(second))
+    told = await world.ask("POST", path, {}, by=await world.session(by))
+    assert told.status == 201, told.content
+    return str(told.json["code"])
+
+
+async def approve(world: HouseWorld, task: str, by: str) -> Told:
+    """Put a question of a task, stated by lena, to somebody."""
+    approval = msgspec.structs.replace(
+        an_approval(f"apr_{world.house.entropy.bytes(8).hex()}", task=task),
+        requested_for="lena",
+        stated_by="lena",
+        requested=world.clock.now(),
+        expires=world.clock.now().replace(year=2030),
+    )
+    await world.house.store.commit(Unit((PutApproval(approval),)))
+    path = f"/api/v1/approvals/{approval.id}"
+    return await world.ask("POST", path, {"approve": True}, by=await world.session(by))
+
+
+async def test_a_code_for_anybody_needs_two(world: HouseWorld) -> None:
+    """Somebody without any role included: whoever made a code alone could state that person's tasks."""
+    told = await world.ask("POST", "/api/v1/people/lena/code", {}, by=await world.session("mona"))
+    assert (told.status, told.json["code"]) == (403, "second-person")
+    told = await world.ask("POST", "/api/v1/people/lena/code", {}, by=await world.session("mona"))
+    assert (told.status, told.json["code"]) == (403, "second-person")
+    assert (
+        await world.ask("POST", "/api/v1/people/lena/code", {}, by=await world.session("rita"))
+    ).status == 201
+
+
+async def test_the_person_is_told_of_a_code(world: HouseWorld) -> None:
+    """On their page and by their programs, with who made it; and auditors have a finding."""
+    await code_for(world, "lena", by="mona")
+    lena = Browsing(world)
+    await lena.sign_in("lena")
+    assert "mona and rita made a sign-in code for you" in (await lena.get("/oauth/account")).text
+    me = (await world.ask("GET", "/api/v1/me", by=await world.session("lena"))).json
+    assert (me["code_made"]["by"], me["code_made"]["times"]) == (["mona", "rita"], 1)
+    found = (await world.ask("GET", "/api/v1/findings", by=await world.session("audra"))).json["items"]
+    assert [(one["kind"], one["about"]) for one in found] == [("sign-in-code", "person:lena")]
+
+
+async def test_who_made_a_code_approves_nothing_of_it(world: HouseWorld) -> None:
+    """Nothing of that person's while its session lives, and never what was stated meanwhile."""
+    before = await world.open(await world.session("lena"))
+    assert (await approve(world, before, "mona")).status == 200
+    secret = (await world.house.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
+    task = await world.open(secret, "C-43")
+    for asked in (before, task):
+        told = await approve(world, asked, "mona")
+        assert (told.status, told.json["code"]) == (403, "code-maker")
+    assert (await approve(world, task, "ada")).status == 200
+    # Signed out, nothing of the code lives but that task.
+    await world.house.personnel.sign_out("lena", by="root")
+    later = await world.open(await world.session("lena"), "C-44")
+    for asked in (before, later):
+        assert (await approve(world, asked, "mona")).status == 200
+    told = await approve(world, task, "mona")
+    assert (told.status, told.json["code"]) == (403, "code-maker")
+
+
+async def test_whoever_made_a_code_may_still_say_no(world: HouseWorld) -> None:
+    """A refusal takes nothing that a second person protects."""
+    await code_for(world, "lena", by="mona")
+    approval = msgspec.structs.replace(an_approval("apr_no"), requested_for="lena", stated_by="lena")
+    now = world.clock.now()
+    approval = msgspec.structs.replace(approval, requested=now, expires=now.replace(year=2030))
+    await world.house.store.commit(Unit((PutApproval(approval),)))
+    told = await world.ask(
+        "POST", "/api/v1/approvals/apr_no", {"approve": False}, by=await world.session("mona")
+    )
+    assert (told.status, told.json["state"]) == (200, ApprovalState.DENIED.value)
+
+
+async def test_a_code_is_remembered_over_every_step(world: HouseWorld, provider: ProviderWorld) -> None:
+    """A terminal's session, a passkey, an account at a provider, a code for oneself: all came of it."""
+    lena = Browsing(world)
+    page = await lena.get("/oauth/sign-in")
+    await lena.fill(page, "sign-in", code=await code_for(world, "lena", by="mona"))
+    assert (await take(world, await terminal_code(lena))).status == 200
+    own = (await world.house.personnel.make_code("lena", by="lena"))[1]
+    assert (await come(lena, "acme", provider, preferred_username="lena")).status == 303
+    store, tenant = world.house.store, world.house.tenant
+    kept = [one.coded_by for one in await store.credentials(tenant, person="lena")]
+    kept += [one.coded_by for one in await store.links(tenant, "lena")]
+    # (Who let these two in is behind it, too.)
+    assert kept == [("mona", "rita", "root")] * 4
+    assert own
+    # Signed out, the account is still a way in: what is stated through it is not mona's to approve.
+    await world.house.personnel.sign_out("lena", by="root")
+    task = await world.open(await world.session("lena"))
+    assert (await approve(world, task, "mona")).json["code"] == "code-maker"
+
+
+async def test_administrators_remove_ways_in(world: HouseWorld, provider: ProviderWorld) -> None:
+    """Passkeys and accounts at providers are listed, and removed with every session; others hear nothing."""
+    lena = Browsing(world)
+    page = await lena.get("/oauth/sign-in")
+    await lena.fill(page, "sign-in", code=await code_for(world, "lena", by="mona"))
+    await come(lena, "acme", provider, preferred_username="lena")
+    passkey = Passkey(
+        tenant=world.house.tenant,
+        id="key-1",
+        person="lena",
+        public_key="k",
+        name="Not hers",
+        made=world.clock.now(),
+        coded_by=("mona",),
+    )
+    await world.house.store.commit(Unit((PutPasskey(passkey),)))
+    root = await world.session("root")
+    ways = (await world.ask("GET", "/api/v1/people/lena/ways", by=root)).json["items"]
+    assert [(one["kind"], one["coded_by"]) for one in ways] == [
+        ("passkey", ["mona"]),
+        ("provider", ["mona", "rita", "root"]),
+    ]
+    own = await world.session("lena")
+    assert (await world.ask("GET", "/api/v1/people/lena/ways", by=own)).status == 403
+    for one in ways:
+        path = f"/api/v1/people/lena/ways/{one['id']}/remove"
+        assert (await world.ask("POST", path, by=await world.session("leo"))).status == 403
+        assert (await world.ask("POST", path, by=root)).status == 200
+        assert (await world.ask("POST", path, by=root)).status == 404
+    assert (await world.ask("GET", "/api/v1/people/lena/ways", by=root)).json["items"] == []
+    assert (await world.ask("GET", "/api/v1/me", by=own)).status == 401
+    assert (await lena.get("/oauth/account")).status == 303
+    told = await come(Browsing(world), "acme", provider, preferred_username="somebody")
+    assert told.status == 403
+
+
+async def test_a_word_that_stays_remembers_the_code(world: HouseWorld) -> None:
+    """What a delegation lets be opened later, and what is added to a task, is no more theirs to approve."""
+    house, lena = world.house, await world.house.directory.person("lena")
+    task = await world.open(await world.session("lena"))
+    await code_for(world, "lena", by="mona")
+    await house.tasks.turn(task, "and the annex", lena)
+    new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
+    await house.delegations.add(new, lena)
+    await house.personnel.sign_out("lena", by="root")
+    opening = Opening(
+        agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, on_behalf_of="lena"
+    )
+    later = await house.tasks.open(opening, agent=await house.directory.agent("contract-bot"))
+    for asked in (task, later.id):
+        assert (await approve(world, asked, "mona")).json["code"] == "code-maker"
+        assert (await approve(world, asked, "ada")).status == 200
+    mona = await house.directory.person("mona")
+    with pytest.raises(Forbidden) as refused:
+        await house.declassifications.task(task, Lowering(), mona, reason="harmless", seen="")
+    assert refused.value.code == "code-maker"
