@@ -6,8 +6,8 @@
 2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
    back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
 3. everything else is served here
-4. nothing is handed to a task while this replica has no lease, whoever has answered; and an answer on its way
-   from another replica is cut with the call, when what lies under it is ended
+4. nothing of a call is handed out while this replica has no lease, whoever has answered; and an answer on its
+   way from another replica is cut when what it lies under is ended
 
 While this replica has no lease, it serves nothing but its own health.
 """
@@ -90,6 +90,7 @@ class PassingFront:
             return
         body = b""
         handing = _Handing(scope, send, self._house.replicas)
+        send = handing if upstream_of(scope) is not None else send
         try:
             told = [value for name, value in scope["headers"] if name == HEADER]
             if told:
@@ -98,7 +99,7 @@ class PassingFront:
                 # Nothing is read for somebody who cannot even name both replicas.
                 self._house.passing.names_both(told[0])
                 body = await _body(receive, self._max_body_bytes)
-                send = handing if await self._passed_on(told[0], scope, body) else send
+                await self._passed_on(told[0], scope, body)
                 receive = _Replay(body, receive)
             elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
                 raise OutOfForce
@@ -108,7 +109,6 @@ class PassingFront:
                     body = await _body(receive, MAX_FORM_BYTES)
                     receive = _Replay(body, receive)
                 task = task_of(self._house, scope, body)
-                send = handing if task else send
                 if task and not self._house.passing.mine(task):
                     owner = await self._house.passing.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
@@ -129,8 +129,7 @@ class PassingFront:
 
     # 1.
 
-    async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> str:
-        """Take in what another replica passed on; gives the task that it is about."""
+    async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> None:
         self._house.replicas.check()
         headers = carried(scope["headers"])
         passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
@@ -138,7 +137,6 @@ class PassingFront:
         task = task_of(self._house, scope, body)
         if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
             raise Elsewhere(task)
-        return task
 
     # 2.
 
@@ -238,7 +236,7 @@ class _Asking:
 
 
 class _Handing:
-    """Hands an answer to a task, while this replica has a lease.
+    """Hands an answer out while this replica has a lease.
 
     INVARIANT: nothing is awaited between the look at the lease and the write.
     """
