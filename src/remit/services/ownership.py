@@ -7,6 +7,8 @@ task is told whose it is (`Elsewhere`); one that nobody owns any more is taken o
 
 from __future__ import annotations
 
+import asyncio
+
 from remit.core.errors import Elsewhere
 from remit.core.event import Event, EventKind
 from remit.core.task import Task
@@ -31,6 +33,8 @@ class Ownership:
         self._clock = clock
         self._tenant = tenant
         self._held: dict[str, tuple[str, int]] = {}
+        #: Takings that are under way, by the root: whoever comes meanwhile waits for the same one.
+        self._taking: dict[str, asyncio.Future[bool]] = {}
         self.several = replicas.several
 
     @property
@@ -56,6 +60,13 @@ class Ownership:
         """
         if self.holds(root):
             return False
+        taking = self._taking.get(root)
+        if taking is None:
+            taking = self._taking[root] = asyncio.ensure_future(self._take(root, told=told))
+            taking.add_done_callback(lambda _: self._taking.pop(root))
+        return await asyncio.shield(taking)
+
+    async def _take(self, root: str, *, told: bool) -> bool:
         self._replicas.check()
         me = self._replicas.id
         receipt = await self._store.commit(Unit((TakeTask(self._tenant, root, me),)))

@@ -20,6 +20,7 @@ from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.sqlite.lock import lock_file
+from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
 from remit.adapters.store.sqlite.writer import SqliteWriter
@@ -95,7 +96,8 @@ class SqliteStore(RelationalStore):
                     ledger.tree(tenant).size,
                     heads.read(origin(tenant)) if heads else None,
                 )
-            writer = SqliteWriter(connection, connections[1], durability, memory, ledger)
+            place = StorePlace(path)
+            writer = SqliteWriter(connection, connections[1], durability, memory, ledger, place)
         except BaseException:
             for opened in connections:
                 opened.close()
