@@ -8,6 +8,7 @@ task is told whose it is (`Elsewhere`); one that nobody owns any more is taken o
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from remit.core.errors import Elsewhere
 from remit.core.event import Event, EventKind
@@ -63,8 +64,13 @@ class Ownership:
         taking = self._taking.get(root)
         if taking is None:
             taking = self._taking[root] = asyncio.ensure_future(self._take(root, told=told))
-            taking.add_done_callback(lambda _: self._taking.pop(root))
+            taking.add_done_callback(partial(self._taken, root))
         return await asyncio.shield(taking)
+
+    def _taken(self, root: str, taking: asyncio.Future[bool]) -> None:
+        del self._taking[root]
+        if not taking.cancelled():
+            taking.exception()  # whoever still waits is told; perhaps nobody does
 
     async def _take(self, root: str, *, told: bool) -> bool:
         self._replicas.check()
