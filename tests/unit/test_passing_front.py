@@ -83,8 +83,9 @@ class World:
         self.told.append(message)
 
     def call(self) -> "asyncio.Task[None]":
-        """Make the request."""
-        return asyncio.create_task(self.front(self.scope, self._receive, self._send))
+        """Make the request; it does not take for ever."""
+        served = self.front(self.scope, self._receive, self._send)
+        return asyncio.create_task(asyncio.wait_for(served, 30))
 
     def ended(self, scope: str) -> None:
         """See that something was ended."""

@@ -174,6 +174,22 @@ async def test_the_word_that_a_connection_ends_is_its_end(
     await store.close()
 
 
+async def test_a_question_that_the_server_answers_with_its_end_is_lost_at_once(
+    proxied: tuple[str, CuttingProxy], postgres: str
+) -> None:
+    """Its word is there and the end of the connection never comes: nothing more is waited for."""
+    url, proxy = proxied
+    proxy.keeps_open = True
+    session, line = connect(url, "remit of the test"), onloop.OnLoop()
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[onloop.Heard] = loop.create_future()
+    line.send(loop, session, [("select pg_sleep(3600)", (), False)], answered.set_result, within_s=3600)
+    await asyncio.to_thread(end_all, postgres)
+    async with asyncio.timeout(60):
+        assert (await answered).lost
+    assert session.lost
+
+
 async def test_an_answer_that_never_comes_is_not_waited_for(
     postgres: str,
 ) -> None:
