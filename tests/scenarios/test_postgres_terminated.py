@@ -19,7 +19,7 @@ from remit.core.errors import RemitError
 from remit.core.replica import Replica
 from remit.core.task import Budgets
 from remit.ports.fleet import Sight
-from remit.ports.store import PutTask, TakeBudget, Unit
+from remit.ports.store import PutTask, Receipt, TakeBudget, Unit
 from remit.services.replicas import RENEWALS
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
@@ -95,7 +95,7 @@ class Busy:
             pytest.fail(f"after {what} nobody answers {stuck}")
 
 
-def _done(future: "asyncio.Future[object]") -> None:
+def _done(future: "asyncio.Future[Receipt]") -> None:
     if not future.cancelled():
         future.exception()
 

@@ -138,14 +138,15 @@ class Fault:
         await asyncio.sleep(dice.uniform(0.0, 0.3))
         fate = dice.choice(FATES_OF_WAKES if self.nats else FATES)
         await self._befall(victim, fate)
-        if fate == "stopped, one dies":
-            await (dead := healthy.pop()).kill()
+        dead = healthy.pop() if fate == "stopped, one dies" else None
+        if dead is not None:
+            await dead.kill()
         await asyncio.gather(*(each.end(dice.choice(healthy)) for each in self.trials))
         await asyncio.sleep(dice.uniform(0.05, 0.1))
         for each in self.trials:
             each.mended_ns = time.monotonic_ns()
         await self._mend(victim, fate)
-        if fate == "stopped, one dies":
+        if dead is not None:
             await dead.start()
         await asyncio.sleep(0.1)
         await asyncio.gather(*(each.stop() for each in self.trials))

@@ -73,8 +73,12 @@ async def test_what_was_ended_is_shown_before_the_renewal_is_told_of(
     await other.commit(Unit((RaiseFence(TENANT, SCOPE),)))
     await other.close()
     known: list[int] = []
-    told = member.fleet._told
-    member.fleet._told = lambda sight: (known.append(member.store.epochs(TENANT)[SCOPE]), told(sight))[1]
+
+    def told(sight: Sight) -> None:
+        known.append(member.store.epochs(TENANT)[SCOPE])
+        member.sights.append(sight)
+
+    monkeypatch.setattr(member.fleet, "_told", told)
     before = len(member.sights)
     await member.fleet.renew()
     await member.fleet.renew()
