@@ -26,6 +26,8 @@ class CuttingProxy:
         self.slow_s = 0.0
         #: Whether clients of PostgreSQL hear of what others notify.
         self.deaf = False
+        #: Whether clients are not told that the server has ended their connection.
+        self.keeps_open = False
         self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -99,7 +101,8 @@ class CuttingProxy:
                     break
                 other.sendall(data)
         shut(one)
-        shut(other)
+        if from_client or not self.keeps_open:
+            shut(other)
 
     def _heard(self, unread: bytearray, data: bytes) -> bytes:
         """Give the whole messages of a server of PostgreSQL, without notifications where those get lost."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fence across replicas as a model of a small instance, explored over all interleavings.
 
-One replica, E, ends a scope while another, R, takes one call through steps 5 to 8 and renews its lease. Every
+One replica, E, ends a scope while another, R, takes one call through steps 5 to 8 and renews its lease; or R
+passes it on to an owner, which does as R would and may die, and hands out the answer. Every
 message may take as long as it likes, every nudge may be lost or made up, and R may be paused between any two
 instructions, for ever if it crashes: the others simply go on. Clocks are counters. A tick of E's is one of
 R's too, or none where the drift that the protocol allows for has room. Times are kept as what is left of
@@ -36,6 +37,8 @@ MUTATIONS = (
     "bury without remembering what is adrift",
     "permit without looking at the epoch",
     "permit although buried",
+    "hand on without a lease",
+    "hand on what was ended",
 )
 
 NEVER = -1
@@ -59,6 +62,8 @@ class State(NamedTuple):
     nudged: bool = False
     # The call: none, asked, granted, armed (looked, and not yet written), sent, answered, over.
     call: str = "none"
+    # Whether R has passed it on ("passed" until the owner has handed its answer to R).
+    passed: bool = False
     # E: how long ago it saw R renew, its end, and whether the closure lists the call.
     seen: int = NEVER
     ending: str = "no"  # "no", "committed", "returned"
@@ -115,8 +120,9 @@ def _renewing(s: State, without: str) -> Iterator[tuple[str, State]]:
         # One that somebody made up, or that comes twice, or late.
         yield "R is nudged for nothing", s._replace(nudged=True)
     if s.knows and not s.to_tell and free:
-        told = "listed" if s.call in ("sent", "answered") else "clean"
-        yield "R cuts its calls", s._replace(to_tell=told, call="none" if s.call == "none" else "over")
+        told = "listed" if s.call in ("sent", "answered") and not s.passed else "clean"
+        kept = s.call == "none" or (s.passed and without == "hand on what was ended")
+        yield "R cuts its calls", s._replace(to_tell=told, call=s.call if kept else "over")
     if s.knows and not s.word and without == "acknowledge before the calls are cut":
         yield "R acknowledges at once", s._replace(word="clean")
 
@@ -130,6 +136,10 @@ def _calling(s: State, without: str) -> Iterator[tuple[str, State]]:
     late = s.ending == "returned"
     if s.call == "none" and _acts(s):
         yield "R asks for its commit", s._replace(call="asked")
+        yield "R passes the call on", s._replace(call="passed", passed=True)
+    if s.call == "passed" and s.record in ("permit", "closed") and not late:
+        # The owner has a lease of its own, which the end waits for.
+        yield "the owner hands its answer on", s._replace(call="answered")
     if s.call == "asked" and s.record != "none":
         yield "R hears that it is permitted", s._replace(call="granted")
     if s.call == "granted":
@@ -140,10 +150,17 @@ def _calling(s: State, without: str) -> Iterator[tuple[str, State]]:
     if s.call == "sent":
         yield "the upstream answers", s._replace(call="answered")
     if s.call == "answered":
-        released = _acts(s) or (without == "release without a lease" and not s.knows)
+        leased, clear = s.lease > 0, not s.knows
+        if without == "release without a lease" or (s.passed and without == "hand on without a lease"):
+            leased = True
+        if s.passed and without == "hand on what was ended":
+            clear = True
+        released = leased and clear
         broken = "released after the end" if released and late else s.broken
         yield "R releases the answer, or not", s._replace(call="over", broken=broken)
-    if s.call == "over" and s.record == "permit" and not s.gone:
+    if s.passed and s.record == "permit":
+        yield "the owner records the outcome", s._replace(record="closed")
+    elif s.call == "over" and s.record == "permit" and not s.gone:
         yield "R records the outcome", s._replace(record="closed")
 
 
@@ -160,6 +177,8 @@ def _database(s: State, without: str) -> Iterator[tuple[str, State]]:
             yield "the permit is committed", s._replace(record="permit", broken=broken)
         else:
             yield "the permit is refused", s._replace(call="over")
+    if s.call == "passed" and s.record == "none" and not s.ended:
+        yield "the owner's permit is committed", s._replace(record="permit")
     if s.to_tell and not s.word:
         yield "R's word is committed", s._replace(word=s.to_tell)
 

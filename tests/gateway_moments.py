@@ -135,17 +135,19 @@ def let_tests_break_calls(loop: asyncio.AbstractEventLoop, folder: Path) -> None
         session: PostgresSession,
         statements: Sequence[Statement],
         done: Done,
+        *,
+        within_s: float,
     ) -> None:
         def told(answer: Heard) -> None:
             moments.here("answered")
             done(answer)
 
         if moments.step != "record" or statements[0] is not BEGIN:
-            send(self, loop, session, statements, done)
+            send(self, loop, session, statements, done, within_s=within_s)
             return
         # A batch that goes as a whole: nothing of it is there before, and all of it is on its way after.
         moments.here("begin")
-        send(self, loop, session, statements, told)
+        send(self, loop, session, statements, told, within_s=within_s)
         moments.here("commit")
 
     OnLoop.send = sent  # type: ignore[method-assign]

@@ -181,9 +181,10 @@ async def passing_world(
     shop: Mapping[str, Json] | None = None,
     upstreams: Mapping[str, Json] | None = None,
     extra: Mapping[str, str] | None = None,
+    count: int = 2,
     **more: Json,
 ) -> AsyncIterator[PassingWorld]:
-    """Give two replicas; `shop` is what their configuration says of the API besides."""
+    """Give two replicas, or `count`; `shop` is what their configuration says of the API besides."""
 
     async def thing(scope: Json, receive: Json, send: Json) -> None:
         said = json.dumps({"path": scope["path"]}).encode()
@@ -196,5 +197,5 @@ async def passing_world(
         def prepared(one: Path) -> None:
             prepare(one, {"url": base, **(shop or {})}, upstreams or {}, extra or {})
 
-        async with replicas(folder, url, server.port, count=2, prepare=prepared, **more) as world:
+        async with replicas(folder, url, server.port, count=count, prepare=prepared, **more) as world:
             yield PassingWorld(world, base, http)

@@ -31,7 +31,17 @@ T = TypeVar("T")
 #: Tasks that are used and ended under one fault, each a trial of its own, and loops that use each.
 TASKS, LOOPS = 5, 2
 #: What becomes of one replica while another ends the task; a kill is rare, for it takes long to start again.
-FATES = ("nothing", "stopped", "stopped", "stopped", "cut off", "cut off", "killed")
+#: Where it is stopped and a third one dies, answers of that one's may lie there.
+FATES = (
+    "nothing",
+    "stopped",
+    "stopped",
+    "stopped",
+    "cut off",
+    "cut off",
+    "killed",
+    "stopped, one dies",
+)
 #: And where NATS wakes them, of one replica's way to it, or of NATS itself.
 FATES_OF_WAKES = (*FATES, "not woken", "not woken", "NATS hangs", "NATS hangs", "NATS killed", "NATS killed")
 
@@ -45,7 +55,7 @@ class Ended:
         self.name = name
         self.task = self.token = ""
         self.closure: Json = {}
-        self.returned_ns = 0
+        self.returned_ns = self.mended_ns = 0
         self.late_answers: list[str] = []
         self._going = True
         self._loops: list[asyncio.Task[None]] = []
@@ -98,7 +108,10 @@ class Ended:
                             subject = f"{self.name}/{me}/{count}"
                             asked_ns = time.monotonic_ns()
                             told = await one.send(line, self.token, subject)
-                            if told.result is not None and self.returned_ns and asked_ns > self.returned_ns:
+                            asked_late = self.returned_ns and asked_ns > self.returned_ns
+                            # What was released in time has been read by then.
+                            answered_late = self.mended_ns and time.monotonic_ns() > self.mended_ns
+                            if told.result is not None and (asked_late or answered_late):
                                 self.late_answers.append(subject)
                             if told.result is None:
                                 await asyncio.sleep(0.01)
@@ -125,9 +138,16 @@ class Fault:
         await asyncio.sleep(dice.uniform(0.0, 0.3))
         fate = dice.choice(FATES_OF_WAKES if self.nats else FATES)
         await self._befall(victim, fate)
+        dead = healthy.pop() if fate == "stopped, one dies" else None
+        if dead is not None:
+            await dead.kill()
         await asyncio.gather(*(each.end(dice.choice(healthy)) for each in self.trials))
-        await asyncio.sleep(dice.uniform(0.0, 0.1))
+        await asyncio.sleep(dice.uniform(0.05, 0.1))
+        for each in self.trials:
+            each.mended_ns = time.monotonic_ns()
         await self._mend(victim, fate)
+        if dead is not None:
+            await dead.start()
         await asyncio.sleep(0.1)
         await asyncio.gather(*(each.stop() for each in self.trials))
         events = await _events(healthy[0], head["size"])
@@ -136,7 +156,7 @@ class Fault:
             each.judge(events, outbox)
 
     async def _befall(self, victim: Replica, fate: str) -> None:
-        if fate == "stopped":
+        if fate.startswith("stopped"):
             victim.pause()
         elif fate == "cut off":
             victim.proxy.cut_off(True)
@@ -150,7 +170,7 @@ class Fault:
             self.nats.kill()
 
     async def _mend(self, victim: Replica, fate: str) -> None:
-        if fate == "stopped":
+        if fate.startswith("stopped"):
             victim.go_on()
         elif fate == "cut off":
             victim.proxy.cut_off(False)

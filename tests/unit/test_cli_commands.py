@@ -258,6 +258,7 @@ def test_one_process_alone_is_everywhere(house: Remit) -> None:
     """Nobody else decides, so nothing is waited for; a wait that cannot be is refused first."""
     told = house.ask("policy", "apply")
     assert (told["everywhere"], told["replicas"]) == (True, [])
+    assert datetime.fromisoformat(told["everywhere_from"]).tzinfo is not None
     for wait in ("-1", "nan", "3601"):
         said = house("policy", "apply", f"--wait={wait}")
         assert (said.code, "`--wait` is not from 0 to" in said.err) == (2, True), said

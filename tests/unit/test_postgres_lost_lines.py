@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to PostgreSQL that break at a certain word: what is on record then, and what was told."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Literal
@@ -8,21 +9,15 @@ from typing import Literal
 import psycopg
 import pytest
 
-from remit.adapters.store.postgres import writer
-from remit.core.errors import (
-    BudgetExhausted,
-)
+from remit.adapters.store.postgres import at_rest, onloop, writer
+from remit.adapters.store.postgres.session import connect
+from remit.core.errors import BudgetExhausted
 from remit.core.task import Budgets
 from remit.ports.store import PutTask, TakeBudget, Unit
 from tests.cutting_proxy import CuttingProxy
 from tests.postgres_server import PostgresServer
 from tests.unit.test_postgres_store import opened
-from tests.world import (
-    TENANT,
-    a_permit,
-    a_task,
-    an_event,
-)
+from tests.world import TENANT, WorldClock, a_permit, a_task, an_event
 
 
 @pytest.fixture
@@ -144,3 +139,66 @@ async def test_a_lost_commit_is_known_by_its_events_and_not_by_a_number_given_an
     assert proxy.cuts == 1
     assert await store.size(TENANT) == 2
     await store.close()
+
+
+def end_all(url: str) -> None:
+    """End the connections of a database at its server."""
+    with psycopg.connect(url, autocommit=True) as aside:
+        aside.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+async def test_the_word_that_a_connection_ends_is_its_end(
+    proxied: tuple[str, CuttingProxy], postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has said so, and nothing tells that the connection has: neither calls nor reads wait."""
+    for module, name in ((writer, "BATCH_S"), (at_rest, "READ_S")):
+        monkeypatch.setattr(module, name, 3600.0)
+    url, proxy = proxied
+    store = opened(url)
+    fleet = store.fleet(TENANT, WorldClock())
+    take = TakeBudget({"task_one": Budgets()}, calls=1)
+    proxy.keeps_open = True
+    for number in range(4):
+        # The second one goes over the loop.
+        for again in range(2):
+            call = f"call_{number}_{again}"
+            async with asyncio.timeout(60):
+                await store.commit(Unit((take,), (a_permit(call, "task_one"),)))
+                await fleet.holdings_since("files", 0)
+        await asyncio.to_thread(end_all, postgres)
+    assert (await store.usage(TENANT, "task_one")).calls == 8
+    proxy.keeps_open = False
+    await store.close()
+
+
+async def test_a_question_that_the_server_answers_with_its_end_is_lost_at_once(
+    proxied: tuple[str, CuttingProxy], postgres: str
+) -> None:
+    """Its word is there and the end of the connection never comes: nothing more is waited for."""
+    url, proxy = proxied
+    proxy.keeps_open = True
+    session, line = connect(url, "remit of the test"), onloop.OnLoop()
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[onloop.Heard] = loop.create_future()
+    line.send(loop, session, [("select pg_sleep(3600)", (), False)], answered.set_result, within_s=3600)
+    await asyncio.to_thread(end_all, postgres)
+    async with asyncio.timeout(60):
+        assert (await answered).lost
+    assert session.lost
+
+
+async def test_an_answer_that_never_comes_is_not_waited_for(
+    postgres: str,
+) -> None:
+    """The server has taken the question and says nothing: after a bounded time the connection is lost."""
+    session, line = connect(postgres, "remit of the test"), onloop.OnLoop()
+    answered: asyncio.Future[onloop.Heard] = asyncio.get_running_loop().create_future()
+    sleeps = ("select pg_sleep(3600)", (), False)
+    loop = asyncio.get_running_loop()
+    line.send(loop, session, [sleeps], answered.set_result, within_s=0.1)
+    async with asyncio.timeout(60):
+        assert (await answered).lost
+    assert session.lost

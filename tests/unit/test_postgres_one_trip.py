@@ -57,9 +57,11 @@ def road(monkeypatch: pytest.MonkeyPatch) -> Road:
         session: PostgresSession,
         statements: Sequence[Statement],
         done: Done,
+        *,
+        within_s: float,
     ) -> None:
         seen.whole += statements[0] is BEGIN
-        send(self, loop, session, statements, done)
+        send(self, loop, session, statements, done, within_s=within_s)
 
     monkeypatch.setattr(OnLoop, "send", sent)
     return seen

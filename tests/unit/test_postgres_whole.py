@@ -57,7 +57,7 @@ class Writing:
         """Give what the server made of them."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Heard] = loop.create_future()
-        self._line.send(loop, self.session, statements, answered.set_result)
+        self._line.send(loop, self.session, statements, answered.set_result, within_s=30)
         return await asyncio.wait_for(answered, 30)
 
     def close(self) -> None:

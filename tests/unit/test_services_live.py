@@ -149,6 +149,41 @@ async def test_a_refreshed_agent_reaches_its_bound_tasks(world: CallWorld) -> No
     assert live.agent.groups == ("night",)
 
 
+@pytest.mark.parametrize("bound_after_s", [0.0, 10.0])
+async def test_a_task_ends_by_the_seconds_that_pass_wherever_the_clock_is_set(
+    world: CallWorld, bound_after_s: float
+) -> None:
+    """Not a millisecond earlier; counted from what was left of its deadline when it was bound."""
+    task, _ = await world.open()
+    left_s = (task.deadline - world.clock.now()).total_seconds()
+    world.house.live._tasks.clear()
+    world.clock.advance(bound_after_s)
+    live = await world.house.live.load(task.id)
+    world.clock.jump(-7200)
+    world.clock.advance(left_s - bound_after_s - 0.001)
+    world.house.live.check(live, world.clock.now())
+    assert await world.house.revocations.expire() == []
+    world.clock.advance(0.001)
+    assert world.clock.now() < task.deadline
+    with pytest.raises(Fenced) as refused:
+        world.house.live.check(live, world.clock.now())
+    assert (refused.value.code, refused.value.step) == ("task-expired", 2)
+    (closure,) = await world.house.revocations.expire()
+    assert (closure.tasks, closure.cause.value) == ((task.id,), "deadline")
+
+
+async def test_a_task_ends_by_the_time_of_day_though_no_second_has_passed(world: CallWorld) -> None:
+    """Whichever comes first."""
+    task, _ = await world.open()
+    live = await world.house.live.load(task.id)
+    world.clock.jump((task.deadline - world.clock.now()).total_seconds() - 0.001)
+    world.house.live.check(live, world.clock.now())
+    world.clock.jump(0.001)
+    with pytest.raises(Fenced) as refused:
+        world.house.live.check(live, world.clock.now())
+    assert refused.value.code == "task-expired"
+
+
 def test_stopping_a_call_cuts_what_it_has_in_hand() -> None:
     """And only once there is something to cut."""
     call = LiveCall("dec_1", "desk/write", "reversible", ())

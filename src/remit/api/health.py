@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
@@ -28,6 +29,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
 
+    `store`: `writable`, or the code of why not; `store-silent` where it has answered no commit for a lease.
     `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
     where another replica has put in force what is not in the files of this one. `replicas` is how many serve
     this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
@@ -67,6 +69,7 @@ class Health:
         self._house = house
         self._asked_s = -PROBE_S
         self._store = ""
+        self._probing: asyncio.Task[None] | None = None
 
     def live(self) -> Response:
         """Say that this process answers."""
@@ -121,17 +124,25 @@ class Health:
             return []  # the store's own state stands beside this
 
     async def _probe(self) -> str:
-        """Write to the store, at most once in `PROBE_S`."""
-        now_s = self._house.clock.boot_s()
-        if now_s - self._asked_s >= PROBE_S:
+        """Write to the store, at most once in `PROBE_S`; a lease is as long as it is given to answer."""
+        now_s, lease_s = self._house.clock.boot_s(), self._house.replicas.lease.lease_s
+        if self._probing is None and now_s - self._asked_s >= PROBE_S:
             self._asked_s = now_s
-            try:
-                value = {"at": self._house.clock.now().isoformat()}
-                await self._house.store.commit(Unit((PutValue(self._house.tenant, PROBE_KEY, value),)))
-                self._store = "writable"
-            except RemitError as error:
-                self._store = error.code
-        return self._store
+            self._probing = asyncio.create_task(self._write())
+        if self._probing is not None:
+            left_s = self._asked_s + lease_s - now_s
+            await asyncio.wait((self._probing,), timeout=max(0.0, left_s))
+        return self._store if self._probing is None else "store-silent"
+
+    async def _write(self) -> None:
+        value = {"at": self._house.clock.now().isoformat()}
+        try:
+            await self._house.store.commit(Unit((PutValue(self._house.tenant, PROBE_KEY, value),)))
+            self._store = "writable"
+        except RemitError as error:
+            self._store = error.code
+        finally:
+            self._probing = None
 
     async def metrics(self) -> Response:
         """Give the figures."""

@@ -16,7 +16,7 @@ from functools import partial
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from remit.gateway.asgi import TARGET
+from remit.gateway.asgi import ROOM, TARGET
 
 #: What may come of one request without being body: its line, headers, the framing of chunks, trailers. A
 #: header that is whole by the end of one read from the socket may be longer, by that read.
@@ -193,6 +193,7 @@ class BoundedConnection(HttpToolsProtocol):
             raise _Refused
         self._begun = True
         super().on_message_begin()
+        self.scope[ROOM] = self.flow.drain  # type: ignore[typeddict-unknown-key]
         if self._shown:
             # What the client showed in the handshake, in DER, its own certificate first. Not judged yet.
             self.scope["remit.peer_certificate"] = list(self._shown)  # type: ignore[typeddict-unknown-key]

@@ -38,14 +38,14 @@ def _told(one: Json, digest: str) -> Json:
     return known | {"follows": one["bundle"] == digest}
 
 
-def show_followers(found: list[Json]) -> None:
-    """Say which replicas decide by it."""
+def show_followers(found: list[Json], since: str | None) -> None:
+    """Say which replicas decide by it, and since when all do, at the latest."""
     if not found:
         return
     others = _others(found)
     if not others:
         many = "the one replica decides" if len(found) == 1 else f"all {len(found)} replicas decide"
-        show.say(f"{many} by it", style="green")
+        show.say(f"{many} by it, since {since} at the latest", style="green")
         return
     show.say(
         f"{len(found) - len(others)} of {len(found)} replicas decide by it; not yet:", style="bold yellow"
@@ -54,6 +54,7 @@ def show_followers(found: list[Json]) -> None:
         late = ", which is late and refuses everything" if one["late"] else ""
         show.say(show.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
         show.say(f"    {one['host']} {one['address']}", style="dim")
+    show.say("Calls of tasks that these own are decided by what they have, whichever replica is asked.")
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.text import Text
@@ -70,8 +71,9 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
 
     That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
     the terminal. So is a bundle that was in force before and was replaced, where there are several replicas.
-    Of these it says which decide by it, and exits 4 where some have other files and do not: it is in force
-    nevertheless. With `--json` the answer says so as `everywhere` and `replicas`.
+    Of these it says which decide by it, and since when all do: until then the replica that owns a task
+    decides its calls by the bundle of before, whichever is asked. It exits 4 where some have other files: it
+    is in force nevertheless. `--json` says so as `everywhere`, `everywhere_from` and `replicas`.
 
     Parameters
     ----------
@@ -96,10 +98,11 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
         _applied(told, "In force now")
     found = followers(client, told["digest"], wait)
     fault = held_back(found)
+    since = datetime.now(UTC).isoformat(timespec="milliseconds") if fault is None else None
     if show.is_json():
-        show.answer(told | {"everywhere": fault is None, "replicas": found})
+        show.answer(told | {"everywhere": fault is None, "everywhere_from": since, "replicas": found})
     else:
-        show_followers(found)
+        show_followers(found, since)
     if fault is not None:
         raise fault
     return 0

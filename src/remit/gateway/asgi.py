@@ -20,6 +20,8 @@ HeaderLines = tuple[tuple[bytes, bytes], ...]
 
 #: Where the scope holds the target of a request that names its host: absolute form, or `CONNECT`.
 TARGET: Final = "remit.target"
+#: Where the scope holds what returns once the connection takes more: what is sent then is written at once.
+ROOM: Final = "remit.room"
 JSON_TYPE: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
 #: Bodies above this size are sent in pieces: the server takes a piece of any size at once, and only the next

@@ -7,6 +7,9 @@ task is told whose it is (`Elsewhere`); one that nobody owns any more is taken o
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 from remit.core.errors import Elsewhere
 from remit.core.event import Event, EventKind
 from remit.core.task import Task
@@ -31,6 +34,8 @@ class Ownership:
         self._clock = clock
         self._tenant = tenant
         self._held: dict[str, tuple[str, int]] = {}
+        #: Takings that are under way, by the root: whoever comes meanwhile waits for the same one.
+        self._taking: dict[str, asyncio.Future[bool]] = {}
         self.several = replicas.several
 
     @property
@@ -56,6 +61,18 @@ class Ownership:
         """
         if self.holds(root):
             return False
+        taking = self._taking.get(root)
+        if taking is None:
+            taking = self._taking[root] = asyncio.ensure_future(self._take(root, told=told))
+            taking.add_done_callback(partial(self._taken, root))
+        return await asyncio.shield(taking)
+
+    def _taken(self, root: str, taking: asyncio.Future[bool]) -> None:
+        del self._taking[root]
+        if not taking.cancelled():
+            taking.exception()  # whoever still waits is told; perhaps nobody does
+
+    async def _take(self, root: str, *, told: bool) -> bool:
         self._replicas.check()
         me = self._replicas.id
         receipt = await self._store.commit(Unit((TakeTask(self._tenant, root, me),)))

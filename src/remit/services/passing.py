@@ -13,13 +13,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from remit.core import passing
 from remit.core.errors import Elsewhere, Malformed, RemitError, StoreUnavailable, UpstreamUnreachable
 from remit.core.passing import Numbers, Passage, Seen
 from remit.core.replica import Replica
+from remit.core.revocation import ScopeKind, scopes_of
+from remit.core.task import Task
+from remit.ports.fleet import Raised
 from remit.ports.keys import SealingKeys
 from remit.ports.passing import PassedRequest, Passer
 from remit.ports.store import Store
@@ -34,6 +37,29 @@ ANSWER_S = 30.0
 MAX_ANSWER_BYTES = 1024 * 1024
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Family(NamedTuple):
+    """What is remembered of a task: the root that its family goes back to, and what ends its calls."""
+
+    root: str
+    scopes: frozenset[str]
+    epochs: Mapping[str, int]
+
+    @classmethod
+    def of(cls, task: Task) -> Family:
+        """Remember a task."""
+        return cls(root_of(task), frozenset(scopes_of(task)), task.epochs)
+
+    def ended_by(self, raised: Raised, upstream: str) -> bool:
+        """Whether a fence ends a call of the task to an upstream; to any where that is empty.
+
+        The tool is not known: the end of one ends calls to all of its upstream.
+        """
+        kind, _, name = raised.scope.partition(":")
+        of_upstream = kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM)
+        under = upstream in ("", name.partition("/")[0]) if of_upstream else raised.scope in self.scopes
+        return under and raised.epoch > self.epochs.get(raised.scope, 0)
 
 
 class WholeAnswer(NamedTuple):
@@ -63,7 +89,7 @@ class Passing:
         self._store = store
         self._tenant = tenant
         self._passer = passer
-        self._roots: OrderedDict[str, str] = OrderedDict()
+        self._families: OrderedDict[str, Family] = OrderedDict()
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._number = 0
         self._met: dict[str, Numbers] = {}
@@ -82,21 +108,26 @@ class Passing:
 
     def mine(self, task_id: str) -> bool:
         """Whether a task is known to be owned here; from memory."""
-        root = self._roots.get(task_id)
-        return root is not None and self._ownership.holds(root)
+        family = self._families.get(task_id)
+        return family is not None and self._ownership.holds(family.root)
+
+    def family(self, task_id: str) -> Family:
+        """Give what is remembered of a task whose owner was asked for just now."""
+        return self._families[task_id]
 
     async def owner(self, task_id: str) -> Replica | None:
         """1, 2. Give the other replica that owns a task, `None` where this one does or nobody needs to.
 
         Raises `StoreUnavailable`, `Elsewhere` where the owner cannot be told.
         """
-        root = self._roots.get(task_id)
-        if root is None:
+        family = self._families.get(task_id)
+        if family is None:
             task = await self._store.task(self._tenant, task_id)
             if task is None:
                 return None
-            root = self._roots[task_id] = root_of(task)
-            _shorten(self._roots)
+            family = self._families[task_id] = Family.of(task)
+            _shorten(self._families)
+        root = family.root
         if self._ownership.holds(root):
             return None
         known = self._replicas.others.get(self._owners.get(root, ""))
@@ -119,7 +150,8 @@ class Passing:
 
     def forget(self, task_id: str) -> None:
         """What was known of a task's owner is not so any more."""
-        self._owners.pop(self._roots.get(task_id, ""), None)
+        if (family := self._families.get(task_id)) is not None:
+            self._owners.pop(family.root, None)
 
     def written(
         self,
@@ -221,6 +253,6 @@ def away(debug: str, *, sent: bool = False) -> StoreUnavailable:
     )
 
 
-def _shorten(known: OrderedDict[str, str]) -> None:
+def _shorten(known: OrderedDict[str, Any]) -> None:
     while len(known) > MOST:
         known.popitem(last=False)

@@ -6,6 +6,8 @@
 2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
    back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
 3. everything else is served here
+4. nothing of a call is handed out while this replica has no lease, whoever has answered; and an answer on its
+   way from another replica is cut when what it lies under is ended
 
 While this replica has no lease, it serves nothing but its own health.
 """
@@ -20,21 +22,33 @@ import msgspec
 
 from remit.core.errors import (
     Elsewhere,
+    Fenced,
     Malformed,
     OutOfForce,
     RemitError,
     StoreUnavailable,
     UpstreamUnreachable,
+    outcome_of,
 )
 from remit.core.passing import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replica import Replica
-from remit.gateway.asgi import TARGET, Application, Receive, Scope, Send, read_body, respond
-from remit.gateway.mcp.wire import INVALID_REQUEST, UNAVAILABLE, WireFault, error_body, error_frame
-from remit.gateway.passing.hints import MCP, PROXY, TOKEN, concerns, needs_body, task_of
+from remit.gateway.asgi import ROOM, TARGET, Application, Receive, Scope, Send, read_body, respond
+from remit.gateway.mcp.wire import (
+    INVALID_REQUEST,
+    TASK_ENDED,
+    UNAVAILABLE,
+    WireFault,
+    error_body,
+    error_frame,
+)
+from remit.gateway.passing.hints import MCP, PROXY, TOKEN, concerns, needs_body, task_of, upstream_of
+from remit.ports.fleet import Sight
 from remit.ports.passing import PassedRequest, Passer
 from remit.services.alarms import Alarms
 from remit.services.house import House
-from remit.services.passing import away
+from remit.services.in_hand import fenced_by
+from remit.services.passing import Family, away
+from remit.services.replicas import Replicas
 
 #: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
 MISDIRECTED: Final = 421
@@ -63,9 +77,11 @@ class PassingFront:
         self._passer = passer
         self._inner = inner
         self._max_body_bytes = max_body_bytes
-        #: Requests that other replicas have in hand for this one, by the replica.
-        self._asking: dict[str, set[asyncio.Future[bool]]] = {}
-        house.replicas.on_gone.append(self._lost)
+        #: Requests that other replicas have in hand for this one.
+        self._asking: set[_Asking] = set()
+        house.replicas.on_gone.append(self._gone)
+        house.replicas.on_change.append(self._changed)
+        house.replicas.on_loss.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -73,6 +89,8 @@ class PassingFront:
             await self._inner(scope, receive, send)
             return
         body = b""
+        handing = _Handing(scope, send, self._house.replicas)
+        send = handing if upstream_of(scope) is not None else send
         try:
             told = [value for name, value in scope["headers"] if name == HEADER]
             if told:
@@ -95,13 +113,19 @@ class PassingFront:
                     owner = await self._house.passing.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
                         body = body or await _body(receive, self._max_body_bytes)
-                        if await self._pass_on(task, owner, scope, body, receive, send):
+                        if await self._pass_on(task, owner, scope, body, receive, handing):
                             return
                         receive = _Replay(body, receive)
         except RemitError as error:
-            await _refuse(scope, send, error, body)
+            await handing.refuse(error, body)
             return
-        await self._inner(scope, receive, send)
+        try:
+            await self._inner(scope, receive, send)
+        except OutOfForce:
+            if not handing.withheld:
+                raise
+        if handing.withheld:
+            await handing.refuse(OutOfForce(sent=True), body)
 
     # 1.
 
@@ -117,7 +141,7 @@ class PassingFront:
     # 2.
 
     async def _pass_on(
-        self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, send: Send
+        self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, handing: _Handing
     ) -> bool:
         """Pass a request on; `False` where it turns out to be ours."""
         headers = carried(scope["headers"])
@@ -131,7 +155,8 @@ class PassingFront:
                 seen=_seen(scope),
             )
             request = PassedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
-            if await self._exchanged(owner, request, receive, send):
+            asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
+            if await self._exchanged(asking, request, receive, handing):
                 return True
             self._house.passing.forget(task)
             now = await self._house.passing.owner(task)
@@ -142,48 +167,101 @@ class PassingFront:
             f"whose task `{task}` is changes just now", code="task-moving", way_out="call again"
         )
 
-    async def _exchanged(self, owner: Replica, request: PassedRequest, receive: Receive, send: Send) -> bool:
+    async def _exchanged(
+        self, asking: _Asking, request: PassedRequest, receive: Receive, handing: _Handing
+    ) -> bool:
         """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
-        asking = asyncio.ensure_future(self._asked(owner, request, send))
+        asking.work = asyncio.ensure_future(self._asked(asking.owner, request, handing))
         gone = asyncio.ensure_future(_disconnected(receive))
-        self._asking.setdefault(owner.id, set()).add(asking)
+        self._asking.add(asking)
         try:
-            await asyncio.wait((asking, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                return True
-            return asking.result()
+            await asyncio.wait((asking.work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if asking.fault is not None and (asking.work.cancelled() or not asking.work.done()):
+                raise asking.fault
+            return asking.work.result() if asking.work.done() else True
+        except UpstreamUnreachable as fault:
+            raise away(str(fault), sent=fault.sent) from fault
         finally:
-            for one in (asking, gone):
+            self._asking.discard(asking)
+            for one in (asking.work, gone):
                 one.cancel()
-            await asyncio.gather(asking, gone, return_exceptions=True)
-            if (others := self._asking.get(owner.id)) is not None:
-                others.discard(asking)
+            await asyncio.gather(asking.work, gone, return_exceptions=True)
 
-    async def _lost(self, name: str) -> None:
-        """Wait for nothing more of a replica that is gone: one that hangs closes no connection."""
-        for asking in self._asking.pop(name, ()):
-            asking.cancel()
-
-    async def _asked(self, owner: Replica, request: PassedRequest, send: Send) -> bool:
-        begun = False
-        try:
-            async with self._passer.ask(owner.address, request) as answer:
-                if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
-                    return False
-                kept = [pair for pair in answer.headers if pair[0] not in OWN]
-                begun = True
-                await send({"type": "http.response.start", "status": answer.status, "headers": kept})
-                async for piece in answer.pieces():
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (UpstreamUnreachable, asyncio.CancelledError) as fault:
-            sent = fault.sent if isinstance(fault, UpstreamUnreachable) else True
-            if isinstance(fault, asyncio.CancelledError) and owner.id in self._house.replicas.others:
-                raise  # whoever asked has hung up
-            if begun:
-                raise ConnectionResetError from fault  # the stream just ends: there is no place for an error
-            raise away(str(fault), sent=sent) from fault
+    async def _asked(self, owner: Replica, request: PassedRequest, handing: _Handing) -> bool:
+        async with self._passer.ask(owner.address, request) as answer:
+            if answer.status == MISDIRECTED and any(name == NOT_MINE for name, _ in answer.headers):
+                return False
+            kept = [pair for pair in answer.headers if pair[0] not in OWN]
+            await handing({"type": "http.response.start", "status": answer.status, "headers": kept})
+            async for piece in answer.pieces():
+                await handing({"type": "http.response.body", "body": piece, "more_body": True})
+            await handing({"type": "http.response.body", "body": b"", "more_body": False})
         return True
+
+    # 4.
+
+    async def _gone(self, name: str) -> None:
+        """Wait for nothing more of a replica that is gone: one that hangs closes no connection."""
+        for asking in self._asking:
+            if asking.owner.id == name:
+                asking.cut(away("it is gone", sent=True))
+
+    def _changed(self, sight: Sight) -> None:
+        """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
+        for asking in self._asking:
+            for raised in sight.raised:
+                if asking.upstream is not None and asking.family.ended_by(raised, asking.upstream):
+                    asking.cut(fenced_by(raised.scope, sent=True))
+
+    async def _lost(self) -> None:
+        """This replica was taken for gone, and has waited for nobody's end."""
+        for asking in self._asking:
+            asking.cut(OutOfForce(sent=True))
+
+
+class _Asking:
+    """A request that the owner of its task has in hand; `upstream` as `hints.upstream_of` gives it."""
+
+    def __init__(self, owner: Replica, family: Family, upstream: str | None) -> None:
+        self.owner = owner
+        self.family = family
+        self.upstream = upstream
+        self.work: asyncio.Future[bool]
+        self.fault: RemitError | None = None
+
+    def cut(self, fault: RemitError) -> None:
+        """Hand out nothing more of the answer."""
+        self.fault = self.fault or fault
+        self.work.cancel()
+
+
+class _Handing:
+    """Hands an answer out while this replica has a lease.
+
+    INVARIANT: nothing is awaited between the look at the lease and the write.
+    """
+
+    def __init__(self, scope: Scope, send: Send, replicas: Replicas) -> None:
+        self._scope = scope
+        self._send = send
+        self._replicas = replicas
+        self._begun = False
+        self.withheld = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if (room := self._scope.get(ROOM)) is not None:
+            await room()
+        if not self._replicas.holds():
+            self.withheld = True
+            raise OutOfForce(sent=True)
+        self._begun = True
+        await self._send(message)
+
+    async def refuse(self, error: RemitError, body: bytes) -> None:
+        """Refuse, unless the answer has begun: then it just ends, for there is no place for an error."""
+        if self._begun:
+            raise ConnectionResetError from error
+        await _refuse(self._scope, self._send, error, body)
 
 
 class _Replay:
@@ -245,14 +323,20 @@ def _show(scope: Scope, seen: Seen) -> None:
 
 async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:
     """Refuse as the door would."""
-    status = 400 if isinstance(error, Malformed) else 503
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    if isinstance(error, Elsewhere):
-        status, headers = MISDIRECTED, ((NOT_MINE, b"1"),)
-    elif status == 503:
-        headers = ((b"retry-after", b"1"),)
-    code = INVALID_REQUEST if status == 400 else UNAVAILABLE
-    fault = WireFault(error.message, code, status=status, code=error.code, way_out=error.way_out)
+    if isinstance(error, Malformed):
+        status, rpc_code = 400, INVALID_REQUEST
+    elif isinstance(error, Fenced):
+        status, rpc_code = 403, TASK_ENDED
+    elif isinstance(error, Elsewhere):
+        status, rpc_code, headers = MISDIRECTED, UNAVAILABLE, ((NOT_MINE, b"1"),)
+    else:
+        status, rpc_code, headers = 503, UNAVAILABLE, ((b"retry-after", b"1"),)
+    outcome = outcome_of(error)
+    more = {"outcome": outcome} if outcome else {}
+    fault = WireFault(
+        error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=more
+    )
     if scope["path"].startswith(MCP):
         try:
             request_id = msgspec.json.decode(body, type=_Numbered).id
@@ -260,7 +344,7 @@ async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> N
             request_id = None
         await respond(send, status, error_frame(request_id) + error_body(fault) + b"}", headers)
         return
-    told = {"title": error.message, "status": status, "code": error.code, "way_out": error.way_out}
+    told = {"title": error.message, "status": status, "code": error.code, "way_out": error.way_out, **more}
     content = ((b"content-type", b"application/problem+json"), *headers)
     await send({"type": "http.response.start", "status": status, "headers": content})
     await send({"type": "http.response.body", "body": msgspec.json.encode(told)})

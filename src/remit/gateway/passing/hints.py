@@ -78,6 +78,17 @@ def task_of(house: House, scope: Scope, body: bytes) -> str:
     return _of_header(house, scope, b"authorization")
 
 
+def upstream_of(scope: Scope) -> str | None:
+    """Give the upstream whose words the answer to a request may hold: empty where it may be any, `None` where
+    it holds none.
+    """
+    path: str = scope["path"]
+    if TARGET in scope or path in ASKING:
+        return ""
+    door = next((one for one in (f"{MCP}/", HTTP, MCP) if path.startswith(one)), None)
+    return None if door is None else path.removeprefix(door).partition("/")[0]
+
+
 def _of_header(house: House, scope: Scope, header: bytes) -> str:
     shown = [value for name, value in scope["headers"] if name == header]
     if len(shown) != 1:

@@ -119,10 +119,8 @@ class AtRest:
         (tenant, upstream), asked = next(iter(self._next.items()))
         del self._next[tenant, upstream]
         self._busy = True
-        limit = loop.call_later(READ_S, session.cut)
 
         def done(answer: Heard) -> None:
-            limit.cancel()
             self._busy = False
             if self._next:
                 self._read(loop)
@@ -135,7 +133,7 @@ class AtRest:
 
         values = (tenant.encode(), upstream.encode(), b"%d" % asked.turn)
         try:
-            self._line.send(loop, session, [(_QUERY, values, False)], done)
+            self._line.send(loop, session, [(_QUERY, values, False)], done, within_s=READ_S)
         except (NotImplementedError, *FAULTS) as fault:
             self._ended = self._ended or isinstance(fault, NotImplementedError)
             session.close()

@@ -20,7 +20,8 @@ import msgspec
 
 from remit.adapters.store.postgres import fleet_sql as sql
 from remit.adapters.store.postgres.at_rest import AtRest
-from remit.adapters.store.postgres.schema import ACKS, CHANNEL
+from remit.adapters.store.postgres.listening import Listening
+from remit.adapters.store.postgres.schema import ACKS
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.memory import Memory
@@ -35,7 +36,6 @@ from remit.ports.runtime import Clock
 AGAIN_S = 0.1
 #: Seconds for one round trip, beside two leases.
 LEAST_S = 1.0
-
 _replica = msgspec.json.Decoder(Replica).decode
 _ack = msgspec.json.Decoder(FenceAck).decode
 
@@ -83,6 +83,7 @@ class PostgresFleet:
         #: Somebody said that there is something to look at; how many here wait for acknowledgements.
         self._nudge = False
         self._awaited = 0
+        self._listening = Listening(clock)
         self._jobs: deque[tuple[Job, Callable[[Exception | None, Any], None]]] = deque()
         self._ended = False
         self._session: PostgresSession | None = None
@@ -259,6 +260,7 @@ class PostgresFleet:
         if self._ear in heard:
             os.read(self._ear, 4096)
         self._hear(read=session is not None and session.connection.fileno() in heard)
+        self._bound_nudges()
         while self._jobs or (self._nudge and self._me):
             if self._nudge and self._me:
                 # Taken back before the look: what is said from here on asks for another one.
@@ -276,6 +278,7 @@ class PostgresFleet:
                 continue
             done(None, found)
             self._hear()
+            self._bound_nudges()
 
     def _hear(self, *, read: bool = False) -> None:
         """Take in what was notified, now or in the middle of a job."""
@@ -288,7 +291,18 @@ class PostgresFleet:
         except FAULTS:
             self._drop()
 
+    def _bound_nudges(self) -> None:
+        """Listen to nobody for a while where too much is said, and then again."""
+        try:
+            if self._session is not None and self._wakes and (due := self._listening.due()):
+                self._session.run(due)
+                # What was said while nobody was listening.
+                self._nudge = True
+        except FAULTS:
+            self._drop()
+
     def _notified(self, table: bytes) -> None:
+        self._listening.heard()
         self._nudge = self._nudge or table != ACKS or self._awaited > 0
 
     def _timed(self, job: Job) -> Any:
@@ -302,7 +316,7 @@ class PostgresFleet:
                     self._session.connection.add_notify_handler(
                         lambda told: self._notified(told.payload.encode())
                     )
-                    self._session.run(f"listen {CHANNEL}")
+                    self._session.run(self._listening.begin())
                 # What was said while nobody was listening.
                 self._nudge = True
             return job(self._session)

@@ -2,7 +2,9 @@
 """A connection that the event loop speaks over: what is to be done is sent at once, and the loop is told when
 the answer is there.
 
-No thread, and nothing that waits. Statements go in libpq's pipeline, prepared, with a sync at their end. What
+No thread, and nothing that waits. A loop may not tell that a connection has ended (uvloop says nothing of one
+that was reset while something of it was unread), so while an answer is awaited it is looked for now and then
+as well, and for a bounded time. Statements go in libpq's pipeline, prepared, with a sync at their end. What
 the driver's cursors do for each statement is not done here: few statements go this way, thousands of times.
 """
 
@@ -16,7 +18,10 @@ from typing import Any
 import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 
-from remit.adapters.store.postgres.session import PostgresSession
+from remit.adapters.store.postgres.session import PostgresSession, ends
+
+#: Seconds between two looks for an answer of which the loop tells nothing.
+LOOK_S = 0.25
 
 Statement = tuple[str, Sequence[bytes | None], bool]
 """A statement with the server's own marks (`$1`), what stands for them, and whether that is binary."""
@@ -61,6 +66,8 @@ class OnLoop:
         self._done: Done | None = None
         self._answer = Heard()
         self._writing = False
+        self._until_s = 0.0
+        self._watching: asyncio.TimerHandle | None = None
 
     def send(
         self,
@@ -68,12 +75,17 @@ class OnLoop:
         session: PostgresSession,
         statements: Sequence[Statement],
         done: Done,
+        *,
+        within_s: float,
     ) -> None:
         """Send statements, when all that was sent before is answered; `done` is called on the loop, later.
+        After `within_s` seconds without the whole answer the connection is taken for lost.
 
         Raises `NotImplementedError` where the loop cannot watch a connection; then nothing was sent.
         """
         self._watch(loop, session)
+        self._until_s = loop.time() + within_s
+        self._watching = loop.call_later(LOOK_S, self._look)
         self._done, self._answer, self._preparing = done, Heard(), 0
         line, names = session.connection.pgconn, self._names
         try:
@@ -137,6 +149,15 @@ class OnLoop:
         except psycopg.Error:
             self._lost()
 
+    def _look(self) -> None:
+        """Look for the answer, of which the loop may not tell."""
+        assert self._loop is not None
+        self._watching = self._loop.call_later(LOOK_S, self._look)
+        if self._loop.time() >= self._until_s:
+            self._lost()
+        else:
+            self._ready()
+
     def _ready(self) -> None:
         assert self._session is not None
         line = self._session.connection.pgconn
@@ -156,6 +177,8 @@ class OnLoop:
                 if status == _SYNC:
                     line.exit_pipeline_mode()
                     self._tell()
+                elif status == _ERROR and ends(result):
+                    self._lost()
                 elif status == _ERROR:
                     self._take_refusal(result)
                 elif self._preparing:
@@ -172,6 +195,9 @@ class OnLoop:
             self._names.clear()
 
     def _tell(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
         done, self._done = self._done, None
         if done is not None:
             done(self._answer)

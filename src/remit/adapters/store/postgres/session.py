@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +18,8 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import DiagnosticField
+from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8BinaryDumper
 
 from remit.adapters.store.postgres.arrays import teach
@@ -49,6 +52,12 @@ IDLE_IN_TRANSACTION_MS = 5_000
 #: Faults of the connection or the server. What a statement itself did wrong concerns only its unit.
 FAULTS = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
 
+
+#: A connection on which the server has said this has nothing more to say, though its end may come later.
+_SEVERE = ("FATAL", "PANIC")
+
+#: Seconds in which a new connection must be ready for use.
+READY_S = 5.0
 
 _REFUSALS = {
     "password authentication failed": "28P01",
@@ -200,6 +209,10 @@ def connect(
     given = conninfo_to_dict(url)
     wanted = {key: value for key, value in _DEFAULTS.items() if key not in given}
     connection = psycopg.connect(make_conninfo(url, **wanted, application_name=name), autocommit=True)
+    session = PostgresSession(connection)
+    # Nobody else knows of it yet who could break it off.
+    limit = threading.Timer(READY_S, session.cut)
+    limit.start()
     try:
         # One width for whole numbers, so that a statement is one statement whatever the numbers are.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
@@ -226,7 +239,19 @@ def connect(
     except BaseException:
         connection.close()
         raise
-    return PostgresSession(connection)
+    finally:
+        limit.cancel()
+    return session
+
+
+def is_loss(fault: BaseException) -> bool:
+    """Whether the server ends the connection with this fault, whether or not its end was seen yet."""
+    return isinstance(fault, psycopg.Error) and fault.diag.severity_nonlocalized in _SEVERE
+
+
+def ends(result: PGresult) -> bool:
+    """Whether the server ends the connection with this result."""
+    return (result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) or b"").decode() in _SEVERE
 
 
 def unavailable(

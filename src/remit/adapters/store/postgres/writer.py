@@ -27,7 +27,7 @@ from remit.adapters.store.postgres.fate import FIRST_TURN, asked, by_turn
 from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.onloop import Heard, OnLoop, Statement
 from remit.adapters.store.postgres.owners import OwnerBook
-from remit.adapters.store.postgres.session import FAULTS, PostgresSession, unavailable
+from remit.adapters.store.postgres.session import FAULTS, PostgresSession, is_loss, unavailable
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
 from remit.adapters.store.postgres.whole import Claim, on_record, whole
 from remit.adapters.store.relational.ledger import Ledger
@@ -169,7 +169,7 @@ class PostgresWriter(GroupWriter):
         try:
             self._judge_all()
             if statements := self._statements_of(tenant):
-                self._trip.send(loop, self._line.session, statements, told)
+                self._trip.send(loop, self._line.session, statements, told, within_s=BATCH_S)
                 return True
         except Exception:  # noqa: BLE001 - whatever it is, the thread will meet it and tell who waits
             self._take_back()
@@ -223,8 +223,8 @@ class PostgresWriter(GroupWriter):
         """Form the batch and commit it; once more on a new connection where the old one was lost early."""
         try:
             self._once()
-        except self.faults:
-            if not self._line.lost or self._transaction:
+        except self.faults as fault:
+            if not (self._line.lost or is_loss(fault)) or self._transaction:
                 raise
             self._undo()
             self._once()
@@ -258,8 +258,8 @@ class PostgresWriter(GroupWriter):
                     self._transaction = ""
                     raise psycopg.OperationalError("the server has rolled the transaction back")
                 self._woke = woke is not None and bool(woke.fetchone()[0])
-        except self.faults:
-            if not (self._transaction and self._line.lost):
+        except self.faults as fault:
+            if not (self._transaction and (self._line.lost or is_loss(fault))):
                 raise
             if not asked(self._line, self._fate(tenants), DOUBT_S):
                 self._transaction = ""

@@ -21,6 +21,7 @@ from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.words import SealedWords, seal_old
 from remit.adapters.store.sqlite.lock import lock_file
+from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.reads import ReadHere, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
 from remit.adapters.store.sqlite.writer import SqliteWriter
@@ -101,7 +102,8 @@ class SqliteStore(RelationalStore):
             connection.execute("commit")
             if sealed:
                 connection.execute("pragma wal_checkpoint(truncate)").fetchall()
-            writer = SqliteWriter(connection, connections[1], durability, memory, ledger)
+            place = StorePlace(path)
+            writer = SqliteWriter(connection, connections[1], durability, memory, ledger, place)
         except BaseException:
             for opened in connections:
                 opened.close()

@@ -19,6 +19,7 @@ from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.writer import GroupWriter, Worker
+from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.schema import unavailable
 from remit.core.errors import StoreUnavailable
 
@@ -42,11 +43,13 @@ class SqliteWriter(GroupWriter):
         durability: Durability,
         memory: Memory,
         ledger: Ledger,
+        place: StorePlace,
     ) -> None:
         """Take over open connections and what was read from them."""
         super().__init__(connection, memory, ledger, Worker("remit-store-checkpoint"))
         self._sql = connection
         self._checkpointer = checkpointer
+        self._place = place
         self._pages = 0
         self._copying = False
         self._committer = Worker("remit-store-commit") if durability == "durable" else None
@@ -79,6 +82,7 @@ class SqliteWriter(GroupWriter):
 
     def _form(self) -> None:
         """Apply every unit and write the batch, up to but without its COMMIT."""
+        self._place.check_before()
         if self._sql.in_transaction:  # what a failing disk did not even let us roll back
             self._sql.execute("rollback")
         self._sql.execute("begin immediate")
@@ -87,6 +91,7 @@ class SqliteWriter(GroupWriter):
 
     def _commit(self) -> None:
         self._sql.execute("commit")
+        self._place.check_after()
 
     def _unavailable(self, fault: Exception) -> StoreUnavailable:
         return unavailable(fault)

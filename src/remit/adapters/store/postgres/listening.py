@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""To how many notifications a process listens. Whoever may connect to a database may notify.
+
+Notifications say "look", and one that is lost costs the time until the next renewal of the lease, which looks
+as well. But renewals wait behind what the server has to tell before. So above a bound none is listened to for
+a while.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from remit.adapters.store.postgres.schema import CHANNEL
+from remit.ports.runtime import Clock
+
+#: Notifications in a second above which nobody is listened to, and for how many seconds.
+MOST = 2000
+DEAF_S = 5.0
+
+log = logging.getLogger("remit.replicas")
+
+
+class Listening:
+    """What is listened to over one connection. For one thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with nothing heard."""
+        self._clock = clock
+        self._count, self._since_s = 0, 0.0
+        self._deaf_until_s: float | None = None
+
+    def begin(self) -> str:
+        """Give the statement that listens, over a new connection."""
+        self._count, self._deaf_until_s = 0, None
+        return f"listen {CHANNEL}"
+
+    def heard(self) -> None:
+        """Count one."""
+        self._count += 1
+
+    def due(self) -> str:
+        """Give the statement that is due, if there is one: to listen no more, or again."""
+        now_s = self._clock.boot_s()
+        if self._deaf_until_s is not None:
+            return self.begin() if now_s >= self._deaf_until_s else ""
+        if self._count > MOST:
+            self._deaf_until_s = now_s + DEAF_S
+            log.warning("somebody floods channel `%s` of the database with notifications", CHANNEL)
+            return "unlisten *"
+        if now_s >= self._since_s + 1.0:
+            self._count, self._since_s = 0, now_s
+        return ""

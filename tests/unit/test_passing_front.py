@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replica hands to a task: under its lease alone, and nothing of what was ended meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remit.core.replica import Replica
+from remit.gateway.asgi import ROOM
+from remit.gateway.passing import PassingFront
+from remit.ports.fleet import Raised, Sight
+from remit.services.passing import Family
+from tests.world import START, a_task
+
+Json = Any
+
+OWNER = Replica(id="writer_owner", host="there", address="http://there", joined=START)
+TASK = a_task("tsk_1")
+
+
+class World:
+    """A front whose replica may lose its lease, and an owner that answers piece by piece."""
+
+    def __init__(self, path: str = "/mcp/mail") -> None:
+        self.leased = True
+        self.pieces: asyncio.Queue[bytes] = asyncio.Queue()
+        self.told: list[Json] = []
+        self.room = asyncio.Event()
+        self.room.set()
+        self.answers_itself = False
+        replicas = SimpleNamespace(
+            holds=lambda: self.leased, on_gone=[], on_change=[], on_loss=[], others={OWNER.id: OWNER}
+        )
+        passing = SimpleNamespace(
+            mine=lambda _: self.answers_itself,
+            owner=self._owner,
+            family=lambda _: Family.of(TASK),
+            written=lambda *_, **__: b"",
+            forget=lambda _: None,
+        )
+        about = SimpleNamespace(about=lambda *_: TASK.id)
+        clock = SimpleNamespace(now=lambda: START)
+        house: Json = SimpleNamespace(replicas=replicas, passing=passing, authenticator=about, clock=clock)
+        self.replicas = replicas
+        passer: Json = SimpleNamespace(ask=self._ask)
+        self.front = PassingFront(house, passer, self._inner, max_body_bytes=1000)
+        self.scope: Json = {
+            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
+            "headers": [(b"authorization", b"Bearer x")], ROOM: self.room.wait,
+        }  # fmt: skip
+
+    async def _owner(self, _: str) -> Replica:
+        return OWNER
+
+    @asynccontextmanager
+    async def _ask(self, address: str, request: Json) -> AsyncIterator[Json]:
+        first = await self.pieces.get()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield first
+            while piece := await self.pieces.get():
+                yield piece
+
+        yield SimpleNamespace(status=200, headers=[], pieces=pieces)
+
+    async def _inner(self, scope: Json, receive: Json, send: Json) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while piece := await self.pieces.get():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _receive(self) -> Json:
+        if not self.scope.get("read"):
+            self.scope["read"] = True
+            return {"type": "http.request", "body": b'{"subject":{"type":"task","id":"tsk_1"}}'}
+        return await asyncio.Event().wait()
+
+    async def _send(self, message: Json) -> None:
+        self.told.append(message)
+
+    def call(self) -> "asyncio.Task[None]":
+        """Make the request; it does not take for ever."""
+        served = self.front(self.scope, self._receive, self._send)
+        return asyncio.create_task(asyncio.wait_for(served, 30))
+
+    def ended(self, scope: str) -> None:
+        """See that something was ended."""
+        raised = (Raised(scope, 1),)
+        for told in self.replicas.on_change:
+            told(Sight(sent_s=None, seen_s=0.0, gone=False, replicas=(), raised=raised))
+
+    @property
+    def handed(self) -> bytes:
+        """What was handed out."""
+        return b"".join(one.get("body", b"") for one in self.told)
+
+
+async def turns() -> None:
+    """Let everything happen that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["passed on", "own"])
+async def test_a_piece_that_waited_for_the_reader_is_held_against_the_lease_again(own: bool) -> None:
+    """It was released while there was a lease, and would be written when there is none."""
+    world = World()
+    world.answers_itself = own
+    world.pieces.put_nowait(b"one")
+    call = world.call()
+    await turns()
+    assert world.handed == b"one"
+    world.room.clear()
+    world.pieces.put_nowait(b"two")
+    await turns()
+    world.leased = False
+    world.room.set()
+    with pytest.raises(ConnectionResetError):
+        await call
+    assert world.handed == b"one"
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["passed on", "own"])
+async def test_without_a_lease_the_refusal_is_all_that_is_handed_out(own: bool) -> None:
+    """Whoever has answered; and the task is told that the call may have taken effect."""
+    world = World()
+    world.answers_itself = own
+    call = world.call()
+    if own:
+        world.room.clear()
+    await turns()
+    world.leased = False
+    world.room.set()
+    world.pieces.put_nowait(b"one")
+    await call
+    assert world.told[0]["status"] == 503
+    assert b'"code":"replica-fenced"' in world.handed
+    assert b'"outcome":"unknown"' in world.handed
+    assert b"one" not in world.handed
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "cut"),
+    [
+        ("/mcp/mail", f"task:{TASK.id}", True),
+        ("/mcp/mail", "everything:*", True),
+        ("/mcp/mail", f"agent:{TASK.agent}", True),
+        ("/mcp/mail", "tool:mail/send", True),
+        ("/mcp", "tool:mail/send", True),
+        ("/http/mail/things", "upstream:mail", True),
+        ("/access/v1/evaluation", "upstream:mail", True),
+        ("/mcp/mail", "task:another", False),
+        ("/mcp/mail", "tool:files/read", False),
+        ("/mcp/mail", "upstream:mail-too", False),
+        # The answer to the end of a task by itself comes after its fence.
+        (f"/api/v1/tasks/{TASK.id}/complete", f"task:{TASK.id}", False),
+    ],
+)
+async def test_what_is_ended_cuts_answers_that_are_on_their_way_from_an_owner(
+    path: str, scope: str, cut: bool
+) -> None:
+    """Before whoever ended it is told that nothing more is released here."""
+    world = World(path)
+    call = world.call()
+    await turns()
+    world.ended(scope)
+    world.pieces.put_nowait(b"one")
+    world.pieces.put_nowait(b"")
+    await call
+    assert (b"one" in world.handed) is not cut
+    assert (b'"code":"fenced"' in world.handed) is cut
+    assert world.told[0]["status"] == (403 if cut else 200)
+
+
+async def test_a_fence_from_before_the_task_was_opened_cuts_nothing() -> None:
+    """It was known when the task was opened."""
+    world = World()
+    remembered = TASK.epochs
+    try:
+        remembered["tool:mail/send"] = 1
+        call = world.call()
+        await turns()
+        world.ended("tool:mail/send")
+        world.pieces.put_nowait(b"one")
+        world.pieces.put_nowait(b"")
+        await call
+    finally:
+        del remembered["tool:mail/send"]
+    assert world.handed == b"one"
+
+
+async def test_a_replica_that_was_taken_for_gone_hands_out_nothing_of_before() -> None:
+    """It comes back with a lease, and has not seen what was ended meanwhile."""
+    world = World()
+    call = world.call()
+    await turns()
+    for told in world.replicas.on_loss:
+        await told()
+    world.pieces.put_nowait(b"one")
+    await call
+    assert b'"code":"replica-fenced"' in world.handed
+    assert b"one" not in world.handed
