@@ -244,7 +244,6 @@ def longest_step(steps: Steps[Any]) -> int:
 @settings(deadline=None)
 @given(units)
 @example("aa00 ")
-@example("%25 ")
 @example("&amp;&#9")
 @example(" a.\u200b")
 @example("%25a=\n")
@@ -254,7 +253,7 @@ def test_no_step_is_long_whatever_the_text(unit: str) -> None:
     longest = {name: longest_step(way(text)) for name, way in IN_STEPS.items()}
     target(float(max(longest.values())))
     assert longest.pop("taking") <= 25_000
-    assert max(longest.values()) <= 5_000, (ascii(str(unit)), longest)
+    assert max(longest.values()) <= 5_000, longest
 
 
 @pytest.mark.parametrize(

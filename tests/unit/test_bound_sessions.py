@@ -16,6 +16,7 @@ from remit.core.event import EventKind
 from remit.core.ticket import TerminalCode
 from remit.ports.store import PutApproval, Unit
 from remit.sdk.key import AgentKey
+from remit.services.authenticate import secret_digest
 from remit.services.families import challenge_of
 from tests.house_world import PUBLIC_URL, HouseWorld, Told, house_world
 from tests.world import an_approval
@@ -130,10 +131,13 @@ async def test_what_is_no_thumbprint_binds_nothing(world: HouseWorld, jkt: str) 
 
 async def test_a_session_from_the_browser_is_bound_too(world: HouseWorld) -> None:
     """The terminal names its key when it brings the code."""
+    lena = await world.house.directory.person("lena")
+    browser = await world.house.people.browsers.open(lena, method="passkey", place="a browser")
     held = TerminalCode(
         redirect_uri="http://127.0.0.1:1/signed-in",
         code_challenge=challenge_of("v" * 43),
         person="lena",
+        session=secret_digest(browser),
         method="passkey",
         authenticated=world.clock.now(),
     )

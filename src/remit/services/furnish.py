@@ -335,12 +335,7 @@ def furnish(o: Outfit) -> House:
         receipts=Receipts(store=o.store, evidence=evidence, clock=o.clock, tenant=o.tenant),
         chains=Chains(evidence),
         reports=Reports(
-            store=o.store,
-            clock=o.clock,
-            live=live,
-            tools=tools,
-            authorizer=authorizer,
-            tenant=o.tenant,
+            store=o.store, clock=o.clock, live=live, tools=tools, authorizer=authorizer, tenant=o.tenant
         ),
         who=Who(
             store=o.store,
