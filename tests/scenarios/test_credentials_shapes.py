@@ -17,6 +17,7 @@ from remit.ports.broker import LeaseWanted, UpstreamCredential
 from tests.call_world import CallWorld, call_world
 from tests.credentials_world import of_leases
 from tests.scripted_broker import ScriptedBroker
+from tests.world import TENANT
 
 Json = Any
 
@@ -141,6 +142,10 @@ async def test_what_a_source_does_not_take_back_stays_in_the_account_of_its_task
     (closing,) = of_leases(closure.closings)
     assert closing.open
     assert len(await one_call.calls.facts(EventKind.LEASE_OPEN)) == 1
+    (kept,) = await one_call.calls.house.store.closures(TENANT, limit=10)
+    (told,) = of_leases(kept.closings)
+    assert told.attempts > 0
+    assert told.detail != "still open: not tried yet"
     one_call.broker.down = False
     one_call.calls.clock.advance(120)
     await one_call.calls.house.leases.sweep()

@@ -119,7 +119,7 @@ async def test_a_session_without_a_key_takes_no_proof(world: HouseWorld) -> None
     assert code_of(await Terminal(world, plain).ask(ME)) == (401, "session-unbound")
 
 
-@pytest.mark.parametrize("jkt", ["x", "=" * 43, "x" * 44, KEY.thumbprint + "\n"])
+@pytest.mark.parametrize("jkt", ["x", "=" * 43, "x" * 44, "x" * 43 + "\n"])
 async def test_what_is_no_thumbprint_binds_nothing(world: HouseWorld, jkt: str) -> None:
     """The code is not used up."""
     code = await world.house.authenticator.make_code("lena", by="root")

@@ -149,7 +149,8 @@ class HeldLease:
 
     def closing(self) -> Closing:
         """Give what a closure says of it."""
-        detail = "" if self.dead else f"still open: {self.why or 'not tried yet'}"
+        waiting = "its source has not answered yet" if self.revokes else "not tried yet"
+        detail = "" if self.dead else f"still open: {self.why or waiting}"
         return Closing(
             kind=self.record.kind,
             name=self.given.sink,
@@ -263,9 +264,9 @@ class LeaseRecords:
         gone = PutValue(self._tenant, _place(held.id), None)
         await self._store.commit(Unit((gone, *changes), events, tenant=self._tenant))
 
-    async def tell(self, *events: Event) -> None:
-        """Record what happened to a lease."""
-        await self._store.commit(Unit(events=events, tenant=self._tenant))
+    async def tell(self, *events: Event, changes: tuple[Change, ...] = ()) -> None:
+        """Record what happened to a lease, with what else becomes true by that."""
+        await self._store.commit(Unit(changes, events, tenant=self._tenant))
 
     async def left(self) -> list[LeaseRecord]:
         """Give all leases that are kept."""

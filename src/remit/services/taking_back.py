@@ -254,7 +254,9 @@ class TakingBack:
             log.warning("lease `%s` for `%s` stays open: %s", held.id, held.given.sink, why)
             event = self._event(held, EventKind.LEASE_OPEN, revoked=held.revoked_ms is not None, why=why)
             try:
-                await self._records.tell(event)
+                async with self._closures:
+                    # A closure that says "not tried yet" would no longer be true.
+                    await self._records.tell(event, changes=await self._brought_up_to_date(held))
             except RemitError:
                 held.told_open = False
                 raise
