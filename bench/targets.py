@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
+from bench.evidence import VERIFIED, evidence
 from bench.figure import Figure, Goal
 from bench.fleet import PAUSED_OVER, THREE_P99, fleet
 from bench.governed import Governed
@@ -47,6 +48,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "tokens": tokens,
     "issuers": issuers,
     "senders": senders,
+    "evidence": evidence,
     "provenance": provenance,
     "paths": reach,
     "ends": ends,
@@ -98,6 +100,7 @@ GOALS = [
     Goal(name="oauth: verified token met again", at_most=20),
     Goal(name=UNKNOWN, at_most=6),
     Goal(name=CHECK, at_most=250),
+    Goal(name=VERIFIED, at_least=100_000),
     Goal(name=CALL, at_most=150),
     Goal(name=PER_10_KB, at_most=0.8),
     Goal(name=PER_10_KB_TEXT, at_most=0.8),
