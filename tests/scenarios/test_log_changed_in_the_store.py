@@ -116,6 +116,26 @@ async def test_a_start_finds_an_older_leaf_that_was_changed(world: CallWorld, wh
     assert found.facts["event"] == index
 
 
+@pytest.mark.parametrize("column", ["kind = 'tool.pinned'", "task = 'tsk_other'", "sealed = null"])
+async def test_a_start_finds_a_row_that_says_what_its_leaf_does_not(world: CallWorld, column: str) -> None:
+    """What is looked for by kind or task, and what is said to be forgotten, is what the leaf says."""
+    (place,) = world.folder.glob("*.db")
+    with sqlite3.connect(place) as file:
+        file.execute(f"update events set {column} where kind = 'decision.made'")
+    beside = reading(world)
+    await beside.turn()
+    (found,) = await world.house.findings.about()
+    assert found.kind is FindingKind.LOG_CHANGED
+
+
+async def test_what_was_forgotten_is_as_it_was_recorded(world: CallWorld) -> None:
+    """To forget a subject changes no row of the log."""
+    await world.house.evidence.forget("lena", by="root")
+    beside = reading(world)
+    await beside.turn()
+    assert beside.state == "holds"
+
+
 async def test_a_start_finds_an_event_that_was_taken_out(world: CallWorld) -> None:
     """An index that is not there is as good as a changed one."""
     (place,) = world.folder.glob("*.db")

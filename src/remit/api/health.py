@@ -88,7 +88,8 @@ class Health:
         if bundle == "applied" and house.reactions.superseded:
             bundle = "superseded"
         known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
-        shut = await self._shut()
+        # A store that does not answer the probe answers no other question.
+        shut = await self._shut() if store == "writable" else []
         roll = house.roster.seen()
         told = Readiness(
             ready=ready,
@@ -138,7 +139,8 @@ class Health:
         value = {"at": self._house.clock.now().isoformat()}
         try:
             await self._house.store.commit(Unit((PutValue(self._house.tenant, PROBE_KEY, value),)))
-            self._store = "writable"
+            # The probe holds no event: that state can be written says nothing of the log.
+            self._store = self._house.store.failing or "writable"
         except RemitError as error:
             self._store = error.code
         finally:

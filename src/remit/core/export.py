@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exported evidence: lines of JSON that verify offline, by whoever holds the log's public key.
 
-    {"remit_evidence": 1, "origin": ..., "verifier": ..., "size": n, "task": ""}
+    {"origin": ..., "remit_evidence": 1, "size": n, "task": "", "verifier": ...}
     {"index": 0, "leaf": "<the leaf's exact text>", "openings": {name: [salt, value]}, "path": [...]}
     ...
     {"checkpoint": "<C2SP signed note>"}
@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from remit.core.canonical import encode_trusted
+from remit.core.canonical import encode
 from remit.core.errors import RemitError
 from remit.core.event import FORMAT as LEAF_FORMAT
 
@@ -40,8 +40,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str
     verifier: str
     size: int
-    task: str = ""
-    closure: str = ""
+    task: str
+    closure: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,8 +49,8 @@ class EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     index: int
     leaf: str
-    openings: dict[str, list[Json]] | None = None
-    path: list[str] | None = None
+    openings: dict[str, list[Json]] | msgspec.UnsetType = msgspec.UNSET
+    path: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,18 +69,20 @@ class FactsRead(msgspec.Struct, frozen=True):
     key: Json = None
 
 
-class LeafRead(msgspec.Struct, frozen=True):
-    """What a verification reads of a record."""
+class LeafRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record."""
 
     v: int
     kind: str
     at: str
+    tenant: str
     writer: str
     seq: int
     prev: str
     facts: FactsRead
     task: str = ""
     task_prev: str = ""
+    agent: str = ""
     call: str = ""
     sealed: dict[str, str] = {}
 
@@ -92,7 +94,7 @@ class Ambiguous(ValueError):
 def header_line(origin: str, verifier: str, size: int, task: str = "", closure: str = "") -> bytes:
     """Give the first line of an export."""
     line = {"remit_evidence": FORMAT, "origin": origin, "verifier": verifier, "size": size, "task": task}
-    return orjson.dumps({**line, "closure": closure} if closure else line) + b"\n"
+    return encode({**line, "closure": closure} if closure else line) + b"\n"
 
 
 def event_line(
@@ -105,50 +107,53 @@ def event_line(
         line["openings"] = openings
     if path is not None:
         line["path"] = [base64.b64encode(node).decode() for node in path]
-    return orjson.dumps(line) + b"\n"
+    return encode(line) + b"\n"
 
 
 def checkpoint_line(note: str) -> bytes:
     """Give the last line of an export."""
-    return orjson.dumps({"checkpoint": note}) + b"\n"
+    return encode({"checkpoint": note}) + b"\n"
 
 
 def read_header(raw: bytes) -> Header | None:
     """Read the first line; None where it is none of this format."""
     try:
-        header = msgspec.convert(_object(raw, line=True), Header)
+        header = msgspec.convert(_object(_line(raw)), Header)
     except ValueError:
         return None
-    return header if header.remit_evidence == FORMAT else None
+    return header if header.remit_evidence == FORMAT and header.closure != "" else None
 
 
 def read_line(raw: bytes) -> EventLine | CheckpointLine:
     """Read any other line; raises `ValueError`, as `Ambiguous` where it has more than one reading."""
-    said = _object(raw, line=True)
+    said = _object(_line(raw))
     form: type[EventLine | CheckpointLine] = CheckpointLine if "checkpoint" in said else EventLine
     return msgspec.convert(said, form)
 
 
 def read_leaf(data: bytes) -> tuple[LeafRead, dict[str, Json]]:
     """Read a record, and all its facts; raises `ValueError` where it is none of this format."""
-    record = _object(data, line=False)
+    record = _object(data)
     leaf = msgspec.convert(record, LeafRead)
-    if leaf.v != LEAF_FORMAT:
+    if leaf.v != LEAF_FORMAT or ("task" in record) is not ("task_prev" in record):
         raise ValueError("a record of another format")
     return leaf, record["facts"]
 
 
-def _object(text: bytes, *, line: bool) -> dict[str, Json]:
-    """Read an object that equals its own encoding, and so holds no member twice.
+def _line(raw: bytes) -> bytes:
+    if not raw.endswith(b"\n"):
+        raise ValueError("a line that was cut")
+    return raw[:-1]
 
-    A line keeps the order of its members; a leaf is RFC 8785.
-    """
+
+def _object(text: bytes) -> dict[str, Json]:
+    """Read an object that is its own RFC 8785 form, and so holds no member twice."""
     said = orjson.loads(text)
     if not isinstance(said, dict):
         raise ValueError("no object")
     try:
-        again = orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE) if line else encode_trusted(said)
-    except (TypeError, RemitError):
+        again = encode(said)
+    except RemitError:
         raise ValueError("a value that has no form") from None
     if again != text:
         raise Ambiguous

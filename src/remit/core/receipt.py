@@ -116,12 +116,11 @@ def closing_of(said: list[Json]) -> Closing:
 
 
 def _is_closing(said: Json) -> bool:
-    texts, numbers = said[:2], said[2:5]
     return (
         isinstance(said, list)
         and len(said) in (_SHORT, _LONG)
-        and all(isinstance(one, str) for one in texts)
-        and all(isinstance(one, int) for one in numbers)
+        and all(isinstance(one, str) for one in said[:2])
+        and all(isinstance(one, int) for one in said[2:5])
     )
 
 

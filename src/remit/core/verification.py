@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from remit.core.checkpoint import VerifierKey, open_checkpoint
 from remit.core.errors import RemitError
@@ -123,7 +124,8 @@ class _Reading:
 
     def __init__(self, header: Header, seen: SeenRoot | None = None) -> None:
         self.header = header
-        self.whole = not header.task and not header.closure
+        self.closure = header.closure or ""
+        self.whole = not header.task and not self.closure
         # The beginning that was seen before; only a whole export holds its leaves.
         self.seen = seen if self.whole else None
         self.faults: list[ExportFault] = []
@@ -141,7 +143,7 @@ class _Reading:
         self.number = 1  # of the line in hand; the first is the header
         # Of a part: line, index, leaf hash and path of each event.
         self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
-        self.receipt = ReceiptReading(header.closure)
+        self.receipt = ReceiptReading(self.closure)
 
     def fault(self, index: int, code: str, text: str) -> None:
         if len(self.faults) < MAX_FAULTS:
@@ -156,7 +158,7 @@ class _Reading:
             if isinstance(line, CheckpointLine):
                 self.note = line.checkpoint
                 return
-            if (line.path is None) != self.whole:
+            if (line.path is UNSET) is not self.whole:
                 raise ValueError("only the events of a part have paths")
         except Ambiguous:
             text = f"line {self.number} can be read in two ways: a member stands twice, or it was rewritten"
@@ -190,14 +192,14 @@ class _Reading:
         self.last = max(self.last, leaf.at)
         if leaf.kind == _ROTATED and leaf.facts.kind == KeyKind.CHECKPOINT.value:
             self.rotated[str(leaf.facts.previous)] = str(leaf.facts.key)
-        if self.header.closure:
+        if self.closure:
             self.receipt.take(leaf.kind, leaf.at, facts)
         else:
             for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
                 self.fault(fault.index, fault.code, fault.text)
         if self.header.task and leaf.task != self.header.task:
             self.fault(index, "foreign-task", f"event {index} is not of task `{self.header.task}`")
-        if line.openings is not None:
+        if line.openings is not UNSET:
             self._open(index, leaf, line.openings)
 
     def successors(self, key: str) -> list[str]:
@@ -214,7 +216,7 @@ class _Reading:
                 self.grow()
             return
         try:
-            path = [_node(text) for text in line.path or []]
+            path = [_node(text) for text in line.path or ()]
         except ValueError:
             path = []
         self.hashes.append((self.number, index, hashed, path))
@@ -270,12 +272,12 @@ class _Reading:
         return size, root
 
     def _close_receipt(self) -> None:
-        if not self.header.closure:
+        if not self.closure:
             return
         if self.receipt.read() is None:
-            self.fault(-1, "no-closure", f"the event of closure `{self.header.closure}` is not here")
+            self.fault(-1, "no-closure", f"the event of closure `{self.closure}` is not here")
         for lease in self.receipt.strangers[:3]:
-            self.fault(-1, "foreign-lease", f"closure `{self.header.closure}` lists no lease `{lease}`")
+            self.fault(-1, "foreign-lease", f"closure `{self.closure}` lists no lease `{lease}`")
 
     def _close_whole(self, size: int, root: bytes) -> None:
         missing = size - self.events
@@ -320,7 +322,7 @@ def verify_export(
         fault = ExportFault(
             -1, "not-an-export", "this is not exported evidence, or its first line was changed"
         )
-        return _report(_Reading(Header(FORMAT, "", "", 0)), 0, b"", (fault,))
+        return _report(_Reading(Header(FORMAT, "", "", 0, "")), 0, b"", (fault,))
     reading = _Reading(header, seen)
     for reading.number, raw in enumerate(source, start=2):
         reading.take(raw)

@@ -147,6 +147,11 @@ class Store(Protocol):
         """The incarnation that writes: a random id, new at each start."""
         ...
 
+    @property
+    def failing(self) -> str:
+        """The code for which the last unit with events was not committed; empty where it was."""
+        ...
+
     async def commit(self, unit: Unit, *, at_once: bool = False) -> Receipt:
         """Commit a unit whole or not at all, also if its caller is cancelled meanwhile."""
         ...

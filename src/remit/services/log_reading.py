@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from remit.core.export import read_leaf
 from remit.core.finding import FindingKind
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.ports.log import Head
-from remit.ports.store import Store
+from remit.ports.store import Entry, Store
 from remit.services.evidence import Evidence
 from remit.services.findings import Findings
 
@@ -48,10 +49,9 @@ class LogReading:
         start, hashes = self._frontier.size, list[bytes]()
         left = head.size - start
         for entry in await self._store.entries(self._tenant, start=start, limit=min(PAGE, left)):
-            hashed = leaf_hash(entry.leaf)
-            if entry.index != start + len(hashes) or hashed != entry.leaf_hash:
+            if entry.index != start + len(hashes) or not _is_as_recorded(entry):
                 break
-            hashes.append(hashed)
+            hashes.append(entry.leaf_hash)
         self._frontier, _ = new_tile_nodes(self._frontier, hashes)
         if len(hashes) < min(PAGE, left):
             await self._changed(
@@ -68,3 +68,15 @@ class LogReading:
         about = f"log:{self._evidence.origin}"
         await self._findings.see(FindingKind.LOG_CHANGED, about, str(event), {"event": event, "why": why})
         self.state = "changed"
+
+
+def _is_as_recorded(entry: Entry) -> bool:
+    """Whether a row holds the leaf of its hash, and says beside it what the leaf says."""
+    if leaf_hash(entry.leaf) != entry.leaf_hash:
+        return False
+    try:
+        record, _ = read_leaf(entry.leaf)
+    except ValueError:
+        return False
+    sealed = bool(entry.sealed) or not record.sealed
+    return (entry.kind, entry.task) == (record.kind, record.task) and sealed

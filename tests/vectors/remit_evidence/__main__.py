@@ -38,9 +38,9 @@ async def made(folder: Path) -> dict[str, bytes]:
 
 
 def changed(name: str, text: bytes, what: str, old: str, new: str) -> Json:
-    """Give a case that changes the first line that holds a text, from the second one on."""
+    """Give a case that changes the first line that holds a text."""
     lines = text.decode().split("\n")
-    line = next(number for number, one in enumerate(lines[1:], 2) if old in one)
+    line = next(number for number, one in enumerate(lines, 1) if old in one)
     return {"what": what, "file": f"{name}.jsonl", "line": line, "old": old, "new": new, "holds": False}
 
 
@@ -48,6 +48,9 @@ def cases(found: dict[str, bytes]) -> list[Json]:
     """Give the cases: each file as it is, and what must not be accepted."""
     whole, task = found["whole"], found["task"]
     path = json.loads(task.split(b"\n")[1])["path"]
+    salt = next(
+        json.loads(one)["openings"]["arguments"][0] for one in whole.split(b"\n") if b'"text":' in one
+    )
     out = [{"what": "as it is", "file": f"{name}.jsonl", "holds": True} for name in found]
     out += [
         changed("whole", whole, "a fact was changed", "permit", "forbid"),
@@ -57,6 +60,16 @@ def cases(found: dict[str, bytes]) -> list[Json]:
         changed("whole", whole, "a value stands twice", '"text":"one"', '"text":"two","text":"one"'),
         changed("whole", whole, "a member that nobody knows", '{"index":1,', '{"note":1,"index":1,'),
         changed("whole", whole, "an event of the place of another", '{"index":1,', '{"index":2,'),
+        changed("whole", whole, "a member that is null", '"leaf":', '"closure":null,"leaf":'),
+        changed("whole", whole, "openings that are null", '}","openings":{', '}","openings":null,"x":{'),
+        changed("whole", whole, "another spelling of a number", '{"index":1,', '{"index":1.0,'),
+        changed("whole", whole, "white space", '{"index":1,', '{"index": 1,'),
+        changed("whole", whole, "another spelling of a text", '{"index":1,', '{"\\u0069ndex":1,'),
+        changed("whole", whole, "another spelling of a value", '"amount":1.5', '"amount":1.50'),
+        changed("whole", whole, "a salt with padding", salt, f"{salt}=="),
+        changed("whole", whole, "a header without its task", ',"task":""', ""),
+        changed("whole", whole, "a header with an empty closure", '{"origin"', '{"closure":"","origin"'),
+        changed("whole", whole, "a header of another form", '"remit_evidence":1', '"remit_evidence":2'),
         changed("whole", whole, "openings of one name too many", '"openings":{', '"openings":{"x":["",1],'),
         changed("whole", whole, "the size of another log", "remit/default\\n", "remit/default\\n1"),
         changed("task", task, "a path of another event", path[0], path[-1]),

@@ -60,6 +60,11 @@ class RelationalStore:
         """The incarnation that writes."""
         return self._incarnation
 
+    @property
+    def failing(self) -> str:
+        """The code for which the last events were not committed; empty where they were."""
+        return self._writer.failing
+
     async def commit(self, unit: Unit, *, at_once: bool = False) -> Receipt:
         """Commit a unit whole or not at all."""
         # Shielded: the batch goes on for the others when one caller stops waiting.

@@ -92,6 +92,8 @@ class GroupWriter(ABC):
         self._aside = aside
         self._hurry = False  # somebody waits for a unit in the queue
         self._patience: asyncio.TimerHandle | None = None
+        #: The code for which the last batch with events was not committed; empty where it was.
+        self.failing = ""
 
     @abstractmethod
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -260,6 +262,8 @@ class GroupWriter(ABC):
             self._ledger.settle()
         else:
             self._undo()
+        if any(unit.events for (unit, _), _ in batch):
+            self.failing = "" if fault is None else self._unavailable(fault).code
         for (_, future), outcome in batch:
             if future.done():
                 continue  # its caller stopped waiting; what was submitted is committed all the same

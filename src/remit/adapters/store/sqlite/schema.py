@@ -30,8 +30,9 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     """
     try:
         # Its owner alone reads it, whatever the folder and the mask let others do; the log beside it follows.
+        # A file that is there is not opened: to close it would drop the locks that SQLite has on it.
         with contextlib.suppress(OSError):  # sqlite says what is wrong
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         # Statements run on the event loop's thread and COMMIT on the writer's, never at once.
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0
