@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all attack check docs docs-check bench lock clean
+.PHONY: help demo test test-all attack mutants check docs docs-check bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -28,11 +28,14 @@ demo: .venv/.stamp-demo ## the story, end to end, on real MCP servers
 test: .venv/.stamp-dev ## the tests, without the slow ones
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow"
 
-test-all: .venv/.stamp-dev ## every test
+test-all: .venv/.stamp-mutants ## every test
 	$(BIN)/python -m pytest $(SPREAD)
 
 attack: .venv/.stamp-dev ## search for attacks that pass, 100,000 candidates; writes build/adversary.json
 	$(BIN)/python -m tests.adversary --json build/adversary.json
+
+mutants: .venv/.stamp-mutants ## see whether the tests notice each mutant of what decides, hours; writes build/mutants.json
+	$(BIN)/python -m tests.mutation
 
 check: .venv/.stamp-dev ## format, lint, types, house rules, docs
 	$(BIN)/ruff format --check .
@@ -53,10 +56,11 @@ bench: .venv/.stamp-bench ## measure; prints a table and writes build/bench.json
 
 # One resolution for everything (all.txt), then each set as a part of it, so that the sets never disagree.
 lock: .venv/.stamp-lock ## resolve requirements/*.txt anew from pyproject.toml
-	$(UV_COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --group lock -o requirements/all.txt
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --all-extras --group mutants --group bench --group lock -o requirements/all.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --group build -o requirements/run.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group build -o requirements/demo.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group dev -o requirements/dev.txt
+	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group mutants -o requirements/mutants.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --group bench -o requirements/bench.txt
 	$(UV_COMPILE) -c requirements/all.txt --group lock -o requirements/lock.txt
 

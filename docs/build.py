@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from adversary import adversary_page
+from mutants import mutants_page
 
 from remit.api.openapi import document_text, reference_page
 from remit.cli.reference import cli_page, events_page, findings_page
@@ -216,6 +217,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,
     "reference/findings.md": findings_page,
+    "reference/mutants.md": mutants_page,
     "reference/openapi.json": document_text,
     "reference/others-tests.md": interop_page,
     "reference/performance.md": performance_page,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from remit.core import merkle
 from remit.core.errors import Malformed, VerificationFailed
+from tests.refusals import refused
 
 MOST = 600
 LEAVES = [merkle.leaf_hash(f"leaf {number}".encode()) for number in range(MOST)]
@@ -156,8 +157,8 @@ def test_it_does_not_matter_how_appends_are_grouped(groups: list[int], start: in
 def _fails(check: Callable[[], None]) -> bool:
     try:
         check()
-    except VerificationFailed:
-        return True
+    except VerificationFailed as refusal:
+        return refusal.code in ("inclusion-failed", "consistency-failed")
     return False
 
 
@@ -232,5 +233,87 @@ def test_a_store_that_lost_hashes_is_found_out() -> None:
 @pytest.mark.parametrize("data", [b"", b"\0" * 7, b"\0" * 7 + b"\1", b"\0" * 8 + bytes(32), b"\0" * 8 + b"x"])
 def test_a_frontier_that_no_tree_has_is_refused(data: bytes) -> None:
     """The number of peaks follows from the size."""
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         merkle.Frontier.from_bytes(data)
+
+
+def test_a_proof_of_inclusion_holds_for_its_size_alone() -> None:
+    """Under another size, smaller or larger, it does not hold."""
+    for size in range(1, 34):
+        root = naive_root(0, size)
+        for index in range(size):
+            proof = naive_path(index, 0, size)
+            merkle.verify_inclusion(LEAVES[index], index, size, proof, root)
+            for wrong in {0, index, size - 1, size + 1, 2 * size, 2 * size + 1, 64} - {size}:
+                other = naive_root(0, wrong)
+                if index < wrong and naive_path(index, 0, wrong) == proof:
+                    # Sizes in which the leaf has the same siblings: the roots differ.
+                    assert other != root
+                    continue
+                with refused("inclusion-failed", VerificationFailed):
+                    merkle.verify_inclusion(LEAVES[index], index, wrong, proof, other)
+                if wrong <= index or len(naive_path(index, 0, wrong)) != len(proof):
+                    with refused("inclusion-failed", VerificationFailed):
+                        merkle.verify_inclusion(LEAVES[index], index, wrong, proof, root)
+
+
+@pytest.mark.parametrize(
+    ("proof", "word"),
+    [
+        (lambda path: path[:-1], "short"),
+        (lambda path: [*path, path[-1]], "long"),
+        (lambda path: [], "short"),
+        (lambda path: [bytes(32), *path[1:]], "root"),
+        (lambda path: [path[0][:-1], *path[1:]], "32 bytes"),
+    ],
+)
+def test_a_proof_that_fails_says_how(proof: Callable[[list[bytes]], list[bytes]], word: str) -> None:
+    """Too short, too long, another root, or no hashes: each by the code of what was to be proven."""
+    path = naive_path(3, 0, 7)
+    with refused("inclusion-failed", VerificationFailed) as caught:
+        merkle.verify_inclusion(LEAVES[3], 3, 7, proof(path), naive_root(0, 7))
+    assert word in str(caught.value)
+    grown = naive_subproof(3, 0, 7, known=True)
+    with refused("consistency-failed", VerificationFailed) as caught:
+        merkle.verify_consistency(3, 7, proof(grown), naive_root(0, 3), naive_root(0, 7))
+    assert word in str(caught.value)
+
+
+def test_a_growth_that_fails_says_which_root_is_another() -> None:
+    """The old one, or the new one; equal sizes have equal roots, and no tree shrinks."""
+    grown, old, new = naive_subproof(3, 0, 7, known=True), naive_root(0, 3), naive_root(0, 7)
+    for roots, word in (((new, new), "the old root"), ((old, old), "the new root")):
+        with refused("consistency-failed", VerificationFailed) as caught:
+            merkle.verify_consistency(3, 7, grown, *roots)
+        assert word in str(caught.value)
+    for sizes_, proof, roots in (
+        ((7, 3), grown, (new, old)),
+        ((-1, 3), [], (new, old)),
+        ((3, 3), [], (old, new)),
+        ((3, 3), grown, (old, old)),
+        ((0, 3), [], (old, old)),
+        ((0, 3), grown, (merkle.EMPTY_ROOT, old)),
+        ((3, 7), [old[:-1], *grown[1:]], (old, new)),
+        ((3, 7), grown, (old[:-1], new)),
+    ):
+        with refused("consistency-failed", VerificationFailed):
+            merkle.verify_consistency(*sizes_, proof, *roots)
+    merkle.verify_consistency(0, 3, [], merkle.EMPTY_ROOT, old)
+    merkle.verify_consistency(3, 3, [], old, old)
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 3), (-1, 3)])
+def test_what_no_tree_can_prove_is_refused(old: int, new: int) -> None:
+    """A growth backwards, a leaf that is not there, a subtree that is not complete."""
+    with refused("verification-failed", VerificationFailed):
+        merkle.consistency_nodes(old, new)
+    with refused("verification-failed", VerificationFailed):
+        merkle.inclusion_nodes(old, 3) if old > 3 else merkle.inclusion_nodes(-1, 3)
+    with refused("verification-failed", VerificationFailed):
+        Tiles(LEAVES[:5]).reader()(2, 1)
+    with refused("malformed", Malformed):
+        merkle.Frontier().append(b"short")
+    with refused("malformed", Malformed):
+        merkle.Frontier(1, (b"short",))
+    with refused("inclusion-failed", VerificationFailed):
+        merkle.verify_inclusion(LEAVES[0], 3, 3, [], LEAVES[0])

@@ -13,6 +13,7 @@ from remit.core.event import EventKind
 from remit.core.revocation import ScopeKind, scope
 from remit.core.task import TaskState
 from tests.call_world import CallWorld, call_world
+from tests.refusals import refused
 from tests.tokens import task_token
 
 
@@ -47,9 +48,9 @@ async def test_a_lapsed_lease_cannot_be_renewed(world: CallWorld) -> None:
     """Who is late is late, before upkeep has come round too."""
     task, _ = await world.open(lease_s=1)
     world.clock.advance(1)
-    with pytest.raises(Fenced):
+    with refused("task-lease", Fenced):
         await world.house.tasks.renew(task.id)
-    with pytest.raises(Fenced):
+    with refused("task-lease", Fenced):
         await task_token(world.house, task.id)
 
 
@@ -66,7 +67,7 @@ async def test_a_renewed_lease_goes_on(world: CallWorld) -> None:
         if world.clock.now() >= task.deadline:
             break
         await world.house.tasks.renew(task.id)
-    with pytest.raises(Fenced):
+    with refused("task-expired", Fenced):
         await world.house.tasks.renew(task.id)
     (closure,) = await world.house.revocations.expire()
     assert closure.reason == "the deadline has passed"
@@ -78,7 +79,7 @@ async def test_a_call_is_no_renewal(world: CallWorld) -> None:
     world.clock.advance(1)
     assert await world.outcome(token, "read") is Outcome.PERMIT
     world.clock.advance(1)
-    with pytest.raises(Fenced):
+    with refused("task-lease", Fenced):
         await world.call(token, "read")
 
 
@@ -87,7 +88,7 @@ async def test_setting_the_clock_back_gives_no_time(world: CallWorld) -> None:
     _, token = await world.open(lease_s=1)
     world.clock.jump(-3)
     world.clock.advance(1)
-    with pytest.raises(Fenced):
+    with refused("task-lease", Fenced):
         await world.call(token, "read")
 
 
@@ -101,7 +102,7 @@ async def test_a_call_in_hand_is_cut_when_the_lease_runs_out(world: CallWorld) -
     (closure,) = await world.house.revocations.expire()
     assert [one.tool for one in closure.indeterminate] == ["desk/write"]
     world.desk.open.set()
-    with pytest.raises(Fenced):
+    with refused("fenced", Fenced):
         await call
 
 
@@ -116,5 +117,5 @@ async def test_a_restart_gives_one_more_lease_and_no_more(tmp_path: Path) -> Non
         world.clock.advance(1)
         (closure,) = await world.house.revocations.expire()
         assert closure.tasks == (task.id,)
-        with pytest.raises(Fenced):
+        with refused("task-ended", Fenced):
             await world.call(token, "read")

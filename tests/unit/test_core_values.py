@@ -20,6 +20,7 @@ from remit.core.revocation import EVERYTHING, risen
 from remit.core.task import Budgets, Intent, Parameter, Task, TaskState, TaskType, check_parameters
 from remit.core.tool import Effect, Tier, Tool, fill, surface_digest, surface_of, undescribed
 from remit.core.workload import Assurance
+from tests.refusals import refused
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CLASSES = Classes()
@@ -128,7 +129,7 @@ def task(state: TaskState = TaskState.ACTIVE) -> Task:
 def test_there_is_no_way_back_from_an_ended_task(start: TaskState, end: TaskState) -> None:
     """No move leads out of an ended state, and none leads back to proposed."""
     if start.ended or end is TaskState.PROPOSED:
-        with pytest.raises(Conflict):
+        with refused("conflict", Conflict):
             task(start).moved(end, NOW)
 
 
@@ -177,7 +178,7 @@ def test_parameters_take_their_defaults() -> None:
 @pytest.mark.parametrize("given_params", [{}, {"n": "1"}, {"n": True}, {"n": 1.5}, {"n": 1, "other": 2}])
 def test_a_missing_unknown_or_ill_typed_parameter_is_refused(given_params: dict[str, object]) -> None:
     """A boolean is no integer, a fraction is no integer, and nothing unknown is let through."""
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         check_parameters(TYPE, given_params)
 
 
@@ -248,13 +249,13 @@ def person(name: str, *roles: Role) -> Person:
 
 def test_who_asks_does_not_approve() -> None:
     """An approver who is the person behind the task is refused."""
-    with pytest.raises(Forbidden):
+    with refused("forbidden", Forbidden):
         approval().answered(person("lena", Role.APPROVER), True, NOW)
 
 
 def test_an_administrator_is_no_approver_by_that_alone() -> None:
     """Administering and approving are different roles."""
-    with pytest.raises(Forbidden):
+    with refused("forbidden", Forbidden):
         approval().answered(person("ada", Role.ADMINISTRATOR), True, NOW)
 
 
@@ -269,7 +270,7 @@ def test_an_approval_permits_one_exact_call_until_it_expires() -> None:
 @pytest.mark.parametrize("state", [state for state in ApprovalState if state is not ApprovalState.PENDING])
 def test_an_approval_is_answered_once(state: ApprovalState) -> None:
     """An approval that is not pending takes no answer."""
-    with pytest.raises(Conflict):
+    with refused("conflict", Conflict):
         approval(state=state).answered(person("omar", Role.APPROVER), True, NOW)
 
 
@@ -309,5 +310,5 @@ def test_an_id_holds_all_of_its_entropy(entropy: bytes) -> None:
 @pytest.mark.parametrize("name", ["", "A", "-x", "a" * 64, "a b", "a\n", "ä", "a/b"])
 def test_a_name_is_plain(name: str) -> None:
     """Names are short, lower case, and hold nothing that another parser could read otherwise."""
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         check_name(name, "an agent")

@@ -77,6 +77,12 @@ def test_proof_that_holds() -> None:
         (claims(ath=token_hash("another")), "proof-token"),
         (claims(jti=""), "proof-malformed"),
         (claims(jti="x" * 257), "proof-malformed"),
+        (claims(jti="x" * 256), ""),
+        (claims(iat=NOW - 300), ""),
+        (claims(iat=NOW + 300), ""),
+        (claims(htu="https://REMIT.example:443/mcp/%66iles?a#b"), ""),
+        (claims(htu="https://remit.example/mcp%2Ffiles"), "proof-address"),
+        (claims(htu="https://remit.example:8443/mcp/files"), "proof-address"),
         (claims(jti=7), "proof-malformed"),
         (claims(iat="now"), "proof-malformed"),
         (claims(iat=True), "proof-malformed"),
@@ -272,3 +278,28 @@ def test_clock_may_be_off_within_bounds() -> None:
         except ProofRefused as refused:
             told = refused.code
         assert told == code
+
+
+@pytest.mark.parametrize(
+    ("one", "normal"),
+    [
+        ("https://A.example/%7Eb/%41%2d%2f%c3%a4", "https://a.example/~b/A-%2F%C3%A4"),
+        ("HTTP://a.example:80", "http://a.example/"),
+        ("https://a.example:80/", "https://a.example:80/"),
+        ("https://[2001:DB8::1]:443/x?y#z", "https://[2001:db8::1]/x"),
+        ("ftp://a.example/", ""),
+        ("https:///x", ""),
+        ("https://u@a.example/", ""),
+        ("https://a.example:x/", ""),
+    ],
+)
+def test_an_address_has_one_normal_form(one: str, normal: str) -> None:
+    """Letters that need no escape stand plainly, others escaped in capitals (RFC 3986 section 6.2.2)."""
+    normal_url.cache_clear()  # what another test has asked for is no answer here
+    assert normal_url(one) == normal
+
+
+def test_every_text_has_a_hash() -> None:
+    """A token of broken text is nobody's, and no fault."""
+    assert token_hash("\ud800") != token_hash("\ud801")
+    assert len(token_hash("")) == 43

@@ -9,6 +9,7 @@ import pytest
 
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.grant import MAX_LAYERS, Ceilings, Grant, GrantTemplate, narrow
+from tests.refusals import refused
 
 
 def _codes(grant: Grant, arguments: dict[str, Any]) -> list[str]:
@@ -104,7 +105,7 @@ def test_a_child_gets_only_tools_that_its_parent_holds() -> None:
     assert len(grants) == 2
     assert [refusal.code for refusal in refusals] == ["tool-not-granted"]
     assert "`files/read`" in refusals[0].text
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         held[0].attenuate(Grant("files/write"))
 
 
@@ -215,7 +216,7 @@ def test_a_parameter_that_is_declared_as_a_path_may_hold_several_names() -> None
     grant = template.instantiate({"p": "a/b"}, paths={"p"})
     assert grant.permits({"path": "repos/a/b/c"}) == ()
     for value in ("../x", "a/../b", "/a", "a//b", "", "a/"):
-        with pytest.raises(ConfigInvalid):
+        with refused("config-invalid", ConfigInvalid):
             template.instantiate({"p": value}, paths={"p"})
 
 
@@ -255,7 +256,7 @@ def test_a_parameter_stands_for_itself(spec: Any, value: Any, permitted: str, re
 )
 def test_a_parameter_cannot_widen_its_place(spec: Any, value: Any) -> None:
     """No dot for all names below, no second host, no place where a text would be read as a set."""
-    with pytest.raises(ConfigInvalid):
+    with refused("config-invalid", ConfigInvalid):
         GrantTemplate("x/y", {"a": spec}).instantiate({"x": value})
 
 
@@ -279,7 +280,7 @@ def test_a_fault_in_a_written_grant_names_its_key(written: Any, key: str) -> Non
     with pytest.raises(ConfigInvalid) as caught:
         GrantTemplate.load(written, "t")
     assert caught.value.key.startswith(key)
-    with pytest.raises(ConfigInvalid):
+    with refused("config-invalid", ConfigInvalid):
         Grant.load(written, "t")
 
 

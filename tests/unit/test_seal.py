@@ -4,11 +4,13 @@
 import base64
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 
 from remit.core import canonical, merkle, seal
 from remit.core.errors import Malformed, VerificationFailed
+from tests.refusals import refused
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
@@ -54,7 +56,7 @@ def test_a_salt_of_any_size_is_the_key_of_an_hmac(size: int) -> None:
 @pytest.mark.parametrize("size", [0, 15, 33])
 def test_a_salt_of_another_size_is_refused(size: int) -> None:
     """Fewer than 16 bytes could be guessed; more than 32 are a mistake."""
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         seal.commit("path", "x", bytes(size))
 
 
@@ -89,10 +91,18 @@ def test_any_json_value_survives_sealing(value: object) -> None:
     assert commitments["value"] == seal.commit("value", value, SALTS[0])
 
 
-@pytest.mark.parametrize("value", [float("nan"), 2**53, "\ud800", b"bytes"])
-def test_a_value_that_json_does_not_know_is_not_committed_to(value: object) -> None:
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (float("nan"), "number-out-of-range"),
+        (2**53, "number-out-of-range"),
+        ("\ud800", "lone-surrogate"),
+        (b"bytes", "not-json"),
+    ],
+)
+def test_a_value_that_json_does_not_know_is_not_committed_to(value: object, code: str) -> None:
     """It is refused as such, not sealed approximately."""
-    with pytest.raises(Malformed):
+    with refused(code, Malformed):
         seal.conceal({"value": value}, SALTS[:1])
 
 
@@ -119,7 +129,7 @@ def test_a_blob_opens_for_its_event_and_its_subject_alone() -> None:
 @pytest.mark.parametrize("blob", [b"", b"\x01", b"\x02" + bytes(60), b"\x01" + bytes(27)])
 def test_a_blob_of_another_form_is_refused(blob: bytes) -> None:
     """A later format is not taken for this one."""
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         seal.unseal(KEY, blob, b"event-1")
 
 
@@ -133,7 +143,7 @@ def test_values_that_the_leaf_did_not_commit_to_are_not_revealed() -> None:
         with pytest.raises(VerificationFailed) as refusal:
             seal.reveal(attempt, commitments)
         assert refusal.value.code == "commitment-mismatch"
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         seal.reveal(broken, commitments)
 
 
@@ -142,9 +152,9 @@ def test_a_wrapped_key_is_for_its_subject_alone() -> None:
     wrapped = seal.wrap_key(OTHER_KEY, NONCE, KEY, "ada@example.com")
     assert seal.unwrap_key(OTHER_KEY, wrapped, "ada@example.com") == KEY
     for key, subject in ((KEY, "ada@example.com"), (OTHER_KEY, "eve@example.com")):
-        with pytest.raises(VerificationFailed):
+        with refused("unseal-failed", VerificationFailed):
             seal.unwrap_key(key, wrapped, subject)
-    with pytest.raises(VerificationFailed):
+    with refused("unseal-failed", VerificationFailed):
         seal.unseal(OTHER_KEY, wrapped, b"ada@example.com")
 
 
@@ -153,9 +163,9 @@ def test_a_wrapped_key_is_for_its_subject_alone() -> None:
 )
 def test_keys_and_nonces_of_another_size_are_refused(key: bytes, nonce: bytes) -> None:
     """AES-256 and 96-bit nonces only."""
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         seal.seal(key, nonce, {}, b"")
-    with pytest.raises(Malformed):
+    with refused("malformed", Malformed):
         seal.wrap_key(KEY, NONCE, bytes(16), "ada@example.com")
 
 
@@ -185,9 +195,34 @@ def test_deleting_a_key_hides_the_values_and_leaves_every_proof() -> None:
     merkle.verify_inclusion(merkle.leaf_hash(leaf), 1, 3, proof, frontier.root())
     for value in ("contracts/C-42.md", "C-42"):
         assert value.encode() not in leaf + blobs["event-1"]
-    with pytest.raises(VerificationFailed):  # no key that is left opens it
+    with refused("unseal-failed", VerificationFailed):  # no key that is left opens it
         seal.unseal(OTHER_KEY, blobs["event-1"], b"event-1")
     # and the leaf alone does not let a guess be tried: without the salt, the right value matches nothing
     assert not any(
         seal.open_commitment(commitments["path"], "path", "contracts/C-42.md", salt) for salt in SALTS[1:]
     )
+
+
+def test_what_json_cannot_write_is_not_sealed() -> None:
+    """It is refused as such, with its own code."""
+    openings: dict[str, list[Any]] = {"value": ["salt", b"bytes"]}
+    with refused("not-json", Malformed):
+        seal.seal(KEY, NONCE, openings, b"event-1")
+
+
+def test_the_smallest_blob_is_the_one_of_nothing() -> None:
+    """A version, a nonce and a tag; a byte less is no blob."""
+    blob = seal._encrypt(KEY, NONCE, b"", b"place")
+    assert len(blob) == 1 + 12 + 16
+    assert seal._decrypt(KEY, blob, b"place", "sealed values") == b""
+    with refused("malformed", Malformed):
+        seal._decrypt(KEY, blob[:-1], b"place", "sealed values")
+
+
+def test_the_first_name_that_one_side_lacks_is_named() -> None:
+    """By the order of names, whichever side lacks it."""
+    commitments, openings = seal.conceal(VALUES, SALTS[:2])
+    for one, other in ((commitments, {}), ({}, openings)):
+        with refused("commitment-mismatch", VerificationFailed) as caught:
+            seal.reveal(other, one)
+        assert f"`{min(VALUES)}`" in str(caught.value)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from remit.core.checkpoint import LogProof, VerifierKey, open_checkpoint
-from remit.core.errors import NotFound, RemitError, VerificationFailed
+from remit.core.errors import NotFound, VerificationFailed
 from remit.core.event import EventKind
 from remit.core.merkle import verify_consistency
 from remit.services.evidence import readable
 from tests.call_world import CallWorld, call_world
+from tests.refusals import refused
 
 
 @pytest.fixture
@@ -57,12 +58,12 @@ async def test_every_event_can_be_proven(world: CallWorld) -> None:
         proof = LogProof.parse((await evidence.prove(entry.index)).encode())
         proof.verify(entry.leaf, key)
         other = entries[(entry.index + 1) % len(entries)]
-        with pytest.raises(RemitError):
+        with refused("inclusion-failed"):
             proof.verify(other.leaf, key)
     for index in (-1, len(entries)):
-        with pytest.raises(NotFound):
+        with refused("not-found", NotFound):
             await evidence.prove(index)
-        with pytest.raises(NotFound):
+        with refused("not-found", NotFound):
             await evidence.entry(index)
 
 
@@ -75,10 +76,10 @@ async def test_the_log_is_proven_to_begin_with_what_it_was(world: CallWorld) -> 
     after, proof = await evidence.growth(before.size)
     assert after.size > before.size
     verify_consistency(before.size, after.size, proof, before.root, after.root)
-    with pytest.raises(VerificationFailed):
+    with refused("consistency-failed", VerificationFailed):
         verify_consistency(before.size, after.size, proof, bytes(32), after.root)
     for size in (0, -1, after.size + 1):
-        with pytest.raises(NotFound):
+        with refused("log-shorter", NotFound):
             await evidence.growth(size)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.errors import Fenced, NotFound, RemitError, Unauthenticated
+from remit.core.errors import Fenced, NotFound, Unauthenticated
 from remit.core.label import Classes, Label
 from remit.core.revocation import ScopeKind
 from remit.core.task import Budgets
@@ -18,6 +18,7 @@ from remit.services.accounts import own_accounts
 from remit.services.in_hand import LiveCall
 from remit.services.live import LiveTask
 from tests.call_world import CallWorld, call_world
+from tests.refusals import refused
 from tests.world import an_agent
 
 
@@ -77,7 +78,7 @@ async def test_a_fence_is_seen_at_once(world: CallWorld, what: str) -> None:
     _, token = await world.open()
     await bind(world, token)
     await world.house.revocations.end_scope(*ENDS[what], reason="odd", by="root")
-    with pytest.raises(Fenced):
+    with refused("task-ended", Fenced):
         await bind(world, token)
     _, token = await world.open()
     await bind(world, token)
@@ -119,12 +120,12 @@ async def test_a_reservation_is_held_whole_or_not_at_all(world: CallWorld) -> No
     grant = task.grants[1]
     takes = live.takes(grant, {}, effectful=True)
     live.reserve(takes)
-    with pytest.raises(RemitError):
+    with refused("budget-exhausted"):
         live.reserve(takes)
     live.settle(takes, taken=False)
     live.reserve(takes)
     live.settle(takes, taken=True)
-    with pytest.raises(RemitError):
+    with refused("budget-exhausted"):
         live.reserve(takes)
     live.reserve(live.takes(grant, {}, effectful=False))
 

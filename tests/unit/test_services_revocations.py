@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from remit.core.decision import Outcome
-from remit.core.errors import Fenced, NotFound, RemitError
+from remit.core.errors import Fenced, Forbidden, NotFound
 from remit.core.event import EventKind
-from remit.core.revocation import EVERYTHING, ScopeKind
+from remit.core.revocation import EVERYTHING, Cause, ScopeKind
 from remit.core.task import Ancestor, Task, TaskState
 from remit.ports.store import PutTask, Unit
 from remit.services import closures
 from tests.call_world import CallWorld, call_world
+from tests.refusals import refused
 from tests.tokens import HELD, task_token
 
 
@@ -45,7 +46,7 @@ async def test_an_end_covers_all_descendants(world: CallWorld) -> None:
     closure = await world.house.revocations.end_task(parent.id, reason="enough", by="root")
     assert set(closure.tasks) == {parent.id, child.id, grandchild.id}
     for one in tokens:
-        with pytest.raises(Fenced):
+        with refused("task-ended", Fenced):
             await world.call(one, "read")
     assert await world.outcome(token, "read") is Outcome.PERMIT
     assert (await world.house.tasks.get(sibling.id)).state is TaskState.ACTIVE
@@ -74,7 +75,7 @@ async def test_ending_twice_gives_the_same_closure(world: CallWorld) -> None:
     assert not [one for one in both if isinstance(one, BaseException)]
     ended = await world.facts(EventKind.TASK_ENDED)
     assert len(ended) == 2
-    with pytest.raises(NotFound):
+    with refused("not-found", NotFound):
         await world.house.revocations.end_task("tsk_none", reason="", by="root")
 
 
@@ -98,7 +99,7 @@ async def test_ending_a_tool_leaves_tasks_alive(world: CallWorld, name: str) -> 
     kind = ScopeKind.TOOL if "/" in name else ScopeKind.UPSTREAM
     closure = await world.house.revocations.end_scope(kind, name, reason="odd", by="root")
     assert closure.tasks == ()
-    with pytest.raises(Fenced):
+    with refused("fenced", Fenced):
         await world.call(token, "write")
     if kind is ScopeKind.TOOL:
         assert await world.outcome(token, "read") is Outcome.PERMIT
@@ -129,14 +130,14 @@ async def test_a_lock_holds_until_it_is_unlocked(world: CallWorld) -> None:
     """An unlocked scope opens tasks again; what was ended stays ended."""
     _, token = await world.open()
     await world.house.revocations.end_scope(ScopeKind.OWNER, "lena", reason="x", by="root", lock=True)
-    with pytest.raises(RemitError):
+    with refused("locked"):
         await world.open()
-    with pytest.raises(Fenced):
+    with refused("task-ended", Fenced):
         await world.call(token, "read")
     await world.house.revocations.unlock(ScopeKind.OWNER, "lena", by="root")
     _, fresh = await world.open()
     assert await world.outcome(fresh, "read") is Outcome.PERMIT
-    with pytest.raises(Fenced):
+    with refused("task-ended", Fenced):
         await world.call(token, "read")
     assert [one["scope"] for one in await world.facts(EventKind.FENCE_UNLOCKED)] == ["owner:lena"]
 
@@ -162,9 +163,66 @@ async def test_a_call_that_was_not_sent_is_not_indeterminate(world: CallWorld) -
     closure = await world.house.revocations.end_task(task.id, reason="enough", by="root")
     (one,) = closure.indeterminate
     assert (one.tool, one.effect) == ("desk/write", "reversible")
-    with pytest.raises(Fenced) as refused:
+    with refused("fenced", Fenced) as caught:
         await call
-    assert refused.value.sent
+    assert isinstance(caught.value, Fenced)
+    assert caught.value.sent
     (called,) = await world.facts(EventKind.TOOL_CALLED)
     assert (called["outcome"], called["ended_by"]) == ("unknown", "fence")
     assert world.desk.cancelled == ["fence"]
+
+
+async def test_a_child_that_ended_with_its_parent_has_the_parents_closure(world: CallWorld) -> None:
+    """Who asks for its end is shown the end that it had."""
+    parent, _ = await world.open()
+    child = await child_of(world, parent, "tsk_child")
+    other, _ = await world.open()
+    closure = await world.house.revocations.end_task(parent.id, reason="enough", by="root")
+    await world.house.revocations.end_task(other.id, reason="later", by="root")
+    assert await world.house.revocations.end_task(child.id, reason="again", by="root") == closure
+    assert closure.id.startswith("cls_")
+
+
+async def test_what_is_locked_is_told_with_who_when_and_why(world: CallWorld) -> None:
+    """By scope; a scope that is only ended, or unlocked again, is not."""
+    revocations = world.house.revocations
+    assert await revocations.locks() == []
+    for name in ("zoe", "bob"):
+        await revocations.end_scope(ScopeKind.OWNER, name, reason=f"{name} left", by="root", lock=True)
+    await revocations.end_scope(ScopeKind.OWNER, "eve", reason="x", by="root")
+    found = await revocations.locks()
+    assert [(one.scope, one.reason, one.by) for one in found] == [
+        ("owner:bob", "bob left", "root"),
+        ("owner:zoe", "zoe left", "root"),
+    ]
+    assert all(one.at is not None for one in found)
+    await revocations.unlock(ScopeKind.OWNER, "bob", by="root")
+    assert [one.scope for one in await revocations.locks()] == ["owner:zoe"]
+    await revocations.end_scope(ScopeKind.EVERYTHING, "", reason="fire", by="root", lock=True)
+    assert EVERYTHING in {one.scope for one in await revocations.locks()}
+    await revocations.unlock(ScopeKind.EVERYTHING, "", by="root")
+    assert [one.scope for one in await revocations.locks()] == ["owner:zoe"]
+
+
+async def test_whoever_may_not_end_a_task_ends_nothing(world: CallWorld) -> None:
+    """It is asked before anything is done."""
+    task, token = await world.open()
+
+    def disagree(asked: Task) -> None:
+        raise Forbidden(f"not {asked.id}", code="not-yours")
+
+    with refused("not-yours", Forbidden):
+        await world.house.revocations.end_task(task.id, reason="x", by="eve", agreed=disagree)
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert not world.house.revocations.ending(f"task:{task.id}")
+
+
+async def test_a_task_that_says_it_is_done_has_that_as_its_cause(world: CallWorld) -> None:
+    """Unless another cause is given."""
+    for cause, told in ((Cause.ASKED, Cause.COMPLETED), (Cause.BUDGET, Cause.BUDGET)):
+        task, _ = await world.open()
+        closure = await world.house.revocations.end_task(
+            task.id, reason="done", by="bot", state=TaskState.COMPLETED, cause=cause
+        )
+        assert closure.cause is told
+        assert (await world.house.tasks.get(task.id)).state is TaskState.COMPLETED

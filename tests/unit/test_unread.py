@@ -4,6 +4,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from remit.core.field import structured
 from remit.core.label import Classes, Label, Trust
 from remit.core.parsing import reading
-from remit.core.record import Reading, with_fields
+from remit.core.record import MAX_DEPTH, MAX_LEAVES, Reading, with_fields
 from remit.core.steps import finish
 from remit.core.tool import FieldLabel, Tool
 
@@ -93,3 +94,41 @@ def test_nesting_without_end_is_left_as_text() -> None:
     """What cannot be compared counts as not read; an interpreter that can compare it finds what is hidden."""
     deep = "[" * 1000 + '{"to":"m@evil.example.org","to":"m@good.example.org"}' + "]" * 1000
     assert "m@evil.example.org" in " ".join(unread(deep))
+
+
+@pytest.mark.parametrize(
+    ("result", "cut"),
+    [
+        (["x"] * MAX_LEAVES, False),
+        (["x"] * (MAX_LEAVES + 1), True),
+        ({"body": ["x"] * MAX_LEAVES}, False),
+    ],
+    ids=["at the bound", "one more", "of one field"],
+)
+def test_what_has_more_values_than_are_read_has_the_label_of_every_field(result: Json, cut: bool) -> None:
+    """In what was left out any field may stand; whoever makes a result long does not lower its label."""
+    tool = msgspec.structs.replace(
+        TOOL, fields=(*TOOL.fields, FieldLabel("other", Label("confidential", frozenset({"health"}))))
+    )
+    reading = Reading(result, tool)
+    assert sum(1 for _ in reading) == MAX_LEAVES
+    assert reading.cut is cut
+    every = {tool.label, *(field.label for field in tool.fields)}
+    if cut:
+        assert reading.seen | {tool.label} == every
+        label = with_fields(tool.label, reading.seen, Classes())
+        assert label == Label("restricted", frozenset({"health"}), Trust.UNTRUSTED)
+    else:
+        assert reading.seen < every
+
+
+@pytest.mark.parametrize(("deeper", "cut"), [(0, False), (1, True)])
+def test_what_stands_too_deep_has_the_label_of_every_field(deeper: int, cut: bool) -> None:
+    """Nobody looks there, and any field may stand in it."""
+    value: Json = "x"
+    for _ in range(MAX_DEPTH + deeper):
+        value = [value]
+    reading = Reading(value, TOOL)
+    assert len(list(reading)) == (not cut)
+    assert reading.cut is cut
+    assert (TOOL.fields[0].label in reading.seen) is cut

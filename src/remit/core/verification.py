@@ -226,9 +226,11 @@ class _Reading:
         self.frontier, _ = new_tile_nodes(self.frontier, self.waiting)
         self.waiting.clear()
         seen = self.seen
-        if seen and self.frontier.size == seen.size and self.frontier.root() != seen.root:
-            text = f"the first {seen.size} events are not those that were seen before"
-            self.fault(-1, "rewritten", text)
+        if seen and self.frontier.size == seen.size:
+            self.seen = None  # it is told once
+            if self.frontier.root() != seen.root:
+                text = f"the first {seen.size} events are not those that were seen before"
+                self.fault(-1, "rewritten", text)
 
     def _open(self, index: int, leaf: LeafRead, openings: dict[str, list[Json]]) -> None:
         try:

@@ -8,6 +8,7 @@ import pytest
 from remit.core.errors import Unauthenticated
 from remit.core.resource import Resources
 from remit.core.token import AccessClaims, validate
+from tests.refusals import refused
 from tests.world import START
 
 Json = Any
@@ -57,11 +58,11 @@ def test_section_4_1_nested() -> None:
 @pytest.mark.parametrize("act", ["service", {"iss": "x"}, {"sub": 1}, {"sub": "service", "act": []}])
 def test_an_actor_that_cannot_be_read_is_refused(act: Json) -> None:
     """Nothing is passed over: who cannot be told does not act."""
-    with pytest.raises(Unauthenticated):
+    with refused("invalid-token", Unauthenticated):
         read("service", act)
 
 
 def test_the_current_actor_is_the_client() -> None:
     """RFC 9068 section 2.2: `client_id` is who asked for the token; nobody else acts by it."""
-    with pytest.raises(Unauthenticated):
+    with refused("token-task", Unauthenticated):
         read("another", {"sub": "service"})

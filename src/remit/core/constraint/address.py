@@ -210,7 +210,7 @@ class UrlHost(Constraint):
 def _split_port(entry: str) -> tuple[str, str]:
     """Split `host:port`; the colons of a bracketed address are no ports."""
     head, _, tail = entry.rpartition(":")
-    return (head, tail) if head and tail.isdecimal() and not tail.endswith("]") else (entry, "")
+    return (head, tail) if head and tail.isdecimal() else (entry, "")
 
 
 def _address_like(host: str) -> bool:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which modules are mutated, and the nearest tests of each: those that run on a mutant of it."""
+
+from typing import Final
+
+_CONSTRAINTS = (
+    "tests/unit/test_constraint.py",
+    "tests/unit/test_constraint_edges.py",
+    "tests/unit/test_constraint_subsets.py",
+    "tests/unit/test_constraint_written.py",
+    "tests/scenarios/test_argument_lookalikes.py",
+)
+_GRANTS = (
+    "tests/unit/test_grant_edges.py",
+    "tests/unit/test_grant.py",
+    "tests/properties/test_attenuation.py",
+)
+_FLOW = (
+    "tests/unit/test_cedar_flow.py",
+    "tests/scenarios/test_flow_at_once.py",
+    "tests/scenarios/test_flow_destinations.py",
+    "tests/scenarios/test_flow_found.py",
+    "tests/scenarios/test_flow_reaching.py",
+    "tests/scenarios/test_flow_review.py",
+    "tests/scenarios/test_flow_selectors.py",
+    "tests/scenarios/test_flow_strict_reading.py",
+)
+_READING = (
+    "tests/unit/test_exact.py",
+    "tests/unit/test_destination.py",
+    "tests/unit/test_reading_once.py",
+    "tests/properties/test_two_readings.py",
+    "tests/properties/test_reading_shortcuts.py",
+    "tests/properties/test_provenance_properties.py",
+)
+_EVIDENCE = (
+    "tests/unit/test_verification.py",
+    "tests/unit/test_export.py",
+    "tests/properties/test_export_attacks.py",
+    "tests/vectors/remit_evidence/test_remit_evidence.py",
+)
+_HEADS = (
+    "tests/unit/test_checkpoint.py",
+    "tests/vectors/c2sp_checkpoint/test_c2sp_checkpoint.py",
+    "tests/vectors/c2sp_proof/test_c2sp_proof.py",
+    "tests/unit/test_services_evidence.py",
+    *_EVIDENCE,
+)
+_ENDS = (
+    "tests/scenarios/test_automatic_endings.py",
+    "tests/scenarios/test_closure_walk.py",
+    "tests/scenarios/test_locks.py",
+    "tests/unit/test_services_child_tasks.py",
+    "tests/unit/test_services_revocations.py",
+    "tests/scenarios/test_leases.py",
+    "tests/scenarios/test_recovery.py",
+    "tests/unit/test_services_live.py",
+)
+
+NEAREST: Final[dict[str, tuple[str, ...]]] = {
+    "core.constraint.base": _CONSTRAINTS,
+    "core.constraint.composed": _CONSTRAINTS,
+    "core.constraint.subset": _CONSTRAINTS,
+    "core.constraint.address": _CONSTRAINTS,
+    "core.constraint.path": _CONSTRAINTS,
+    "core.constraint.text": _CONSTRAINTS,
+    "core.constraint.shape": _CONSTRAINTS,
+    "core.grant.held": _GRANTS,
+    "core.grant.layer": _GRANTS,
+    "core.grant.simplify": _GRANTS,
+    "core.grant.template": _GRANTS,
+    "core.flow": (
+        "tests/unit/test_flow.py",
+        "tests/unit/test_provenance.py",
+        *_FLOW,
+    ),
+    "core.justification": ("tests/unit/test_provenance.py", "tests/unit/test_flow.py"),
+    "core.provenance": ("tests/unit/test_provenance.py", *_READING, *_FLOW),
+    "core.record": ("tests/unit/test_unread.py", "tests/unit/test_observe.py", *_READING),
+    "core.exact": ("tests/unit/test_exact.py", "tests/unit/test_exact_edges.py"),
+    "core.url": ("tests/unit/test_exact.py", "tests/unit/test_exact_edges.py"),
+    "core.leaf": (
+        "tests/unit/test_leaf.py",
+        "tests/unit/test_provenance.py",
+        "tests/properties/test_argument_parts.py",
+        *_READING,
+    ),
+    "core.walk": ("tests/unit/test_provenance.py", *_READING),
+    "core.label": ("tests/unit/test_label.py",),
+    "core.merkle": (
+        "tests/properties/test_merkle_properties.py",
+        "tests/vectors/rfc6962/test_rfc6962.py",
+        "tests/vectors/c2sp_proof/test_c2sp_proof.py",
+    ),
+    "core.export": _EVIDENCE,
+    "core.verification": _EVIDENCE,
+    "core.seal": ("tests/unit/test_seal.py", *_EVIDENCE),
+    "core.checkpoint": _HEADS,
+    "core.dpop": (
+        "tests/unit/test_dpop.py",
+        "tests/vectors/rfc9449/test_rfc9449.py",
+        "tests/properties/test_jwk_negatives.py",
+    ),
+    "core.token": (
+        "tests/unit/test_token.py",
+        "tests/properties/test_tokens.py",
+        "tests/vectors/rfc8693/test_rfc8693.py",
+    ),
+    "core.revocation": ("tests/unit/test_revocation.py", *_ENDS),
+    "services.authorize": (
+        "tests/unit/test_services_authorize.py",
+        "tests/unit/test_services_approvals.py",
+        "tests/unit/test_services_plans.py",
+        "tests/unit/test_review_words.py",
+        "tests/scenarios/test_observe_mode.py",
+        "tests/scenarios/test_flow_release.py",
+        "tests/scenarios/test_flow_evidence.py",
+        "tests/scenarios/test_policy_errors_refuse.py",
+    ),
+    "services.revocations": _ENDS,
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every value of an argument: what is a name only where the schema says so, and what nobody has looked at."""
+
+from typing import Any
+
+import pytest
+
+from remit.core.leaf import MAX_DEPTH, MAX_LIST, several, values_of
+from remit.core.tool import Tool
+
+Json = Any
+
+PERSON = {"properties": {"name": {"type": "string"}, "tags": {"type": "array", "items": {}}}}
+SCHEMA = {
+    "properties": {
+        "one": {"$ref": "#/$defs/person"},
+        "all": {"type": "array", "items": PERSON},
+        "either": {"anyOf": [{"type": "null"}, PERSON]},
+        "free": {"additionalProperties": PERSON},
+        "a.b": PERSON,
+    },
+    "$defs": {"person": PERSON},
+}
+TOOL = Tool(upstream="u", name="t", surface={"inputSchema": SCHEMA})
+
+
+def nested(depth: int) -> Json:
+    """Give a text in so many lists."""
+    value: Json = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "found"),
+    [
+        ("a", "one", ["a"]),
+        (True, "one", ["true"]),
+        (False, "one", ["false"]),
+        (3, "one", ["3"]),
+        (2.5, "one", ["2.5"]),
+        (None, "one", []),
+        ({"name": "ann"}, "one", ["ann"]),
+        ({"eve@evil.example": "ann"}, "one", ["eve@evil.example", "ann"]),
+        ({"name": None}, "one", []),
+        ({"eve": None}, "one", ["eve", ""]),
+        ({"name": "ann", "tags": ["a", "b"]}, "one", ["ann", "a", "b"]),
+        ({"name": {"name": "ann"}}, "one", ["name", "ann"]),
+        ([{"name": "ann"}, {"other": "bob"}], "all", ["ann", "other", "bob"]),
+        ({"name": "ann"}, "all[]", ["ann"]),
+        ({"name": "ann"}, "either", ["ann"]),
+        ({"k": {"name": "ann"}}, "free", ["k", "ann"]),
+        ({"name": "ann"}, "a.b", ["ann"]),
+        ({"name": "ann"}, "nowhere", ["name", "ann"]),
+        ([None, [], {}, "", 0], "all", ["", "", "", "", "0"]),
+        ([["a"], "b"], "all", ["a", "b"]),
+    ],
+)
+def test_each_value_of_an_argument_is_given(value: Json, name: str, found: list[str]) -> None:
+    """Keys that the schema declares are names; others are values, as is nothing among several."""
+    assert list(values_of(value, TOOL, name)) == found
+
+
+def test_without_a_schema_every_key_is_a_value() -> None:
+    """Nobody says that it names something."""
+    assert list(values_of({"name": ["ann"]})) == ["name", "ann"]
+
+
+@pytest.mark.parametrize(
+    ("depth", "found"), [(MAX_DEPTH, ["x"]), (MAX_DEPTH + 1, ["x"]), (MAX_DEPTH + 2, ['["x"]'])]
+)
+def test_what_is_too_deep_is_given_whole(depth: int, found: list[str]) -> None:
+    """So it is nothing that anybody has met."""
+    assert list(values_of(nested(depth))) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a@x.example, b@y.example; c@z.example", ["a@x.example", "b@y.example", "c@z.example"]),
+        ('"A, B" <a@x.example>, b@y.example', ['"A, B" <a@x.example>', "b@y.example"]),
+        ("a, b", ["a, b"]),
+        ("a@x.example", ["a@x.example"]),
+        ("@ " * 2, ["@ @ "]),
+        ("a@x.example,", ["a@x.example"]),
+        ("a@x.example," + "x" * (MAX_LIST - 12), ["a@x.example", "x" * (MAX_LIST - 12)]),
+        ("a@x.example," + "x" * (MAX_LIST - 11), ["a@x.example," + "x" * (MAX_LIST - 11)]),
+    ],
+)
+def test_a_list_of_addresses_is_taken_apart(text: str, found: list[str]) -> None:
+    """At commas and semicolons outside of quotes, where it is a list of addresses and not too long."""
+    assert list(several(text)) == found
