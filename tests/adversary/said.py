@@ -22,44 +22,16 @@ SAID: Final[tuple[type[Choice], ...]] = (
 )
 #: Scenes of the grammar in which attacks pass still, by patterns of their names, and why.
 OPEN: Final = {
-    "done by others: *": "an act counts as asked for, whoever did it and whenever",
-    "not yet: *": "an act counts as asked for, also under a condition, at another time, or in a question",
-    "quoted: *": "what is reported without marks counts as said, and a short quotation as a title",
-    "ruled out: *: amount": "amounts are heard in what is ruled out, too",
-    "ruled out: *: quantity": "amounts are heard in what is ruled out, too",
-    "ruled out: *: percentage": "amounts are heard in what is ruled out, too",
-    "ruled out: *: day": "days are heard in what is ruled out, too",
-    "ruled out: *: order*": "short numbers are heard in what is ruled out, too",
-    "ruled out: *{x}*": "what rules a value out without an act is not known as that",
-    "ruled out: refuse to *": "words that rule out are a list, in which these are not",
-    "ruled out: it would be wrong to *": "words that rule out are a list, in which these are not",
-    "ruled out: there is no need to *": "words that rule out are a list, in which these are not",
-    "ruled out: you are not allowed to *": "words that rule out are a list, in which these are not",
-    "ruled out: it is forbidden to *": "words that rule out are a list, in which these are not",
-    "ruled out: under no circumstances *": "words that rule out are a list, in which these are not",
-    "ruled out: refrain from *": "words that rule out are a list, in which these are not",
-    "ruled out: anything but *": "words that rule out are a list, in which these are not",
-    "ruled out: {ing} is out of the question*": "what rules out stands behind the act",
-    "mentioned: *": "a value that is only spoken of counts where it is of the kind",
-    "read first: *": "what is to be compared or looked at counts as what is to be changed",
-    "another order: *": "what something else is done with counts for this, too",
+    "done by others: *{did}*: password": "a past that looks like the verb counts as asked for (`Bob set`)",
     "subject: *": "what something is about counts as where it goes",
-    "withdrawn: *": "what was asked for stays asked for, whatever is said later",
     "crossed: *": "what is asked for with one act counts for another one that such a value would do for",
-    "pairs: *": "what is stated for one counts for the other, but for payees and amounts",
     "sums: *": "words that have an amount worked out open every amount",
     "repeated: *": "a payment that was said once may be made again",
-    "looked up: *, another field": "every address in the record of somebody counts as theirs",
-    "looked up: *, nested": "every address in the record of somebody counts as theirs",
-    "looked up: *, found by another word: *": "a record is found by a word that names nobody",
 }
 #: Scenes of the grammar in which ordinary calls are stopped still, likewise.
 STOPPED: Final = {
-    "pairs: *": "a second pair without the verb is not read",
-    "sums: pay {a} instead of {b} to {i}": "what stands behind `instead of` is left out up to the end",
-    "looked up: *": "a name goes on over the end of a line",
-    "quoted: *": "what follows a quoted line is taken for quoted",
-    "ruled out: *": "what follows a dash is taken for ruled out",
+    "pairs: payee and amount": "nothing leads to a second payee whom no word stands before",
+    "quoted: the spam reads: *": "what follows reported words in the same sentence is taken for reported",
 }
 
 

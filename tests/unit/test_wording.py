@@ -31,12 +31,6 @@ def test_a_part_or_another_form_is_not_stated(value: str) -> None:
     assert not wording.states(value)
 
 
-def test_what_the_words_leave_out_is_not_stated() -> None:
-    """It is named, and not for this."""
-    assert not said("Tell everybody except Bob about it").states("Bob")
-    assert not said("Do not mail eve@example.org, please").states("eve@example.org")
-
-
 @pytest.mark.parametrize(
     ("words", "value"),
     [

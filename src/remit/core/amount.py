@@ -197,7 +197,9 @@ def amounts_in(text: str) -> Iterator[Amount]:
         if _NOT_THIS.search(before):
             continue
         names = not unit and _is_number_of(before, said[end : end + 40])
-        counts = bool(unit) or (_HOW_MUCH.search(before) is not None and not names)
+        # `3 of the item` says how many, and so does `A-17: 3`.
+        many = said.startswith(" of ", end) or before.endswith(": ") or _HOW_MUCH.search(before) is not None
+        counts = bool(unit) or (many and not names)
         yield Amount(values, unit, _bounds(before), counts, names)
     yield from _spelt(said)
 

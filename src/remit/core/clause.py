@@ -1,67 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clauses of a person's words: by which verbs each of them asks, and what is stated in it.
 
-A sentence is divided at commas and conjunctions. A part without a verb of asking belongs to the part before
-it. A word is a verb where it can stand as one: `the messages` and `my order` ask for nothing. In a clause
-that only reads, or only says how something is, nouns ask for nothing either.
+A sentence is divided at commas, brackets, conjunctions and words that rule something out. A clause asks where
+a verb is its head: bare, or under one of a few wishes (`could you`, `I want you to`). Where something else
+governs the verb (another subject, an auxiliary, a negation, `before`, `how`), the clause tells of something,
+or rules it out. What has no verb belongs to the clause before it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
-from remit.core.asking import ASKING, READING, WRITTEN, AskedBy, some
+from remit.core.asking import AskedBy, some, stems, verbs_and_nouns
+from remit.core.exact import exact, written
 from remit.core.inflection import stem
+from remit.core.kind import KindOfValue
+from remit.core.piece import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
 from remit.core.spelling import folded
-from remit.core.word import EMPTY, MARKS, bare_word, stems_in
+from remit.core.word import EMPTY, MARKS, stems_in
 
 MAX_CLAUSES = 4
-"""Clauses after the one that states something, in which `it` may still be that."""
+"""Clauses that ask, after the one that states something, in which `it` may still be that."""
+MAX_BACK = 32
+"""Clauses before one that takes something back, in which that may have been asked for."""
 MAX_KNOWN = 1_000
 """Answers that are kept until more is said."""
-#: Stands in place of a value that the words state: a letter of nobody's.
-_STATED = "\U000f0000"
-
-
-_JOINING = some("and then but or")
-_BEFORE_NOUNS = some(
-    "the a an my your our his her its their this that these those any all every each no some which whose "
-    "what of in on at from with for about via into per by regarding new latest recent unread old other short "
-    "brief daily weekly monthly"
-)
-_BEGINNING = some("please first now then kindly just also and could can would you next finally")
-_BEFORE_OBJECTS = some(
-    "the a an my our your his her its their all each every both this these those what how whether"
-)
-#: Words before a verb that say that it is not asked for: it is told of, ruled out, or only thought of.
-_NOT_ASKING = some(
-    "not don't dont don\u2019t doesn't never cannot can't can\u2019t mustn't shouldn't won't nobody "
-    "nothing without avoid refrain refuse refused forbidden wrong mistake instead rather unless longer no "
-    "if whether how why who used wanted tried told asked asks tells says said wrote was were has had did "
-    "thinking remind explain might"
-)
-_CANCELLING = some("forget hesitate fail")
-_OTHERS = some("i we he she they it who somebody someone nobody everybody everyone")
-_UNTIL = some("before until after")
-_BEFORE_DOING = some("by mind start begin keep")
-_WISHING = some("want need needs like have get make sure must should please 'd i'd we'd")
-_GOING_ON = some(
-    "which that who whom whose if when once as because since while where unless until although though so to "
-    "in at on for with of from"
-)
-_STATING = some("is are was were has had")
-_NOBODY_ELSE = some("i you we it that which what me us")
+_DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _IT = some("both it them him her that this one they its their")
 #: `Send them the agenda`, but not `send them to Bob`.
 _TO_IT = re.compile(
-    r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these)"
+    r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these|the \w+ one)"
     r"(?: (?:address|account|number|channel|page|url|person|host|site))? "
     r"| (?:them|him|her|there) (?!to |in |at |on |into )"
 )
-_THE_THING = re.compile(r" (?:the|these|those|all) (\w+)(?= (?:[^\W\d_]+ )*$)")
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+_THE_THING = re.compile(
+    r" (?:the|these|those|all) (\w+) (?=(?:(?:please|now|today|again|then|too|first|for me|as well) )*$)"
+)
+#: The points of a list belong to what they are listed for.
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+(?![-*\u2022] )|\n+(?!\s*[-*\u2022] )")
 
 
 def sentences(text: str) -> list[str]:
@@ -69,18 +48,41 @@ def sentences(text: str) -> list[str]:
     return [one for one in _SENTENCE.split(text) if one.strip()]
 
 
-class SaidClause(NamedTuple):
-    """A clause: as it is said, its words, the stems by which it can ask, and whether it has a verb."""
+#: Words of taking something back that are not what is taken back.
+_FILLING = EMPTY | stems("please wait mind changed sorry actually anymore longer don't don\u2019t never")
 
-    said: str
+
+class SaidClause(NamedTuple):
+    """A clause: its parts as they are said, its words, the stems by which it can ask, and what it does."""
+
+    parts: tuple[str, ...]
     words: list[str]
     stems: frozenset[str]
-    asks: bool
+    mood: Mood
+
+    @property
+    def said(self) -> str:
+        """Give it as it is said."""
+        return " ".join(self.parts)
 
     @property
     def text(self) -> str:
         """Give the words with one blank around each of them."""
         return f" {' '.join(self.words)} "
+
+    @property
+    def states(self) -> bool:
+        """Whether it states the value that is looked for."""
+        return any(STATED in one for one in self.words)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for something."""
+        return self.mood is Mood.ASKS
+
+    def asks_for(self, by: AskedBy) -> bool:
+        """Whether it asks for what a tool does."""
+        return self.asks and by.by(self.stems, self.text)
 
 
 class Clauses:
@@ -89,7 +91,7 @@ class Clauses:
     def __init__(self) -> None:
         """Begin with nothing said."""
         self._sentences: list[str] = []
-        self._divided: dict[frozenset[str], list[list[SaidClause]]] = {}
+        self._divided: dict[frozenset[str], list[SaidClause]] = {}
         self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
 
     def hear(self, text: str) -> None:
@@ -98,25 +100,31 @@ class Clauses:
         self._divided.clear()
         self._known.clear()
 
-    def of(self, starts: frozenset[str] = frozenset()) -> list[list[SaidClause]]:
-        """Give the clauses of each sentence, where stems in `starts` are verbs, too."""
+    def of(self, starts: frozenset[str] = frozenset()) -> list[SaidClause]:
+        """Give all clauses, where stems in `starts` are verbs, too."""
         found = self._divided.get(starts)
         if found is None:
             if len(self._divided) >= MAX_KNOWN:
                 self._divided.clear()
-            found = [list(_clauses(one.split(), starts)) for one in self._sentences]
-            self._divided[starts] = found
+            every = [clause for one in self._sentences for clause in _clauses(one.split(), starts)]
+            found = self._divided[starts] = _without_withdrawn(every)
         return found
 
-    @property
-    def stems(self) -> frozenset[str]:
-        """Give the stems by which any clause can ask."""
-        return frozenset().union(*(clause.stems for sentence in self.of() for clause in sentence))
+    def ask(self, by: AskedBy) -> bool:
+        """Whether clauses that ask, or of which nobody can say what they do, ask for what a tool does."""
+        said = [one for one in self.of(by.starts) if one.mood in (Mood.ASKS, Mood.OPEN)]
+        stems = frozenset().union(*(one.stems for one in said))
+        return by.by(stems, "".join(one.text for one in said))
+
+    def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
+        """Whether every clause that states a value rules something out."""
+        found = self._stating(value, by.starts if by else frozenset())
+        return {one.mood for one in found if one.states} == {Mood.RULES_OUT}
 
     def asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
         """Whether a clause that states a value asks for something, or one soon after it that speaks of the
-        value as `it`; with `whom`, as somebody or something to which it goes. None where no clause that
-        states the value asks for anything, and where none states it.
+        value as `it`; with `whom`, as somebody or something to which it goes. None where the words leave it
+        open: no clause asks for it, or tells of it, and where none states the value.
         """
         key = (value, by, whom)
         if key not in self._known:
@@ -125,27 +133,63 @@ class Clauses:
             self._known[key] = self._asks_for(value, by, whom=whom)
         return self._known[key]
 
+    def only_tell(self, value: str, by: AskedBy) -> bool:
+        """Whether all clauses that state a value tell of something else than what a tool does (`the rent is
+        900 EUR`).
+        """
+        found = [one for one in self._stating(value, by.starts) if one.states]
+        return all(one.mood is Mood.TELLS and not by.verb.by(stems_in(one.words), one.text) for one in found)
+
+    def _stating(self, value: str, starts: frozenset[str]) -> list[SaidClause]:
+        """Give all clauses, with a mark where they state a value: what stands in it (`select count(*) from
+        orders`) asks for nothing, and divides no clause.
+        """
+        wanted = " ".join(folded(value).split())
+        marked = (without(one, wanted).split() for one in self._sentences)
+        return _without_withdrawn([clause for one in marked for clause in _clauses(one, starts)])
+
     def _asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
-        verb, wanted = by.verb, " ".join(folded(value).split())
-        clauses: list[SaidClause] = []
-        for said, divided in zip(self._sentences, self.of(verb.starts), strict=True):
-            # What stands in a value (`select count(*) from orders`) asks for nothing, and divides no clause.
-            masked = without(said, wanted)
-            clauses += divided if masked == said else _clauses(masked.split(), verb.starts)
-        open_still, found = False, False
+        verb = by.verb
+        clauses = self._stating(value, verb.starts)
+        moods: set[Mood] = set()
+        told = False
         for at, clause in enumerate(clauses):
-            if not any(_STATED in one for one in clause.words):
+            if not clause.states:
                 continue
-            found = True
-            for near in (clause, *clauses[at + 1 : at + 1 + MAX_CLAUSES]):
-                if near is not clause and not (
-                    _TO_IT.search(near.text) if whom else _speaks_of_it(near, by.name)
-                ):
-                    continue
-                if verb.by(near.stems, near.text):
-                    return True
-            open_still = open_still or not clause.asks
-        return None if open_still or not found else False
+            moods.add(clause.mood)
+            told = told or (not clause.asks and verb.by(stems_in(clause.words), clause.text))
+            if clause.mood is Mood.RULES_OUT:
+                continue
+            later = islice((near for near in clauses[at + 1 :] if near.asks), MAX_CLAUSES)
+            if clause.asks_for(verb) or any(
+                near.asks_for(verb) and _goes_on(near, by, whom=whom) for near in later
+            ):
+                return True
+        asking = [one for one in clauses if one.asks_for(verb)]
+        if moods == {Mood.OPEN}:
+            # Of two alike the one is meant that is asked for.
+            return False if any(like(one.said, value) for one in asking) else None
+        return False if moods and (told or asking) else None
+
+
+def divided(text: str) -> list[SaidClause]:
+    """Give the clauses of a text."""
+    clauses = Clauses()
+    clauses.hear(text)
+    return clauses.of()
+
+
+def like(said: str, words: str) -> bool:
+    """Whether words name another one like something."""
+    kind, rest = exact(words).kind, without(said, words)
+    if kind is not KindOfValue.TEXT:
+        return any(found.kind is kind for _, found in written(rest))
+    shape = _shape(words)
+    return any(map(str.isdigit, words)) and any(_shape(one.strip(MARKS)) == shape for one in rest.split())
+
+
+def _shape(word: str) -> str:
+    return _LETTERS.sub("a", _DIGITS.sub("9", word))
 
 
 def without(said: str, value: str) -> str:
@@ -154,13 +198,20 @@ def without(said: str, value: str) -> str:
     while at >= 0:
         end = at + len(value)
         if not (_in_word(said[at - 1 : at]) or _in_word(said[end : end + 1])):
-            out, done = f"{out}{said[done:at]}{_STATED}", end
+            out, done = f"{out}{said[done:at]}{STATED}", end
         at = said.find(value, max(at + 1, done))
     return out + said[done:]
 
 
 def _in_word(char: str) -> bool:
     return char.isalnum() or char == "_"
+
+
+def _goes_on(clause: SaidClause, by: AskedBy, *, whom: bool) -> bool:
+    """Whether a clause goes on with what was stated before it, or says no more than what is to be done."""
+    if {stem(one) for one in clause.words if one} - EMPTY <= by.words.union(*verbs_and_nouns(by.name)):
+        return True
+    return _TO_IT.search(clause.text) is not None if whom else _speaks_of_it(clause, by.name)
 
 
 def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
@@ -171,153 +222,53 @@ def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
     return any(stem(one[1]) in nouns for one in _THE_THING.finditer(clause.text))
 
 
+def _without_withdrawn(clauses: list[SaidClause]) -> list[SaidClause]:
+    """Have what a later clause rules out in the same words be ruled out where it was asked for, too."""
+    for at, later in enumerate(clauses):
+        gone = set(map(stem, later.words)) - _FILLING if later.mood is Mood.RULES_OUT else set[str]()
+        for back in range(max(0, at - MAX_BACK), at) if gone else ():
+            if clauses[back].asks and gone <= set(map(stem, clauses[back].words)):
+                clauses[back] = clauses[back]._replace(mood=Mood.RULES_OUT)
+    return clauses
+
+
 def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
-    verbs = ASKING | starts
-    held: list[_Piece] = []
-    for place, one in enumerate(_pieces(tokens)):
-        nouns = frozenset().union(*(before.nouns for before in held))
-        piece = _Piece(one, verbs, nouns, begins=not place)
-        if piece.apart and any(before.apart for before in held):
-            yield _joined(held)
+    verbs = ACTS | starts
+    #: The clause that goes on, and the one that asked before it, to which words can come back.
+    held: list[ClausePiece] = []
+    asked: list[ClausePiece] = []
+    done: list[list[ClausePiece]] = []
+    reported = False
+    for place, one in enumerate(pieces_of(tokens)):
+        mood = next((before.mood for before in held if before.mood is not Mood.OPEN), Mood.OPEN)
+        point = one[0] in POINTS
+        nouns = [before.nouns for before in held if mood is Mood.ASKS]
+        piece = ClausePiece(one, verbs, frozenset().union(*nouns), begins=point or not place)
+        reported = reported and not point
+        if piece.mood is not Mood.OPEN and reported:
+            piece.mood = Mood.TELLS
+        if piece.mood is Mood.OPEN and mood in (Mood.TELLS, Mood.RULES_OUT) and piece.resumes(asked, held):
+            asked.append(piece)
+            continue
+        # `For Ann, send ...` asks for something for her; `hands off it, and send ...` does not.
+        leads = mood is Mood.OPEN and piece.mood is Mood.ASKS and not (point or piece.joined)
+        if piece.mood is not Mood.OPEN and not leads:
             held = []
+        if not held:
+            done.append(held)
         held.append(piece)
-    if held:
-        yield _joined(held)
+        asked = held if piece.mood is Mood.ASKS else asked
+        reported = reported or (piece.mood is Mood.TELLS and piece.reports)
+    yield from map(_joined, done)
 
 
-def _joined(pieces: Sequence[_Piece]) -> SaidClause:
+def _joined(pieces: Sequence[ClausePiece]) -> SaidClause:
     """Give the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
     no sentence at all.
     """
-    first = next((one.reads for one in pieces if one.asked), None)
-    only_reads = first if first is not None else any(one.apart for one in pieces)
+    moved = [one for one in pieces if one.mood is not Mood.OPEN]
+    reads = next((one.reads for one in pieces if one.mood is Mood.ASKS), bool(moved))
     words = [word for one in pieces for word in one.words if word]
-    stems = frozenset().union(*(one.stems(nouns=not only_reads) for one in pieces))
-    said = " ".join(token for one in pieces for token in one.tokens)
-    return SaidClause(said, words, stems, any(one.asked or one.told for one in pieces))
-
-
-def _pieces(tokens: Iterable[str]) -> Iterator[list[str]]:
-    piece: list[str] = []
-    for token in tokens:
-        if piece and (token == "-" or token.strip(MARKS) in _JOINING):
-            yield piece
-            piece = []
-        piece.append(token)
-        if token[-1] in ",:":
-            yield piece
-            piece = []
-    if piece:
-        yield piece
-
-
-class _Piece:
-    """A piece of a sentence, with what each of its words can be in it."""
-
-    def __init__(
-        self, tokens: Sequence[str], verbs: frozenset[str], nouns: frozenset[str], *, begins: bool
-    ) -> None:
-        self.tokens = tokens
-        self.words = [one if one.isalnum() else bare_word(one) for one in tokens]
-        self._stems = [stem(one) for one in self.words]
-        #: Verbs that ask, those that only tell of something, and words that could be verbs and are nouns.
-        self._verbs: list[int] = []
-        self._telling: set[int] = set()
-        self._nouns: set[int] = set()
-        unknown = self._unknown() if begins else self._joined_to()
-        for at, one in enumerate(self._stems):
-            if at != unknown and one not in verbs:
-                continue
-            # `Refund order 1 and order 2`.
-            alike = one in nouns and at == (self.words[0] in _JOINING) and self._names_one(at + 1)
-            if at != unknown and (alike or self._is_noun(at)):
-                self._nouns.add(at)
-            elif self._tells(at):
-                self._telling.add(at)
-            else:
-                self._verbs.append(at)
-        self.asked, self.told = bool(self._verbs), bool(self._telling)
-        self.reads = self.asked and (self._verbs[0] == unknown or self._stems[self._verbs[0]] in READING)
-        #: Whether it is a sentence of its own: it asks, or tells, or says how something is.
-        says = not _STATING.isdisjoint(self.words) and _WISHING.isdisjoint(self.words)
-        self.apart = self.asked or self.told or (says and self._begins_anew())
-
-    @property
-    def nouns(self) -> frozenset[str]:
-        """Give the stems of words that could be verbs and are nouns."""
-        return frozenset(self._stems[at] for at in self._nouns)
-
-    def stems(self, *, nouns: bool) -> frozenset[str]:
-        """Give the stems by which it can ask, with or without its nouns."""
-        gone = self._telling if nouns else self._telling | self._nouns
-        counted = (one for at, one in enumerate(self.words) if one and at not in gone)
-        return stems_in(counted) | frozenset(self._idioms())
-
-    def _begins_anew(self) -> bool:
-        first = next((one for one in self.words if one not in _JOINING), "")
-        return first not in _GOING_ON
-
-    def _tells(self, at: int) -> bool:
-        """Whether a verb tells of something, or rules it out, and does not ask for it."""
-        word, before = self.words[at], self.words[:at]
-        last = before[-1] if before else ""
-        if not _CANCELLING.isdisjoint(before):
-            return False
-        if word.endswith("ing") and word not in WRITTEN:
-            return last not in _BEFORE_DOING
-        if word.endswith("ed") and word not in WRITTEN and _WISHING.isdisjoint(before):
-            return True
-        if ("will" in before and "you" not in before) or last in _OTHERS:
-            return True
-        return not _NOT_ASKING.isdisjoint(before) or (last == "you" and not _UNTIL.isdisjoint(before[1:]))
-
-    def _is_noun(self, at: int) -> bool:
-        word, before = self.words[at], self.words[at - 1] if at else ""
-        if word.endswith(("ment", "s")) and not word.endswith("ss") and word not in WRITTEN:
-            return True
-        if before in ("first", "last", "next"):
-            return at > 1 and self.words[at - 2] in _BEFORE_NOUNS
-        if before in _BEFORE_NOUNS:
-            return before != "by" or not word.endswith("ing")
-        if self._stems[at] in READING and self.words[at + 1 : at + 2] == ["to"]:
-            return True
-        owner = self.tokens[at - 1].rstrip(MARKS) if at else ""
-        return owner.endswith(("'s", "\u2019s")) or bool(self._verbs and self._verbs[-1] == at - 1)
-
-    def _unknown(self) -> int:
-        """Give where a sentence begins with a verb that nothing knows (`compare the ...`); -1 where not."""
-        at = next((at for at, one in enumerate(self.words) if one not in _BEGINNING), -1)
-        after = self.words[at + 1 : at + 2]
-        if at < 0 or not after or not self.tokens[at].isalpha() or self.words[at] in EMPTY:
-            return -1
-        object_ = after[0] in _BEFORE_OBJECTS or any(map(str.isdigit, after[0]))
-        return at if object_ and self._stems[at] not in ASKING else -1
-
-    def _names_one(self, at: int) -> bool:
-        after = self.words[at : at + 1]
-        return bool(after) and (after[0] == _STATED or any(map(str.isdigit, after[0])))
-
-    def _joined_to(self) -> int:
-        """Give where another order with a verb that nothing knows is joined to one (`and block ...`)."""
-        known = len(self.words) < 3 or self.words[0] not in _JOINING or self._stems[1] in ASKING
-        return -1 if known or self.words[1] in EMPTY or self.tokens[2][0] != _STATED else 1
-
-    def _idioms(self) -> Iterator[str]:
-        """Give what several words ask for together: `let Ann know`, `Bob should get it, too`."""
-        words = self.words
-        for at, word in enumerate(words):
-            before, after = (
-                words[at - 1] if at else "",
-                [one for one in words[at + 1 : at + 4] if one != "also"],
-            )
-            told = word in ("let", "keep") and after[:1] and after[0] not in _NOBODY_ELSE
-            if (word == "touch" and before == "in") or (
-                told and not {"know", "posted"}.isdisjoint(words[at:])
-            ):
-                yield "inform"
-            if (
-                word in ("should", "must")
-                and after[:1] in (["get"], ["receive"])
-                and before not in _NOBODY_ELSE
-            ):
-                yield "send"
+    parts = tuple(" ".join(one.tokens) for one in pieces)
+    found = frozenset().union(*(one.stems(nouns=not reads) for one in pieces))
+    return SaidClause(parts, words, found, moved[0].mood if moved else Mood.OPEN)

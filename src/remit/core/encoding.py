@@ -128,7 +128,7 @@ def enclosing(text: str) -> Steps[str]:
         if _SOFT.search(text):
             found.append(quoted(_SOFT.sub("", text)))
         elif _IS_QUOTED.search(text):
-            found += map(quoted, filter(_IS_QUOTED.search, text.split()))
+            found.append(quoted(text))
     if len(text) >= MIN_BASE64:
         # One byte stands for each character, so that places are the same.
         rows = text.encode("ascii", "replace").translate(_IN_BASE64)

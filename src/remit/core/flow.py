@@ -264,9 +264,9 @@ def _of_arguments(
             kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
-    if "amount" in kinds and not index.statement.owes(tool, parts):
-        # It is the person's, for another payee.
-        kinds["amount"].append(msgspec.structs.replace(NOTHING, differs=True))
+    for role in index.statement.astray(tool, parts) if tool.effect is not Effect.NONE else ():
+        # It is the person's, for another one.
+        kinds[_KINDS[role]].append(msgspec.structs.replace(NOTHING, differs=role is ArgumentRole.AMOUNT))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
     if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):

@@ -12,32 +12,28 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any
 
-from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor, unit_of
+from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor
 from remit.core.asking import AskedBy, asking
-from remit.core.clause import Clauses, without
+from remit.core.clause import Clauses, like, without
+from remit.core.day import Day, day_of, days_in
 from remit.core.exact import ExactValue, exact, written
-from remit.core.kind import KindOfValue
-from remit.core.leaf import values_of
-from remit.core.quotation import unquoted
+from remit.core.leaf import several, values_of
+from remit.core.piece import Mood
 from remit.core.spelling import folded
-from remit.core.tool import ArgumentRole, Tool
+from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.walk import is_long
-from remit.core.word import name_words
+from remit.core.word import MARKS, name_words
 
 Json = Any
 
-MAX_OTHERS = 20
-"""Payees of one text that are told apart."""
 MAX_PIECES = 64
 """Payees, and amounts, of one call that are held against one another."""
 MAX_PAYMENTS = 10_000
 """Different payments of a task that are counted; further ones are not."""
-_PAYEES = (KindOfValue.IBAN, KindOfValue.EMAIL, KindOfValue.PHONE)
 _PAID = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)
-_SENTENCES = re.compile(r"[.!?;]\s")
 _OFTEN = re.compile(
     r"\b(?:twice|thrice|again|once more|daily|weekly|biweekly|monthly|quarterly|yearly|annually|every"
     r"|recurring|repeat\w*|instal\w+|each|per|all|both|several|times)\b"
@@ -50,62 +46,47 @@ Payment = tuple[str, str, str]
 class Owed:
     """What the person has said so far of how much is owed to whom."""
 
-    def __init__(self) -> None:
-        """Begin with nothing said."""
-        self._clauses = Clauses()
+    def __init__(self, clauses: Clauses) -> None:
+        """Begin with nothing said; what is said comes into the clauses."""
+        self._clauses = clauses
         self._typed: list[str] = []
         self._amounts: dict[AskedBy, tuple[Amounts, bool]] = {}
-        self._stated: dict[tuple[AskedBy, str], Amounts] = {}
-        self._shares: dict[ExactValue, Amounts] = {}
+        self._days: dict[AskedBy, frozenset[Day]] = {}
         self._made: Counter[_Key] = Counter()
 
-    def hear(self, goal: str) -> None:
-        """Take more of the person's words in."""
-        self._clauses.hear(unquoted(goal))
+    def forget(self) -> None:
+        """Begin anew with what was made of the words: there are more."""
         self._amounts.clear()
-        self._stated.clear()
+        self._days.clear()
 
     def add(self, leaf: str) -> None:
         """Take in a typed parameter."""
         self._typed.append(leaf)
-        self._amounts.clear()
-        self._stated.clear()
-
-    def divide(self, part: str) -> None:
-        """Note which amounts stand with which of several payees: before each of them, or after."""
-        text = " ".join(part.split())
-        places: dict[int, tuple[int, ExactValue]] = {}
-        for piece, found in written(text):
-            at = text.find(piece)
-            if found.kind in _PAYEES and at >= 0:
-                places[at] = max(places.get(at, (0, found)), (at + len(piece), found), key=lambda one: one[0])
-            if len(places) > MAX_OTHERS:
-                return
-        stops = sorted((at, end, found) for at, (end, found) in places.items())
-        if len(stops) < 2:
-            return
-        before = [text[0 if not at else stops[at - 1][1] : one[0]] for at, one in enumerate(stops)]
-        after = [*before[1:], text[stops[-1][1] :]]
-        first = _SENTENCES.split(before[0])[-1]
-        shares = [Amounts() for _ in stops]
-        for share, words in zip(
-            shares, [first, *before[1:]] if any(amounts_in(first)) else after, strict=True
-        ):
-            share.hear(words)
-        if sum(one.differ() for one in shares) > 1:
-            self._shares.update({one[2]: share for one, share in zip(stops, shares, strict=True)})
+        self.forget()
 
     def amounts(self, tool: Tool) -> Amounts:
         """Give the amounts that the person stated, as they count for a tool."""
         return self._of(tool)[0]
+
+    def days(self, tool: Tool | None, said: frozenset[Day]) -> frozenset[Day]:
+        """Give those of the days that were said that count for what a tool does."""
+        if tool is None or tool.effect is Effect.NONE:
+            return said
+        if (by := asking(tool).verb) not in self._days:
+            clauses = [one for one in self._clauses.of(by.starts) if one.mood is not Mood.RULES_OUT]
+            here = frozenset().union(*(days_in(one.said) for one in clauses if one.asks_for(by)))
+            self._days[by] = here or frozenset().union(*(days_in(one.said) for one in clauses))
+        return self._days[by]
 
     def _of(self, tool: Tool) -> tuple[Amounts, bool]:
         """Give the amounts for a tool, and whether what it does is to be done more than once."""
         by = asking(tool).verb
         if by not in self._amounts:
             amounts, often, anywhere = Amounts(), False, None
-            for clause in (one for sentence in self._clauses.of(by.starts) for one in sentence):
-                here = by.by(clause.stems, clause.text)
+            for clause in self._clauses.of(by.starts):
+                if clause.mood is Mood.RULES_OUT:
+                    continue
+                here = clause.asks_for(by)
                 amounts.hear(clause.said, here=here)
                 if here:
                     often = often or _OFTEN.search(clause.said) is not None
@@ -115,24 +96,30 @@ class Owed:
             self._amounts[by] = amounts, often or not anywhere
         return self._amounts[by]
 
-    def owes(self, tool: Tool, payment: Payment, words: str) -> bool:
-        """Whether an amount is none that was said for another payee, or another thing, alone: `words` are
-        those by which the person names the one that gets it.
+    def astray(self, tool: Tool, pair: Payment, words: str) -> bool:
+        """Whether the words say something (an amount, a day, where it goes) for another one than it is used
+        for: `words` are those by which the person names that one.
         """
-        payee, amount, name = payment
-        shares = (self._shares.get(exact(payee)), self._beside(tool, words))
-        return all(share is None or not share.differ() or _covers(share, amount, name) for share in shares)
-
-    def _beside(self, tool: Tool, words: str) -> Amounts:
-        """Give the amounts in those clauses that ask for what a tool does, and state something."""
-        by, wanted = asking(tool).verb, " ".join(folded(words).split())
-        if (by, wanted) not in self._stated:
-            amounts = Amounts()
-            for clause in (one for sentence in self._clauses.of(by.starts) for one in sentence):
-                if by.by(clause.stems, clause.text) and without(clause.said, wanted) != clause.said:
-                    amounts.hear(clause.said)
-            self._stated[by, wanted] = amounts
-        return self._stated[by, wanted]
+        _, second, name = pair
+        by, seconds = asking(tool).verb, _Seconds(second, name, tool)
+        clauses = [one for one in self._clauses.of(by.starts) if one.asks_for(by)]
+        wanted = " ".join(folded(words).split())
+        if not any(_holds(one.said, wanted) for one in clauses):
+            return False
+        said = False
+        for clause in clauses:
+            own = [one for one in clause.parts if _holds(one, wanted)]
+            if not seconds.stand_in(clause.said):
+                continue
+            said = True
+            if own and not any(seconds.any_in(without(one, wanted)) for one in own):
+                # One for all of them.
+                return False
+            for part in [one for one in clause.parts if seconds.stand_in(one)] or [clause.said]:
+                alone = not like(part, wanted)
+                if part in own or (alone and (own or not like(clause.said, wanted))):
+                    return False
+        return said
 
     def repeats(self, tool: Tool, made: Iterable[Payment], named: Callable[[str], int]) -> bool:
         """Whether payments are made more often than the words name their payee, with those before them."""
@@ -153,28 +140,54 @@ class Owed:
                 yield (tool.id, exact(payee), found.readings), payee
 
 
-def _covers(share: Amounts, amount: str, name: str) -> bool:
-    unit, wanted = unit_of(amount), amount_of(amount)
-    if wanted is None:
-        return not unit or not share.units or unit in share.units
-    if is_minor(name_words(name)):
-        wanted = in_hundredths(wanted)
-    return share.computed or share.cover(wanted, name_words(name))
+class _Seconds:
+    """What is joined to something: an amount, a day, or where it goes."""
+
+    def __init__(self, text: str, name: str, tool: Tool) -> None:
+        self._text, self._name, self._used = text, name_words(name), exact(text.strip(MARKS))
+        self._day = day_of(text)
+        self._goes = tool.arguments[name].role is ArgumentRole.DESTINATION
+        self._amount = None if self._goes or self._day else amount_of(text)
+        if self._amount and is_minor(self._name):
+            self._amount = in_hundredths(self._amount)
+
+    def any_in(self, said: str) -> bool:
+        """Whether words name something of the kind."""
+        if self._day:
+            return bool(days_in(said))
+        if self._goes:
+            return any(found.kind is self._used.kind for _, found in written(said))
+        return any(not one.names for one in amounts_in(said))
+
+    def stand_in(self, said: str) -> bool:
+        """Whether words name it."""
+        if self._day:
+            return self._day.among(days_in(said))
+        if self._goes:
+            return any(found == self._used for _, found in written(said))
+        amounts = Amounts()
+        amounts.hear(said)
+        return self._amount is not None and (amounts.computed or amounts.cover(self._amount, self._name))
 
 
-def payments(tool: Tool, parts: dict[str, Json]) -> Iterator[Payment]:
+def _holds(said: str, words: str) -> bool:
+    return without(said, words) != said
+
+
+def payments(tool: Tool, parts: dict[str, Json], *, amounts_only: bool = True) -> Iterator[Payment]:
     """Give each payment of a call: one amount for each payee, or thing, where there are as many, else all for
     all.
     """
     of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
     for name, spec in tool.arguments.items():
         if spec.role in _PAID and name in parts:
-            texts = islice(values_of(parts[name], tool, name), MAX_PIECES)
-            of.setdefault(spec.role, []).append((name, [one for one in texts if not is_long(one)]))
-    payees_of = [*of.get(ArgumentRole.DESTINATION, ()), *of.get(ArgumentRole.SELECTOR, ())]
-    for _, payees in payees_of:
-        for name, amounts in of.get(ArgumentRole.AMOUNT, ()):
-            pairs = (
-                zip(payees, amounts, strict=True) if len(payees) == len(amounts) else product(payees, amounts)
-            )
-            yield from ((payee, amount, name) for payee, amount in pairs)
+            texts: Iterator[str] = (one for one in values_of(parts[name], tool, name) if not is_long(one))
+            if spec.role is ArgumentRole.DESTINATION:
+                texts = chain.from_iterable(map(several, texts))
+            of.setdefault(spec.role, []).append((name, list(islice(texts, MAX_PIECES))))
+    selected = of.get(ArgumentRole.SELECTOR, [])
+    goes, amounts_of = of.get(ArgumentRole.DESTINATION, []), of.get(ArgumentRole.AMOUNT, [])
+    for firsts, seconds_of in (([*goes, *selected], amounts_of), (selected, [] if amounts_only else goes)):
+        for (_, ones), (name, others) in product(firsts, seconds_of):
+            pairs = zip(ones, others, strict=True) if len(ones) == len(others) else product(ones, others)
+            yield from ((one, other, name) for one, other in pairs)

@@ -297,11 +297,11 @@ class Index:
         spent = False
         if tool is not None and not stated.parameter:
             # Others want it used too: it is used for what it was stated for alone.
-            if any(one.trust is _UNTRUSTED for one in origins):
-                asked = self.utterance.asks_near(found.normal, asking(tool))
-                spent = statement.spent_by_others(text, (tool.id, name)) or not asked
-            elif tool.selects(name):
-                spent = self.utterance.asks_for(found.normal, asking(tool)) is False
+            crossed = any(one.trust is _UNTRUSTED for one in origins)
+            spent = crossed and statement.spent_by_others(text, (tool.id, name))
+            if (crossed or tool.selects(name)) and tool.effect is not Effect.NONE:
+                words = stated.words or text
+                spent = spent or self.utterance.asks_for(words, asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name, used)
         if elsewhere and not leads_out(tool, name):
             # It is the person's, and not as what it would be used.

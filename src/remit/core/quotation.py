@@ -59,15 +59,15 @@ def divided(text: str) -> tuple[str, list[str]]:
         start, inside = opening.span()
         kind = _KINDS.get(opening[0])
         if kind is None:
-            # A line that is marked as quoted, and all that follows it.
-            end, size = len(text), 0
+            # A line that is marked as quoted.
+            end, size = lines.after(inside)[0], 0
         else:
             closing, end = closings[opening[0]].after(inside + kind.any_first)
             size = closing - inside
             if not 0 < size <= kind.most or (kind.in_line and lines.after(inside)[0] < closing):
                 opening = _OPENING.search(text, start + 1)
                 continue
-        if len(text[start:end].split()) >= MIN_WORDS:
+        if kind is None or len(text[start:end].split()) >= MIN_WORDS:
             out += (text[done:start], " . ")
             if kind is not None:
                 quoted.append(text[inside : inside + size])

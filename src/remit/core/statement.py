@@ -65,18 +65,17 @@ class Statement:
         self._spent: dict[ExactValue, tuple[str, str]] = {}
         #: What the lenient reading finds in the statement: it only says what need not be looked for.
         self.utterance = Utterance()
-        self.owed = Owed()
+        self.owed = Owed(self.utterance.clauses)
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
         """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
-        for part in self.utterance.wording.hear(goal):
-            self.owed.divide(part)
-            for piece, found in written(part):
-                self._values.setdefault(found, Stated(words=piece))
-                if found.kind is _HOST and not is_file_name(found.normal):
-                    self._hosts.add(found.normal)
+        heard = self.utterance.wording.hear(goal)
+        for piece, found in written(heard):
+            self._values.setdefault(found, Stated(words=piece))
+            if found.kind is _HOST and not is_file_name(found.normal):
+                self._hosts.add(found.normal)
         self.utterance.hear(goal)
-        self.owed.hear(goal)
+        self.owed.forget()
         for name, value in params.items():
             for leaf in leaves(value):
                 self._parameter(name, leaf)
@@ -89,22 +88,26 @@ class Statement:
         if unit:
             stated = not amounts.units or unit in amounts.units
             return stated, not stated
+        days = self.owed.days(tool, self.utterance.days)
         if wanted is None:
-            day = states_day(text, self.utterance.days)
+            day = states_day(text, days)
             # Digits in another form (`#4711`) are of something else that the words say.
             stated = self.utterance.wording.spells(text) if day is None else day
             # What nobody can read as an amount is another than any that was stated.
-            return stated, not stated and (day is None or bool(self.utterance.days))
-        if is_moment(words) and self.utterance.days:
+            return stated, not stated and (day is None or bool(days))
+        if is_moment(words) and days:
             # A day that is written as a number is none of the days that were named.
             return False, True
         if is_minor(words):
             wanted = in_hundredths(wanted)
         return amounts.cover(wanted, words), amounts.differ()
 
-    def owes(self, tool: Tool, parts: dict[str, Json]) -> bool:
-        """Whether no amount of a call is one that the person said for another payee, or thing, alone."""
-        return all(self.owed.owes(tool, one, self._named(one[0])) for one in payments(tool, parts))
+    def astray(self, tool: Tool, parts: dict[str, Json]) -> frozenset[ArgumentRole]:
+        """Give the roles in which a call joins something to another one than the person said it for."""
+        pairs = payments(tool, parts, amounts_only=False)
+        return frozenset(
+            tool.arguments[one[2]].role for one in pairs if self.owed.astray(tool, one, self._named(one[0]))
+        )
 
     def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
         """Whether a call makes a payment once more than the person said it."""
@@ -141,6 +144,10 @@ class Statement:
         if stated is None and found.kind in _IN_WORDS and self._says(text, found.normal, tool, name):
             stated = Stated()
         if stated is None or not self._called(text) or not self._as_written(text, stated, tool, name):
+            return None
+        if not stated.parameter and self.utterance.clauses.rule_out(
+            stated.words or text, None if tool is None else asking(tool)
+        ):
             return None
         if leads_out(tool, name) and self.utterance.only_sends(found.normal):
             return None
@@ -207,8 +214,13 @@ class Statement:
             return True
         wording = self.utterance.wording
         for one in names:
+            if self.utterance.clauses.rule_out(one, asking(tool)):
+                continue
             if not whom:
-                if wording.is_name(one) or self.utterance.asks_for(one, asking(tool)) is not False:
+                by = asking(tool)
+                if wording.is_name(one) or self.utterance.asks_for(one, by) is not False:
+                    return True
+                if self.utterance.clauses.only_tell(one, by):
                     return True
             elif self._is_address(one) or (
                 wording.states(one)

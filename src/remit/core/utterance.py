@@ -13,11 +13,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from remit.core.asking import AskedBy
-from remit.core.clause import Clauses, sentences
+from remit.core.clause import Clauses, divided, sentences
 from remit.core.day import Day, day_of, days_in
 from remit.core.handover import hands_over
 from remit.core.inflection import stem
+from remit.core.piece import Mood
 from remit.core.quantity import of_many
+from remit.core.quotation import unquoted
 from remit.core.spelling import folded, plain
 from remit.core.superlative import Superlative, superlatives_in
 from remit.core.word import (
@@ -30,7 +32,7 @@ from remit.core.word import (
     stems_of,
     words_of,
 )
-from remit.core.wording import LEFT_OUT, Wording
+from remit.core.wording import Wording
 
 MAX_PHRASE = 24
 """Words of a phrase that is looked for."""
@@ -40,11 +42,7 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: With what a sentence begins that goes on to another thing.
-_NEXT_THING = re.compile(
-    r"(?:also|additionally|besides|furthermore|moreover|then|after that|afterwards|finally|next|lastly|"
-    r"second|third|\d+[.)]|[-*\u2022])\b"
-)
+_ENDS = MARKS.replace(":", "")
 _COLLECTIVE = _set("all every each both everyone everybody anyone any several")
 _SEVERAL = _set("the my our your his her its their these those them us you")
 _LINKS = _set("link url hyperlink")
@@ -57,11 +55,6 @@ _WHOM = _set(
 )
 _WILD = frozenset("*%?|<>\\^$~{}[]`;")
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
-
-
-def without_left_out(text: str) -> str:
-    """Give words in small letters, without what they leave out (`all but not ...`, `leave ... as it is`)."""
-    return LEFT_OUT.sub(" . ", folded(text[: MAX_WORDS * 8]))
 
 
 class Utterance:
@@ -79,7 +72,7 @@ class Utterance:
         self.days: frozenset[Day] = frozenset()
         self._text = " "
         self._sentences: list[str] = []
-        self._clauses = Clauses()
+        self.clauses = Clauses()
         self.stems: frozenset[str] = frozenset()
         self.numbers: frozenset[str] = frozenset()
         self.superlatives: tuple[Superlative, ...] = ()
@@ -92,10 +85,12 @@ class Utterance:
 
     def hear(self, text: str) -> None:
         """Take more words in."""
+        text = unquoted(text[: MAX_WORDS * 8])
         words = words_of(text)[: MAX_WORDS - self._count]
         self._count += len(words)
-        self._marked += [bare for word in folded(text).split() if (bare := word.strip(MARKS))]
-        meant = words_of(without_left_out(text))[: len(words)]
+        self._marked += [bare for word in folded(text).split() if (bare := word.lstrip(MARKS).rstrip(_ENDS))]
+        said = [one.words for one in divided(text) if one.mood is not Mood.RULES_OUT]
+        meant = [word for one in said for word in one if word][: len(words)]
         self._text = f"{self._text}{' '.join(meant)} "
         for at, word in enumerate(meant):
             if "@" in word:
@@ -103,14 +98,14 @@ class Utterance:
         self.days |= days_in(" ".join(words))
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
-        self._clauses.hear(text[: MAX_WORDS * 8])
-        said = sentences(text[: MAX_WORDS * 8])
-        self._sentences += said
-        most = [found for one in said for found in superlatives_in(words_of(one), EMPTY)]
+        self.clauses.hear(text)
+        whole = sentences(text)
+        self._sentences += whole
+        most = [found for one in whole for found in superlatives_in(words_of(one), EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
         self.many |= frozenset(_counted_up(meant))
-        self.delegates = self.delegates or any(hands_over(words_of(one)) for one in said)
-        self.proper |= {found for one in _PROPER.findall(text[: MAX_WORDS * 8]) for found in words_of(one)}
+        self.delegates = self.delegates or any(hands_over(words_of(one)) for one in whole)
+        self.proper |= {found for one in _PROPER.findall(text) for found in words_of(one)}
 
     def only_sends(self, address: str) -> bool:
         """Whether the words name an address only as where something comes from, and another one otherwise."""
@@ -155,10 +150,14 @@ class Utterance:
 
         A number alone says nothing: it may be a price or an hour. `nouns` are stems of what it numbers.
         """
-        for at, word in enumerate(self._marked):
+        for at, marked in enumerate(self._marked):
+            word = marked.rstrip(MARKS)
             bare = word.lstrip("#")
             if bare != number:
                 continue
+            if word != marked:
+                # A list with something of each.
+                return True
             before = [stem(one) for one in self._marked[max(0, at - 3) : at]]
             if word != bare or any(one in _NUMBERING or one in nouns for one in before):
                 return True
@@ -166,26 +165,7 @@ class Utterance:
 
     def asks(self, by: AskedBy) -> bool:
         """Whether the words ask for what a tool does."""
-        return by.by(self._clauses.stems if by.acts else self.stems, self._text)
-
-    def asks_near(self, value: str, by: AskedBy) -> bool:
-        """Whether the words ask for what a tool does where they state a value: in the same sentence, the one
-        before, or the one after, if that goes on with the same thing.
-
-        Words that nowhere ask for it leave it open for what the value was stated.
-        """
-        if not self.asks(by):
-            return True
-        stated = [at for at, one in enumerate(self._sentences) if value in plain(one).replace(" ", "")]
-        stated = stated or [at for at, one in enumerate(self._sentences) if value in plain(one)]
-        for at in stated:
-            near = self._sentences[max(0, at - 1) : at + 1]
-            if at + 1 < len(self._sentences) and not _NEXT_THING.match(plain(self._sentences[at + 1])):
-                near.append(self._sentences[at + 1])
-            text = " ".join(near)
-            if by.by(stems_of(text), f" {' '.join(words_of(text))} "):
-                return True
-        return not stated
+        return self.clauses.ask(by) if by.acts else by.by(self.stems, self._text)
 
     @property
     def speaks_of_links(self) -> bool:
@@ -197,7 +177,7 @@ class Utterance:
         that speaks of it as `it`; with `whom`, as somebody or something to which it goes. None where they
         leave it open: words that nowhere ask for it, and clauses that ask for nothing.
         """
-        return self._clauses.asks_for(value, by, whom=whom) if self.asks(by.verb) else None
+        return self.clauses.asks_for(value, by, whom=whom)
 
     def asks_of_many(self, by: AskedBy) -> bool:
         """Whether the words ask to do with many what a tool does, and not only to read many."""

@@ -23,24 +23,7 @@ MAX_VALUE = 400
 """Characters of the longest text that the words can state."""
 MAX_PLACES = 50
 """Places in the words at which a value is looked for."""
-#: What the words leave out: it is named, and not for this.
-#: An address with a dot in it goes on, and so does a list of them.
-_GONE = r" (?:[^.;:!?()\n,]|\.(?=\S)|,(?= (?:(?:and|or|nor) )?\S{0,320}[@#])){1,200}?"
-_GOES_ON = (
-    r"(?= and (?!\S{0,320}(?:[@#]|\.\w))| but | then | - |,(?! (?:(?:and|or|nor) )?\S{0,320}[@#])"
-    r"|\.(?:\s|$)|[;:!?()\n]|$)"
-)
-LEFT_OUT = re.compile(
-    r"(?:\b(?:except(?: for)?|excluding|apart from|other than|instead of|rather than|but not|"
-    r"but (?:keep|spare))|(?<=, )not(?! (?:to|in|on|at|for|with|only|just|yet)\b)"
-    r"|\b(?:don't|do not|never|must not|mustn't|should not|shouldn't|may not)"
-    r" (?!forget|hesitate|fail|wait|worry)[a-z]+|\b(?:can't|cannot|can not) (?:be|go|get|see|have|know)"
-    r"|\bnot (?:to|in|on|at|for|with)|\b(?:nothing|nobody)(?: [a-z]+){0,2} (?:to|reach)"
-    r"|\bwithout [a-z]+ing|\bavoid(?:ing)?)"
-    rf"(?P<not>{_GONE}){_GOES_ON}"
-    r"|\b(?:leave|keep)(?P<as> [^,.;:!?()\n]{1,200}?)"
-    r" (?:as (?:it|they|he|she) (?:is|are)|alone|untouched|unchanged|in place)\b"
-)
+_LINE_END = re.compile(r"(?<![:,.;!?])\n+(?=(?:(?:[-*\u2022]|\d+[.)]) )?[A-Z])")
 _AROUND = frozenset(MARKS + BLANKS + "\u2013\u2014")
 _OPENING = frozenset("#@") | _AROUND
 _QUOTES = {"`": "`", '"': '"', "'": "'", "\u201c": "\u201d", "\u00ab": "\u00bb", "\u2018": "\u2019"}
@@ -124,23 +107,16 @@ class Wording:
         #: What stands in quotation marks at length: what others wrote, or, as a whole, a name.
         self._quoted: set[str] = set()
 
-    def hear(self, text: str) -> list[str]:
-        """Take more words in. Give them in parts, without what they leave out, and what they quote."""
+    def hear(self, text: str) -> str:
+        """Take more words in. Give them without what they quote."""
         text, quoted = divided(composed(text[: max(0, MAX_HEARD - len(self._said))]))
         self._quoted.update(" ".join(one.split()) for one in quoted if len(one) <= MAX_VALUE)
-        parts, at = [], 0
-        for gone in LEFT_OUT.finditer(small(text)):
-            parts.append(text[at : gone.start()])
-            at = gone.end()
-        parts.append(text[at:])
-        for part in parts:
-            self._add(" ".join(part.split()))
-        return parts
-
-    def _add(self, written: str) -> None:
-        # A full stop between two turns, or around what is left out: no value is stated across it.
+        # A line ends a name, where the next one begins with a capital.
+        written = " ".join(_LINE_END.sub(" . ", text).split())
+        # A full stop between two turns: no value is stated across it.
         self._written += f"{written} . "
         self._said += f"{small(written)} . "
+        return text
 
     def states(self, value: str) -> bool:
         """Whether the words state a value whole; a part of a longer name is not stated."""
