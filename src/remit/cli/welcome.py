@@ -23,6 +23,7 @@ from remit.core.tool import RESERVED_OPERATIONS, ToolState
 from remit.services.authenticate import CODE_TTL_S
 from remit.services.directory import NewPerson
 from remit.services.house import House
+from remit.services.ways_in import AT_START
 
 FIRST_PERSON = "admin"
 #: Not approver: who sets the rules does not also answer the questions that they ask.
@@ -54,12 +55,12 @@ async def first_code(house: House, code_for: str) -> Code | None:
     administrators = [one for one in people if Role.ADMINISTRATOR in one.roles and one.active]
     if not administrators:
         new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
-        administrators = [await house.directory.add_person(new, by="remit up")]
+        administrators = [await house.directory.add_person(new, by=AT_START)]
     elif await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
         return None
     # A first code that ran out unused would otherwise lock everybody out for good.
     name = administrators[0].name
-    return Code(name, await house.authenticator.make_code(name, by="remit up"))
+    return Code(name, await house.authenticator.make_code(name, by=AT_START))
 
 
 async def show_welcome(house: House, welcome: Welcome) -> None:

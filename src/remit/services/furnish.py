@@ -107,7 +107,12 @@ def furnish(o: Outfit) -> House:
         unconstrained=o.unconstrained,
     )
     approvals = Approvals(
-        store=o.store, clock=o.clock, entropy=o.entropy, tenant=o.tenant, ttl_s=o.approval_ttl_s
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        tenant=o.tenant,
+        ttl_s=o.approval_ttl_s,
+        second_person=o.second_person,
     )
     leases = Leases(
         brokers=o.brokers,
@@ -276,6 +281,7 @@ def furnish(o: Outfit) -> House:
             tasks=tasks,
             holdings=holdings,
             tenant=o.tenant,
+            second_person=o.second_person,
         ),
         approvals=approvals,
         leases=leases,

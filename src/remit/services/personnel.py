@@ -29,7 +29,7 @@ from remit.services.authenticate import Authenticator
 from remit.services.directory import Directory, NewPerson
 from remit.services.findings import Findings
 from remit.services.revocations import Revocations
-from remit.services.ways_in import code_makers
+from remit.services.ways_in import AT_START, code_makers, hands_of
 
 Json = Any
 
@@ -158,8 +158,8 @@ class Personnel:
     async def code_at_start(self, name: str) -> str:
         """Make a sign-in code for whoever starts remit, and has its machine: nobody else can agree to it."""
         person = await self._directory.person(name)
-        code = await self._authenticator.make_code(name, by="remit up")
-        await self._tell_of_code(person, ["remit up"])
+        code = await self._authenticator.make_code(name, by=AT_START)
+        await self._tell_of_code(person, [AT_START])
         return code
 
     async def _tell_of_code(self, person: Person, makers: list[str]) -> None:
@@ -185,16 +185,34 @@ class Personnel:
         async with self._agreeing:
             asked = await self._store.value(self._tenant, key)
             first = msgspec.convert(asked, _Asked) if asked else None
-            if first is not None and first.by != by and now < first.until:
+            other = first if first and first.by != by and await self._stands(first, now) else None
+            hands = await hands_of(self._store, self._tenant, by, now)
+            # One person may be behind both words, by a code that was made for one of them.
+            one_hand = other is not None and not hands.isdisjoint(other.hands)
+            if other is not None and not one_hand:
                 await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
-                return [first.by]
+                return [other.by]
             event = self._event(name, f"asked: {act['act']}", by, {})
-            kept = msgspec.to_builtins(_Asked(by, now + WAIT))
+            kept = msgspec.to_builtins(_Asked(by, now + WAIT, tuple(sorted(hands))))
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
+        if one_hand:
+            raise Forbidden(
+                "who asked first may be the same person: one made a sign-in code for the other, or somebody"
+                " made one for both",
+                code="code-maker",
+                way_out="let another administrator ask, or remove what came of it (`remit person ways`)",
+            )
         raise Forbidden(
             "a second administrator must agree to this",
             code="second-person",
             way_out=f"let another administrator ask for the very same within {WAIT.seconds // 60} minutes",
+        )
+
+    async def _stands(self, first: _Asked, now: datetime) -> bool:
+        """Whether who asked first may still ask: a word does not outlive the authority to give it."""
+        person = await self._store.person(self._tenant, first.by)
+        return (
+            now < first.until and person is not None and person.active and Role.ADMINISTRATOR in person.roles
         )
 
     async def _other(self, name: str, by: str) -> Person:
@@ -255,5 +273,8 @@ class Personnel:
 
 
 class _Asked(msgspec.Struct, frozen=True):
+    """A first word: `hands` are who may have given it, and what came of a code may be gone at the second."""
+
     by: str
     until: datetime
+    hands: tuple[str, ...] = ()
