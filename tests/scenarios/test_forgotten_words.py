@@ -12,13 +12,15 @@ import pytest
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.api import app
-from remit.core.errors import Unauthenticated
+from remit.core.errors import Forbidden, NotFound, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.grant import Grant, GrantTemplate
 from remit.core.plan import PlanEntry
 from remit.core.task import Parameter, TaskState, Turn
 from remit.ports.store import PutApproval, PutDelegation, PutTask, Store, Unit
 from remit.services.delegations import NewDelegation
+from remit.services.evidence import readable
+from remit.services.tasks import Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.conformance.test_store_registry_conformance import a_delegation
 from tests.house_world import LOOPBACK, exchange
@@ -129,6 +131,44 @@ async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
         for kind in (EventKind.SUBJECT_FORGOTTEN, EventKind.TASK_ENDED, EventKind.DELEGATION_REVOKED):
             (facts,) = await world.facts(kind)
             assert "lena" not in json.dumps(facts)
+
+
+async def test_a_record_whose_words_are_gone_permits_nothing(tmp_path: Path) -> None:
+    """A process that ended while it forgot left the record: it has lost what it fixed, and the next try ends
+    it, and the task, without naming anybody.
+    """
+    async with call_world(tmp_path) as world:
+        house = world.house
+        task, _ = await world.open()
+        new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
+        record = await house.delegations.add(new, await world.person("lena"))
+        await house.evidence.forget("lena", by="root")
+        opening = Opening(agent="clerk", task_type="work", on_behalf_of="lena")
+        with pytest.raises(Forbidden) as refused:
+            await house.tasks.open(opening, agent=await house.directory.agent("clerk"))
+        assert refused.value.code == "no-delegation"
+        before = await house.evidence.size()
+        await house.forgetting.forget("lena", by="root", reason="")
+        assert (await house.delegations.get(record.id)).revoked is not None
+        assert (await house.tasks.get(task.id)).state is TaskState.REVOKED
+        told = [readable(entry) for entry in await house.evidence.pages(start=before, limit=1000)]
+        assert "lena" not in json.dumps(told)
+        with pytest.raises(NotFound) as nobody:
+            await house.forgetting.forget("lena", by="root", reason="")
+        assert nobody.value.code == "not-found"
+
+
+async def test_while_somebody_is_forgotten_nothing_opens_by_their_record(tmp_path: Path) -> None:
+    """Their delegations end before their key does."""
+    async with call_world(tmp_path) as world:
+        house = world.house
+        new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
+        for _ in range(3):
+            await house.delegations.add(new, await world.person("lena"))
+        await house.forgetting.forget("lena", by="root", reason="")
+        kinds = [entry.kind for entry in await house.evidence.pages(limit=1000)]
+        last = len(kinds) - 1 - kinds[::-1].index(EventKind.DELEGATION_REVOKED.value)
+        assert last < kinds.index(EventKind.SUBJECT_FORGOTTEN.value)
 
 
 async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) -> None:
