@@ -24,6 +24,7 @@ from remit.core.identity import Person, Role
 from remit.core.revocation import Cause, ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.services.administrators import keep_administrators
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.directory import Directory, NewPerson
@@ -83,7 +84,7 @@ class Personnel:
         words = sorted(role.value for role in roles)
         async with self._one:
             person = await self._other(name, by)
-            kept = await self._keep_administrators(person, stays=Role.ADMINISTRATOR in roles)
+            kept = await self._keep(person, roles)
             if SENSITIVE & (roles - person.roles):
                 await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
@@ -98,7 +99,7 @@ class Personnel:
         """
         async with self._one:
             person = await self._other(name, by)
-            kept = await self._keep_administrators(person, stays=False)
+            kept = await self._keep(person, frozenset())
             changed = msgspec.structs.replace(person, active=False)
             ended = EndCredentials(self._tenant, name)
             facts = {"reason": reason}
@@ -221,25 +222,8 @@ class Personnel:
             raise Forbidden("nobody changes themselves", code="self", way_out="ask another administrator")
         return person
 
-    async def _keep_administrators(self, person: Person, *, stays: bool) -> tuple[Change, ...]:
-        """Refuse to take away one of the last administrators; gives what sees to it that those who stay are
-        what they are now, for another replica may be taking one of these away.
-        """
-        if stays or Role.ADMINISTRATOR not in person.roles:
-            return ()
-        others = [
-            one
-            for one in await self._directory.people()
-            if one.active and Role.ADMINISTRATOR in one.roles and one.name != person.name
-        ]
-        needed = 2 if self._second_person else 1
-        if len(others) < needed:
-            raise Conflict(
-                f"`{person.name}` is one of the last administrators, and {needed} must stay",
-                code="last-administrators",
-                way_out="make another one first",
-            )
-        return tuple(PutPerson(one, was=one) for one in others[:needed])
+    async def _keep(self, person: Person, roles: frozenset[Role]) -> tuple[Change, ...]:
+        return await keep_administrators(self._store, person, roles=roles, second_person=self._second_person)
 
     async def _commit(
         self,
