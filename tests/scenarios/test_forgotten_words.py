@@ -171,6 +171,28 @@ async def test_while_somebody_is_forgotten_nothing_opens_by_their_record(tmp_pat
         assert last < kinds.index(EventKind.SUBJECT_FORGOTTEN.value)
 
 
+async def test_what_is_asked_in_a_task_for_nobody_is_of_who_stated_it(tmp_path: Path) -> None:
+    """Its calls and questions go with that person's key, and not with the agent's."""
+    async with call_world(tmp_path) as world:
+        kind = a_type(
+            "house-work",
+            requires_person=False,
+            parameters={"whom": Parameter()},
+            grants=(GrantTemplate("desk/pay", {"text": {"prefix": "{whom}"}}),),
+        )
+        bundle = a_bundle()
+        types = {**bundle.task_types, kind.name: kind}
+        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        task, token = await world.open("house-work", goal=GOAL, params={"whom": PARAMETER})
+        assert task.on_behalf_of == ""
+        await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
+        await world.call(token, "pay", text=f"not {ARGUMENT}")
+        said = (GOAL, PARAMETER, ARGUMENT)
+        assert [word for word in said if word not in await all_told(world, task.id)] == []
+        await asked(world, "POST", "/api/v1/subjects/forget", {"subject": "lena"})
+        assert [word for word in said if word in await all_told(world, task.id)] == []
+
+
 async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) -> None:
     """Rows that an older remit wrote in plain: of people who have a key; of others they are dropped."""
     async with call_world(tmp_path) as world:

@@ -96,7 +96,7 @@ class Approvals:
             tenant=self._tenant,
             task=approval.task,
             agent=approval.agent,
-            subject=request.principal.subject,
+            subject=request.task.subject,
             facts={
                 "approval": approval.id,
                 "tool": approval.tool,
