@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
+from remit.adapters.store.postgres.session import SCHEMA
 from remit.api import app
 from remit.core.errors import Forbidden, NotFound, Unauthenticated
 from remit.core.event import EventKind
@@ -251,3 +253,42 @@ async def test_no_byte_of_a_server_holds_what_was_said(own_postgres: PostgresSer
     own_postgres.ask("checkpoint")
     own_postgres.stop()
     assert found_in(own_postgres.data, OF_LENA) == []
+
+
+async def test_the_tables_of_a_server_do_not_hold_what_stood_there_in_plain(
+    own_postgres: PostgresServer,
+) -> None:
+    """Rows that an older remit wrote are sealed at the start, and their files are written anew: only the
+    write-ahead log, which is the server's to remove, may hold them for a while.
+    """
+    url = own_postgres.fresh()
+
+    def opened(seed: str) -> PostgresStore:
+        return PostgresStore.open(
+            url,
+            durability="durable",
+            clock=WorldClock(),
+            entropy=WorldEntropy(seed),
+            sealing=WorldSealingKeys(),
+        )
+
+    store = opened("first")
+    await said_there(store)
+    whole = await store.task(TENANT, a_task().id)
+    await store.close()
+    with psycopg.connect(url, autocommit=True) as old:
+        old.execute(
+            f"update {SCHEMA}.tasks set body = %s, sealed = null",
+            (msgspec.json.encode(whole).decode(),),
+        )
+    store = opened("second")
+    try:
+        assert await store.task(TENANT, a_task().id) == whole
+        await store.forget(TENANT, "lena")
+    finally:
+        await store.close()
+    own_postgres.ask("checkpoint")
+    own_postgres.stop()
+    left = found_in(own_postgres.data, OF_LENA)
+    log = {file.name for file in (own_postgres.data / "pg_wal").iterdir()}
+    assert [name for _, name in left if name not in log] == []
