@@ -50,7 +50,7 @@ async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> fro
 
     Whoever has remit's machine makes codes at its start (`AT_START`), and is nobody's second person anyway.
     """
-    return ({person} | await code_makers(store, tenant, person, now)) - {AT_START}
+    return (await code_makers(store, tenant, person, now) | {person}) - {AT_START}
 
 
 async def makers_behind(store: Store, task: Task, now: datetime) -> frozenset[str]:
