@@ -39,6 +39,7 @@ from remit.services.house import House
 from remit.services.outfit import Outfit
 from remit.services.points import EnforcementPoint
 from remit.services.rotations import Keyring
+from remit.services.ways_in import AT_START
 from tests.world import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
 Json = Any
@@ -274,7 +275,7 @@ class HouseWorld:
 
     async def session(self, person: str) -> str:
         """Sign a person in."""
-        code = await self.house.authenticator.make_code(person, by="root")
+        code = await self.house.authenticator.make_code(person, by=AT_START)
         return (await self.house.authenticator.sign_in(code))[0]
 
     def assertion(self, agent: str, **changes: Json) -> str:

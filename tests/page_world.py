@@ -26,6 +26,7 @@ from remit.core.workload import ClientBinding
 from remit.ports.fetch import Fetched
 from remit.services.consents import ConsentRules
 from remit.services.directory import NewAgent
+from remit.services.ways_in import AT_START
 from tests.house_world import LOOPBACK, PUBLIC_URL, HouseWorld, a_bundle, exchange, house_world
 
 Json = Any
@@ -208,7 +209,7 @@ class Browsing:
 
     async def sign_in(self, person: str = "lena") -> None:
         """Sign in with a code."""
-        code = await self.world.house.authenticator.make_code(person, by="root")
+        code = await self.world.house.authenticator.make_code(person, by=AT_START)
         page = await self.get("/oauth/sign-in")
         done = await self.fill(page, "sign-in", code=code)
         assert done.status == 303, done.text

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
+from remit.adapters.store.postgres.session import SCHEMA
 from remit.api import app
-from remit.core.errors import Unauthenticated
+from remit.core.errors import Forbidden, NotFound, Unauthenticated
 from remit.core.event import EventKind
 from remit.core.grant import Grant, GrantTemplate
 from remit.core.plan import PlanEntry
 from remit.core.task import Parameter, TaskState, Turn
 from remit.ports.store import PutApproval, PutDelegation, PutTask, Store, Unit
 from remit.services.delegations import NewDelegation
+from remit.services.evidence import readable
+from remit.services.tasks import Opening
 from tests.call_world import CallWorld, a_bundle, a_type, call_world
 from tests.conformance.test_store_registry_conformance import a_delegation
 from tests.house_world import LOOPBACK, exchange
@@ -131,6 +135,66 @@ async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
             assert "lena" not in json.dumps(facts)
 
 
+async def test_a_record_whose_words_are_gone_permits_nothing(tmp_path: Path) -> None:
+    """A process that ended while it forgot left the record: it has lost what it fixed, and the next try ends
+    it, and the task, without naming anybody.
+    """
+    async with call_world(tmp_path) as world:
+        house = world.house
+        task, _ = await world.open()
+        new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
+        record = await house.delegations.add(new, await world.person("lena"))
+        await house.evidence.forget("lena", by="root")
+        opening = Opening(agent="clerk", task_type="work", on_behalf_of="lena")
+        with pytest.raises(Forbidden) as refused:
+            await house.tasks.open(opening, agent=await house.directory.agent("clerk"))
+        assert refused.value.code == "no-delegation"
+        before = await house.evidence.size()
+        await house.forgetting.forget("lena", by="root", reason="")
+        assert (await house.delegations.get(record.id)).revoked is not None
+        assert (await house.tasks.get(task.id)).state is TaskState.REVOKED
+        told = [readable(entry) for entry in await house.evidence.pages(start=before, limit=1000)]
+        assert "lena" not in json.dumps(told)
+        with pytest.raises(NotFound) as nobody:
+            await house.forgetting.forget("lena", by="root", reason="")
+        assert nobody.value.code == "not-found"
+
+
+async def test_while_somebody_is_forgotten_nothing_opens_by_their_record(tmp_path: Path) -> None:
+    """Their delegations end before their key does."""
+    async with call_world(tmp_path) as world:
+        house = world.house
+        new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
+        for _ in range(3):
+            await house.delegations.add(new, await world.person("lena"))
+        await house.forgetting.forget("lena", by="root", reason="")
+        kinds = [entry.kind for entry in await house.evidence.pages(limit=1000)]
+        last = len(kinds) - 1 - kinds[::-1].index(EventKind.DELEGATION_REVOKED.value)
+        assert last < kinds.index(EventKind.SUBJECT_FORGOTTEN.value)
+
+
+async def test_what_is_asked_in_a_task_for_nobody_is_of_who_stated_it(tmp_path: Path) -> None:
+    """Its calls and questions go with that person's key, and not with the agent's."""
+    async with call_world(tmp_path) as world:
+        kind = a_type(
+            "house-work",
+            requires_person=False,
+            parameters={"whom": Parameter()},
+            grants=(GrantTemplate("desk/pay", {"text": {"prefix": "{whom}"}}),),
+        )
+        bundle = a_bundle()
+        types = {**bundle.task_types, kind.name: kind}
+        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        task, token = await world.open("house-work", goal=GOAL, params={"whom": PARAMETER})
+        assert task.on_behalf_of == ""
+        await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
+        await world.call(token, "pay", text=f"not {ARGUMENT}")
+        said = (GOAL, PARAMETER, ARGUMENT)
+        assert [word for word in said if word not in await all_told(world, task.id)] == []
+        await asked(world, "POST", "/api/v1/subjects/forget", {"subject": "lena"})
+        assert [word for word in said if word in await all_told(world, task.id)] == []
+
+
 async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) -> None:
     """Rows that an older remit wrote in plain: of people who have a key; of others they are dropped."""
     async with call_world(tmp_path) as world:
@@ -189,3 +253,42 @@ async def test_no_byte_of_a_server_holds_what_was_said(own_postgres: PostgresSer
     own_postgres.ask("checkpoint")
     own_postgres.stop()
     assert found_in(own_postgres.data, OF_LENA) == []
+
+
+async def test_the_tables_of_a_server_do_not_hold_what_stood_there_in_plain(
+    own_postgres: PostgresServer,
+) -> None:
+    """Rows that an older remit wrote are sealed at the start, and their files are written anew: only the
+    write-ahead log, which is the server's to remove, may hold them for a while.
+    """
+    url = own_postgres.fresh()
+
+    def opened(seed: str) -> PostgresStore:
+        return PostgresStore.open(
+            url,
+            durability="durable",
+            clock=WorldClock(),
+            entropy=WorldEntropy(seed),
+            sealing=WorldSealingKeys(),
+        )
+
+    store = opened("first")
+    await said_there(store)
+    whole = await store.task(TENANT, a_task().id)
+    await store.close()
+    with psycopg.connect(url, autocommit=True) as old:
+        old.execute(
+            f"update {SCHEMA}.tasks set body = %s, sealed = null",
+            (msgspec.json.encode(whole).decode(),),
+        )
+    store = opened("second")
+    try:
+        assert await store.task(TENANT, a_task().id) == whole
+        await store.forget(TENANT, "lena")
+    finally:
+        await store.close()
+    own_postgres.ask("checkpoint")
+    own_postgres.stop()
+    left = found_in(own_postgres.data, OF_LENA)
+    log = {file.name for file in (own_postgres.data / "pg_wal").iterdir()}
+    assert [name for _, name in left if name not in log] == []

@@ -21,6 +21,7 @@ from remit.services.browsers import Entrance
 from remit.services.delegations import NewDelegation
 from remit.services.directory import NewPerson
 from remit.services.tasks import Opening
+from remit.services.ways_in import AT_START
 from tests.house_world import HouseWorld, Told, house_world
 from tests.page_world import Browsing
 from tests.provider_world import ProviderWorld, provider_world
@@ -87,6 +88,78 @@ async def test_a_code_for_anybody_needs_two(world: HouseWorld) -> None:
     ).status == 201
 
 
+async def test_who_made_a_code_for_the_other_is_no_second_administrator(world: HouseWorld) -> None:
+    """Nor is anybody whom the same one let in: one person may be both, till what came of a code is gone."""
+    house = world.house
+    await house.directory.add_person(NewPerson(name="dora", roles=(Role.ADMINISTRATOR,)), by="remit")
+    dora = (await house.authenticator.sign_in(await code_for(world, "dora", by="mona")))[0]
+    mona, rita = await world.session("mona"), await world.session("rita")
+    path = "/api/v1/people/lena/code"
+    assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "second-person"
+    for second in (dora, mona, dora):
+        told = await world.ask("POST", path, {}, by=second)
+        assert (told.status, told.json["code"]) == (403, "code-maker")
+    # What was said through a code stays said through it: nor does a sign-out make two of them.
+    await house.personnel.sign_out("dora", by="mona")
+    assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "code-maker"
+    assert (await world.ask("POST", path, {}, by=await world.session("dora"))).status == 201
+    # Whoever let two in is nobody of these two, and could be both.
+    for name in ("dora", "mona"):
+        code = await house.authenticator.make_code(name, by="root")
+        await house.authenticator.sign_in(code)
+    assert (await world.ask("POST", path, {}, by=mona)).json["code"] == "second-person"
+    told = await world.ask("POST", path, {}, by=await world.session("dora"))
+    assert (told.status, told.json["code"]) == (403, "code-maker")
+    assert (await world.ask("POST", path, {}, by=rita)).status == 201
+
+
+async def test_the_word_of_who_is_no_administrator_any_more_does_not_count(world: HouseWorld) -> None:
+    """Neither of one who was taken out of service, nor of one who has the role no longer."""
+    house, path = world.house, "/api/v1/people/lena/code"
+    for name in ("dora", "eve"):
+        await house.directory.add_person(NewPerson(name=name, roles=(Role.ADMINISTRATOR,)), by="remit")
+    assert (await world.ask("POST", path, {}, by=await world.session("eve"))).json["code"] == "second-person"
+    await house.personnel.deactivate("eve", by="root")
+    assert (await world.ask("POST", path, {}, by=await world.session("dora"))).json["code"] == "second-person"
+    await house.personnel.change_roles("dora", frozenset(), by="root")
+    assert (await world.ask("POST", path, {}, by=await world.session("rita"))).json["code"] == "second-person"
+
+
+async def test_two_whom_the_same_one_let_in_are_not_two(world: HouseWorld) -> None:
+    """Whoever made codes for both states a task as one of them, and neither approves nor declassifies it as
+    the other; somebody else does.
+    """
+    house = world.house
+    lena = (await house.authenticator.sign_in(await code_for(world, "lena", by="mona")))[0]
+    task = await world.open(lena)
+    await code_for(world, "ada", by="mona")
+    told = await approve(world, task, "ada")
+    assert (told.status, told.json["code"]) == (403, "code-maker")
+    ada = await house.directory.person("ada")
+    with pytest.raises(Forbidden) as refused:
+        await house.declassifications.task(task, Lowering(), ada, reason="harmless", seen="")
+    assert refused.value.code == "code-maker"
+    await house.personnel.sign_out("ada", by="root")
+    assert (await approve(world, task, "ada")).status == 200
+
+
+async def test_whom_the_asking_one_let_in_does_not_approve(world: HouseWorld) -> None:
+    """Who made a code for an approver may be that approver, and asks nothing of them."""
+    await world.house.authenticator.make_code("ada", by="lena")
+    task = await world.open(await world.session("lena"))
+    told = await approve(world, task, "ada")
+    assert (told.status, told.json["code"]) == (403, "code-maker")
+
+
+async def test_one_administrator_lets_two_in_where_one_is_enough(tmp_path: Path) -> None:
+    """Without the demand for two, whom one administrator let in approve what others ask, but not theirs."""
+    async with house_world(tmp_path) as world:
+        for name in ("lena", "ada"):
+            await world.house.authenticator.make_code(name, by="root")
+        task = await world.open(await world.session("lena"))
+        assert (await approve(world, task, "ada")).status == 200
+
+
 async def test_the_person_is_told_of_a_code(world: HouseWorld) -> None:
     """On their page and by their programs, with who made it; and auditors have a finding."""
     await code_for(world, "lena", by="mona")
@@ -143,7 +216,7 @@ async def test_a_code_is_remembered_over_every_step(world: HouseWorld, provider:
     kept = [one.coded_by for one in await store.credentials(tenant, person="lena")]
     kept += [one.coded_by for one in await store.links(tenant, "lena")]
     # (Who let these two in is behind it, too.)
-    assert kept == [("mona", "rita", "root")] * 4
+    assert kept == [("mona", AT_START, "rita")] * 4
     assert own
     # Signed out, the account is still a way in: what is stated through it is not mona's to approve.
     await world.house.personnel.sign_out("lena", by="root")
@@ -171,7 +244,7 @@ async def test_administrators_remove_ways_in(world: HouseWorld, provider: Provid
     ways = (await world.ask("GET", "/api/v1/people/lena/ways", by=root)).json["items"]
     assert [(one["kind"], one["coded_by"]) for one in ways] == [
         ("passkey", ["mona"]),
-        ("provider", ["mona", "rita", "root"]),
+        ("provider", ["mona", AT_START, "rita"]),
     ]
     own = await world.session("lena")
     assert (await world.ask("GET", "/api/v1/people/lena/ways", by=own)).status == 403

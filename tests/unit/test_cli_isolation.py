@@ -97,3 +97,30 @@ def test_whoever_listens_at_that_very_address_counts() -> None:
         assert isolation(f"http://127.0.0.1:{port}")[0] == "none"
         assert isolation(f"http://127.0.0.2:{port}")[0] == "user"
         other.stdin.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is become by root alone")
+def test_whoever_listens_at_all_of_the_other_family_takes_nothing_over() -> None:
+    """A stranger's server at every address of IPv6 is not the one that is asked at an address of IPv4."""
+    made, port = listening(socket.AF_INET, "0.0.0.0")
+    code = (
+        "import socket, sys; one = socket.socket(socket.AF_INET6);"
+        "one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1);"
+        "one.bind(('::', int(sys.argv[1]))); one.listen(); print('ready', flush=True); sys.stdin.read()"
+    )
+    with (
+        made,
+        subprocess.Popen(
+            ["/usr/bin/python3", "-I", "-c", code, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            user=65_534,
+            cwd="/",
+        ) as other,
+    ):
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == b"ready\n"
+        assert isolation(f"http://127.0.0.1:{port}")[0] == "none"
+        assert isolation(f"http://[::1]:{port}")[0] == "user"
+        other.stdin.close()

@@ -154,6 +154,29 @@ async def test_a_forgotten_key_is_in_no_file(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_forgotten_key_leaves_the_log_once_nobody_reads_it(tmp_path: Path) -> None:
+    """A reader of the file, such as a copy that is being made, holds it; nothing need be written after it."""
+    store = opened(tmp_path)
+    await store.commit(Unit(events=(an_event(subject="to-go", sealed={"goal": "x"}),)))
+    reader = sqlite3.connect(tmp_path / "remit.db", isolation_level=None)
+    reader.execute("begin")
+    ((wrapped,),) = reader.execute("select wrapped from subject_keys").fetchall()
+
+    def left() -> bool:
+        return any(wrapped in file.read_bytes() for file in tmp_path.iterdir())
+
+    assert await store.forget(TENANT, "to-go")
+    assert left()
+    # Writes go on meanwhile.
+    await store.commit(Unit((PutValue(TENANT, "k", 1),)))
+    reader.execute("commit")
+    reader.close()
+    async with asyncio.timeout(60):
+        while left():  # noqa: ASYNC110 - the file has no event
+            await asyncio.sleep(0.05)
+    await store.close()
+
+
 async def test_what_an_older_file_holds_is_found_by_what_newer_ones_search(tmp_path: Path) -> None:
     """Its tasks by person and by when they end, its credentials by person."""
     old = sqlite3.connect(tmp_path / "remit.db", isolation_level=None)

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 #: The state of a socket that listens, as the kernel writes it.
 _LISTEN: Final = "0A"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+#: What stands for every address of a family.
+_ALL: Final[dict[int, Address]] = {4: ipaddress.IPv4Address("0.0.0.0"), 6: ipaddress.IPv6Address("::")}  # noqa: S104 - compared, not bound
 
 
 class _Socket(NamedTuple):
@@ -76,15 +78,11 @@ def _is_of_this_machine(address: Address) -> bool:
 
 def _owner_of(address: Address, port: int) -> int | None:
     """Give the user id of whoever listens at an address of this machine, where the kernel tells (Linux)."""
-    everywhere = None
-    for one in _sockets():
-        if one.state != _LISTEN or one.local[1] != port:
-            continue
-        if one.local[0] == address:
-            return one.user
-        if one.local[0].is_unspecified:
-            everywhere = one.user
-    return everywhere
+    users = {one.local[0]: one.user for one in _sockets() if one.state == _LISTEN and one.local[1] == port}
+    # As the kernel finds who listens: at the very address, then at all of its family. At all of IPv6 may
+    # listen who takes IPv4, too, but only where nobody does at all of IPv4.
+    places = (address, _ALL[address.version], _ALL[6])
+    return next((users[place] for place in places if place in users), None)
 
 
 def owners(server: tuple[str, int], client: tuple[str, int]) -> set[int]:

@@ -23,6 +23,7 @@ from remit.core.tool import RESERVED_OPERATIONS, ToolState
 from remit.services.authenticate import CODE_TTL_S
 from remit.services.directory import NewPerson
 from remit.services.house import House
+from remit.services.ways_in import AT_START
 
 FIRST_PERSON = "admin"
 #: Not approver: who sets the rules does not also answer the questions that they ask.
@@ -50,16 +51,15 @@ async def first_code(house: House, code_for: str) -> Code | None:
     if code_for:
         person = await house.directory.person(code_for)
         return Code(person.name, await house.personnel.code_at_start(person.name))
-    people = await house.directory.people()
-    administrators = [one for one in people if Role.ADMINISTRATOR in one.roles and one.active]
+    if await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
+        return None
+    administrators = [one for one in await house.directory.people() if Role.ADMINISTRATOR in one.roles]
     if not administrators:
         new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
-        administrators = [await house.directory.add_person(new, by="remit up")]
-    elif await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
-        return None
+        administrators = [await house.directory.add_person(new, by=AT_START)]
     # A first code that ran out unused would otherwise lock everybody out for good.
-    name = administrators[0].name
-    return Code(name, await house.authenticator.make_code(name, by="remit up"))
+    name = next((one.name for one in administrators if one.active), "")
+    return Code(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
 
 
 async def show_welcome(house: House, welcome: Welcome) -> None:

@@ -27,6 +27,7 @@ class FindingKind(enum.StrEnum):
     SHARED_TOKEN = "shared-token"
     TWO_PROGRAMS = "two-programs"
     SIGN_IN_CODE = "sign-in-code"
+    LAST_ADMINISTRATOR = "last-administrator"
     SINK_OPEN = "sink-open"
     STANDING_SECRET = "standing-secret"
     OLD_SECRET = "old-secret"
@@ -91,6 +92,12 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         {"by": "who made it", "roles": "the roles that the code opens"},
         "ask the person whether they asked for it; `remit person sign-out` and `remit person ways` take away "
         "what came of it; demand two with `people.second_person: true`",
+    ),
+    FindingKind.LAST_ADMINISTRATOR: FindingMeaning(
+        "One of the last administrators signed in at the provider without the group that makes them one, and "
+        "stays one: nobody could change people any more.",
+        {"groups": "the groups that the person has here now"},
+        "make another administrator, then take the role from the person, or put them in the group",
     ),
     FindingKind.SINK_OPEN: FindingMeaning(
         "A credential whose task has ended still opens its sink. It settles by itself once that refuses.",

@@ -22,7 +22,7 @@ from remit.core.request import AccessRequest
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import PutApproval, Store, Unit
 from remit.services.call_events import unsensitive
-from remit.services.ways_in import makers_behind
+from remit.services.ways_in import is_behind
 
 #: Questions that one task may have open at once: people are not to be flooded.
 MAX_PENDING = 20
@@ -33,13 +33,16 @@ MAX_LISTED = 1000
 class Approvals:
     """Asks, lists and answers."""
 
-    def __init__(self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int) -> None:
-        """Take the parts; `ttl_s` is how long a question stays open."""
+    def __init__(
+        self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
+    ) -> None:
+        """Take the parts; `ttl_s` is how long a question stays open, `second_person` demands two."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._tenant = tenant
         self._ttl_s = ttl_s
+        self._second_person = second_person
         # A lock lives for as long as somebody holds it or waits for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -93,7 +96,7 @@ class Approvals:
             tenant=self._tenant,
             task=approval.task,
             agent=approval.agent,
-            subject=request.principal.subject,
+            subject=request.task.subject,
             facts={
                 "approval": approval.id,
                 "tool": approval.tool,
@@ -126,13 +129,17 @@ class Approvals:
         now = self._clock.now()
         found = await self.get(approval_id)
         task = await self._store.task(self._tenant, found.task)
-        if approve and task and person.name in await makers_behind(self._store, task, now):
+        answered = found.answered(person, approve, now, comment)
+        if (
+            approve
+            and task
+            and await is_behind(self._store, task, person.name, now, second_person=self._second_person)
+        ):
             raise Forbidden(
-                "who made a sign-in code for who asks does not approve",
+                "who may be the one that asks, by a sign-in code, does not approve",
                 code="code-maker",
                 way_out="ask another approver, or remove what came of the code (`remit person ways`)",
             )
-        answered = found.answered(person, approve, now, comment)
         event = Event(
             kind=EventKind.APPROVAL_DECIDED,
             at=now,

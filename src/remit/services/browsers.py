@@ -18,7 +18,8 @@ import msgspec
 from remit.core.admission import AdmissionRules, admitted, check_required, name_from
 from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from remit.core.event import Event, person_changed
-from remit.core.identity import Memberships, Person
+from remit.core.finding import FindingKind
+from remit.core.identity import Memberships, Person, Role
 from remit.core.passkey import Link
 from remit.core.ticket import ProviderVisit, TerminalCode
 from remit.ports.change import UseCredential
@@ -26,9 +27,11 @@ from remit.ports.people import PutLink
 from remit.ports.provider import ProvenPerson, Provider
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, Credential, PutPerson, Store, TakeCredential, Unit, UsePerson
+from remit.services.administrators import keep_administrators
 from remit.services.authenticate import Authenticator, secret_digest
 from remit.services.directory import Directory, NewPerson
 from remit.services.families import challenge_of
+from remit.services.findings import Findings
 from remit.services.tickets import Tickets
 
 #: How long somebody may be on their way to the provider and back.
@@ -96,8 +99,12 @@ class Browsers:
         tenant: str,
         entrances: Mapping[str, Entrance],
         ttl_s: int,
+        findings: Findings,
+        second_person: bool,
     ) -> None:
-        """Take the parts; `entrances` are the organisation's providers by name."""
+        """Take the parts; `entrances` are the organisation's providers by name, and `second_person` says
+        whether two administrators must stay.
+        """
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -105,6 +112,8 @@ class Browsers:
         self._directory = directory
         self._members = members
         self._tenant = tenant
+        self._findings = findings
+        self._second_person = second_person
         self.ttl_s = ttl_s
         self.entrances = entrances
         self.tickets = Tickets(store, clock, entropy, tenant)
@@ -340,8 +349,8 @@ class Browsers:
             )
         if not person.active:
             raise Forbidden("this person may not sign in", code="sign-in-inactive")
-        now_is = admitted(rules, claims, person)
-        changes: list[Change] = []
+        now_is, kept = await self._followed(person, admitted(rules, claims, person))
+        changes: list[Change] = [*kept]
         events: list[Event] = []
         if link is None:
             link = Link(
@@ -353,6 +362,9 @@ class Browsers:
                 coded_by=seat.session.coded_by if seat and seat.person.name == name else (),
             )
             changes.append(PutLink(link))
+            if seat and seat.person.name == name:
+                # Who was signed out meanwhile leaves no new way in.
+                changes.append(UseCredential(self._tenant, seat.session.digest))
             events.append(self._changed(name, "provider-connected"))
         if now_is != person:
             # Somebody may have deactivated or changed them meanwhile: what is put back must not undo that.
@@ -363,6 +375,18 @@ class Browsers:
         if changes:
             await self._store.commit(Unit(tuple(changes), tuple(events)))
         return now_is, link
+
+    async def _followed(self, was: Person, now_is: Person) -> tuple[Person, tuple[Change, ...]]:
+        """Give who somebody is after the provider's groups: one of the last administrators stays one."""
+        try:
+            kept = await keep_administrators(
+                self._store, was, roles=now_is.roles, second_person=self._second_person
+            )
+        except Conflict:
+            facts, about = {"groups": sorted(now_is.groups)}, f"person:{was.name}"
+            await self._findings.see(FindingKind.LAST_ADMINISTRATOR, about, was.name, facts)
+            return msgspec.structs.replace(now_is, roles=now_is.roles | {Role.ADMINISTRATOR}), ()
+        return now_is, kept
 
     def _entrance(self, name: str) -> Entrance:
         found = self.entrances.get(name)

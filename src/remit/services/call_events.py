@@ -93,7 +93,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         tenant=request.principal.tenant,
         task=request.task.id,
         agent=request.agent.name,
-        subject=request.principal.subject,
+        subject=request.task.subject,
         call=decision.id,
         facts=facts,
         sealed=sealed,
@@ -250,7 +250,7 @@ def outcome_events(
         "tenant": request.principal.tenant,
         "task": request.task.id,
         "agent": request.agent.name,
-        "subject": request.principal.subject,
+        "subject": request.task.subject,
         "call": decision.id,
     }
     facts: dict[str, Json] = {"tool": tool.id, "outcome": outcome._value_, "result_bytes": result_bytes}

@@ -34,7 +34,7 @@ from remit.services.live import Live, LiveTask
 from remit.services.policies import Policies
 from remit.services.shelves import HeldUpstream
 from remit.services.tasks import Tasks
-from remit.services.ways_in import makers_behind
+from remit.services.ways_in import is_behind
 
 Json = Any
 
@@ -61,8 +61,9 @@ class Declassifications:
         tasks: Tasks,
         holdings: Holdings,
         tenant: str,
+        second_person: bool,
     ) -> None:
-        """Take the parts."""
+        """Take the parts; `second_person` says whether two whom the same one let in are not two."""
         self._store = store
         self._clock = clock
         self._policies = policies
@@ -70,6 +71,7 @@ class Declassifications:
         self._tasks = tasks
         self._holdings = holdings
         self._tenant = tenant
+        self._second_person = second_person
 
     async def task(self, task_id: str, lowering: Lowering, person: Person, *, reason: str, seen: str) -> Task:
         """Lower what an active task carries; `seen` is the digest of what the person looked at.
@@ -274,6 +276,7 @@ class Declassifications:
             raise Forbidden(
                 f"`{person.name}` is not an approver", way_out="ask someone with the role approver"
             )
+        now = self._clock.now()
         for task in tasks:
             if person.name in (task.on_behalf_of, task.intent.stated_by):
                 raise Forbidden(
@@ -281,9 +284,9 @@ class Declassifications:
                     code="own-data",
                     way_out="ask another approver",
                 )
-            if person.name in await makers_behind(self._store, task, self._clock.now()):
+            if await is_behind(self._store, task, person.name, now, second_person=self._second_person):
                 raise Forbidden(
-                    f"`{person.name}` made a sign-in code for whom task `{task.id}` works for",
+                    f"`{person.name}` may be for whom task `{task.id}` works, by a sign-in code",
                     code="code-maker",
                     way_out="ask another approver",
                 )

@@ -331,7 +331,7 @@ class Deferrals:
             tenant=request.principal.tenant,
             task=request.task.id,
             agent=request.agent.name,
-            subject=request.principal.subject,
+            subject=request.task.subject,
             call=held.decision.id,
             facts={"tool": request.tool.id, "by": by},
         )

@@ -137,15 +137,17 @@ class Delegations:
         """Revoke a record, and end every task that was opened under it, with all of its descendants."""
         record = await self.get(name)
         if record.revoked is None:
+            # Where its words were forgotten, the record of its end does not name again who said them.
+            names = {"person": record.person} if record.goal else {}
             revoked = msgspec.structs.replace(record, revoked=self._clock.now())
             event = Event(
                 kind=EventKind.DELEGATION_REVOKED,
                 at=self._clock.now(),
                 tenant=self._tenant,
                 agent=record.agent,
-                subject=record.person,
+                subject=record.person if record.goal else by,
                 facts={"delegation": record.id, "reason": reason},
-                sealed={"person": record.person, "by": by},
+                sealed={**names, "by": by},
             )
             await self._store.commit(Unit((PutDelegation(revoked),), (event,)))
         # The lock stands before a task that was being opened while the record was revoked.

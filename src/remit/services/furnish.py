@@ -37,8 +37,7 @@ from remit.services.notifications import Notifications
 from remit.services.observe import Observer
 from remit.services.outfit import Outfit
 from remit.services.parts import Parts
-from remit.services.people import people_of
-from remit.services.personnel import Personnel
+from remit.services.people import people_of, personnel_of
 from remit.services.plans import Plans
 from remit.services.points import AskedSubjects
 from remit.services.policies import Policies
@@ -107,7 +106,12 @@ def furnish(o: Outfit) -> House:
         unconstrained=o.unconstrained,
     )
     approvals = Approvals(
-        store=o.store, clock=o.clock, entropy=o.entropy, tenant=o.tenant, ttl_s=o.approval_ttl_s
+        store=o.store,
+        clock=o.clock,
+        entropy=o.entropy,
+        tenant=o.tenant,
+        ttl_s=o.approval_ttl_s,
+        second_person=o.second_person,
     )
     leases = Leases(
         brokers=o.brokers,
@@ -162,17 +166,7 @@ def furnish(o: Outfit) -> House:
         suspend_on=o.suspend_on,
         end_on=o.end_on,
     )
-    personnel = Personnel(
-        store=o.store,
-        clock=o.clock,
-        directory=directory,
-        authenticator=authenticator,
-        revocations=revocations,
-        approvals=approvals,
-        findings=findings,
-        tenant=o.tenant,
-        second_person=o.second_person,
-    )
+    personnel = personnel_of(o, authenticator, directory, revocations, approvals, findings)
     locks = Locks(store=o.store, revocations=revocations, personnel=personnel, tenant=o.tenant)
     signals = HeardSignals(
         store=o.store,
@@ -225,7 +219,7 @@ def furnish(o: Outfit) -> House:
         max_calls_per_task=o.max_calls_per_task,
     )
     proofs = Proofs(o.clock, o.entropy, max_age_s=o.proof_age_s)
-    people = people_of(o, authenticator, directory, tasks, tools, policies, revocations)
+    people = people_of(o, authenticator, directory, tasks, tools, policies, revocations, findings)
     evidence = Evidence(
         store=o.store,
         heads=o.heads,
@@ -276,6 +270,7 @@ def furnish(o: Outfit) -> House:
             tasks=tasks,
             holdings=holdings,
             tenant=o.tenant,
+            second_person=o.second_person,
         ),
         approvals=approvals,
         leases=leases,

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from remit.core.client import LOOPBACK
+from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.browsers import Browsers
 from remit.services.client_documents import ClientDocuments
 from remit.services.connections import Connections
 from remit.services.consents import Consents
 from remit.services.directory import Directory
+from remit.services.findings import Findings
 from remit.services.outfit import Outfit
 from remit.services.passkeys import Passkeys
+from remit.services.personnel import Personnel
 from remit.services.policies import Policies
 from remit.services.revocations import Revocations
 from remit.services.tasks import Tasks
@@ -54,6 +57,7 @@ def people_of(
     tools: Tools,
     policies: Policies,
     revocations: Revocations,
+    findings: Findings,
 ) -> People:
     """Put them together, of what a process has and the services that they work with."""
     origin = pages_of(o.public_url)
@@ -68,6 +72,8 @@ def people_of(
         tenant=o.tenant,
         entrances=o.entrances,
         ttl_s=o.browser_ttl_s,
+        findings=findings,
+        second_person=o.second_person,
     )
     passkeys = Passkeys(
         store=o.store,
@@ -101,4 +107,26 @@ def people_of(
         ways_in=WaysIn(store=o.store, clock=o.clock, tenant=o.tenant),
         consents=consents,
         connections=o.connections,
+    )
+
+
+def personnel_of(
+    o: Outfit,
+    authenticator: Authenticator,
+    directory: Directory,
+    revocations: Revocations,
+    approvals: Approvals,
+    findings: Findings,
+) -> Personnel:
+    """Put together what changes who people are."""
+    return Personnel(
+        store=o.store,
+        clock=o.clock,
+        directory=directory,
+        authenticator=authenticator,
+        revocations=revocations,
+        approvals=approvals,
+        findings=findings,
+        tenant=o.tenant,
+        second_person=o.second_person,
     )

@@ -24,12 +24,13 @@ from remit.core.identity import Person, Role
 from remit.core.revocation import Cause, ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
+from remit.services.administrators import keep_administrators
 from remit.services.approvals import Approvals
 from remit.services.authenticate import Authenticator
 from remit.services.directory import Directory, NewPerson
 from remit.services.findings import Findings
 from remit.services.revocations import Revocations
-from remit.services.ways_in import code_makers
+from remit.services.ways_in import AT_START, code_makers, hands_of
 
 Json = Any
 
@@ -83,7 +84,7 @@ class Personnel:
         words = sorted(role.value for role in roles)
         async with self._one:
             person = await self._other(name, by)
-            kept = await self._keep_administrators(person, stays=Role.ADMINISTRATOR in roles)
+            kept = await self._keep(person, roles)
             if SENSITIVE & (roles - person.roles):
                 await self._agreed({"act": "roles", "person": name, "roles": words}, name, by)
             changed = msgspec.structs.replace(person, roles=roles)
@@ -98,7 +99,7 @@ class Personnel:
         """
         async with self._one:
             person = await self._other(name, by)
-            kept = await self._keep_administrators(person, stays=False)
+            kept = await self._keep(person, frozenset())
             changed = msgspec.structs.replace(person, active=False)
             ended = EndCredentials(self._tenant, name)
             facts = {"reason": reason}
@@ -158,8 +159,8 @@ class Personnel:
     async def code_at_start(self, name: str) -> str:
         """Make a sign-in code for whoever starts remit, and has its machine: nobody else can agree to it."""
         person = await self._directory.person(name)
-        code = await self._authenticator.make_code(name, by="remit up")
-        await self._tell_of_code(person, ["remit up"])
+        code = await self._authenticator.make_code(name, by=AT_START)
+        await self._tell_of_code(person, [AT_START])
         return code
 
     async def _tell_of_code(self, person: Person, makers: list[str]) -> None:
@@ -185,16 +186,34 @@ class Personnel:
         async with self._agreeing:
             asked = await self._store.value(self._tenant, key)
             first = msgspec.convert(asked, _Asked) if asked else None
-            if first is not None and first.by != by and now < first.until:
+            other = first if first and first.by != by and await self._stands(first, now) else None
+            hands = await hands_of(self._store, self._tenant, by, now)
+            # One person may be behind both words, by a code that was made for one of them.
+            one_hand = other is not None and not hands.isdisjoint(other.hands)
+            if other is not None and not one_hand:
                 await self._store.commit(Unit((PutValue(self._tenant, key, None),)))
-                return [first.by]
+                return [other.by]
             event = self._event(name, f"asked: {act['act']}", by, {})
-            kept = msgspec.to_builtins(_Asked(by, now + WAIT))
+            kept = msgspec.to_builtins(_Asked(by, now + WAIT, tuple(sorted(hands))))
             await self._store.commit(Unit((PutValue(self._tenant, key, kept),), (event,)))
+        if one_hand:
+            raise Forbidden(
+                "who asked first may be the same person: one made a sign-in code for the other, or somebody"
+                " made one for both",
+                code="code-maker",
+                way_out="let another administrator ask, or remove what came of it (`remit person ways`)",
+            )
         raise Forbidden(
             "a second administrator must agree to this",
             code="second-person",
             way_out=f"let another administrator ask for the very same within {WAIT.seconds // 60} minutes",
+        )
+
+    async def _stands(self, first: _Asked, now: datetime) -> bool:
+        """Whether who asked first may still ask: a word does not outlive the authority to give it."""
+        person = await self._store.person(self._tenant, first.by)
+        return (
+            now < first.until and person is not None and person.active and Role.ADMINISTRATOR in person.roles
         )
 
     async def _other(self, name: str, by: str) -> Person:
@@ -203,25 +222,8 @@ class Personnel:
             raise Forbidden("nobody changes themselves", code="self", way_out="ask another administrator")
         return person
 
-    async def _keep_administrators(self, person: Person, *, stays: bool) -> tuple[Change, ...]:
-        """Refuse to take away one of the last administrators; gives what sees to it that those who stay are
-        what they are now, for another replica may be taking one of these away.
-        """
-        if stays or Role.ADMINISTRATOR not in person.roles:
-            return ()
-        others = [
-            one
-            for one in await self._directory.people()
-            if one.active and Role.ADMINISTRATOR in one.roles and one.name != person.name
-        ]
-        needed = 2 if self._second_person else 1
-        if len(others) < needed:
-            raise Conflict(
-                f"`{person.name}` is one of the last administrators, and {needed} must stay",
-                code="last-administrators",
-                way_out="make another one first",
-            )
-        return tuple(PutPerson(one, was=one) for one in others[:needed])
+    async def _keep(self, person: Person, roles: frozenset[Role]) -> tuple[Change, ...]:
+        return await keep_administrators(self._store, person, roles=roles, second_person=self._second_person)
 
     async def _commit(
         self,
@@ -255,5 +257,8 @@ class Personnel:
 
 
 class _Asked(msgspec.Struct, frozen=True):
+    """A first word: `hands` are who may have given it, and what came of a code may be gone at the second."""
+
     by: str
     until: datetime
+    hands: tuple[str, ...] = ()

@@ -190,7 +190,7 @@ class Plans:
             tenant=task.tenant,
             task=task.id,
             agent=task.agent,
-            subject=request.principal.subject,
+            subject=request.task.subject,
             call=decision.id,
             facts={
                 "tools": sorted({one.tool for one in entries}),

@@ -8,6 +8,7 @@ an account that was connected in it) remembers who made it, for as long as it li
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from remit.core.task import Task
 from remit.ports.people import DropLink, DropPasskey
 from remit.ports.runtime import Clock
 from remit.ports.store import EndCredentials, Store, Unit
+
+#: Who makes the codes that `remit up` prints.
+AT_START: Final = "remit up"
 
 
 class WayIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +45,32 @@ async def code_makers(store: Store, tenant: str, person: str, now: datetime) -> 
     return frozenset(name for one in (*living, *kept) for name in one.coded_by)
 
 
+async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> frozenset[str]:
+    """Give who may be acting as a person: the person, and who made codes for them of which something lives.
+
+    Whoever has remit's machine makes codes at its start (`AT_START`), and is nobody's second person anyway.
+    """
+    return (await code_makers(store, tenant, person, now) | {person}) - {AT_START}
+
+
 async def makers_behind(store: Store, task: Task, now: datetime) -> frozenset[str]:
     """Give who may have been the one that states a task, or for whom it is: they judge nothing of it."""
     people = {task.on_behalf_of, task.speaker} - {""}
     makers = [await code_makers(store, task.tenant, name, now) for name in sorted(people)]
     return frozenset(task.coded_by).union(*makers)
+
+
+async def is_behind(store: Store, task: Task, judge: str, now: datetime, *, second_person: bool) -> bool:
+    """Whether a person may be the one that states a task, or for whom it is, and so judges nothing of it.
+
+    Where two persons are demanded, whoever let both in counts as both. Elsewhere one administrator may let
+    everybody in.
+    """
+    makers = await makers_behind(store, task, now)
+    if not second_person:
+        return judge in makers
+    stated = makers | {task.on_behalf_of, task.speaker}
+    return not stated.isdisjoint(await hands_of(store, task.tenant, judge, now))
 
 
 class WaysIn:

@@ -71,7 +71,10 @@ class Words:
         found = [
             one
             for one in await self._store.delegations(self._tenant, person=person, agent=opening.agent)
-            if one.live_at(now) and one.covers(person=person, agent=opening.agent, task_type=task_type.name)
+            # A record whose words were forgotten has lost what it fixed: it would permit more than was said.
+            if one.goal
+            and one.live_at(now)
+            and one.covers(person=person, agent=opening.agent, task_type=task_type.name)
         ]
         if not found:
             raise Forbidden(

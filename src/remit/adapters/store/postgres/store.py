@@ -14,7 +14,13 @@ from remit.adapters.store.postgres.fleet import PostgresFleet
 from remit.adapters.store.postgres.line import WritingLine
 from remit.adapters.store.postgres.reads import PostgresReading, holdings_since, size, tree
 from remit.adapters.store.postgres.schema import migrate
-from remit.adapters.store.postgres.session import PostgresSession, connect, place_of, unavailable
+from remit.adapters.store.postgres.session import (
+    STATEMENT_TIMEOUT_MS,
+    PostgresSession,
+    connect,
+    place_of,
+    unavailable,
+)
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
 from remit.adapters.store.relational.head import check_head
@@ -26,7 +32,7 @@ from remit.adapters.store.relational.reads import names
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subjects import Opener, Subjects
 from remit.adapters.store.relational.tables import Durability
-from remit.adapters.store.relational.words import SealedWords, seal_old
+from remit.adapters.store.relational.words import TABLES, SealedWords, seal_old
 from remit.core.holding import Holding
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.ports.keys import SealingKeys
@@ -116,8 +122,10 @@ class PostgresStore(RelationalStore):
             signed = {tenant: heads.read(origin(tenant)) for tenant in known} if heads else {}
             subjects = Subjects(line, sealing, entropy)
             line.session.run("begin; set local statement_timeout = 0")
-            seal_old(line, SealedWords(line, subjects), subjects)
+            sealed = seal_old(line, SealedWords(line, subjects), subjects)
             line.session.run("commit")
+            if sealed:
+                _rewrite(line.session)
             turns, memory, ledger = _read(line, clock, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
                 check_head(line, tenant, ledger.tree(tenant).size, signed.get(tenant))
@@ -183,6 +191,14 @@ class PostgresStore(RelationalStore):
             one.end()
         self._reading.end()
         self._line.drop()
+
+
+def _rewrite(session: PostgresSession) -> None:
+    """Write the tables of sealed words anew: an update leaves the row of before in a table's file."""
+    session.run("set statement_timeout = 0")
+    for table in TABLES.values():
+        session.run(f"vacuum full {table}")
+    session.run(f"set statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
 
 def _read(

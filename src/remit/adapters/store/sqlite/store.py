@@ -98,10 +98,10 @@ class SqliteStore(RelationalStore):
                     heads.read(origin(tenant)) if heads else None,
                 )
             connection.execute("begin immediate")
-            sealed = seal_old(connection, SealedWords(connection, subjects), subjects)
+            seal_old(connection, SealedWords(connection, subjects), subjects)
             connection.execute("commit")
-            if sealed:
-                connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+            # Of what was sealed just now, or of who was forgotten while a reader held the log.
+            connection.execute("pragma wal_checkpoint(truncate)").fetchall()
             place = StorePlace(path)
             writer = SqliteWriter(connection, connections[1], durability, memory, ledger, place)
         except BaseException:

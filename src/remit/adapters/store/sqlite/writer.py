@@ -29,6 +29,12 @@ CHECKPOINT_PAGES = 1000
 #: Pages after which a copy that failed is tried again.
 RETRY_PAGES = 100
 
+#: Emptying the log: how long one try holds the writes back for a reader, how soon the next one follows, and
+#: how long whoever asked for it waits.
+BUSY_MS = 100
+EMPTY_EVERY_S = 0.5
+EMPTY_WAIT_S = 3.0
+
 
 class SqliteWriter(GroupWriter):
     """Writes one file."""
@@ -52,18 +58,46 @@ class SqliteWriter(GroupWriter):
         self._place = place
         self._pages = 0
         self._copying = False
+        # Nothing is written while a copy waits for readers.
+        self._checkpointer.execute(f"pragma busy_timeout = {BUSY_MS}")
+        self._unscrubbed = False
+        self._emptying: asyncio.Future[None] | None = None
         self._committer = Worker("remit-store-commit") if durability == "durable" else None
 
     async def scrub(self) -> None:
-        """Empty the write-ahead log, so that what was deleted from the file is in neither."""
-        # If a reader held the log, it is emptied later: by the next copy and the writes after it.
+        """Empty the write-ahead log, so that what was deleted from the file is in neither.
+
+        As long as another program reads the file, the log stays: after a short wait that is tried again and
+        again beside the writes, until it is empty.
+        """
+        self._unscrubbed = True
+        if self._emptying is None or self._emptying.done():
+            self._emptying = asyncio.ensure_future(self._empty())
+        await asyncio.wait({self._emptying}, timeout=EMPTY_WAIT_S)
+
+    async def _empty(self) -> None:
+        while self._unscrubbed:
+            self._unscrubbed = False
+            if not await self._truncated():
+                self._unscrubbed = True
+                await asyncio.sleep(EMPTY_EVERY_S)
+
+    async def _truncated(self) -> bool:
+        busy: list[int] = []
+
+        def truncate() -> None:
+            # What it gives first is whether a reader or a writer was in the way: that is no fault.
+            busy.append(self._checkpointer.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
+
         with contextlib.suppress(sqlite3.Error):
-            await self.between(
-                lambda: self._checkpointer.execute("pragma wal_checkpoint(truncate)").fetchall()
-            )
+            await self.between(truncate)
+        return busy == [0]
 
     async def close(self) -> None:
         """Commit what is in hand, take no more, and end the threads."""
+        if self._emptying is not None:
+            self._emptying.cancel()
+            await asyncio.wait({self._emptying})
         await super().close()
         if self._committer is not None:
             self._committer.stop()

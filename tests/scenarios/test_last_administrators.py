@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last administrators stay, whatever the provider says; and a house makes its first one only once."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.provider.oidc import OidcProvider
+from remit.cli.welcome import first_code
+from remit.core.admission import AdmissionRules
+from remit.core.event import EventKind
+from remit.core.finding import FindingKind
+from remit.core.identity import Role
+from remit.ports.store import PutPerson, Unit
+from remit.services.browsers import Entrance
+from remit.services.directory import NewPerson
+from tests.house_world import HouseWorld, house_world
+from tests.page_world import Browsing
+from tests.provider_world import ProviderWorld, provider_world
+from tests.scenarios.test_review_people import come
+from tests.world import WorldClock
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[ProviderWorld]:
+    """The organisation's provider."""
+    async with provider_world() as made:
+        yield made
+
+
+@pytest.fixture
+async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
+    """A house whose administrators follow a group of the provider; two of them must agree."""
+    provider.now = int(WorldClock().now().timestamp())
+    source = OidcProvider(provider.issuer, client_id="remit", clock=WorldClock())
+    rules = AdmissionRules(roles={"remit-admins": Role.ADMINISTRATOR})
+    entrances = {"acme": Entrance(title="Acme", provider=source, rules=rules)}
+    async with house_world(tmp_path, second_person=True, entrances=entrances) as made:
+        for name in ("rita", "mona"):
+            await made.house.directory.add_person(
+                NewPerson(name=name, roles=(Role.ADMINISTRATOR,)), by="remit"
+            )
+        yield made
+
+
+async def administrators(world: HouseWorld) -> set[str]:
+    """Give who administers."""
+    people = await world.house.directory.people()
+    return {one.name for one in people if one.active and Role.ADMINISTRATOR in one.roles}
+
+
+async def test_the_provider_takes_no_last_administrator_away(
+    world: HouseWorld, provider: ProviderWorld
+) -> None:
+    """Who is in no group any more loses the role, but for the last two, of whom a finding tells."""
+    assert await administrators(world) == {"root", "rita", "mona"}
+    for name in ("root", "rita"):
+        browser = Browsing(world)
+        await browser.sign_in(name)
+        came = await come(browser, "acme", provider, sub=f"s-{name}", preferred_username=name, groups=[])
+        assert came.status == 303
+    assert await administrators(world) == {"rita", "mona"}
+    (found,) = [
+        one
+        for one in await world.house.findings.about("person:rita")
+        if one.kind is FindingKind.LAST_ADMINISTRATOR
+    ]
+    assert found.facts == {"groups": []}
+
+
+async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(world: HouseWorld) -> None:
+    """Whoever starts it gets one by asking for a person by name, which is a finding, and not by a name of
+    remit's own that appears where all administrators are gone.
+    """
+    house = world.house
+    code = await first_code(house, "")
+    assert code is not None
+    await world.session("lena")
+    assert await first_code(house, "") is None
+    for one in await house.directory.people():
+        gone = PutPerson(type(one)(tenant=one.tenant, name=one.name, created=one.created))
+        await house.store.commit(Unit((gone,)))
+    assert await first_code(house, "") is None
+    assert await administrators(world) == set()
+    assert await house.evidence.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))
