@@ -13,22 +13,42 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 #: The variable that names the lease that a process serves.
 MARK: Final = "REMIT_LEASE"
+#: Where a machine says which it is, and which start of it this is.
+_PLACE: Final = {"machine": "/etc/machine-id", "boot": "/proc/sys/kernel/random/boot_id"}
 _ROUNDS: Final = 100
 _PAUSE_S: Final = 0.005
 
 
-def place() -> str:
-    """Say where processes are looked for: this start of this machine, and this PID namespace of it."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return ""
+def place() -> dict[str, str]:
+    """Say where processes are looked for: the machine, this start of it, and this PID namespace. What cannot
+    be known here is missing.
+    """
+    found = {}
+    for name, file in _PLACE.items():
+        with contextlib.suppress(OSError):
+            found[name] = Path(file).read_text("ascii").strip()
+    with contextlib.suppress(OSError):
+        found["namespace"] = str(os.stat("/proc/self/ns/pid").st_ino)
+    return found
+
+
+def started_again(kept: Mapping[str, str]) -> bool:
+    """Whether this machine was started again since a place was kept: then nothing from before it runs."""
+    here = place()
+    known = all(kept.get(name) and here.get(name) for name in _PLACE)
+    return known and kept["machine"] == here["machine"] and kept["boot"] != here["boot"]
+
+
+def looked_at(kept: Mapping[str, str]) -> bool:
+    """Whether what runs in a place that was kept can be seen here."""
+    here = place()
+    return all(kept.get(name, "") == here.get(name, "") != "" for name in ("boot", "namespace"))
 
 
 def can_mark() -> bool:
