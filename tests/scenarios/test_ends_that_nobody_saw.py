@@ -16,6 +16,8 @@ from remit.adapters.upstream.supervise import ChildProcess
 from remit.adapters.upstream.task_processes import ProcessBroker, TaskProcesses
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import Probe, UpstreamCredential
+from tests.database_roles import wanted
+from tests.namespaces import needs_namespaces
 from tests.process_gateway import PROGRAM
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -123,3 +125,30 @@ async def test_of_what_an_earlier_run_has_left_only_what_was_seen_is_dead(
         await broker.revoke(left)
     assert refused.value.code == says
     assert await broker.probe(left) is Probe.UNREACHABLE
+
+
+async def test_of_an_enclosed_program_the_first_process_is_waited_for() -> None:
+    """A process that is ending carries no mark any more, and the rest of its namespace may still run."""
+    broker, first = ProcessBroker(processes()), await asyncio.create_subprocess_exec("/bin/sleep", "600")
+    handle = {**broker.trace(), "run": "before", "enclosed": marked.identity(first.pid)}
+    left = UpstreamCredential(lease="lse_1", handle=handle)
+    try:
+        with pytest.raises(KeyUnavailable) as refused:
+            await broker.revoke(left)
+        assert refused.value.code == "process-left"
+        assert await broker.probe(left) is Probe.ACCEPTED
+    finally:
+        first.kill()
+    await first.wait()
+    await broker.revoke(left)
+    assert await broker.probe(left) is Probe.REFUSED
+
+
+@needs_namespaces
+async def test_which_process_is_the_first_is_kept() -> None:
+    """A later run of remit has it from the lease."""
+    of = processes()
+    given = await ProcessBroker(of).obtain(wanted("lse_1"))
+    assert marked.runs(given.handle["enclosed"])
+    await of.stop()
+    assert not marked.runs(given.handle["enclosed"])

@@ -51,6 +51,22 @@ def looked_at(kept: Mapping[str, str]) -> bool:
     return all(kept.get(name, "") == here.get(name, "") != "" for name in ("boot", "namespace"))
 
 
+def identity(pid: int) -> str:
+    """Say which process has a number now, by when it was started; empty where none runs."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in ("Z", "X") else f"{pid} {fields[18]}"
+
+
+def runs(kept: str) -> bool:
+    """Whether a process that was kept by its identity still runs."""
+    number = kept.partition(" ")[0]
+    return number.isdecimal() and identity(int(number)) == kept
+
+
 def can_mark() -> bool:
     """Whether marks can be found here."""
     return sys.platform == "linux"

@@ -202,9 +202,9 @@ class McpStdio:
         return self._begun == self._gone
 
     @property
-    def enclosed(self) -> bool:
-        """Whether the process has a PID namespace, all of which ends with it."""
-        return self._session is not None and self._session.child.enclosed
+    def enclosed(self) -> str:
+        """The first process of its PID namespace, with which all of that ends; empty where it has none."""
+        return self._session.child.enclosed if self._session is not None else ""
 
     async def _supervise(self) -> None:
         """Start it, wait for its end, wait, start it again."""

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from remit.adapters.upstream.marked import MARK, kill_marked, looked_at, marked, place, started_again
+from remit.adapters.upstream.marked import MARK, kill_marked, looked_at, marked, place, runs, started_again
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.core.errors import Busy, KeyUnavailable, UpstreamUnreachable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
@@ -99,9 +99,9 @@ class TaskProcesses:
             await self.end(lease)
             raise
 
-    def enclosed(self, lease: str) -> bool:
-        """Whether a process has a PID namespace, which ends with its guard."""
-        return lease in self._running and self._running[lease].enclosed
+    def enclosed(self, lease: str) -> str:
+        """Give the first process of a program's PID namespace, which ends with its guard."""
+        return self._running[lease].enclosed if lease in self._running else ""
 
     async def end(self, lease: str) -> None:
         """Have a process's guard kill it; safe to call for one that is gone, or that is being ended.
@@ -144,8 +144,8 @@ class ProcessBroker:
         """Start a process with `wanted.env` in its environment."""
         await self._processes.run(wanted.lease, wanted.env, wanted.secrets)
         handle = self.trace()
-        if self._processes.enclosed(wanted.lease):
-            handle["enclosed"] = "yes"
+        if first := self._processes.enclosed(wanted.lease):
+            handle["enclosed"] = first
         return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}", handle=handle)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
@@ -160,9 +160,9 @@ class ProcessBroker:
             # Its guard told nobody here how it ended. A machine that was started again has ended all.
             self._processes.unsure.add(credential.lease)
         left = await asyncio.to_thread(kill_marked, credential.lease)
-        if left:
+        if left or _first_runs(handle):
             raise KeyUnavailable(
-                f"processes {left} of upstream `{self._processes.name}` cannot be killed",
+                f"processes {left or handle['enclosed']} of `{self._processes.name}` cannot be killed",
                 code="process-left",
                 way_out="look what holds them up (a disk or a network file system), and kill them",
             )
@@ -180,6 +180,11 @@ class ProcessBroker:
             found = await asyncio.to_thread(marked, credential.lease)
         except OSError:
             return Probe.UNREACHABLE
-        if found:
+        if found or _first_runs(credential.handle):
             return Probe.ACCEPTED
         return Probe.UNREACHABLE if credential.lease in self._processes.unsure else Probe.REFUSED
+
+
+def _first_runs(handle: Mapping[str, str]) -> bool:
+    """Whether the first process of a namespace is there: while it ends it has no mark, and others may run."""
+    return looked_at(handle) and runs(handle.get("enclosed", ""))
