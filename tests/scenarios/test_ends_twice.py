@@ -8,6 +8,7 @@ import msgspec
 
 from remit.core.revocation import Closure, ScopeKind, scope
 from remit.core.task import Task
+from remit.ports.broker import UpstreamCredential
 from remit.ports.store import PutClosure, Unit
 from remit.services.house import House
 from tests.credentials_world import desk_world
@@ -91,3 +92,35 @@ async def test_a_lease_that_no_closure_lists_is_put_into_that_of_its_task(tmp_pa
         await world.house.leases.sweep()
         await world.house.leases.stop()
         assert listed(await closure_of(world.house, task)) == [(lease, False)]
+
+
+class TracingBroker(ScriptedBroker):
+    """It says beforehand where it asks, and hears it when it takes back."""
+
+    def __init__(self) -> None:
+        super().__init__(traceable=True)
+        self.heard: list[dict[str, str]] = []
+
+    def trace(self) -> dict[str, str]:
+        """Say it."""
+        return {"run": "first"}
+
+    async def revoke(self, credential: UpstreamCredential) -> None:
+        """Hear it."""
+        self.heard.append(credential.handle)
+        await super().revoke(credential)
+
+
+async def test_of_what_its_source_did_not_live_to_tell_the_trace_was_kept(tmp_path: Path) -> None:
+    """Whoever takes it back knows which run of remit had asked."""
+    broker = TracingBroker()
+    async with desk_world(tmp_path, broker) as world:
+        _, token = await world.open()
+        broker.open.clear()
+        call = asyncio.create_task(world.call(token, "read"))
+        await world.until(lambda: bool(broker.obtained))
+        call.cancel()
+    async with desk_world(tmp_path, broker, "again") as world:
+        await world.house.leases.recover()
+        await world.until(lambda: not world.house.leases.counts()["open"])
+    assert broker.heard[0] == {"run": "first"}
