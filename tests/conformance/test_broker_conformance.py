@@ -17,7 +17,7 @@ from remit.adapters.broker import openbao_static
 from remit.adapters.upstream.marked import can_mark
 from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
-from remit.ports.broker import LeaseWanted, Probe, Shared, UpstreamCredential
+from remit.ports.broker import LeaseWanted, Probe, Shared, Tracing, UpstreamCredential
 from tests.authorization_server import authorities
 from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoStatic, AtBaoTokens, AtOpenBao
@@ -227,10 +227,11 @@ async def test_one_that_takes_back_by_name_needs_no_more(place: BrokerPlace) -> 
     broker = await place.broker()
     if not broker.traceable:
         pytest.skip("it takes nothing back by name, and says so")
+    trace = broker.trace() if isinstance(broker, Tracing) else {}
     given = await broker.obtain(wanted())
-    await broker.revoke(UpstreamCredential(lease=given.lease))
+    await broker.revoke(UpstreamCredential(lease=given.lease, handle=trace))
     assert not await place.opens(given)
-    await broker.revoke(UpstreamCredential(lease=a_lease()))
+    await broker.revoke(UpstreamCredential(lease=a_lease(), handle=trace))
 
 
 async def test_while_its_source_is_down_nothing_is_claimed(place: BrokerPlace) -> None:

@@ -123,6 +123,15 @@ class Broker(Protocol):
 
 
 @runtime_checkable
+class Tracing(Broker, Protocol):
+    """A traceable broker that has to know more than the name of a lease whose `obtain` told nothing."""
+
+    def trace(self) -> dict[str, str]:
+        """Give, before `obtain`, what `revoke` then finds in `handle`; it is kept open, so no secret."""
+        ...
+
+
+@runtime_checkable
 class Replaceable(Broker, Protocol):
     """A broker of a standing secret that can be changed. `revoke` has another one take its place, and `probe`
     tries the one that was given.

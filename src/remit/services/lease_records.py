@@ -20,7 +20,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import Closing
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.core.task import Task
-from remit.ports.broker import Broker, Shared, UpstreamCredential
+from remit.ports.broker import Broker, Shared, Tracing, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutValue, Store, Unit
@@ -47,6 +47,8 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     sealed_by: str = ""
     #: The incarnation that looks after it.
     holder: str = ""
+    #: What its broker wants to know should its source not live to answer.
+    trace: dict[str, str] = {}
 
 
 class HeldLease:
@@ -105,7 +107,10 @@ class HeldLease:
     def given(self) -> UpstreamCredential:
         """Its credential; of one whose source did not live to answer, what can be said without it."""
         return self.credential or UpstreamCredential(
-            lease=self.id, sink=self.record.sink or self.record.upstream, until=self.record.until
+            lease=self.id,
+            sink=self.record.sink or self.record.upstream,
+            until=self.record.until,
+            handle=self.record.trace,
         )
 
     @property
@@ -237,6 +242,7 @@ class LeaseRecords:
             kind=broker.kind,
             issued=self._clock.now(),
             holder=self._store.writer,
+            trace=broker.trace() if isinstance(broker, Tracing) else {},
         )
 
     async def keep(self, held: HeldLease, *events: Event) -> None:

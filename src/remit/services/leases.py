@@ -219,15 +219,9 @@ class Leases:
         left = [one for one in kept if one.holder not in apart]
         closures = await self._store.closures(self._tenant, limit=MANY) if left else []
         for record in left:
-            held = HeldLease(record, self._broker_of(record))
+            held = self._held[record.id] = HeldLease(record, self._broker_of(record))
             held.credential = self._records.open(record)
-            began_s = now_s = self._clock.boot_s()
-            for closure in closures:
-                if any(one.lease == record.id and one.open for one in closure.closings):
-                    held.closures.append((closure.scope, closure.id))
-                    began_s = now_s - max(0.0, (self._clock.now() - closure.at).total_seconds())
-            self._held[held.id] = held
-            self._back.begin(held, began_s)
+        await self._back.go_on([self._held[one.id] for one in left], closures)
         return len(left)
 
     async def reseal(self) -> None:
@@ -257,6 +251,10 @@ class Leases:
         return sorted(
             name for name in upstreams if (broker := self._brokers.get(name)) is not None and broker.standing
         )
+
+    def ending(self) -> set[str]:
+        """Give the tasks of which something is being taken back."""
+        return {one.record.task for one in self._back.open.values()}
 
     def counts(self) -> dict[str, int]:
         """Give how many are held, and how many are still open after an end."""

@@ -106,6 +106,8 @@ class Revocations:
         self._tenant = tenant
         self._settle_s = settle_s
         self._ending: Counter[str] = Counter()
+        #: For each task whose closure is still to come, what is done when that is there.
+        self._closing: dict[str, asyncio.Future[None]] = {}
         #: How long fences took to stand, by the kind of scope.
         self.times = RecentTimes()
         self._on_end: list[Callable[[str], Awaitable[None]]] = []
@@ -146,6 +148,8 @@ class Revocations:
         if agreed is not None:
             agreed(task)
         if task.state.ended:
+            if (under_way := self._closing.get(task_id)) is not None:
+                await asyncio.wait({under_way})
             found = await self._closure_of(task_id)
             if found is not None:
                 return found
@@ -217,24 +221,40 @@ class Revocations:
         # A tool or an upstream may serve many tasks: the fence refuses their calls to it, the tasks live on.
         if kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM):
             return []
-        active = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
+        some = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
+        known = {task.id for task in some}
+        # Of a task that has ended, something can still be open.
+        unclosed = (self._leases.ending() | self._closing.keys()) - known
+        asked = [await self._store.task(self._tenant, one) for one in unclosed]
+        some += [task for task in asked if task is not None]
         if kind is not ScopeKind.EVERYTHING:
-            return [task for task in active if scope(kind, name) in scopes_of(task)]
-        return active
+            return [task for task in some if scope(kind, name) in scopes_of(task)]
+        return some
 
     async def _end(self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending) -> Closure:
         self._ending[target] += 1
+        closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             with self._precedence.first(hurried=ending.hurried) as going:
-                return await self._ended(target, found, ending, going)
+                return await self._ended(target, found, ending, going, closed)
         finally:
             self._ending[target] -= 1
+            closed.set_result(None)
+            for task_id in [one for one, awaited in self._closing.items() if awaited is closed]:
+                del self._closing[task_id]
 
     async def _ended(
-        self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending, going: Going
+        self,
+        target: str,
+        found: Callable[[], Awaitable[list[Task]]],
+        ending: Ending,
+        going: Going,
+        closed: asyncio.Future[None],
     ) -> Closure:
         started_s, now = self._clock.boot_s(), self._clock.now()
-        open_tasks = [task for task in await found() if not task.state.ended]
+        under = await found()
+        open_tasks = [task for task in under if not task.state.ended]
+        self._await_closing(open_tasks, closed)
         first, *rest = batches(open_tasks) or [[]]
         receipt = await self._end_batch(first, ending, now, *self._fencing(target, ending, now))
         epoch, fence_ms = receipt.epochs.get(target, 0), (self._clock.boot_s() - started_s) * 1000
@@ -243,7 +263,7 @@ class Revocations:
         wait_s = self._settle_s if ending.state is not TaskState.EXPIRED else 0.0
         others = asyncio.ensure_future(self._remains.gathered(Raised(target, epoch), started_s, wait_s))
         # Step 4 begins behind the fence, whatever else is still to be written.
-        leases = self._leases.end([task.id for task in open_tasks], upstream_of(target), started_s)
+        leases = self._leases.end([task.id for task in under], upstream_of(target), started_s)
         for batch in rest:
             await self._end_batch(batch, ending, now)
         missed, closings = await asyncio.gather(
@@ -252,6 +272,7 @@ class Revocations:
         for batch in batches(missed):
             await self._end_batch(batch, ending, now)
         if missed:
+            self._await_closing(missed, closed)
             open_tasks += missed
             leases += self._leases.end([task.id for task in missed], "", started_s)
             closings += await self._derived.closings(missed, started_s)
@@ -282,6 +303,10 @@ class Revocations:
             await self.tell_of_end(task.id)
             self._live.drop(task.id)
         return closure
+
+    def _await_closing(self, tasks: list[Task], closed: asyncio.Future[None]) -> None:
+        for task in tasks:
+            self._closing.setdefault(task.id, closed)
 
     def _fencing(
         self, target: str, ending: Ending, now: datetime

@@ -66,6 +66,25 @@ class TakingBack:
         self.open[held.id] = held
         self._run(held)
 
+    async def go_on(self, leases: Iterable[HeldLease], closures: Iterable[Closure]) -> None:
+        """Go on with what another process has left. The closure of its task lists it from now on, for that
+        process may have ended before it could say so.
+        """
+        unlisted = []
+        for held in leases:
+            began_s = now_s = self._clock.boot_s()
+            for closure in closures:
+                said = [one.open for one in closure.closings if one.lease == held.id]
+                if any(said) or (not said and held.record.task in closure.tasks):
+                    held.closures.append((closure.scope, closure.id))
+                    began_s = now_s - max(0.0, (self._clock.now() - closure.at).total_seconds())
+                    if not said:
+                        unlisted.append(held)
+            self.begin(held, began_s)
+        for held in unlisted:
+            async with self._closures:
+                await self._records.tell(changes=await self._brought_up_to_date(held))
+
     async def settled(self, leases: Iterable[HeldLease]) -> None:
         """Wait for leases to be dead, `settle_s` at the most; tell of those that stay open."""
         mine = list(leases)
@@ -235,12 +254,12 @@ class TakingBack:
             kept = await self._store.closures(self._tenant, scope=scope, limit=1_000)
             for closure in kept:
                 if closure.id == name:
-                    closings = tuple(
-                        held.closing() if one.lease == held.id else one
-                        for one in closure.closings
-                        if one.lease != held.id or not held.void
-                    )
-                    changed = msgspec.structs.replace(closure, closings=closings)
+                    closings = {one.lease or n: one for n, one in enumerate(closure.closings)}
+                    if held.void:
+                        closings.pop(held.id, None)
+                    else:
+                        closings[held.id] = held.closing()
+                    changed = msgspec.structs.replace(closure, closings=tuple(closings.values()))
                     found.append(PutClosure(self._tenant, changed))
         return tuple(found)
 

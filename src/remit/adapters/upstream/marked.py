@@ -13,22 +13,58 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 #: The variable that names the lease that a process serves.
 MARK: Final = "REMIT_LEASE"
+#: Where a machine says which it is, and which start of it this is.
+_PLACE: Final = {"machine": "/etc/machine-id", "boot": "/proc/sys/kernel/random/boot_id"}
 _ROUNDS: Final = 100
 _PAUSE_S: Final = 0.005
 
 
-def place() -> str:
-    """Say where processes are looked for: this start of this machine, and this PID namespace of it."""
+def place() -> dict[str, str]:
+    """Say where processes are looked for: the machine, this start of it, and this PID namespace. What cannot
+    be known here is missing.
+    """
+    found = {}
+    for name, file in _PLACE.items():
+        with contextlib.suppress(OSError):
+            found[name] = Path(file).read_text("ascii").strip()
+    with contextlib.suppress(OSError):
+        found["namespace"] = str(os.stat("/proc/self/ns/pid").st_ino)
+    return found
+
+
+def started_again(kept: Mapping[str, str]) -> bool:
+    """Whether this machine was started again since a place was kept: then nothing from before it runs."""
+    here = place()
+    known = all(kept.get(name) and here.get(name) for name in _PLACE)
+    return known and kept["machine"] == here["machine"] and kept["boot"] != here["boot"]
+
+
+def looked_at(kept: Mapping[str, str]) -> bool:
+    """Whether what runs in a place that was kept can be seen here."""
+    here = place()
+    return all(kept.get(name, "") == here.get(name, "") != "" for name in ("boot", "namespace"))
+
+
+def identity(pid: int) -> str:
+    """Say which process has a number now, by when it was started; empty where none runs."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
         return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in ("Z", "X") else f"{pid} {fields[18]}"
+
+
+def runs(kept: str) -> bool:
+    """Whether a process that was kept by its identity still runs."""
+    number = kept.partition(" ")[0]
+    return number.isdecimal() and identity(int(number)) == kept
 
 
 def can_mark() -> bool:

@@ -6,7 +6,6 @@ session it keeps for all whom it serves. See docs/explanation/upstreams.md.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -78,8 +77,9 @@ class McpStdio:
             raise ConfigInvalid(f"upstream `{name}` has no usable command", key="command")
         self.name = name
         self.counts: Counter[str] = Counter()
-        #: Whether it is known of each process that ended so far that nothing of it runs.
-        self.none_left = True
+        #: Processes that were begun, and those of which it is known that nothing runs.
+        self._begun = self._gone = 0
+        self._burying: asyncio.Task[int] | None = None
         self._command = tuple(command)
         self._env = own_environment(env or {}, own_home=users is not None)
         self._apart, self._users = apart, users
@@ -153,10 +153,13 @@ class McpStdio:
 
     async def stop(self) -> None:
         """End the process and everything that it started."""
-        if self._supervision is not None:
-            self._supervision.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._supervision
+        if (supervision := self._supervision) is not None:
+            supervision.cancel()
+            # Not awaited itself: a caller that gives up is to hear of it.
+            await asyncio.wait({supervision})
+            if self._burying is not None:
+                # The supervision may have been cut short in the middle of this.
+                await asyncio.shield(self._burying)
             self._supervision = None
         if self._first is not None and not self._first.done():
             self._first.set_exception(self._down())
@@ -194,9 +197,14 @@ class McpStdio:
     # The life of the process.
 
     @property
-    def enclosed(self) -> bool:
-        """Whether the process has a PID namespace, all of which ends with it."""
-        return self._session is not None and self._session.child.enclosed
+    def none_left(self) -> bool:
+        """Whether it is known of each process that was begun that nothing of it runs."""
+        return self._begun == self._gone
+
+    @property
+    def enclosed(self) -> str:
+        """The first process of its PID namespace, with which all of that ends; empty where it has none."""
+        return self._session.child.enclosed if self._session is not None else ""
 
     async def _supervise(self) -> None:
         """Start it, wait for its end, wait, start it again."""
@@ -230,6 +238,7 @@ class McpStdio:
         child = session.child
         fault: RemitError | None = None
         user = 0
+        self._begun += 1
         try:
             user = self._users.take() if self._users is not None else 0
             await child.start(
@@ -244,7 +253,8 @@ class McpStdio:
             self._session = None
             self._kept.clear()
             session.end()
-            status = await asyncio.shield(asyncio.ensure_future(self._bury(session, user)))
+            self._burying = asyncio.create_task(self._bury(session, user), name=f"end of {self.name}")
+            status = await asyncio.shield(self._burying)
         if isinstance(fault, UpstreamUnreachable) and status != CANNOT_START and not child.ended.is_set():
             return fault
         words = " | ".join(child.last_words)
@@ -287,7 +297,7 @@ class McpStdio:
     async def _bury(self, session: StdioSession, user: int) -> int:
         await session.child.stop(self._patience_s)
         status = await session.child.reap()
-        self.none_left = self.none_left and session.child.none_left
+        self._gone += session.child.none_left
         if user and self._users is not None:
             # Its guard has done this, unless the guard was killed before.
             await asyncio.to_thread(end_user, user)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from remit.adapters.upstream.guard import CANNOT_START
-from remit.adapters.upstream.marked import MARK
+from remit.adapters.upstream.marked import MARK, identity
 from remit.core.errors import ConfigInvalid, UpstreamUnreachable
 
 log = logging.getLogger(__name__)
@@ -113,14 +113,15 @@ class Deathline(asyncio.Protocol):
         self._over = False
         #: The first process of the program's PID namespace, held open; -1 where there is none.
         self.first = -1
-        self.enclosed = False
+        #: Which one that is.
+        self.enclosed = ""
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         """Take in more of what it says."""
         self._said += data
         if not self.enclosed and (found := re.match(rb"enclosed (\d+)\n", self._said)):
-            self.enclosed = True
+            self.enclosed = identity(int(found[1])) or "gone"
             with contextlib.suppress(OSError):  # it is gone already, and all with it
                 self.first = os.pidfd_open(int(found[1]))
 
@@ -236,8 +237,8 @@ class ChildProcess:
             self._renew(lease_s / 4)
 
     @property
-    def enclosed(self) -> bool:
-        """Whether its guard has said that it has a PID namespace."""
+    def enclosed(self) -> str:
+        """The first process of its PID namespace; empty where its guard has told of none."""
         return self._death.enclosed
 
     @property

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from remit.adapters.upstream.marked import MARK, kill_marked, marked, place
+from remit.adapters.upstream.marked import MARK, kill_marked, looked_at, marked, place, runs, started_again
 from remit.adapters.upstream.mcp_stdio import McpStdio
 from remit.core.errors import Busy, KeyUnavailable, UpstreamUnreachable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
@@ -50,6 +50,7 @@ class TaskProcesses:
         self._limit = limit
         self._listing = listing
         self._running: dict[str, McpStdio] = {}
+        self._stopping: dict[str, asyncio.Task[None]] = {}
         #: Leases of which nobody knows whether a process is left.
         self.unsure: set[str] = set()
         self._on_notification: Callable[[str, Json], None] = _nothing
@@ -79,9 +80,8 @@ class TaskProcesses:
 
     async def stop(self) -> None:
         """End all of them."""
-        ending = [self._listing, *self._running.values()]
-        self._running.clear()
-        await asyncio.gather(*(one.stop() for one in ending))
+        leases = [*self._running, *self._stopping]
+        await asyncio.gather(self._listing.stop(), *map(self.end, leases))
 
     # What the broker does.
 
@@ -99,17 +99,28 @@ class TaskProcesses:
             await self.end(lease)
             raise
 
-    def enclosed(self, lease: str) -> bool:
-        """Whether a process has a PID namespace, which ends with its guard."""
-        return lease in self._running and self._running[lease].enclosed
+    def enclosed(self, lease: str) -> str:
+        """Give the first process of a program's PID namespace, which ends with its guard."""
+        return self._running[lease].enclosed if lease in self._running else ""
 
     async def end(self, lease: str) -> None:
-        """Have a process's guard kill it; safe to call for one that is gone."""
-        server = self._running.pop(lease, None)
-        if server is not None:
-            await server.stop()
-            if not server.none_left:
-                self.unsure.add(lease)
+        """Have a process's guard kill it; safe to call for one that is gone, or that is being ended.
+
+        Whoever gives up waiting stops nothing: the next call waits for the same end.
+        """
+        if (server := self._running.pop(lease, None)) is not None:
+            self._stopping[lease] = asyncio.create_task(self._stop(lease, server), name=f"end {lease}")
+        if (stopping := self._stopping.get(lease)) is not None:
+            await asyncio.wait({stopping})
+            self._stopping.pop(lease, None)
+            stopping.result()
+
+    async def _stop(self, lease: str, server: McpStdio) -> None:
+        # INVARIANT: until its end was seen, nobody knows of one.
+        self.unsure.add(lease)
+        await server.stop()
+        if server.none_left:
+            self.unsure.discard(lease)
 
 
 class ProcessBroker:
@@ -125,12 +136,16 @@ class ProcessBroker:
         #: Tells the leases of this run of remit from those that an earlier one has left.
         self._run = f"{os.getpid()} {id(self)} {time.monotonic_ns()}"
 
+    def trace(self) -> dict[str, str]:
+        """Say which run of remit starts a process, and where."""
+        return {"run": self._run, **place()}
+
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
         """Start a process with `wanted.env` in its environment."""
         await self._processes.run(wanted.lease, wanted.env, wanted.secrets)
-        handle = {"run": self._run, "place": place()}
-        if self._processes.enclosed(wanted.lease):
-            handle["enclosed"] = "yes"
+        handle = self.trace()
+        if first := self._processes.enclosed(wanted.lease):
+            handle["enclosed"] = first
         return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}", handle=handle)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
@@ -140,14 +155,14 @@ class ProcessBroker:
         """
         await self._processes.end(credential.lease)
         handle = credential.handle
-        earlier = handle.get("run", self._run) != self._run
-        if earlier and "enclosed" not in handle and handle["place"] == place():
-            # Its guard told nobody how it ended. A machine that was started again has ended all.
+        seen = "enclosed" in handle and looked_at(handle)
+        if handle.get("run") != self._run and not seen and not started_again(handle):
+            # Its guard told nobody here how it ended. A machine that was started again has ended all.
             self._processes.unsure.add(credential.lease)
         left = await asyncio.to_thread(kill_marked, credential.lease)
-        if left:
+        if left or _first_runs(handle):
             raise KeyUnavailable(
-                f"processes {left} of upstream `{self._processes.name}` cannot be killed",
+                f"processes {left or handle['enclosed']} of `{self._processes.name}` cannot be killed",
                 code="process-left",
                 way_out="look what holds them up (a disk or a network file system), and kill them",
             )
@@ -165,6 +180,11 @@ class ProcessBroker:
             found = await asyncio.to_thread(marked, credential.lease)
         except OSError:
             return Probe.UNREACHABLE
-        if found:
+        if found or _first_runs(credential.handle):
             return Probe.ACCEPTED
         return Probe.UNREACHABLE if credential.lease in self._processes.unsure else Probe.REFUSED
+
+
+def _first_runs(handle: Mapping[str, str]) -> bool:
+    """Whether the first process of a namespace is there: while it ends it has no mark, and others may run."""
+    return looked_at(handle) and runs(handle.get("enclosed", ""))
