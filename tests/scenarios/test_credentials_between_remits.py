@@ -57,7 +57,7 @@ class TheirGateway(LiveGateway):
         await super()._begin()
         public = {name: str(value) for name, value in self._client_key.as_dict(private=False).items()}
         await self.house.directory.register(
-            NewAgent(name="remit", owner="ana", purpose="serves a partner", bindings=(KeyBinding(public),)),
+            NewAgent(name="partner", owner="ana", purpose="serves a partner", bindings=(KeyBinding(public),)),
             by="ana",
         )
         link = Link(
@@ -83,14 +83,14 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
                 "grant": "id-jag",
                 "idp": {
                     "token_url": f"{provider.url}/token",
-                    "client_id": "remit",
+                    "client_id": "partner",
                     "client_secret": "env:AT_PROVIDER",
                 },
                 "token_url": f"{theirs.url}/oauth/token",
                 "issuer": theirs.url,
                 "introspect_url": f"{theirs.url}/oauth/introspect",
                 "revoke_url": f"{theirs.url}/oauth/revoke",
-                "client_id": "remit",
+                "client_id": "partner",
                 "client_key": "env:OUR_KEY",
             }
         }
@@ -99,7 +99,7 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
             task, token = ours.open("ana")
             ours.call(token)
             (there,) = [one for one in theirs.tasks() if one.type == "serve-partner"]
-            assert (there.agent, there.on_behalf_of, there.state) == ("remit", "ana", TaskState.ACTIVE)
+            assert (there.agent, there.on_behalf_of, there.state) == ("partner", "ana", TaskState.ACTIVE)
             assert ours.shown()[0]["authorization"].startswith("Bearer ")
             closure = ours.closed_up(task)
             assert closure["closed"], closure
@@ -109,7 +109,7 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
             # Whoever ends the agent there ends what it could get from here.
             theirs.wait(
                 theirs.house.revocations.end_scope(
-                    ScopeKind.AGENT, "remit", reason="enough", by="ana", lock=True
+                    ScopeKind.AGENT, "partner", reason="enough", by="ana", lock=True
                 )
             )
             _, another = ours.open("ana")
