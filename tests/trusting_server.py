@@ -156,7 +156,7 @@ def exchange_grant(world: TrustingAuthorities) -> type[BaseGrant]:
                 "iss": world.called or world.url,
                 "sub": self.request.user["name"],
                 "aud": self.request.form["audience"],
-                "client_id": "remit",
+                "client_id": "partner",
                 "act": {"sub": self.request.user["actor"]},
                 "jti": f"jag-{len(world.seen)}",
                 "iat": now,

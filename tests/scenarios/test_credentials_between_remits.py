@@ -28,7 +28,7 @@ PROVIDER = "https://idp.example.com"
 THEIRS = """
 task: serve-partner
 purpose: Serve a partner's people
-run_by: [remit]
+run_by: [partner]
 stated_by: ["issuer:provider"]
 requires_person: false
 grants:
@@ -83,7 +83,7 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
                 "grant": "id-jag",
                 "idp": {
                     "token_url": f"{provider.url}/token",
-                    "client_id": "partner",
+                    "client_id": "remit",
                     "client_secret": "env:AT_PROVIDER",
                 },
                 "token_url": f"{theirs.url}/oauth/token",
