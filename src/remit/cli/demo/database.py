@@ -52,6 +52,19 @@ def programs() -> Path | None:
     return next((place for place in places if (place / "initdb").exists()), None)
 
 
+def _copied(programs: Path, folder: Path) -> Path:
+    """Copy the programs below a folder, with the libraries that their wheel has beside them and by whose
+    place they find them; give where the copies lie.
+    """
+    installed = programs.parent
+    package = installed.parent
+    shutil.copytree(installed, folder / package.name / installed.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+    return folder / package.name / installed.name / programs.name
+
+
 def _as_whom() -> dict[str, Any]:
     """Give what makes `subprocess` start a program as somebody who is not root."""
     if os.name != "posix" or os.geteuid() != 0:
@@ -89,8 +102,7 @@ class Database:
                 os.chown(path, self._whom["user"], self._whom["group"])
         if not self._may_run():
             # A virtual environment below a folder that is closed to others.
-            self._bin = self.folder / "pginstall" / "bin"
-            shutil.copytree(found.parent, self.folder / "pginstall", symlinks=True)
+            self._bin = _copied(found, self.folder)
         self._run(
             "initdb",
             *("--pgdata", str(self.data), "--username", USER, "--pwfile", str(secret), "--no-sync"),
