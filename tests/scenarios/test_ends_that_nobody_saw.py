@@ -2,6 +2,7 @@
 """Threat: an end that was cut short, or that ran elsewhere, is taken for one that was seen."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from unittest import mock
@@ -21,6 +22,9 @@ from tests.namespaces import needs_namespaces
 from tests.process_gateway import PROGRAM
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+#: Programs are found by it on the whole machine: other tests run beside this one.
+LEASE = f"lse_{os.getpid()}"
 
 
 def processes() -> TaskProcesses:
@@ -51,9 +55,9 @@ async def test_an_end_whose_caller_gives_up_is_not_done(monkeypatch: pytest.Monk
         await go_on.wait()
         await stopped(child, patience_s)
 
-    await of.run("lse_1", {})
+    await of.run(LEASE, {})
     monkeypatch.setattr(ChildProcess, "stop", slow)
-    held = UpstreamCredential(lease="lse_1", handle=broker.trace())
+    held = UpstreamCredential(lease=LEASE, handle=broker.trace())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await broker.revoke(held)
@@ -80,13 +84,13 @@ async def test_an_end_of_a_process_that_is_being_buried_waits_for_that(
         await go_on.wait()
         return await reaped(child)
 
-    await of.run("lse_1", {})
+    await of.run(LEASE, {})
     monkeypatch.setattr(ChildProcess, "reap", slow)
-    marked.kill_marked("lse_1")
+    marked.kill_marked(LEASE)
     await burying.wait()
-    ending = asyncio.create_task(of.end("lse_1"))
+    ending = asyncio.create_task(of.end(LEASE))
     await asyncio.sleep(0.1)
-    assert (ending.done(), of.unsure) == (False, {"lse_1"})
+    assert (ending.done(), of.unsure) == (False, {LEASE})
     go_on.set()
     await ending
 
@@ -116,7 +120,7 @@ async def test_of_what_an_earlier_run_has_left_only_what_was_seen_is_dead(
     monkeypatch.setattr("remit.adapters.upstream.marked.place", lambda: dict(HERE))
     broker = ProcessBroker(processes())
     handle = {**there, **({"run": "before"} if there else {}), **({"enclosed": "yes"} if enclosed else {})}
-    left = UpstreamCredential(lease="lse_1", handle=handle)
+    left = UpstreamCredential(lease=LEASE, handle=handle)
     if says == "dead":
         await broker.revoke(left)
         assert await broker.probe(left) is Probe.REFUSED
@@ -131,7 +135,7 @@ async def test_of_an_enclosed_program_the_first_process_is_waited_for() -> None:
     """A process that is ending carries no mark any more, and the rest of its namespace may still run."""
     broker, first = ProcessBroker(processes()), await asyncio.create_subprocess_exec("/bin/sleep", "600")
     handle = {**broker.trace(), "run": "before", "enclosed": marked.identity(first.pid)}
-    left = UpstreamCredential(lease="lse_1", handle=handle)
+    left = UpstreamCredential(lease=LEASE, handle=handle)
     try:
         with pytest.raises(KeyUnavailable) as refused:
             await broker.revoke(left)
@@ -148,7 +152,7 @@ async def test_of_an_enclosed_program_the_first_process_is_waited_for() -> None:
 async def test_which_process_is_the_first_is_kept() -> None:
     """A later run of remit has it from the lease."""
     of = processes()
-    given = await ProcessBroker(of).obtain(wanted("lse_1"))
+    given = await ProcessBroker(of).obtain(wanted(LEASE))
     assert marked.runs(given.handle["enclosed"])
     await of.stop()
     assert not marked.runs(given.handle["enclosed"])
