@@ -336,7 +336,8 @@ class _Trace:
 def _short(value: Json) -> str:
     """Give a value in a line."""
     if isinstance(value, dict):
-        parts = (f"{name} = {_short(one)}" for name, one in value.items())
+        # In the order that an export has, too.
+        parts = (f"{name} = {_short(one)}" for name, one in sorted(value.items()))
         return _cut(", ".join(parts), 120)
     return _cut(value if isinstance(value, str) else msgspec.json.encode(value).decode(), 60)
 
