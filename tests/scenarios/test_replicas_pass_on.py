@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from remit.sdk.dpop import Prover
@@ -94,10 +95,12 @@ async def test_sessions_and_streams_of_older_revisions(world: PassingWorld) -> N
     async with world.http.get(url, headers=legacy(token, session)) as stream:
         assert stream.status == 200
         assert stream.headers["content-type"].startswith("text/event-stream")
-        # The end of the task is seen at a stream that is passed on.
+        # The end of the task is seen at a stream that is passed on: its owner closes it, or this replica cuts
+        # it off first, so that nothing of the task comes after the end.
         await second.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by="root")
-        async with asyncio.timeout(60):
-            await stream.read()
+        with contextlib.suppress(aiohttp.ClientPayloadError):
+            async with asyncio.timeout(60):
+                await stream.read()
     assert [mail["subject"] for mail in world.world.outbox()] == ["first", "replica-0", "replica-1"]
     task, token = await first.open_task()
     await owned(second, token)
