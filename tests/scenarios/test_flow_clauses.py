@@ -74,6 +74,8 @@ def test_what_people_say_ordinarily_passes(
         (f"Pay 20 EUR instead of 900 EUR. The account is {A_SAID}", "pay", {"iban": A, "amount": 900}),
         (f"Pay 20 EUR to {A_SAID} out of my balance of 900 EUR", "pay", {"iban": A, "amount": 900}),
         ("Order 500 of A-17. Order 3 of A-18.", "order", {"item": "A-18", "quantity": 500}),
+        ("Close T-9. Explain how to close T-8.", "close_ticket", {"ticket": "#T-8"}),
+        ("Close T-9. Don't close T-8.", "close_ticket", {"ticket": "#T-8"}),
     ],
 )
 def test_what_is_only_spoken_of_is_not_asked_for(
@@ -87,3 +89,20 @@ def test_a_payment_that_is_said_to_be_repeated_is(rehearsal: Rehearsal) -> None:
     """`Twice`, `weekly` and their like, or a payee that is named again."""
     task = begin(rehearsal, f"Read the start page and pay 20 EUR to {A_SAID} twice")
     assert [made(task, "pay", {"iban": A, "amount": 20}) for _ in range(2)] == ["permit", "permit"]
+
+
+def test_a_payment_is_not_made_again_by_another_tool(rehearsal: Rehearsal) -> None:
+    """It was said once, whichever tool makes it."""
+    task = begin(rehearsal, f"Read the start page and pay 20 EUR to {A_SAID}")
+    assert made(task, "pay", {"iban": A, "amount": 20}) == "permit"
+    assert made(task, "pay_many", {"payments": [{"iban": A, "amount": 20}]}) != "permit"
+
+
+def test_what_stands_behind_many_others_is_not_left_out(rehearsal: Rehearsal) -> None:
+    """A list that is longer than what is held against one another is a question."""
+    intent = f"Read the page. Pay 20 EUR each week to {A_SAID}. Pay 900 EUR each week to {B_SAID}."
+    for count, outcome in ((60, "permit"), (70, "defer")):
+        many = [{"iban": A, "amount": 20}] * count
+        assert made(begin(rehearsal, intent), "pay_many", {"payments": many}) == outcome
+    crossed = [{"iban": A, "amount": 20}] * 70 + [{"iban": A, "amount": 900}]
+    assert made(begin(rehearsal, intent), "pay_many", {"payments": crossed}) != "permit"

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from remit.core.asking import AskedBy, some, stems, verbs_and_nouns
-from remit.core.exact import exact, written
+from remit.core.exact import exact, worded_forms, written
 from remit.core.inflection import stem
 from remit.core.kind import KindOfValue
 from remit.core.piece import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
@@ -193,14 +193,16 @@ def _shape(word: str) -> str:
 
 
 def without(said: str, value: str) -> str:
-    """Give a sentence with a mark in each place where a value stands whole."""
-    out, done, at = "", 0, said.find(value) if value else -1
-    while at >= 0:
-        end = at + len(value)
-        if not (_in_word(said[at - 1 : at]) or _in_word(said[end : end + 1])):
-            out, done = f"{out}{said[done:at]}{STATED}", end
-        at = said.find(value, max(at + 1, done))
-    return out + said[done:]
+    """Give a sentence with a mark in each place where a value stands whole, in any of its forms."""
+    for form in worded_forms(value):
+        out, done, at = "", 0, said.find(form) if form else -1
+        while at >= 0:
+            end = at + len(form)
+            if not (_in_word(said[at - 1 : at]) or _in_word(said[end : end + 1])):
+                out, done = f"{out}{said[done:at]}{STATED}", end
+            at = said.find(form, max(at + 1, done))
+        said = out + said[done:]
+    return said
 
 
 def _in_word(char: str) -> bool:

@@ -150,6 +150,12 @@ def named_address(text: str) -> tuple[str, str]:
     return (found[0][: found.start(1) - 1].strip(BLANKS + '"'), found[1]) if found else ("", "")
 
 
+def worded_forms(value: str) -> tuple[str, ...]:
+    """Give the forms in which words hold a value: `#general` is `general`, too, as people write it."""
+    marked = value[:1] in ("#", "@") and len(value) > 2 and " " not in value
+    return (value, value[1:]) if marked else (value,)
+
+
 def place_of(text: str) -> str:
     """Give the host of a web address that clients read alike, with its port; empty for anything else."""
     url = regular_url(text.strip(BLANKS))

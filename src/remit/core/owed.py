@@ -25,7 +25,7 @@ from remit.core.piece import Mood
 from remit.core.spelling import folded
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.walk import is_long
-from remit.core.word import MARKS, name_words
+from remit.core.word import name_words
 
 Json = Any
 
@@ -38,7 +38,7 @@ _OFTEN = re.compile(
     r"\b(?:twice|thrice|again|once more|daily|weekly|biweekly|monthly|quarterly|yearly|annually|every"
     r"|recurring|repeat\w*|instal\w+|each|per|all|both|several|times)\b"
 )
-_Key = tuple[str, ExactValue, frozenset[Decimal]]
+_Key = tuple[ExactValue, frozenset[Decimal]]
 #: A payee, an amount, and the name of the argument that gives the amount.
 Payment = tuple[str, str, str]
 
@@ -125,26 +125,26 @@ class Owed:
         """Whether payments are made more often than the words name their payee, with those before them."""
         if not tool.financial or self._of(tool)[1]:
             return False
-        wanted = Counter(self._keys(tool, made))
+        wanted = Counter(self._keys(made))
         return any(self._made[key] + count > max(1, named(payee)) for (key, payee), count in wanted.items())
 
     def pay(self, tool: Tool, made: Iterable[Payment]) -> None:
         """Note that payments are made."""
-        for key, _ in self._keys(tool, made) if tool.financial else ():
+        for key, _ in self._keys(made) if tool.financial else ():
             if key in self._made or len(self._made) < MAX_PAYMENTS:
                 self._made[key] += 1
 
-    def _keys(self, tool: Tool, made: Iterable[Payment]) -> Iterator[tuple[_Key, str]]:
+    def _keys(self, made: Iterable[Payment]) -> Iterator[tuple[_Key, str]]:
         for payee, amount, _ in made:
             if found := amount_of(amount):
-                yield (tool.id, exact(payee), found.readings), payee
+                yield (exact(payee), found.readings), payee
 
 
 class _Seconds:
     """What is joined to something: an amount, a day, or where it goes."""
 
     def __init__(self, text: str, name: str, tool: Tool) -> None:
-        self._text, self._name, self._used = text, name_words(name), exact(text.strip(MARKS))
+        self._name, self._used = name_words(name), exact(text)
         self._day = day_of(text)
         self._goes = tool.arguments[name].role is ArgumentRole.DESTINATION
         self._amount = None if self._goes or self._day else amount_of(text)
@@ -178,16 +178,28 @@ def payments(tool: Tool, parts: dict[str, Json], *, amounts_only: bool = True) -
     """Give each payment of a call: one amount for each payee, or thing, where there are as many, else all for
     all.
     """
-    of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
-    for name, spec in tool.arguments.items():
-        if spec.role in _PAID and name in parts:
-            texts: Iterator[str] = (one for one in values_of(parts[name], tool, name) if not is_long(one))
-            if spec.role is ArgumentRole.DESTINATION:
-                texts = chain.from_iterable(map(several, texts))
-            of.setdefault(spec.role, []).append((name, list(islice(texts, MAX_PIECES))))
+    of = _joined(tool, parts)
     selected = of.get(ArgumentRole.SELECTOR, [])
     goes, amounts_of = of.get(ArgumentRole.DESTINATION, []), of.get(ArgumentRole.AMOUNT, [])
     for firsts, seconds_of in (([*goes, *selected], amounts_of), (selected, [] if amounts_only else goes)):
         for (_, ones), (name, others) in product(firsts, seconds_of):
             pairs = zip(ones, others, strict=True) if len(ones) == len(others) else product(ones, others)
             yield from ((one, other, name) for one, other in pairs)
+
+
+def crowded(tool: Tool, parts: dict[str, Json]) -> bool:
+    """Whether an argument holds more than is held against the others."""
+    found = (texts for of in _joined(tool, parts).values() for _, texts in of)
+    return any(len(texts) > MAX_PIECES for texts in found)
+
+
+def _joined(tool: Tool, parts: dict[str, Json]) -> dict[ArgumentRole, list[tuple[str, list[str]]]]:
+    """Give by its role what each argument of a call holds that belongs to others."""
+    of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
+    for name, spec in tool.arguments.items():
+        if spec.role in _PAID and name in parts:
+            texts: Iterator[str] = (one for one in values_of(parts[name], tool, name) if not is_long(one))
+            if spec.role is ArgumentRole.DESTINATION:
+                texts = chain.from_iterable(map(several, texts))
+            of.setdefault(spec.role, []).append((name, list(islice(texts, MAX_PIECES + 1))))
+    return of

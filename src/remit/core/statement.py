@@ -29,7 +29,7 @@ from remit.core.exact import (
 from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
 from remit.core.kind import KindOfValue
-from remit.core.owed import Owed, payments
+from remit.core.owed import Owed, crowded, payments
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance
 from remit.core.word import name_words, stems_of
@@ -104,9 +104,13 @@ class Statement:
 
     def astray(self, tool: Tool, parts: dict[str, Json]) -> frozenset[ArgumentRole]:
         """Give the roles in which a call joins something to another one than the person said it for."""
-        pairs = payments(tool, parts, amounts_only=False)
+        pairs = list(payments(tool, parts, amounts_only=False))
+        # Of more than is looked at, the rest may belong to anybody.
+        many = bool(pairs) and crowded(tool, parts)
         return frozenset(
-            tool.arguments[one[2]].role for one in pairs if self.owed.astray(tool, one, self._named(one[0]))
+            tool.arguments[one[2]].role
+            for one in pairs
+            if many or self.owed.astray(tool, one, self._named(one[0]))
         )
 
     def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from remit.core.exact import BLANKS, MARKS, composed, small
+from remit.core.exact import BLANKS, MARKS, composed, small, worded_forms
 from remit.core.quotation import divided
 
 MAX_HEARD = 160_000
@@ -216,10 +216,7 @@ class Wording:
         wanted = small(value.strip(BLANKS))
         if not wanted or len(wanted) > MAX_VALUE or not _is_even(wanted):
             return
-        forms = (
-            [wanted, wanted[1:]] if wanted[0] in "#@" and len(wanted) > 2 and " " not in wanted else [wanted]
-        )
-        for form in forms:
+        for form in worded_forms(wanted):
             at = self._said.find(form)
             for _ in range(MAX_PLACES):
                 if at < 0:
