@@ -77,7 +77,7 @@ async def test_an_end_of_a_process_that_is_being_buried_waits_for_that(
 ) -> None:
     """It ended by itself: what comes behind its end is not cut short."""
     of, go_on, burying = processes(), asyncio.Event(), asyncio.Event()
-    reaped = ChildProcess.reap
+    reaped = ChildProcess._reap
 
     async def slow(child: ChildProcess) -> int:
         burying.set()
@@ -85,7 +85,7 @@ async def test_an_end_of_a_process_that_is_being_buried_waits_for_that(
         return await reaped(child)
 
     await of.run(LEASE, {})
-    monkeypatch.setattr(ChildProcess, "reap", slow)
+    monkeypatch.setattr(ChildProcess, "_reap", slow)
     marked.kill_marked(LEASE)
     await burying.wait()
     ending = asyncio.create_task(of.end(LEASE))

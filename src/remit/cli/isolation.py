@@ -8,7 +8,7 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -41,7 +41,8 @@ def isolation(base_url: str) -> tuple[str, str]:
     here = [address for address in _addresses(host) if _is_of_this_machine(address)]
     if not here:
         return "host", "remit runs on another machine"
-    owners = {owner for address in here if (owner := _owner_of(address, port)) is not None}
+    sockets = list(_sockets())
+    owners = {owner for address in here if (owner := _owner_of(sockets, address, port)) is not None}
     if os.geteuid() in owners:
         return "none", "remit runs as this very user, who could read its keys"
     return ("user", "whoever listens there runs as another user of this machine") if owners else ("", "")
@@ -76,11 +77,11 @@ def _is_of_this_machine(address: Address) -> bool:
     return True
 
 
-def _owner_of(address: Address, port: int) -> int | None:
+def _owner_of(sockets: Iterable[_Socket], address: Address, port: int) -> int | None:
     """Give the user id of whoever listens at an address of this machine, where the kernel tells (Linux)."""
-    users = {one.local[0]: one.user for one in _sockets() if one.state == _LISTEN and one.local[1] == port}
-    # As the kernel finds who listens: at the very address, then at all of its family. At all of IPv6 may
-    # listen who takes IPv4, too, but only where nobody does at all of IPv4.
+    users = {one.local[0]: one.user for one in sockets if one.state == _LISTEN and one.local[1] == port}
+    # As the kernel finds who listens: at the very address, then at all of its family. A socket at `::` may
+    # take IPv4 as well; it gets what no socket at `0.0.0.0` takes.
     places = (address, _ALL[address.version], _ALL[6])
     return next((users[place] for place in places if place in users), None)
 
@@ -93,8 +94,9 @@ def owners(server: tuple[str, int], client: tuple[str, int]) -> set[int]:
     who is asked for as well.
     """
     at, back = (_plain(server[0]), server[1]), (_plain(client[0]), client[1])
-    found = {one.user for one in _sockets() if (one.local, one.remote) == (at, back)}
-    listening = _owner_of(*at) if found else None
+    sockets = list(_sockets())
+    found = {one.user for one in sockets if (one.local, one.remote) == (at, back)}
+    listening = _owner_of(sockets, *at) if found else None
     return found | ({listening} if listening is not None else set())
 
 

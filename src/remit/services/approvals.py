@@ -36,7 +36,9 @@ class Approvals:
     def __init__(
         self, *, store: Store, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
     ) -> None:
-        """Take the parts; `ttl_s` is how long a question stays open, `second_person` demands two."""
+        """Take the parts; `ttl_s` is how long a question stays open. With `second_person`, two people whom
+        one administrator let in by codes count as one.
+        """
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -128,13 +130,9 @@ class Approvals:
         """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
         now = self._clock.now()
         found = await self.get(approval_id)
-        task = await self._store.task(self._tenant, found.task)
         answered = found.answered(person, approve, now, comment)
-        if (
-            approve
-            and task
-            and await is_behind(self._store, task, person.name, now, second_person=self._second_person)
-        ):
+        task = await self._store.task(self._tenant, found.task) if approve else None
+        if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):
             raise Forbidden(
                 "who may be the one that asks, by a sign-in code, does not approve",
                 code="code-maker",

@@ -174,8 +174,8 @@ class Authenticator:
     # People.
 
     async def make_code(self, person: str, *, by: str, coded_by: Iterable[str] = ()) -> str:
-        """Make a one-time sign-in code for a person: 15 minutes, once. `by` is who asked for it; `coded_by`
-        are all who had a hand in it, other than the person, where these are more than that one.
+        """Make a one-time sign-in code for a person: 15 minutes, once. `by` asked for it. `coded_by`
+        are others who had a hand in it; `by` is added, and the person is left out.
         """
         code = "-".join(
             make_id("", self._entropy.bytes(10))[1:][start : start + 4] for start in (0, 4, 8, 12)

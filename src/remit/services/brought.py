@@ -140,9 +140,11 @@ def _written(texts: list[Json], tool: Tool) -> list[Json]:
     """
     if len(texts) == 1:
         return texts
-    alone = [one for one in texts if isinstance(one, str) and (tool.fields or may_write(one))]
-    rest = [one for one in texts if not (isinstance(one, str) and (tool.fields or may_write(one)))]
-    return [*([rest] if rest else []), *alone]
+    rest, alone = list[Json](), list[Json]()
+    for one in texts:
+        apart = isinstance(one, str) and (tool.fields or may_write(one))
+        (alone if apart else rest).append(one)
+    return [rest, *alone] if rest else alone
 
 
 def _texts(blocks: list[Json], left_out: list[str]) -> Steps[tuple[list[Json], list[Json]]]:

@@ -86,7 +86,7 @@ class Credentials:
         return Identified(token, claims, proven, nonce)
 
     def proven(self, showing: Showing, secret: str) -> tuple[str, str]:
-        """Give the key that a proof beside a person's session shows, and the nonce for next time."""
+        """Give the key of the DPoP proof beside a token or a session, and the nonce for next time."""
         return (showing.judged, "") if showing.judged else self._proof(showing, secret)
 
     def _proof(self, showing: Showing, token: str) -> tuple[str, str]:

@@ -63,7 +63,9 @@ class Declassifications:
         tenant: str,
         second_person: bool,
     ) -> None:
-        """Take the parts; `second_person` says whether two whom the same one let in are not two."""
+        """Take the parts; with `second_person`, two people whom one administrator let in by codes count as
+        one.
+        """
         self._store = store
         self._clock = clock
         self._policies = policies
@@ -147,7 +149,8 @@ class Declassifications:
             loose = await self._store.holdings_under(
                 self._tenant, upstream=upstream, prefix=LOOSE, limit=MAX_AT_ONCE
             )
-            found = list(filter(None, (whole((*found, *loose), self._classes),)))
+            one = whole((*found, *loose), self._classes)
+            found = [one] if one is not None else []
         if not found:
             what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
             raise NotFound(f"nothing with a label was written to {what}", way_out="see `remit data list`")

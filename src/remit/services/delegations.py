@@ -101,7 +101,7 @@ class Delegations:
             open=tuple(dict.fromkeys(new.open)),
             made=now,
             expires=now + timedelta(seconds=new.valid_s),
-            coded_by=tuple(sorted(await code_makers(self._store, self._tenant, person.name, now))),
+            coded_by=tuple(sorted(await code_makers(self._store, self._tenant, (person.name,), now))),
         )
         event = Event(
             kind=EventKind.DELEGATION_MADE,

@@ -210,6 +210,7 @@ def readable(entry: Entry) -> dict[str, object]:
 
     Raises `VerificationFailed` where the leaf or the values are not those that were recorded.
     """
+    # Openings are None where none were asked for, or their key is gone. Empty ones do not fit their leaf.
     if leaf_hash(entry.leaf) != entry.leaf_hash or entry.openings == {}:
         raise VerificationFailed(
             f"event {entry.index} is not the one that was recorded: it was changed in the store",

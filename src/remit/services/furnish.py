@@ -274,7 +274,7 @@ def furnish(o: Outfit) -> House:
         ),
         approvals=approvals,
         leases=leases,
-        sink_alarms=SinkAlarms(leases=leases, findings=findings, store=o.store, tenant=o.tenant),
+        sink_alarms=SinkAlarms(leases=leases, findings=findings),
         revocations=revocations,
         replicas=replicas,
         ownership=ownership,

@@ -248,9 +248,8 @@ class Leases:
 
     def standing(self, upstreams: Collection[str]) -> list[str]:
         """Give those of some upstreams whose calls carry a secret that ends with no task."""
-        return sorted(
-            name for name in upstreams if (broker := self._brokers.get(name)) is not None and broker.standing
-        )
+        brokers = {name: self._brokers.get(name) for name in upstreams}
+        return sorted(name for name, broker in brokers.items() if broker is not None and broker.standing)
 
     def ending(self) -> set[str]:
         """Give the tasks of which something is being taken back."""
@@ -263,6 +262,10 @@ class Leases:
     def open_sinks(self) -> list[OpenSink]:
         """Give what is being taken back, oldest first."""
         return self._back.open_sinks()
+
+    async def kept(self) -> frozenset[str]:
+        """Give the leases that are kept, whoever looks after them."""
+        return frozenset(one.id for one in await self._records.left())
 
     # Obtaining.
 

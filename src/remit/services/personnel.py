@@ -19,7 +19,7 @@ from remit.core.approval import may_approve
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Forbidden
 from remit.core.event import Event, person_changed
-from remit.core.finding import Finding, FindingKind
+from remit.core.finding import Finding, FindingKind, finding_id
 from remit.core.identity import Person, Role
 from remit.core.revocation import Cause, ScopeKind, scope
 from remit.ports.runtime import Clock
@@ -149,9 +149,8 @@ class Personnel:
         if by != name:
             makers += await self._agreed({"act": "code", "person": name}, name, by)
         # Who lets somebody in may be let in themselves by somebody else, who is then behind both.
-        now = self._clock.now()
-        behind = [await code_makers(self._store, self._tenant, one, now) for one in makers]
-        code = await self._authenticator.make_code(name, by=by, coded_by={*makers}.union(*behind))
+        behind = await code_makers(self._store, self._tenant, makers, self._clock.now())
+        code = await self._authenticator.make_code(name, by=by, coded_by={*makers} | behind)
         if by != name:
             await self._tell_of_code(person, makers)
         return person, code
@@ -169,16 +168,17 @@ class Personnel:
 
     async def code_made(self, name: str) -> Finding | None:
         """Give the finding of the last code that somebody else made for a person, for the person to see."""
-        found = await self._findings.about(f"person:{name}")
-        return next((one for one in found if one.kind is FindingKind.SIGN_IN_CODE), None)
+        return await self._store.finding(
+            self._tenant, finding_id(FindingKind.SIGN_IN_CODE, f"person:{name}", name)
+        )
 
     async def agreed(self, act: str, about: str, *, by: str) -> None:
         """Go on with something sensitive that is not about a person, maybe at the word of two."""
         await self._agreed({"act": act, "about": about}, by, by)
 
     async def _agreed(self, act: dict[str, Json], name: str, by: str) -> list[str]:
-        """Go on where another administrator has asked for the very same a short while ago, and give who that
-        was; else remember that this one has, and refuse until another does.
+        """Go on where another administrator has asked for the very same a short while ago, and give that one;
+        nobody where no second one is demanded. Else remember this one, and refuse until another asks.
         """
         if not self._second_person:
             return []
@@ -257,7 +257,9 @@ class Personnel:
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """A first word: `hands` are who may have given it, and what came of a code may be gone at the second."""
+    """A first word. `hands` are all who may have given it: they are kept, for at the second word the session
+    that shows it may be gone.
+    """
 
     by: str
     until: datetime

@@ -62,7 +62,7 @@ class Policies:
         self._clock = clock
         self._tenant = tenant
         self._applied: Applied | None = None
-        self._loading, self._checking, self._checks = asyncio.Lock(), asyncio.Lock(), 0
+        self._loading, self._checking = asyncio.Lock(), asyncio.Lock()
         self._checks_of: Counter[str] = Counter()
         self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
@@ -85,18 +85,16 @@ class Policies:
         """Give what is wrong with a bundle's policies, against the tools that are registered now; raises
         `Busy` where too many ask, or one person (`by`) too often at once.
         """
-        if self._checks >= MAX_CHECKS:
+        if self._checks_of.total() >= MAX_CHECKS:
             raise Busy(f"{MAX_CHECKS} checks of policies wait already", way_out="try again in a minute")
         if by and self._checks_of[by] >= MAX_CHECKS_EACH:
             raise Busy(f"{MAX_CHECKS_EACH} checks of yours wait already", way_out="wait for them")
-        self._checks += 1
         self._checks_of[by] += 1
         try:
             async with self._checking:
                 tools, types = self._tools(bundle), list(bundle.task_types.values())
                 return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types)
         finally:
-            self._checks -= 1
             self._checks_of[by] -= 1
             if not self._checks_of[by]:
                 del self._checks_of[by]

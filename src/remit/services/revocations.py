@@ -106,7 +106,7 @@ class Revocations:
         self._tenant = tenant
         self._settle_s = settle_s
         self._ending: Counter[str] = Counter()
-        #: For each task whose closure is still to come, what is done when that is there.
+        #: By task: a future that is done once the closure of its end is written, or that end has failed.
         self._closing: dict[str, asyncio.Future[None]] = {}
         #: How long fences took to stand, by the kind of scope.
         self.times = RecentTimes()

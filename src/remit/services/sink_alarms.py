@@ -10,9 +10,7 @@ from __future__ import annotations
 from remit.core.finding import FindingKind, FindingState, finding_id
 from remit.core.task import Task
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store import Store
 from remit.services.findings import Findings
-from remit.services.lease_records import PREFIX
 from remit.services.leases import Leases
 
 
@@ -36,12 +34,10 @@ def tell_of_leaks(leases: Leases, findings: Findings) -> None:
 class SinkAlarms:
     """Keeps the findings about open sinks as the leases are."""
 
-    def __init__(self, *, leases: Leases, findings: Findings, store: Store, tenant: str) -> None:
+    def __init__(self, *, leases: Leases, findings: Findings) -> None:
         """Take the parts; which findings are open is read at the first look."""
         self._leases = leases
         self._findings = findings
-        self._store = store
-        self._tenant = tenant
         self._open: dict[str, str] | None = None
 
     async def look(self) -> int:
@@ -65,7 +61,7 @@ class SinkAlarms:
                 known[lease] = found.id
         settled = [one for one in known if one not in sinks]
         # INVARIANT: what is still kept is not dead, whoever looks after it.
-        kept = {one["id"] for one in await self._store.values(self._tenant, PREFIX)} if settled else set()
+        kept = await self._leases.kept() if settled else frozenset()
         for lease in [one for one in settled if one not in kept]:
             await self._findings.resolve(known[lease], by="remit", resolution="its sink refuses it now")
             del known[lease]

@@ -70,7 +70,7 @@ class TakingBack:
         """Go on with what another process has left. The closure of its task lists it from now on, for that
         process may have ended before it could say so.
         """
-        unlisted = []
+        unlisted: dict[str, HeldLease] = {}
         for held in leases:
             began_s = now_s = self._clock.boot_s()
             for closure in closures:
@@ -79,9 +79,9 @@ class TakingBack:
                     held.closures.append((closure.scope, closure.id))
                     began_s = now_s - max(0.0, (self._clock.now() - closure.at).total_seconds())
                     if not said:
-                        unlisted.append(held)
+                        unlisted[held.id] = held
             self.begin(held, began_s)
-        for held in unlisted:
+        for held in unlisted.values():
             async with self._closures:
                 await self._records.tell(changes=await self._brought_up_to_date(held))
 

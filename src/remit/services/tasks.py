@@ -356,9 +356,8 @@ class Tasks:
 
     async def _coded_by(self, people: Collection[str], known: Collection[str]) -> tuple[str, ...]:
         """Give who may have been one of these people, by a code that they had made for them."""
-        now = self._clock.now()
-        makers = [await code_makers(self._store, self._tenant, name, now) for name in people]
-        return tuple(sorted({*known}.union(*makers)))
+        makers = await code_makers(self._store, self._tenant, people, self._clock.now())
+        return tuple(sorted({*known} | makers))
 
     async def renew(self, task_id: str) -> datetime:
         """Renew the lease of a task; gives when the task ends unless it is renewed, by the time of day, for

@@ -7,6 +7,7 @@ an account that was connected in it) remembers who made it, for as long as it li
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -38,11 +39,17 @@ class WayIn(msgspec.Struct, frozen=True, kw_only=True):
     coded_by: tuple[str, ...] = ()
 
 
-async def code_makers(store: Store, tenant: str, person: str, now: datetime) -> frozenset[str]:
-    """Give who made codes for a person of which something lives: a code, a session, or a way in."""
-    living = [one for one in await store.credentials(tenant, person=person) if now < one.expires]
-    kept: list[Passkey | Link] = [*await store.passkeys(tenant, person), *await store.links(tenant, person)]
-    return frozenset(name for one in (*living, *kept) for name in one.coded_by)
+async def code_makers(store: Store, tenant: str, people: Iterable[str], now: datetime) -> frozenset[str]:
+    """Give who made codes for people of which something lives: a code, a session, or a way in."""
+    found: set[str] = set()
+    for person in people:
+        living = [one for one in await store.credentials(tenant, person=person) if now < one.expires]
+        kept: list[Passkey | Link] = [
+            *await store.passkeys(tenant, person),
+            *await store.links(tenant, person),
+        ]
+        found.update(name for one in (*living, *kept) for name in one.coded_by)
+    return frozenset(found)
 
 
 async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> frozenset[str]:
@@ -50,14 +57,7 @@ async def hands_of(store: Store, tenant: str, person: str, now: datetime) -> fro
 
     Whoever has remit's machine makes codes at its start (`AT_START`), and is nobody's second person anyway.
     """
-    return (await code_makers(store, tenant, person, now) | {person}) - {AT_START}
-
-
-async def makers_behind(store: Store, task: Task, now: datetime) -> frozenset[str]:
-    """Give who may have been the one that states a task, or for whom it is: they judge nothing of it."""
-    people = {task.on_behalf_of, task.speaker} - {""}
-    makers = [await code_makers(store, task.tenant, name, now) for name in sorted(people)]
-    return frozenset(task.coded_by).union(*makers)
+    return (await code_makers(store, tenant, (person,), now) | {person}) - {AT_START}
 
 
 async def is_behind(store: Store, task: Task, judge: str, now: datetime, *, second_person: bool) -> bool:
@@ -66,11 +66,11 @@ async def is_behind(store: Store, task: Task, judge: str, now: datetime, *, seco
     Where two persons are demanded, whoever let both in counts as both. Elsewhere one administrator may let
     everybody in.
     """
-    makers = await makers_behind(store, task, now)
+    people = {task.on_behalf_of, task.speaker} - {""}
+    makers = await code_makers(store, task.tenant, people, now) | {*task.coded_by}
     if not second_person:
         return judge in makers
-    stated = makers | {task.on_behalf_of, task.speaker}
-    return not stated.isdisjoint(await hands_of(store, task.tenant, judge, now))
+    return not (makers | people).isdisjoint(await hands_of(store, task.tenant, judge, now))
 
 
 class WaysIn:
@@ -93,18 +93,19 @@ class WaysIn:
 
         Raises `NotFound`, or `Conflict` where it is removed already.
         """
-        changes: dict[str, DropPasskey | DropLink] = {
-            one.id: DropPasskey(self._tenant, one.id, person)
+        drops: dict[str, tuple[WayIn, DropPasskey | DropLink]] = {
+            one.id: (_of_passkey(one), DropPasskey(self._tenant, one.id, person))
             for one in await self._store.passkeys(self._tenant, person)
         }
         for link in await self._store.links(self._tenant, person):
-            changes[_of_link(link).id] = DropLink(self._tenant, link.issuer, link.subject, person)
-        found = next((one for one in await self.of(person) if one.id == way), None)
-        if found is None:
+            one = _of_link(link)
+            drops[one.id] = one, DropLink(self._tenant, link.issuer, link.subject, person)
+        if way not in drops:
             raise NotFound(f"`{person}` has no such way in", way_out=f"see `remit person ways {person}`")
+        found, drop = drops[way]
         event = person_changed(self._tenant, person, f"{found.kind}-removed", by=by, at=self._clock.now())
         ended = EndCredentials(self._tenant, person)
-        await self._store.commit(Unit((changes[way], ended), (event,)))
+        await self._store.commit(Unit((drop, ended), (event,)))
         return found
 
 

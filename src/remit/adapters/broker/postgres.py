@@ -80,7 +80,8 @@ class PostgresBroker:
         """1, 2. Raises `KeyUnavailable`, also where a statement names a parameter that the task has not."""
         role, until = role_of(wanted.lease), wanted.task.deadline
         password = base64.urlsafe_b64encode(self._entropy.bytes(PASSWORD_BYTES)).decode().rstrip("=")
-        statements = [self._filled(one, role, texts_of(wanted)) for one in self._grants]
+        texts = texts_of(wanted)
+        statements = [self._filled(one, role, texts) for one in self._grants]
         address = self._address()
         place = place_in(address)
         async with connected(address) as db, db.transaction():

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from remit.adapters.broker.login import CONNECT_S
+from remit.adapters.broker.login import CONNECT_S, named
 from remit.core.errors import KeyUnavailable
 
 Json = Any
@@ -54,9 +54,8 @@ async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
     except psycopg.Error as fault:
         # Its text may repeat a statement: only the code is told.
         lost = fault.sqlstate is None
-        place = place_in(address)
         raise KeyUnavailable(
-            f"PostgreSQL at `{place['host']}:{place['port']}/{place['database']}` "
+            f"PostgreSQL at `{named(address)}` "
             + ("cannot be used now" if lost else f"refuses: {fault.sqlstate}"),
             code="source-lost" if lost else "source-refused",
             way_out="look at its log, at the address, and at what remit's administrator may do there",

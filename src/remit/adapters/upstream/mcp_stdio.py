@@ -77,8 +77,8 @@ class McpStdio:
             raise ConfigInvalid(f"upstream `{name}` has no usable command", key="command")
         self.name = name
         self.counts: Counter[str] = Counter()
-        #: Processes that were begun, and those of which it is known that nothing runs.
-        self._begun = self._gone = 0
+        #: Processes that were begun and of which it is not known that nothing runs.
+        self._unseen = 0
         self._burying: asyncio.Task[int] | None = None
         self._command = tuple(command)
         self._env = own_environment(env or {}, own_home=users is not None)
@@ -199,7 +199,7 @@ class McpStdio:
     @property
     def none_left(self) -> bool:
         """Whether it is known of each process that was begun that nothing of it runs."""
-        return self._begun == self._gone
+        return not self._unseen
 
     @property
     def enclosed(self) -> str:
@@ -238,7 +238,7 @@ class McpStdio:
         child = session.child
         fault: RemitError | None = None
         user = 0
-        self._begun += 1
+        self._unseen += 1
         try:
             user = self._users.take() if self._users is not None else 0
             await child.start(
@@ -295,9 +295,8 @@ class McpStdio:
             self._on_change()
 
     async def _bury(self, session: StdioSession, user: int) -> int:
-        await session.child.stop(self._patience_s)
-        status = await session.child.reap()
-        self._gone += session.child.none_left
+        status = await session.child.stop(self._patience_s)
+        self._unseen -= session.child.none_left
         if user and self._users is not None:
             # Its guard has done this, unless the guard was killed before.
             await asyncio.to_thread(end_user, user)

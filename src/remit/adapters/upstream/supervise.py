@@ -110,10 +110,10 @@ class Deathline(asyncio.Protocol):
         """Tell its end to `on_death`."""
         self._on_death = on_death
         self._said = b""
-        self._over = False
         #: The first process of the program's PID namespace, held open; -1 where there is none.
         self.first = -1
-        #: Which one that is.
+        #: Its identity (`marked.identity`), or `gone` where it had ended before it was looked at; empty where
+        #: there is none.
         self.enclosed = ""
         self.ended = asyncio.Event()
 
@@ -137,8 +137,9 @@ class Deathline(asyncio.Protocol):
         if self.first >= 0:
             looked = select.poll()
             looked.register(self.first, select.POLLIN)
-            self._over = self._over or bool(looked.poll(0))
-        return self._over or self._said.endswith(b"none\n")
+            if looked.poll(0):
+                return True
+        return self._said.endswith(b"none\n")
 
     def close(self) -> None:
         """Hold nothing any more."""
@@ -260,16 +261,20 @@ class ChildProcess:
         """Have the guard end it now."""
         self._cut_lifeline()
 
-    async def stop(self, patience_s: float) -> None:
-        """End it: close its input, wait, then have the guard end it and all it started. Never raises."""
+    async def stop(self, patience_s: float) -> int:
+        """End it: close its input, wait, then have the guard end it and all it started; give the exit
+        status. Never raises.
+        """
         if self._input is not None:
             self._input.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), patience_s)
-        await self.reap()
+        return await self._reap()
 
-    async def reap(self) -> int:
-        """Wait until the guard is gone and with it everything it guarded; give the exit status."""
+    async def _reap(self) -> int:
+        """Wait until the guard is gone, and look whether anything that it guarded is left (`none_left`); give
+        the exit status.
+        """
         self._cut_lifeline()
         popen = self._popen
         status = CANNOT_START
@@ -280,7 +285,7 @@ class ChildProcess:
             while (ended := popen.poll()) is None:
                 looks -= 1
                 if looks < 0:
-                    # Somebody has stopped it, or it is not done. Its program dies with it.
+                    # It was stopped, or is still killing. Its program dies with it.
                     popen.kill()
                 await asyncio.sleep(_LOOK_S)
             status = ended

@@ -56,7 +56,8 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
 
 
 def session_secret(request: Request) -> str:
-    """Give a person's session secret (RFC 6750 section 2.1), or an empty text where something else is shown.
+    """Give a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
+    something else is shown.
 
     Raises `Unauthenticated` for more than one credential, or one that cannot be one.
     """
@@ -67,7 +68,7 @@ def session_secret(request: Request) -> str:
     secret = secret.strip()
     if len(given) > 1 or scheme.lower() not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
         raise Unauthenticated(
-            "the credential is not a bearer token",
+            "the credential is neither a bearer token nor one with a proof",
             code="authorization",
             way_out="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
             step=1,
@@ -167,7 +168,7 @@ async def _person(errand: Errand, endpoint: Endpoint, secret: str) -> Errand:
 
 
 def shown_by(request: Request, house: House) -> Showing:
-    """Give what a request shows of an agent: token, proofs, certificate."""
+    """Give what a request shows of its sender: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
     return Showing(
         authorization=request.headers.get("authorization"),

@@ -257,9 +257,9 @@ def fault_of(error: RemitError) -> WireFault:
         return _as(error, UNAUTHENTICATED, 401)
     # A valid token that permits nothing, now or any more: authenticating again would not help, so 403.
     if isinstance(error, Fenced | Unauthenticated) or error.code == "no-task":
-        return _as(error, TASK_ENDED, 403, _outcome(error))
+        return _as(error, TASK_ENDED, 403, outcome_field(error))
     if isinstance(error, UpstreamUnreachable):
-        return _as(error, UPSTREAM_FAILED, 0, _outcome(error))
+        return _as(error, UPSTREAM_FAILED, 0, outcome_field(error))
     if isinstance(error, Busy):
         return busy(error.message, error.way_out)
     if isinstance(error, NotFound):
@@ -270,7 +270,7 @@ def fault_of(error: RemitError) -> WireFault:
         return _as(error, REFUSED, 0)
     if isinstance(error, OutOfOrder):
         return WireFault("the call could not be completed", INTERNAL_ERROR, status=500, code="fault")
-    return _as(error, UNAVAILABLE, 503, _outcome(error))
+    return _as(error, UNAVAILABLE, 503, outcome_field(error))
 
 
 def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | None = None) -> WireFault:
@@ -281,7 +281,8 @@ def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | N
     return fault
 
 
-def _outcome(error: RemitError) -> dict[str, Json]:
+def outcome_field(error: RemitError) -> dict[str, Json]:
+    """Give what is known of a call's outcome, as a member of a fault; nothing where nothing is."""
     outcome = outcome_of(error)
     return {"outcome": outcome} if outcome else {}
 

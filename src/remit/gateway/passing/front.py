@@ -28,7 +28,6 @@ from remit.core.errors import (
     RemitError,
     StoreUnavailable,
     UpstreamUnreachable,
-    outcome_of,
 )
 from remit.core.passing import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replica import Replica
@@ -40,6 +39,7 @@ from remit.gateway.mcp.wire import (
     WireFault,
     error_body,
     error_frame,
+    outcome_field,
 )
 from remit.gateway.passing.hints import MCP, PROXY, TOKEN, concerns, needs_body, task_of, upstream_of
 from remit.ports.fleet import Sight
@@ -332,8 +332,7 @@ async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> N
         status, rpc_code, headers = MISDIRECTED, UNAVAILABLE, ((NOT_MINE, b"1"),)
     else:
         status, rpc_code, headers = 503, UNAVAILABLE, ((b"retry-after", b"1"),)
-    outcome = outcome_of(error)
-    more = {"outcome": outcome} if outcome else {}
+    more = outcome_field(error)
     fault = WireFault(
         error.message, rpc_code, status=status, code=error.code, way_out=error.way_out, data=more
     )

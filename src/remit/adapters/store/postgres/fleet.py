@@ -260,7 +260,6 @@ class PostgresFleet:
         if self._ear in heard:
             os.read(self._ear, 4096)
         self._hear(read=session is not None and session.connection.fileno() in heard)
-        self._bound_nudges()
         while self._jobs or (self._nudge and self._me):
             if self._nudge and self._me:
                 # Taken back before the look: what is said from here on asks for another one.
@@ -278,24 +277,19 @@ class PostgresFleet:
                 continue
             done(None, found)
             self._hear()
-            self._bound_nudges()
 
     def _hear(self, *, read: bool = False) -> None:
-        """Take in what was notified, now or in the middle of a job."""
+        """Take in what was notified, now or in the middle of a job. Listen to nobody for a while where that
+        is too much.
+        """
         try:
             session = self._session
             if read and session is not None:
                 session.connection.pgconn.consume_input()
             while session is not None and (told := session.connection.pgconn.notifies()) is not None:
                 self._notified(told.extra)
-        except FAULTS:
-            self._drop()
-
-    def _bound_nudges(self) -> None:
-        """Listen to nobody for a while where too much is said, and then again."""
-        try:
-            if self._session is not None and self._wakes and (due := self._listening.due()):
-                self._session.run(due)
+            if session is not None and self._wakes and (due := self._listening.due()):
+                session.run(due)
                 # What was said while nobody was listening.
                 self._nudge = True
         except FAULTS:

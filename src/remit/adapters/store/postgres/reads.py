@@ -103,30 +103,37 @@ def holdings_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[lis
     return [msgspec.json.decode(body, type=Holding) for (body,) in rows], now[0] if now else 0
 
 
-def described(url: str) -> tuple[str, bool]:
-    """Say where a database is and how it stands, and whether what goes there can be read on the way.
-
-    Raises `StoreUnavailable` where nobody answers, `ConfigInvalid` for what is no address.
-    """
+@contextmanager
+def _looked_into(url: str) -> Iterator[PostgresSession]:
+    """Connect to look; raises `StoreUnavailable` for what fails there."""
     place = place_of(url)
     try:
         session = connect(url, "remit doctor", reads=True)
     except psycopg.Error as fault:
         raise unavailable(fault, f"`{place}` does not let remit in", place=place) from None
     try:
+        yield session
+    except psycopg.Error as fault:
+        raise unavailable(fault, f"`{place}` cannot be read", place=place) from None
+    finally:
+        session.close()
+
+
+def described(url: str) -> tuple[str, bool]:
+    """Say where a database is and how it stands, and whether what goes there can be read on the way.
+
+    Raises `StoreUnavailable` where nobody answers, `ConfigInvalid` for what is no address.
+    """
+    with _looked_into(url) as session:
         size, events = session.execute(
             "select pg_database_size(current_database()), to_regclass('events') is not null"
         ).fetchone()
         version = session.execute("show server_version").fetchone()[0].split()[0]
         local = session.connection.info.host.startswith("/") or session.connection.info.hostaddr in _HERE
         state = f"{size / 2**20:.1f} MiB" if events else "empty; the first `remit up` makes its tables"
-        return f"PostgreSQL {version} at {place}, {state}", not (
+        return f"PostgreSQL {version} at {place_of(url)}, {state}", not (
             local or session.connection.pgconn.ssl_in_use
         )
-    except psycopg.Error as fault:
-        raise unavailable(fault, f"`{place}` cannot be read", place=place) from None
-    finally:
-        session.close()
 
 
 def check_at(url: str, tenant: str, head: Head | None) -> None:
@@ -134,18 +141,9 @@ def check_at(url: str, tenant: str, head: Head | None) -> None:
 
     Raises `VerificationFailed` where a start would, and `StoreUnavailable` where it cannot be read.
     """
-    place = place_of(url)
-    try:
-        session = connect(url, "remit doctor", reads=True)
-    except psycopg.Error as fault:
-        raise unavailable(fault, f"`{place}` does not let remit in", place=place) from None
-    try:
+    with _looked_into(url) as session:
         if session.execute("select to_regclass('events') is not null").fetchone()[0]:
             check_head(session, tenant, stored_size(session, tenant), head)
-    except psycopg.Error as fault:
-        raise unavailable(fault, f"`{place}` cannot be read", place=place) from None
-    finally:
-        session.close()
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:

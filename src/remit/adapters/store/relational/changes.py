@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.relational import holdings, issued, people, registry
-from remit.adapters.store.relational.ledger import Ledger
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.moments import micros, text
 from remit.adapters.store.relational.sql import Sql, upsert
+from remit.adapters.store.relational.subjects import Subjects
 from remit.adapters.store.relational.words import SealedWords, parted
 from remit.core.approval import Approval, ApprovalState
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
@@ -88,12 +88,12 @@ class ForgetSubject(msgspec.Struct, frozen=True):
 class Changes:
     """Applies changes, one after another, to the tables and to what is known in memory."""
 
-    def __init__(self, connection: Sql, memory: Memory, ledger: Ledger) -> None:
+    def __init__(self, connection: Sql, memory: Memory, subjects: Subjects) -> None:
         """Build the table of what to do for each kind of change."""
         self._sql = connection
         self._memory = memory
-        self._ledger = ledger
-        self._words = SealedWords(connection, ledger.subjects)
+        self._subjects = subjects
+        self._words = SealedWords(connection, subjects)
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
             CheckUnlocked: self._check_unlocked,
@@ -368,11 +368,11 @@ class Changes:
             raise Conflict("this assertion was used before", way_out="sign a new one with another `jti`")
 
     def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
-        change.reached = self._ledger.rewrap_keys(change.after, change.limit)
+        change.reached = self._subjects.rewrap(change.after, change.limit)
 
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
         done = self._sql.execute(
             "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
         )
-        if not self._ledger.drop_key(change.tenant, change.subject) and done.rowcount == 0:
+        if not self._subjects.drop(change.tenant, change.subject) and done.rowcount == 0:
             raise NotFound(f"there is no key of `{change.subject}`")

@@ -179,10 +179,6 @@ class Ledger:
             log.sequence, log.previous = 0, ""
             log.before = (log.size, 0, "")
 
-    def rewrap_keys(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
-        """Wrap the next keys of subjects under the current sealing key."""
-        return self._subjects.rewrap(after, limit)
-
     def can_seal(self, events: Iterable[Event]) -> bool:
         """Whether the keys of all subjects that events seal for are in memory."""
         return all(not event.sealed or self._subjects.holds(event.tenant, event.subject) for event in events)
@@ -191,10 +187,6 @@ class Ledger:
     def subjects(self) -> Subjects:
         """The keys of subjects."""
         return self._subjects
-
-    def drop_key(self, tenant: str, subject: str) -> bool:
-        """Forget a subject's key that is not written yet, or was cached."""
-        return self._subjects.drop(tenant, subject)
 
     def append(self, tenant: str, events: tuple[Event, ...]) -> tuple[int, ...]:
         """Make leaves of a unit's events and give their indexes. If it raises, nothing was changed."""

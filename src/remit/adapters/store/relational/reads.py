@@ -126,12 +126,9 @@ def tasks(
     connection: Sql, opener: Opener, tenant: str, agent: str, on_behalf_of: str, state: str, limit: int
 ) -> list[Task]:
     """Give tasks, newest first."""
-    named = (("agent", agent), ("person", on_behalf_of), ("state", state))
-    wanted = {column: value for column, value in named if value}
-    where = "".join(f" and {column} = ?" for column in wanted)
-    query = f"{_TASK}{where} order by opened desc, id desc limit ?"
-    rows = connection.execute(query, (tenant, *wanted.values(), limit))
-    return _tasks(rows, Opened(connection, opener))
+    wanted = {"agent": agent, "person": on_behalf_of, "state": state}
+    query, values = _newest("body, label, sealed", "tasks", "opened", tenant, limit, wanted)
+    return _tasks(connection.execute(query, values), Opened(connection, opener))
 
 
 def expiring(connection: Sql, opener: Opener, tenant: str, now_s: int) -> list[Task]:

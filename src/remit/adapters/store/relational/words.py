@@ -7,7 +7,7 @@ that is written again does not bring it back under another key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -88,36 +88,23 @@ def parted(row: Row) -> tuple[Row, Parts]:
     return msgspec.structs.replace(row, goal="", params={}), {"said": (row.person, said)}
 
 
-#: By kind of row and name of a part: its type, and how a row takes it back.
-_JOIN: Final[Mapping[tuple[type[Row], str], tuple[type[Part], Callable[[Any, Any], Any]]]] = {
-    (Task, "said"): (
-        _TaskSaid,
-        lambda row, one: msgspec.structs.replace(
-            row, intent=msgspec.structs.replace(row.intent, goal=one.goal, turns=one.turns)
-        ),
-    ),
-    (Task, "asks"): (
-        _TaskAsks,
-        lambda row, one: msgspec.structs.replace(
-            row,
-            intent=msgspec.structs.replace(row.intent, params=one.params),
-            grants=one.grants,
-            plan=one.plan,
-        ),
-    ),
-    (Approval, "asks"): (
-        _ApprovalAsks,
-        lambda row, one: msgspec.structs.replace(row, arguments=one.arguments, reasons=one.reasons),
-    ),
-    (Approval, "said"): (
-        _ApprovalSaid,
-        lambda row, one: msgspec.structs.replace(row, comment=one.comment),
-    ),
-    (Delegation, "said"): (
-        _DelegationSaid,
-        lambda row, one: msgspec.structs.replace(row, goal=one.goal, params=one.params),
-    ),
+#: By kind of row and name of a part: its type.
+_TYPES: Final[Mapping[tuple[type[Row], str], type[Part]]] = {
+    (Task, "said"): _TaskSaid,
+    (Task, "asks"): _TaskAsks,
+    (Approval, "asks"): _ApprovalAsks,
+    (Approval, "said"): _ApprovalSaid,
+    (Delegation, "said"): _DelegationSaid,
 }
+
+
+def _joined(row: R, part: Part) -> R:
+    """Give a row with what a part says; of a task most of it belongs to the intent."""
+    said = msgspec.structs.asdict(part)
+    if isinstance(row, Task):
+        own = {name: said.pop(name) for name in ("grants", "plan") if name in said}
+        return msgspec.structs.replace(row, intent=msgspec.structs.replace(row.intent, **said), **own)
+    return msgspec.structs.replace(row, **said)
 
 
 class SealedWords:
@@ -172,9 +159,8 @@ class Opened:
         for name, (key_id, blob) in (_kept(sealed) if sealed is not None else {}).items():
             key = self._key(row.tenant, key_id)
             if key is not None:
-                kind, join = _JOIN[type(row), name]
                 (said,) = unseal(key, blob, _place(row, name))["json"]
-                row = join(row, msgspec.json.decode(str(said), type=kind))
+                row = _joined(row, msgspec.json.decode(str(said), type=_TYPES[type(row), name]))
         return row
 
     def _key(self, tenant: str, key_id: int) -> bytes | None:

@@ -77,7 +77,7 @@ class GroupWriter(ABC):
         """Take over an open connection and what was read from it; `aside` runs jobs between batches."""
         self._memory = memory
         self._ledger = ledger
-        self._changes = Changes(connection, memory, ledger)
+        self._changes = Changes(connection, memory, ledger.subjects)
         self._connection = connection
         self._queue: list[Waiting] = []
         self._batch: list[tuple[Waiting, Receipt | Exception]] = []

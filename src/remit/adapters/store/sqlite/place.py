@@ -24,7 +24,7 @@ class StorePlace:
         self._gone = False
 
     def check_before(self) -> None:
-        """Raise `StoreUnavailable` where nothing may be written, or could be recovered."""
+        """Raise `StoreUnavailable` once the files are gone, or where the folder cannot be written."""
         if self._gone:
             raise self._parted()
         if not os.access(self._folder, os.W_OK | os.X_OK, effective_ids=True):

@@ -86,7 +86,10 @@ def check_at(path: Path, tenant: str, head: Head | None) -> None:
 
     Raises `VerificationFailed` where a start would, and `ConfigInvalid` for a file that is no store.
     """
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as fault:
+        raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     try:
         size = stored_size(connection, tenant)
         if size and head is None:
