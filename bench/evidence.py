@@ -35,7 +35,7 @@ def export(place: Path, events: int) -> VerifierKey:
     """Write an export as calls make it: of three events one has no values. Give the log's key."""
     private = Ed25519PrivateKey.generate()
     key = VerifierKey(ORIGIN, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-    tree, hashes, previous, before = Frontier(), list[bytes](), "", ""
+    tree, hashes, previous = Frontier(), list[bytes](), ""
     with place.open("wb") as out:
         out.write(header_line(ORIGIN, str(key), events))
         for index in range(events):
@@ -52,7 +52,7 @@ def export(place: Path, events: int) -> VerifierKey:
                 "seq": index,
                 "prev": previous,
                 "task": f"tsk_{index // 1_000}",
-                "task_prev": before if index % 1_000 else "",
+                "task_prev": previous if index % 1_000 else "",
                 "agent": "clerk",
                 "call": f"dec_{index // 3:016d}",
                 "facts": {
@@ -65,8 +65,8 @@ def export(place: Path, events: int) -> VerifierKey:
                 **({"sealed": sealed} if sealed else {}),
             }
             leaf = encode_trusted(record)
-            previous = before = leaf_hash(leaf).hex()
             hashes.append(leaf_hash(leaf))
+            previous = hashes[-1].hex()
             out.write(event_line(index, leaf, openings, None))
         tree, _ = new_tile_nodes(tree, hashes)
         note = sign_checkpoint(Checkpoint(ORIGIN, events, tree.root()), key, private.sign)

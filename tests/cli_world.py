@@ -144,6 +144,18 @@ class Remit:
         self.process.send_signal(number)
         return self.process.wait(180)
 
+    @property
+    def port(self) -> int:
+        """The port that it listens at; sessions are kept by address."""
+        return int(self.url.rpartition(":")[2])
+
+    def enter(self) -> None:
+        """Sign the first administrator in, by the code that `up` has printed."""
+        found = CODE.search(self.log.read_text())
+        assert found, self.log.read_text()
+        said = self("login", "--code-stdin", given=found[0])
+        assert said.code == 0, said.err
+
     def sign_in(self, name: str) -> None:
         """Sign a person in by a code that the administrator makes."""
         code = self.ask("person", "code", name)["code"]
@@ -206,9 +218,7 @@ def furnished(
     tools.write_text(before + mark + write_note)
     try:
         made.start(port=port)
-        found = CODE.search(made.log.read_text())
-        assert found, made.log.read_text()
-        assert made("login", "--code-stdin", given=found[0]).code == 0
+        made.enter()
         assert made("person", "add", "ana", "--group", "writers").code == 0
         assert made("person", "add", "omar", "--role", "approver").code == 0
         made.sign_in("ana")

@@ -7,7 +7,8 @@
     python -m tests.adversary --publish             and keep the figures for the documentation
 
 What passes is made small and printed as a scenario. Figures and cases go to `build/adversary.json`. Exits 1
-where an attack passed that is not known to be open, or more than one ordinary form in 200 was stopped.
+where an attack passed that is not known to be open, or more than one ordinary form in 200
+was stopped that is not known to be.
 """
 
 import argparse

@@ -124,8 +124,9 @@ class Payment(Choice, frozen=True):
 
     @property
     def sound(self) -> bool:
-        """Whether both amounts differ."""
-        return Decimal(WRITTEN[self.a][1]) < Decimal(WRITTEN[self.b][1])
+        """Whether the amount is less than the other one."""
+        a, b = self._amounts
+        return a < b
 
     @property
     def _amounts(self) -> tuple[Decimal, Decimal]:

@@ -16,7 +16,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from remit.sdk.key import AgentKey
-from tests.cli_world import CODE, Remit
+from tests.cli_world import Remit
 from tests.unit.test_port_tls import identity
 
 Json = Any
@@ -67,10 +67,7 @@ def house(tmp_path: Path) -> Iterator[Remit]:
     AgentKey(ECKey.import_key(own_key.read_bytes())).save(kept)
     made.env["REMIT_CA_FILE"] = str(certificate)
     made.start()
-    found = CODE.search(made.log.read_text())
-    assert found, made.log.read_text()
-    said = made("login", "--code-stdin", given=found[0])
-    assert said.code == 0, said.err
+    made.enter()
     assert made("person", "add", "ana").code == 0
     purpose = ("--owner", "ana", "--purpose", "keep notes tidy")
     said = made("agent", "register", "note-bot", *purpose, "--key", str(kept))

@@ -16,7 +16,7 @@ import pytest
 
 from remit.cli.sessions import session_for, terminal_key
 from remit.sdk.dpop import Prover
-from tests.cli_world import CODE, Remit
+from tests.cli_world import Remit
 
 Json = Any
 
@@ -53,23 +53,15 @@ def remit(tmp_path: Path) -> Iterator[Remit]:
     assert made("init", ".").code == 0
     made.start()
     try:
-        found = CODE.search(made.log.read_text())
-        assert found, made.log.read_text()
-        said = made("login", "--code-stdin", given=found[0])
-        assert said.code == 0, said.err
+        made.enter()
         yield made
     finally:
         if made.process is not None and made.process.poll() is None:
             made.stop()
 
 
-def port_of(remit: Remit) -> int:
-    """Give its port."""
-    return int(remit.url.rpartition(":")[2])
-
-
 class Thief:
-    """Somebody who listens at a port; `sent` is what came, in order."""
+    """Somebody who listens at a port; `leave` gives what came, in order."""
 
     def __init__(self, port: int, user: int | None = None) -> None:
         self._process = subprocess.Popen(
@@ -95,7 +87,8 @@ def thief_at(port: int, user: int | None = None) -> Iterator[Thief]:
     try:
         yield made
     finally:
-        made.leave() if made._process.poll() is None else None
+        if made._process.poll() is None:
+            made.leave()
 
 
 def asked(remit: Remit, path: str, **headers: str) -> tuple[int, str]:
@@ -123,7 +116,7 @@ def test_what_was_sent_to_whoever_held_the_port_opens_nothing(remit: Remit) -> N
     """A thief of this very user gets the session and a proof. The session without the key is refused, and so
     is the proof: it has no nonce of remit, and is for that request alone.
     """
-    port = port_of(remit)
+    port = remit.port
     remit.stop()
     with thief_at(port) as thief:
         remit("who", "admin")
@@ -144,7 +137,7 @@ def test_what_was_sent_to_whoever_held_the_port_opens_nothing(remit: Remit) -> N
 def test_another_user_at_the_port_is_sent_nothing(remit: Remit) -> None:
     """Neither a session nor a sign-in code: the kernel says who listens before anything is sent."""
     code = remit.ask("person", "add", "ana") and remit.ask("person", "code", "ana")["code"]
-    port = port_of(remit)
+    port = remit.port
     remit.stop()
     with thief_at(port, STRANGER) as thief:
         for said in (remit("who", "admin"), remit("login", "--code-stdin", by="ana", given=code)):
@@ -159,7 +152,7 @@ def test_another_user_at_the_port_is_sent_nothing(remit: Remit) -> None:
 @needs_another_user
 def test_whoever_has_not_accepted_yet_is_asked_for_too(remit: Remit) -> None:
     """A connection that waits in the backlog is nobody's; whose listener it is counts."""
-    port = port_of(remit)
+    port = remit.port
     remit.stop()
     listen = (
         "import socket, sys; one = socket.socket(); one.setsockopt(1, 2, 1);"
@@ -185,7 +178,7 @@ def test_whoever_has_not_accepted_yet_is_asked_for_too(remit: Remit) -> None:
 @needs_another_user
 def test_a_user_that_was_named_once_is_known_from_then_on(remit: Remit) -> None:
     """Where remit runs as a user of its own, people say so at their first sign-in."""
-    port = port_of(remit)
+    port = remit.port
     remit.stop()
     with thief_at(port, STRANGER) as named:
         remit("login", "--code-stdin", "--served-by", "nobody", given="abcd-abcd-abcd-abcd")

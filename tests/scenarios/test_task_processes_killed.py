@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.authorization_server import CLIENT, SECRET, Authorities, authorities
-from tests.cli_world import CODE, Remit
+from tests.cli_world import Remit
 from tests.namespaces import guard_of, needs_namespaces, outside
 from tests.process_gateway import PROGRAM
 
@@ -74,9 +74,7 @@ def remit(tmp_path: Path, server: Authorities, request: pytest.FixtureRequest) -
     (made.folder / "tasks" / "tidy-note.yaml").write_text(TASK)
     made.env["CRM_CLIENT_SECRET"] = SECRET
     made.start()
-    found = CODE.search(made.log.read_text())
-    assert found, made.log.read_text()
-    assert made("login", "--code-stdin", given=found[0]).code == 0
+    made.enter()
     assert made("person", "add", "ana", "--group", "writers").code == 0
     made.sign_in("ana")
     assert made("agent", "register", "note-bot", "--owner", "ana", "--purpose", "tidies").code == 0
@@ -143,7 +141,7 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_enclosed_program(rem
     os.kill(guard_of(pids[0]), signal.SIGKILL)
     until(lambda: not any(map(alive, pids)))
     remit.stop(signal.SIGKILL)
-    remit.start(port=port_of(remit))
+    remit.start(port=remit.port)
     until(lambda: not open_of(remit, task))
 
 
@@ -162,14 +160,9 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_n
     until(lambda: not alive(pid))
     assert alive(orphan)
     remit.stop(signal.SIGKILL)
-    remit.start(port=port_of(remit))
+    remit.start(port=remit.port)
     until(lambda: not alive(orphan))
     until(lambda: [one["why"] for one in open_of(remit, task)] == ["indeterminate"])
-
-
-def port_of(remit: Remit) -> int:
-    """Give the port where people are signed in."""
-    return int(remit.url.rpartition(":")[2])
 
 
 def open_of(remit: Remit, task: str) -> Json:
