@@ -12,7 +12,7 @@ import msgspec
 from remit.core.decision import RuleRef
 from remit.core.errors import Conflict, Forbidden
 from remit.core.identity import Person, Role
-from remit.core.task import NO_PERSON
+from remit.core.task import person_of
 
 Json = Any
 
@@ -61,8 +61,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def subject(self) -> str:
         """Whose the question is: their key seals what is asked."""
-        speaker = "" if self.stated_by.startswith(NO_PERSON) else self.stated_by
-        return self.requested_for or speaker or self.agent
+        return self.requested_for or person_of(self.stated_by) or self.agent
 
     def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
         """Give the approval with a person's answer; who may not answer, or comes too late, is refused."""

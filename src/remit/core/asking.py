@@ -12,22 +12,11 @@ import msgspec
 from remit.core.inflection import stem
 from remit.core.spelling import plain
 from remit.core.tool import Effect, Tool
-from remit.core.word import EMPTY, name_words, words_of
-
-
-def some(text: str) -> frozenset[str]:
-    """Give a set of words."""
-    return frozenset(text.split())
-
-
-def stems(text: str) -> frozenset[str]:
-    """Give a set of stems."""
-    return frozenset(map(stem, text.split()))
-
+from remit.core.word import EMPTY, name_words, some, stems, words_of
 
 #: Verbs that ask for the same kind of thing.
 _VERBS: tuple[frozenset[str], ...] = tuple(
-    frozenset(group.split())
+    some(group)
     for group in (
         "send email e-mail mail message write reply respond answer forward notify inform text tell dm ping",
         "create add make schedule book plan organise organize arrange open draft register set",

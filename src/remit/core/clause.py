@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from remit.core.asking import AskedBy, some, stems, verbs_and_nouns
+from remit.core.asking import AskedBy, verbs_and_nouns
 from remit.core.exact import exact, worded_forms, written
 from remit.core.inflection import stem
 from remit.core.kind import KindOfValue
 from remit.core.piece import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
-from remit.core.spelling import folded
-from remit.core.word import EMPTY, MARKS, stems_in
+from remit.core.spelling import plain
+from remit.core.word import EMPTY, MARKS, some, stems, stems_in
 
 MAX_CLAUSES = 4
 """Clauses that ask, after the one that states something, in which `it` may still be that."""
@@ -90,13 +90,15 @@ class Clauses:
 
     def __init__(self) -> None:
         """Begin with nothing said."""
-        self._sentences: list[str] = []
+        #: What was said, sentence by sentence, in its plain form.
+        self.sentences: list[str] = []
         self._divided: dict[frozenset[str], list[SaidClause]] = {}
+        self._parts: dict[tuple[str, frozenset[str]], tuple[SaidClause, ...]] = {}
         self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
 
     def hear(self, text: str) -> None:
         """Take more words in."""
-        self._sentences += [" ".join(folded(one).split()) for one in sentences(text)]
+        self.sentences += map(plain, sentences(text))
         self._divided.clear()
         self._known.clear()
 
@@ -106,8 +108,16 @@ class Clauses:
         if found is None:
             if len(self._divided) >= MAX_KNOWN:
                 self._divided.clear()
-            every = [clause for one in self._sentences for clause in _clauses(one.split(), starts)]
+            every = [clause for one in self.sentences for clause in self._of_sentence(one, starts)]
             found = self._divided[starts] = _without_withdrawn(every)
+        return found
+
+    def _of_sentence(self, sentence: str, starts: frozenset[str]) -> tuple[SaidClause, ...]:
+        key = (sentence, starts)
+        if (found := self._parts.get(key)) is None:
+            if len(self._parts) >= MAX_KNOWN:
+                self._parts.clear()
+            found = self._parts[key] = tuple(_clauses(sentence.split(), starts))
         return found
 
     def ask(self, by: AskedBy) -> bool:
@@ -117,14 +127,15 @@ class Clauses:
         return by.by(stems, "".join(one.text for one in said))
 
     def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
-        """Whether every clause that states a value rules something out."""
+        """Whether clauses state a value, and each of them rules something out."""
         found = self._stating(value, by.starts if by else frozenset())
         return {one.mood for one in found if one.states} == {Mood.RULES_OUT}
 
     def asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
         """Whether a clause that states a value asks for something, or one soon after it that speaks of the
         value as `it`; with `whom`, as somebody or something to which it goes. None where the words leave it
-        open: no clause asks for it, or tells of it, and where none states the value.
+        open: no clause states the value, or those that do neither tell of what the tool does nor stand beside
+        another clause that asks for it.
         """
         key = (value, by, whom)
         if key not in self._known:
@@ -144,9 +155,9 @@ class Clauses:
         """Give all clauses, with a mark where they state a value: what stands in it (`select count(*) from
         orders`) asks for nothing, and divides no clause.
         """
-        wanted = " ".join(folded(value).split())
-        marked = (without(one, wanted).split() for one in self._sentences)
-        return _without_withdrawn([clause for one in marked for clause in _clauses(one, starts)])
+        wanted = plain(value)
+        marked = (without(one, wanted) for one in self.sentences)
+        return _without_withdrawn([clause for one in marked for clause in self._of_sentence(one, starts)])
 
     def _asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
         verb = by.verb
@@ -165,11 +176,13 @@ class Clauses:
                 near.asks_for(verb) and _goes_on(near, by, whom=whom) for near in later
             ):
                 return True
+        if not moods:
+            return None
         asking = [one for one in clauses if one.asks_for(verb)]
         if moods == {Mood.OPEN}:
             # Of two alike the one is meant that is asked for.
             return False if any(like(one.said, value) for one in asking) else None
-        return False if moods and (told or asking) else None
+        return False if told or asking else None
 
 
 def divided(text: str) -> list[SaidClause]:

@@ -2,7 +2,7 @@
 """Texts in texts: what percent-encoding, HTML references, base64, hexadecimal, quoted-printable and encoded
 words hold.
 
-`decoded` reads a text that is encoded as a whole, `enclosed` gives what is encoded within one. Neither says
+`decoded` reads a text that is encoded as a whole, `enclosing` gives what is encoded within one. Neither says
 that anybody would decode it: what holds a destination in any of these forms is taken to hold it.
 """
 
@@ -103,13 +103,8 @@ def _unescaping(text: str) -> Steps[str]:
     return text
 
 
-def enclosed(text: str) -> str:
-    """Give everything that is encoded within a text, decoded once and apart; empty where nothing is."""
-    return finish(enclosing(text))
-
-
 def enclosing(text: str) -> Steps[str]:
-    """Give what `enclosed` gives, in steps."""
+    """Give everything that is encoded within a text, decoded once and apart; empty where nothing is."""
     found: list[str] = []
     gone = 0
     if "%" in text or "&" in text:

@@ -110,7 +110,6 @@ NO_FLOW = Flow()
 _PLAIN = Argument()
 _WORDS = {one: one.value for one in Provenance}
 _KINDS = {one: one.value for one in ArgumentRole}
-_LEADING = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
 # Names of their own: each look at a class of constants costs the interpreter a search.
 _UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
 _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION

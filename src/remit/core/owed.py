@@ -17,12 +17,12 @@ from typing import Any
 
 from remit.core.amount import Amounts, amount_of, amounts_in, in_hundredths, is_minor
 from remit.core.asking import AskedBy, asking
-from remit.core.clause import Clauses, like, without
+from remit.core.clause import Clauses, SaidClause, like, without
 from remit.core.day import Day, day_of, days_in
 from remit.core.exact import ExactValue, exact, written
 from remit.core.leaf import several, values_of
 from remit.core.piece import Mood
-from remit.core.spelling import folded
+from remit.core.spelling import plain
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.walk import is_long
 from remit.core.word import name_words
@@ -39,8 +39,11 @@ _OFTEN = re.compile(
     r"|recurring|repeat\w*|instal\w+|each|per|all|both|several|times)\b"
 )
 _Key = tuple[ExactValue, frozenset[Decimal]]
-#: A payee, an amount, and the name of the argument that gives the amount.
+#: What is paid or meant, what the call joins to it (an amount, or where it goes), and the name of the
+#: argument that gives the latter.
 Payment = tuple[str, str, str]
+#: By its role what each argument of a call holds that belongs to others: its name, and its values.
+Joined = dict[ArgumentRole, list[tuple[str, list[str]]]]
 
 
 class Owed:
@@ -52,12 +55,14 @@ class Owed:
         self._typed: list[str] = []
         self._amounts: dict[AskedBy, tuple[Amounts, bool]] = {}
         self._days: dict[AskedBy, frozenset[Day]] = {}
+        self._asking: dict[AskedBy, list[SaidClause]] = {}
         self._made: Counter[_Key] = Counter()
 
     def forget(self) -> None:
         """Begin anew with what was made of the words: there are more."""
         self._amounts.clear()
         self._days.clear()
+        self._asking.clear()
 
     def add(self, leaf: str) -> None:
         """Take in a typed parameter."""
@@ -82,7 +87,7 @@ class Owed:
         """Give the amounts for a tool, and whether what it does is to be done more than once."""
         by = asking(tool).verb
         if by not in self._amounts:
-            amounts, often, anywhere = Amounts(), False, None
+            amounts, often, anywhere = Amounts(), False, False
             for clause in self._clauses.of(by.starts):
                 if clause.mood is Mood.RULES_OUT:
                     continue
@@ -102,8 +107,9 @@ class Owed:
         """
         _, second, name = pair
         by, seconds = asking(tool).verb, _Seconds(second, name, tool)
-        clauses = [one for one in self._clauses.of(by.starts) if one.asks_for(by)]
-        wanted = " ".join(folded(words).split())
+        if by not in self._asking:
+            self._asking[by] = [one for one in self._clauses.of(by.starts) if one.asks_for(by)]
+        clauses, wanted = self._asking[by], plain(words)
         if not any(_holds(one.said, wanted) for one in clauses):
             return False
         said = False
@@ -174,11 +180,10 @@ def _holds(said: str, words: str) -> bool:
     return without(said, words) != said
 
 
-def payments(tool: Tool, parts: dict[str, Json], *, amounts_only: bool = True) -> Iterator[Payment]:
+def payments(of: Joined, *, amounts_only: bool = True) -> Iterator[Payment]:
     """Give each payment of a call: one amount for each payee, or thing, where there are as many, else all for
-    all.
+    all. Without `amounts_only` also each thing with where it goes.
     """
-    of = _joined(tool, parts)
     selected = of.get(ArgumentRole.SELECTOR, [])
     goes, amounts_of = of.get(ArgumentRole.DESTINATION, []), of.get(ArgumentRole.AMOUNT, [])
     for firsts, seconds_of in (([*goes, *selected], amounts_of), (selected, [] if amounts_only else goes)):
@@ -187,15 +192,14 @@ def payments(tool: Tool, parts: dict[str, Json], *, amounts_only: bool = True) -
             yield from ((one, other, name) for one, other in pairs)
 
 
-def crowded(tool: Tool, parts: dict[str, Json]) -> bool:
+def crowded(of: Joined) -> bool:
     """Whether an argument holds more than is held against the others."""
-    found = (texts for of in _joined(tool, parts).values() for _, texts in of)
-    return any(len(texts) > MAX_PIECES for texts in found)
+    return any(len(texts) > MAX_PIECES for found in of.values() for _, texts in found)
 
 
-def _joined(tool: Tool, parts: dict[str, Json]) -> dict[ArgumentRole, list[tuple[str, list[str]]]]:
-    """Give by its role what each argument of a call holds that belongs to others."""
-    of: dict[ArgumentRole, list[tuple[str, list[str]]]] = {}
+def joined(tool: Tool, parts: dict[str, Json]) -> Joined:
+    """Give what the arguments of a call hold that belongs to others: payees, things, amounts."""
+    of: Joined = {}
     for name, spec in tool.arguments.items():
         if spec.role in _PAID and name in parts:
             texts: Iterator[str] = (one for one in values_of(parts[name], tool, name) if not is_long(one))

@@ -12,9 +12,9 @@ import enum
 import re
 from collections.abc import Iterator, Sequence
 
-from remit.core.asking import ASKING, READING, WRITTEN, some, stems
+from remit.core.asking import ASKING, READING, WRITTEN
 from remit.core.inflection import stem
-from remit.core.word import EMPTY, MARKS, bare_word, stems_in
+from remit.core.word import EMPTY, MARKS, bare_word, some, stems, stems_in
 
 #: Stands in place of a value that the words state: a letter of nobody's.
 STATED = "\U000f0000"
@@ -68,6 +68,12 @@ _ORDERING = some("ask tell remind advise instruct invite warn")
 _LEADING = some("to from for on at in with")
 ACTS = ASKING | stems("block report leave keep stay compare have remind wait use do ask take turn put call")
 _NOBODY_ELSE = some("i you we it that which what me us")
+_PARTING = _JOINING | _SUBORDINATE | _RULING_OUT
+_AFTER_THAT = _SUBJECTS | some("it the all there")
+_SKIPPED = _JOINING | _BEGINNING
+_NO_ORDER = EMPTY | _TELLING | _LEADING
+_NO_PAST = WRITTEN | _LIKE_DONE
+_SAYING = _AUXILIARY | _SUBJECTS | _DONE
 
 
 class Mood(enum.Enum):
@@ -90,9 +96,9 @@ def pieces_of(tokens: Sequence[str]) -> Iterator[list[str]]:
             token in POINTS
             or token[0] == "("
             or negated
-            or word in _JOINING | _SUBORDINATE | _RULING_OUT
+            or word in _PARTING
             # `Reply that it is late`.
-            or (word == "that" and after in _SUBJECTS | {"it", "the", "all", "there"})
+            or (word == "that" and after in _AFTER_THAT)
             # `Tell Bob to ...` asks Bob.
             or (word == "to" and not _ORDERING.isdisjoint(one.strip(MARKS) for one in piece[:-1]))
             # `Pay 2 instead of 3 to ...`.
@@ -165,7 +171,7 @@ class ClausePiece:
 
     def _mood(self, *, begins: bool) -> Mood:
         words = self.words
-        at = next((n for n, one in enumerate(words) if one and one not in _JOINING | _BEGINNING), len(words))
+        at = next((n for n, one in enumerate(words) if one and one not in _SKIPPED), len(words))
         if at == len(words):
             return Mood.OPEN
         text = " ".join(words)
@@ -204,7 +210,7 @@ class ClausePiece:
 
     def _is_unknown_order(self, at: int, *, begins: bool) -> bool:
         after = self.words[at + 1 : at + 2]
-        if not after or self.words[at] in EMPTY | _TELLING | _LEADING:
+        if not after or self.words[at] in _NO_ORDER:
             return False
         if begins:
             return after[0] in _BEFORE_OBJECTS or any(map(str.isdigit, after[0]))
@@ -217,15 +223,15 @@ class ClausePiece:
         if not said:
             return False
         first = said[0]
-        if first in _TELLING or (first.endswith("ing") and first not in WRITTEN | _LIKE_DONE):
+        if first in _TELLING or (first.endswith("ing") and first not in _NO_PAST):
             return True
         if first in _LIKE_DONE:
             return False
         # `The file that was sent` only says which.
         until = next((n for n, one in enumerate(said) if n and one in ("that", "which", "whose")), len(said))
         said = said[:until]
-        done = any(one.endswith("ed") and one not in _LIKE_DONE | WRITTEN for one in said[1:4])
-        return done or not (_AUXILIARY | _SUBJECTS | _DONE).isdisjoint(said)
+        done = any(one.endswith("ed") and one not in _NO_PAST for one in said[1:4])
+        return done or not _SAYING.isdisjoint(said)
 
     def _is_noun(self, at: int) -> bool:
         word, before = self.words[at], self.words[at - 1] if at else ""

@@ -29,10 +29,10 @@ from remit.core.exact import (
 from remit.core.inflection import stem
 from remit.core.justification import Stated, leaves
 from remit.core.kind import KindOfValue
-from remit.core.owed import Owed, crowded, payments
+from remit.core.owed import Owed, crowded, joined, payments
 from remit.core.tool import ArgumentRole, Effect, Tool
 from remit.core.utterance import Utterance
-from remit.core.word import name_words, stems_of
+from remit.core.word import name_stems, name_words, stems_of
 
 Json = Any
 
@@ -104,19 +104,21 @@ class Statement:
 
     def astray(self, tool: Tool, parts: dict[str, Json]) -> frozenset[ArgumentRole]:
         """Give the roles in which a call joins something to another one than the person said it for."""
-        pairs = list(payments(tool, parts, amounts_only=False))
+        of = joined(tool, parts)
         # Of more than is looked at, the rest may belong to anybody.
-        many = bool(pairs) and crowded(tool, parts)
+        many = crowded(of)
         return frozenset(
             tool.arguments[one[2]].role
-            for one in pairs
+            for one in payments(of, amounts_only=False)
             if many or self.owed.astray(tool, one, self._named(one[0]))
         )
 
     def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
         """Whether a call makes a payment once more than the person said it."""
         return self.owed.repeats(
-            tool, payments(tool, parts), lambda payee: self.utterance.wording.count(self._named(payee))
+            tool,
+            payments(joined(tool, parts)),
+            lambda payee: self.utterance.wording.count(self._named(payee)),
         )
 
     def _named(self, payee: str) -> str:
@@ -181,7 +183,7 @@ class Statement:
             if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(asking(tool)):
                 # Code that the words only speak of, beside some that is to be run.
                 return not self.utterance.wording.is_code(text)
-            # Of two that could be meant, the one that is asked for is.
+            # Where nobody asks for this one, and another of its kind is asked for, the other one is meant.
             return asked is False or (asked is None and self._another(found, text, tool))
         reads = tool.effect is Effect.NONE
         if stated.parameter:
@@ -282,7 +284,7 @@ class Statement:
     def _says(self, text: str, normal: str, tool: Tool | None, name: str) -> bool:
         """Whether the person's words hold a text whole, from word to word, or the day that it is."""
         if len(normal) <= 4 and normal.isdecimal() and normal.isascii() and tool is not None:
-            nouns = frozenset(stem(one) for one in (*name_words(tool.name), *name_words(name)))
+            nouns = name_stems(tool.name) | name_stems(name)
             return self.utterance.names_number(normal, nouns)
         if self.utterance.says_day(text):
             return True
@@ -319,14 +321,10 @@ _WHENCE = frozenset(
 
 
 def _is_where(parameter: str, name: str) -> bool:
-    words, own = _stems_of_name(parameter), _stems_of_name(name)
+    words, own = name_stems(parameter), name_stems(name)
     return not words.isdisjoint(_WHERE | own) and not _is_whence(parameter, name)
 
 
 def _is_whence(parameter: str, name: str) -> bool:
-    words = _stems_of_name(parameter)
-    return not words.isdisjoint(_WHENCE - _stems_of_name(name))
-
-
-def _stems_of_name(name: str) -> frozenset[str]:
-    return frozenset(stem(one) for one in name_words(name))
+    words = name_stems(parameter)
+    return not words.isdisjoint(_WHENCE - name_stems(name))

@@ -79,18 +79,18 @@ class WorkCount:
         return True
 
 
-def pieces(text: str, size: int = PIECE) -> Iterator[str]:
-    """Give a long text in pieces of about `size` characters, which is more than `LAP`. What stands in the
-    text stands in them: a piece begins a little before the last one ended, and `LAP` before within a word.
+def pieces(text: str) -> Iterator[str]:
+    """Give a long text in pieces of about `PIECE` characters. What stands in the text stands in them: a
+    piece begins a little before the last one ended, and `LAP` before within a word.
     """
     start = 0
-    while len(text) - start > size + size // 4:
-        end = _between_words(text, start, size)
+    while len(text) - start > PIECE + PIECE // 4:
+        end = _between_words(text, start, PIECE)
         if end > 0:
             yield text[start:end]
-            start = _begin(text, start, end, size)
+            start = _begin(text, start, end, PIECE)
             continue
-        end = start + size
+        end = start + PIECE
         mark = _MARK.search(text[end - LAP // 4 : end][::-1])
         end -= mark.end() if mark else 0
         yield text[start:end]

@@ -144,6 +144,11 @@ class Turn(msgspec.Struct, frozen=True):
 NO_PERSON = ("agent:", "issuer:")
 
 
+def person_of(stated_by: str) -> str:
+    """Give the person who stated an intent; empty where it was no person."""
+    return "" if stated_by.startswith(NO_PERSON) else stated_by
+
+
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody who may say so wants done.
 
@@ -221,7 +226,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def speaker(self) -> str:
         """The person who stated the intent; empty where it was no person."""
-        return "" if self.intent.stated_by.startswith(NO_PERSON) else self.intent.stated_by
+        return person_of(self.intent.stated_by)
 
     @property
     def subject(self) -> str:

@@ -20,7 +20,7 @@ from remit.core.inflection import stem
 from remit.core.piece import Mood
 from remit.core.quantity import of_many
 from remit.core.quotation import unquoted
-from remit.core.spelling import folded, plain
+from remit.core.spelling import folded
 from remit.core.superlative import Superlative, superlatives_in
 from remit.core.word import (
     EMPTY,
@@ -28,6 +28,7 @@ from remit.core.word import (
     MAX_WORDS,
     PARTS,
     number_of,
+    some,
     stems_from,
     stems_of,
     words_of,
@@ -38,17 +39,13 @@ MAX_PHRASE = 24
 """Words of a phrase that is looked for."""
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 _ENDS = MARKS.replace(":", "")
-_COLLECTIVE = _set("all every each both everyone everybody anyone any several")
-_SEVERAL = _set("the my our your his her its their these those them us you")
-_LINKS = _set("link url hyperlink")
-_NUMBERING = _set("id ids no nr num number numbers ref reference")
+_COLLECTIVE = some("all every each both everyone everybody anyone any several")
+_SEVERAL = some("the my our your his her its their these those them us you")
+_LINKS = some("link url hyperlink")
+_NUMBERING = some("id ids no nr num number numbers ref reference")
 #: Stems of to whom, or where, something goes.
-_WHOM = _set(
+_WHOM = some(
     "everyone everybody anyone person people member participant attendee recipient contact colleague user "
     "client customer guest friend employee student teacher parent vendor supplier partner invite team "
     "channel address group sender author owner name email"
@@ -71,7 +68,6 @@ class Utterance:
         #: The days that were named.
         self.days: frozenset[Day] = frozenset()
         self._text = " "
-        self._sentences: list[str] = []
         self.clauses = Clauses()
         self.stems: frozenset[str] = frozenset()
         self.numbers: frozenset[str] = frozenset()
@@ -99,12 +95,11 @@ class Utterance:
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
         self.clauses.hear(text)
-        whole = sentences(text)
-        self._sentences += whole
-        most = [found for one in whole for found in superlatives_in(words_of(one), EMPTY)]
+        spoken = [words_of(one) for one in sentences(text)]
+        most = [found for one in spoken for found in superlatives_in(one, EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
         self.many |= frozenset(_counted_up(meant))
-        self.delegates = self.delegates or any(hands_over(words_of(one)) for one in whole)
+        self.delegates = self.delegates or any(map(hands_over, spoken))
         self.proper |= {found for one in _PROPER.findall(text) for found in words_of(one)}
 
     def only_sends(self, address: str) -> bool:
@@ -181,7 +176,7 @@ class Utterance:
 
     def asks_of_many(self, by: AskedBy) -> bool:
         """Whether the words ask to do with many what a tool does, and not only to read many."""
-        clauses = [clause for one in self._sentences for clause in of_many(plain(one))]
+        clauses = [clause for one in self.clauses.sentences for clause in of_many(one)]
         return any(by.widely.by(stems_of(one), f" {' '.join(words_of(one))} ") for one in clauses)
 
     def counts_up(self, nouns: Iterable[str]) -> bool:

@@ -17,6 +17,18 @@ MAX_WORDS = 20_000
 MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
 PARTS = re.compile(r"[^\W_]+", re.UNICODE)
 _NUMBER = re.compile(r"[$\u20ac\u00a3\u00a5]?[+-]?\d[\d,]*(?:\.\d+)?(?:%|[a-z]{3})?")
+
+
+def some(text: str) -> frozenset[str]:
+    """Give a set of words."""
+    return frozenset(text.split())
+
+
+def stems(text: str) -> frozenset[str]:
+    """Give a set of stems."""
+    return frozenset(map(stem, text.split()))
+
+
 _OF_NOTHING = (
     "a about after again all also an and any are as at based be been before between but by can check "
     "could did do does done each every everyone everything for from get had has have he her here him "
@@ -26,7 +38,7 @@ _OF_NOTHING = (
     "under until up us use very via was we were what when where which while who why will with would "
     "you your"
 )
-EMPTY = frozenset(_OF_NOTHING.split())
+EMPTY = some(_OF_NOTHING)
 """Words that name nothing."""
 _STEMS_OF_EMPTY = frozenset(map(stem, EMPTY))
 

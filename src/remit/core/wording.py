@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from remit.core.exact import BLANKS, MARKS, composed, small, worded_forms
 from remit.core.quotation import divided
+from remit.core.word import some
 
 MAX_HEARD = 160_000
 """Characters of a person's words that are looked at; what comes after them states nothing."""
@@ -42,18 +43,14 @@ _NAMES_SECRET = re.compile(
 _WORD = re.compile(r"\S+")
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 #: What can stand before a name and is no part of it, although it has a capital.
-_TITLES = _set("mr mrs ms miss mx dr prof professor sir customer client user employee account order contact")
-_DAYS = _set(
+_TITLES = some("mr mrs ms miss mx dr prof professor sir customer client user employee account order contact")
+_DAYS = some(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may june july "
     "august september october november december i i'm i'd i'll i've"
 )
 #: Words that lead to where something goes, or to whom.
-_LEADING = _set(
+_LEADING = some(
     "to at in into on onto with for via through cc bcc towards toward over under between among tell ask "
     "inform notify email mail e-mail message text dm ping call invite pay reply answer remind contact book "
     "reserve send give show wire hand offer visit add enter named called channel channels group folder list "
@@ -62,18 +59,18 @@ _LEADING = _set(
     "refund reimburse"
 )
 #: Words that lead to what something is about, or is made of, or to what is done before.
-_ELSEWHERE = _set(
+_ELSEWHERE = some(
     "of about from a an regarding concerning read open summarise summarize fetch download load find search "
     "look check review see get list browse parse analyse analyze translate write draft delete remove drop "
     "run execute as like than"
 )
-_READING = _set(
+_READING = some(
     "read open summarise summarize fetch download load visit see check browse search look review get at in "
     "on from"
 )
 #: Verbs that stand directly before whom they address, unless they say further on where to.
-_DITRANSITIVE = _set("send give show wire hand offer pay book reserve add text mail email forward call")
-_PLACES = _set(
+_DITRANSITIVE = some("send give show wire hand offer pay book reserve add text mail email forward call")
+_PLACES = some(
     "channel group folder list team room inbox calendar project board repo repository branch account"
 )
 #: What somebody says an address is (`her e-mail address is ...`): for whatever the words ask for.
@@ -161,20 +158,20 @@ class Wording:
 
     def defined(self, value: str) -> bool:
         """Whether the words say of a value that it is somebody's address, account or the like."""
-        return any(
-            _DEFINED.search(self._said[max(0, start - 80) : start]) for start, _ in self._places(value)
-        )
+        return self._stands_after(_DEFINED, value, 80)
 
     def is_code(self, value: str) -> bool:
         """Whether the words call a value what is to be run."""
-        said = self._said
-        return any(_IS_CODE.search(said[max(0, start - 40) : start]) for start, _ in self._places(value))
+        return self._stands_after(_IS_CODE, value)
 
     def received(self, value: str) -> bool:
         """Whether the word before a value says that it receives something."""
-        return any(
-            _RECEIVING.search(self._said[max(0, start - 40) : start]) for start, _ in self._places(value)
-        )
+        return self._stands_after(_RECEIVING, value)
+
+    def _stands_after(self, before: re.Pattern[str], value: str, reach: int = 40) -> bool:
+        """Whether words that a pattern finds stand right before a value."""
+        said = self._said
+        return any(before.search(said[max(0, start - reach) : start]) for start, _ in self._places(value))
 
     def quotes(self, value: str) -> bool:
         """Whether the words hold a value letter by letter, as the whole of what is to be used as it is:

@@ -16,7 +16,7 @@ from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.grant import Grant
 from remit.core.identity import Agent
 from remit.core.label import Classes, Label
-from remit.core.owed import payments
+from remit.core.owed import joined, payments
 from remit.core.plan import Plan
 from remit.core.provenance import Index
 from remit.core.request import AccessRequest
@@ -225,7 +225,7 @@ class LiveTask:
             request.tool.parts(request.arguments),
         )
         again = statement.repeats(request.tool, parts) and not facts.repeated
-        statement.owed.pay(request.tool, payments(request.tool, parts))
+        statement.owed.pay(request.tool, payments(joined(request.tool, parts)))
         if (self.index.spend(request.tool, request.arguments) and not facts.spent) or again:
             raise Conflict(
                 "what was stated has been used for something else since this was decided",

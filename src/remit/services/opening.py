@@ -15,7 +15,7 @@ from remit.core.errors import ConfigInvalid, Forbidden, Malformed
 from remit.core.grant import Grant, narrow
 from remit.core.identity import Agent, Person
 from remit.core.plan import Plan, PlanWish, read_plan
-from remit.core.task import NO_PERSON, Budgets, TaskType, check_parameters
+from remit.core.task import Budgets, TaskType, check_parameters, person_of
 from remit.core.tool import RESERVED_OPERATIONS
 
 Json = Any
@@ -70,8 +70,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def people(self) -> frozenset[str]:
         """The people among them."""
-        stated_by = "" if self.stated_by.startswith(NO_PERSON) else self.stated_by
-        return frozenset({self.behalf, stated_by} - {""})
+        return frozenset({self.behalf, person_of(self.stated_by)} - {""})
 
 
 def may_run(task_type: TaskType, agent: Agent) -> None:
