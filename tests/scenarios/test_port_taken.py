@@ -150,6 +150,28 @@ def test_another_user_at_the_port_is_sent_nothing(remit: Remit) -> None:
 
 
 @needs_another_user
+@pytest.mark.parametrize("how", [("run", "--", "true"), ("connect",)], ids=lambda how: how[0])
+@pytest.mark.parametrize("proof", ["key", "platform's token"])
+def test_another_user_at_the_port_is_sent_nothing_of_an_agent(
+    remit: Remit, tmp_path: Path, how: tuple[str, ...], proof: str
+) -> None:
+    """Neither an assertion nor a platform's token, nor the session of whoever states the intent."""
+    purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
+    assert remit("agent", "register", "note-bot", *purpose).code == 0
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("a.platform.token")
+    by = ("--token-file", str(token)) if proof != "key" else ()
+    command, *rest = how
+    remit.stop()
+    with thief_at(remit.port, STRANGER) as thief:
+        said = remit.apart(command, "--agent", "note-bot", "--task", "tidy-note", *by, *rest)
+        assert said.code == 3
+        assert "`nobody` of this machine listens" in said.err
+        assert thief.leave() == []
+
+
+@needs_another_user
 def test_whoever_has_not_accepted_yet_is_asked_for_too(remit: Remit) -> None:
     """A connection that waits in the backlog is nobody's; whose listener it is counts."""
     port = remit.port
