@@ -187,6 +187,20 @@ class VerificationFailed(RemitError):
     code = "verification-failed"
 
 
+class HeadMissing(VerificationFailed):
+    """A log has events, and no signed head of it is kept, by which a shorter log could be told from it."""
+
+    code = "head-missing"
+
+    def __init__(self, tenant: str, size: int) -> None:
+        """Say how many events there are."""
+        super().__init__(
+            f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
+            way_out="restore the head's file (`log_head.path`) from a copy, or from a witness of the log; "
+            "a replica that is new here takes that of another one",
+        )
+
+
 class NotVerifiable(RemitError):
     """There is not enough at hand to tell whether the evidence holds (unlike `VerificationFailed`, which says
     it does not).
