@@ -231,7 +231,7 @@ class OutOfForce(StoreUnavailable):
         """Remember whether the call may have taken effect."""
         super().__init__(
             "this replica cannot renew its lease in the store, so it refuses everything",
-            way_out=f"{_AGAIN[sent]}; it acts again by itself once the store takes its renewal",
+            way_out=f"{_AGAIN[sent]}; this replica acts again once the store takes its renewal",
         )
         self.sent = sent
 
