@@ -5,10 +5,14 @@ resource beside it that takes its tokens.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
+from unittest import mock
 
+import pytest
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
 from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
@@ -204,3 +208,10 @@ class Authorities(LocalServer):
 def authorities() -> AbstractContextManager[Authorities]:
     """Serve on a free port of this machine, for as long as a test needs it."""
     return serving(Authorities())
+
+
+@pytest.fixture
+def server() -> Iterator[Authorities]:
+    """The authorization server."""
+    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
+        yield made

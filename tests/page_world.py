@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
+import pytest
 
 from remit.core.bundle import Bundle
 from remit.core.grant import GrantTemplate
@@ -269,3 +270,24 @@ async def code_behind(world: HouseWorld, code: str) -> ConsentCode:
     assert ticket is not None
     assert isinstance(ticket.holds, ConsentCode)
     return ticket.holds
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
+    """A house with pages."""
+    async with page_world(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
+    """The house."""
+    return made[0]
+
+
+@pytest.fixture
+async def lena(world: HouseWorld) -> Browsing:
+    """A lawyer, signed in."""
+    browser = Browsing(world)
+    await browser.sign_in("lena")
+    return browser

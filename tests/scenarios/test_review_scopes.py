@@ -4,7 +4,6 @@ is generous.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,8 +11,10 @@ from unittest import mock
 import pytest
 
 from remit.core.errors import KeyUnavailable
-from tests.authorization_server import SECRET, Authorities, authorities
+from tests.authorization_server import SECRET, Authorities, authorities, server
 from tests.leasing_gateway import LeasingGateway
+
+__all__ = ["server"]
 
 
 def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
@@ -34,13 +35,6 @@ def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
 
 
 Json = Any
-
-
-@pytest.fixture
-def server() -> Iterator[Authorities]:
-    """The authorization server."""
-    with authorities() as made, mock.patch.dict(os.environ, {"CRM_CLIENT_SECRET": SECRET}):
-        yield made
 
 
 def lease_at(server: Authorities, **more: Json) -> Json:

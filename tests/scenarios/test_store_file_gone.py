@@ -14,11 +14,10 @@ from remit.adapters.store.sqlite import Durability
 from remit.core.errors import StoreUnavailable
 from tests.gateway_process import GatewayProcess, gateway_process
 from tests.http_line import Line
+from tests.other_user import NOBODY
 from tests.replicas_world import until
 from tests.scenarios.test_store_disk_full import a_call, each_durability, opened
 from tests.world import TENANT
-
-NOBODY = 65534
 
 
 def deleted(store: Path) -> None:

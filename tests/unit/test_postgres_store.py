@@ -13,13 +13,14 @@ import pytest
 
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.postgres import session as postgres_session
-from remit.adapters.store.postgres.reads import pins_at
+from remit.adapters.store.postgres.reads import check_at, pins_at
 from remit.core.errors import (
     BudgetExhausted,
     ChangedMeanwhile,
     ConfigInvalid,
     Conflict,
     Fenced,
+    HeadMissing,
     Malformed,
     StoreUnavailable,
     VerificationFailed,
@@ -327,6 +328,17 @@ async def test_pins_are_read_while_others_write(postgres: str) -> None:
     pin = Pin(TENANT, "files/read", "a", surface, "a", surface)
     await store.commit(Unit((PutPin(pin),)))
     assert pins_at(postgres, TENANT) == [pin]
+    await store.close()
+
+
+async def test_a_look_refuses_events_of_which_no_head_is_kept(postgres: str) -> None:
+    """As a start does: a shorter log could not be told from the true one."""
+    check_at(postgres, TENANT, None)
+    store = opened(postgres)
+    check_at(postgres, TENANT, None)
+    await store.commit(Unit(events=(an_event(),)))
+    with pytest.raises(HeadMissing, match="signed head is gone"):
+        check_at(postgres, TENANT, None)
     await store.close()
 
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from remit.core.checkpoint import Checkpoint, LogProof, Note, VerifierKey, open_checkpoint, sign_checkpoint
-from remit.core.errors import Conflict, Malformed, NotFound, VerificationFailed
+from remit.core.errors import Conflict, HeadMissing, Malformed, NotFound, VerificationFailed
 from remit.core.event import Event, EventKind
-from remit.core.export import checkpoint_line, event_line, header_line
+from remit.core.export import checkpoint_line, event_line, header_line, read_leaf
 from remit.core.merkle import leaf_hash
 from remit.ports.keys import CheckpointKeys
 from remit.ports.log import Head, HeadKeeper
@@ -62,12 +62,7 @@ class Evidence:
         head = self._heads.read(self.origin)
         if head is None:
             if size:
-                raise VerificationFailed(
-                    f"the log of tenant `{self._tenant}` has {size} events, and its signed head is gone",
-                    code="head-missing",
-                    way_out="restore the head's file (`log_head.path`) from a copy, or from a witness of the "
-                    "log; a replica that is new here takes that of another one",
-                )
+                raise HeadMissing(self._tenant, size)
             return
         if not self._ours(head):
             raise VerificationFailed(
@@ -205,13 +200,25 @@ def _signed_by(head: Head, key: str, wanted: Checkpoint) -> bool:
     return opened.checkpoint == wanted
 
 
+def is_as_recorded(entry: Entry) -> bool:
+    """Whether a row holds the leaf of its hash, says what that leaf says, and opens to its values."""
+    if leaf_hash(entry.leaf) != entry.leaf_hash:
+        return False
+    try:
+        record, _ = read_leaf(entry.leaf)
+    except ValueError:
+        return False
+    sealed = bool(entry.sealed) or not record.sealed
+    # Openings are None where none were asked for, or their key is gone. Empty ones do not fit their leaf.
+    return (entry.kind, entry.task) == (record.kind, record.task) and sealed and entry.openings != {}
+
+
 def readable(entry: Entry) -> dict[str, object]:
     """Give an event as people and programs read it: its record, with the opened values in place.
 
-    Raises `VerificationFailed` where the leaf or the values are not those that were recorded.
+    Raises `VerificationFailed` where the row is not what was recorded.
     """
-    # Openings are None where none were asked for, or their key is gone. Empty ones do not fit their leaf.
-    if leaf_hash(entry.leaf) != entry.leaf_hash or entry.openings == {}:
+    if not is_as_recorded(entry):
         raise VerificationFailed(
             f"event {entry.index} is not the one that was recorded: it was changed in the store",
             code="event-changed",

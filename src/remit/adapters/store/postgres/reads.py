@@ -15,7 +15,7 @@ import psycopg
 from remit.adapters.store.postgres import fleet_sql
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, connect, place_of, unavailable
 from remit.adapters.store.relational import reads
-from remit.adapters.store.relational.head import check_head
+from remit.adapters.store.relational.head import check_log
 from remit.adapters.store.relational.nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
@@ -143,7 +143,7 @@ def check_at(url: str, tenant: str, head: Head | None) -> None:
     """
     with _looked_into(url) as session:
         if session.execute("select to_regclass('events') is not null").fetchone()[0]:
-            check_head(session, tenant, stored_size(session, tenant), head)
+            check_log(session, tenant, head)
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:

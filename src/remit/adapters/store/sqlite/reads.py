@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from remit.adapters.store.relational import reads
-from remit.adapters.store.relational.head import check_head
-from remit.adapters.store.relational.nodes import stored_size
+from remit.adapters.store.relational.head import check_log
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
-from remit.core.errors import ConfigInvalid, StoreUnavailable, VerificationFailed
+from remit.core.errors import ConfigInvalid, StoreUnavailable
 from remit.ports.log import Head
 from remit.ports.store import Pin
 
@@ -91,14 +90,7 @@ def check_at(path: Path, tenant: str, head: Head | None) -> None:
     except sqlite3.Error as fault:
         raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     try:
-        size = stored_size(connection, tenant)
-        if size and head is None:
-            raise VerificationFailed(
-                f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
-                code="head-missing",
-                way_out="restore the head's file (`log_head.path`) from a copy",
-            )
-        check_head(connection, tenant, size, head)
+        check_log(connection, tenant, head)
     except sqlite3.Error as fault:
         raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     finally:
