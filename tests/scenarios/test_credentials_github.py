@@ -86,6 +86,7 @@ def test_a_token_ends_with_the_task(tmp_path: Path, github: GitHubServer) -> Non
         assert github.living() == []
 
 
+@pytest.mark.slow
 def test_github_down_at_the_issue_and_at_the_end(tmp_path: Path, github: GitHubServer) -> None:
     """No call goes out; what could not be taken back stays open, and is taken back later."""
     with LeasingGateway(tmp_path, lease_of(github, tmp_path)) as gateway:

@@ -174,6 +174,7 @@ def test_a_password_that_openbao_is_about_to_change_is_changed_before_it_is_used
         assert opens(gateway.shown()[-1]["x-database"])
 
 
+@pytest.mark.slow
 def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
     tmp_path: Path, bao: BaoServer, postgres_server: PostgresServer
 ) -> None:

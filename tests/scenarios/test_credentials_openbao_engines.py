@@ -105,6 +105,7 @@ def test_a_token_of_openbao_and_a_one_time_password_end_with_the_task(tmp_path: 
             assert the_lease(closure)["kind"] == kind
 
 
+@pytest.mark.slow
 def test_openbao_down_at_the_issue_refuses_and_at_the_end_stays_open(tmp_path: Path, bao: BaoServer) -> None:
     """No call goes out without its credential; what could not be taken back is told of, and taken back
     later.

@@ -106,6 +106,7 @@ async def check_whole(load: Load) -> None:
         assert (await store.usage(TENANT, task)).calls == sum(other == task for _, other in permits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["at once", "killed"])
 async def test_a_server_that_goes_and_comes_back_loses_nothing(
     own_postgres: PostgresServer, how: Literal["at once", "killed"]

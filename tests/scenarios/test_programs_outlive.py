@@ -58,6 +58,7 @@ def why(gateway: ProcessGateway, task: str) -> str:
     return str(held[0]["why"]) if held else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", WAYS)
 def test_a_chain_of_forks_is_dead_when_the_closure_says_so(
     tmp_path: Path, server: Authorities, how: str

@@ -145,6 +145,7 @@ def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_enclosed_program(rem
     until(lambda: not open_of(remit, task))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remit", [{"process_lease_s": 300, "apart": "off"}], indirect=True)
 def test_a_killed_remit_whose_guard_is_killed_too_leaves_no_counted_one_to_the_next_start(
     remit: Remit,
