@@ -27,7 +27,7 @@ from remit.core.errors import (
 )
 from remit.core.issued import RefreshToken
 from remit.core.merkle import Frontier, leaf_hash, new_tile_nodes
-from remit.core.revocation import EVERYTHING
+from remit.core.scope import EVERYTHING
 from remit.core.task import Budgets
 from remit.ports.change import CheckValue
 from remit.ports.issued import PutRefreshToken, Withdraw

@@ -188,8 +188,7 @@ def prove(what: str, /, *, out: Path | None = None) -> None:
 
 
 def _prove_closure(client: Client, closure: str, out: Path | None) -> None:
-    from remit.cli.closure import show_read
-    from remit.cli.end import show_proof
+    from remit.cli.closure import show_proof, show_read
     from remit.cli.receipt import prove_closure
 
     report, found = prove_closure(client, closure, out)

@@ -119,3 +119,12 @@ def _acknowledged(after_ms: float | None) -> Text:
     if after_ms is None:
         return Text("not at all; its lease was waited out", style="yellow")
     return Text(f"{after_ms:.1f} ms")
+
+
+def show_proof(found: Json) -> None:
+    """Say what of a closure is proven."""
+    count = show.counted(found["events"], "event")
+    what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
+    show.say(show.text("proven", "green"), what)
+    if found["receipt"]:
+        show.copyable(f"  remit audit verify {found['receipt']} --key {found['verifier']}", style="dim")

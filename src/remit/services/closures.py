@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from remit.core.event import Event, EventKind
-from remit.core.revocation import Closing, Closure, ScopeKind
+from remit.core.revocation import Closing, Closure
+from remit.core.scope import ScopeKind
 
 #: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
 BATCH = 500

@@ -27,7 +27,7 @@ from remit.core.errors import (
 )
 from remit.core.passing import Numbers, Passage, Seen
 from remit.core.replica import Replica
-from remit.core.revocation import ScopeKind, scopes_of
+from remit.core.scope import ScopeKind
 from remit.core.task import Task
 from remit.ports.fleet import Raised
 from remit.ports.keys import SealingKeys
@@ -56,7 +56,7 @@ class Family(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> Family:
         """Remember a task."""
-        return cls(root_of(task), frozenset(scopes_of(task)), task.epochs)
+        return cls(root_of(task), frozenset(task.scopes), task.epochs)
 
     def ended_by(self, raised: Raised, upstream: str) -> bool:
         """Whether a fence ends a call of the task to an upstream; to any where that is empty.

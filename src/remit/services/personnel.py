@@ -21,7 +21,8 @@ from remit.core.errors import Conflict, Forbidden
 from remit.core.event import Event, person_changed
 from remit.core.finding import Finding, FindingKind, finding_id
 from remit.core.identity import Person, Role
-from remit.core.revocation import Cause, ScopeKind, scope
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock
 from remit.ports.store import Change, EndCredentials, PutPerson, PutValue, Store, Unit
 from remit.services.administrators import keep_administrators

@@ -20,7 +20,7 @@ import msgspec
 
 from remit.core.errors import Elsewhere
 from remit.core.event import CallOutcome, Event, EventKind
-from remit.core.revocation import Indeterminate, call_scopes
+from remit.core.revocation import Indeterminate
 from remit.ports.fleet import Fleet, Raised
 from remit.ports.runtime import Clock
 from remit.ports.store import PutValue, Store, Unit
@@ -210,7 +210,7 @@ class Remains:
         def lies(one: Adrift) -> bool:
             task = tasks[one.task]
             # What is not known lies everywhere.
-            return task is None or target in call_scopes(task, one.tool)
+            return task is None or target in task.call_scopes(one.tool)
 
         return lies
 

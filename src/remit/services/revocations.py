@@ -28,17 +28,8 @@ import msgspec
 from remit.core.errors import Conflict, NotFound
 from remit.core.event import Event, EventKind
 from remit.core.ids import ID_BYTES, make_id
-from remit.core.revocation import (
-    EVERYTHING,
-    Cause,
-    Closure,
-    Ending,
-    Lock,
-    ScopeKind,
-    risen,
-    scope,
-    scopes_of,
-)
+from remit.core.revocation import Cause, Closure, Ending, Lock
+from remit.core.scope import EVERYTHING, ScopeKind, risen, scope
 from remit.core.task import Task, TaskState
 from remit.ports.fleet import Raised
 from remit.ports.runtime import Clock, Entropy
@@ -228,7 +219,7 @@ class Revocations:
         asked = [await self._store.task(self._tenant, one) for one in unclosed]
         some += [task for task in asked if task is not None]
         if kind is not ScopeKind.EVERYTHING:
-            return [task for task in some if scope(kind, name) in scopes_of(task)]
+            return [task for task in some if scope(kind, name) in task.scopes]
         return some
 
     async def _end(self, target: str, found: Callable[[], Awaitable[list[Task]]], ending: Ending) -> Closure:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from remit.core.errors import Conflict, Forbidden, NotFound
 from remit.core.identity import AgentState
-from remit.core.revocation import Cause, ScopeKind
+from remit.core.revocation import Cause
+from remit.core.scope import ScopeKind
 from remit.core.signal import Reaction
 from remit.services.directory import Directory
 from remit.services.personnel import Personnel

@@ -15,7 +15,8 @@ from remit.api.rest.views import ClosureView, View, closure_view
 from remit.api.wire import HEADERS
 from remit.core.errors import Malformed, NotFound
 from remit.core.finding import FindingKind
-from remit.core.revocation import EVERYTHING, Cause, Closure, Lock, ScopeKind, scope
+from remit.core.revocation import Cause, Closure, Lock
+from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.services.duties import Duty, end_task, require, see_closure
 from remit.services.house import House
 
