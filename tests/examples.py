@@ -5,5 +5,5 @@ from typing import Final
 
 from hypothesis import settings
 
-FEWER: Final = settings(max_examples=max(10, settings.default.max_examples // 4))
+FEWER: Final = settings(max_examples=max(10, settings().max_examples // 4))
 """A quarter of the profile's examples (`tests/conftest.py`): `deep` searches as far as it ever did."""
