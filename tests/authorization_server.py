@@ -98,6 +98,11 @@ class Authorities(LocalServer):
         #: The scopes that it gives whatever it was asked for, where it gives others.
         self.gives: str | None = None
         self.asked: list[str] = []
+        #: Paths at which it answers 503.
+        self.away: set[str] = set()
+        #: What its answers of tokens say instead, and their status.
+        self.twisted: Json = {}
+        self.status = 200
         self._app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
         self._furnish()
 
@@ -176,11 +181,17 @@ class Authorities(LocalServer):
         @app.before_request
         def look() -> tuple[str, int] | None:
             world.asked.append(request.path)
-            return ("broken", 503) if world.broken else None
+            return ("broken", 503) if world.broken or request.path in world.away else None
 
         @app.post("/token")
         def token() -> Json:
-            return server.create_token_response()
+            answer = server.create_token_response()
+            if answer.status_code != 200:
+                return answer
+            told = answer.get_json() | world.twisted
+            given = world.tokens.pop(answer.get_json()["access_token"])
+            world.tokens[told["access_token"]] = given
+            return jsonify(told), world.status
 
         @app.post("/revoke")
         def revoke() -> Json:
