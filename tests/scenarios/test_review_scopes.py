@@ -122,3 +122,21 @@ def test_what_is_not_used_is_taken_back_until_its_server_confirms(
         server.away = set()
         settle(gateway)
         assert [one.is_revoked() for one in server.tokens.values()] == [True]
+
+
+def test_a_refresh_token_that_comes_beside_it_ends_with_it(tmp_path: Path, server: Authorities) -> None:
+    """Nobody asked for it: left alone, it would give tokens of the same scopes after the task's end."""
+    server.twisted = {"refresh_token": "one-for-later"}
+    taken_back: list[str] = []
+
+    def take_back(text: str) -> bool:
+        taken_back.append(text)
+        return True
+
+    server.take_back = take_back  # type: ignore[method-assign]
+    with LeasingGateway(tmp_path, lease_at(server)) as gateway:
+        task, token = gateway.open()
+        gateway.call(token)
+        assert taken_back == []
+        assert gateway.closed_up(task)["closed"]
+    assert taken_back == ["one-for-later", *server.tokens]

@@ -117,8 +117,13 @@ class OAuthBroker:
         until = None
         if type(life) is int and life > 0:
             until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
+        handle = {"token": token}
+        beside = told.get("refresh_token")
+        if not self._source.keeps_refresh and isinstance(beside, str) and _TEXT.fullmatch(beside):
+            # Nobody asked for it, and it would give tokens after the end.
+            handle["refresh"] = beside
         found = UpstreamCredential(
-            lease=wanted.lease, sink=self._sink, until=until, secrets=(token,), handle={"token": token}
+            lease=wanted.lease, sink=self._sink, until=until, secrets=(token,), handle=handle
         )
         try:
             _see_usable(answer, token)
@@ -130,7 +135,10 @@ class OAuthBroker:
 
     async def revoke(self, credential: UpstreamCredential) -> None:
         """RFC 7009. A server without it leaves the token to its own time."""
-        await self._take_back(self._token_of(credential))
+        token = self._token_of(credential)
+        if beside := credential.handle.get("refresh", ""):
+            await self._take_back(beside, "refresh_token")
+        await self._take_back(token)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
         """Show the token to the sink, or ask whether it is active."""
@@ -158,14 +166,14 @@ class OAuthBroker:
         """Close all connections."""
         await self._web.close()
 
-    async def _take_back(self, token: str) -> None:
+    async def _take_back(self, token: str, kind: str = "access_token") -> None:
         if not self._places.revoke:
             raise KeyUnavailable(
                 "the authorization server takes no token back",
                 code="not-revocable",
                 way_out="give its `revoke_url`, or have its tokens live for a short time",
             )
-        form = {"token": token, "token_type_hint": "access_token"}
+        form = {"token": token, "token_type_hint": kind}
         answer = await self._client.ask(self._places.revoke, form)
         # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
         if answer.status != 200:
