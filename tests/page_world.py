@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -158,7 +158,12 @@ class Browsing:
         self.set_cookies: list[str] = []
 
     async def send(
-        self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        before_body: Callable[[], Awaitable[object]] | None = None,
     ) -> Page:
         """Send one request."""
         given = {"host": "localhost:8700", "user-agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}
@@ -175,7 +180,9 @@ class Browsing:
 
             await self.world.asgi(scope, receive, send)
 
-        told = await exchange(keep, method, path, list(given.items()), content, self.client)
+        told = await exchange(
+            keep, method, path, list(given.items()), content, self.client, before_body=before_body
+        )
         for cookie in cookies:
             name, _, rest = cookie.partition("=")
             value = rest.partition(";")[0].strip('"')

@@ -4,11 +4,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from remit.core.identity import AgentState, Role
 from tests.house_world import HouseWorld, house_world
+from tests.page_world import ORIGIN, Browsing, address, page_world
 
 Json = Any
 
@@ -60,3 +62,23 @@ async def test_an_agent_that_was_suspended_meanwhile_opens_nothing(world: HouseW
     body = {"agent": "contract-bot", "task_type": "summarise-contract", "params": {"id": "C-42"}}
     told = await world.ask("POST", "/api/v1/tasks", body, by=token, before_body=suspended)
     assert (told.status, told.json["code"]) == (401, "agent-state")
+
+
+async def test_nobody_agrees_whose_session_was_ended_meanwhile(tmp_path: Path) -> None:
+    """A browser in other hands: its person signs out everywhere while a consent is on its way."""
+    async with page_world(tmp_path) as (world, _):
+        browser = Browsing(world)
+        await browser.sign_in()
+        page = await browser.get(address(task_type="summarise-contract"))
+        form = page.form()
+        fields = form["fields"] | {"decision": "allow", "goal": "Sum it up", "p.id": "C-42"}
+        told = await browser.send(
+            "POST",
+            form["action"],
+            urlencode(fields).encode(),
+            {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN},
+            before_body=lambda: world.house.personnel.sign_out("lena", by="lena"),
+        )
+        assert told.status == 401, told.text
+        assert not told.location
+        assert await world.house.store.tasks(world.house.tenant, limit=10) == []
