@@ -10,7 +10,7 @@ import pytest
 from remit.core.errors import Fenced
 from remit.core.signal import SignalKind
 from remit.ports.store import PutPerson, Receipt, Unit
-from tests.signals_world import signals_world
+from tests.signals_world import signals_world, user
 
 Json = Any
 
@@ -47,3 +47,14 @@ async def test_somebody_who_signs_in_meanwhile_is_out_of_service_all_the_same(tm
         lena = await world.house.directory.person("lena")
         assert not lena.active
         assert left == [0]
+
+
+async def test_a_person_by_several_names_in_one_part_is_that_person(tmp_path: Path) -> None:
+    """RFC 9493 section 3.2.8: each of the aliases names the same one; an event about them is not lost."""
+    async with signals_world(tmp_path) as world:
+        _, token = await world.open()
+        stranger = {"format": "email", "email": "lena@elsewhere.example"}
+        about = {"format": "complex", "user": {"format": "aliases", "identifiers": [stranger, user()]}}
+        assert (await world.push(world.event(SignalKind.SESSION_REVOKED, about))).status == 202
+        with pytest.raises(Fenced):
+            await world.call(token, "read")
