@@ -98,6 +98,8 @@ class Authorities(LocalServer):
         #: The scopes that it gives whatever it was asked for, where it gives others.
         self.gives: str | None = None
         self.asked: list[str] = []
+        #: Whether a proxy stands before `/guarded`.
+        self.guarded = False
         #: Paths at which it answers 503.
         self.away: set[str] = set()
         #: What its answers of tokens say instead, and their status.
@@ -205,6 +207,12 @@ class Authorities(LocalServer):
         @protect()  # type: ignore[untyped-decorator]
         def me() -> Response:
             return jsonify({"ok": True})
+
+        @app.get("/guarded")
+        def guarded() -> Response:
+            if world.guarded:
+                return Response(status=401, headers={"WWW-Authenticate": 'Basic realm="the proxy"'})
+            return protect()(lambda: jsonify({"ok": True}))()  # type: ignore[no-any-return]
 
         @app.get("/narrow")
         @protect(["nobody-has-it"])  # type: ignore[untyped-decorator]

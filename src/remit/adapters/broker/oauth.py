@@ -29,6 +29,7 @@ Json = Any
 _TEXT: Final = re.compile(r"[ -~]+")
 #: RFC 6750 section 2.1.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_ASKS_FOR_TOKEN: Final = re.compile(r"(?:^|,)\s*(?:bearer|dpop)\b", re.IGNORECASE)
 #: A longer life is taken for a mistake of the server's, and not believed.
 MAX_LIFE: Final = timedelta(days=366)
 
@@ -151,7 +152,9 @@ class OAuthBroker:
                 narrow = "insufficient_scope"
                 said = narrow in answer.challenge or answer.object.get("error") == narrow
                 alive = 200 <= answer.status < 300 or said
-                if answer.status in (401, 403) and not alive:
+                # A proxy before the sink asks for a password of its own: it says nothing of the token.
+                elsewhere = bool(answer.challenge) and not _ASKS_FOR_TOKEN.search(answer.challenge)
+                if answer.status in (401, 403) and not alive and not elsewhere:
                     return Probe.REFUSED
                 return Probe.ACCEPTED if alive else Probe.UNREACHABLE
             answer = await self._client.ask(self._places.introspect, {"token": self._token_of(credential)})
