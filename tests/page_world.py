@@ -156,14 +156,11 @@ class Browsing:
         self.client = client
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
+        #: What happens after the head of a request has arrived, and before its body does.
+        self.before_body: Callable[[], Awaitable[object]] | None = None
 
     async def send(
-        self,
-        method: str,
-        path: str,
-        content: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        before_body: Callable[[], Awaitable[object]] | None = None,
+        self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Page:
         """Send one request."""
         given = {"host": "localhost:8700", "user-agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}
@@ -181,7 +178,7 @@ class Browsing:
             await self.world.asgi(scope, receive, send)
 
         told = await exchange(
-            keep, method, path, list(given.items()), content, self.client, before_body=before_body
+            keep, method, path, list(given.items()), content, self.client, before_body=self.before_body
         )
         for cookie in cookies:
             name, _, rest = cookie.partition("=")

@@ -4,13 +4,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from remit.core.identity import AgentState, Role
 from tests.house_world import HouseWorld, house_world
-from tests.page_world import ORIGIN, Browsing, address, page_world
+from tests.page_world import Browsing, address, page_world
 
 Json = Any
 
@@ -70,15 +69,8 @@ async def test_nobody_agrees_whose_session_was_ended_meanwhile(tmp_path: Path) -
         browser = Browsing(world)
         await browser.sign_in()
         page = await browser.get(address(task_type="summarise-contract"))
-        form = page.form()
-        fields = form["fields"] | {"decision": "allow", "goal": "Sum it up", "p.id": "C-42"}
-        told = await browser.send(
-            "POST",
-            form["action"],
-            urlencode(fields).encode(),
-            {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN},
-            before_body=lambda: world.house.personnel.sign_out("lena", by="lena"),
-        )
+        browser.before_body = lambda: world.house.personnel.sign_out("lena", by="lena")
+        told = await browser.fill(page, decision="allow", goal="Sum it up", **{"p.id": "C-42"})
         assert told.status == 401, told.text
         assert not told.location
         assert await world.house.store.tasks(world.house.tenant, limit=10) == []
