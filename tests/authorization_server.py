@@ -188,7 +188,7 @@ class Authorities(LocalServer):
         @app.post("/token")
         def token() -> Json:
             answer = server.create_token_response()
-            if answer.status_code != 200:
+            if answer.status_code != 200 or (not world.twisted and world.status == 200):
                 return answer
             told = answer.get_json() | world.twisted
             given = world.tokens.pop(answer.get_json()["access_token"])
