@@ -33,7 +33,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.core.task import NO_PERSON, Task
 from remit.core.ticket import ConnectVisit
-from remit.ports.connector import Connector
+from remit.ports.connector import Connector, UnfitConnection
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutValue, Store, Unit, UseAssertion
@@ -131,22 +131,20 @@ class Connections:
         except Conflict:
             raise _not_begun() from None
         connector = self._connector(visit.upstream)
-        refresh = await connector.redeem(
-            code=code, issuer=issuer, redirect_uri=redirect_uri, verifier=visit.verifier
+        now, place = self._clock.now(), connector.place
+        new = KeptConnection(
+            person=person, upstream=visit.upstream, place=place, since=now, sealed="", sealed_by=""
         )
+        try:
+            refresh = await connector.redeem(
+                code=code, issuer=issuer, redirect_uri=redirect_uri, verifier=visit.verifier
+            )
+        except UnfitConnection as unfit:
+            await self._let_go(self._sealed(new, unfit.refresh))
+            raise
         async with self._turn(visit.upstream, person):
             before = await self._read(visit.upstream, person)
-            kept = self._sealed(
-                KeptConnection(
-                    person=person,
-                    upstream=visit.upstream,
-                    place=connector.place,
-                    since=self._clock.now(),
-                    sealed="",
-                    sealed_by="",
-                ),
-                refresh,
-            )
+            kept = self._sealed(new, refresh)
             left = [self._left(before)] if before is not None and not before.lost else []
             try:
                 await self._keep(kept, "upstream-connected", *map(self._put_over, left), before=before)
