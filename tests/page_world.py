@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -157,6 +157,8 @@ class Browsing:
         self.client = client
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
+        #: What happens after the head of a request has arrived, and before its body does.
+        self.before_body: Callable[[], Awaitable[object]] | None = None
 
     async def send(
         self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
@@ -176,7 +178,9 @@ class Browsing:
 
             await self.world.asgi(scope, receive, send)
 
-        told = await exchange(keep, method, path, list(given.items()), content, self.client)
+        told = await exchange(
+            keep, method, path, list(given.items()), content, self.client, before_body=self.before_body
+        )
         for cookie in cookies:
             name, _, rest = cookie.partition("=")
             value = rest.partition(";")[0].strip('"')

@@ -36,7 +36,7 @@ from remit.compose.waking import waker_of
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import keep_from_git
 from remit.core.bundle import Bundle
-from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable
+from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
 from remit.core.event import Event, EventKind
 from remit.core.identity import Memberships
 from remit.core.tool import Tool
@@ -390,7 +390,7 @@ async def _sign_last(house: House) -> None:
     """Sign the log once more at the end; where nobody signs now, the next start does."""
     try:
         await house.evidence.checkpoint()
-    except (KeyUnavailable, StoreUnavailable) as error:
+    except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
         log.warning("the log's last events are signed at the next start: %s", error)
 
 

@@ -20,7 +20,7 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.revocation import Closing
 from remit.core.seal import NONCE_SIZE, seal, unseal
 from remit.core.task import Task
-from remit.ports.broker import Broker, Shared, Tracing, UpstreamCredential
+from remit.ports.broker import Broker, LeaseWanted, Shared, Tracing, Unfit, UpstreamCredential
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store import Change, PutValue, Store, Unit
@@ -131,6 +131,15 @@ class HeldLease:
         if until is None:
             return False
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
+
+    async def obtain(self, wanted: LeaseWanted) -> Unfit | None:
+        """Ask its source, and have what that gives; gives why it is not used, where it is not."""
+        try:
+            self.credential = await self.broker.obtain(wanted)
+        except Unfit as fault:
+            self.credential = fault.credential
+            return fault
+        return None
 
     async def ask(self, patience_s: float) -> None:
         """Learn from the source of what is shared, once it is there, whether it still counts; raises

@@ -3,8 +3,8 @@
 
 1. the first call that needs one asks its broker; calls that come meanwhile wait for the same answer
 2. where the source can be asked by name, the lease is kept before that; else as soon as there is an answer. A
-   credential that cannot be kept is taken back and not used; nor is the first one at an upstream where the
-   probe refuses it alive, for then its refusal at the end would show nothing
+   credential that cannot be kept, or is not fit for use, is taken back; nor is the first one used at an
+   upstream where the probe refuses it alive, for then its refusal at the end would show nothing
 3. one that runs out is replaced before it does, and let go when its last call is over
 4. when the task ends, in whatever way, or its upstream is ended, it is taken back (`taking_back`)
 5. what a process that stopped has left is taken back by the next one, for no call of it goes on
@@ -192,8 +192,7 @@ class Leases:
     async def sweep(self) -> int:
         """Try again to take back what is still open; gives how much that is. For a background loop."""
         left = await self._back.sweep()
-        for gone in [one for one in self._held.values() if not self._open(one)]:
-            del self._held[gone.id]
+        self._held = {name: one for name, one in self._held.items() if self._open(one)}
         return left
 
     def rest(self, upstream: str, idle_s: float, busy: Callable[[str], bool]) -> list[HeldLease]:
@@ -336,10 +335,11 @@ class Leases:
             if broker.traceable:
                 await self._records.keep(held)
             async with asyncio.timeout(patience_s):
-                given = await broker.obtain(LeaseWanted(held.id, upstream, held.wanted, env, secrets))
-            held.credential = given
-            await self._records.keep(held, self._issued(held, given.until))
-            await self._see(held, given)
+                unfit = await held.obtain(LeaseWanted(held.id, upstream, held.wanted, env, secrets))
+            await self._records.keep(held, self._issued(held, held.given.until))
+            if unfit is not None:
+                raise unfit
+            await self._see(held, held.given)
         except (RemitError, TimeoutError) as fault:
             held.why = fault.message if isinstance(fault, RemitError) else "its source does not answer"
             held.nothing = isinstance(fault, NothingDone)

@@ -43,6 +43,10 @@ class LogReading:
 
     async def turn(self) -> None:
         """Read the next page; for a background loop."""
+        if self._evidence.forked and self.state != "changed":
+            await self._changed(
+                -1, "another remit signs it from a copy of the store, or the store was set back"
+            )
         if self.state != "reading":
             return
         head = self._head = self._head or await self._evidence.checkpoint()

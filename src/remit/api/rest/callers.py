@@ -125,6 +125,18 @@ async def received(request: Request, endpoint: Endpoint, desk: Desk) -> Errand:
         raise
 
 
+async def still(errand: Errand, endpoint: Endpoint) -> Errand:
+    """Give the errand with its caller as they are now; raises as `received` does.
+
+    A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
+    """
+    if errand.person is not None:
+        return await _person(errand, endpoint, errand.secret)
+    if errand.claims is not None and errand.claims.token_id:
+        return await _agent(errand, endpoint, errand.claims)
+    return errand
+
+
 async def _certified(errand: Errand, chain: tuple[bytes, ...]) -> Errand:
     """Give the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
     house = errand.house

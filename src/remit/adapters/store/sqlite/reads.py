@@ -26,9 +26,12 @@ class SqliteReading:
 
     faults = (sqlite3.Error,)
 
-    def __init__(self, path: Path) -> None:
-        """Take the file; connections are opened by the threads that use them."""
+    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+        """Take the file, and what raises `StoreUnavailable` where it is another one by now. Connections are
+        opened by the threads that use them.
+        """
         self._path = path
+        self._check = check
 
     def open(self) -> sqlite3.Connection:
         """Open a connection."""
@@ -42,6 +45,8 @@ class SqliteReading:
             yield connection
         finally:
             connection.execute("commit")
+        # Behind it: so nothing counts that was read from another file.
+        self._check()
 
     def lost(self, connection: sqlite3.Connection) -> bool:
         """Say that a file is never lost the way a server is."""
