@@ -128,7 +128,7 @@ def make_house(
     entropy = WorldEntropy(seed)
     heads = FileHeadKeeper(folder / "head")
     sealing = WorldSealingKeys()
-    store = SqliteStore.open(
+    store = outfit.pop("store", None) or SqliteStore.open(
         folder / "remit.db",
         durability="buffered",
         clock=clock,

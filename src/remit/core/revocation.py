@@ -88,7 +88,8 @@ class Closing(msgspec.Struct, frozen=True):
 
     Of an upstream's credential, `name` is the sink, `refused_after_ms` when a probe with the dead credential
     was first refused there, `revoked_after_ms` when its source had taken it back, `attempts` the number of
-    times that it was tried, and `lease` its id.
+    times that it was tried, and `lease` its id. `by_hand`: no probe has shown that it is dead, and somebody
+    has closed it; `detail` says who, and why.
     """
 
     kind: str
@@ -98,11 +99,12 @@ class Closing(msgspec.Struct, frozen=True):
     revoked_after_ms: float | None = None
     attempts: int = 0
     lease: str = ""
+    by_hand: bool = False
 
     @property
     def open(self) -> bool:
-        """Whether it may still be of use to somebody."""
-        return self.refused_after_ms is None
+        """Whether it may still be of use to somebody, as far as anybody has said."""
+        return self.refused_after_ms is None and not self.by_hand
 
 
 class Closure(msgspec.Struct, frozen=True, kw_only=True):

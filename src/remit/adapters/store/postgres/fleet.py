@@ -336,7 +336,7 @@ class PostgresFleet:
             agents = self._since_seen(session, sql.AGENTS, "agents")
             pins = self._since_seen(session, sql.PINS, "pins")
             everybody = session.execute(sql.ALL, (self._tenant,))
-            acks = session.execute(sql.ACKS, mine)
+            acks = session.execute(sql.ACKS, (self._tenant,))
             bundle = session.execute(sql.BUNDLE, (self._tenant,)).fetchone()
             lives = renewed is None or renewed.fetchone() is not None
             self._not_behind(now := turn.fetchone())
