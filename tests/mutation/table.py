@@ -56,6 +56,15 @@ _ENDS = (
     "tests/scenarios/test_recovery.py",
     "tests/unit/test_services_live.py",
 )
+_LEASES = (
+    "tests/unit/test_reactions.py",
+    "tests/scenarios/test_upstream_credentials.py",
+    "tests/scenarios/test_ends_twice.py",
+    "tests/scenarios/test_credentials_restart.py",
+    "tests/scenarios/test_credentials_shapes.py",
+    "tests/scenarios/test_leaked_credentials.py",
+)
+_REPLICAS = ("tests/unit/test_replica_fencing.py", "tests/unit/test_services_replicas.py")
 
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "core.constraint.base": _CONSTRAINTS,
@@ -85,7 +94,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/properties/test_argument_parts.py",
         *_READING,
     ),
-    "core.walk": ("tests/unit/test_provenance.py", *_READING),
+    "core.walk": ("tests/unit/test_walk.py", "tests/unit/test_provenance.py", *_READING),
     "core.label": ("tests/unit/test_label.py",),
     "core.merkle": (
         "tests/properties/test_merkle_properties.py",
@@ -118,4 +127,11 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/scenarios/test_policy_errors_refuse.py",
     ),
     "services.revocations": _ENDS,
+    "core.replica": _REPLICAS,
+    "services.replicas": _REPLICAS,
+    "services.ownership": ("tests/unit/test_ownership.py",),
+    "services.reactions": ("tests/unit/test_reactions.py",),
+    "services.in_hand": ("tests/unit/test_services_live.py", "tests/unit/test_reactions.py", *_ENDS),
+    "services.leases": _LEASES,
+    "services.taking_back": _LEASES,
 }
