@@ -31,8 +31,8 @@ pytest_add_cli_args_test_selection=
 pytest_add_cli_args=
     -m
     not slow
-timeout_constant=2
-timeout_multiplier=6
+timeout_constant=10
+timeout_multiplier=5
 process_isolation=forkserver
 track_dependencies=false
 use_git_change_detection=false

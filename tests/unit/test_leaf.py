@@ -38,6 +38,7 @@ SCHEMA = {
     },
     "$defs": {"person": PERSON},
 }
+DEFS = {"all": SCHEMA, "person": PERSON}
 TOOL = Tool(upstream="u", name="t", surface={"inputSchema": SCHEMA})
 
 
@@ -88,6 +89,14 @@ def nested(depth: int) -> Json:
 def test_each_value_of_an_argument_is_given(value: Json, name: str, found: list[str]) -> None:
     """Keys that the schema declares are names; others are values, as is nothing among several."""
     assert list(values_of(value, TOOL, name)) == found
+
+
+def test_a_schema_that_is_a_reference_declares_what_it_refers_to() -> None:
+    """Names with dots, too, and what lies behind a path."""
+    tool = Tool(upstream="u", name="t", surface={"inputSchema": {"$ref": "#/$defs/all", "$defs": DEFS}})
+    for name in ("one", "a.b", "one.boss"):
+        assert list(values_of({"name": "ann"}, tool, name)) == ["ann"]
+    assert list(values_of({"name": "ann"}, tool, "b")) == ["name", "ann"]
 
 
 def test_without_a_schema_every_key_is_a_value() -> None:

@@ -14,7 +14,7 @@ from remit.core.revocation import Closing
 from remit.ports.fleet import Bury, FenceAck, Raised, Sight
 from remit.services.replicas import Gathered, Replicas, ReplicaStanding
 from tests.unit.test_services_replicas import LEASE_S, ME, OTHER, SCOPE, Kept, a_replica, turns
-from tests.world import START, TENANT, WorldClock, WorldEntropy
+from tests.world import START, TENANT, RunningClock, WorldClock, WorldEntropy
 
 Json = Any
 GONE_S = SILENT_LEASES * outlived_s(LEASE_S)
@@ -166,8 +166,10 @@ async def test_what_was_raised_is_cut_before_the_lease_in_the_same_look_counts()
     assert (len(could_act), len(world.fleet.acked)) == (1, 2)
 
 
-async def test_an_acknowledgement_that_is_not_taken_harms_nobody_here() -> None:
-    """It costs the ender a lease; the next look is taken in as ever."""
+async def test_an_acknowledgement_that_is_not_taken_harms_nobody_here(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It costs the ender a lease; it is logged, and the next look is taken in as ever."""
     world = Kept()
     await world.leased()
     world.replicas.react = lambda raised: ([FenceAck(scope=SCOPE, epoch=1, replica="")], [])
@@ -175,6 +177,8 @@ async def test_an_acknowledgement_that_is_not_taken_harms_nobody_here() -> None:
     world.tells(raised=(Raised(SCOPE, 1),))
     await turns()
     assert (world.fleet.done[-1], world.fleet.acked) == ("acknowledge", [])
+    assert [(one.levelname, one.message) for one in caplog.records] == [("WARNING", "the store is lost")]
+    assert not world.replicas._background
     world.sees(sent_s=world.clock.boot_s())
     assert world.replicas.holds()
 
@@ -246,6 +250,17 @@ async def test_an_ender_that_cannot_look_waits_out_the_longest_lease() -> None:
         assert (await waiting).heard == {OTHER}
         await turns()
         assert world.fleet.forgotten == [(SCOPE, 1)]
+
+
+async def test_an_ender_that_sees_nothing_more_goes_on_when_the_leases_are_over() -> None:
+    """The store is lost for good, it may be: no look comes."""
+    world = Kept(lease_s=0.003)
+    world.clock = RunningClock()
+    world.replicas._clock = world.clock
+    await world.leased(a_replica(OTHER, lease_s=0.003))
+    async with asyncio.timeout(60):
+        found = await world.replicas.gathered(Raised(SCOPE, 1), world.clock.boot_s(), 0.0)
+    assert found.silent
 
 
 async def test_the_lease_of_one_that_is_buried_meanwhile_is_still_waited_out() -> None:

@@ -292,6 +292,10 @@ def test_who_is_silent_is_told_by_ones_own_clock_and_the_drift() -> None:
     assert watch.age_s(OTHER, 12.0) == 2.0
     assert watch.silent([a_replica(OTHER)], 10.0 + long_s - 0.001) == []
     assert [one.id for one in watch.silent([a_replica(OTHER)], 10.0 + long_s + 0.001)] == [OTHER]
+    watch.forget()
+    assert watch.age_s(OTHER, 12.0) is None
+    watch.saw([a_replica(OTHER, renewed=1)], 0.0)
+    assert [one.id for one in watch.silent([a_replica(OTHER)], long_s)] == [OTHER]
     watch.saw([a_replica(OTHER, renewed=2)], 13.0)
     assert watch.age_s(OTHER, 13.0) == 0.0
     assert watch.silent([a_replica("writer_third")], 1000.0) == []
