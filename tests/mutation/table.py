@@ -83,11 +83,12 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "core.justification": ("tests/unit/test_provenance.py", "tests/unit/test_flow.py"),
     "core.provenance": (*_READING, *_FLOW),
     "core.record": (
+        "tests/unit/test_record.py",
         "tests/unit/test_unread.py",
         "tests/unit/test_observe.py",
         f"{_SHORTCUTS}::test_a_result_is_read_like_the_first_one_of_its_tool",
         f"{_SHORTCUTS}::test_paths_of_a_tool_that_is_described_otherwise_are_forgotten",
-        *_READING,
+        "tests/unit/test_provenance.py",
     ),
     "core.exact": ("tests/unit/test_exact.py", "tests/unit/test_exact_edges.py"),
     "core.url": ("tests/unit/test_exact.py", "tests/unit/test_exact_edges.py"),

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from remit.core.bundle import Bundle
-from remit.core.errors import Fenced, RemitError
-from remit.core.identity import AgentState
+from remit.core.errors import Fenced, RemitError, StoreUnavailable
+from remit.core.identity import Agent, AgentState
 from remit.core.revocation import Closure, ScopeKind, scope
 from remit.core.task import Task
 from remit.ports.fleet import FenceAck, Raised, Sight
@@ -264,3 +264,27 @@ async def test_a_bundle_that_another_replica_applies_comes_into_force_where_it_l
     reactions.changed(a_sight(bundle="sha256:new"))
     await world.until(lambda: bool(adopted))
     assert (len(reads), adopted, reactions.superseded) == (2, ["sha256:new"], False)
+
+
+async def test_what_cannot_be_taken_in_is_logged_and_looked_at_again(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The store may be lost just then."""
+    agent = world.house.store.agent
+    faults = [StoreUnavailable("the store is lost")]
+    asked: list[str] = []
+
+    async def lost(tenant: str, name: str) -> Agent | None:
+        asked.append(name)
+        if faults:
+            raise faults.pop()
+        return await agent(tenant, name)
+
+    monkeypatch.setattr(world.house.store, "agent", lost)
+    for count in (1, 2):
+        world.house.reactions.changed(a_sight(agents=("clerk",)))
+        await world.until(lambda: not world.house.reactions._listing)
+        assert len(asked) == count
+    assert [one.message for one in caplog.records if one.name == "remit.replicas"] == [
+        "what another replica did was not taken in: the store is lost"
+    ]
