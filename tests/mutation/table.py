@@ -54,6 +54,7 @@ _ENDS = (
     "tests/unit/test_services_live.py",
 )
 _LEASES = (
+    "tests/unit/test_services_leases.py",
     "tests/unit/test_reactions.py",
     "tests/scenarios/test_upstream_credentials.py",
     "tests/scenarios/test_ends_twice.py",
