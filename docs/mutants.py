@@ -27,7 +27,7 @@ def mutants_page() -> str:
         "and the tests of each. Changes of what only people read (messages and ways out) do not count,",
         "nor do mutants that no test can notice: `tests/mutation/equivalents.json` lists each of these",
         "with its reason. Properties, and other functions with a decorator, are not changed. Tests that",
-        "start several gateways are nobody's nearest: they take more than a minute for each mutant.",
+        "start several gateways are nobody's nearest: they take too long to run on each mutant.",
         "`make mutants` tries every mutant, which takes hours; `make test-all` tries a few.",
         "",
         f"- date: {run['date']}",
