@@ -43,15 +43,15 @@ def main() -> int:
         every = mutants_of(module)
         left = [one for one in every if not known.holds(one.key)]
         some = sample(left, given.sample, given.seed)
-        return Row(len(some), len(every) - len(left), survivors(module, NEAREST[module], some))
+        found = Row(len(some), len(every) - len(left), survivors(module, NEAREST[module], some))
+        told = [*map(str, found.survived), f"{module}: {found.caught} of {found.tried}"]
+        sys.stdout.write("".join(f"{line}\n" for line in told))
+        sys.stdout.flush()
+        return found
 
-    rows = {}
-    modules = given.module or NEAREST
+    modules = given.module or tuple(NEAREST)
     with ThreadPoolExecutor(given.at_once) as pool:
-        for module, rows[module] in zip(modules, pool.map(row, modules), strict=True):
-            sys.stdout.writelines(f"{one}\n" for one in rows[module].survived)
-            sys.stdout.write(f"{module}: {rows[module].caught} of {rows[module].tried}\n")
-            sys.stdout.flush()
+        rows = dict(zip(modules, pool.map(row, modules), strict=True))
     found = facts(rows, sample=given.sample, seed=given.seed)
     write(given.json, found)
     if given.publish:
