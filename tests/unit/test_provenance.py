@@ -281,3 +281,34 @@ def test_what_a_parent_has_met_is_known_to_its_child(trust: Trust, provenance: P
     assert child.judge(ADDRESS).provenance is provenance
     assert parent.judge("eve@evil.example").provenance is Provenance.UNKNOWN
     assert child.kept.capacity == 10
+
+
+@pytest.mark.parametrize(
+    ("goal", "meetings", "reached", "candidates"),
+    [
+        ("Mail the guests of the Budget Review", 1, True, 1),
+        ("Mail the guests of the Budget Review", 2, False, 2),
+        ("Mail all guests of all meetings called Budget Review", 2, True, 2),
+    ],
+)
+def test_a_field_of_a_record_that_the_intent_names_is_told_with_its_call_and_how_many_are_like_it(
+    goal: str, meetings: int, reached: bool, candidates: int
+) -> None:
+    """Where several records answer to the name, only whoever wants all of them leaves no choice."""
+    find = Tool(
+        upstream="office",
+        name="find_meetings",
+        label=Label(trust=TRUSTED),
+        arguments={"words": Argument(role=ArgumentRole.SELECTOR)},
+    )
+    send = Tool(upstream="office", name="send_mail", effect=Effect.IRREVERSIBLE, arguments=SEND.arguments)
+    index = Index(KEY)
+    index.state(goal, {})
+    rows = [
+        {"id": f"{at}", "title": "Budget Review", "guests": [f"g{at}@x.example"]} for at in range(meetings)
+    ]
+    for _ in index.learn(rows, call=3, decision="dec_3", tool=find, arguments={"words": "Budget Review"}):
+        pass
+    found = index.judge("g0@x.example", send, "to")
+    assert (found.provenance, found.source, found.candidates) == (Provenance.TRUSTED, 3, candidates)
+    assert found.reached is reached
